@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"dropwatch/internal/app"
+	"dropwatch/netlink"
+)
+
+// noDelay, in GORACE, lets a program that was built with -race end at once.
+const noDelay = "atexit_sleep_ms=0"
+
+// TestMain makes this binary the program too, under its two names.
+func TestMain(m *testing.M) {
+	program := func() { os.Exit(app.Main(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
+	testscript.Main(m, map[string]func(){"dropwatch": program, "dwdump": program})
+}
+
+// TestScripts runs testdata/script, which needs no drop monitor and no
+// privilege. UPDATE_SCRIPTS=1 in the environment renews what they compare with.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "../../testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", noDelay)
+			return nil
+		},
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Condition: func(name string) (bool, error) {
+			if name != "net_dm" {
+				return false, errors.New("unknown condition " + name)
+			}
+			c, err := netlink.Dial()
+			if err == nil {
+				c.Close()
+			}
+			return !errors.Is(err, netlink.ErrNoFamily), nil
+		},
+	})
+}
+
+// TestReaderHasGone: what cannot be printed is a failure, not a silent death.
+func TestReaderHasGone(t *testing.T) {
+	for _, line := range []string{
+		"dropwatch --help", "dropwatch help", "dropwatch help --man", "dropwatch -V", "dropwatch version",
+		"dropwatch -l list", "dropwatch dump --help", "dropwatch completion bash", "dwdump -h",
+	} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		words := strings.Fields(line)
+		cmd := exec.Command(words[0], words[1:]...)
+		cmd.Env = append(os.Environ(), "GORACE="+noDelay)
+		var stderr strings.Builder
+		cmd.Stdout, cmd.Stderr = w, &stderr
+		_ = cmd.Run() // the code tells
+		w.Close()
+		want := "dropwatch: write to standard output: write /dev/stdout: broken pipe\n"
+		if code := cmd.ProcessState.ExitCode(); code != 1 || stderr.String() != want {
+			t.Errorf("%s: exit code %d, stderr %q", line, code, &stderr)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+// Package app is the only place that knows all the others: it reads the
+// command line, and for each command wires a source, the stages and a sink.
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dropwatch/internal/repl"
+	"dropwatch/internal/source/netdm"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitSignal = 128 // and the signal's number, as a shell says it
+)
+
+// An App is one run of the program.
+type App struct {
+	in, out, err *os.File
+	signals      signals
+	session      session
+	takeover     bool // asked for in front of a command
+	talking      bool // standard output has the words of a session
+}
+
+// Main runs the program that args names and returns its exit code. It returns
+// with the drop monitor as it was found, also after a signal or a panic.
+func Main(args []string, in, out, err *os.File) int {
+	a := &App{in: in, out: out, err: err, session: session{open: netdm.Open}}
+	return a.main(args)
+}
+
+// main is Main with all that it needs.
+func (a *App) main(args []string) int {
+	ctx, stop := a.signals.listen(context.Background())
+	defer stop()
+	failure := a.supervise(ctx, func(ctx context.Context) error { return a.run(ctx, args) })
+	left := a.session.close()
+	return max(a.report(failure), a.report(advise(left)))
+}
+
+// grace is how long a command has to end after its context has. Only one that
+// cannot write, to a terminal stopped with Ctrl-S say, takes longer; it is then
+// left behind so that the monitor can be put right.
+const grace = 3 * time.Second
+
+// supervise runs a command, of which a panic becomes an error. One that ctx
+// ended has ended by its cause, unless it failed.
+func (a *App) supervise(ctx context.Context, run func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- fmt.Errorf("panic, which is a fault of dropwatch: %v\n%s", p, debug.Stack())
+			}
+		}()
+		done <- run(ctx)
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		select {
+		case err = <-done:
+		case <-time.After(grace):
+		}
+	}
+	return cmp.Or(err, context.Cause(ctx))
+}
+
+// A usageError is a command line that cannot be understood.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+// report says what failed and gives the exit code for it.
+func (a *App) report(err error) int {
+	var usage *usageError
+	var sig *signalError
+	switch {
+	case err == nil, err == errDone:
+		return exitDone
+	case errors.Is(err, repl.ErrFailed):
+		return exitFailed // it was said when it happened
+	case errors.As(err, &usage):
+		fmt.Fprintf(a.err, "dropwatch: %v\nTry 'dropwatch --help'.\n", err)
+		return exitUsage
+	case errors.As(err, &sig):
+		return exitSignal + int(sig.number)
+	}
+	fmt.Fprintf(a.err, "dropwatch: %v\n", err)
+	return exitFailed
+}
+
+// A command is what the first word of the command line may be.
+type command struct {
+	name  string
+	args  string // as help shows them
+	help  string
+	run   func(a *App, ctx context.Context, args []string) error
+	flags *pflag.FlagSet // its options, for the manual page and completion
+}
+
+// commands is the one table of them, in the order of help.
+func commands() []command {
+	return []command{
+		{"dump", "[options]", "write packets to a pcap file, as dwdump does", (*App).dumpCommand, new(dumpOptions).flags()},
+		{"completion", "bash|zsh|fish", "print a script that completes words in a shell", (*App).completionCommand, newFlags("completion")},
+		{"help", "[--man]", "print this help, or the manual page", (*App).helpCommand, new(helpOptions).flags()},
+		{"version", "", "print the version", (*App).versionCommand, newFlags("version")},
+	}
+}
+
+// run finds out which command is meant. A binary called dwdump is dump.
+func (a *App) run(ctx context.Context, args []string) error {
+	if filepath.Base(args[0]) == "dwdump" {
+		return a.dumpCommand(ctx, args[1:])
+	}
+	o, rest, err := a.parseGlobal(args[1:])
+	if err != nil {
+		return err
+	}
+	if len(rest) == 0 {
+		return a.replCommand(ctx, o)
+	}
+	a.takeover = o.takeover
+	for _, c := range commands() {
+		if c.name == rest[0] {
+			return c.run(a, ctx, rest[1:])
+		}
+	}
+	return &usageError{fmt.Errorf("unknown command %q", rest[0])}
+}

@@ -1,0 +1,86 @@
+package archtest
+
+// A room says what its packages may know of our own. Patterns are those of
+// match, below the module's path.
+type room struct {
+	pkgs   string
+	may    []string
+	reason string
+	future bool // nothing is there yet
+}
+
+// The rooms from the inside out: vocabulary, then knowledge, then what knows
+// where drops come from and go to.
+var (
+	inner  = []string{"internal/event", "internal/packet", "kallsyms", "netlink"}
+	middle = append([]string{
+		"internal/knowledge", "internal/counters", "internal/doctor", "internal/retrans", "internal/pipeline",
+	}, inner...)
+)
+
+// rooms holds every package of the module exactly once.
+var rooms = []room{
+	{pkgs: "internal/event", reason: "the vocabulary is everybody's, so it is nobody's customer"},
+	{pkgs: "internal/packet", may: []string{"internal/event"}, reason: "decoding of bytes makes a Flow and asks nobody"},
+	{pkgs: "kallsyms", reason: "it is public, and useful without dropwatch"},
+	{pkgs: "netlink", reason: "it is public, and useful without dropwatch"},
+
+	{pkgs: "internal/pipeline", may: inner, reason: "it joins what it does not know"},
+	{pkgs: "internal/knowledge", may: inner, reason: "a table needs no source and no sink", future: true},
+	{pkgs: "internal/counters", may: inner, reason: "it reads the host, not our events", future: true},
+	{pkgs: "internal/doctor", may: inner, reason: "it reads the host, not our events", future: true},
+	{pkgs: "internal/retrans", may: inner, reason: "live and recorded segments look alike to it", future: true},
+
+	{pkgs: "internal/source/*", may: middle, reason: "a source only makes events: it knows no other source, no stage and no sink"},
+	{pkgs: "internal/stage/*", may: middle, reason: "a stage only enriches or rejects events: it knows neither where they come from nor where they go"},
+	{pkgs: "internal/sink/*", may: middle, reason: "a sink only writes events: it does not know where they come from"},
+
+	{pkgs: "internal/repl", may: []string{"internal/event"}, reason: "the language knows what it is handed, no kernel and no terminal"},
+	{pkgs: "internal/term", may: []string{"internal/event"}, reason: "the terminal knows lines, not what they mean"},
+	{
+		pkgs: "internal/app", reason: "it alone wires the rooms together",
+		may: append([]string{"internal/source/*", "internal/stage/*", "internal/sink/*", "internal/repl", "internal/term"}, middle...),
+	},
+	{pkgs: "cmd/*", may: []string{"internal/app"}, reason: "main hands over arguments and streams, no more"},
+
+	{pkgs: "internal/vmtest/...", may: []string{"internal/vmtest/..."}, reason: "it boots kernels for any room's tests"},
+	{pkgs: "internal/archtest", reason: "it reads the others' imports, and has none"},
+}
+
+// A library says which packages may import what is not ours. Tests may, too,
+// where the library is for tests.
+type library struct {
+	imports string
+	by      []string
+	tests   bool // any test, and vmtest, may
+	reason  string
+	future  bool // nobody imports it yet
+}
+
+// libraries holds everything from outside the standard library, and what of
+// that is confined.
+var libraries = []library{
+	{imports: "github.com/mdlayher/...", by: []string{"netlink", "internal/counters"}, reason: "netlink hides how we talk to the kernel"},
+	{imports: "github.com/cilium/ebpf/...", by: []string{"internal/source/bpf", "internal/source/trace"}, reason: "2 MB of BPF serve two sources", future: true},
+	{imports: "github.com/chzyer/readline", by: []string{"internal/term"}, reason: "it has faults that term guards against, and may be replaced"},
+	{imports: "github.com/ianlancetaylor/demangle", by: []string{"kallsyms"}, reason: "names are made readable where they are read"},
+	{imports: "github.com/spf13/pflag", by: []string{"internal/app"}, reason: "command lines are read in one place"},
+	{
+		imports: "golang.org/x/sys/...", by: []string{"netlink", "internal/source/*", "internal/counters", "internal/doctor", "internal/term"},
+		reason: "system calls are for those who speak to the kernel",
+	},
+	{imports: "golang.org/x/term", by: []string{"internal/term"}, reason: "there is one terminal"},
+	{imports: "net/http", by: []string{"internal/sink/*"}, reason: "only a sink talks to the network", future: true},
+
+	{imports: "github.com/creack/pty", tests: true, reason: "a terminal for tests"},
+	{imports: "github.com/google/go-cmp/...", tests: true, reason: "differences for tests"},
+	{imports: "github.com/rogpeppe/go-internal/...", tests: true, reason: "scripts and archives for tests"},
+	{imports: "golang.org/x/tools/txtar", tests: true, reason: "archives for tests"},
+}
+
+// testRooms are what tests of a room may know besides what the room may: a
+// test joins neighbours where the program does so too, in app. Only app itself
+// and cmd stay out of reach, as they would turn the arrow round.
+var testRooms = append([]string{
+	"internal/source/*", "internal/stage/*", "internal/sink/*", "internal/repl", "internal/term", "internal/vmtest/...",
+}, middle...)

@@ -1,0 +1,213 @@
+package event
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// A Flow is what the headers of a packet say. It holds no pointer to the
+// packet's bytes: a copy of it is independent.
+type Flow struct {
+	Headers         // of the packet itself, the outermost
+	Tunnel  Tunnel  // that the packet is in
+	Inner   Headers // of the packet in the tunnel
+	Quoted  Headers // of the packet that an ICMP error is about
+	Stop    Stop    // where decoding ended, and why
+}
+
+// Headers are those of one packet, from the link to the transport. A field
+// means something only if Has says so: a port may well be 0.
+type Headers struct {
+	Fields Fields // those that the packet had
+
+	Network   Layer // ARP, IPv4, IPv6, or none that we know
+	Transport Layer // what Protocol stands for, also without a byte of its header
+	TCPFlags  TCPFlags
+
+	EthDst, EthSrc MAC
+	EtherType      uint16  // of what follows the Ethernet header and the tags
+	VLAN           [2]VLAN // the outer tag, the inner one
+
+	ARPOp          uint16
+	ARPSrc, ARPDst MAC // hardware addresses of sender and target
+
+	Src, Dst       netip.Addr // of IP; of ARP the protocol addresses
+	TTL            uint8      // of IPv6 the hop limit
+	DSCP, ECN      uint8
+	Protocol       uint8  // of the transport, behind all extension headers
+	Extensions     uint8  // extension headers that were passed
+	DontFragment   bool   // IPv4
+	MoreFragments  bool   // a further fragment follows
+	FragmentOffset uint16 // in bytes
+	FragmentID     uint32 // IPv4 identification; of IPv6 only with a fragment header
+	FlowLabel      uint32 // IPv6
+	TotalLen       uint32 // bytes of IP header and payload, 0 if the header does not say
+
+	SrcPort, DstPort uint16 // TCP, UDP, SCTP
+	Seq, Ack         uint32 // TCP
+	Window           uint16 // TCP, not scaled
+	UDPLen           uint16
+
+	ICMPType, ICMPCode uint8 // of ICMP or ICMPv6, as Transport says
+	SCTPChunk          uint8 // type of the first chunk
+	ICMPID, ICMPSeq    uint16
+	MTU                uint32 // of the next hop, in an ICMP error
+	SCTPTag            uint32 // verification tag
+	SPI                uint32 // ESP, AH; of the outermost if there are several
+}
+
+// Has says whether the packet had all of these fields.
+func (h *Headers) Has(f Fields) bool { return h.Fields&f == f }
+
+// Fields is a set of fields of Headers.
+type Fields uint64
+
+// The fields, each named for its field in Headers.
+const (
+	FieldEthDst Fields = 1 << iota
+	FieldEthSrc
+	FieldEtherType
+	FieldVLAN      // the outer tag
+	FieldVLANInner // the inner tag, which is never without an outer one
+	FieldARPOp
+	FieldARPSrc
+	FieldARPDst
+	FieldSrc
+	FieldDst
+	FieldTTL
+	FieldTOS // DSCP and ECN
+	FieldProtocol
+	FieldFragment // FragmentOffset and MoreFragments; of IPv4 DontFragment
+	FieldFragmentID
+	FieldFlowLabel
+	FieldTotalLen
+	FieldSrcPort
+	FieldDstPort
+	FieldSeq
+	FieldAck
+	FieldWindow
+	FieldTCPFlags
+	FieldUDPLen
+	FieldICMPType
+	FieldICMPCode
+	FieldICMPID
+	FieldICMPSeq
+	FieldMTU
+	FieldSCTPChunk
+	FieldSCTPTag
+	FieldSPI
+)
+
+// A MAC is an Ethernet address.
+type MAC [6]byte
+
+// String gives the colon form, 02:00:5e:00:53:01.
+func (m MAC) String() string {
+	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
+}
+
+// A VLAN is one tag, of IEEE 802.1Q or 802.1ad.
+type VLAN struct {
+	TPID     uint16 // the ethertype that announced the tag
+	ID       uint16
+	Priority uint8 // PCP
+	DEI      bool
+}
+
+// TCPFlags are the flags of RFC 9293 and, above CWR, AE of RFC 9768 and the
+// reserved bits.
+type TCPFlags uint16
+
+const (
+	FIN TCPFlags = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+	ECE
+	CWR
+)
+
+// A Tunnel is what carries an inner packet.
+type Tunnel struct {
+	Kind  Layer  // GRE, VXLAN, Geneve or IPinIP; NoLayer without a tunnel
+	ID    uint32 // VNI of VXLAN and Geneve, key of GRE
+	HasID bool
+}
+
+// A Layer is a protocol that has headers of its own.
+type Layer uint8
+
+const (
+	NoLayer Layer = iota
+	Ethernet
+	VLANTag
+	ARP
+	IPv4
+	IPv6
+	TCP
+	UDP
+	SCTP
+	ICMP
+	ICMPv6
+	ESP
+	GRE
+	VXLAN
+	Geneve
+	IPinIP
+)
+
+var layerNames = [...]string{
+	"", "ethernet", "vlan", "arp", "ipv4", "ipv6", "tcp", "udp", "sctp", "icmp", "icmpv6", "esp",
+	"gre", "vxlan", "geneve", "ipip",
+}
+
+// String gives the name in small letters, nothing for NoLayer.
+func (l Layer) String() string {
+	if int(l) < len(layerNames) {
+		return layerNames[l]
+	}
+	return "unknown"
+}
+
+// A Stop is the end of decoding.
+type Stop struct {
+	Why    Why
+	Layer  Layer // the last that was recognised
+	Offset int   // of the first byte that was not decoded: the payload, if Complete
+}
+
+// A Why says why decoding stopped.
+type Why uint8
+
+const (
+	Undone          Why = iota // nothing was decoded yet
+	Complete                   // every header was read, the rest is payload
+	Truncated                  // the bytes end within a header
+	UnknownProtocol            // what follows is of a protocol that we do not decode
+	Malformed                  // a header contradicts itself or the one before
+)
+
+// String gives the word.
+func (w Why) String() string {
+	switch w {
+	case Complete:
+		return "complete"
+	case Truncated:
+		return "truncated"
+	case UnknownProtocol:
+		return "unknown protocol"
+	case Malformed:
+		return "malformed"
+	}
+	return "not decoded"
+}
+
+// A LinkType says what the bytes of a packet begin with.
+type LinkType uint8
+
+const (
+	LinkEthernet LinkType = iota // an Ethernet header, on lo too
+	LinkRaw                      // the network header
+)

@@ -1,0 +1,52 @@
+package event_test
+
+import (
+	"testing"
+
+	"dropwatch/internal/event"
+)
+
+func TestHas(t *testing.T) {
+	h := event.Headers{Fields: event.FieldSrcPort | event.FieldDstPort}
+	tests := map[event.Fields]bool{
+		0:                                        true,
+		event.FieldSrcPort:                       true,
+		event.FieldTCPFlags:                      false,
+		event.FieldSrcPort | event.FieldDstPort:  true,
+		event.FieldSrcPort | event.FieldTCPFlags: false,
+	}
+	for f, want := range tests {
+		if got := h.Has(f); got != want {
+			t.Errorf("Has(%b) = %t of %b", f, got, h.Fields)
+		}
+	}
+	if event.FieldVLAN<<1 != event.FieldVLANInner {
+		t.Error("the inner tag's field does not follow the outer tag's")
+	}
+}
+
+func TestFlowWords(t *testing.T) {
+	layers := map[event.Layer]string{
+		event.NoLayer: "", event.Ethernet: "ethernet", event.VLANTag: "vlan", event.ARP: "arp",
+		event.IPv4: "ipv4", event.IPv6: "ipv6", event.TCP: "tcp", event.UDP: "udp", event.SCTP: "sctp",
+		event.ICMP: "icmp", event.ICMPv6: "icmpv6", event.ESP: "esp", event.GRE: "gre",
+		event.VXLAN: "vxlan", event.Geneve: "geneve", event.IPinIP: "ipip", 200: "unknown",
+	}
+	for l, want := range layers {
+		if got := l.String(); got != want {
+			t.Errorf("layer %d is %q, want %q", l, got, want)
+		}
+	}
+	whys := map[event.Why]string{
+		event.Undone: "not decoded", event.Complete: "complete", event.Truncated: "truncated",
+		event.UnknownProtocol: "unknown protocol", event.Malformed: "malformed", 200: "not decoded",
+	}
+	for w, want := range whys {
+		if got := w.String(); got != want {
+			t.Errorf("why %d is %q, want %q", w, got, want)
+		}
+	}
+	if got, want := (event.MAC{2, 0, 0x5e, 0, 0x53, 0xff}).String(), "02:00:5e:00:53:ff"; got != want {
+		t.Errorf("MAC is %s, want %s", got, want)
+	}
+}

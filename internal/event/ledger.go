@@ -1,0 +1,113 @@
+package event
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Place is where drops can be lost on their way from the kernel to us.
+type Place uint8
+
+const (
+	AtSocket  Place = iota // our socket's receive buffer was full
+	InQueue                // the kernel's queue of a CPU was full
+	Unread                 // they were waiting in our socket when time was up
+	Undecoded              // the kernel's message could not be decoded; it counts as one drop
+	InRing                 // the trace ring of a CPU was full
+	places
+
+	// These are numbers of summaries, each of which stands for an unknown
+	// number of drops: there was no room in it for further places, or in our
+	// socket's receive buffer for it.
+	FullSummary
+	LostSummary
+
+	// ByFilter is no loss: drops that a filter in the kernel kept from us.
+	ByFilter
+)
+
+// String completes "lost N drops: n ...".
+func (p Place) String() string {
+	switch p {
+	case AtSocket:
+		return "at our socket"
+	case InQueue:
+		return "in the kernel's queue"
+	case Unread:
+		return "unread when we stopped"
+	case Undecoded:
+		return "in messages that could not be decoded"
+	case InRing:
+		return "in the kernel's trace ring"
+	case FullSummary:
+		return "beyond full summaries"
+	case LostSummary:
+		return "in lost summaries"
+	case ByFilter:
+		return "by the filter in the kernel"
+	}
+	return "nowhere known"
+}
+
+// A Ledger accounts for every drop of a run: what the kernel reported is Shown,
+// Rejected or Lost.
+type Ledger struct {
+	Shown    uint64 // packets that reached the sink
+	Rejected uint64 // packets that a stage, or a filter in the kernel, kept from it
+	Lost     [places]uint64
+	Full     uint64 // summaries that had no room for further places
+	Missed   uint64 // summaries that were lost at our socket
+}
+
+// Add enters a loss that an event reports, or a drop that was shown.
+func (l *Ledger) Add(e *Event) {
+	switch {
+	case e.Kind == Drop:
+		l.Shown += e.Count
+	case e.Place == FullSummary:
+		l.Full += e.Count
+	case e.Place == LostSummary:
+		l.Missed += e.Count
+	case e.Place == ByFilter:
+		l.Rejected += e.Count
+	default:
+		l.Lost[e.Place] += e.Count
+	}
+}
+
+// TotalLost is the number of all drops that were lost.
+func (l *Ledger) TotalLost() (n uint64) {
+	for _, lost := range l.Lost {
+		n += lost
+	}
+	return n
+}
+
+// Report says what is missing, a line for each thing, and nothing when nothing
+// is: "lost 12 drops: 9 at our socket, 3 in the kernel's queue".
+func (l *Ledger) Report() string {
+	var b strings.Builder
+	if total := l.TotalLost(); total > 0 {
+		fmt.Fprintf(&b, "lost %d drops: %d %v, %d %v", total, l.Lost[AtSocket], AtSocket, l.Lost[InQueue], InQueue)
+		for p := Unread; p < places; p++ {
+			if l.Lost[p] > 0 {
+				fmt.Fprintf(&b, ", %d %v", l.Lost[p], p)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	if l.Missed > 0 {
+		fmt.Fprintf(&b, "lost %s at our socket: how many drops are in them is not known\n", summaries(l.Missed))
+	}
+	if l.Full > 0 {
+		fmt.Fprintf(&b, "no room in %s: drops at any further place in that second were counted nowhere\n", summaries(l.Full))
+	}
+	return b.String()
+}
+
+func summaries(n uint64) string {
+	if n == 1 {
+		return "1 summary"
+	}
+	return fmt.Sprintf("%d summaries", n)
+}

@@ -1,0 +1,115 @@
+package event_test
+
+import (
+	"testing"
+
+	"dropwatch/internal/event"
+)
+
+func loss(at event.Place, n uint64) *event.Event {
+	return &event.Event{Kind: event.Loss, Place: at, Count: n}
+}
+
+func TestLedgerCloses(t *testing.T) {
+	var l event.Ledger
+	l.Add(&event.Event{Count: 1})
+	l.Add(&event.Event{Count: 41})
+	places := []event.Place{event.AtSocket, event.InQueue, event.Unread, event.Undecoded, event.InRing}
+	var want uint64
+	for i, p := range places {
+		n := uint64(10 + i)
+		l.Add(loss(p, n))
+		l.Add(loss(p, n))
+		if l.Lost[p] != 2*n {
+			t.Errorf("lost %v: %d, want %d", p, l.Lost[p], 2*n)
+		}
+		want += 2 * n
+	}
+	l.Add(loss(event.FullSummary, 1))
+	l.Add(loss(event.ByFilter, 7))
+	if got := l.TotalLost(); got != want {
+		t.Errorf("total lost %d, want %d: a full summary is no number of drops, and what is filtered not lost", got, want)
+	}
+	if l.Shown != 42 || l.Full != 1 || l.Rejected != 7 {
+		t.Errorf("ledger %+v, want 42 shown, 1 full, 7 rejected", l)
+	}
+}
+
+func TestLedgerReport(t *testing.T) {
+	const (
+		one  = "no room in 1 summary: drops at any further place in that second were counted nowhere\n"
+		many = "no room in 3 summaries: drops at any further place in that second were counted nowhere\n"
+	)
+	tests := map[string]struct {
+		losses []*event.Event
+		want   string
+	}{
+		"nothing lost": {nil, ""},
+		"at the socket": {
+			[]*event.Event{loss(event.AtSocket, 9)},
+			"lost 9 drops: 9 at our socket, 0 in the kernel's queue\n",
+		},
+		"in the queue": {
+			[]*event.Event{loss(event.AtSocket, 9), loss(event.InQueue, 3)},
+			"lost 12 drops: 9 at our socket, 3 in the kernel's queue\n",
+		},
+		"everywhere": {
+			[]*event.Event{
+				loss(event.AtSocket, 1), loss(event.InQueue, 2),
+				loss(event.Unread, 3), loss(event.Undecoded, 4),
+			},
+			"lost 10 drops: 1 at our socket, 2 in the kernel's queue, " +
+				"3 unread when we stopped, 4 in messages that could not be decoded\n",
+		},
+		"undecoded alone": {
+			[]*event.Event{loss(event.Undecoded, 1)},
+			"lost 1 drops: 0 at our socket, 0 in the kernel's queue, 1 in messages that could not be decoded\n",
+		},
+		"lost summaries": {[]*event.Event{loss(event.LostSummary, 2)}, "lost 2 summaries at our socket: how many drops are in them is not known\n"},
+		"in the trace ring": {
+			[]*event.Event{loss(event.InRing, 8)},
+			"lost 8 drops: 0 at our socket, 0 in the kernel's queue, 8 in the kernel's trace ring\n",
+		},
+		"filtered":          {[]*event.Event{loss(event.ByFilter, 8)}, ""},
+		"a full summary":    {[]*event.Event{loss(event.FullSummary, 1)}, one},
+		"several summaries": {[]*event.Event{loss(event.FullSummary, 1), loss(event.FullSummary, 2)}, many},
+		"both": {
+			[]*event.Event{loss(event.FullSummary, 1), loss(event.InQueue, 2)},
+			"lost 2 drops: 0 at our socket, 2 in the kernel's queue\n" + one,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := event.Ledger{Shown: 5, Rejected: 6}
+			for _, e := range tt.losses {
+				l.Add(e)
+			}
+			if got := l.Report(); got != tt.want {
+				t.Errorf("report:\n%swant:\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestWords(t *testing.T) {
+	origins := map[event.Origin]string{
+		event.Software: "software", event.Hardware: "hardware",
+		event.Unknown: "unknown", event.Unstated: "unknown", 200: "unknown",
+	}
+	for o, want := range origins {
+		if got := o.String(); got != want {
+			t.Errorf("origin %d is %q, want %q", o, got, want)
+		}
+	}
+	for place, want := range map[event.Place]string{
+		event.FullSummary: "beyond full summaries", event.LostSummary: "in lost summaries",
+		event.ByFilter: "by the filter in the kernel",
+	} {
+		if got := place.String(); got != want {
+			t.Errorf("place %d is %q, want %q", place, got, want)
+		}
+	}
+	if got := event.Place(200).String(); got != "nowhere known" {
+		t.Errorf("place 200 is %q", got)
+	}
+}

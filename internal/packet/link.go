@@ -1,0 +1,111 @@
+package packet
+
+import (
+	"encoding/binary"
+
+	"dropwatch/internal/event"
+)
+
+// Ethertypes, as in linux/if_ether.h.
+const (
+	typeMin  = 0x0600 // ETH_P_802_3_MIN: below it is a length of IEEE 802.3
+	typeIPv4 = 0x0800 // ETH_P_IP
+	typeARP  = 0x0806 // ETH_P_ARP
+	typeTEB  = 0x6558 // ETH_P_TEB: an Ethernet frame in a tunnel
+	typeIPv6 = 0x86dd // ETH_P_IPV6
+
+	typeCTag  = 0x8100 // ETH_P_8021Q
+	typeSTag  = 0x88a8 // ETH_P_8021AD
+	typeQinQ1 = 0x9100 // ETH_P_QINQ1
+)
+
+// isTag says that a VLAN tag follows.
+func isTag(t uint16) bool { return t == typeCTag || t == typeSTag || t == typeQinQ1 }
+
+// ethernet decodes struct ethhdr of linux/if_ether.h and up to two VLAN tags.
+func (d *decoder) ethernet(b []byte) {
+	d.at = event.Ethernet
+	d.h.EthDst = d.mac(b, 0, event.FieldEthDst)
+	d.h.EthSrc = d.mac(b, 6, event.FieldEthSrc)
+	if len(b) < 14 {
+		d.short(b)
+		return
+	}
+	t := binary.BigEndian.Uint16(b[12:])
+	b = b[14:]
+	for i := 0; i < len(d.h.VLAN) && isTag(t); i++ {
+		d.at = event.VLANTag
+		d.tag(i, t, b)
+		if len(b) < 4 {
+			d.short(b)
+			return
+		}
+		t, b = binary.BigEndian.Uint16(b[2:]), b[4:]
+	}
+	if t < typeMin {
+		d.stop(event.UnknownProtocol, b)
+		return
+	}
+	d.network(t, b)
+}
+
+// tag decodes the TCI of IEEE 802.1Q.
+func (d *decoder) tag(i int, tpid uint16, b []byte) {
+	if len(b) < 2 {
+		return
+	}
+	tci := d.u16(b, 0, event.FieldVLAN<<i)
+	d.h.VLAN[i] = event.VLAN{TPID: tpid, ID: tci & 0xfff, Priority: uint8(tci >> 13), DEI: tci&0x1000 != 0}
+}
+
+// network decodes what an ethertype announces.
+func (d *decoder) network(t uint16, b []byte) {
+	d.h.EtherType = t
+	d.h.Fields |= event.FieldEtherType
+	switch t {
+	case typeIPv4:
+		d.ipv4(b)
+	case typeIPv6:
+		d.ipv6(b)
+	case typeARP:
+		d.arp(b)
+	default:
+		d.stop(event.UnknownProtocol, b)
+	}
+}
+
+// ip decodes IP whose version only its first byte, which is there, tells.
+func (d *decoder) ip(b []byte) {
+	switch b[0] >> 4 {
+	case 4:
+		d.network(typeIPv4, b)
+	case 6:
+		d.network(typeIPv6, b)
+	default:
+		d.stop(event.UnknownProtocol, b)
+	}
+}
+
+// arp decodes RFC 826 for IPv4 on Ethernet; of anything else only the operation.
+func (d *decoder) arp(b []byte) {
+	const ethernetIPv4 = 0x0001_0800_06_04 // hardware, protocol, lengths of their addresses
+	d.at, d.h.Network = event.ARP, event.ARP
+	if len(b) < 8 {
+		d.short(b)
+		return
+	}
+	d.h.ARPOp = d.u16(b, 6, event.FieldARPOp)
+	if binary.BigEndian.Uint64(b)>>16 != ethernetIPv4 {
+		d.stop(event.UnknownProtocol, b[8:])
+		return
+	}
+	d.h.ARPSrc = d.mac(b, 8, event.FieldARPSrc)
+	d.h.Src = d.addr4(b, 14, event.FieldSrc)
+	d.h.ARPDst = d.mac(b, 18, event.FieldARPDst)
+	d.h.Dst = d.addr4(b, 24, event.FieldDst)
+	if len(b) < 28 {
+		d.short(b)
+		return
+	}
+	d.stop(event.Complete, b[28:])
+}

@@ -1,0 +1,82 @@
+package packet
+
+import "dropwatch/internal/event"
+
+// ports decodes what TCP, UDP and SCTP begin with.
+func (d *decoder) ports(b []byte) {
+	d.h.SrcPort = d.u16(b, 0, event.FieldSrcPort)
+	d.h.DstPort = d.u16(b, 2, event.FieldDstPort)
+}
+
+// tcp decodes struct tcphdr of linux/tcp.h, RFC 9293, not its options.
+func (d *decoder) tcp(b []byte) {
+	d.at = event.TCP
+	d.ports(b)
+	d.h.Seq = d.u32(b, 4, event.FieldSeq)
+	d.h.Ack = d.u32(b, 8, event.FieldAck)
+	d.h.TCPFlags = event.TCPFlags(d.u16(b, 12, event.FieldTCPFlags) & 0xfff)
+	d.h.Window = d.u16(b, 14, event.FieldWindow)
+	if len(b) < 20 {
+		d.short(b)
+		return
+	}
+	switch size := int(b[12]>>4) * 4; {
+	case size < 20:
+		d.stop(event.Malformed, b)
+	case len(b) < size:
+		d.short(b)
+	default:
+		d.stop(event.Complete, b[size:])
+	}
+}
+
+// udp decodes struct udphdr of linux/udp.h, RFC 768. A length of 0 is that of
+// a packet above 64 KiB, RFC 2675.
+func (d *decoder) udp(b []byte) {
+	d.at = event.UDP
+	d.ports(b)
+	d.h.UDPLen = d.u16(b, 4, event.FieldUDPLen)
+	if len(b) < 8 {
+		d.short(b)
+		return
+	}
+	n := int(d.h.UDPLen)
+	if n > 0 && n < 8 || n > len(b)+d.missing {
+		d.stop(event.Malformed, b)
+		return
+	}
+	d.datagram(b[8:])
+}
+
+// sctp decodes struct sctphdr and the type of the first struct sctp_chunkhdr of
+// linux/sctp.h, RFC 9260.
+func (d *decoder) sctp(b []byte) {
+	d.at = event.SCTP
+	d.ports(b)
+	d.h.SCTPTag = d.u32(b, 4, event.FieldSCTPTag)
+	d.h.SCTPChunk = d.u8(b, 12, event.FieldSCTPChunk)
+	if len(b) < 16 {
+		d.short(b)
+		return
+	}
+	d.stop(event.Complete, b[16:])
+}
+
+// esp decodes the part of RFC 4303 that is not encrypted.
+func (d *decoder) esp(b []byte) {
+	d.at = event.ESP
+	d.spi(b, 0)
+	if len(b) < 8 {
+		d.short(b)
+		return
+	}
+	d.stop(event.Complete, b[8:])
+}
+
+// spi decodes the security parameters index, of the outermost header if there
+// are several.
+func (d *decoder) spi(b []byte, at int) {
+	if !d.h.Has(event.FieldSPI) {
+		d.h.SPI = d.u32(b, at, event.FieldSPI)
+	}
+}

@@ -1,0 +1,106 @@
+// Package pipeline joins one source, the stages and one sink, and keeps the
+// ledger of what passed. There is no queue of its own in it: an event is
+// written before the next is made, and what has to wait waits in the source's
+// kernel buffer, whose losses the kernel counts.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"dropwatch/internal/event"
+)
+
+// A Source makes events until ctx ends, which is no error, or out fails, whose
+// error it returns. It switches off what it had switched on before it returns.
+type Source interface {
+	Run(ctx context.Context, out Output) error
+}
+
+// An Output takes events. Emit does not keep the event. Flush is called when
+// the source has nothing more to say for the moment.
+type Output interface {
+	Emit(*event.Event) error
+	Flush() error
+}
+
+// A Stage enriches a drop, or rejects it by returning false.
+type Stage func(*event.Event) bool
+
+// A Sink writes events. What it keeps back it writes at Flush.
+type Sink interface {
+	Write(*event.Event) error
+	Flush() error
+}
+
+// ErrLimit: as many drop events were written as the limit allows.
+var ErrLimit = errors.New("limit reached")
+
+// Also adds a second error to a first, for one line. Either may be nil.
+// ErrLimit, which is no failure, gives way to one.
+func Also(err, second error) error {
+	switch {
+	case second == nil, err != nil && errors.Is(second, ErrLimit):
+		return err
+	case err == nil || errors.Is(err, ErrLimit):
+		return second
+	}
+	return fmt.Errorf("%w; and %w", err, second)
+}
+
+// A Pipeline is one run from a source to a sink.
+type Pipeline struct {
+	Source Source
+	Stages []Stage
+	Sink   Sink
+	Limit  uint64 // drop events to write before ErrLimit; 0: no limit
+
+	ledger  event.Ledger
+	written uint64 // drop events
+}
+
+// Run runs the pipeline once, until ctx ends, the source ends, a write fails,
+// or the limit is reached (ErrLimit). The ledger holds also after an error.
+func (p *Pipeline) Run(ctx context.Context) (event.Ledger, error) {
+	err := p.Source.Run(ctx, (*output)(p))
+	err = Also(err, p.Sink.Flush())
+	return p.ledger, err
+}
+
+// output is the Output side of a Pipeline.
+type output Pipeline
+
+func (p *output) Emit(e *event.Event) error {
+	if e.Kind == event.Loss {
+		return p.lose(e)
+	}
+	if p.full() {
+		return ErrLimit
+	}
+	for _, stage := range p.Stages {
+		if !stage(e) {
+			p.ledger.Rejected += e.Count
+			return nil
+		}
+	}
+	if err := p.Sink.Write(e); err != nil {
+		return err
+	}
+	p.ledger.Add(e)
+	p.written++
+	if p.full() {
+		return ErrLimit
+	}
+	return nil
+}
+
+// lose enters a loss, whether or not it can be written.
+func (p *output) lose(e *event.Event) error {
+	p.ledger.Add(e)
+	return p.Sink.Write(e)
+}
+
+func (p *output) full() bool { return p.Limit > 0 && p.written >= p.Limit }
+
+func (p *output) Flush() error { return p.Sink.Flush() }

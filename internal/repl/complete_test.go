@@ -1,0 +1,92 @@
+package repl
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestComplete(t *testing.T) {
+	var (
+		all      = strings.Fields("exit help set start stop show stats status dump quit")
+		settings = strings.Fields("alertlimit alertmode trunc queue sw hw rcvbuf takeover")
+		booleans = []string{"true", "false"}
+	)
+	tests := map[string][]string{
+		"":                   all,
+		"  ":                 all,
+		"s":                  all, // the terminal picks those that fit
+		"bogus":              all,
+		"set":                all,
+		"set ":               settings,
+		" set\t":             settings,
+		"set s":              settings,
+		"set set":            settings,
+		"set sw ":            booleans,
+		"set sw t":           booleans,
+		"set hw ":            booleans,
+		"set takeover ":      booleans,
+		"set alertmode ":     {"summary", "packet"},
+		"set alertmode pa":   {"summary", "packet"},
+		"set trunc ":         nil,
+		"set sw true ":       nil,
+		"set alertmode x y":  nil,
+		"set bogus ":         nil,
+		"bogus ":             nil,
+		"start ":             nil,
+		"dump -w ":           nil,
+		"help sta":           nil,
+		"set sw\u00a0":       booleans,
+		"set sw \xff":        booleans,
+		"set trunc 12 true ": nil,
+	}
+	for line, want := range tests {
+		if got := Complete(line); !slices.Equal(got, want) {
+			t.Errorf("Complete(%q) = %q, want %q", line, got, want)
+		}
+	}
+}
+
+// TestHelp: the C program's lines are there, in its order and its own bytes;
+// the transcript "help" has ours between them.
+func TestHelp(t *testing.T) {
+	const theirs = "exit\t\t\t\t - Quit dropwatch\n" +
+		"help\t\t\t\t - Display this message\n" +
+		"set:\n" +
+		"\talertlimit <number>\t - capture only this many alert packets\n" +
+		"\talertmode <mode>\t - set mode to \"summary\" or \"packet\"\n" +
+		"\ttrunc <len>\t\t - truncate packets to this length. Only applicable when \"alertmode\" is set to \"packet\"\n" +
+		"\tqueue <len>\t\t - queue up to this many packets in the kernel. Only applicable when \"alertmode\" is set to \"packet\"\n" +
+		"\tsw <true | false>\t - monitor software drops\n" +
+		"\thw <true | false>\t - monitor hardware drops\n" +
+		"start\t\t\t\t - start capture\n" +
+		"stop\t\t\t\t - stop capture\n" +
+		"show\t\t\t\t - show existing configuration\n" +
+		"stats\t\t\t\t - show statistics\n"
+	rest := strings.SplitAfter(theirs, "\n")
+	for line := range strings.Lines(Help()) {
+		if line == rest[0] {
+			rest = rest[1:]
+		}
+	}
+	if len(rest) != 1 {
+		t.Errorf("not in the help, in order: %q", rest)
+	}
+}
+
+// TestUsages: every entry can be typed, and the help has it.
+func TestUsages(t *testing.T) {
+	for _, u := range Usages() {
+		name, arg, _ := strings.Cut(strings.TrimPrefix(u.Words, "set "), " ")
+		if !strings.Contains(Help(), " - "+u.Help+"\n") || !strings.Contains(Help(), name) {
+			t.Errorf("%q is not in the help", u)
+		}
+		before := strings.TrimSuffix(u.Words, strings.TrimSpace(name+" "+arg))
+		if !slices.Contains(Complete(before), name) {
+			t.Errorf("%q cannot be completed after %q", name, before)
+		}
+	}
+	if got, want := len(Usages()), strings.Count(Help(), " - "); got != want {
+		t.Errorf("%d usages, %d lines of help", got, want)
+	}
+}

@@ -1,0 +1,168 @@
+// Package text writes drops as the C program dropwatch does, byte for byte.
+package text
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strconv"
+
+	"dropwatch/internal/event"
+)
+
+// A Sink writes events to a Writer, when it is flushed or enough is there.
+type Sink struct {
+	w   io.Writer
+	buf []byte
+}
+
+// New makes a Sink that writes to w.
+func New(w io.Writer) *Sink { return &Sink{w: w} }
+
+// enough is the number of bytes that are written without waiting for Flush.
+const enough = 32 << 10
+
+// Write formats a drop. A loss is not shown where it happens: the ledger tells
+// it at the end.
+func (s *Sink) Write(e *event.Event) error {
+	switch {
+	case e.Kind == event.Loss:
+		return nil
+	case e.Single:
+		s.buf = appendPacket(s.buf, e)
+	default:
+		s.buf = appendSummary(s.buf, e)
+	}
+	if len(s.buf) < enough {
+		return nil
+	}
+	return s.Flush()
+}
+
+// Flush writes what is there.
+func (s *Sink) Flush() error {
+	if len(s.buf) == 0 {
+		return nil
+	}
+	_, err := s.w.Write(s.buf)
+	s.buf = s.buf[:0]
+	if err != nil {
+		return fmt.Errorf("write drops: %w", err)
+	}
+	return nil
+}
+
+// appendSummary formats a place of a summary: "7 drops at icmp_rcv+1a2
+// (0xffffffff81a2b3c4) [software]".
+func appendSummary(b []byte, e *event.Event) []byte {
+	b = strconv.AppendUint(b, e.Count, 10)
+	b = append(b, " drops at "...)
+	switch w := &e.Where; {
+	case e.Origin == event.Hardware:
+		b = append(b, event.Escape(w.Trap)...)
+	case w.Lookup == event.Found:
+		b = append(b, event.Escape(w.Symbol)...)
+		b = append(b, '+')
+		b = strconv.AppendUint(b, w.Offset, 16)
+		b = append(b, " ("...)
+		b = appendPointer(b, w.PC)
+		b = append(b, ')')
+	case w.Lookup == event.NotFound:
+		b = append(b, "unknown location "...)
+		b = appendPointer(b, w.PC)
+	default:
+		b = append(b, "location "...)
+		b = appendPointer(b, w.PC)
+	}
+	b = append(b, " ["...)
+	b = append(b, e.Origin.String()...)
+	return append(b, "]\n"...)
+}
+
+// appendPointer formats pc as the %p of glibc does.
+func appendPointer(b []byte, pc uint64) []byte {
+	if pc == 0 {
+		return append(b, "(nil)"...)
+	}
+	return strconv.AppendUint(append(b, "0x"...), pc, 16)
+}
+
+// appendPacket formats one packet, a line for each thing that is known of it.
+func appendPacket(b []byte, e *event.Event) []byte {
+	b = appendPlace(b, &e.Where)
+	if e.Origin != event.Unstated {
+		b = appendText(b, "origin: ", e.Origin.String())
+	}
+	if e.Port.IfIndex != 0 {
+		b = appendNumber(b, "input port ifindex: ", uint64(e.Port.IfIndex))
+	}
+	if e.Port.IfName != "" {
+		b = appendText(b, "input port name: ", e.Port.IfName)
+	}
+	if e.Cookie != nil {
+		b = append(b, "cookie: "...)
+		b = append(hex.AppendEncode(b, e.Cookie), '\n')
+	}
+	if e.Stamped {
+		b = appendTime(b, e)
+	}
+	b = appendContent(b, &e.Packet)
+	if e.Reason != "" {
+		b = appendText(b, "drop reason: ", e.Reason)
+	}
+	return append(b, '\n')
+}
+
+func appendPlace(b []byte, w *event.Where) []byte {
+	switch {
+	case w.HasPC && w.Kernel != "":
+		b = append(b, "drop at: "...)
+		b = append(b, event.Escape(w.Kernel)...)
+		b = append(b, " (0x"...)
+		b = strconv.AppendUint(b, w.PC, 16)
+		return append(b, ")\n"...)
+	case w.Trap != "" && w.TrapGroup != "":
+		b = append(b, "drop at: "...)
+		b = append(b, event.Escape(w.Trap)...)
+		b = append(b, " ("...)
+		b = append(b, event.Escape(w.TrapGroup)...)
+		return append(b, ")\n"...)
+	}
+	return b
+}
+
+// appendTime formats the time of the drop as C's asctime does, in local time.
+func appendTime(b []byte, e *event.Event) []byte {
+	b = append(b, "timestamp: "...)
+	b = e.Time.AppendFormat(b, "Mon Jan _2 15:04:05 2006 ")
+	nsec := uint64(e.Time.Nanosecond())
+	for digit := uint64(100_000_000); digit > nsec && digit > 1; digit /= 10 {
+		b = append(b, '0')
+	}
+	b = strconv.AppendUint(b, nsec, 10)
+	return append(b, " nsec\n"...)
+}
+
+func appendContent(b []byte, p *event.Packet) []byte {
+	if p.HasProto {
+		b = append(b, "protocol: 0x"...)
+		b = append(strconv.AppendUint(b, uint64(p.Proto), 16), '\n')
+	}
+	if p.HasData {
+		b = appendNumber(b, "length: ", uint64(len(p.Data)))
+	}
+	if p.HasLen {
+		b = appendNumber(b, "original length: ", uint64(p.Len))
+	}
+	return b
+}
+
+func appendNumber(b []byte, label string, n uint64) []byte {
+	b = append(b, label...)
+	return append(strconv.AppendUint(b, n, 10), '\n')
+}
+
+func appendText(b []byte, label, text string) []byte {
+	b = append(b, label...)
+	return append(append(b, event.Escape(text)...), '\n')
+}

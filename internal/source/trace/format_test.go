@@ -1,0 +1,165 @@
+package trace
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// kernels are the formats of skb:kfree_skb in testdata: what each must give.
+var kernels = map[string]struct {
+	id                         uint64
+	location, protocol, reason field
+	size                       int
+	names                      map[uint64]string
+}{
+	"5.10": {1510, field{16, 8}, field{24, 2}, field{}, 26, nil},
+	"6.1": {1562, field{16, 8}, field{24, 2}, field{28, 4}, 32, map[uint64]string{
+		0: "0x0", 2: "NOT_SPECIFIED", 3: "NO_SOCKET", 64: "PKT_TOO_BIG", 0x10001: "0x10001",
+	}},
+	"6.12": {1877, field{16, 8}, field{32, 2}, field{36, 4}, 40, map[uint64]string{
+		2: "NOT_SPECIFIED", 3: "NO_SOCKET", 0x30001: "0x30001",
+	}},
+	"6.18": {2310, field{16, 8}, field{32, 2}, field{36, 4}, 40, map[uint64]string{
+		1: "0x1", 2: "NOT_SPECIFIED", 3: "NO_SOCKET", 12: "NETFILTER_DROP", 74: "UNHANDLED_PROTO", 0x20005: "0x20005",
+	}},
+}
+
+func fixture(t testing.TB, kernel string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", kernel+".format"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func layoutOf(t testing.TB, kernel string) layout {
+	t.Helper()
+	f, err := parseFormat(fixture(t, kernel))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := newLayout(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestLayouts(t *testing.T) {
+	for kernel, want := range kernels {
+		t.Run(kernel, func(t *testing.T) {
+			l := layoutOf(t, kernel)
+			if l.id != want.id || l.location != want.location || l.protocol != want.protocol ||
+				l.reason != want.reason || l.size != want.size {
+				t.Errorf("layout %+v, want %+v", l, want)
+			}
+			for n, name := range want.names {
+				for range 2 { // the second comes from memory
+					if got := l.reasons.name(n); got != name {
+						t.Errorf("reason %d is %q, want %q", n, got, name)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestParseFormatInGeneral(t *testing.T) {
+	f, err := parseFormat(strings.Join([]string{
+		"name: tcp_retransmit_skb", "ID: 7", "format:",
+		"\tfield:__u8 saddr[4];\toffset:24;\tsize:4;\tsigned:0;",
+		"\tfield:__data_loc char[] name;\toffset:4;\tsize:4;\tsigned:1;",
+		"\tfield:const void * skaddr;\toffset:16;\tsize:8;\tsigned:0;",
+		"\tfield:int old;\toffset:8;\tsize:4;", // before "signed" was said
+		`print fmt: "%s %s", __print_symbolic(REC->family, { 2, "AF_INET" }, { 0xa, "AF_INET6" }), __print_symbolic(REC->state, { TCP_ESTABLISHED, "NAME" }, { 7, "a, } b" })`,
+	}, "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := map[string]field{"saddr": {24, 4}, "skaddr": {16, 8}, "old": {8, 4}}
+	for name, want := range fields {
+		if got, ok := f.fields[name]; !ok || got != want {
+			t.Errorf("field %s is %v, want %v", name, got, want)
+		}
+	}
+	if f.id != 7 || f.symbols["family"][2] != "AF_INET" || f.symbols["family"][10] != "AF_INET6" {
+		t.Errorf("id %d, families %v", f.id, f.symbols["family"])
+	}
+	if s := f.symbols["state"]; len(s) != 1 || s[7] != "a, } b" {
+		t.Errorf("states %v", s)
+	}
+}
+
+func TestFormatsThatCannotBe(t *testing.T) {
+	good := "ID: 1\nfield:void * location; offset:16; size:8;\nfield:unsigned short protocol; offset:24; size:2;\n"
+	tests := map[string]struct {
+		text string
+		ok   bool
+	}{
+		"good":                {good, true},
+		"empty":               {"", false},
+		"no location":         {strings.ReplaceAll(good, "location", "place"), false},
+		"no protocol":         {strings.ReplaceAll(good, "protocol", "proto"), false},
+		"an odd size":         {strings.ReplaceAll(good, "size:2", "size:3"), false},
+		"an odd reason":       {good + "field:char reason[16]; offset:26; size:16;", false},
+		"a negative offset":   {strings.ReplaceAll(good, "offset:16", "offset:-16"), false},
+		"an immense offset":   {strings.ReplaceAll(good, "offset:16", "offset:9000000"), false},
+		"an offset in words":  {strings.ReplaceAll(good, "offset:16", "offset:x"), false},
+		"an id in words":      {strings.ReplaceAll(good, "ID: 1", "ID: one"), false},
+		"lines not known yet": {"new: thing\n" + good, true},
+	}
+	for name, tt := range tests {
+		f, err := parseFormat(tt.text)
+		if err == nil {
+			_, err = newLayout(f)
+		}
+		if (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestUnknownReasonsAreNotKeptForEver(t *testing.T) {
+	r := newReasons(map[uint64]string{0x10002: "NAMED_AFTER_ALL"})
+	for n := range uint64(3 * maxCore) {
+		r.name(1<<16 + n)
+	}
+	if len(r.numbers) > maxCore || r.name(0x10002) != "NAMED_AFTER_ALL" {
+		t.Errorf("%d kept, 0x10002 is %s", len(r.numbers), r.name(0x10002))
+	}
+}
+
+func TestParseCPUs(t *testing.T) {
+	tests := map[string]int{"0": 1, "0-1\n": 2, "0-3,8,10-11": 7, "": -1, "3-1": -1, "x": -1, "-1": -1, "0-99999999": -1}
+	for list, want := range tests {
+		cpus, err := parseCPUs(list)
+		if (err != nil) != (want < 0) || err == nil && len(cpus) != want {
+			t.Errorf("%q: %v, %v", list, cpus, err)
+		}
+	}
+}
+
+func FuzzFormat(f *testing.F) {
+	for kernel := range kernels {
+		f.Add(fixture(f, kernel))
+	}
+	f.Add(`print fmt: __print_symbolic(REC->reason, { 2, "A" }, { 3, "B`)
+	f.Fuzz(func(t *testing.T, text string) {
+		form, err := parseFormat(text)
+		if err != nil {
+			return
+		}
+		l, err := newLayout(form)
+		if err != nil {
+			return
+		}
+		d := decoder{layout: l}
+		if l.size < maxRaw/2 && !d.sample(newSample(0, make([]byte, l.size)), 0, &scratch) {
+			t.Fatalf("a sample of %d bytes is too short for %+v", l.size, l)
+		}
+	})
+}

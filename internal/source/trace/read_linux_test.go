@@ -1,0 +1,134 @@
+package trace
+
+import (
+	"errors"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/event"
+)
+
+// fake makes a Source with one CPU, number 3, whose ring a test fills. It needs
+// no perf and no root.
+func fake(t *testing.T) (*Source, *cpu, *kernel) {
+	t.Helper()
+	k, r := newKernel(4096)
+	c := &cpu{n: 3, drops: &perf{fd: -1, ring: *r}}
+	s := &Source{cpus: []*cpu{c}, epoll: -1, wake: -1, uevents: -1}
+	s.decoder.layout = layoutOf(t, "6.18")
+	return s, c, k
+}
+
+func all(*event.Event) bool         { return true }
+func always() bool                  { return true }
+func collect(t *testing.T) *running { return &running{t: t, keep: all} }
+
+// TestEveryKindOfRecord reads what a ring can hold: each sample is seen, lost
+// or undecoded, and what is no sample is passed over.
+func TestEveryKindOfRecord(t *testing.T) {
+	s, c, k := fake(t)
+	good := newSample(1, newDrop(&s.decoder.layout, 0x42, 0x800, 3))
+	for _, rec := range [][]byte{
+		good, newLost(7), newRecord(5, make([]byte, 24)), // PERF_RECORD_THROTTLE
+		newSample(2, make([]byte, 8)), newRecord(4711, nil), newRecord(recordLost, nil), good,
+	} {
+		k.write(rec)
+	}
+	out := collect(t)
+	n, err := s.show(c, out, always)
+	if n != 7 || err != nil || c.seen != 3 || c.told != 7 || k.tail != k.head {
+		t.Errorf("%d records, %v; %d samples seen, %d losses told", n, err, c.seen, c.told)
+	}
+	if l := out.ledger; l.Shown != 2 || l.Lost[event.Undecoded] != 1 || l.Lost[event.InRing] != 7 {
+		t.Errorf("ledger %+v", l)
+	}
+	if len(out.kept) != 2 || out.kept[1].Task.CPU != 3 || out.kept[1].Reason != "NO_SOCKET" {
+		t.Errorf("kept %+v", out.kept)
+	}
+}
+
+func TestWhatIsNotShownIsCounted(t *testing.T) {
+	s, c, k := fake(t)
+	for range 10 {
+		k.write(newSample(1, newDrop(&s.decoder.layout, 0x42, 0x800, 3)))
+		k.write(newLost(1))
+	}
+	more := 5
+	n, err := s.show(c, collect(t), func() bool { more--; return more >= 0 })
+	if n != 5 || err != nil || c.seen != 3 {
+		t.Fatalf("%d records shown, %d samples, %v", n, c.seen, err)
+	}
+	if unread := c.count(); unread != 7 || c.seen != 10 || k.tail != k.head {
+		t.Errorf("%d unread of %d, want 7 of 10", unread, c.seen)
+	}
+}
+
+// TestUnreadAtTheEnd leaves a slow sink more than it can show in its time.
+func TestUnreadAtTheEnd(t *testing.T) {
+	n := newNowhere(t)
+	const count = 2000
+	r := &running{keep: all, emit: func(*event.Event) error { time.Sleep(200 * time.Microsecond); return nil }}
+	runWith(t, need(t, Options{Filter: "protocol == " + strconv.Itoa(int(n.ethertype))}), r)
+	n.frames(t, count)
+	shown := uint64(len(r.end()))
+	if l := r.ledger; l.Lost[event.Unread] == 0 || shown+l.TotalLost() != count {
+		t.Errorf("%d shown and %+v, want all of %d", shown, l, count)
+	}
+}
+
+// TestFileOfACPUThatHasGone is watched no longer: it would wake us for ever.
+func TestFileOfACPUThatHasGone(t *testing.T) {
+	s, _, _ := fake(t)
+	if err := s.openFiles(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { s.cpus = nil; s.Close() }()
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pipe[0])
+	if err := s.watch(pipe[0]); err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(pipe[1]) // now the other end hangs up
+	if woken, err := s.wait(0); !woken || err != nil || !s.changed {
+		t.Fatalf("woken %v, %v; CPUs changed: %v", woken, err, s.changed)
+	}
+	if woken, err := s.wait(0); woken || err != nil {
+		t.Errorf("woken again: %v, %v", woken, err)
+	}
+}
+
+func TestUeventsOfOtherDevices(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	for msg, want := range map[string]bool{
+		"add@/devices/virtual/net/veth0": false, "offline@/devices/system/cpu/cpu1\x00ACTION=offline": true,
+	} {
+		unix.Write(pair[1], []byte(msg))
+		unix.Write(pair[1], []byte("change@/devices/other"))
+		if got := cpusChanged(pair[0]); got != want {
+			t.Errorf("%q: changed %v", msg, got)
+		}
+	}
+	if !cpusChanged(-1) {
+		t.Error("what could not be read, as after ENOBUFS, may have been of CPUs")
+	}
+}
+
+func TestListOfCPUsFails(t *testing.T) {
+	s, _, _ := fake(t)
+	broken := errors.New("no list")
+	s.online, s.changed = func() ([]int, error) { return nil, broken }, true
+	if err := s.follow(collect(t)); !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+}

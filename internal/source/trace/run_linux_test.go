@@ -1,0 +1,337 @@
+package trace
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
+)
+
+func ofProto(proto uint16) func(*event.Event) bool {
+	return func(e *event.Event) bool { return e.Packet.Proto == proto }
+}
+
+func TestExactlyTheDrops(t *testing.T) {
+	n := newNowhere(t)
+	r := run(t, need(t, Options{}), func(e *event.Event) bool {
+		return e.Packet.Proto == n.ethertype || e.Packet.Proto == 0x86dd && e.Reason == "NO_SOCKET"
+	})
+	before := time.Now()
+	n.frames(t, 40)
+	n.datagrams(t, 60)
+	after := time.Now()
+	got := make(map[string]int)
+	for _, e := range r.end() {
+		got[e.Reason]++
+		if !e.Stamped || e.Time.Before(before.Add(-100*time.Millisecond)) || e.Time.After(after.Add(100*time.Millisecond)) {
+			t.Errorf("at %v, sent from %v to %v", e.Time, before, after)
+		}
+		if !e.Single || e.Count != 1 || !e.Where.HasPC || e.Where.PC>>63 == 0 || e.Stack != nil {
+			t.Errorf("no drop of one packet in the kernel: %+v", e)
+		}
+		if !e.Task.Known || e.Task.CPU > 4096 || e.Task.PID != uint32(os.Getpid()) && e.Task.PID > 1<<22 {
+			t.Errorf("task %+v", e.Task)
+		}
+	}
+	if got["UNHANDLED_PROTO"] != 40 || got["NO_SOCKET"] != 60 || len(got) != 2 {
+		t.Errorf("drops by reason %v, want 40 UNHANDLED_PROTO and 60 NO_SOCKET", got)
+	}
+	if lost := r.ledger.TotalLost(); lost != 0 {
+		t.Errorf("%d lost", lost)
+	}
+}
+
+func TestStackBeginsWithTheLocation(t *testing.T) {
+	n := newNowhere(t)
+	r := run(t, need(t, Options{Stack: true}), ofProto(n.ethertype))
+	n.frames(t, 10)
+	kept := r.end()
+	if len(kept) != 10 {
+		t.Fatalf("%d drops, want 10", len(kept))
+	}
+	for _, e := range kept {
+		if s := e.Stack; len(s) < 5 || s[0] != e.Where.PC {
+			t.Errorf("dropped at %#x, called from %#x", e.Where.PC, s)
+		}
+	}
+}
+
+func TestLossIsExact(t *testing.T) {
+	n := newNowhere(t)
+	const count = 20000
+	filter := "protocol == " + strconv.Itoa(int(n.ethertype))
+	r := &running{keep: ofProto(n.ethertype), emit: func(e *event.Event) error {
+		time.Sleep(100 * time.Microsecond) // a slow sink
+		return nil
+	}}
+	runWith(t, need(t, Options{RingSize: 1, Filter: filter}), r)
+	n.frames(t, count)
+	shown := len(r.end())
+	l := r.ledger
+	if l.Lost[event.InRing] == 0 || shown == 0 || uint64(shown)+l.TotalLost() != count {
+		t.Errorf("%d shown, %+v, want them to add up to %d", shown, l, count)
+	}
+}
+
+func TestFilterIsCounted(t *testing.T) {
+	n := newNowhere(t)
+	r := run(t, need(t, Options{Filter: "protocol == " + strconv.Itoa(int(n.ethertype))}), func(*event.Event) bool { return true })
+	n.frames(t, 30)
+	n.datagrams(t, 70)
+	if kept := r.end(); len(kept) != 30 || r.ledger.Rejected < 70 || r.ledger.Rejected > 700 {
+		t.Errorf("%d shown and %d rejected, want 30 and 70 or what the host drops more", len(kept), r.ledger.Rejected)
+	}
+}
+
+// TestFirstDropShows lets the source fall asleep before each drop.
+func TestFirstDropShows(t *testing.T) {
+	n := newNowhere(t)
+	r := run(t, need(t, Options{}), ofProto(n.ethertype))
+	var sent []time.Time
+	for range 4 {
+		time.Sleep(3 * batchTime)
+		sent = append(sent, time.Now())
+		n.frames(t, 1)
+	}
+	time.Sleep(3 * batchTime)
+	r.end()
+	if len(r.at) != len(sent) {
+		t.Fatalf("%d drops shown of %d", len(r.at), len(sent))
+	}
+	for i, at := range r.at {
+		if d := at.Sub(sent[i]); d > 2*batchTime {
+			t.Errorf("drop %d shown after %v", i, d)
+		}
+	}
+}
+
+// TestIdleCostsNothing counts how often the process sleeps, and for how long it
+// works, while nothing passes the filter.
+func TestIdleCostsNothing(t *testing.T) {
+	n := newNowhere(t)
+	r := run(t, need(t, Options{Filter: "protocol == " + strconv.Itoa(int(n.ethertype))}), ofProto(n.ethertype))
+	n.frames(t, 1)
+	time.Sleep(5 * batchTime)
+	var before, after unix.Rusage
+	unix.Getrusage(unix.RUSAGE_SELF, &before)
+	time.Sleep(2 * time.Second)
+	unix.Getrusage(unix.RUSAGE_SELF, &after)
+	cpu := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
+	sleeps := after.Nvcsw - before.Nvcsw
+	t.Logf("idle for 2 s: %v of CPU, %d sleeps of all threads", cpu, sleeps)
+	if sleeps > 200 || cpu > 200*time.Millisecond {
+		t.Errorf("idle for 2 s: %v of CPU, %d sleeps, want next to none", cpu, sleeps)
+	}
+	r.end()
+}
+
+// A hotplug stands for the CPUs of a machine that come and go.
+type hotplug struct {
+	t      *testing.T
+	online atomic.Pointer[[]int]
+	asked  atomic.Int32
+	events int // where to write what the kernel would say
+}
+
+func (h *hotplug) list() ([]int, error) {
+	h.asked.Add(1)
+	return *h.online.Load(), nil
+}
+
+// source gives a Source that knows the CPUs from h only.
+func (h *hotplug) source() *Source {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.events = pair[1]
+	h.t.Cleanup(func() { unix.Close(pair[1]) })
+	s, err := open(Options{}, h.list)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	unix.Close(s.uevents)
+	s.uevents = pair[0]
+	if err := s.watch(s.uevents); err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}
+
+// change waits until the source has followed: it has when it asks once more.
+func (h *hotplug) change(cpus []int) {
+	h.online.Store(&cpus)
+	for range 2 {
+		before := h.asked.Load()
+		unix.Write(h.events, []byte("online@/devices/system/cpu/cpu1"))
+		for h.asked.Load() == before {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func TestCPUsComeAndGo(t *testing.T) {
+	n := newNowhere(t)
+	need(t, Options{}).Close()
+	all, err := onlineCPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hotplug{t: t}
+	h.online.Store(new([]int))
+	r := run(t, h.source(), ofProto(n.ethertype))
+	n.frames(t, 5) // on no CPU
+	h.change(all)
+	n.frames(t, 7)
+	h.change(nil)
+	n.frames(t, 5)
+	h.change(all)
+	n.frames(t, 11)
+	if kept := r.end(); len(kept) != 18 || r.ledger.TotalLost() != 0 {
+		t.Errorf("%d drops, want 18; %d lost", len(kept), r.ledger.TotalLost())
+	}
+}
+
+func TestOutputFails(t *testing.T) {
+	n := newNowhere(t)
+	broken := errors.New("broken")
+	r := &running{keep: ofProto(n.ethertype), emit: func(e *event.Event) error {
+		if e.Packet.Proto == n.ethertype {
+			return broken
+		}
+		return nil
+	}}
+	runWith(t, need(t, Options{}), r)
+	n.frames(t, 100)
+	if err := <-r.done; !errors.Is(err, broken) {
+		t.Errorf("error %v, want the output's", err)
+	}
+	if len(r.kept) != 1 || r.ledger.TotalLost() != 0 {
+		t.Errorf("%d shown and %d lost, want 1 and none", len(r.kept), r.ledger.TotalLost())
+	}
+}
+
+func TestWrongFilter(t *testing.T) {
+	need(t, Options{}).Close()
+	for _, filter := range []string{"no_such_field == 1", "reason ==", "a\x00b"} {
+		_, err := Open(Options{Filter: filter})
+		if !errors.Is(err, ErrFilter) || !strings.Contains(err.Error(), "set filter") {
+			t.Errorf("filter %q: %v", filter, err)
+		}
+	}
+}
+
+// TestEndedBeforeItBegan gives the drops since Open all the same.
+func TestEndedBeforeItBegan(t *testing.T) {
+	n := newNowhere(t)
+	s := need(t, Options{})
+	n.frames(t, 3)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := &running{keep: ofProto(n.ethertype)}
+	if err := s.Run(ctx, r); err != nil {
+		t.Error(err)
+	}
+	if len(r.kept) != 3 || time.Since(r.kept[0].Time) > time.Minute {
+		t.Errorf("%d drops, want 3 of just now: %+v", len(r.kept), r.kept)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNothingIsLeftOpen looks at the process's files before and after.
+func TestNothingIsLeftOpen(t *testing.T) {
+	need(t, Options{}).Close()
+	before := files(t)
+	for range 3 {
+		s := need(t, Options{Filter: "protocol == 1"})
+		run(t, s, ofProto(1)).end()
+		Open(Options{Filter: "nonsense"})
+	}
+	if after := files(t); !slices.Equal(before, after) {
+		t.Errorf("files before %v and after %v", before, after)
+	}
+}
+
+// files lists what perf and epoll files the process has.
+func files(t *testing.T) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if name, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.HasPrefix(name, "anon_inode:") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestErrorsSayWhatToDo(t *testing.T) {
+	tests := map[string]struct {
+		err, is error
+		say     string
+	}{
+		"perf forbidden":   {explainOpen(unix.EACCES), ErrPermission, "CAP_PERFMON"},
+		"perf paranoid":    {explainOpen(unix.EPERM), ErrPermission, "perf_event_paranoid is "},
+		"no perf":          {explainOpen(unix.ENOSYS), ErrNoPerf, "CONFIG_PERF_EVENTS"},
+		"no event":         {explainOpen(unix.ENOENT), ErrNoEvent, "id"},
+		"another":          {explainOpen(unix.EMFILE), unix.EMFILE, ""},
+		"tracefs not ours": {explainRead(unix.EACCES), ErrPermission, "run as root"},
+		"tracefs is gone":  {explainRead(unix.ENOENT), os.ErrNotExist, ""},
+	}
+	for name, tt := range tests {
+		if !errors.Is(tt.err, tt.is) || !strings.Contains(tt.err.Error(), tt.say) {
+			t.Errorf("%s: %v", name, tt.err)
+		}
+	}
+	if err := explainRead(&os.PathError{Op: "open", Path: formatFile, Err: unix.EPERM}); !strings.Contains(err.Error(), formatFile) {
+		t.Errorf("what was tried is not in %v", err)
+	}
+	if _, err := mountDetached("no-such-file-system"); !errors.Is(err, unix.ENODEV) {
+		t.Errorf("mount of what there is not: %v", err)
+	}
+}
+
+// TestFormatFromEitherMount reads the same where tracefs is mounted, in a mount
+// namespace of the test's own, and where it is not.
+func TestFormatFromEitherMount(t *testing.T) {
+	need(t, Options{}).Close()
+	detached, err := readDetached()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mounted []byte
+	newNowhere(t).do(t, func() error {
+		err := unix.Unshare(unix.CLONE_NEWNS)
+		if err == nil {
+			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+		}
+		if err == nil {
+			err = unix.Mount("tracefs", mounts[0], "tracefs", 0, "")
+		}
+		if err != nil && !errors.Is(err, unix.EBUSY) { // it was there
+			return err
+		}
+		mounted, err = readMounted()
+		return err
+	})
+	if !slices.Equal(mounted, detached) || len(mounted) == 0 {
+		t.Errorf("mounted:\n%s\ndetached:\n%s", mounted, detached)
+	}
+}
+
+var _ pipeline.Output = (*running)(nil)

@@ -1,0 +1,80 @@
+package resolve_test
+
+import (
+	"testing"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/stage/resolve"
+	"dropwatch/kallsyms"
+)
+
+// table is a look-up of one function, in a module, at 0x1000 to 0x1fff.
+type table struct {
+	name  string
+	asked []uint64
+}
+
+func (t *table) lookup(pc uint64) (kallsyms.Symbol, bool) {
+	t.asked = append(t.asked, pc)
+	if pc < 0x1000 || pc > 0x1fff {
+		return kallsyms.Symbol{}, false
+	}
+	return kallsyms.Symbol{Name: t.name, Module: "mod", Start: 0x1000, End: 0x2000, Offset: pc - 0x1000}, true
+}
+
+func TestSymbols(t *testing.T) {
+	const mangled, readable = "_ZN3foo3barEv", "foo::bar()"
+	at := func(pc uint64) event.Where { return event.Where{PC: pc, HasPC: true} }
+	named := event.Where{PC: 0x1234, HasPC: true, Kernel: "icmp_rcv+0x234/0x400"}
+	found := func(w event.Where, symbol string) event.Where {
+		w.Lookup, w.Symbol, w.Offset, w.Module = event.Found, symbol, 0x234, "mod"
+		return w
+	}
+	notFound := func(w event.Where) event.Where {
+		w.Lookup = event.NotFound
+		return w
+	}
+	tests := map[string]struct {
+		opts        resolve.Options
+		name        string
+		where, want event.Where
+		asked       int
+	}{
+		"an address":                      {where: at(0x1234), name: "icmp_rcv", want: found(at(0x1234), "icmp_rcv"), asked: 1},
+		"an unknown address":              {where: at(0x5000), want: notFound(at(0x5000)), asked: 1},
+		"address 0 is asked too":          {where: at(0), want: notFound(at(0)), asked: 1},
+		"no address":                      {where: event.Where{Trap: "ttl"}, want: event.Where{Trap: "ttl"}},
+		"the kernel's own name is enough": {where: named, want: named},
+		"unless all are asked for": {
+			opts: resolve.Options{Named: true}, where: named, name: "icmp_rcv", want: found(named, "icmp_rcv"), asked: 1,
+		},
+		"mangled":   {where: at(0x1234), name: mangled, want: found(at(0x1234), mangled), asked: 1},
+		"demangled": {opts: resolve.Options{Demangle: true}, where: at(0x1234), name: mangled, want: found(at(0x1234), readable), asked: 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			tab := &table{name: tt.name}
+			tt.opts.Lookup = tab.lookup
+			e := event.Event{Where: tt.where, Count: 3}
+			if !resolve.Symbols(tt.opts)(&e) {
+				t.Error("rejected")
+			}
+			if e.Where != tt.want {
+				t.Errorf("where %+v, want %+v", e.Where, tt.want)
+			}
+			if len(tab.asked) != tt.asked {
+				t.Errorf("asked for %#x, want %d look-ups", tab.asked, tt.asked)
+			}
+		})
+	}
+}
+
+func TestSymbolsLeavesALossAlone(t *testing.T) {
+	stage := resolve.Symbols(resolve.Options{Lookup: func(uint64) (kallsyms.Symbol, bool) {
+		t.Error("a loss was looked up")
+		return kallsyms.Symbol{}, false
+	}})
+	if !stage(&event.Event{Kind: event.Loss, Count: 1}) {
+		t.Error("a loss was rejected")
+	}
+}

@@ -1,0 +1,157 @@
+package vmtest
+
+import (
+	"archive/tar"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// consoleTail is how much of a failed guest's console an error shows.
+const consoleTail = 8000
+
+// accelerator emulates all of a guest's CPUs in one thread. With a thread each,
+// two guests on two cores take twice as long to boot, and now and then a kernel
+// dies while it patches its own code or waits for its timer.
+const accelerator = "tcg,thread=single"
+
+// cpuModel is everything that qemu can emulate but cmpxchg16b: qemu 7.2 was
+// seen to corrupt the flags in it, and 6.12 to die in kmalloc of that.
+const cpuModel = "max,-cx16"
+
+// kernelArgs keep the console to what matters and a panic short. The check of
+// the timer fails where the host is too busy to let it tick in time.
+const kernelArgs = "console=ttyS0 quiet panic=-1 no_timer_check"
+
+// A Guest is one boot of one kernel, to run one command as root.
+type Guest struct {
+	Kernel  Kernel
+	Command string            // for the guest's sh, which prefers its own ip and the like to programs in PATH: /sbin/ip
+	Files   map[string]string // files to put there: guest's path -> host's path
+	Output  io.Writer         // gets what the command prints, both streams, as it comes; nil discards it
+	Out     string            // a directory that gets the files which the command leaves in /out; "" discards them
+
+	CPUs   int // 0 means 2
+	Memory int // in MiB; 0 means 512
+}
+
+// Run boots the guest, waits for the command and returns its exit status. An
+// error says that the guest itself failed: no qemu, a panic, or ctx was done
+// first; it has the end of the console. Run ends no process but its own.
+func (g Guest) Run(ctx context.Context) (status int, err error) {
+	dir, err := os.MkdirTemp("", "vmtest-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	if err := writeRoot(filepath.Join(dir, "root"), g); err != nil {
+		return 0, err
+	}
+	if err := g.boot(ctx, dir); err != nil {
+		return 0, fmt.Errorf("booting %s: %w%s", g.Kernel.Release, err, console(dir))
+	}
+	status, err = readResult(filepath.Join(dir, "result"), g.Out)
+	if err != nil {
+		return 0, fmt.Errorf("running in %s: it ended before the command did: %w%s", g.Kernel.Release, err, console(dir))
+	}
+	return status, nil
+}
+
+// boot runs qemu on what is in dir and leaves the console and the result there.
+func (g Guest) boot(ctx context.Context, dir string) error {
+	var complaint bytes.Buffer
+	qemu := exec.CommandContext(ctx, "qemu-system-x86_64",
+		"-accel", accelerator, "-cpu", cpuModel,
+		"-smp", strconv.Itoa(cmp.Or(g.CPUs, 2)),
+		"-m", strconv.Itoa(cmp.Or(g.Memory, 512)),
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-kernel", g.Kernel.Image, "-initrd", filepath.Join(dir, "root"),
+		"-append", kernelArgs,
+		"-serial", "file:"+filepath.Join(dir, "console"),
+		"-serial", "stdio",
+		"-serial", "file:"+filepath.Join(dir, "result"))
+	qemu.Stdout = g.Output
+	qemu.Stderr = &complaint
+	qemu.WaitDelay = time.Second
+	err := qemu.Run()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("%w: %w", err, errSetup)
+	case err != nil:
+		return fmt.Errorf("qemu: %w: %s", err, bytes.TrimSpace(complaint.Bytes()))
+	}
+	return nil
+}
+
+// console returns the end of the guest's console, introduced, for an error.
+func console(dir string) string {
+	text, err := os.ReadFile(filepath.Join(dir, "console"))
+	if err != nil || len(text) == 0 {
+		return ""
+	}
+	if len(text) > consoleTail {
+		text = text[len(text)-consoleTail:]
+	}
+	return "\nconsole:\n" + strings.ToValidUTF8(strings.ReplaceAll(string(text), "\r", ""), "?")
+}
+
+// readResult unpacks the tar that the guest made of /out into dir and returns
+// the exit status in it.
+func readResult(name, dir string) (status int, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	status = -1
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF) && status >= 0:
+			return status, nil
+		case errors.Is(err, io.EOF):
+			return 0, errors.New("no exit status")
+		case err != nil:
+			return 0, fmt.Errorf("reading its files: %w", err)
+		case filepath.Clean(h.Name) == ".status":
+			if _, err := fmt.Fscan(r, &status); err != nil {
+				return 0, fmt.Errorf("reading its exit status: %w", err)
+			}
+		case dir != "":
+			if err := extract(r, h, dir); err != nil {
+				return 0, err
+			}
+		}
+	}
+}
+
+// extract writes one directory or regular file of a tar; other kinds are left.
+func extract(r io.Reader, h *tar.Header, dir string) error {
+	name := filepath.Join(dir, filepath.Join("/", h.Name))
+	switch h.Typeflag {
+	case tar.TypeDir:
+		return os.MkdirAll(name, 0o755)
+	case tar.TypeReg:
+		f, err := os.Create(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := io.Copy(f, r); err != nil {
+			return fmt.Errorf("copying %s out of the guest: %w", h.Name, err)
+		}
+		return f.Close()
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package vmtest_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dropwatch/internal/vmtest"
+)
+
+// newest returns the kernel to test the booting itself on.
+func newest(t *testing.T) vmtest.Kernel {
+	t.Helper()
+	kernels := vmtest.Need(t)
+	return kernels[len(kernels)-1]
+}
+
+func TestRunReturnsOutputStatusAndFiles(t *testing.T) {
+	var output strings.Builder
+	in := filepath.Join(t.TempDir(), "in")
+	if err := os.WriteFile(in, []byte("brought along\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	g := vmtest.Guest{
+		Kernel:  newest(t),
+		Command: "echo out; echo err >&2; mkdir /out/dir; cat /bin/in >/out/dir/file; nproc; exit 7",
+		Files:   map[string]string{"/bin/in": in},
+		Output:  &output,
+		Out:     t.TempDir(),
+		CPUs:    1,
+	}
+	status, err := g.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status != 7 || output.String() != "out\nerr\n1\n" {
+		t.Errorf("exit status %d, output %q", status, output.String())
+	}
+	file, err := os.ReadFile(filepath.Join(g.Out, "dir", "file"))
+	if err != nil || string(file) != "brought along\n" {
+		t.Errorf("file: %q, %v", file, err)
+	}
+}
+
+func TestRunReportsPanic(t *testing.T) {
+	_, err := vmtest.Guest{Kernel: newest(t), Command: "echo c >/proc/sysrq-trigger; sleep 60"}.Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "Kernel panic") {
+		t.Errorf("error %v, want the panic", err)
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	tooLate := errors.New("too late")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, tooLate)
+	defer cancel()
+	_, err := vmtest.Guest{Kernel: newest(t), Command: "sleep 60"}.Run(ctx)
+	if !errors.Is(err, tooLate) {
+		t.Errorf("error %v, want %v", err, tooLate)
+	}
+}

@@ -1,0 +1,52 @@
+package vmtest_test
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+
+	"dropwatch/internal/vmtest/guest"
+)
+
+// TestGuestCapabilities: what is missing is said, each by its own name.
+func TestGuestCapabilities(t *testing.T) {
+	guest.ResetMonitor(t)
+	const netAdmin, sysAdmin, syslog = 12, 21, 34
+	r := runAs(t, "show\nstats\nexit\n", nil)
+	if r.Code != 0 || !strings.Contains(r.Stdout, "Alert mode: Summary\n") {
+		t.Errorf("show without capabilities: %+v", r)
+	}
+	for _, script := range []string{"set trunc 5\n", "start\n"} {
+		r := runAs(t, script, []uintptr{sysAdmin})
+		if r.Code != 1 || !strings.Contains(r.Stderr, "CAP_NET_ADMIN") {
+			t.Errorf("%q without CAP_NET_ADMIN: %+v", script, r)
+		}
+	}
+	r = runAs(t, "start\n", []uintptr{netAdmin})
+	if r.Code != 1 || !strings.Contains(r.Stderr, "CAP_SYS_ADMIN") {
+		t.Errorf("start without CAP_SYS_ADMIN: %+v", r)
+	}
+	if guest.Monitoring() {
+		t.Error("monitoring was left on")
+	}
+	p := startAs(t, "start\nexit\n", []uintptr{netAdmin, sysAdmin, syslog})
+	p.AwaitOutput("Issue Ctrl-C", 1)
+	guest.Flood(t, 2)
+	p.AwaitOutput(`drops at .*udp`, 1)
+	if r := p.Interrupt(); r.Code != 0 || r.Stderr != "" {
+		t.Errorf("with all three: %+v", r)
+	}
+}
+
+// startAs starts our program as nobody with these capabilities.
+func startAs(t *testing.T, script string, caps []uintptr) *guest.Process {
+	return guest.StartAs(t, &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: 65534, Gid: 65534},
+		AmbientCaps: caps,
+	}, script, ours)
+}
+
+func runAs(t *testing.T, script string, caps []uintptr) guest.Result {
+	t.Helper()
+	return startAs(t, script, caps).Wait()
+}

@@ -1,0 +1,154 @@
+package vmtest_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"dropwatch/internal/vmtest/guest"
+)
+
+// A cost is what a program took for a flood that it was to show packet by
+// packet.
+type cost struct {
+	shown, lost int
+	cpu         time.Duration // of all its threads, during the flood
+	memory      int           // KiB resident at most
+	prompt      time.Duration // from exec to the first prompt on a terminal
+}
+
+// TestGuestCost puts the C program and ours side by side: `make bench-vm`
+// prints it. Times of an emulated machine mean something only beside each
+// other, so only the losses are held to anything.
+func TestGuestCost(t *testing.T) {
+	const n, rounds = 30_000, 3
+	programs := []string{oracle, ours}
+	costs := make(map[string][]cost)
+	for range rounds {
+		for _, program := range programs {
+			costs[program] = append(costs[program], measure(t, program, n))
+		}
+	}
+	t.Logf("a flood of %d drops in packet mode, median of %d runs in turn:", n, rounds)
+	t.Logf("%-6s %8s %8s %14s %12s %14s", "", "shown", "lost", "CPU a drop", "resident", "to the prompt")
+	for i, name := range []string{"C", "ours"} {
+		c := median(costs[programs[i]])
+		t.Logf("%-6s %8d %8d %11.1f us %8.1f MiB %11.1f ms", name, c.shown, c.lost,
+			float64(c.cpu.Nanoseconds())/1e3/float64(max(c.shown, 1)), float64(c.memory)/1024, float64(c.prompt.Microseconds())/1e3)
+	}
+	if c, our := median(costs[oracle]), median(costs[ours]); our.lost > c.lost || our.memory > 20<<10 {
+		t.Errorf("ours loses %d, C %d; ours takes %d KiB", our.lost, c.lost, our.memory)
+	}
+}
+
+// measure floods a program once.
+func measure(t *testing.T, program string, n int) cost {
+	t.Helper()
+	guest.ResetMonitor(t)
+	file := filepath.Join(t.TempDir(), "output")
+	p := guest.Start(t, "set alertmode packet\nstart\nexit\n", "sh", "-c", "exec "+program+" -l kas >"+file)
+	guest.AwaitMonitoring(t)
+	before := cpuTime(t, p.Pid())
+	guest.Flood(t, n)
+	settle(file)
+	c := cost{cpu: cpuTime(t, p.Pid()) - before, memory: resident(t, p.Pid())}
+	p.Interrupt()
+	output, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.shown = tallyOf(t, string(output)).shown
+	c.lost = n - c.shown
+	c.prompt = toPrompt(t, program)
+	return c
+}
+
+// cpuTime adds up the first field of each thread's schedstat: ns on a CPU.
+func cpuTime(t *testing.T, pid int) (sum time.Duration) {
+	t.Helper()
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ns, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += time.Duration(ns)
+	}
+	return sum
+}
+
+// resident reads VmHWM, in KiB.
+func resident(t *testing.T, pid int) (kib int) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	fmt.Sscan(rest, &kib)
+	return kib
+}
+
+// toPrompt is how long a program takes from exec to its prompt.
+func toPrompt(t *testing.T, program string) time.Duration {
+	t.Helper()
+	start := time.Now()
+	cmd := exec.Command(program, "-l", "kas")
+	cmd.Env = append(os.Environ(), "TERM=linux")
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	var seen strings.Builder
+	for b := make([]byte, 512); !strings.Contains(seen.String(), "dropwatch> "); {
+		n, err := tty.Read(b)
+		if err != nil {
+			t.Fatalf("%s shows no prompt: %v: %q", program, err, seen.String())
+		}
+		seen.Write(b[:n])
+	}
+	took := time.Since(start)
+	tty.WriteString("exit\r")
+	go func() {
+		for b := make([]byte, 512); ; {
+			if _, err := tty.Read(b); err != nil {
+				return
+			}
+		}
+	}()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%s: %v", program, err)
+	}
+	return took
+}
+
+// median takes each figure's median by itself.
+func median(costs []cost) (m cost) {
+	middle := func(figure func(cost) int) int {
+		var all []int
+		for _, c := range costs {
+			all = append(all, figure(c))
+		}
+		slices.Sort(all)
+		return all[len(all)/2]
+	}
+	m.shown = middle(func(c cost) int { return c.shown })
+	m.lost = middle(func(c cost) int { return c.lost })
+	m.cpu = time.Duration(middle(func(c cost) int { return int(c.cpu) }))
+	m.memory = middle(func(c cost) int { return c.memory })
+	m.prompt = time.Duration(middle(func(c cost) int { return int(c.prompt) }))
+	return m
+}

@@ -1,0 +1,132 @@
+package vmtest_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"dropwatch/internal/vmtest/guest"
+)
+
+// A tally is what a run accounts for.
+type tally struct{ shown, socket, queue int }
+
+func (y tally) total() int { return y.shown + y.socket + y.queue }
+
+var lostLine = regexp.MustCompile(`(?m)^lost (\d+) drops: (\d+) at our socket, (\d+) in the kernel's queue$`)
+
+// tallyOf counts UDP drops, of a summary or of packets, and reads the line
+// that says what was lost.
+func tallyOf(t *testing.T, stdout string) (y tally) {
+	t.Helper()
+	_, drops := split(stdout)
+	for place, n := range drops {
+		if strings.Contains(place, "udp") {
+			y.shown += n
+		}
+	}
+	if m := lostLine.FindStringSubmatch(stdout); m != nil {
+		y.socket, _ = strconv.Atoi(m[2]) // digits, as the next
+		y.queue, _ = strconv.Atoi(m[3])
+		if sum := strconv.Itoa(y.socket + y.queue); m[1] != sum {
+			t.Errorf("%q does not add up", m[0])
+		}
+	}
+	return y
+}
+
+// flooded runs a script in our program under a flood of n drops. Its output
+// goes to a file: reading it meanwhile would be half the work.
+func flooded(t *testing.T, n int, script string) tally {
+	t.Helper()
+	guest.ResetMonitor(t)
+	file := filepath.Join(t.TempDir(), "output")
+	p := guest.Start(t, script, "sh", "-c", "exec "+ours+" >"+file)
+	guest.AwaitMonitoring(t)
+	guest.Flood(t, n)
+	settle(file) // what the kernel has not sent yet is thrown away at the stop
+	if r := p.Interrupt(); r.Code != 0 || r.Stderr != "" {
+		t.Errorf("%+v", r)
+	}
+	output, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tallyOf(t, string(output))
+}
+
+// settle waits until the file has not grown for longer than the kernel takes
+// to send a summary. It counts looks, not time: a guest that its host has not
+// let run for a second has settled nothing.
+func settle(file string) {
+	const looks, pause = 24, 50 * time.Millisecond
+	for size, still := int64(0), 0; still < looks; still++ {
+		time.Sleep(pause)
+		if info, err := os.Stat(file); err == nil && info.Size() != size {
+			size, still = info.Size(), 0
+		}
+	}
+}
+
+// TestGuestNothingUnaccounted floods, again and again, in ways that lose and
+// in ways that do not: what is shown and what is lost are all that was dropped.
+func TestGuestNothingUnaccounted(t *testing.T) {
+	const n, few = 50_000, 10_000
+	rounds := 1
+	if guest.AtLeast(7, 0) || guest.AtLeast(6, 1) && !guest.AtLeast(6, 2) {
+		rounds = 10
+	}
+	for round := range rounds {
+		packet := flooded(t, n, "set alertmode packet\nstart\nexit\n")
+		small := flooded(t, few, "set alertmode packet\nset rcvbuf 65536\nset queue 200\nstart\nexit\n")
+		t.Logf("round %d: %+v, with small buffers %+v", round, packet, small)
+		if packet.total() != n || small.total() != few {
+			t.Errorf("round %d: %d and %d drops are accounted for, not %d and %d", round, packet.total(), small.total(), n, few)
+		}
+	}
+	if y := flooded(t, n, "start\nexit\n"); y != (tally{shown: n}) {
+		t.Errorf("summary: %+v, not %d shown", y, n)
+	}
+}
+
+// TestGuestShowsMoreThanC has both programs listen to one flood: the C program,
+// which switched monitoring on, and ours, which only listens and writes.
+func TestGuestShowsMoreThanC(t *testing.T) {
+	guest.ResetMonitor(t)
+	const n = 50_000
+	dir := t.TempDir()
+	text, pcap := filepath.Join(dir, "text"), filepath.Join(dir, "pcap")
+	c := guest.Start(t, "set alertmode packet\nstart\nexit\n", "sh", "-c", "exec "+oracle+" >"+text)
+	guest.AwaitMonitoring(t)
+	we := guest.Start(t, "", ours, "dump", "-p", "-w", pcap)
+	guest.Eventually(t, "we listen", func() bool { info, err := os.Stat(pcap); return err == nil && info.Size() > 0 })
+	guest.Flood(t, n)
+	settle(text)
+	settle(pcap)
+	c.Interrupt()
+	r := we.Interrupt()
+	theirs, our := count(t, text, "drop at: "), count(t, pcap, "dropwatch test")
+	t.Logf("of %d drops C shows %d, ours %d (%s)", n, theirs, our, strings.TrimSpace(r.Stderr))
+	lost := 0
+	if m := lostLine.FindStringSubmatch(r.Stderr); m != nil {
+		lost, _ = strconv.Atoi(m[1]) // digits
+	}
+	if our < theirs || our+lost != n {
+		t.Errorf("of %d drops C shows %d, ours %d, and %d are lost", n, theirs, our, lost)
+	}
+}
+
+// count counts what in a file.
+func count(t *testing.T, file, what string) int {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Count(content, []byte(what))
+}
