@@ -2,7 +2,11 @@
 // through the stages, to a sink, and the ledger that accounts for it.
 package event
 
-import "time"
+import (
+	"bytes"
+	"slices"
+	"time"
+)
 
 // A Kind says what an Event stands for.
 type Kind uint8
@@ -10,6 +14,7 @@ type Kind uint8
 const (
 	Drop Kind = iota // the kernel freed packets that it should have delivered
 	Loss             // we failed to see drops
+	End              // the run is over: the last event, with the ledger
 )
 
 // An Origin says who dropped a packet.
@@ -33,7 +38,7 @@ func (o Origin) String() string {
 	return "unknown"
 }
 
-// An Event is a drop, or a loss of drops. It belongs to its source, which
+// An Event is a drop, a loss of drops, or the end. It belongs to its source, which
 // uses its memory again: a stage or a sink that keeps something copies it.
 type Event struct {
 	Kind    Kind
@@ -50,30 +55,55 @@ type Event struct {
 	Cookie []byte // of the tc or Open vSwitch action that dropped the packet
 	Task   Task
 
-	// Stack holds the addresses of the calls that led to the drop, which is
-	// the first, Where.PC; empty if none were asked for.
-	Stack []uint64
+	// Stack holds the calls that led to the drop, which is the first, at
+	// Where.PC; empty if none were asked for.
+	Stack []Frame
 
-	Place Place // of a Loss
+	// Unseen: the source of packets did not show this drop, and another one
+	// did, which has no bytes of it.
+	Unseen bool
+
+	// Part: this is a further fragment of a reassembled packet whose drop is
+	// an event by itself, so it is none of its own.
+	Part bool
+
+	Place  Place   // of a Loss
+	Ledger *Ledger // of the End
 
 	// Raw is the message that brought the event, as the kernel sent it, on
 	// the first event of that message.
 	Raw []byte
 }
 
+// Clone gives a copy that is the caller's, without Raw, which is the message's.
+func (e *Event) Clone() Event {
+	c := *e
+	c.Packet.Data, c.Cookie, c.Stack = bytes.Clone(e.Packet.Data), bytes.Clone(e.Cookie), slices.Clone(e.Stack)
+	if e.Packet.Flow != nil {
+		flow := *e.Packet.Flow
+		c.Packet.Flow = &flow
+	}
+	c.Raw = nil
+	return c
+}
+
 // Where is the place of a drop.
 type Where struct {
-	PC     uint64 // address in the kernel's code, 0 if there is none
+	Frame
 	HasPC  bool
 	Kernel string // the kernel's own name of PC, function+offset/size
 
-	// What the symbol table says of PC.
+	Trap, TrapGroup string // of a hardware drop, the devlink trap
+}
+
+// A Frame is an address in the kernel's code, and what the symbol table says
+// of it.
+type Frame struct {
+	PC     uint64 // 0 if there is none
 	Lookup Lookup
 	Symbol string
 	Offset uint64 // bytes from the symbol's start
 	Module string // empty for the kernel proper
-
-	Trap, TrapGroup string // of a hardware drop, the devlink trap
 }
 
 // A Lookup says what became of asking the symbol table for a PC.
@@ -89,10 +119,12 @@ const (
 type Packet struct {
 	Proto    uint16 // ethertype
 	HasProto bool
-	Data     []byte // from the MAC header, perhaps truncated
+	Data     []byte // perhaps truncated
 	HasData  bool
-	Len      uint32 // bytes before truncation
+	Link     LinkType // of Data
+	Len      uint32   // bytes before truncation
 	HasLen   bool
+	Flow     *Flow // what the headers in Data say; nil if they were not read
 }
 
 // Port is the interface that a packet came in by. Its namespace is not known.
@@ -107,4 +139,5 @@ type Task struct {
 	Known    bool
 	CPU      uint32
 	PID, TID uint32 // 0 if the CPU was idle
+	Comm     string // name of the thread TID; empty if it is not known
 }

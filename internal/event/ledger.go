@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -49,21 +50,46 @@ func (p Place) String() string {
 	return "nowhere known"
 }
 
-// A Ledger accounts for every drop of a run: what the kernel reported is Shown,
-// Rejected or Lost.
+// placeKeys are the names of places for programs, which never change.
+var placeKeys = [places]string{
+	AtSocket: "socket", InQueue: "queue", Unread: "unread", Undecoded: "undecoded", InRing: "ring",
+}
+
+// Places gives the places where drops are lost, with their names for programs.
+func Places() iter.Seq2[Place, string] {
+	return func(yield func(Place, string) bool) {
+		for p, key := range placeKeys {
+			if !yield(Place(p), key) {
+				return
+			}
+		}
+	}
+}
+
+// A Ledger accounts for every drop of a run: what the kernel freed is Shown,
+// Rejected, Lost, or one of the Parts of what is.
 type Ledger struct {
 	Shown    uint64 // packets that reached the sink
+	Unseen   uint64 // those of them that only a second source saw
+	Parts    uint64 // fragments of packets whose drop is counted by itself
 	Rejected uint64 // packets that a stage, or a filter in the kernel, kept from it
 	Lost     [places]uint64
 	Full     uint64 // summaries that had no room for further places
 	Missed   uint64 // summaries that were lost at our socket
 }
 
-// Add enters a loss that an event reports, or a drop that was shown.
+// Add enters a loss that an event reports, or a drop that was shown or is part
+// of one.
 func (l *Ledger) Add(e *Event) {
 	switch {
+	case e.Kind == Drop && e.Part:
+		l.Parts += e.Count
 	case e.Kind == Drop:
 		l.Shown += e.Count
+		if e.Unseen {
+			l.Unseen += e.Count
+		}
+	case e.Kind == End:
 	case e.Place == FullSummary:
 		l.Full += e.Count
 	case e.Place == LostSummary:
@@ -82,6 +108,10 @@ func (l *Ledger) TotalLost() (n uint64) {
 	}
 	return n
 }
+
+// Total is the number of all packets that the kernel freed, as far as they can
+// be counted.
+func (l *Ledger) Total() uint64 { return l.Shown + l.Rejected + l.Parts + l.TotalLost() }
 
 // Report says what is missing, a line for each thing, and nothing when nothing
 // is: "lost 12 drops: 9 at our socket, 3 in the kernel's queue".

@@ -27,10 +27,15 @@ func TestLedgerCloses(t *testing.T) {
 	}
 	l.Add(loss(event.FullSummary, 1))
 	l.Add(loss(event.ByFilter, 7))
+	l.Add(&event.Event{Count: 5, Part: true})
+	l.Add(&event.Event{Kind: event.End, Count: 99, Ledger: &l})
 	if got := l.TotalLost(); got != want {
 		t.Errorf("total lost %d, want %d: a full summary is no number of drops, and what is filtered not lost", got, want)
 	}
-	if l.Shown != 42 || l.Full != 1 || l.Rejected != 7 {
+	if got := l.Total(); got != 42+7+5+want {
+		t.Errorf("total %d, want %d", got, 42+7+5+want)
+	}
+	if l.Parts != 5 || l.Shown != 42 || l.Full != 1 || l.Rejected != 7 {
 		t.Errorf("ledger %+v, want 42 shown, 1 full, 7 rejected", l)
 	}
 }

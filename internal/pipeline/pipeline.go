@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"dropwatch/internal/event"
 )
@@ -28,10 +29,34 @@ type Output interface {
 // A Stage enriches a drop, or rejects it by returning false.
 type Stage func(*event.Event) bool
 
-// A Sink writes events. What it keeps back it writes at Flush.
+// A Sink writes events, of which it keeps none. What it holds back it writes at
+// Flush. The last event of a run is an event.End.
 type Sink interface {
 	Write(*event.Event) error
 	Flush() error
+}
+
+// Tee is a Sink that writes to each of several, until one fails.
+type Tee []Sink
+
+// Write gives the event to each.
+func (t Tee) Write(e *event.Event) error {
+	for _, s := range t {
+		if err := s.Write(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Flush flushes each.
+func (t Tee) Flush() error {
+	for _, s := range t {
+		if err := s.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ErrLimit: as many drop events were written as the limit allows.
@@ -58,12 +83,16 @@ type Pipeline struct {
 
 	ledger  event.Ledger
 	written uint64 // drop events
+	broken  bool   // the sink takes no more
 }
 
 // Run runs the pipeline once, until ctx ends, the source ends, a write fails,
 // or the limit is reached (ErrLimit). The ledger holds also after an error.
 func (p *Pipeline) Run(ctx context.Context) (event.Ledger, error) {
 	err := p.Source.Run(ctx, (*output)(p))
+	if !p.broken {
+		err = Also(err, p.Sink.Write(&event.Event{Kind: event.End, Time: time.Now(), Ledger: &p.ledger}))
+	}
 	err = Also(err, p.Sink.Flush())
 	return p.ledger, err
 }
@@ -83,8 +112,12 @@ func (p *output) Emit(e *event.Event) error {
 			p.ledger.Rejected += e.Count
 			return nil
 		}
+		if e.Part {
+			p.ledger.Add(e)
+			return nil
+		}
 	}
-	if err := p.Sink.Write(e); err != nil {
+	if err := p.write(e); err != nil {
 		return err
 	}
 	p.ledger.Add(e)
@@ -98,9 +131,19 @@ func (p *output) Emit(e *event.Event) error {
 // lose enters a loss, whether or not it can be written.
 func (p *output) lose(e *event.Event) error {
 	p.ledger.Add(e)
-	return p.Sink.Write(e)
+	return p.write(e)
+}
+
+func (p *output) write(e *event.Event) error {
+	err := p.Sink.Write(e)
+	p.broken = p.broken || err != nil
+	return err
 }
 
 func (p *output) full() bool { return p.Limit > 0 && p.written >= p.Limit }
 
-func (p *output) Flush() error { return p.Sink.Flush() }
+func (p *output) Flush() error {
+	err := p.Sink.Flush()
+	p.broken = p.broken || err != nil
+	return err
+}

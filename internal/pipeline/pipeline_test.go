@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,8 +62,11 @@ func (m *memory) Flush() error {
 }
 
 func describe(e *event.Event) string {
-	if e.Kind == event.Loss {
+	switch e.Kind {
+	case event.Loss:
 		return fmt.Sprintf("lost %d %v", e.Count, e.Place)
+	case event.End:
+		return fmt.Sprintf("end of %d", e.Ledger.Total())
 	}
 	return fmt.Sprintf("%d %s", e.Count, e.Reason)
 }
@@ -144,10 +148,51 @@ func TestRun(t *testing.T) {
 			if ledger != tt.ledger {
 				t.Errorf("ledger %+v, want %+v", ledger, tt.ledger)
 			}
+			if tt.sink.failAfter == 0 && tt.sink.flushErr == nil { // otherwise it is not told
+				tt.wrote = append(slices.Clone(tt.wrote), fmt.Sprintf("end of %d", ledger.Total()))
+			}
 			if !reflect.DeepEqual(tt.sink.wrote, tt.wrote) {
 				t.Errorf("wrote %q, want %q", tt.sink.wrote, tt.wrote)
 			}
 		})
+	}
+}
+
+func TestPartsAreNoDrops(t *testing.T) {
+	part := drop(3, "A")
+	part.Part = true
+	unseen := drop(2, "B")
+	unseen.Unseen = true
+	sink := &memory{}
+	p := pipeline.Pipeline{
+		Source: &script{events: []event.Event{part, unseen, drop(1, "B")}}, Sink: sink,
+		Stages: []pipeline.Stage{func(*event.Event) bool { return true }},
+	}
+	ledger, err := p.Run(t.Context())
+	if want := (event.Ledger{Shown: 3, Unseen: 2, Parts: 3}); err != nil || ledger != want {
+		t.Errorf("ledger %+v, %v, want %+v", ledger, err, want)
+	}
+	if want := []string{"2 B", "1 B", "end of 6"}; !reflect.DeepEqual(sink.wrote, want) {
+		t.Errorf("wrote %q, want %q", sink.wrote, want)
+	}
+}
+
+func TestTeeWritesToEachUntilOneFails(t *testing.T) {
+	first, second, third := &memory{}, &memory{failAfter: 1, flushErr: errBroken}, &memory{}
+	p := pipeline.Pipeline{
+		Source: &script{events: []event.Event{drop(1, "A"), drop(2, "B")}},
+		Sink:   pipeline.Tee{first, second, third},
+	}
+	// Flush fails too.
+	if _, err := p.Run(t.Context()); !errors.Is(err, errBroken) {
+		t.Errorf("error %v, want %v", err, errBroken)
+	}
+	got := [][]string{first.wrote, second.wrote, third.wrote}
+	if want := [][]string{{"1 A", "2 B"}, {"1 A"}, {"1 A"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("wrote %q, want %q", got, want)
+	}
+	if first.flushed != 1 || third.flushed != 0 {
+		t.Errorf("flushed %d and %d times, want the one before the failure", first.flushed, third.flushed)
 	}
 }
 

@@ -40,7 +40,7 @@ func packetAlert(tb testing.TB) func() {
 		}
 		e = event.Event{
 			Count: 1, Single: true, Time: time.Unix(0, int64(a.Timestamp)), Stamped: true,
-			Where:  event.Where{PC: a.PC, HasPC: true, Kernel: a.Symbol},
+			Where:  event.Where{Frame: event.Frame{PC: a.PC}, HasPC: true, Kernel: a.Symbol},
 			Packet: event.Packet{Proto: a.Proto, HasProto: true, Data: a.Payload, HasData: true, Len: a.OrigLen, HasLen: true},
 			Port:   event.Port{IfIndex: a.Port.IfIndex}, Reason: a.Reason,
 		}

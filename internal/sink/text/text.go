@@ -22,11 +22,11 @@ func New(w io.Writer) *Sink { return &Sink{w: w} }
 // enough is the number of bytes that are written without waiting for Flush.
 const enough = 32 << 10
 
-// Write formats a drop. A loss is not shown where it happens: the ledger tells
-// it at the end.
+// Write formats a drop. A loss is not shown where it happens: whoever ran the
+// pipeline tells it at the end.
 func (s *Sink) Write(e *event.Event) error {
 	switch {
-	case e.Kind == event.Loss:
+	case e.Kind != event.Drop:
 		return nil
 	case e.Single:
 		s.buf = appendPacket(s.buf, e)

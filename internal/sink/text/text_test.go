@@ -22,7 +22,7 @@ var (
 )
 
 func software(pc uint64) event.Event {
-	return event.Event{Count: 7, Where: event.Where{PC: pc, HasPC: true}}
+	return event.Event{Count: 7, Where: event.Where{Frame: event.Frame{PC: pc}, HasPC: true}}
 }
 
 func found(e event.Event, symbol string, offset uint64) event.Event {
@@ -42,7 +42,7 @@ func trap(name string, n uint64) event.Event {
 func packet(kernel string, at time.Time) event.Event {
 	return event.Event{
 		Count: 1, Single: true, Time: at, Stamped: !at.IsZero(),
-		Where: event.Where{PC: pc, HasPC: true, Kernel: kernel},
+		Where: event.Where{Frame: event.Frame{PC: pc}, HasPC: true, Kernel: kernel},
 	}
 }
 
@@ -82,7 +82,7 @@ func padded() []event.Event {
 }
 
 func control() []event.Event {
-	soft := event.Event{Count: 1, Single: true, Reason: "R\u202e", Where: event.Where{PC: 1, HasPC: true, Kernel: "a\u009bb"}}
+	soft := event.Event{Count: 1, Single: true, Reason: "R\u202e", Where: event.Where{Frame: event.Frame{PC: 1}, HasPC: true, Kernel: "a\u009bb"}}
 	soft.Port.IfName = "e\x1b]0;x\a"
 	hard := event.Event{Count: 1, Single: true, Origin: event.Hardware, Where: event.Where{Trap: "t\r", TrapGroup: "g\n"}}
 	return []event.Event{soft, hard}
@@ -92,7 +92,7 @@ func TestWriteIsByteForByteC(t *testing.T) {
 	unknown := software(0xffffffffc0ffee00)
 	unknown.Where.Lookup = event.NotFound
 	half := event.Event{Count: 1, Single: true, Origin: event.Unstated}
-	half.Where = event.Where{PC: pc, HasPC: true, Trap: "a trap without its group"}
+	half.Where = event.Where{Frame: event.Frame{PC: pc}, HasPC: true, Trap: "a trap without its group"}
 	tests := map[string][]event.Event{
 		"summary":          {found(software(pc), "__udp4_lib_rcv", 0x9a2)},
 		"summary-raw":      {software(pc)},

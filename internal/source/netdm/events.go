@@ -26,7 +26,7 @@ func (r *Run) emitSummary(out pipeline.Output, msg []byte) error {
 	now := time.Now()
 	for _, p := range r.alert.Points {
 		r.event = event.Event{Time: now, Count: uint64(p.Count), Raw: msg}
-		r.event.Where = event.Where{PC: p.PC, HasPC: true}
+		r.event.Where = event.Where{Frame: event.Frame{PC: p.PC}, HasPC: true}
 		if err := out.Emit(&r.event); err != nil {
 			return err
 		}
@@ -52,8 +52,7 @@ func setPacket(e *event.Event, a *netlink.Alert) {
 		Count:  1,
 		Single: true,
 		Origin: origin(a),
-		Where: event.Where{
-			PC: a.PC, HasPC: a.Has(netlink.AttrPC), Kernel: a.Symbol,
+		Where: event.Where{Frame: event.Frame{PC: a.PC}, HasPC: a.Has(netlink.AttrPC), Kernel: a.Symbol,
 			Trap: a.TrapName, TrapGroup: a.TrapGroup,
 		},
 		Reason: a.Reason,

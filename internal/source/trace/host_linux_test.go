@@ -149,9 +149,7 @@ func (r *running) Emit(e *event.Event) error {
 	defer r.mu.Unlock()
 	r.ledger.Add(e)
 	if e.Kind == event.Drop && r.keep(e) {
-		c := *e
-		c.Stack = append([]uint64(nil), c.Stack...)
-		r.kept, r.at = append(r.kept, c), append(r.at, time.Now())
+		r.kept, r.at = append(r.kept, e.Clone()), append(r.at, time.Now())
 	}
 	if r.emit != nil {
 		return r.emit(e)

@@ -41,7 +41,7 @@ type decoder struct {
 	layout layout
 	stacks bool  // samples have call chains
 	wall   int64 // the wall clock less the monotonic clock, in nanoseconds
-	stack  []uint64
+	stack  []event.Frame
 }
 
 // sample makes e of a sample from a CPU. It is false if the record is too
@@ -98,7 +98,7 @@ func (d *decoder) chain(b []byte) (rest []byte, ok bool) {
 	}
 	for ; n > 0; n-- {
 		if pc := binary.NativeEndian.Uint64(b); pc < contextMarks {
-			d.stack = append(d.stack, pc)
+			d.stack = append(d.stack, event.Frame{PC: pc})
 		}
 		b = b[8:]
 	}
@@ -107,8 +107,8 @@ func (d *decoder) chain(b []byte) (rest []byte, ok bool) {
 
 // trim leaves out the tracepoint's own calls, which come before the place of
 // the drop. A chain that does not have that is left as it is.
-func trim(stack []uint64, pc uint64) []uint64 {
-	if i := slices.Index(stack, pc); i >= 0 {
+func trim(stack []event.Frame, pc uint64) []event.Frame {
+	if i := slices.IndexFunc(stack, func(f event.Frame) bool { return f.PC == pc }); i >= 0 {
 		return stack[i:]
 	}
 	return stack

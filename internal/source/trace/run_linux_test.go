@@ -60,7 +60,7 @@ func TestStackBeginsWithTheLocation(t *testing.T) {
 		t.Fatalf("%d drops, want 10", len(kept))
 	}
 	for _, e := range kept {
-		if s := e.Stack; len(s) < 5 || s[0] != e.Where.PC {
+		if s := e.Stack; len(s) < 5 || s[0].PC != e.Where.PC {
 			t.Errorf("dropped at %#x, called from %#x", e.Where.PC, s)
 		}
 	}

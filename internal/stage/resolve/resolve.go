@@ -17,22 +17,28 @@ type Options struct {
 	Demangle bool
 }
 
-// Symbols is the stage that fills what the symbol table says of Where.PC.
+// Symbols is the stage that fills what the symbol table says of the place
+// and of the stack.
 func Symbols(o Options) pipeline.Stage {
 	return func(e *event.Event) bool {
-		w := &e.Where
-		if !w.HasPC || w.Kernel != "" && !o.Named {
-			return true
+		if w := &e.Where; w.HasPC && (w.Kernel == "" || o.Named) {
+			o.resolve(&w.Frame)
 		}
-		sym, ok := o.Lookup(w.PC)
-		if !ok {
-			w.Lookup = event.NotFound
-			return true
+		for i := range e.Stack {
+			o.resolve(&e.Stack[i])
 		}
-		if o.Demangle {
-			sym.Name = kallsyms.Demangle(sym.Name)
-		}
-		w.Lookup, w.Symbol, w.Offset, w.Module = event.Found, sym.Name, sym.Offset, sym.Module
 		return true
 	}
+}
+
+func (o *Options) resolve(f *event.Frame) {
+	sym, ok := o.Lookup(f.PC)
+	if !ok {
+		f.Lookup = event.NotFound
+		return
+	}
+	if o.Demangle {
+		sym.Name = kallsyms.Demangle(sym.Name)
+	}
+	f.Lookup, f.Symbol, f.Offset, f.Module = event.Found, sym.Name, sym.Offset, sym.Module
 }

@@ -24,8 +24,8 @@ func (t *table) lookup(pc uint64) (kallsyms.Symbol, bool) {
 
 func TestSymbols(t *testing.T) {
 	const mangled, readable = "_ZN3foo3barEv", "foo::bar()"
-	at := func(pc uint64) event.Where { return event.Where{PC: pc, HasPC: true} }
-	named := event.Where{PC: 0x1234, HasPC: true, Kernel: "icmp_rcv+0x234/0x400"}
+	at := func(pc uint64) event.Where { return event.Where{Frame: event.Frame{PC: pc}, HasPC: true} }
+	named := event.Where{Frame: event.Frame{PC: 0x1234}, HasPC: true, Kernel: "icmp_rcv+0x234/0x400"}
 	found := func(w event.Where, symbol string) event.Where {
 		w.Lookup, w.Symbol, w.Offset, w.Module = event.Found, symbol, 0x234, "mod"
 		return w
