@@ -42,8 +42,7 @@ func TestPacketWithEveryAttribute(t *testing.T) {
 	want := event.Event{
 		Count: 1, Single: true, Origin: event.Hardware, Reason: "NO_SOCKET",
 		Time: time.Unix(1_795_231_565, 328_161_970), Stamped: true,
-		Where: event.Where{Frame: event.Frame{PC: 0xffffffff81000010}, HasPC: true, Kernel: "icmp_rcv+0x10/0x20", Trap: "ttl", TrapGroup: "l3",
-		},
+		Where:  event.Where{Frame: event.Frame{PC: 0xffffffff81000010}, HasPC: true, Kernel: "icmp_rcv+0x10/0x20", Trap: "ttl", TrapGroup: "l3"},
 		Packet: event.Packet{Proto: 0x800, HasProto: true, Data: payload, HasData: true, Len: 1500, HasLen: true},
 		Port:   event.Port{IfIndex: 7, IfName: "eth0"}, Cookie: []byte{0xab, 0xcd}, Raw: msg,
 	}
