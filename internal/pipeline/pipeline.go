@@ -107,15 +107,8 @@ func (p *output) Emit(e *event.Event) error {
 	if p.full() {
 		return ErrLimit
 	}
-	for _, stage := range p.Stages {
-		if !stage(e) {
-			p.ledger.Rejected += e.Count
-			return nil
-		}
-		if e.Part {
-			p.ledger.Add(e)
-			return nil
-		}
+	if !p.pass(e) {
+		return nil
 	}
 	if err := p.write(e); err != nil {
 		return err
@@ -126,6 +119,21 @@ func (p *output) Emit(e *event.Event) error {
 		return ErrLimit
 	}
 	return nil
+}
+
+// pass runs the stages, and enters what they reject or find to be a part of
+// another drop.
+func (p *output) pass(e *event.Event) bool {
+	for i := 0; i < len(p.Stages) && !e.Part; i++ {
+		if !p.Stages[i](e) {
+			p.ledger.Rejected += e.Count
+			return false
+		}
+	}
+	if e.Part {
+		p.ledger.Add(e)
+	}
+	return !e.Part
 }
 
 // lose enters a loss, whether or not it can be written.
