@@ -20,8 +20,9 @@ import (
 // Decode fills f with what data says, and forgets what f held. Proto is the
 // ethertype that the kernel knows the packet by, 0 if it is not known: it names
 // the first header of LinkRaw, and tells when there is no Ethernet header, as on
-// a tun device, though the kernel gave the packet from where one would be.
-func Decode(data []byte, link event.LinkType, proto uint16, f *event.Flow) {
+// a tun device, though the kernel gave the packet from where one would be. Then
+// LinkRaw is returned instead of link: it is what data begins with.
+func Decode(data []byte, link event.LinkType, proto uint16, f *event.Flow) event.LinkType {
 	*f = event.Flow{}
 	d := decoder{f: f, h: &f.Headers, size: cap(data), missing: unknown}
 	switch {
@@ -35,9 +36,12 @@ func Decode(data []byte, link event.LinkType, proto uint16, f *event.Flow) {
 		d.ethernet(data)
 	case proto < typeMin:
 		d.ip(data)
+		return event.LinkRaw
 	default:
 		d.network(proto, data)
+		return event.LinkRaw
 	}
+	return link
 }
 
 // resembles says that data could be the IP packet that proto promises; it could

@@ -149,22 +149,26 @@ func TestWithoutAnEthernetHeader(t *testing.T) {
 		proto uint16
 		want  event.Fields // what tells how it was read
 		not   event.Fields
+		begin event.LinkType // as Decode decided
 	}{
-		"tun, ipv4":                     {v4, event.LinkEthernet, tIPv4, event.FieldDstPort, event.FieldEthDst},
-		"tun, ipv6":                     {v6, event.LinkEthernet, tIPv6, event.FieldDstPort, event.FieldEthDst},
-		"an address that begins with 4": {frame4, event.LinkEthernet, tIPv4, event.FieldDstPort | event.FieldEthDst, 0},
-		"an address that begins with 6": {frame6, event.LinkEthernet, tIPv6, event.FieldDstPort | event.FieldEthDst, 0},
-		"such an address and a tag":     {tagged, event.LinkEthernet, tIPv4, event.FieldDstPort | event.FieldVLAN, 0},
-		"too short to tell":             {v4[:14], event.LinkEthernet, tIPv4, 0, event.FieldEthDst | event.FieldTTL},
-		"no hint":                       {v4, event.LinkEthernet, 0, event.FieldEthDst, event.FieldTTL},
-		"raw, no hint":                  {v6, event.LinkRaw, 0, event.FieldDstPort, event.FieldEthDst},
-		"raw, of all protocols":         {v4, event.LinkRaw, 3, event.FieldDstPort, event.FieldEthDst},
-		"raw, of nothing":               {nil, event.LinkRaw, 0, 0, event.FieldEtherType},
-		"raw, no ip":                    {[]byte(payload), event.LinkRaw, 0, 0, event.FieldEtherType},
-		"raw arp":                       {arp(1), event.LinkRaw, tARP, event.FieldARPOp, event.FieldEthDst},
+		"tun, ipv4":                     {v4, event.LinkEthernet, tIPv4, event.FieldDstPort, event.FieldEthDst, event.LinkRaw},
+		"tun, ipv6":                     {v6, event.LinkEthernet, tIPv6, event.FieldDstPort, event.FieldEthDst, event.LinkRaw},
+		"an address that begins with 4": {frame4, event.LinkEthernet, tIPv4, event.FieldDstPort | event.FieldEthDst, 0, event.LinkEthernet},
+		"an address that begins with 6": {frame6, event.LinkEthernet, tIPv6, event.FieldDstPort | event.FieldEthDst, 0, event.LinkEthernet},
+		"such an address and a tag":     {tagged, event.LinkEthernet, tIPv4, event.FieldDstPort | event.FieldVLAN, 0, event.LinkEthernet},
+		"too short to tell":             {v4[:14], event.LinkEthernet, tIPv4, 0, event.FieldEthDst | event.FieldTTL, event.LinkEthernet},
+		"no hint":                       {v4, event.LinkEthernet, 0, event.FieldEthDst, event.FieldTTL, event.LinkEthernet},
+		"raw, no hint":                  {v6, event.LinkRaw, 0, event.FieldDstPort, event.FieldEthDst, event.LinkRaw},
+		"raw, of all protocols":         {v4, event.LinkRaw, 3, event.FieldDstPort, event.FieldEthDst, event.LinkRaw},
+		"raw, of nothing":               {nil, event.LinkRaw, 0, 0, event.FieldEtherType, event.LinkRaw},
+		"raw, no ip":                    {[]byte(payload), event.LinkRaw, 0, 0, event.FieldEtherType, event.LinkRaw},
+		"raw arp":                       {arp(1), event.LinkRaw, tARP, event.FieldARPOp, event.FieldEthDst, event.LinkRaw},
 	}
 	for name, tt := range tests {
-		f := decode(tt.data, tt.link, tt.proto)
+		var f event.Flow
+		if begin := packet.Decode(tt.data, tt.link, tt.proto, &f); begin != tt.begin {
+			t.Errorf("%s: begins with link type %d, want %d", name, begin, tt.begin)
+		}
 		if !f.Has(tt.want) || f.Fields&tt.not != 0 {
 			t.Errorf("%s:\n%s", name, show(&f))
 		}
