@@ -1,0 +1,79 @@
+package event
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Name gives the function that dropped the packet, the offset in bytes into it
+// and its module, empty for the kernel proper: as the symbol table has them, or
+// else the kernel. It is not ok if neither knows the address. The kernel cuts
+// its own name short, so that there may be no offset, which is 0 then, or the
+// end of symbol or module is missing.
+func (w *Where) Name() (symbol string, offset uint64, module string, ok bool) {
+	if w.Lookup == Found {
+		return w.Symbol, w.Offset, w.Module, true
+	}
+	return parseName(w.Kernel)
+}
+
+// parseName reads what %pS of the kernel's printk writes: "function+0x1a/0x40
+// [module]", or an address that it does not know.
+func parseName(s string) (symbol string, offset uint64, module string, ok bool) {
+	s, module, _ = strings.Cut(s, " [")
+	symbol, digits, _ := strings.Cut(s, "+0x")
+	if digits, _, whole := strings.Cut(digits, "/"); whole {
+		offset, _ = strconv.ParseUint(digits, 16, 64)
+	}
+	ok = symbol != "" && !strings.HasPrefix(symbol, "0x")
+	return symbol, offset, strings.TrimSuffix(module, "]"), ok
+}
+
+// AppendTo appends the place for a person, escaped: "icmp_rcv+0x1a2 [module]",
+// its address if it has no name, the trap and its group for a hardware drop, or
+// "-" if it is not known.
+func (w *Where) AppendTo(b []byte) []byte {
+	if symbol, offset, module, ok := w.Name(); ok {
+		return appendName(b, symbol, offset, module)
+	}
+	switch {
+	case w.HasPC:
+		return appendAddress(b, w.PC)
+	case w.Trap == "":
+		return append(b, '-')
+	}
+	b = append(b, Escape(w.Trap)...)
+	if w.TrapGroup == "" {
+		return b
+	}
+	b = append(b, " ("...)
+	b = append(b, Escape(w.TrapGroup)...)
+	return append(b, ')')
+}
+
+// AppendTo appends the frame for a person, escaped: "icmp_rcv+0x1a2 [module]",
+// or its address if it has no name.
+func (f *Frame) AppendTo(b []byte) []byte {
+	if f.Lookup == Found {
+		return appendName(b, f.Symbol, f.Offset, f.Module)
+	}
+	return appendAddress(b, f.PC)
+}
+
+func appendName(b []byte, symbol string, offset uint64, module string) []byte {
+	b = append(b, Escape(symbol)...)
+	if offset != 0 {
+		b = append(b, "+0x"...)
+		b = strconv.AppendUint(b, offset, 16)
+	}
+	if module == "" {
+		return b
+	}
+	b = append(b, " ["...)
+	b = append(b, Escape(module)...)
+	return append(b, ']')
+}
+
+func appendAddress(b []byte, pc uint64) []byte {
+	return strconv.AppendUint(append(b, "0x"...), pc, 16)
+}
