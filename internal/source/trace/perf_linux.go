@@ -111,7 +111,7 @@ func explainOpen(err error) error {
 	case !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES):
 		return err
 	case locked("confidentiality"):
-		return fmt.Errorf("%w (%w): the kernel is locked down, boot it without lockdown=confidentiality", ErrPermission, err)
+		return errLocked(err)
 	}
 	level, _ := os.ReadFile("/proc/sys/kernel/perf_event_paranoid")
 	return fmt.Errorf("%w (%w): run as root or with CAP_PERFMON, kernel.perf_event_paranoid is %s", ErrPermission, err, strings.TrimSpace(string(level)))

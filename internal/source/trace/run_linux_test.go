@@ -93,6 +93,26 @@ func TestFilterIsCounted(t *testing.T) {
 	}
 }
 
+func TestReasonsFilter(t *testing.T) {
+	need(t, Options{}).Close()
+	reasons, err := Reasons()
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, ok := reasons("NO_SOCKET")
+	if _, known := reasons("NO_SUCH_REASON"); !ok || known {
+		t.Fatalf("NO_SOCKET known: %v, NO_SUCH_REASON: %v", ok, known)
+	}
+	n := newNowhere(t)
+	s := need(t, Options{Filter: "reason == " + strconv.FormatUint(number, 10)})
+	r := run(t, s, func(e *event.Event) bool { return e.Reason != "NO_SOCKET" || e.Packet.Proto == 0x86dd })
+	n.frames(t, 5)
+	n.datagrams(t, 9)
+	if kept := r.end(); len(kept) != 9 || r.ledger.Rejected < 5 {
+		t.Errorf("%d shown and %d rejected, want 9 and at least 5", len(kept), r.ledger.Rejected)
+	}
+}
+
 // TestFirstDropShows lets the source fall asleep before each drop.
 func TestFirstDropShows(t *testing.T) {
 	n := newNowhere(t)
@@ -290,11 +310,14 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"no perf":          {explainOpen(unix.ENOSYS), ErrNoPerf, "CONFIG_PERF_EVENTS"},
 		"no event":         {explainOpen(unix.ENOENT), ErrNoEvent, "id"},
 		"another":          {explainOpen(unix.EMFILE), unix.EMFILE, ""},
-		"tracefs not ours": {explainRead(unix.EACCES), ErrPermission, "run as root"},
+		"tracefs not ours": {explainRead(unix.EACCES), ErrPermission, "run as root or with CAP_DAC_READ_SEARCH"},
+		"not mounted":      {explainMount(unix.EPERM), ErrPermission, "run as root with CAP_SYS_ADMIN, or mount it first: mount -t tracefs tracefs /sys/kernel/tracing"},
+		"no fsopen":        {explainMount(unix.ENOSYS), unix.ENOSYS, "mount -t tracefs"},
+		"no tracefs":       {explainMount(unix.ENODEV), ErrNoTracefs, "CONFIG_TRACING"},
 		"tracefs is gone":  {explainRead(unix.ENOENT), os.ErrNotExist, ""},
 	}
 	for name, tt := range tests {
-		if !errors.Is(tt.err, tt.is) || !strings.Contains(tt.err.Error(), tt.say) {
+		if !errors.Is(tt.err, tt.is) || !strings.Contains(tt.err.Error(), tt.say) || strings.Contains(tt.err.Error(), "\n") {
 			t.Errorf("%s: %v", name, tt.err)
 		}
 	}

@@ -11,16 +11,19 @@ import (
 	"dropwatch/internal/pipeline"
 )
 
+var errElsewhere = fmt.Errorf("trace skb:kfree_skb on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+
 // A Source is to be had on Linux only.
 type Source struct{}
 
 // Open fails: here are no perf events.
-func Open(Options) (*Source, error) {
-	return nil, fmt.Errorf("trace skb:kfree_skb on %s: %w", runtime.GOOS, errors.ErrUnsupported)
-}
+func Open(Options) (*Source, error) { return nil, errElsewhere }
+
+// Reasons fails: here is no such event.
+func Reasons() (func(name string) (number uint64, ok bool), error) { return nil, errElsewhere }
 
 // Run fails.
-func (*Source) Run(context.Context, pipeline.Output) error { return errors.ErrUnsupported }
+func (*Source) Run(context.Context, pipeline.Output) error { return errElsewhere }
 
 // Close does nothing.
 func (*Source) Close() error { return nil }

@@ -11,11 +11,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounts are where tracefs is usually found.
-var mounts = []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}
+// tracing is where tracefs belongs, and mounts are where it is found.
+const tracing = "/sys/kernel/tracing"
+
+var mounts = []string{tracing, "/sys/kernel/debug/tracing"}
 
 // The file of tracefs that says what our event looks like.
 const formatFile = "events/skb/kfree_skb/format"
+
+// Reasons gives a look-up of the numbers by which [Options.Filter] knows this
+// kernel's reasons. It knows none before Linux 5.17, and none of a subsystem.
+// The errors are those of [Open].
+func Reasons() (func(name string) (number uint64, ok bool), error) {
+	f, err := readFormat()
+	if err != nil {
+		return nil, err
+	}
+	numbers := make(map[string]uint64)
+	for n, name := range f.symbols["reason"] {
+		numbers[name] = n
+	}
+	return func(name string) (uint64, bool) {
+		n, ok := numbers[name]
+		return n, ok
+	}, nil
+}
 
 // readFormat reads the event's format where tracefs is mounted, or else from a
 // mount that nobody sees and that goes with its last file.
@@ -43,11 +63,8 @@ func readMounted() (text []byte, err error) {
 // readDetached mounts tracefs nowhere, as fsopen(2) can since Linux 5.2.
 func readDetached() ([]byte, error) {
 	dir, err := mountDetached("tracefs")
-	if errors.Is(err, unix.ENODEV) {
-		return nil, fmt.Errorf("%w: it was built without CONFIG_TRACING", ErrNoTracefs)
-	}
 	if err != nil {
-		return nil, explainRead(fmt.Errorf("mount tracefs: %w", err))
+		return nil, explainMount(err)
 	}
 	defer unix.Close(dir)
 	fd, err := unix.Openat(dir, formatFile, unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -75,15 +92,27 @@ func mountDetached(fsType string) (dir int, err error) {
 	return unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_RDONLY)
 }
 
+// explainMount says what to do where tracefs is not mounted and we cannot do it.
+func explainMount(err error) error {
+	const mount = "mount it first: mount -t tracefs tracefs " + tracing
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("%w: it was built without CONFIG_TRACING", ErrNoTracefs)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w (it is not mounted here: %w): run as root with CAP_SYS_ADMIN, or %s", ErrPermission, err, mount)
+	}
+	return fmt.Errorf("it is not mounted here: %w: %s", err, mount)
+}
+
 // explainRead says what to do where tracefs may not be read.
 func explainRead(err error) error {
-	if !errors.Is(err, fs.ErrPermission) {
+	switch {
+	case !errors.Is(err, fs.ErrPermission):
 		return err
+	case locked("confidentiality"):
+		return errLocked(err)
 	}
-	if locked("confidentiality") {
-		return fmt.Errorf("%w (%w): the kernel is locked down, boot it without lockdown=confidentiality", ErrPermission, err)
-	}
-	return fmt.Errorf("%w (%w): run as root", ErrPermission, err)
+	return fmt.Errorf("%w (%w): run as root or with CAP_DAC_READ_SEARCH", ErrPermission, err)
 }
 
 // locked tells whether the kernel is locked down to a level
@@ -91,4 +120,8 @@ func explainRead(err error) error {
 func locked(level string) bool {
 	text, err := os.ReadFile("/sys/kernel/security/lockdown")
 	return err == nil && strings.Contains(string(text), "["+level+"]")
+}
+
+func errLocked(err error) error {
+	return fmt.Errorf("%w (%w): the kernel is locked down, boot it without lockdown=confidentiality", ErrPermission, err)
 }
