@@ -22,11 +22,13 @@ func (w *Where) Name() (symbol string, offset uint64, module string, ok bool) {
 func parseName(s string) (symbol string, offset uint64, module string, ok bool) {
 	s, module, _ = strings.Cut(s, " [")
 	symbol, digits, _ := strings.Cut(s, "+0x")
+	if symbol == "" || strings.HasPrefix(symbol, "0x") {
+		return "", 0, "", false
+	}
 	if digits, _, whole := strings.Cut(digits, "/"); whole {
 		offset, _ = strconv.ParseUint(digits, 16, 64)
 	}
-	ok = symbol != "" && !strings.HasPrefix(symbol, "0x")
-	return symbol, offset, strings.TrimSuffix(module, "]"), ok
+	return symbol, offset, strings.TrimSuffix(module, "]"), true
 }
 
 // AppendTo appends the place for a person, escaped: "icmp_rcv+0x1a2 [module]",

@@ -27,8 +27,8 @@ func TestName(t *testing.T) {
 		"a cut module":       {event.Where{Kernel: "nf_hook_slow_of_a_name+0x4a/0xc0 [nf_ta"}, name{"nf_hook_slow_of_a_name", 0x4a, "nf_ta", true}},
 		"a cut offset":       {event.Where{Kernel: "a_function_with_a_long_name_so_be+0x1a"}, name{"a_function_with_a_long_name_so_be", 0, "", true}},
 		"a cut function":     {event.Where{Kernel: "f"}, name{"f", 0, "", true}},
-		"an address":         {event.Where{Kernel: "0xffffffffc0ffee00"}, name{symbol: "0xffffffffc0ffee00"}},
-		"no function":        {event.Where{Kernel: "+0x1/0x2 [m]"}, name{"", 1, "m", false}},
+		"an address":         {event.Where{Kernel: "0xffffffffc0ffee00"}, name{}},
+		"no function":        {event.Where{Kernel: "+0x1/0x2 [m]"}, name{}},
 		"no number":          {event.Where{Kernel: "f+0xzz/0x2"}, name{"f", 0, "", true}},
 	}
 	for what, tt := range tests {
