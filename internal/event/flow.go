@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 )
 
@@ -128,6 +129,35 @@ const (
 	ECE
 	CWR
 )
+
+// flagNames are by bit; the reserved ones are named for their values.
+var flagNames = [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ae", "0x200", "0x400", "0x800"}
+
+// Names gives the flags that are set, in small letters, the lowest bit first.
+func (f TCPFlags) Names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i, name := range flagNames {
+			if f&(1<<i) != 0 && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// AppendTo appends the names of the flags: "syn|ack", nothing if none is set.
+func (f TCPFlags) AppendTo(b []byte) []byte {
+	separate := false
+	for name := range f.Names() {
+		if separate {
+			b = append(b, '|')
+		}
+		b, separate = append(b, name...), true
+	}
+	return b
+}
+
+// String gives what AppendTo appends.
+func (f TCPFlags) String() string { return string(f.AppendTo(nil)) }
 
 // A Tunnel is what carries an inner packet.
 type Tunnel struct {

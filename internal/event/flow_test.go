@@ -37,6 +37,15 @@ func TestFlowWords(t *testing.T) {
 			t.Errorf("layer %d is %q, want %q", l, got, want)
 		}
 	}
+	flags := map[event.TCPFlags]string{
+		0: "", event.SYN: "syn", event.SYN | event.ACK: "syn|ack", event.CWR | event.FIN: "fin|cwr",
+		0xfff: "fin|syn|rst|psh|ack|urg|ece|cwr|ae|0x200|0x400|0x800", 0xf000: "",
+	}
+	for f, want := range flags {
+		if got := f.String(); got != want {
+			t.Errorf("flags %#x are %q, want %q", uint16(f), got, want)
+		}
+	}
 	whys := map[event.Why]string{
 		event.Undone: "not decoded", event.Complete: "complete", event.Truncated: "truncated",
 		event.UnknownProtocol: "unknown protocol", event.Malformed: "malformed", 200: "not decoded",
@@ -48,5 +57,12 @@ func TestFlowWords(t *testing.T) {
 	}
 	if got, want := (event.MAC{2, 0, 0x5e, 0, 0x53, 0xff}).String(), "02:00:5e:00:53:ff"; got != want {
 		t.Errorf("MAC is %s, want %s", got, want)
+	}
+}
+
+func TestTCPFlagsDoNotAllocate(t *testing.T) {
+	b := make([]byte, 0, 100)
+	if n := testing.AllocsPerRun(100, func() { b = (event.SYN | event.ACK).AppendTo(b[:0]) }); n != 0 {
+		t.Errorf("%v allocations, want none", n)
 	}
 }
