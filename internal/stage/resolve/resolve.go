@@ -1,4 +1,5 @@
-// Package resolve gives addresses their names.
+// Package resolve gives names to what events have as numbers: addresses,
+// interfaces and threads. It also finds by such names what is no drop of its own.
 package resolve
 
 import (

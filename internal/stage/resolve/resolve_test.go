@@ -1,6 +1,7 @@
 package resolve_test
 
 import (
+	"slices"
 	"testing"
 
 	"dropwatch/internal/event"
@@ -66,6 +67,23 @@ func TestSymbols(t *testing.T) {
 				t.Errorf("asked for %#x, want %d look-ups", tab.asked, tt.asked)
 			}
 		})
+	}
+}
+
+func TestSymbolsOfAStack(t *testing.T) {
+	tab := &table{name: "icmp_rcv"}
+	e := event.Event{Count: 1, Stack: []event.Frame{{PC: 0x1234}, {PC: 0x5000}, {PC: 0x1000}}}
+	e.Where = event.Where{Frame: event.Frame{PC: 0x1234}, HasPC: true, Kernel: "named"}
+	if !resolve.Symbols(resolve.Options{Lookup: tab.lookup})(&e) {
+		t.Error("rejected")
+	}
+	want := []event.Frame{
+		{PC: 0x1234, Lookup: event.Found, Symbol: "icmp_rcv", Offset: 0x234, Module: "mod"},
+		{PC: 0x5000, Lookup: event.NotFound},
+		{PC: 0x1000, Lookup: event.Found, Symbol: "icmp_rcv", Module: "mod"},
+	}
+	if !slices.Equal(e.Stack, want) {
+		t.Errorf("stack %+v, want %+v", e.Stack, want)
 	}
 }
 
