@@ -1,0 +1,186 @@
+package line
+
+import (
+	"net/netip"
+	"strconv"
+
+	"dropwatch/internal/event"
+)
+
+// appendFlow appends what the headers of a packet say, as tcpdump does where it
+// has a short form for it: "192.0.2.1:443 > 192.0.2.2:50000 tcp [S.]". What a
+// packet carries or quotes follows in braces.
+func appendFlow(b []byte, f *event.Flow) []byte {
+	b = appendHeaders(b, &f.Headers)
+	if f.Tunnel.Kind != event.NoLayer {
+		return appendTunnel(b, f)
+	}
+	return appendQuoted(b, f)
+}
+
+// appendTunnel appends the tunnel, unless it is the transport that was named
+// already, and the packet in it.
+func appendTunnel(b []byte, f *event.Flow) []byte {
+	if f.Tunnel.Kind != f.Transport {
+		b = append(b, ' ')
+		b = append(b, f.Tunnel.Kind.String()...)
+	}
+	if f.Tunnel.HasID {
+		b = appendNumber(b, " ", uint64(f.Tunnel.ID))
+	}
+	if f.Inner.Fields == 0 {
+		return b
+	}
+	b = appendHeaders(append(b, " { "...), &f.Inner)
+	return append(appendQuoted(b, f), " }"...)
+}
+
+func appendQuoted(b []byte, f *event.Flow) []byte {
+	if f.Quoted.Fields == 0 {
+		return b
+	}
+	b = appendHeaders(append(b, " { "...), &f.Quoted)
+	return append(b, " }"...)
+}
+
+// appendHeaders appends the flow of one packet.
+func appendHeaders(b []byte, h *event.Headers) []byte {
+	switch h.Network {
+	case event.ARP:
+		b = appendARP(b, h)
+	case event.IPv4, event.IPv6:
+		b = appendIP(b, h)
+	default:
+		b = appendFrame(b, h)
+	}
+	for i := range h.VLAN {
+		if h.Has(event.FieldVLAN << i) {
+			b = appendNumber(b, " vlan ", uint64(h.VLAN[i].ID))
+		}
+	}
+	return b
+}
+
+// appendFrame appends a packet that is neither of IP nor of ARP.
+func appendFrame(b []byte, h *event.Headers) []byte {
+	start := len(b)
+	if h.Has(event.FieldEthSrc) {
+		b = appendMAC(b, h.EthSrc)
+		b = append(b, " > "...)
+		b = appendMAC(b, h.EthDst)
+	}
+	if h.Has(event.FieldEtherType) {
+		b = appendEtherType(space(b, start), h.EtherType)
+	}
+	return b
+}
+
+// Operations of ARP, as in linux/if_arp.h.
+const (
+	arpRequest = 1
+	arpReply   = 2
+)
+
+func appendARP(b []byte, h *event.Headers) []byte {
+	b = append(b, "arp"...)
+	switch {
+	case h.Has(event.FieldSrc|event.FieldDst) && h.ARPOp == arpRequest:
+		b = h.Dst.AppendTo(append(b, " who-has "...))
+		return h.Src.AppendTo(append(b, " tell "...))
+	case h.Has(event.FieldSrc|event.FieldARPSrc) && h.ARPOp == arpReply:
+		b = h.Src.AppendTo(append(b, " reply "...))
+		return appendMAC(append(b, " is-at "...), h.ARPSrc)
+	case h.Has(event.FieldARPOp):
+		return appendNumber(b, " op ", uint64(h.ARPOp))
+	}
+	return b
+}
+
+func appendIP(b []byte, h *event.Headers) []byte {
+	if h.Has(event.FieldSrc | event.FieldDst) {
+		b = appendEnd(b, h, h.Src, h.SrcPort)
+		b = append(b, " > "...)
+		b = appendEnd(b, h, h.Dst, h.DstPort)
+	} else {
+		b = append(b, h.Network.String()...)
+	}
+	if h.Has(event.FieldProtocol) {
+		b = appendTransport(append(b, ' '), h)
+	}
+	if h.Has(event.FieldFragment) && (h.MoreFragments || h.FragmentOffset > 0) {
+		b = appendFragment(b, h)
+	}
+	return b
+}
+
+// appendEnd appends an address, with its port if there is one.
+func appendEnd(b []byte, h *event.Headers, addr netip.Addr, port uint16) []byte {
+	if h.Has(event.FieldSrcPort | event.FieldDstPort) {
+		return netip.AddrPortFrom(addr, port).AppendTo(b)
+	}
+	return addr.AppendTo(b)
+}
+
+// appendFragment appends where in the packet a fragment belongs: "frag 7@1480+",
+// its identification, its offset in bytes, and a plus unless it is the last.
+func appendFragment(b []byte, h *event.Headers) []byte {
+	b = append(b, " frag "...)
+	if h.Has(event.FieldFragmentID) {
+		b = strconv.AppendUint(b, uint64(h.FragmentID), 10)
+	}
+	b = appendNumber(b, "@", uint64(h.FragmentOffset))
+	if h.MoreFragments {
+		b = append(b, '+')
+	}
+	return b
+}
+
+func appendTransport(b []byte, h *event.Headers) []byte {
+	if h.Transport == event.NoLayer {
+		return appendProtocol(b, h.Protocol)
+	}
+	b = append(b, h.Transport.String()...)
+	switch {
+	case h.Has(event.FieldTCPFlags):
+		b = appendTCPFlags(b, h.TCPFlags)
+	case h.Has(event.FieldICMPType):
+		b = appendICMP(b, h)
+	case h.Has(event.FieldSCTPChunk):
+		b = appendChunk(b, h.SCTPChunk)
+	case h.Transport == event.ESP && h.Has(event.FieldSPI):
+		b = append(b, " spi 0x"...)
+		b = strconv.AppendUint(b, uint64(h.SPI), 16)
+	}
+	return b
+}
+
+// tcpLetters are tcpdump's for the flags from FIN on.
+const tcpLetters = "FSRP.UEWe"
+
+func appendTCPFlags(b []byte, flags event.TCPFlags) []byte {
+	b = append(b, " ["...)
+	start := len(b)
+	for i := range len(tcpLetters) {
+		if flags>>i&1 != 0 {
+			b = append(b, tcpLetters[i])
+		}
+	}
+	if len(b) == start {
+		b = append(b, "none"...)
+	}
+	return append(b, ']')
+}
+
+func appendMAC(b []byte, m event.MAC) []byte {
+	for i, c := range m {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = append(b, digits[c>>4], digits[c&15])
+	}
+	return b
+}
+
+func appendNumber(b []byte, label string, n uint64) []byte {
+	return strconv.AppendUint(append(b, label...), n, 10)
+}

@@ -1,0 +1,248 @@
+// Package line writes a line for each drop, for a person: when, where, why, by
+// which interface, which packet.
+//
+//	03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo     127.0.0.1:40449 > 127.0.0.1:9 udp len 50
+package line
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"dropwatch/internal/event"
+)
+
+// Options say what a line shows, and what follows it.
+type Options struct {
+	Color bool // with the colours of an ANSI terminal
+	Stack bool // the calls that led to the drop
+	Hex   bool // the bytes of the packet
+	Task  bool // the task of every drop, not only of those without bytes
+}
+
+// A Sink writes events to a Writer, when it is flushed or enough is there.
+type Sink struct {
+	w    io.Writer
+	buf  []byte
+	opts Options
+
+	bold, red, plain string // what switches them on and off
+}
+
+// New makes a Sink that writes to w.
+func New(w io.Writer, o Options) *Sink {
+	s := &Sink{w: w, opts: o}
+	if o.Color {
+		s.bold, s.red, s.plain = "\x1b[1m", "\x1b[31m", "\x1b[0m"
+	}
+	return s
+}
+
+// enough is the number of bytes that are written without waiting for Flush.
+const enough = 32 << 10
+
+// Write formats a drop, or a loss where it happened. The end is not shown:
+// it is a table's.
+func (s *Sink) Write(e *event.Event) error {
+	switch {
+	case e.Kind == event.Drop:
+		s.drop(e)
+	case e.Kind == event.Loss && e.Place != event.ByFilter:
+		s.loss(e)
+	}
+	if len(s.buf) < enough {
+		return nil
+	}
+	return s.Flush()
+}
+
+// Flush writes what is there.
+func (s *Sink) Flush() error {
+	if len(s.buf) == 0 {
+		return nil
+	}
+	_, err := s.w.Write(s.buf)
+	s.buf = s.buf[:0]
+	if err != nil {
+		return fmt.Errorf("write drops: %w", err)
+	}
+	return nil
+}
+
+// The least widths of columns, in characters. Most of what Linux has fits, and
+// with a short flow so does the line in 100.
+const (
+	placeWidth  = 28
+	reasonWidth = 14
+	portWidth   = 5
+)
+
+func (s *Sink) drop(e *event.Event) {
+	b := appendTime(s.buf, e.Time)
+	b = append(b, s.bold...)
+	start := len(b)
+	b = e.Where.AppendTo(b)
+	width := utf8.RuneCount(b[start:])
+	b = append(b, s.plain...)
+	b = pad(b, width, placeWidth)
+	b = appendColumn(b, e.Reason, reasonWidth)
+	b = appendPort(b, &e.Port)
+	b = appendPacket(b, &e.Packet)
+	b = s.appendRest(b, e)
+	b = append(bytes.TrimRight(b, " "), '\n')
+	if s.opts.Stack {
+		b = appendStack(b, e)
+	}
+	if s.opts.Hex {
+		b = appendDump(b, e.Packet.Data)
+	}
+	s.buf = b
+}
+
+// appendTime appends the local time. Like all that appends to a line it ends
+// with a space.
+func appendTime(b []byte, t time.Time) []byte {
+	return t.Local().AppendFormat(b, "15:04:05.000000 ")
+}
+
+// appendColumn appends text, or a dash for none, to fill a column.
+func appendColumn(b []byte, text string, width int) []byte {
+	if text == "" {
+		text = "-"
+	}
+	text = event.Escape(text)
+	return pad(append(b, text...), utf8.RuneCountInString(text), width)
+}
+
+// pad fills a column of which n characters are there, and separates the next.
+func pad(b []byte, n, width int) []byte {
+	for ; n < width; n++ {
+		b = append(b, ' ')
+	}
+	return append(b, ' ')
+}
+
+// appendPort appends the interface by its name, or by its index as #7.
+func appendPort(b []byte, p *event.Port) []byte {
+	if p.IfName != "" || p.IfIndex == 0 {
+		return appendColumn(b, p.IfName, portWidth)
+	}
+	start := len(b)
+	b = strconv.AppendUint(append(b, '#'), uint64(p.IfIndex), 10)
+	return pad(b, len(b)-start, portWidth)
+}
+
+func appendPacket(b []byte, p *event.Packet) []byte {
+	start := len(b)
+	if p.Flow != nil {
+		b = appendFlow(b, p.Flow)
+	}
+	if p.HasProto && (p.Flow == nil || !p.Flow.Has(event.FieldEtherType)) {
+		b = appendEtherType(space(b, start), p.Proto)
+	}
+	b = space(b, start)
+	if p.Flow != nil {
+		b = appendStop(b, p.Flow.Stop.Why)
+	}
+	if p.HasLen {
+		b = append(b, "len "...)
+		b = append(strconv.AppendUint(b, uint64(p.Len), 10), ' ')
+	}
+	return b
+}
+
+// appendStop says why there is less of a flow than one would expect.
+func appendStop(b []byte, why event.Why) []byte {
+	switch why {
+	case event.Truncated:
+		return append(b, "[truncated] "...)
+	case event.Malformed:
+		return append(b, "[malformed] "...)
+	}
+	return b
+}
+
+// space appends a space if anything was appended since start.
+func space(b []byte, start int) []byte {
+	if len(b) == start {
+		return b
+	}
+	return append(b, ' ')
+}
+
+// appendRest appends what few drops have.
+func (s *Sink) appendRest(b []byte, e *event.Event) []byte {
+	if e.Count > 1 {
+		b = strconv.AppendUint(append(b, 'x'), e.Count, 10)
+		b = append(b, ' ')
+	}
+	if e.Origin == event.Hardware {
+		b = append(b, "[hw] "...)
+	}
+	if len(e.Cookie) > 0 {
+		b = append(b, "cookie "...)
+		b = append(hex.AppendEncode(b, e.Cookie), ' ')
+	}
+	if e.Task.Known && (s.opts.Task || !e.Packet.HasData) {
+		b = appendTask(b, &e.Task)
+	}
+	if e.Unseen {
+		b = append(b, "[not seen by packet mode] "...)
+	}
+	return b
+}
+
+// appendTask appends what the CPU was running: "cpu 1 ping/1234".
+func appendTask(b []byte, t *event.Task) []byte {
+	b = strconv.AppendUint(append(b, "cpu "...), uint64(t.CPU), 10)
+	if t.PID == 0 {
+		return append(b, " idle "...)
+	}
+	b = append(b, ' ')
+	b = append(b, event.Escape(t.Comm)...)
+	b = strconv.AppendUint(append(b, '/'), uint64(t.PID), 10)
+	return append(b, ' ')
+}
+
+// appendStack appends the callers of the place, a line each.
+func appendStack(b []byte, e *event.Event) []byte {
+	stack := e.Stack
+	if len(stack) > 0 && stack[0].PC == e.Where.PC {
+		stack = stack[1:]
+	}
+	for i := range stack {
+		b = append(b, "    "...)
+		b = append(stack[i].AppendTo(b), '\n')
+	}
+	return b
+}
+
+func (s *Sink) loss(e *event.Event) {
+	b := appendTime(s.buf, e.Time)
+	b = append(b, s.red...)
+	b = appendLoss(b, e)
+	b = append(b, s.plain...)
+	s.buf = append(b, '\n')
+}
+
+// appendLoss appends how many drops were lost where, or, where that is not
+// known, the ledger's words for it.
+func appendLoss(b []byte, e *event.Event) []byte {
+	if e.Place == event.FullSummary || e.Place == event.LostSummary {
+		var l event.Ledger
+		l.Add(e)
+		return append(b, strings.TrimSuffix(l.Report(), "\n")...)
+	}
+	drops := " drops "
+	if e.Count == 1 {
+		drops = " drop "
+	}
+	b = strconv.AppendUint(append(b, "lost "...), e.Count, 10)
+	b = append(b, drops...)
+	return append(b, e.Place.String()...)
+}
