@@ -14,7 +14,7 @@ type room struct {
 var (
 	inner  = []string{"internal/event", "internal/packet", "kallsyms", "netlink"}
 	middle = append([]string{
-		"internal/knowledge", "internal/counters", "internal/doctor", "internal/retrans", "internal/pipeline",
+		"internal/knowledge", "internal/counters", "internal/doctor", "internal/retrans", "internal/pipeline", "internal/session",
 	}, inner...)
 )
 
@@ -30,6 +30,11 @@ var rooms = []room{
 	{pkgs: "internal/counters", may: inner, reason: "it reads the host, not our events", future: true},
 	{pkgs: "internal/doctor", may: inner, reason: "it reads the host, not our events", future: true},
 	{pkgs: "internal/retrans", may: inner, reason: "live and recorded segments look alike to it", future: true},
+
+	{
+		pkgs: "internal/session", may: append([]string{"internal/pipeline"}, inner...),
+		reason: "a file is written and read in one place: it is a sink, and a source, that know only each other",
+	},
 
 	{pkgs: "internal/source/*", may: middle, reason: "a source only makes events: it knows no other source, no stage and no sink"},
 	{pkgs: "internal/stage/*", may: middle, reason: "a stage only enriches or rejects events: it knows neither where they come from nor where they go"},

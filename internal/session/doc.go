@@ -1,0 +1,84 @@
+// Package session keeps a run in a file, from which it can be run again: its
+// drops, with the names they were given, its losses and its ledger.
+//
+// # The format, version 1
+//
+// A file begins with the eight bytes 89 44 57 53 0d 0a 1a 0a ("\x89DWS\r\n\x1a\n")
+// and one byte, the version. Frames follow until the end of the file:
+//
+//	length    uint32, little endian: bytes of the payload, 1 to 1 MiB
+//	checksum  uint32, little endian: CRC-32C of the payload, continued from the
+//	          checksum of the frame before, of the first frame from that of the
+//	          nine bytes above
+//	payload
+//
+// So no frame can be changed, lost, doubled or out of order unnoticed. A writer
+// ends a frame when the source pauses, and whenever it holds 64 KiB. The payload
+// of the first frame is a JSON object, the Header, of which a reader ignores the
+// names that it does not know. That of the others is a sequence of records, none
+// of which spans two frames. A record begins with its kind, a byte:
+//
+//	1  event    a drop or a loss of drops
+//	2  end      the run was ended, and its ledger; the last record of the file
+//	3  restart  the tables below are empty again
+//
+// A file without an end is of a run that broke off.
+//
+// Numbers are unsigned varints, of protobuf, if nothing else is said. A zigzag
+// number is a signed one that was mapped to 0, -1, 1, -2, ... A text is a string
+// of bytes that is written only once: the number of a string in the table of
+// strings, or the number of strings in it, upon which the string's length and
+// bytes follow, and it becomes the last of the table. Places in the code and call
+// chains have a table each and are written likewise:
+//
+//	place  PC as uint64, little endian; look-up: 0 not tried, 1 not found,
+//	       2 found; symbol, a text; offset; module, a text
+//	chain  number of calls, at most 8192; a place for each
+//
+// The tables have a size: each string counts as its bytes and 32, each place as
+// 64, each chain as 32 and 4 for each of its calls. If it is more than 1 MiB,
+// the next record is a restart.
+//
+// # An event
+//
+// After its kind, an event has a set of fields as a number, the bits of which
+// stand for what follows, in the order of the bits. A field that is not in the
+// set is zero, the count 1. Fields without a form are only bits.
+//
+//	 0  time        nanoseconds since the time of the event before that has one,
+//	                of the first since 1970, zigzag, modulo 2^64
+//	 1  stamped     the time is the kernel's
+//	 2  single      one packet was reported by itself, not in a summary
+//	 3  PC          an address was given
+//	 4  place       where in the code, a place
+//	 5  kernel      the kernel's own name of the place, a text
+//	 6  reason      a text
+//	 7  protocol    ethertype
+//	 8  data        bytes of the packet: link type (0 Ethernet, 1 network header);
+//	                length; bytes
+//	 9  length      of the packet before truncation
+//	10  index       of the interface
+//	11  interface   its name, a text
+//	12  task        CPU; process; its number XOR that of the thread
+//	13  chain       the calls that led to the drop, a chain
+//	14  command     the thread's name, a text
+//	15  count       of packets
+//	16  unseen      the source of packets did not show it, another did
+//	17  origin      1 hardware, 2 one that the recorder did not know, 3 not stated;
+//	                not in the set: software
+//	18  trap        a text
+//	19  trap group  a text
+//	20  cookie      length; bytes
+//	21  loss        it is a loss, at: 0 our socket, 1 the queue of a CPU, 2 what was
+//	                unread at the end, 3 what could not be decoded, 4 the ring of a
+//	                CPU, 5 full summaries, 6 lost summaries, 7 the filter in the
+//	                kernel, which is none
+//
+// # The end
+//
+// After its kind, the end has its time as that of an event, and the ledger:
+// shown, unseen, parts, then how many numbers follow, which are those of the
+// losses in the order of bit 21. Shown, unseen and losses 0 to 6 are the sums of
+// the events before; the parts, and what a stage rejected, which loss 7 holds
+// too, are nowhere else.
+package session

@@ -1,0 +1,158 @@
+package session
+
+import (
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"dropwatch/internal/event"
+)
+
+// An encoder appends records to buf.
+type encoder struct {
+	buf  []byte
+	last int64 // time of an event, ns
+
+	strings map[string]uint64
+	frames  []event.Frame
+	byPC    map[uint64]uint64 // the last frame of each address
+	stacks  [][]uint32        // of indexes in frames
+	byCalls map[uint64]uint64 // the last stack of each hash
+	size    int               // of the tables
+}
+
+func newEncoder() encoder {
+	return encoder{strings: map[string]uint64{}, byPC: map[uint64]uint64{}, byCalls: map[uint64]uint64{}}
+}
+
+// restart empties the tables, which keep their room.
+func (x *encoder) restart() {
+	x.buf = append(x.buf, recordRestart)
+	clear(x.strings)
+	clear(x.byPC)
+	clear(x.byCalls)
+	clear(x.frames)
+	clear(x.stacks)
+	x.frames, x.stacks, x.size = x.frames[:0], x.stacks[:0], 0
+}
+
+// event appends a drop or a loss.
+func (x *encoder) event(e *event.Event) {
+	var set uint64
+	for i := range fields {
+		if fields[i].has(e) {
+			set |= 1 << i
+		}
+	}
+	x.buf = append(x.buf, recordEvent)
+	x.number(set)
+	for i := range fields {
+		if set&(1<<i) != 0 {
+			fields[i].put(x, e)
+		}
+	}
+}
+
+// end appends the end of the run.
+func (x *encoder) end(t time.Time, l *event.Ledger) {
+	x.buf = append(x.buf, recordEnd)
+	x.time(t)
+	for _, n := range []uint64{l.Shown, l.Unseen, l.Parts, uint64(len(places))} {
+		x.number(n)
+	}
+	for _, p := range places {
+		x.number(lost(l, p))
+	}
+}
+
+func (x *encoder) number(n uint64) { x.buf = binary.AppendUvarint(x.buf, n) }
+
+func (x *encoder) bytes(b []byte) {
+	x.number(uint64(len(b)))
+	x.buf = append(x.buf, b...)
+}
+
+func (x *encoder) time(t time.Time) {
+	now := t.UnixNano()
+	x.buf = binary.AppendVarint(x.buf, now-x.last)
+	x.last = now
+}
+
+func (x *encoder) place(p event.Place) { x.number(uint64(slices.Index(places[:], p))) }
+
+func (x *encoder) text(s string) {
+	n, ok := x.strings[s]
+	if ok {
+		x.number(n)
+		return
+	}
+	n = uint64(len(x.strings))
+	x.number(n)
+	x.strings[s] = n
+	x.size += stringCost + len(s)
+	x.number(uint64(len(s)))
+	x.buf = append(x.buf, s...)
+}
+
+// frame appends a place in the code.
+func (x *encoder) frame(f *event.Frame) {
+	if n, ok := x.byPC[f.PC]; ok && x.frames[n] == *f {
+		x.number(n)
+		return
+	}
+	x.number(uint64(len(x.frames)))
+	x.newFrame(f)
+}
+
+// newFrame writes a frame out and enters it in the table.
+func (x *encoder) newFrame(f *event.Frame) {
+	x.buf = binary.LittleEndian.AppendUint64(x.buf, f.PC)
+	x.number(uint64(f.Lookup))
+	x.text(f.Symbol)
+	x.number(f.Offset)
+	x.text(f.Module)
+	x.byPC[f.PC] = uint64(len(x.frames))
+	x.frames = append(x.frames, *f)
+	x.size += frameCost
+}
+
+// stack appends a call chain, of at most maxStack calls.
+func (x *encoder) stack(stack []event.Frame) {
+	hash := hashCalls(stack)
+	if n, ok := x.byCalls[hash]; ok && x.same(x.stacks[n], stack) {
+		x.number(n)
+		return
+	}
+	n := uint64(len(x.stacks))
+	x.number(n)
+	x.number(uint64(len(stack)))
+	calls := make([]uint32, len(stack))
+	for i := range stack {
+		x.frame(&stack[i])
+		calls[i] = uint32(x.byPC[stack[i].PC])
+	}
+	x.stacks = append(x.stacks, calls)
+	x.byCalls[hash] = n
+	x.size += stackCost + callCost*len(stack)
+}
+
+func (x *encoder) same(calls []uint32, stack []event.Frame) bool {
+	if len(calls) != len(stack) {
+		return false
+	}
+	for i, n := range calls {
+		if x.frames[n] != stack[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// hashCalls is FNV-1a over words.
+func hashCalls(stack []event.Frame) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range stack {
+		h = (h ^ stack[i].PC) * 1099511628211
+	}
+	return h
+}

@@ -1,0 +1,167 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/session"
+)
+
+var started = time.Unix(1_795_231_701, 246_194_123).UTC()
+
+var header = session.Header{
+	Version: 1, Program: "dropwatch 2.0", Command: "dropwatch record -s x", Source: "trace",
+	Settings: map[string]string{"stack": "on", "filter": "reason == NO_SOCKET"}, Started: started,
+	Host: "host", Kernel: "6.12.0", Machine: "x86_64", BootID: "4f1c", Symbols: "e4f18d9d",
+}
+
+// A list is a sink and an output that keeps what it gets.
+type list struct {
+	events  []event.Event
+	flushed int
+}
+
+func (l *list) Write(e *event.Event) error {
+	l.events = append(l.events, e.Clone())
+	return nil
+}
+
+func (l *list) Emit(e *event.Event) error { return l.Write(e) }
+
+func (l *list) Flush() error {
+	l.flushed++
+	return nil
+}
+
+// A source emits its events.
+type source []event.Event
+
+func (s source) Run(_ context.Context, out pipeline.Output) error {
+	for i := range s {
+		if err := out.Emit(&s[i]); err != nil {
+			return err
+		}
+		if i%7 == 0 {
+			if err := out.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// record runs events into a file, behind stages.
+func record(t testing.TB, events []event.Event, stages ...pipeline.Stage) ([]byte, event.Ledger) {
+	t.Helper()
+	var file bytes.Buffer
+	w, err := session.NewWriter(&file, "x", header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pipeline.Pipeline{Source: source(events), Stages: stages, Sink: w}
+	ledger, err := p.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes(), ledger
+}
+
+// replay gives the events of a file before its end.
+func replay(t testing.TB, file []byte) ([]event.Event, error) {
+	r, err := session.Open(bytes.NewReader(file), "x")
+	if err != nil {
+		return nil, err
+	}
+	var l list
+	err = r.Run(t.Context(), &l)
+	return l.events, err
+}
+
+// same compares events as they are to be after a replay.
+var same = cmp.Options{cmpopts.EquateEmpty(), cmpopts.EquateApproxTime(0)}
+
+func diff(want, got []event.Event) string { return cmp.Diff(want, got, same) }
+
+func TestRoundTrip(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	events := make([]event.Event, 5000)
+	for i := range events {
+		events[i] = anyEvent(rnd)
+	}
+	file, _ := record(t, events)
+	got, err := replay(t, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := diff(events, got); d != "" {
+		t.Error(d)
+	}
+	t.Logf("%d bytes an event", len(file)/len(events))
+}
+
+// anyEvent makes an event of which each field is there or not, with few or
+// extreme values.
+func anyEvent(rnd *rand.Rand) event.Event {
+	some := func() bool { return rnd.IntN(2) == 0 }
+	text := func() string {
+		return []string{"", "", "a", "eth0", "NO_SOCKET", "icmp_rcv+0x1a2/0x400 [mod]", "\x1b[2J", "a\xff\x00"}[rnd.IntN(8)]
+	}
+	u32 := func() uint32 { return []uint32{0, 1, 127, 128, math.MaxUint32, rnd.Uint32()}[rnd.IntN(6)] }
+	u64 := func() uint64 { return []uint64{0, 1, math.MaxUint64, rnd.Uint64()}[rnd.IntN(4)] }
+	frame := func() event.Frame {
+		return event.Frame{
+			PC: u64() % 200, Lookup: event.Lookup(rnd.IntN(int(event.Found) + 1)),
+			Symbol: text(), Offset: u64(), Module: text(),
+		}
+	}
+	data := func() []byte {
+		b := make([]byte, rnd.IntN(100))
+		for i := range b {
+			b[i] = byte(rnd.Uint32())
+		}
+		return b
+	}
+	e := event.Event{
+		Time: time.Unix(0, int64(u64())), Stamped: some(), Count: u64() >> 16, Single: some(),
+		Origin: event.Origin(rnd.IntN(int(event.Unstated) + 1)), Reason: text(), Unseen: some(),
+		Where: event.Where{HasPC: some(), Kernel: text(), Trap: text(), TrapGroup: text()},
+		Port:  event.Port{IfIndex: u32(), IfName: text()},
+	}
+	if some() {
+		e.Time = time.Time{}
+	}
+	if some() {
+		e.Kind, e.Place = event.Loss, []event.Place{event.AtSocket, event.InRing, event.FullSummary, event.ByFilter}[rnd.IntN(4)]
+	}
+	if some() {
+		e.Where.Frame = frame()
+	}
+	if some() {
+		e.Packet.HasProto, e.Packet.Proto = true, uint16(u32())
+	}
+	if some() {
+		e.Packet.HasData, e.Packet.Data, e.Packet.Link = true, data(), event.LinkType(rnd.IntN(2))
+	}
+	if some() {
+		e.Packet.HasLen, e.Packet.Len = true, u32()
+	}
+	if some() {
+		e.Task = event.Task{Known: true, CPU: u32(), PID: u32(), TID: u32(), Comm: text()}
+	}
+	if some() {
+		e.Cookie = data()
+	}
+	for range rnd.IntN(6) {
+		e.Stack = append(e.Stack, frame())
+	}
+	return e
+}
