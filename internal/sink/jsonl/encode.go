@@ -1,0 +1,165 @@
+package jsonl
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"strconv"
+	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"dropwatch/internal/event"
+)
+
+// Each member of an object, or element of an array, is followed by a comma. The
+// one behind the last is taken back by end.
+
+func appendKey(b []byte, key string) []byte {
+	b = append(b, '"')
+	b = append(b, key...)
+	return append(b, '"', ':')
+}
+
+// begin begins an object or an array.
+func begin(b []byte, key string, bracket byte) []byte { return append(appendKey(b, key), bracket) }
+
+// end ends what began last.
+func end(b []byte, bracket byte) []byte {
+	if last := len(b) - 1; b[last] == ',' {
+		b = b[:last]
+	}
+	return append(b, bracket, ',')
+}
+
+func appendNumber(b []byte, key string, n uint64) []byte {
+	return append(strconv.AppendUint(appendKey(b, key), n, 10), ',')
+}
+
+func appendBool(b []byte, key string, v bool) []byte {
+	return append(strconv.AppendBool(appendKey(b, key), v), ',')
+}
+
+func appendText(b []byte, key, text string) []byte { return appendElement(appendKey(b, key), text) }
+
+// appendIfAny leaves out what is not known.
+func appendIfAny(b []byte, key, text string) []byte {
+	if text == "" {
+		return b
+	}
+	return appendText(b, key, text)
+}
+
+// appendElement appends a string. Terminals get nothing to obey: what is not
+// printable is escaped. Bytes that are no UTF-8, which JSON cannot hold, become
+// \x9b and the like, as in event.Escape.
+func appendElement(b []byte, text string) []byte {
+	b = append(b, '"')
+	plain := 0 // where what needs no escape began
+	for i := 0; i < len(text); {
+		if c := text[i]; ' ' <= c && c < 0x7f && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		b = append(b, text[plain:i]...)
+		r, size := utf8.DecodeRuneInString(text[i:])
+		b = appendRune(b, r, text[i:i+size])
+		i += size
+		plain = i
+	}
+	b = append(b, text[plain:]...)
+	return append(b, '"', ',')
+}
+
+// appendRune appends r, which was found as bytes.
+func appendRune(b []byte, r rune, bytes string) []byte {
+	switch {
+	case r == '"' || r == '\\':
+		return append(b, '\\', bytes[0])
+	case r == utf8.RuneError && len(bytes) == 1:
+		return appendDigits(append(b, `\\x`...), uint64(bytes[0]), 2)
+	case unicode.IsPrint(r):
+		return append(b, bytes...)
+	case r > 0xffff:
+		high, low := utf16.EncodeRune(r)
+		b = appendDigits(append(b, `\u`...), uint64(high), 4)
+		return appendDigits(append(b, `\u`...), uint64(low), 4)
+	}
+	return appendDigits(append(b, `\u`...), uint64(r), 4)
+}
+
+// appendDigits appends the last digits of n in hexadecimal.
+func appendDigits(b []byte, n uint64, digits int) []byte {
+	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[n>>shift&0xf])
+	}
+	return b
+}
+
+func appendHex(b []byte, key string, data []byte) []byte {
+	b = append(appendKey(b, key), '"')
+	return append(hex.AppendEncode(b, data), '"', ',')
+}
+
+func appendAddress(b []byte, key string, pc uint64) []byte {
+	b = append(appendKey(b, key), `"0x`...)
+	return append(strconv.AppendUint(b, pc, 16), '"', ',')
+}
+
+// appendQuoted appends a number where others have names.
+func appendQuoted(b []byte, key string, n uint64) []byte {
+	b = append(appendKey(b, key), '"')
+	return append(strconv.AppendUint(b, n, 10), '"', ',')
+}
+
+// appendEtherType names the protocols that have a name as an event.Layer; the
+// others are numbers, like 0x88cc.
+func appendEtherType(b []byte, key string, t uint16) []byte {
+	switch t {
+	case 0x0800: // ETH_P_IP
+		return appendText(b, key, event.IPv4.String())
+	case 0x0806: // ETH_P_ARP
+		return appendText(b, key, event.ARP.String())
+	case 0x86dd: // ETH_P_IPV6
+		return appendText(b, key, event.IPv6.String())
+	}
+	b = append(appendKey(b, key), `"0x`...)
+	return append(appendDigits(b, uint64(t), 4), '"', ',')
+}
+
+func appendAddr(b []byte, key string, a netip.Addr) []byte {
+	return append(a.AppendTo(append(appendKey(b, key), '"')), '"', ',')
+}
+
+func appendMAC(b []byte, key string, m event.MAC) []byte {
+	b = append(appendKey(b, key), '"')
+	for _, octet := range m {
+		b = append(appendDigits(b, uint64(octet), 2), ':')
+	}
+	b[len(b)-1] = '"'
+	return append(b, ',')
+}
+
+// A clock formats times, and remembers all but the fraction of the last one's
+// second, in which most are.
+type clock struct {
+	second int64
+	text   []byte
+}
+
+func (c *clock) appendTime(b []byte, t time.Time) []byte {
+	if s := t.Unix(); c.text == nil || s != c.second {
+		c.second, c.text = s, t.UTC().AppendFormat(c.text[:0], "2006-01-02T15:04:05.")
+	}
+	b = append(appendKey(b, "time"), '"')
+	b = append(b, c.text...)
+	b = appendFraction(b, t.Nanosecond())
+	return append(b, 'Z', '"', ',')
+}
+
+func appendFraction(b []byte, nsec int) []byte {
+	for digit := 100_000_000; digit > 0; digit /= 10 {
+		b = append(b, byte('0'+nsec/digit%10))
+	}
+	return b
+}

@@ -1,0 +1,285 @@
+package jsonl_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/sink/jsonl"
+)
+
+var noon = time.Date(2026, 11, 21, 12, 0, 5, 28161970, time.FixedZone("", 2*60*60))
+
+// Fields of headers that are always together.
+const (
+	link  = event.FieldEthSrc | event.FieldEthDst | event.FieldEtherType
+	ipv4  = event.FieldTOS | event.FieldTotalLen | event.FieldFragment | event.FieldFragmentID | event.FieldTTL | event.FieldProtocol | event.FieldSrc | event.FieldDst
+	ports = event.FieldSrcPort | event.FieldDstPort
+)
+
+// ip gives the headers of an IPv4 packet.
+func ip(l event.Layer, proto uint8, more event.Fields) event.Headers {
+	return event.Headers{
+		Fields: ipv4 | event.FieldEtherType | more, EtherType: 0x800,
+		Network: event.IPv4, Transport: l, Protocol: proto, TTL: 64, FragmentID: 7, DontFragment: true,
+		Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("198.51.100.2"),
+		EthSrc: event.MAC{2, 0, 0x5e, 0, 0x53, 1}, EthDst: event.MAC{2, 0, 0x5e, 0, 0x53, 0xff},
+		SrcPort: 40000, DstPort: 443, Seq: 1<<32 - 1, Ack: 84281096,
+	}
+}
+
+// drop gives a drop of which nothing is known but its flow.
+func drop(f event.Flow) event.Event {
+	if f.Stop.Why == event.Undone {
+		f.Stop.Why = event.Complete
+	}
+	return event.Event{Time: noon, Count: 1, Single: true, Origin: event.Unstated, Packet: event.Packet{Flow: &f}}
+}
+
+// tcp gives a drop as it usually is.
+func tcp() event.Event {
+	h := ip(event.TCP, 6, link|ports|event.FieldSeq|event.FieldAck|event.FieldTCPFlags|event.FieldWindow)
+	h.TCPFlags = event.SYN | event.ACK
+	e := drop(event.Flow{Headers: h})
+	e.Origin, e.Reason, e.Stamped = event.Software, "NO_SOCKET", true
+	e.Where = event.Where{Frame: event.Frame{PC: 0xffffffff87a84b72, Lookup: event.Found, Symbol: "tcp_v4_rcv", Offset: 0x9a2}, HasPC: true}
+	e.Packet.Proto, e.Packet.HasProto, e.Packet.Len, e.Packet.HasLen = 0x800, true, 74, true
+	e.Port = event.Port{IfIndex: 2, IfName: "eth0"}
+	return e
+}
+
+// of gives the drop of what h says.
+func of(h event.Headers) event.Event { return drop(event.Flow{Headers: h}) }
+
+func bare(change func(*event.Event)) event.Event {
+	e := event.Event{Time: noon, Count: 1, Origin: event.Unstated}
+	change(&e)
+	return e
+}
+
+func lost(p event.Place) event.Event {
+	return event.Event{Kind: event.Loss, Time: noon, Count: 3, Place: p}
+}
+
+func traced() event.Event {
+	e := event.Event{Time: noon, Count: 1, Origin: event.Software, Unseen: true, Reason: "NETFILTER_DROP"}
+	e.Where = event.Where{Frame: event.Frame{PC: 0xffffffffc0ffee00, Lookup: event.NotFound}, HasPC: true}
+	e.Stack = []event.Frame{
+		{PC: 0xffffffffc0ffee00, Lookup: event.NotFound},
+		{PC: 0xffffffff81000000, Lookup: event.Found, Symbol: "startup_64"},
+		{PC: 0xffffffffc0400010, Lookup: event.Found, Symbol: "nft_do_chain", Offset: 0x10, Module: "nf_tables"},
+	}
+	e.Task = event.Task{Known: true, CPU: 3, PID: 12, TID: 13, Comm: `a"b\c`}
+	return e
+}
+
+func arp() event.Event {
+	return of(event.Headers{
+		Fields:  event.FieldEtherType | event.FieldVLAN | event.FieldVLANInner | event.FieldARPOp | event.FieldSrc | event.FieldDst,
+		Network: event.ARP, EtherType: 0x806, ARPOp: 1, VLAN: [2]event.VLAN{{ID: 4094}, {ID: 0}},
+		Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"),
+	})
+}
+
+func fragment(offset uint16, more bool) event.Event {
+	h := ip(event.UDP, 17, 0)
+	h.FragmentOffset, h.MoreFragments = offset, more
+	return of(h)
+}
+
+func icmp6(fields event.Fields) event.Headers {
+	return event.Headers{
+		Fields: event.FieldSrc | event.FieldDst | event.FieldICMPType | event.FieldICMPCode | fields, Network: event.IPv6, Transport: event.ICMPv6,
+		Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("ff02::1"),
+		ICMPType: 128, ICMPID: 65535, ICMPSeq: 2, MTU: 1280,
+	}
+}
+
+func tooBig() event.Event {
+	h := icmp6(event.FieldMTU)
+	h.ICMPType = 2
+	return drop(event.Flow{Headers: h, Quoted: ip(event.UDP, 17, ports), Stop: event.Stop{Why: event.Truncated}})
+}
+
+func vxlan() event.Event {
+	inner := ip(event.NoLayer, 89, link|event.FieldVLAN)
+	inner.VLAN[0].ID = 5
+	tunnel := event.Tunnel{Kind: event.VXLAN, ID: 1<<24 - 1, HasID: true}
+	return drop(event.Flow{Headers: ip(event.UDP, 17, ports), Tunnel: tunnel, Inner: inner, Stop: event.Stop{Why: event.UnknownProtocol}})
+}
+
+func sctp() event.Event {
+	h := ip(event.SCTP, 132, ports|event.FieldSCTPChunk|event.FieldSPI)
+	h.SCTPChunk, h.SPI = 3, 0x1001
+	return of(h)
+}
+
+func content(link event.LinkType) event.Event {
+	return bare(func(e *event.Event) {
+		e.Packet = event.Packet{Data: []byte{0x45, 0, 0xff}, HasData: true, Link: link, Len: 3, HasLen: true}
+	})
+}
+
+// at is what every line begins with, for a kind.
+func at(kind string) string { return `{"kind":"` + kind + `","time":"2026-11-21T10:00:05.028161970Z",` }
+
+// lines are events, and what each is.
+func lines() map[string]event.Event {
+	one, ipd := at("drop")+`"count":1,`, `"network":"ipv4","src":"192.0.2.1","dst":"198.51.100.2","ttl":64,`
+	macs := `"src_mac":"02:00:5e:00:53:01","dst_mac":"02:00:5e:00:53:ff",`
+	udp, v6 := ipd+`"transport":"udp"`, `"network":"ipv6","src":"2001:db8::1","dst":"ff02::1",`
+	return map[string]event.Event{
+		one + `"origin":"software","symbol":"tcp_v4_rcv","offset":2466,"pc":"0xffffffff87a84b72","reason":"NO_SOCKET",` +
+			`"protocol":"ipv4","length":74,"ifindex":2,"ifname":"eth0","flow":{` + macs + ipd +
+			`"transport":"tcp","src_port":40000,"dst_port":443,"tcp_flags":["syn","ack"],"tcp_seq":4294967295,"tcp_ack":84281096}}`: tcp(),
+		one + `"unseen":true,"origin":"software","pc":"0xffffffffc0ffee00","reason":"NETFILTER_DROP","stack":[{"pc":"0xffffffffc0ffee00"},` +
+			`{"symbol":"startup_64","offset":0,"pc":"0xffffffff81000000"},` +
+			`{"symbol":"nft_do_chain","offset":16,"module":"nf_tables","pc":"0xffffffffc0400010"}],` +
+			`"task":{"cpu":3,"pid":12,"tid":13,"comm":"a\"b\\c"}}`: traced(),
+		at("drop") + `"count":1}`:                               bare(func(*event.Event) {}),
+		at("drop") + `"count":18446744073709551615,"pc":"0x0"}`: bare(func(e *event.Event) { e.Count, e.Where.HasPC = 1<<64-1, true }),
+		one + `"symbol":"nft_do_chain","offset":1264,"module":"nf_tables","pc":"0x1"}`: bare(func(e *event.Event) {
+			e.Where = event.Where{Frame: event.Frame{PC: 1, Lookup: event.NotFound}, HasPC: true, Kernel: "nft_do_chain+0x4f0/0x5c0 [nf_tables]"}
+		}),
+		one + `"symbol":"a_name_that_the_kernel_cut"}`: bare(func(e *event.Event) { e.Where.Kernel = "a_name_that_the_kernel_cut" }),
+		one + `"origin":"hardware","trap":{"name":"blackhole_route","group":"l3_drops"},"cookie":"00ff"}`: bare(func(e *event.Event) {
+			e.Origin, e.Cookie = event.Hardware, []byte{0, 0xff}
+			e.Where.Trap, e.Where.TrapGroup = "blackhole_route", "l3_drops"
+		}),
+		one + `"origin":"unknown","trap":{"name":"ttl"}}`: bare(func(e *event.Event) { e.Origin, e.Where.Trap = event.Unknown, "ttl" }),
+		one + `"task":{"cpu":0,"pid":0,"tid":0}}`:         bare(func(e *event.Event) { e.Task.Known = true }),
+		one + `"protocol":"0x88cc"}`:                      bare(func(e *event.Event) { e.Packet.Proto, e.Packet.HasProto = 0x88cc, true }),
+		one + `"protocol":"0x0004"}`:                      bare(func(e *event.Event) { e.Packet.Proto, e.Packet.HasProto = 4, true }),
+		one + `"protocol":"ipv6"}`:                        bare(func(e *event.Event) { e.Packet.Proto, e.Packet.HasProto = 0x86dd, true }),
+		one + `"protocol":"arp","length":0}`: bare(func(e *event.Event) {
+			e.Packet = event.Packet{Proto: 0x806, HasProto: true, HasLen: true}
+		}),
+		one + `"length":3,"link":"ethernet","packet":"4500ff"}`:                                                     content(event.LinkEthernet),
+		one + `"length":3,"link":"raw","packet":"4500ff"}`:                                                          content(event.LinkRaw),
+		one + `"flow":{"stop":"not decoded"}}`:                                                                      bare(func(e *event.Event) { e.Packet.Flow = new(event.Flow) }),
+		one + `"flow":{"vlan":4094,"vlan_inner":0,"network":"arp","arp_op":1,"src":"192.0.2.1","dst":"192.0.2.2"}}`: arp(),
+		one + `"flow":{"network":"0x88cc"}}`:                                                                        of(event.Headers{Fields: event.FieldEtherType, EtherType: 0x88cc}),
+		one + `"flow":{` + ipd + `"fragment":{"id":7,"offset":0,"more":true},"transport":"udp"}}`:                   fragment(0, true),
+		one + `"flow":{` + ipd + `"fragment":{"id":7,"offset":65528,"more":false},"transport":"udp"}}`:              fragment(65528, false),
+		one + `"flow":{` + v6 + `"transport":"icmpv6","icmp_type":128,"icmp_code":0,"icmp_id":65535,"icmp_seq":2}}`: of(icmp6(event.FieldICMPID | event.FieldICMPSeq)),
+		one + `"flow":{` + ipd + `"transport":"sctp","src_port":40000,"dst_port":443,"spi":4097,"sctp_chunk":3}}`:   sctp(),
+		one + `"flow":{` + ipd + `"transport":"tcp","tcp_flags":[]}}`:                                               of(ip(event.TCP, 6, event.FieldTCPFlags)),
+		one + `"flow":{` + udp + `,"src_port":40000,"dst_port":443,"tunnel":{"kind":"vxlan","id":16777215},"inner":{` + //
+			macs + `"vlan":5,` + ipd + `"transport":"89"},"stop":"unknown protocol"}}`: vxlan(),
+		one + `"flow":{` + v6 + `"transport":"icmpv6","icmp_type":2,"icmp_code":0,"icmp_mtu":1280,"quoted":{` +
+			udp + `,"src_port":40000,"dst_port":443},"stop":"truncated"}}`: tooBig(),
+		at("loss") + `"count":3,"place":"socket"}`:             lost(event.AtSocket),
+		at("loss") + `"count":3,"place":"queue"}`:              lost(event.InQueue),
+		at("loss") + `"count":3,"place":"unread"}`:             lost(event.Unread),
+		at("loss") + `"count":3,"place":"undecoded"}`:          lost(event.Undecoded),
+		at("loss") + `"count":3,"place":"ring"}`:               lost(event.InRing),
+		at("loss") + `"summaries":3,"place":"summaries_full"}`: lost(event.FullSummary),
+		at("loss") + `"summaries":3,"place":"summaries_lost"}`: lost(event.LostSummary),
+		at("end") + `"shown":10,"unseen":2,"filtered":3,"parts":4,"lost":{"socket":1,"queue":2,"unread":0,"undecoded":0,"ring":5},` +
+			`"summaries_full":6,"summaries_lost":7,"total":25}`: end(event.Ledger{Shown: 10, Unseen: 2, Rejected: 3, Parts: 4, Lost: [5]uint64{1, 2, 0, 0, 5}, Full: 6, Missed: 7}),
+		at("end") + `"shown":0,"unseen":0,"filtered":0,"parts":0,"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0},` +
+			`"summaries_full":0,"summaries_lost":0,"total":0}`: end(event.Ledger{}),
+	}
+}
+
+func end(l event.Ledger) event.Event { return event.Event{Kind: event.End, Time: noon, Ledger: &l} }
+
+// line gives what a Sink writes of e.
+func line(t *testing.T, o jsonl.Options, e *event.Event) string {
+	t.Helper()
+	var b bytes.Buffer
+	s := jsonl.New(&b, o)
+	if err := errors.Join(s.Write(e), s.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestLines(t *testing.T) {
+	for want, e := range lines() {
+		got := line(t, jsonl.Options{Bytes: true}, &e)
+		if got != want+"\n" {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+		var v any
+		if err := json.Unmarshal([]byte(got), &v); err != nil {
+			t.Errorf("%v in %s", err, got)
+		}
+	}
+}
+
+func TestBytesAreOnlyThereIfAskedFor(t *testing.T) {
+	e := content(event.LinkRaw)
+	if got, want := line(t, jsonl.Options{}, &e), at("drop")+`"count":1,"length":3}`+"\n"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestWhatTheKernelFilteredIsNoLoss(t *testing.T) {
+	e := lost(event.ByFilter)
+	if got := line(t, jsonl.Options{}, &e); got != "" {
+		t.Errorf("got %q, want nothing", got)
+	}
+}
+
+// TestTimesInOneSink has seconds that come back, and fractions of any length.
+func TestTimesInOneSink(t *testing.T) {
+	times := map[time.Time]string{
+		time.Unix(0, 0):                    "1970-01-01T00:00:00.000000000Z",
+		time.Unix(0, 1):                    "1970-01-01T00:00:00.000000001Z",
+		time.Unix(0, 999_999_999):          "1970-01-01T00:00:00.999999999Z",
+		time.Unix(-1, 500_000_000):         "1969-12-31T23:59:59.500000000Z",
+		time.Unix(1_795_231_702, 7*100000): "2026-11-21T03:28:22.000700000Z",
+		{}:                                 "0001-01-01T00:00:00.000000000Z",
+	}
+	var b bytes.Buffer
+	s := jsonl.New(&b, jsonl.Options{})
+	for at, want := range times {
+		b.Reset()
+		if err := errors.Join(s.Write(&event.Event{Time: at, Count: 1}), s.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(b.String(), `{"kind":"drop","time":"`+want+`",`) {
+			t.Errorf("%v is in %s", at, &b)
+		}
+	}
+}
+
+func TestALargeBatchIsWrittenWithoutFlush(t *testing.T) {
+	var b bytes.Buffer
+	s := jsonl.New(&b, jsonl.Options{})
+	e := tcp()
+	e.Reason = strings.Repeat("x", 32<<10)
+	if err := s.Write(&e); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.Len(); got < 32<<10 {
+		t.Errorf("%d bytes are out, want all", got)
+	}
+}
+
+func TestFlushSaysWhatFailed(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r.Close()
+	s, e := jsonl.New(w, jsonl.Options{}), tcp()
+	if err := s.Write(&e); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Flush(); !errors.Is(err, syscall.EPIPE) || !strings.HasPrefix(err.Error(), "write drops: ") {
+		t.Errorf("error %v", err)
+	}
+	if err := s.Flush(); err != nil {
+		t.Errorf("error %v of nothing", err)
+	}
+}
