@@ -1,0 +1,370 @@
+package table_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/sink/table"
+)
+
+func init() { time.Local = time.UTC }
+
+func drop(place, reason string, n uint64) event.Event {
+	e := event.Event{Count: n, Time: time.Now(), Reason: reason}
+	e.Where = event.Where{HasPC: true, Kernel: place}
+	for _, c := range []byte(place) {
+		e.Where.PC = e.Where.PC*31 + uint64(c)
+	}
+	return e
+}
+
+func hardware(trap, group string, n uint64) event.Event {
+	return event.Event{Count: n, Time: time.Now(), Origin: event.Hardware, Where: event.Where{Trap: trap, TrapGroup: group}}
+}
+
+func unseen(e event.Event) event.Event {
+	e.Unseen = true
+	return e
+}
+
+func loss(p event.Place, n uint64) event.Event {
+	return event.Event{Kind: event.Loss, Time: time.Now(), Place: p, Count: n}
+}
+
+// A run is a sink with what it wrote, and the ledger of what it was given.
+type run struct {
+	t *testing.T
+	*table.Sink
+	out    bytes.Buffer
+	ledger event.Ledger
+}
+
+func start(t *testing.T, o table.Options) *run {
+	r := &run{t: t}
+	r.Sink = table.New(&r.out, o)
+	return r
+}
+
+func (r *run) write(events ...event.Event) {
+	r.t.Helper()
+	for i := range events {
+		r.ledger.Add(&events[i])
+		if err := r.Write(&events[i]); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// end ends the run, and gives what that wrote.
+func (r *run) end() string {
+	r.t.Helper()
+	r.write(event.Event{Kind: event.End, Time: time.Now(), Ledger: &r.ledger})
+	if err := r.Flush(); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.take()
+}
+
+// take gives what was written since it was last called.
+func (r *run) take() string {
+	synctest.Wait()
+	defer r.out.Reset()
+	return r.out.String()
+}
+
+// everything is a drop of each kind, and losses.
+func everything() []event.Event {
+	return []event.Event{
+		drop("udp_queue_rcv_one_skb+0x1a2/0x5c0", "NO_SOCKET", 1),
+		drop("nft_do_chain+0x4f0/0x5c0 [nf_tables]", "NETFILTER_DROP", 7),
+		drop("udp_queue_rcv_one_skb+0x1a2/0x5c0", "NO_SOCKET", 50),
+		drop("udp_queue_rcv_one_skb+0x1b8/0x5c0", "SOCKET_RCVBUFF", 7),
+		hardware("blackhole_route", "l3_drops", 2),
+		unseen(drop("nf_hook_slow+0xa8/0x110", "NETFILTER_DROP", 5)),
+		unseen(drop("a\x1b[2J+0x1/0x2", "\u202e", 1)),
+		{Count: 1, Time: time.Now(), Where: event.Where{Frame: event.Frame{PC: 0xffffffffc0ffee00}, HasPC: true}},
+		loss(event.AtSocket, 3), loss(event.InRing, 1), loss(event.LostSummary, 1), loss(event.ByFilter, 11),
+	}
+}
+
+const all = `74 drops in 12.3 s
+  drops  share  place                           reason
+     51  68.9%  udp_queue_rcv_one_skb+0x1a2     NO_SOCKET
+      7   9.5%  nft_do_chain+0x4f0 [nf_tables]  NETFILTER_DROP
+      7   9.5%  udp_queue_rcv_one_skb+0x1b8     SOCKET_RCVBUFF
+      5   6.8%  nf_hook_slow+0xa8               NETFILTER_DROP  [not in packet mode]
+      2   2.7%  blackhole_route (l3_drops)      -               [hw]
+      1   1.4%  0xffffffffc0ffee00              -
+      1   1.4%  a\x1b[2J+0x1                    \xe2\x80\xae    [not in packet mode]
+total 91: 74 shown, 4 lost, 11 filtered, 2 fragments of packets counted already
+lost 4 drops: 3 at our socket, 0 in the kernel's queue, 1 in the kernel's trace ring
+lost 1 summary at our socket: how many drops are in them is not known
+packet mode could not show 6 drops:
+  5 at nf_hook_slow+0xa8 NETFILTER_DROP
+  1 at a\x1b[2J+0x1 \xe2\x80\xae
+`
+
+func TestEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, table.Options{})
+		r.write(everything()...)
+		r.ledger.Parts = 2
+		time.Sleep(12345 * time.Millisecond)
+		if got := r.take(); got != "" {
+			t.Errorf("written before the end: %q", got)
+		}
+		if got := r.end(); got != all {
+			t.Errorf("got\n%swant\n%s", got, all)
+		}
+	})
+}
+
+func TestColor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, table.Options{Color: true})
+		r.write(drop("f", "NO_SOCKET", 1), loss(event.Unread, 1), loss(event.FullSummary, 1))
+		const want = "\x1b[1m1 drop in 0.0 s\x1b[0m\n" +
+			"  drops   share  place  reason\n" +
+			"      1  100.0%  f      NO_SOCKET\n" +
+			"total 2: 1 shown, 1 lost\n" +
+			"\x1b[31mlost 1 drops: 0 at our socket, 0 in the kernel's queue, 1 unread when we stopped\n" +
+			"no room in 1 summary: drops at any further place in that second were counted nowhere\x1b[0m\n"
+		if got := r.end(); got != want {
+			t.Errorf("got\n%qwant\n%q", got, want)
+		}
+	})
+}
+
+func TestWithoutDrops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, table.Options{Every: time.Second})
+		r.write(loss(event.ByFilter, 9))
+		time.Sleep(2 * time.Second)
+		if got, want := r.end(), "no drops in 2.0 s\ntotal 9: 0 shown, 0 lost, 9 filtered\n"; got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
+}
+
+func TestRecordedDropsTookTheirOwnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, table.Options{})
+		first, last := drop("f", "", 1), drop("f", "", 1)
+		first.Time, last.Time = time.Unix(1000, 0), time.Unix(1090, 0)
+		r.write(first, last)
+		if got, want := r.end(), "2 drops in 90.0 s\n"; !strings.HasPrefix(got, want) {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
+}
+
+func TestRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, table.Options{Rows: 2})
+		for i := range 5 {
+			r.write(unseen(drop(fmt.Sprintf("f%d", i), "R", uint64(10-i))))
+		}
+		const want = `40 drops in 0.0 s
+  drops  share  place  reason
+     10  25.0%  f0     R       [not in packet mode]
+      9  22.5%  f1     R       [not in packet mode]
+  and 3 more places: 21 drops
+total 40: 40 shown, 0 lost
+packet mode could not show 40 drops:
+  10 at f0 R
+   9 at f1 R
+  and 3 more places: 21 drops
+`
+		if got := r.end(); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
+}
+
+func TestWidth(t *testing.T) {
+	const long = "a_function_with_a_very_long_name_of_its_own+0x1a2/0x200 [a_module]"
+	tests := map[int]string{
+		0: `  drops   share  place                                                         reason
+      1  100.0%  a_function_with_a_very_long_name_of_its_own+0x1a2 [a_module]  TCP_INVALID_SEQUENCE
+`,
+		60: `  drops   share  place                  reason
+      1  100.0%  a_function_with_a_ve…  TCP_INVALID_SEQUENCE
+`,
+		40: `  drops   share  place             reas…
+      1  100.0%  a_function_with…  TCP_…
+`,
+	}
+	for width, want := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			r := start(t, table.Options{Width: width})
+			r.write(drop(long, "TCP_INVALID_SEQUENCE", 1))
+			_, got, _ := strings.Cut(r.end(), "\n")
+			if got, _, _ = strings.Cut(got, "total"); got != want {
+				t.Errorf("width %d: got\n%swant\n%s", width, got, want)
+			}
+		})
+	}
+}
+
+func TestIntervals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, table.Options{Every: 2 * time.Second})
+		f, g := drop("f", "NO_SOCKET", 3), unseen(drop("g", "R", 40))
+		step := func(wait time.Duration, want string, events ...event.Event) {
+			t.Helper()
+			r.write(events...)
+			time.Sleep(wait)
+			if got := r.take(); got != want {
+				t.Errorf("after %v: got\n%swant\n%s", wait, got, want)
+			}
+		}
+		time.Sleep(500 * time.Millisecond)
+		step(1499*time.Millisecond, "", f, g)
+		step(2*time.Millisecond, `00:00:02  43 drops
+  drops/s  total  place  reason
+     20.0     40  g      R          [not in packet mode]
+      1.5      3  f      NO_SOCKET
+`)
+		step(8*time.Second, "")
+		step(2*time.Second, `00:00:12  6 drops
+  drops/s  total  place  reason
+      3.0      9  f      NO_SOCKET
+lost 7 drops: 7 at our socket, 0 in the kernel's queue
+`, f, loss(event.AtSocket, 7), f)
+		step(2*time.Second, "00:00:14  no drops\nlost 1 drops: 0 at our socket, 1 in the kernel's queue\n", loss(event.InQueue, 1))
+		r.write(f)
+		const want = `52 drops in 14.0 s
+  drops  share  place  reason
+     40  76.9%  g      R          [not in packet mode]
+     12  23.1%  f      NO_SOCKET
+total 60: 52 shown, 8 lost
+lost 8 drops: 7 at our socket, 1 in the kernel's queue
+packet mode could not show 40 drops:
+  40 at g R
+`
+		if got := r.end(); got != want {
+			t.Errorf("end: got\n%swant\n%s", got, want)
+		}
+		time.Sleep(time.Minute)
+		if got := r.take(); got != "" {
+			t.Errorf("after the end: %q", got)
+		}
+	})
+}
+
+// A brokenPipe fails every write, and counts them.
+type brokenPipe struct{ writes int }
+
+var errBroken = errors.New("pipe broken")
+
+func (p *brokenPipe) Write([]byte) (int, error) {
+	p.writes++
+	return 0, errBroken
+}
+
+func TestFailedWrite(t *testing.T) {
+	for _, every := range []time.Duration{0, time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &brokenPipe{}
+			s := table.New(p, table.Options{Every: every})
+			e := drop("f", "R", 1)
+			if err := s.Write(&e); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if every == 0 {
+				if err := s.Write(&event.Event{Kind: event.End, Ledger: &event.Ledger{}}); err != nil {
+					t.Fatal(err)
+				}
+			} else if err := s.Write(&e); !errors.Is(err, errBroken) {
+				t.Errorf("write after a table failed: %v", err)
+			}
+			err := s.Flush()
+			if !errors.Is(err, errBroken) || err.Error() != "write drops: pipe broken" {
+				t.Errorf("flush: %v", err)
+			}
+			time.Sleep(10 * time.Second)
+			if p.writes != 1 {
+				t.Errorf("%d writes, want no other after the first failed", p.writes)
+			}
+		})
+	}
+}
+
+func TestManyPlacesAddUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, table.Options{Rows: 1})
+		const many = 10_000
+		for i := range many {
+			r.write(drop(fmt.Sprintf("f%d", i), "R", 1))
+		}
+		r.write(unseen(drop("g", "R", 1)), hardware("trap", "", 1), drop("f1", "R", 1))
+		const want = `10003 drops in 0.0 s
+  drops  share  place         reason
+   5904  59.0%  other places  -
+  and 4098 more places: 4099 drops
+total 10003: 10003 shown, 0 lost
+packet mode could not show 1 drop:
+  1 at other places -
+`
+		if got := r.end(); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
+}
+
+func TestTally(t *testing.T) {
+	var tally table.Tally
+	if got := tally.AppendUnseen([]byte("x"), 0); string(got) != "x" {
+		t.Errorf("of nothing: %q", got)
+	}
+	part := drop("f", "R", 9)
+	part.Part = true
+	events := append(everything(), part, unseen(drop("nf_hook_slow+0xa8/0x110", "NETFILTER_DROP", 20)))
+	for i := range events {
+		tally.Add(&events[i])
+	}
+	const want = `packet mode could not show 26 drops:
+  25 at nf_hook_slow+0xa8 NETFILTER_DROP
+   1 at a\x1b[2J+0x1 \xe2\x80\xae
+`
+	if got := string(tally.AppendUnseen(nil, 0)); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func BenchmarkWrite(b *testing.B) {
+	s := table.New(io.Discard, table.Options{Every: time.Hour})
+	var events [64]event.Event
+	for i := range events {
+		events[i] = drop(fmt.Sprintf("udp_queue_rcv_one_skb_%d+0x1a2/0x5c0", i), "NO_SOCKET", 1)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if err := s.Write(&events[i%len(events)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestWriteDoesNotAllocate(t *testing.T) {
+	s := table.New(io.Discard, table.Options{Every: time.Hour})
+	e := drop("udp_queue_rcv_one_skb+0x1a2/0x5c0", "NO_SOCKET", 1)
+	write := func() {
+		if err := s.Write(&e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	if n := testing.AllocsPerRun(1000, write); n != 0 {
+		t.Errorf("%v allocations for a known place, want none", n)
+	}
+}
