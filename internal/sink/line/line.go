@@ -192,7 +192,7 @@ func (s *Sink) appendRest(b []byte, e *event.Event) []byte {
 		b = appendTask(b, &e.Task)
 	}
 	if e.Unseen {
-		b = append(b, "[not seen by packet mode] "...)
+		b = append(b, "[not in packet mode] "...)
 	}
 	return b
 }

@@ -101,7 +101,7 @@ func TestWrite(t *testing.T) {
 		},
 		"that packet mode did not show": {
 			with(func(e *event.Event) { e.Packet, e.Unseen = event.Packet{Proto: 0x86dd, HasProto: true}, true }),
-			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    ipv6 [not seen by packet mode]\n",
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    ipv6 [not in packet mode]\n",
 		},
 		"of a frame that was not decoded": {
 			with(func(e *event.Event) { e.Packet.Flow, e.Packet.Proto = nil, 0x88cc }),
