@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,11 +39,32 @@ func loss(p event.Place, n uint64) event.Event {
 	return event.Event{Kind: event.Loss, Time: time.Now(), Place: p, Count: n}
 }
 
+// An output is a Writer for several goroutines.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(b)
+}
+
+// take gives what was written since it was last called.
+func (o *output) take() string {
+	synctest.Wait()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer o.buf.Reset()
+	return o.buf.String()
+}
+
 // A run is a sink with what it wrote, and the ledger of what it was given.
 type run struct {
 	t *testing.T
 	*table.Sink
-	out    bytes.Buffer
+	out    output
 	ledger event.Ledger
 }
 
@@ -69,14 +91,7 @@ func (r *run) end() string {
 	if err := r.Flush(); err != nil {
 		r.t.Fatal(err)
 	}
-	return r.take()
-}
-
-// take gives what was written since it was last called.
-func (r *run) take() string {
-	synctest.Wait()
-	defer r.out.Reset()
-	return r.out.String()
+	return r.out.take()
 }
 
 // everything is a drop of each kind, and losses.
@@ -117,7 +132,7 @@ func TestEnd(t *testing.T) {
 		r.write(everything()...)
 		r.ledger.Parts = 2
 		time.Sleep(12345 * time.Millisecond)
-		if got := r.take(); got != "" {
+		if got := r.out.take(); got != "" {
 			t.Errorf("written before the end: %q", got)
 		}
 		if got := r.end(); got != all {
@@ -221,7 +236,7 @@ func TestIntervals(t *testing.T) {
 			t.Helper()
 			r.write(events...)
 			time.Sleep(wait)
-			if got := r.take(); got != want {
+			if got := r.out.take(); got != want {
 				t.Errorf("after %v: got\n%swant\n%s", wait, got, want)
 			}
 		}
@@ -253,7 +268,7 @@ packet mode could not show 40 drops:
 			t.Errorf("end: got\n%swant\n%s", got, want)
 		}
 		time.Sleep(time.Minute)
-		if got := r.take(); got != "" {
+		if got := r.out.take(); got != "" {
 			t.Errorf("after the end: %q", got)
 		}
 	})
