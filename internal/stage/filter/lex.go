@@ -1,0 +1,162 @@
+package filter
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A tokenKind says what a token may be.
+type tokenKind uint8
+
+const (
+	end    tokenKind = iota
+	word             // a name, a keyword, or a value without quotes
+	quote            // a value that was quoted
+	regex            // what follows ~, without quotes
+	symbol           // an operator, a parenthesis, a brace or a comma
+)
+
+// A token is a part of an expression.
+type token struct {
+	kind       tokenKind
+	text       string // of a quoted value what it stands for
+	start, end int    // in the expression
+}
+
+// symbols are those of more than one character first.
+var symbols = []string{"==", "!=", "!~", "<=", ">=", "&&", "||", "=", "<", ">", "~", "!", "(", ")", "{", "}", ","}
+
+// wordEnds are the characters that are in no word.
+const wordEnds = `()!=<>~&|,{}"'`
+
+func inWord(r rune) bool { return !unicode.IsSpace(r) && !strings.ContainsRune(wordEnds, r) }
+
+// isWord says that text is one word for the lexer.
+func isWord(text string) bool {
+	return text != "" && hiddenAt(text) < 0 && strings.IndexFunc(text, func(r rune) bool { return !inWord(r) }) < 0
+}
+
+// lex cuts an expression into tokens, with one at the end that is empty.
+func lex(text string) ([]token, error) {
+	if at := hiddenAt(text); at >= 0 {
+		_, size := utf8.DecodeRuneInString(text[at:])
+		return nil, &Error{text, at, at + size, "a character that cannot be shown: in a regexp, write \\x1b and the like"}
+	}
+	var tokens []token
+	for at := 0; ; {
+		at += len(text[at:]) - len(strings.TrimLeftFunc(text[at:], unicode.IsSpace))
+		t, reason := next(text[at:], afterTilde(tokens))
+		t.start, t.end = at, at+t.end
+		if reason != "" {
+			return nil, &Error{text, t.start, t.end, reason}
+		}
+		tokens = append(tokens, t)
+		if t.kind == end {
+			return tokens, nil
+		}
+		at = t.end
+	}
+}
+
+// hiddenAt finds what a terminal cannot show and is no space between words.
+func hiddenAt(text string) int {
+	for i, r := range text {
+		if r == utf8.RuneError || !unicode.IsPrint(r) && !strings.ContainsRune("\t\n\r", r) {
+			return i
+		}
+	}
+	return -1
+}
+
+func afterTilde(tokens []token) bool {
+	if len(tokens) == 0 {
+		return false
+	}
+	last := tokens[len(tokens)-1]
+	return last.kind == symbol && (last.text == "~" || last.text == "!~")
+}
+
+// next gives the token that text begins with, and its length as its end.
+func next(text string, wantRegex bool) (t token, reason string) {
+	switch {
+	case text == "":
+		return token{kind: end}, ""
+	case text[0] == '"' || text[0] == '\'':
+		return nextQuote(text)
+	case wantRegex:
+		if n := regexLen(text); n > 0 {
+			return token{kind: regex, text: text[:n], end: n}, ""
+		}
+	}
+	for _, s := range symbols {
+		if strings.HasPrefix(text, s) {
+			return token{kind: symbol, text: s, end: len(s)}, ""
+		}
+	}
+	n := strings.IndexFunc(text, func(r rune) bool { return !inWord(r) })
+	switch n {
+	case -1:
+		n = len(text)
+	case 0:
+		return token{end: 1}, "no operator: and is written && or and, or is written || or or"
+	}
+	return token{kind: word, text: text[:n], end: n}, ""
+}
+
+// nextQuote reads a quoted value, in which a backslash takes its meaning from a
+// quote or a backslash, and is itself before anything else.
+func nextQuote(text string) (token, string) {
+	var b strings.Builder
+	for i := 1; i < len(text); i++ {
+		switch {
+		case text[i] == text[0]:
+			return token{kind: quote, text: b.String(), end: i + 1}, ""
+		case text[i] == '\\' && i+1 < len(text) && (text[i+1] == text[0] || text[i+1] == '\\'):
+			i++
+		}
+		b.WriteByte(text[i])
+	}
+	return token{end: len(text)}, "this quote has no end"
+}
+
+// regexLen is the length of a regexp without quotes: up to a space, or the
+// parenthesis that closes one before it.
+func regexLen(text string) int {
+	open := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '(':
+			open++
+		case ')':
+			if open--; open < 0 {
+				return i
+			}
+		case ' ', '\t', '\n', '\r':
+			return i
+		}
+	}
+	return len(text)
+}
+
+// keywords are the words that are no values unless they are quoted.
+var keywords = []string{"and", "or", "not", "in", "has"}
+
+// inQuotes gives text as nextQuote reads it.
+func inQuotes(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}
+
+// written gives the text of a value as it is read, with quotes if it would be
+// something else without them.
+func written(text string) string {
+	if !isWord(text) || strings.Contains(text, "*") || isDigits(text) || slices.Contains(keywords, strings.ToLower(text)) {
+		return inQuotes(text)
+	}
+	return text
+}
+
+func isDigits(text string) bool { return strings.Trim(text, "0123456789") == "" }
