@@ -1,7 +1,7 @@
 // Package line writes a line for each drop, for a person: when, where, why, by
 // which interface, which packet.
 //
-//	03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo     127.0.0.1:40449 > 127.0.0.1:9 udp len 50
+//	03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.1:9 udp len 50
 package line
 
 import (
@@ -74,8 +74,7 @@ func (s *Sink) Flush() error {
 	return nil
 }
 
-// The least widths of columns, in characters. Most of what Linux has fits, and
-// with a short flow so does the line in 100.
+// The least widths of columns, in characters: most of what Linux has fits.
 const (
 	placeWidth  = 28
 	reasonWidth = 14
@@ -197,14 +196,19 @@ func (s *Sink) appendRest(b []byte, e *event.Event) []byte {
 	return b
 }
 
-// appendTask appends what the CPU was running: "cpu 1 ping/1234".
+// appendTask appends what the CPU was running: "cpu 1 ping/1234", with ? for a
+// name that is not known.
 func appendTask(b []byte, t *event.Task) []byte {
 	b = strconv.AppendUint(append(b, "cpu "...), uint64(t.CPU), 10)
 	if t.PID == 0 {
 		return append(b, " idle "...)
 	}
+	comm := "?"
+	if t.Comm != "" {
+		comm = event.Escape(t.Comm)
+	}
 	b = append(b, ' ')
-	b = append(b, event.Escape(t.Comm)...)
+	b = append(b, comm...)
 	b = strconv.AppendUint(append(b, '/'), uint64(t.PID), 10)
 	return append(b, ' ')
 }

@@ -95,6 +95,10 @@ func TestWrite(t *testing.T) {
 			}),
 			"03:42:35.698459 -                            -              -     cpu 0 idle\n",
 		},
+		"by a task without a name": {
+			event.Event{Count: 1, Time: at, Task: event.Task{Known: true, CPU: 1, PID: 9}},
+			"03:42:35.698459 -                            -              -     cpu 1 ?/9\n",
+		},
 		"with the task that nobody asked for": {
 			with(func(e *event.Event) { e.Task = event.Task{Known: true, PID: 1} }),
 			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",

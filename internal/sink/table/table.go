@@ -85,13 +85,12 @@ func (s *Sink) Flush() error {
 	return s.err
 }
 
-// flush writes what is there. After an error nothing is written any more.
+// flush writes what is there, unless a write has failed.
 func (s *Sink) flush() {
-	if len(s.buf) == 0 || s.err != nil {
-		return
-	}
-	if _, err := s.w.Write(s.buf); err != nil {
-		s.err = fmt.Errorf("write drops: %w", err)
+	if len(s.buf) > 0 && s.err == nil {
+		if _, err := s.w.Write(s.buf); err != nil {
+			s.err = fmt.Errorf("write drops: %w", err)
+		}
 	}
 	s.buf = s.buf[:0]
 }
