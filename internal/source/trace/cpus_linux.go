@@ -1,10 +1,11 @@
 package trace
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,14 +31,24 @@ func openUevents() (fd int, err error) {
 	return fd, nil
 }
 
-// cpusChanged reads what there is, and tells whether it is of CPUs, or may be.
-func cpusChanged(fd int) (changed bool) {
+// readUevents reads what there is, and tells whether it is of CPUs, or may be,
+// and which of them went.
+func readUevents(fd int) (changed bool, gone []int) {
 	var b [4096]byte
 	for {
 		n, err := unix.Read(fd, b[:])
 		if err != nil {
-			return changed || !errors.Is(err, unix.EAGAIN)
+			return changed || !errors.Is(err, unix.EAGAIN), gone
 		}
-		changed = changed || bytes.Contains(b[:n], []byte("/devices/system/cpu/"))
+		action, device, _ := strings.Cut(string(b[:n]), "@/devices/system/cpu/cpu")
+		name, _, _ := strings.Cut(device, "\x00")
+		cpu, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		changed = true
+		if action == "offline" {
+			gone = append(gone, cpu)
+		}
 	}
 }

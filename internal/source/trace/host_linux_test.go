@@ -139,8 +139,15 @@ func runWith(t testing.TB, s *Source, r *running) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r.t, r.stop, r.done = t, cancel, make(chan error, 1)
-	go func() { r.done <- s.Run(ctx, r) }()
-	t.Cleanup(cancel)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.done <- s.Run(ctx, r)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
 	return r
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -20,6 +21,7 @@ type cpu struct {
 	armed  bool   // the bell is on
 	seen   uint64 // samples that came out of the ring
 	told   uint64 // losses that the ring told
+	gone   bool   // it went offline, and its events with it
 	closed bool
 }
 
@@ -113,8 +115,22 @@ func explainOpen(err error) error {
 	case locked("confidentiality"):
 		return errLocked(err)
 	}
-	level, _ := os.ReadFile("/proc/sys/kernel/perf_event_paranoid")
-	return fmt.Errorf("%w (%w): run as root or with CAP_PERFMON, kernel.perf_event_paranoid is %s", ErrPermission, err, strings.TrimSpace(string(level)))
+	return fmt.Errorf("%w (%w): run as root or with %s", ErrPermission, err, needed())
+}
+
+// needed names what perf asks for. Debian and Ubuntu have levels above 2, at
+// which CAP_PERFMON alone is not enough.
+func needed() string {
+	const sysctl = "kernel.perf_event_paranoid"
+	text, _ := os.ReadFile("/proc/sys/kernel/perf_event_paranoid")
+	level, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	switch {
+	case err != nil:
+		return "CAP_PERFMON"
+	case level > 2:
+		return fmt.Sprintf("CAP_SYS_ADMIN, or with CAP_PERFMON after sysctl %s=2, which is %d", sysctl, level)
+	}
+	return fmt.Sprintf("CAP_PERFMON, %s is %d", sysctl, level)
 }
 
 // filter sets what the kernel rejects, if anything.

@@ -3,6 +3,7 @@ package trace
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -64,7 +65,11 @@ func (s *Source) wait(limit time.Duration) (woken bool, err error) {
 func (s *Source) notice(fd int, events uint32) {
 	switch {
 	case fd == s.uevents:
-		s.changed = cpusChanged(fd) || s.changed
+		changed, gone := readUevents(fd)
+		s.changed = s.changed || changed
+		for _, c := range s.cpus {
+			c.gone = c.gone || slices.Contains(gone, c.n)
+		}
 	case events&(unix.EPOLLHUP|unix.EPOLLERR) != 0:
 		unix.EpollCtl(s.epoll, unix.EPOLL_CTL_DEL, fd, nil)
 		s.changed = true

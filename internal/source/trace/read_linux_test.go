@@ -2,6 +2,7 @@ package trace
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -110,16 +111,23 @@ func TestUeventsOfOtherDevices(t *testing.T) {
 	}
 	defer unix.Close(pair[0])
 	defer unix.Close(pair[1])
-	for msg, want := range map[string]bool{
-		"add@/devices/virtual/net/veth0": false, "offline@/devices/system/cpu/cpu1\x00ACTION=offline": true,
-	} {
+	tests := map[string]struct {
+		changed bool
+		gone    []int
+	}{
+		"add@/devices/virtual/net/veth0":                       {},
+		"add@/devices/system/cpu/cpufreq":                      {},
+		"offline@/devices/system/cpu/cpu12\x00ACTION=offline":  {true, []int{12}},
+		"online@/devices/system/cpu/cpu1\x00DEVTYPE=/cpu/cpu7": {true, nil},
+	}
+	for msg, want := range tests {
 		unix.Write(pair[1], []byte(msg))
 		unix.Write(pair[1], []byte("change@/devices/other"))
-		if got := cpusChanged(pair[0]); got != want {
-			t.Errorf("%q: changed %v", msg, got)
+		if changed, gone := readUevents(pair[0]); changed != want.changed || !slices.Equal(gone, want.gone) {
+			t.Errorf("%q: changed %v, gone %v", msg, changed, gone)
 		}
 	}
-	if !cpusChanged(-1) {
+	if changed, _ := readUevents(-1); !changed {
 		t.Error("what could not be read, as after ENOBUFS, may have been of CPUs")
 	}
 }

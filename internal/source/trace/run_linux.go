@@ -139,11 +139,12 @@ func (s *Source) follow(out pipeline.Output) error {
 	return pipeline.Also(s.closeCPUs(online, out), s.openCPUs(online))
 }
 
-// closeCPUs accounts for the CPUs that have gone offline.
+// closeCPUs accounts for the CPUs that have gone offline, and for those that are
+// back already: their events stay dead.
 func (s *Source) closeCPUs(online []int, out pipeline.Output) (err error) {
 	var left []*cpu
 	for _, c := range s.cpus {
-		if slices.Contains(online, c.n) {
+		if slices.Contains(online, c.n) && !c.gone {
 			left = append(left, c)
 			continue
 		}
@@ -155,7 +156,7 @@ func (s *Source) closeCPUs(online []int, out pipeline.Output) (err error) {
 	return err
 }
 
-// Close lets everything go. Run does so itself.
+// Close lets everything go, but not while Run runs, which does so itself.
 func (s *Source) Close() error {
 	for _, c := range s.cpus {
 		c.close()

@@ -3,6 +3,7 @@ package trace
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -191,9 +192,14 @@ func (h *hotplug) source() *Source {
 // change waits until the source has followed: it has when it asks once more.
 func (h *hotplug) change(cpus []int) {
 	h.online.Store(&cpus)
+	h.say("online@/devices/system/cpu/cpu1\x00ACTION=online")
+}
+
+// say says something as the kernel does, and waits as change.
+func (h *hotplug) say(uevent string) {
 	for range 2 {
 		before := h.asked.Load()
-		unix.Write(h.events, []byte("online@/devices/system/cpu/cpu1"))
+		unix.Write(h.events, []byte(uevent))
 		for h.asked.Load() == before {
 			time.Sleep(time.Millisecond)
 		}
@@ -219,6 +225,30 @@ func TestCPUsComeAndGo(t *testing.T) {
 	n.frames(t, 11)
 	if kept := r.end(); len(kept) != 18 || r.ledger.TotalLost() != 0 {
 		t.Errorf("%d drops, want 18; %d lost", len(kept), r.ledger.TotalLost())
+	}
+}
+
+// TestCPUIsBackBeforeWeLook must not go on with events that died with it.
+func TestCPUIsBackBeforeWeLook(t *testing.T) {
+	n := newNowhere(t)
+	need(t, Options{}).Close()
+	all, err := onlineCPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hotplug{t: t}
+	h.online.Store(&all)
+	s := h.source()
+	first := slices.Clone(s.cpus)
+	r := run(t, s, ofProto(n.ethertype))
+	n.frames(t, 5)
+	for _, cpu := range all {
+		h.say(fmt.Sprintf("offline@/devices/system/cpu/cpu%d\x00ACTION=offline", cpu))
+	}
+	n.frames(t, 7)
+	kept := r.end()
+	if len(kept) != 12 || r.ledger.TotalLost() != 0 || slices.ContainsFunc(first, func(c *cpu) bool { return !c.closed }) {
+		t.Errorf("%d drops, want 12; %d lost; the first events: %+v", len(kept), r.ledger.TotalLost(), first)
 	}
 }
 

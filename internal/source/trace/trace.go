@@ -5,8 +5,9 @@
 // exactly what it could not show.
 //
 // What a CPU drops in the moment between its coming online and our noticing is
-// neither seen nor counted. The drops of a CPU come in order; those of several
-// are not sorted among each other within a batch.
+// neither seen nor counted, nor, before Linux 5.11, what it drops while it goes
+// offline. The drops of a CPU come in order; those of several are not sorted
+// among each other within a batch.
 package trace
 
 import (

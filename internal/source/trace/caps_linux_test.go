@@ -1,0 +1,72 @@
+package trace
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestCapabilities opens as nobody, with some capabilities: what is missing is
+// said, with what to do.
+func TestCapabilities(t *testing.T) {
+	need(t, Options{}).Close()
+	const dac, admin, perfmon = unix.CAP_DAC_READ_SEARCH, unix.CAP_SYS_ADMIN, unix.CAP_PERFMON
+	type test struct {
+		caps []uintptr
+		say  string // "" means that it opens
+	}
+	tests := map[string]test{
+		"none":               {nil, "run as root"},
+		"to trace, not read": {[]uintptr{perfmon}, "run as root"},
+		"to mount, not read": {[]uintptr{admin}, "run as root or with CAP_DAC_READ_SEARCH"},
+		"to read and mount":  {[]uintptr{dac, admin}, ""},
+	}
+	if _, err := readMounted(); err == nil {
+		tests["to read, not trace"] = test{[]uintptr{dac}, "run as root or with " + needed()}
+		tests["to read and trace"] = test{[]uintptr{dac, perfmon}, ""}
+		if strings.HasPrefix(needed(), "CAP_SYS_ADMIN") {
+			tests["to read and trace"] = test{[]uintptr{dac, perfmon}, "kernel.perf_event_paranoid=2, which is "}
+		}
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var s *Source
+			var err error
+			newNowhere(t).do(t, func() error {
+				if err := becomeNobody(tt.caps); err != nil {
+					return err
+				}
+				s, err = Open(Options{})
+				return nil
+			})
+			if err == nil {
+				s.Close()
+			}
+			if tt.say == "" && err != nil || tt.say != "" && (!errors.Is(err, ErrPermission) || !strings.Contains(err.Error(), tt.say)) {
+				t.Errorf("error %v, want %q", err, tt.say)
+			}
+		})
+	}
+}
+
+// becomeNobody makes the calling thread, and no other, run as nobody with these
+// capabilities.
+func becomeNobody(caps []uintptr) error {
+	const nobody = 65534
+	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	for _, call := range []uintptr{unix.SYS_SETRESGID, unix.SYS_SETRESUID} {
+		if _, _, errno := unix.RawSyscall(call, nobody, nobody, nobody); errno != 0 {
+			return errno
+		}
+	}
+	var data [2]unix.CapUserData
+	for _, c := range caps {
+		data[c/32].Effective |= 1 << (c % 32)
+		data[c/32].Permitted |= 1 << (c % 32)
+	}
+	return unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0])
+}

@@ -1,0 +1,147 @@
+package trace
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/vmtest"
+	"dropwatch/internal/vmtest/guest"
+)
+
+func TestMain(m *testing.M) { vmtest.Main(m) }
+
+// TestKernels runs the TestGuest functions on real kernels.
+func TestKernels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: no kernels are booted")
+	}
+	vmtest.Suite{}.Run(t)
+}
+
+// TestGuestAsHere repeats what does not hang on the machine's speed.
+func TestGuestAsHere(t *testing.T) {
+	t.Run("drops", TestDrops)
+	t.Run("stack", TestStackBeginsWithTheLocation)
+	t.Run("loss", TestLossIsExact)
+	t.Run("filter", TestFilterIsCounted)
+	t.Run("wrong filter", TestWrongFilter)
+	t.Run("format", TestFormatFromEitherMount)
+	t.Run("CPUs", TestCPUsComeAndGo)
+	t.Run("files", TestNothingIsLeftOpen)
+}
+
+// TestGuestCapabilities: Debian has a level of its own.
+func TestGuestCapabilities(t *testing.T) {
+	for _, level := range []string{"3", "2"} {
+		if err := os.WriteFile("/proc/sys/kernel/perf_event_paranoid", []byte(level), 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(level, TestCapabilities)
+	}
+}
+
+// TestGuestReasons: which kernel names them.
+func TestGuestReasons(t *testing.T) {
+	reasons, err := Reasons()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := reasons("NO_SOCKET"); ok != guest.AtLeast(5, 17) {
+		t.Errorf("NO_SOCKET is known: %v", ok)
+	}
+}
+
+// TestGuestCPUGoesInAFlood takes away the CPU that drops, more than its ring
+// holds: the rest is dropped by the other, and none is forgotten. Before 5.11 a
+// CPU goes on after perf has left it, so there it goes when the flood is over.
+func TestGuestCPUGoesInAFlood(t *testing.T) {
+	const rounds, count = 4, 10000
+	n := newNowhere(t)
+	r := &running{keep: ofProto(n.ethertype), emit: func(*event.Event) error { time.Sleep(20 * time.Microsecond); return nil }}
+	runWith(t, need(t, Options{RingSize: 1, Filter: fmt.Sprint("protocol == ", n.ethertype)}), r)
+	for range rounds {
+		onSecond(t, n)
+		away := time.AfterFunc(10*time.Millisecond, func() {
+			if guest.AtLeast(5, 11) {
+				online(t, false)
+			}
+		})
+		n.frames(t, count)
+		if away.Stop() {
+			t.Error("the flood was over too soon")
+		}
+		online(t, false)
+		online(t, true)
+		time.Sleep(3 * batchTime) // to notice
+	}
+	shown := len(r.end())
+	if l := r.ledger; shown == 0 || uint64(shown)+l.TotalLost() != rounds*count {
+		t.Errorf("%d shown and %d lost, want %d in all", shown, l.TotalLost(), rounds*count)
+	}
+}
+
+// TestGuestCPUComesBackAtOnce: what it drops then is seen.
+func TestGuestCPUComesBackAtOnce(t *testing.T) {
+	n := newNowhere(t)
+	r := run(t, need(t, Options{}), ofProto(n.ethertype))
+	online(t, false)
+	online(t, true)
+	time.Sleep(3 * batchTime) // to notice
+	onSecond(t, n)
+	n.frames(t, 9)
+	if kept := r.end(); len(kept) != 9 || kept[0].Task.CPU != 1 {
+		t.Errorf("%d drops, want 9 on CPU 1: %+v", len(kept), kept)
+	}
+}
+
+// onSecond makes n drop on the second CPU, as long as there is one.
+func onSecond(t *testing.T, n *nowhere) {
+	t.Helper()
+	n.do(t, func() error {
+		var second unix.CPUSet
+		second.Set(1)
+		return unix.SchedSetaffinity(0, &second)
+	})
+}
+
+// online switches the second CPU on or off.
+func online(t *testing.T, on bool) {
+	t.Helper()
+	state := "0"
+	if on {
+		state = "1"
+	}
+	if err := os.WriteFile("/sys/devices/system/cpu/cpu1/online", []byte(state), 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGuestNoTracefs opens where neither tracefs nor debugfs is mounted.
+func TestGuestNoTracefs(t *testing.T) {
+	var s *Source
+	newNowhere(t).do(t, func() (err error) {
+		err = unix.Unshare(unix.CLONE_NEWNS)
+		if err == nil {
+			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+		}
+		for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug"} {
+			err = errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH))
+		}
+		if err == nil {
+			s, err = Open(Options{})
+		}
+		return err
+	})
+	n := newNowhere(t)
+	r := run(t, s, ofProto(n.ethertype))
+	n.frames(t, 3)
+	if kept := r.end(); len(kept) != 3 {
+		t.Errorf("%d drops, want 3", len(kept))
+	}
+}

@@ -1,0 +1,96 @@
+package drops
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A Namespace is a network namespace on a thread of its own, which ends with
+// the test. Only one is there at a time, of all test processes, so that the
+// drops in it are not taken for those of another.
+type Namespace struct {
+	t        testing.TB
+	requests chan func() error
+	answers  chan error
+}
+
+// NewNamespace makes a namespace in which lo is up and IPv6 is off, so that
+// nobody speaks who was not told to.
+func NewNamespace(t testing.TB) *Namespace {
+	t.Helper()
+	lock(t)
+	ns := &Namespace{t: t, requests: make(chan func() error), answers: make(chan error)}
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with its namespace
+		for f := range ns.requests {
+			ns.answers <- f()
+		}
+	}()
+	t.Cleanup(func() { close(ns.requests) })
+	ns.Do(func() error {
+		if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("a network namespace of the test's own: %w: run as root", err)
+		}
+		return nil
+	})
+	ns.sysctl("ipv6/conf/all/disable_ipv6", "1")
+	ns.sysctl("ipv6/conf/default/disable_ipv6", "1")
+	ns.run("ip", "link", "set", "lo", "up")
+	return ns
+}
+
+// lock waits for all other namespaces to end.
+func lock(t testing.TB) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "dropwatch-drops.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Do runs f in the namespace. Its error ends the test.
+func (ns *Namespace) Do(f func() error) {
+	ns.t.Helper()
+	ns.requests <- f
+	if err := <-ns.answers; err != nil {
+		ns.t.Fatal(err)
+	}
+}
+
+// run runs a program in the namespace.
+func (ns *Namespace) run(name string, args ...string) {
+	ns.t.Helper()
+	ns.Do(func() error {
+		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, out)
+		}
+		return nil
+	})
+}
+
+// sysctl sets one of net's.
+func (ns *Namespace) sysctl(name, value string) {
+	ns.t.Helper()
+	ns.Do(func() error { return os.WriteFile("/proc/sys/net/"+name, []byte(value), 0) })
+}
+
+// wire makes a pair of interfaces, of which what is sent into "near" arrives at
+// "far". That has the address 10.0.0.1/24, and forwards.
+func (ns *Namespace) wire() {
+	ns.t.Helper()
+	ns.run("ip", "link", "add", "near", "address", nearMAC, "type", "veth", "peer", "name", "far", "address", farMAC)
+	ns.run("ip", "addr", "add", "10.0.0.1/24", "dev", "far")
+	ns.run("ip", "link", "set", "near", "up")
+	ns.run("ip", "link", "set", "far", "up")
+	ns.sysctl("ipv4/ip_forward", "1")
+}
