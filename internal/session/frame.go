@@ -34,22 +34,22 @@ func seal(frame []byte, before uint32) uint32 {
 
 // frames reads the frames of a file.
 type frames struct {
-	r   io.Reader
-	buf []byte
-	sum uint32 // of the frame before
-	at  int64  // where the frame begins that was read last, or could not be
-	end int64  // where the one before next begins
+	r    io.Reader
+	head [headLen]byte
+	buf  []byte
+	sum  uint32 // of the frame before
+	at   int64  // where the frame begins that was read last, or could not be
+	end  int64  // where the one before next begins
 }
 
 // next gives the payload of the next frame, until the one after it is read. The
 // error is io.EOF if there is none, io.ErrUnexpectedEOF if it is not whole.
 func (f *frames) next() ([]byte, error) {
 	f.at = f.end
-	var head [headLen]byte
-	if _, err := io.ReadFull(f.r, head[:]); err != nil {
+	if _, err := io.ReadFull(f.r, f.head[:]); err != nil {
 		return nil, err
 	}
-	n := binary.LittleEndian.Uint32(head[:])
+	n := binary.LittleEndian.Uint32(f.head[:])
 	if n == 0 || n > maxPayload {
 		return nil, fmt.Errorf("%w: a frame of %d bytes", ErrCorrupt, n)
 	}
@@ -63,7 +63,7 @@ func (f *frames) next() ([]byte, error) {
 		return nil, err
 	}
 	sum := extend(f.sum, payload)
-	if sum != binary.LittleEndian.Uint32(head[4:]) {
+	if sum != binary.LittleEndian.Uint32(f.head[4:]) {
 		return nil, fmt.Errorf("%w: a frame with a wrong checksum", ErrCorrupt)
 	}
 	f.sum = sum

@@ -1,0 +1,280 @@
+package session_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/session"
+)
+
+// small is a file of four frames, the last three of which have 1, 7 and 2
+// events, and what its events are.
+func small(t testing.TB) (file []byte, want []string) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	events := make([]event.Event, 10)
+	for i := range events {
+		events[i] = anyEvent(rnd)
+	}
+	file, _ = record(t, events)
+	return file, lines(events)
+}
+
+func known(err error) bool {
+	return errors.Is(err, session.ErrNoSession) || errors.Is(err, session.ErrVersion) ||
+		errors.Is(err, session.ErrTruncated) || errors.Is(err, session.ErrCorrupt)
+}
+
+// TestCutAnywhere cuts a file at each byte: the error says so, and the events
+// are those of the whole frames.
+func TestCutAnywhere(t *testing.T) {
+	file, want := small(t)
+	last := 0
+	for n := range file {
+		got, err := replay(t, file[:n])
+		if !errors.Is(err, session.ErrTruncated) {
+			t.Fatalf("cut at %d: error %v", n, err)
+		}
+		if n > 500 && !strings.HasSuffix(err.Error(), fmt.Sprintf(", after %d events)", len(got))) {
+			t.Errorf("cut at %d, after %d events: %v", n, len(got), err)
+		}
+		if len(got) < last || !begins(want, got) {
+			t.Errorf("cut at %d: %d events, after %d", n, len(got), last)
+		}
+		last = len(got)
+	}
+	if last != 8 {
+		t.Errorf("without the last byte: %d events, want those of the whole frames, 8", last)
+	}
+}
+
+// TestFlipAnywhere changes each bit of a file.
+func TestFlipAnywhere(t *testing.T) {
+	file, want := small(t)
+	for i := range file {
+		for bit := range 8 {
+			file[i] ^= 1 << bit
+			got, err := replay(t, file)
+			file[i] ^= 1 << bit
+			if !known(err) {
+				t.Errorf("bit %d of byte %d: error %v", bit, i, err)
+			}
+			if !begins(want, got) {
+				t.Errorf("bit %d of byte %d: other events", bit, i)
+			}
+		}
+	}
+}
+
+// TestHole takes each frame out, doubles it and empties it.
+func TestHole(t *testing.T) {
+	file, _ := small(t)
+	for at := 9; at < len(file); {
+		end := at + 8 + int(binary.LittleEndian.Uint32(file[at:]))
+		frame := file[at:end]
+		for what, instead := range map[string][]byte{
+			"missing": nil, "doubled": bytes.Repeat(frame, 2), "zeros": make([]byte, len(frame)),
+		} {
+			changed := bytes.Join([][]byte{file[:at], instead, file[end:]}, nil)
+			if _, err := replay(t, changed); !errors.Is(err, session.ErrCorrupt) && (what != "missing" || end != len(file)) {
+				t.Errorf("frame at %d %s: error %v", at, what, err)
+			}
+		}
+		at = end
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	const magic = "\x89DWS\r\n\x1a\n"
+	tests := map[string]struct {
+		file, want string
+		is         error
+	}{
+		"empty":        {"", "replay x: the recording breaks off, as after a crash (at byte 0, after 0 events)", session.ErrTruncated},
+		"its first":    {magic[:4], "replay x: the recording breaks off, as after a crash (at byte 0, after 0 events)", session.ErrTruncated},
+		"another file": {"\x0a\x0d\x0d\x0apcapng", "replay x: the file is no recorded session: make one with dropwatch record", session.ErrNoSession},
+		"a short one":  {"no", "replay x: the file is no recorded session: make one with dropwatch record", session.ErrNoSession},
+		"as text":      {"\x89DWS\n\x1a\n\x01\x00", "replay x: the file is no recorded session: make one with dropwatch record", session.ErrNoSession},
+		"newer": {
+			magic + "\x02", "replay x: the session was recorded by a newer dropwatch: its version is 2, the newest known here 1: use that dropwatch",
+			session.ErrVersion,
+		},
+		"no header": {magic + "\x01", "replay x: the recording breaks off, as after a crash (at byte 9, after 0 events)", session.ErrTruncated},
+		"no JSON": {
+			string(sealed([]byte("{"))), "replay x: the file is damaged: its header: unexpected end of JSON input (at byte 9, after 0 events)",
+			session.ErrCorrupt,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if _, err := session.Open(strings.NewReader(tt.file), "x"); !errors.Is(err, tt.is) || err.Error() != tt.want {
+				t.Errorf("error %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// sealed makes a file of payloads, as doc.go says.
+func sealed(payloads ...[]byte) []byte {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	file := []byte("\x89DWS\r\n\x1a\n\x01")
+	sum := crc32.Checksum(file, table)
+	for _, p := range payloads {
+		sum = crc32.Update(sum, table, p)
+		file = binary.LittleEndian.AppendUint32(file, uint32(len(p)))
+		file = binary.LittleEndian.AppendUint32(file, sum)
+		file = append(file, p...)
+	}
+	return file
+}
+
+func numbers(ns ...uint64) (b []byte) {
+	for _, n := range ns {
+		b = binary.AppendUvarint(b, n)
+	}
+	return b
+}
+
+// Records by hand, as doc.go says.
+const event1, end2, restart3 = 1, 2, 3
+
+// ending is an end without a drop.
+var ending = []byte{end2, 0, 0, 0, 0, 0}
+
+func TestByHand(t *testing.T) {
+	at := time.Unix(0, 1000)
+	eth0 := append(numbers(event1, 1|1<<11, 2000, 0, 4), "eth0"...) // 2000: zigzag 1000
+	again := numbers(event1, 1|1<<11, 1, 0)                         // 1: zigzag -1
+	loss := numbers(event1, 1<<15|1<<21, 300, 4)
+	closed := append(numbers(end2, 0, 2, 0, 5, 8), 0, 0, 0, 0, 0xac, 0x02, 0, 0, 9)
+	got, err := replay(t, sealed([]byte("{}"), append(eth0, again...), loss, closed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []event.Event{
+		{Time: at, Count: 1, Port: event.Port{IfName: "eth0"}},
+		{Time: at.Add(-1), Count: 1, Port: event.Port{IfName: "eth0"}},
+		{Kind: event.Loss, Count: 300, Place: event.InRing},
+		{Kind: event.Loss, Count: 9, Place: event.ByFilter, Time: at.Add(-1)},
+		{Part: true, Count: 5, Time: at.Add(-1)},
+	}
+	check(t, want, got)
+}
+
+// TestHostile gives frames that are whole and say what cannot be.
+func TestHostile(t *testing.T) {
+	const reason, stack, count = 1 << 6, 1 << 13, 1 << 15
+	huge := uint64(math.MaxUint64)
+	tests := map[string]struct {
+		records []byte
+		want    string
+	}{
+		"unknown record":       {numbers(9), "a record of unknown kind"},
+		"unknown field":        {numbers(event1, 1<<22), "a number beyond its range"},
+		"no field set":         {numbers(event1), "a record that is not whole"},
+		"a number of 65 bits":  {append([]byte{event1}, bytes.Repeat([]byte{0xff}, 11)...), "a number beyond its range"},
+		"protocol of 17 bits":  {numbers(event1, 1<<7, 1<<16), "a number beyond its range"},
+		"index of 33 bits":     {numbers(event1, 1<<10, 1<<32), "a number beyond its range"},
+		"unknown link type":    {numbers(event1, 1<<8, 2, 0), "a number beyond its range"},
+		"unknown origin":       {numbers(event1, 1<<17, 4), "a number beyond its range"},
+		"unknown place":        {numbers(event1, 1<<21, 8), "a number beyond its range"},
+		"unknown look-up":      {append(numbers(event1, 1<<4, 0), 0, 0, 0, 0, 0, 0, 0, 0, 3), "a number beyond its range"},
+		"endless time":         {append([]byte{event1, 1}, bytes.Repeat([]byte{0xff}, 10)...), "a record that is not whole"},
+		"unknown string":       {numbers(event1, reason, 1), "a reference to what is not there"},
+		"endless string":       {numbers(event1, reason, 0, huge), "a record that is not whole"},
+		"endless packet":       {numbers(event1, 1<<8, 0, huge), "a record that is not whole"},
+		"a short address":      {numbers(event1, 1<<4, 0, 1, 2), "a record that is not whole"},
+		"unknown chain":        {numbers(event1, stack, 7), "a reference to what is not there"},
+		"endless chain":        {numbers(event1, stack, 0, 8192, 0), "a number beyond its range"},
+		"chain of unknown":     {numbers(event1, stack, 0, 1, 5), "a reference to what is not there"},
+		"counts that overflow": {numbers(event1, count, huge, event1, 0), "counts too large to be summed"},
+		"rejections overflow":  {numbers(event1, count, 2, end2, 0, 2, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, huge), "counts too large to be summed"},
+		"a drop too few":       {numbers(event1, 0, end2, 0, 2, 0, 0, 0), "a ledger that is not that of the events"},
+		"a loss too many":      {numbers(event1, 1<<21, 0, end2, 0, 0, 0, 0, 1, 0), "a ledger that is not that of the events"},
+		"fewer rejections":     {numbers(event1, 1<<21, 7, end2, 0, 0, 0, 0, 0), "a ledger that is not that of the events"},
+		"too many places":      {numbers(end2, 0, 0, 0, 0, 9), "a number beyond its range"},
+		"a short end":          {numbers(end2, 0, 0, 0), "a record that is not whole"},
+		"more after the end":   {append(bytes.Clone(ending), restart3), "a record after the end"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			file := sealed([]byte("{}"), tt.records)
+			_, err := replay(t, file)
+			if !errors.Is(err, session.ErrCorrupt) || !strings.HasPrefix(err.Error(), "replay x: the file is damaged: "+tt.want+" (at byte 19") {
+				t.Errorf("error %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestAfterTheEnd(t *testing.T) {
+	whole := sealed([]byte("{}"), ending)
+	if _, err := replay(t, whole); err != nil {
+		t.Fatal(err)
+	}
+	for name, file := range map[string][]byte{
+		"a frame":        sealed([]byte("{}"), ending, numbers(restart3)),
+		"half a frame":   append(bytes.Clone(whole), 1, 0),
+		"the file again": append(bytes.Clone(whole), whole...),
+	} {
+		const want = "replay x: the file is damaged: something follows its end"
+		if _, err := replay(t, file); !errors.Is(err, session.ErrCorrupt) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+// TestTablesAreBounded reads a file that never empties its tables.
+func TestTablesAreBounded(t *testing.T) {
+	var flood []byte
+	for n := range uint64(1 << 15) { // each counts for 32+2
+		flood = append(flood, numbers(event1, 1<<6, n, 2, n%128, n%128)...)
+	}
+	var out list
+	r, err := session.Open(bytes.NewReader(sealed([]byte("{}"), flood)), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const whole = 1<<20/34 + 1
+	err = r.Run(t.Context(), &out)
+	if !errors.Is(err, session.ErrCorrupt) || !strings.Contains(err.Error(), "tables that are too large") || len(out.events) != whole {
+		t.Errorf("%d events, want %d, error %v", len(out.events), whole, err)
+	}
+}
+
+// An unreadable file fails after some bytes.
+type unreadable struct {
+	r   io.Reader
+	err error
+}
+
+func (u unreadable) Read(b []byte) (int, error) {
+	n, err := u.r.Read(b)
+	if err == io.EOF {
+		err = u.err
+	}
+	return n, err
+}
+
+func TestReadError(t *testing.T) {
+	file, _ := small(t)
+	broken := errors.New("broken")
+	for n := range file {
+		r, err := session.Open(unreadable{bytes.NewReader(file[:n]), broken}, "x")
+		if err == nil {
+			err = r.Run(t.Context(), &list{})
+		}
+		if !errors.Is(err, broken) || err.Error() != "replay x: broken" {
+			t.Fatalf("unreadable at %d: error %v", n, err)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package session_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"dropwatch/internal/event"
+)
+
+// Names that the tests have for numbers of the format, whatever they are in
+// this version of event.
+var (
+	origins = map[event.Origin]string{event.Hardware: "hardware", event.Unknown: "unknown", event.Unstated: "unstated"}
+	lookups = map[event.Lookup]string{event.NotTried: "not-tried", event.NotFound: "not-found", event.Found: "found"}
+	links   = map[event.LinkType]string{event.LinkEthernet: "ethernet", event.LinkRaw: "raw"}
+	losses  = map[event.Place]string{
+		event.AtSocket: "socket", event.InQueue: "queue", event.Unread: "unread", event.Undecoded: "undecoded",
+		event.InRing: "ring", event.FullSummary: "full-summary", event.LostSummary: "lost-summary", event.ByFilter: "filter",
+	}
+)
+
+// line gives all of an event that a session keeps.
+func line(e *event.Event) string {
+	var b strings.Builder
+	say := func(there bool, format string, values ...any) {
+		if there {
+			fmt.Fprintf(&b, " "+format, values...)
+		}
+	}
+	b.WriteString([]string{event.Drop: "drop", event.Loss: "loss"}[e.Kind])
+	say(e.Kind == event.Loss, "at=%s", losses[e.Place])
+	say(!e.Time.IsZero(), "time=%s", e.Time.UTC().Format(time.RFC3339Nano))
+	say(e.Stamped, "stamped")
+	say(true, "count=%d", e.Count)
+	say(e.Single, "single")
+	say(e.Unseen, "unseen")
+	say(e.Part, "part")
+	say(e.Origin != event.Software, "origin=%s", origins[e.Origin])
+	say(e.Where.HasPC, "has-pc")
+	say(e.Where.Frame != event.Frame{}, "where=%s", call(e.Where.Frame))
+	say(e.Where.Kernel != "", "kernel=%q", e.Where.Kernel)
+	say(e.Where.Trap != "", "trap=%q", e.Where.Trap)
+	say(e.Where.TrapGroup != "", "group=%q", e.Where.TrapGroup)
+	say(e.Reason != "", "reason=%q", e.Reason)
+	say(e.Packet.HasProto, "proto=%#04x", e.Packet.Proto)
+	say(e.Packet.HasData, "data=%s:%x", links[e.Packet.Link], e.Packet.Data)
+	say(e.Packet.HasLen, "len=%d", e.Packet.Len)
+	say(e.Port.IfIndex != 0, "index=%d", e.Port.IfIndex)
+	say(e.Port.IfName != "", "interface=%q", e.Port.IfName)
+	say(len(e.Cookie) > 0, "cookie=%x", e.Cookie)
+	say(e.Task.Known, "cpu=%d pid=%d tid=%d", e.Task.CPU, e.Task.PID, e.Task.TID)
+	say(e.Task.Comm != "", "comm=%q", e.Task.Comm)
+	for _, f := range e.Stack {
+		say(true, "call=%s", call(f))
+	}
+	return b.String()
+}
+
+func call(f event.Frame) string {
+	return fmt.Sprintf("%#x,%s,%q+%#x,%q", f.PC, lookups[f.Lookup], f.Symbol, f.Offset, f.Module)
+}
+
+func lines(events []event.Event) []string {
+	var ls []string
+	for i := range events {
+		ls = append(ls, line(&events[i]))
+	}
+	return ls
+}
+
+// begins says whether events are the first of those that lines stand for.
+func begins(want []string, events []event.Event) bool {
+	if len(events) > len(want) {
+		return false
+	}
+	for i := range events {
+		if line(&events[i]) != want[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// check compares all events.
+func check(t *testing.T, want, got []event.Event) {
+	t.Helper()
+	for i := range min(len(want), len(got)) {
+		if w, g := line(&want[i]), line(&got[i]); w != g {
+			t.Fatalf("event %d:\n%s, want\n%s", i, g, w)
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d events, want %d", len(got), len(want))
+	}
+}
