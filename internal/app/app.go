@@ -16,6 +16,7 @@ import (
 
 	"dropwatch/internal/repl"
 	"dropwatch/internal/source/netdm"
+	"dropwatch/internal/source/trace"
 )
 
 // Exit codes.
@@ -30,15 +31,17 @@ const (
 type App struct {
 	in, out, err *os.File
 	signals      signals
-	session      session
-	takeover     bool // asked for in front of a command
-	talking      bool // standard output has the words of a session
+	monitor      monitor
+	trace        func(trace.Options) (tracer, error)
+	lookup       *lookup // nil: addresses stay raw
+	takeover     bool    // asked for in front of a command
+	talking      bool    // standard output has the words of a session
 }
 
 // Main runs the program that args names and returns its exit code. It returns
 // with the drop monitor as it was found, also after a signal or a panic.
 func Main(args []string, in, out, err *os.File) int {
-	a := &App{in: in, out: out, err: err, session: session{open: netdm.Open}}
+	a := &App{in: in, out: out, err: err, monitor: monitor{open: netdm.Open}, trace: openTracer}
 	return a.main(args)
 }
 
@@ -47,7 +50,7 @@ func (a *App) main(args []string) int {
 	ctx, stop := a.signals.listen(context.Background())
 	defer stop()
 	failure := a.supervise(ctx, func(ctx context.Context) error { return a.run(ctx, args) })
-	left := a.session.close()
+	left := a.monitor.close()
 	return max(a.report(failure), a.report(advise(left)))
 }
 
@@ -106,20 +109,26 @@ func (a *App) report(err error) int {
 
 // A command is what the first word of the command line may be.
 type command struct {
-	name  string
-	args  string // as help shows them
-	help  string
-	run   func(a *App, ctx context.Context, args []string) error
-	flags *pflag.FlagSet // its options, for the manual page and completion
+	name    string
+	args    string // as help shows them
+	help    string
+	run     func(a *App, ctx context.Context, args []string) error
+	flags   *pflag.FlagSet // its options, for the manual page and completion
+	session bool           // it can be typed in a session
+	words   []string       // that can follow it, besides options
 }
 
 // commands is the one table of them, in the order of help.
 func commands() []command {
 	return []command{
-		{"dump", "[options]", "write packets to a pcap file, as dwdump does", (*App).dumpCommand, new(dumpOptions).flags()},
-		{"completion", "bash|zsh|fish", "print a script that completes words in a shell", (*App).completionCommand, newFlags("completion")},
-		{"help", "[--man]", "print this help, or the manual page", (*App).helpCommand, new(helpOptions).flags()},
-		{"version", "", "print the version", (*App).versionCommand, newFlags("version")},
+		{name: "watch", args: "[options] [expression]", help: "show each drop as a line, as JSON, or in a table", run: (*App).watchCommand, flags: new(watchOptions).flags(), session: true},
+		{name: "record", args: "[options] file [expression]", help: "write drops to a session file", run: (*App).recordCommand, flags: new(recordOptions).flags(), session: true},
+		{name: "replay", args: "[options] file [expression]", help: "show the drops of a session file", run: (*App).replayCommand, flags: new(replayOptions).flags(), session: true},
+		{name: "dump", args: "[options]", help: "write packets to a pcap file, as dwdump does", run: (*App).dumpCommand, flags: new(dumpOptions).flags(), session: true},
+		{name: "doctor", args: "[options]", help: "tell whether drops can be watched here, and what mends it", run: (*App).doctorCommand, flags: new(doctorOptions).flags(), session: true},
+		{name: "completion", args: "bash|zsh|fish", help: "print a script that completes words in a shell", run: (*App).completionCommand, flags: newFlags("completion"), words: shellNames()},
+		{name: "help", args: "[--man] [filter|json]", help: "print this help, that of a topic, or the manual page", run: (*App).helpCommand, flags: new(helpOptions).flags(), words: topicNames()},
+		{name: "version", help: "print the version", run: (*App).versionCommand, flags: newFlags("version")},
 	}
 }
 
@@ -132,6 +141,7 @@ func (a *App) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	a.lookup = o.lookup()
 	if len(rest) == 0 {
 		return a.replCommand(ctx, o)
 	}

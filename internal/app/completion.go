@@ -25,22 +25,21 @@ func (a *App) completionCommand(_ context.Context, args []string) error {
 		return err
 	}
 	if f.NArg() != 1 {
-		return &usageError{fmt.Errorf("completion: got %d shells: give one of: %s", f.NArg(), shellNames())}
+		return &usageError{fmt.Errorf("completion: got %d shells: give one of: %s", f.NArg(), strings.Join(shellNames(), ", "))}
 	}
 	for _, s := range shells {
 		if s.name == f.Arg(0) {
 			return a.write(s.script(newSyntax()))
 		}
 	}
-	return &usageError{fmt.Errorf("completion: unknown shell %q: give one of: %s", f.Arg(0), shellNames())}
+	return &usageError{fmt.Errorf("completion: unknown shell %q: give one of: %s", f.Arg(0), strings.Join(shellNames(), ", "))}
 }
 
-func shellNames() string {
-	var names []string
+func shellNames() (names []string) {
 	for _, s := range shells {
 		names = append(names, s.name)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // syntax is all that can be typed on the command line.
@@ -71,11 +70,7 @@ func (o option) file() bool { return o.arg == "file" }
 func newSyntax() syntax {
 	s := syntax{options: options(new(globalOptions).flags())}
 	for _, c := range commands() {
-		v := verb{name: c.name, help: c.help, options: options(c.flags)}
-		if strings.Contains(c.args, "|") {
-			v.words = strings.Split(c.args, "|")
-		}
-		s.commands = append(s.commands, v)
+		s.commands = append(s.commands, verb{name: c.name, help: c.help, options: options(c.flags), words: c.words})
 	}
 	return s
 }

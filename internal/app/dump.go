@@ -118,7 +118,7 @@ func (a *App) dumpCommand(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	s, err := a.session.get()
+	s, err := a.monitor.get()
 	if err != nil {
 		return err
 	}
@@ -175,11 +175,14 @@ func (a *App) dump(ctx context.Context, s *netdm.Session, o dumpOptions, origins
 		}
 		defer restore()
 	}
-	file, err := a.openDump(o.file)
+	file, err := a.reserve(o.file)
 	if err != nil {
-		return err
+		return fmt.Errorf("dump: %w", err)
 	}
 	defer func() { err = pipeline.Also(err, file.Close()) }()
+	if err := file.begin(); err != nil {
+		return fmt.Errorf("dump: %w", err)
+	}
 	p, err := newDump(ctx, s, o, origins, file)
 	if err != nil {
 		return advise(err)
@@ -189,23 +192,36 @@ func (a *App) dump(ctx context.Context, s *netdm.Session, o dumpOptions, origins
 	return advise(err)
 }
 
-// configureDump sets the monitor up, and gives what puts it back, but not by
-// stopping whoever has switched monitoring on since.
+// configureDump is configure, for what dump was told.
 func configureDump(ctx context.Context, s *netdm.Session, o dumpOptions) (restore func(), err error) {
+	if o.takeover {
+		defer claiming(s, anybody)()
+	}
+	return configure(ctx, s, func(c *netlink.Config) {
+		*c = netlink.Config{Mode: netlink.ModePacket, TruncLen: o.trunc, QueueLen: o.limit}
+	})
+}
+
+// anybody is a Session.Claim that stops whoever has the monitor.
+func anybody(context.Context, string) bool { return true }
+
+// configure sets the monitor up, and gives what puts it back, but not by
+// stopping whoever has switched monitoring on since.
+func configure(ctx context.Context, s *netdm.Session, set func(*netlink.Config)) (restore func(), err error) {
 	before, err := s.Config()
 	if err != nil {
 		return nil, err
 	}
-	if o.takeover {
-		defer claiming(s, func(context.Context, string) bool { return true })()
+	cfg := before
+	if set(&cfg); cfg == before {
+		return func() {}, nil
 	}
-	cfg := netlink.Config{Mode: netlink.ModePacket, TruncLen: o.trunc, QueueLen: o.limit}
 	if err := s.SetConfig(ctx, cfg); err != nil {
 		return nil, err
 	}
 	return func() {
 		defer claiming(s, nil)()
-		_ = s.SetConfig(ctx, before) // Session.Close tries again, and says it if it fails
+		_ = s.SetConfig(context.Background(), before) // Session.Close tries again, and says it if it fails
 	}, nil
 }
 
@@ -217,7 +233,7 @@ func claiming(s *netdm.Session, claim func(context.Context, string) bool) (undo 
 }
 
 // newDump begins the file and starts the monitor, or only listens to it.
-func newDump(ctx context.Context, s *netdm.Session, o dumpOptions, origins netlink.Origins, file dumpFile) (*pipeline.Pipeline, error) {
+func newDump(ctx context.Context, s *netdm.Session, o dumpOptions, origins netlink.Origins, file outFile) (*pipeline.Pipeline, error) {
 	family, err := s.FamilyMessage()
 	if err != nil {
 		return nil, err
@@ -234,32 +250,6 @@ func newDump(ctx context.Context, s *netdm.Session, o dumpOptions, origins netli
 		run, err = s.Start(ctx, origins, listen)
 	}
 	return &pipeline.Pipeline{Source: run, Sink: sink}, err
-}
-
-// A dumpFile is where packets go, and its name for errors.
-type dumpFile struct {
-	*os.File
-	name string
-	keep bool // it is not ours to close
-}
-
-// Close closes a file of ours.
-func (f dumpFile) Close() error {
-	if f.keep {
-		return nil
-	}
-	return f.File.Close()
-}
-
-func (a *App) openDump(path string) (dumpFile, error) {
-	if path == "-" {
-		return dumpFile{a.out, "standard output", true}, nil
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return dumpFile{}, fmt.Errorf("dump: %w", err)
-	}
-	return dumpFile{f, event.Escape(path), false}, nil
 }
 
 func (a *App) reportDump(ledger event.Ledger) { fmt.Fprint(a.err, ledger.Report()) }

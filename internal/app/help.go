@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"dropwatch/internal/sink/jsonl"
+	"dropwatch/internal/stage/filter"
 )
 
 // Version is set by the linker.
@@ -36,16 +39,41 @@ func (o *helpOptions) flags() *pflag.FlagSet {
 	return f
 }
 
+// topics are what help tells besides commands.
+var topics = []struct {
+	name string
+	text func() string
+}{
+	{"filter", filter.Help},
+	{"json", jsonl.Schema},
+}
+
+func topicNames() (names []string) {
+	for _, t := range topics {
+		names = append(names, t.name)
+	}
+	return names
+}
+
 func (a *App) helpCommand(_ context.Context, args []string) error {
 	var o helpOptions
 	f := o.flags()
-	if err := a.parseOnlyFlags(f, args, "Usage: dropwatch help [--man]\n\n"+f.FlagUsagesWrapped(80)); err != nil {
+	usage := "Usage: dropwatch help [--man] [" + strings.Join(topicNames(), "|") + "]\n\n" + f.FlagUsagesWrapped(80)
+	if err := a.parseFlags(f, args, usage); err != nil {
 		return err
 	}
-	if o.man {
+	switch {
+	case o.man:
 		return a.write(manPage())
+	case f.NArg() == 0:
+		return a.write(globalHelp(new(globalOptions).flags()))
 	}
-	return a.write(globalHelp(new(globalOptions).flags()))
+	for _, t := range topics {
+		if t.name == f.Arg(0) && f.NArg() == 1 {
+			return a.write(t.text())
+		}
+	}
+	return &usageError{fmt.Errorf("help: no such topic %q: give one of: %s", strings.Join(f.Args(), " "), strings.Join(topicNames(), ", "))}
 }
 
 // globalHelp is the text of --help.
@@ -61,7 +89,7 @@ Usage:
 Commands:
 `)
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-30s  %s\n", strings.TrimRight(c.name+" "+c.args, " "), c.help)
+		fmt.Fprintf(&b, "  %-36s  %s\n", strings.TrimRight(c.name+" "+c.args, " "), c.help)
 	}
 	b.WriteString("\nOptions:\n" + f.FlagUsagesWrapped(80))
 	b.WriteString(`

@@ -17,7 +17,7 @@ const noDelay = "atexit_sleep_ms=0"
 func TestMain(m *testing.M) {
 	program := func() {
 		a := &App{in: os.Stdin, out: os.Stdout, err: os.Stderr}
-		a.session.open = func() (*netdm.Session, error) {
+		a.monitor.open = func() (*netdm.Session, error) {
 			f := newFakeMonitor(os.Getenv("FAKE"), os.Getenv("FAKE_LOG"))
 			return netdm.New(f, f.Listen), nil
 		}

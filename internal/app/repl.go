@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +11,9 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/repl"
+	"dropwatch/internal/sink/table"
 	"dropwatch/internal/sink/text"
-	"dropwatch/internal/source/netdm"
+	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/stage/resolve"
 	"dropwatch/internal/term"
 	"dropwatch/kallsyms"
@@ -20,27 +22,25 @@ import (
 
 // replCommand runs the interactive session, or a script from standard input.
 func (a *App) replCommand(ctx context.Context, o globalOptions) error {
-	s, err := a.session.get()
-	if err != nil {
-		return err
-	}
+	verbs := a.verbs()
 	lines, err := term.Open(term.Config{
-		Stdin: a.in, Stdout: a.out, Prompt: repl.Prompt, Complete: repl.Complete,
+		Stdin: a.in, Stdout: a.out, Prompt: repl.Prompt, Complete: verbs.Complete,
 		HistoryFile: historyFile(), Warn: a.warn,
 	})
 	if err != nil {
 		return err
 	}
 	defer lines.Close()
-	h := &host{app: a, session: s, lookup: o.lookup()}
+	h := &host{app: a}
 	r := &repl.REPL{
 		Lines: reader{lines}, Host: h, Out: a.out, Err: a.err,
 		Interactive: term.IsTerminal(a.in) && term.IsTerminal(a.out),
 		Settings:    repl.Settings{Takeover: o.takeover},
+		Verbs:       verbs,
 	}
 	a.talking = true
 	a.signals.setPatient(r.Interactive)
-	s.Claim = r.Claim
+	a.monitor.claim = r.Claim
 	fmt.Fprintln(a.out, o.method.greeting)
 	return r.Run(ctx)
 }
@@ -73,11 +73,35 @@ func (r reader) ReadLine(ctx context.Context) (string, error) {
 	return line, err
 }
 
-// host is repl's Host: the drop monitor of this machine.
+// verbs are the commands that can be typed in a session.
+func (a *App) verbs() (verbs repl.Verbs) {
+	for _, c := range commands() {
+		if c.session {
+			verbs = append(verbs, a.verb(c))
+		}
+	}
+	return verbs
+}
+
+func (a *App) verb(c command) repl.Verb {
+	v := repl.Verb{Name: c.name, Args: c.args, Help: c.help}
+	for _, o := range options(c.flags) {
+		v.Options = append(v.Options, "--"+o.long)
+	}
+	v.Run = func(ctx context.Context, args []string) error {
+		err := c.run(a, ctx, args)
+		if errors.Is(err, errDone) {
+			return nil
+		}
+		return err
+	}
+	return v
+}
+
+// host is repl's Host: the drop monitor of this machine, or another source.
 type host struct {
-	app     *App
-	session *netdm.Session
-	lookup  *lookup // nil: addresses stay raw
+	app    *App
+	packet bool // the mode that was set, for a source that has none
 }
 
 func (h *host) SetPacketMode(ctx context.Context, packet bool) error {
@@ -85,19 +109,38 @@ func (h *host) SetPacketMode(ctx context.Context, packet bool) error {
 	if packet {
 		mode = netlink.ModePacket
 	}
-	return advise(h.session.SetAlertMode(ctx, mode))
+	s, err := h.app.monitor.get()
+	if err == nil {
+		err = advise(s.SetAlertMode(ctx, mode))
+	}
+	if err == nil || errors.Is(err, netlink.ErrNoFamily) { // then it is for another source
+		h.packet, err = packet, nil
+	}
+	return err
 }
 
 func (h *host) SetTrunc(ctx context.Context, bytes uint32) error {
-	return advise(h.session.SetTruncLen(ctx, bytes))
+	s, err := h.app.monitor.get()
+	if err != nil {
+		return err
+	}
+	return advise(s.SetTruncLen(ctx, bytes))
 }
 
 func (h *host) SetQueue(ctx context.Context, packets uint32) error {
-	return advise(h.session.SetQueueLen(ctx, packets))
+	s, err := h.app.monitor.get()
+	if err != nil {
+		return err
+	}
+	return advise(s.SetQueueLen(ctx, packets))
 }
 
 func (h *host) Config() (repl.Config, error) {
-	c, err := h.session.Config()
+	s, err := h.app.monitor.get()
+	if err != nil {
+		return repl.Config{}, err
+	}
+	c, err := s.Config()
 	if err != nil {
 		return repl.Config{}, advise(err)
 	}
@@ -110,50 +153,93 @@ func (h *host) Config() (repl.Config, error) {
 }
 
 func (h *host) Stats() (repl.Stats, error) {
-	s, err := h.session.Stats()
-	return repl.Stats{Software: s.Software, Hardware: s.Hardware}, advise(err)
+	s, err := h.app.monitor.get()
+	if err != nil {
+		return repl.Stats{}, err
+	}
+	n, err := s.Stats()
+	return repl.Stats{Software: n.Software, Hardware: n.Hardware}, advise(err)
 }
 
 func (h *host) Status() (s repl.Status) {
-	on, err := h.session.Running()
-	switch {
-	case err != nil:
-		s.Monitoring = fmt.Sprintf("unknown: %v", advise(err))
-	case on:
-		s.Monitoring = "on, " + h.session.Holder()
-	default:
-		s.Monitoring = "off"
-	}
+	s.Monitoring = h.monitoring()
 	s.Config, s.ConfigErr = h.Config()
 	s.Stats, s.StatsErr = h.Stats()
 	return s
 }
 
-func (h *host) Stop(ctx context.Context) error { return advise(h.session.Release(ctx)) }
-
-func (h *host) Dump(ctx context.Context, args []string) error {
-	err := h.app.dumpCommand(ctx, args)
-	if errors.Is(err, errDone) {
-		return nil
+func (h *host) monitoring() string {
+	s, err := h.app.monitor.get()
+	if err != nil {
+		return fmt.Sprintf("unknown: %v", err)
 	}
+	switch on, err := s.Running(); {
+	case err != nil:
+		return fmt.Sprintf("unknown: %v", advise(err))
+	case on:
+		return "on, " + s.Holder()
+	}
+	return "off"
+}
+
+func (h *host) Stop(ctx context.Context) error {
+	s, err := h.app.monitor.get()
+	if err != nil {
+		return err
+	}
+	return advise(s.Release(ctx))
+}
+
+func (h *host) CheckFilter(expression string) error {
+	_, err := filter.Parse(expression)
 	return err
 }
 
-func (h *host) Capture(ctx context.Context, s repl.Settings, started func()) (event.Ledger, error) {
+func (h *host) Capture(ctx context.Context, s repl.Settings, started func()) (report repl.Report, err error) {
 	ctx, stop := h.app.signals.interruptible(ctx)
 	defer stop()
-	stages := h.stages()
-	run, err := h.session.Start(ctx, origins(s), netlink.ListenConfig{ReadBuffer: s.ReadBuffer})
+	d := demand{source: cmp.Or(s.Source, "auto"), origins: origins(s), listen: netlink.ListenConfig{ReadBuffer: s.ReadBuffer}}
+	if s.Filter != "" {
+		if d.filter, err = filter.Parse(s.Filter); err != nil {
+			return report, err
+		}
+	}
+	var unseen table.Tally
+	stages := append(h.app.stages(d.filter), aside(&unseen))
+	from, err := h.app.supply(ctx, d)
 	if err != nil {
-		return event.Ledger{}, advise(err)
+		return report, err
 	}
+	defer from.undo()
 	started()
-	p := pipeline.Pipeline{Source: run, Stages: stages, Sink: text.New(h.app.out), Limit: s.AlertLimit}
-	ledger, err := p.Run(ctx)
+	p := pipeline.Pipeline{Source: from, Stages: stages, Sink: h.sink(from), Limit: s.AlertLimit}
+	report.Ledger, err = p.Run(ctx)
+	report.Unseen = string(unseen.AppendUnseen(nil, 0))
 	if errors.Is(err, pipeline.ErrLimit) {
-		return ledger, repl.ErrLimit
+		return report, repl.ErrLimit
 	}
-	return ledger, advise(err)
+	return report, advise(err)
+}
+
+// aside keeps from a session what C's packet mode cannot show either, to tell it
+// in the end.
+func aside(unseen *table.Tally) pipeline.Stage {
+	return func(e *event.Event) bool {
+		if e.Unseen {
+			unseen.Add(e)
+		}
+		return !e.Unseen
+	}
+}
+
+// sink shows drops in C's words, and in the mode that is set also those of a
+// source that has no modes.
+func (h *host) sink(from *supply) pipeline.Sink {
+	shown := text.New(h.app.out)
+	if from.modes || h.packet {
+		return shown
+	}
+	return &byPlace{Sink: shown}
 }
 
 func origins(s repl.Settings) (o netlink.Origins) {
@@ -164,18 +250,6 @@ func origins(s repl.Settings) (o netlink.Origins) {
 		o |= netlink.Hardware
 	}
 	return o
-}
-
-// stages names addresses, for which the symbols are read before monitoring
-// starts. Packet alerts bring the kernel's own names.
-func (h *host) stages() []pipeline.Stage {
-	if h.lookup == nil {
-		return nil
-	}
-	if c, err := h.session.Config(); err != nil || c.Mode == netlink.ModeSummary {
-		h.lookup.load(h.app.warn)
-	}
-	return []pipeline.Stage{resolve.Symbols(resolve.Options{Lookup: h.lookup.symbols.Lookup, Demangle: h.lookup.demangle})}
 }
 
 // lookup is the host's symbol table.
@@ -194,4 +268,9 @@ func (l *lookup) load(warn func(error)) {
 	if err := l.symbols.Load(); err != nil {
 		warn(fmt.Errorf("read the kernel's symbols: %w; drops are shown by address", err))
 	}
+}
+
+// stage names addresses, which packet alerts bring with names of the kernel's.
+func (l *lookup) stage() pipeline.Stage {
+	return resolve.Symbols(resolve.Options{Lookup: l.symbols.Lookup, Named: l.demangle, Demangle: l.demangle})
 }

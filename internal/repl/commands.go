@@ -9,8 +9,8 @@ import (
 )
 
 // commands is the one table of all that can be typed, in the order of help.
-func commands() []*entry {
-	return []*entry{
+func (v Verbs) commands() []*entry {
+	own := []*entry{
 		{name: "exit", help: "Quit dropwatch", run: exit},
 		{name: "help", help: "Display this message", run: help},
 		{name: "set", below: settings()},
@@ -19,9 +19,12 @@ func commands() []*entry {
 		{name: "show", help: "show existing configuration", run: show},
 		{name: "stats", help: "show statistics", run: stats},
 		{name: "status", help: "show whether monitoring is on, by whom, and what was lost", run: status},
-		{name: "dump", arg: "[options]", help: "write dropped packets to a file: see dump --help", many: true, run: dump},
-		{name: "quit", help: "Quit dropwatch", run: exit},
+		{name: "filter", arg: "[expression]", help: "show only drops that match, of the next start; none shows all again", many: true, run: setFilter},
 	}
+	for _, verb := range v {
+		own = append(own, verb.entry())
+	}
+	return append(own, &entry{name: "quit", help: "Quit dropwatch", run: exit})
 }
 
 func settings() []*entry {
@@ -35,6 +38,7 @@ func settings() []*entry {
 		{name: "sw", arg: "<true | false>", help: "monitor software drops", values: booleans, run: setSoftware},
 		{name: "hw", arg: "<true | false>", help: "monitor hardware drops", values: booleans, run: setHardware},
 		{name: "rcvbuf", arg: "<bytes>", help: "size of our socket's receive buffer, from the next start on", run: setReadBuffer},
+		{name: "source", arg: "<name>", help: `where drops come from: "netdm", "trace", or "auto", the first that works`, values: []string{"auto", "netdm", "trace"}, run: setSource},
 		{name: "takeover", arg: "<true | false>", help: "stop monitoring that others have left on without asking", values: booleans, run: setTakeover},
 	}
 }
@@ -46,7 +50,7 @@ func exit(_ context.Context, r *REPL, _ []string) error {
 
 func help(_ context.Context, r *REPL, _ []string) error {
 	r.print("Command Syntax:\n")
-	r.print("%s", Help())
+	r.print("%s", r.Verbs.Help())
 	return nil
 }
 
@@ -145,11 +149,21 @@ func setTakeover(_ context.Context, r *REPL, words []string) error {
 	return nil
 }
 
+func setSource(_ context.Context, r *REPL, words []string) error {
+	name := words[0]
+	if name != "auto" && name != "netdm" && name != "trace" {
+		return fmt.Errorf("set source: unknown source %q: give auto, netdm or trace", name)
+	}
+	r.Settings.Source = name
+	r.print("setting source to %s\n", name)
+	return nil
+}
+
 // start runs until Ctrl-C, the alert limit, or a failure.
 func start(ctx context.Context, r *REPL, _ []string) error {
 	r.print("Enabling monitoring...\n")
 	started := false
-	ledger, err := r.Host.Capture(ctx, r.Settings, func() {
+	report, err := r.Host.Capture(ctx, r.Settings, func() {
 		r.print("Kernel monitoring activated.\nIssue Ctrl-C to stop monitoring\n")
 		started = true
 	})
@@ -163,14 +177,27 @@ func start(ctx context.Context, r *REPL, _ []string) error {
 	if err == nil {
 		r.print("Got a stop message\n")
 	}
-	r.print("%s", ledger.Report())
-	r.last, r.ran = ledger, true
+	r.print("%s%s", report.Report(), report.Unseen)
+	r.last, r.ran = report, true
 	return err
 }
 
-// dump is the verb of the command line, with its arguments.
-func dump(ctx context.Context, r *REPL, words []string) error {
-	return r.Host.Dump(ctx, words)
+// setFilter sets, shows or clears the expression.
+func setFilter(_ context.Context, r *REPL, words []string) error {
+	text := strings.Join(words, " ")
+	switch text {
+	case "":
+		text = r.Settings.Filter
+	case "none":
+		text, r.Settings.Filter = "", ""
+	default:
+		if err := r.Host.CheckFilter(text); err != nil {
+			return err
+		}
+		r.Settings.Filter = text
+	}
+	r.print("filter: %s\n", cmp.Or(text, "none"))
+	return nil
 }
 
 func stop(ctx context.Context, r *REPL, _ []string) error {
@@ -212,7 +239,7 @@ func status(_ context.Context, r *REPL, _ []string) error {
 		r.printStats(s.Stats)
 	}
 	if r.ran {
-		r.print("Last run: %d drops shown, %d lost\n%s", r.last.Shown, r.last.TotalLost(), r.last.Report())
+		r.print("Last run: %d drops shown, %d lost\n%s%s", r.last.Shown, r.last.TotalLost(), r.last.Report(), r.last.Unseen)
 	}
 	return cmp.Or(s.ConfigErr, s.StatsErr)
 }

@@ -34,6 +34,10 @@ func TestAnswers(t *testing.T) {
 			out:     "Enabling monitoring...\nKernel monitoring activated.\nIssue Ctrl-C to stop monitoring\nGot a stop message\n",
 			changes: []string{"start"},
 		},
+		{line: "filter", out: "filter: none\n"},
+		{line: "filter none", out: "filter: none\n"},
+		{line: "filter dst port 53", out: "filter: dst port 53\n"},
+		{line: "set source trace", out: "setting source to trace\n"},
 		{line: "dump", changes: []string{"dump []"}},
 		{line: "dump -w  a --trunc 5", changes: []string{`dump ["-w" "a" "--trunc" "5"]`}},
 		{
@@ -101,8 +105,8 @@ func TestBadLines(t *testing.T) {
 		"\x1b[2J":                `unknown command "\x1b[2J": type help for the list`,
 		"exit now":               `exit: takes nothing after it, but got "now"`,
 		"start 5 6":              `start: takes nothing after it, but got "5 6"`,
-		"set":                    `set: nothing to set: give one of: alertlimit, alertmode, trunc, queue, sw, hw, rcvbuf, takeover`,
-		"set bogus 1":            `set: unknown word "bogus": give one of: alertlimit, alertmode, trunc, queue, sw, hw, rcvbuf, takeover`,
+		"set":                    `set: nothing to set: give one of: alertlimit, alertmode, trunc, queue, sw, hw, rcvbuf, source, takeover`,
+		"set bogus 1":            `set: unknown word "bogus": give one of: alertlimit, alertmode, trunc, queue, sw, hw, rcvbuf, source, takeover`,
 		"set trunc":              `set trunc: got 0 values: give one: set trunc <len>`,
 		"set trunc 7 8":          `set trunc: got 2 values: give one: set trunc <len>`,
 		"set trunc abc":          `set trunc: invalid number "abc": give a whole number from 0 to 4294967295`,
@@ -120,7 +124,9 @@ func TestBadLines(t *testing.T) {
 		"set hw 2":               `set hw: invalid boolean value "2": give true or false`,
 		"set rcvbuf 99999999999": `set rcvbuf: invalid number "99999999999": give a whole number from 0 to 1073741823`,
 		"set takeover yes":       `set takeover: invalid boolean value "yes": give true or false`,
-		"set alertlimit5":        `set: unknown word "alertlimit5": give one of: alertlimit, alertmode, trunc, queue, sw, hw, rcvbuf, takeover`,
+		"set alertlimit5":        `set: unknown word "alertlimit5": give one of: alertlimit, alertmode, trunc, queue, sw, hw, rcvbuf, source, takeover`,
+		"filter bad":             errBadFilter.Error(),
+		"set source bpf":         `set source: unknown source "bpf": give auto, netdm or trace`,
 		"stats\u00a0now":         `stats: takes nothing after it, but got "now"`,
 	}
 	for line, want := range tests {
@@ -254,6 +260,6 @@ func FuzzExecute(f *testing.F) {
 				t.Errorf("%q: stderr has a control byte: %q", line, &b.err)
 			}
 		}
-		Complete(line)
+		verbs.Complete(line)
 	})
 }

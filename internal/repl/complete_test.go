@@ -8,8 +8,8 @@ import (
 
 func TestComplete(t *testing.T) {
 	var (
-		all      = strings.Fields("exit help set start stop show stats status dump quit")
-		settings = strings.Fields("alertlimit alertmode trunc queue sw hw rcvbuf takeover")
+		all      = strings.Fields("exit help set start stop show stats status filter dump quit")
+		settings = strings.Fields("alertlimit alertmode trunc queue sw hw rcvbuf source takeover")
 		booleans = []string{"true", "false"}
 	)
 	tests := map[string][]string{
@@ -34,14 +34,17 @@ func TestComplete(t *testing.T) {
 		"set bogus ":         nil,
 		"bogus ":             nil,
 		"start ":             nil,
-		"dump -w ":           nil,
+		"dump ":              {"--write"},
+		"dump -w ":           {"--write"},
+		"filter tcp ":        nil,
+		"set source ":        {"auto", "netdm", "trace"},
 		"help sta":           nil,
 		"set sw\u00a0":       booleans,
 		"set sw \xff":        booleans,
 		"set trunc 12 true ": nil,
 	}
 	for line, want := range tests {
-		if got := Complete(line); !slices.Equal(got, want) {
+		if got := verbs.Complete(line); !slices.Equal(got, want) {
 			t.Errorf("Complete(%q) = %q, want %q", line, got, want)
 		}
 	}
@@ -64,7 +67,7 @@ func TestHelp(t *testing.T) {
 		"show\t\t\t\t - show existing configuration\n" +
 		"stats\t\t\t\t - show statistics\n"
 	rest := strings.SplitAfter(theirs, "\n")
-	for line := range strings.Lines(Help()) {
+	for line := range strings.Lines(verbs.Help()) {
 		if line == rest[0] {
 			rest = rest[1:]
 		}
@@ -76,17 +79,17 @@ func TestHelp(t *testing.T) {
 
 // TestUsages: every entry can be typed, and the help has it.
 func TestUsages(t *testing.T) {
-	for _, u := range Usages() {
+	for _, u := range verbs.Usages() {
 		name, arg, _ := strings.Cut(strings.TrimPrefix(u.Words, "set "), " ")
-		if !strings.Contains(Help(), " - "+u.Help+"\n") || !strings.Contains(Help(), name) {
+		if !strings.Contains(verbs.Help(), " - "+u.Help+"\n") || !strings.Contains(verbs.Help(), name) {
 			t.Errorf("%q is not in the help", u)
 		}
 		before := strings.TrimSuffix(u.Words, strings.TrimSpace(name+" "+arg))
-		if !slices.Contains(Complete(before), name) {
+		if !slices.Contains(verbs.Complete(before), name) {
 			t.Errorf("%q cannot be completed after %q", name, before)
 		}
 	}
-	if got, want := len(Usages()), strings.Count(Help(), " - "); got != want {
+	if got, want := len(verbs.Usages()), strings.Count(verbs.Help(), " - "); got != want {
 		t.Errorf("%d usages, %d lines of help", got, want)
 	}
 }

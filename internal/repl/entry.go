@@ -20,6 +20,14 @@ type entry struct {
 	run    func(ctx context.Context, r *REPL, words []string) error
 }
 
+// entry is the verb among the session's own commands.
+func (v *Verb) entry() *entry {
+	return &entry{
+		name: v.Name, arg: v.Args, help: v.Help + ": see " + v.Name + " --help", values: v.Options, many: true,
+		run: func(ctx context.Context, _ *REPL, words []string) error { return v.Run(ctx, words) },
+	}
+}
+
 // call runs the entry, which was typed so, with the words that follow.
 func (e *entry) call(ctx context.Context, r *REPL, typed string, words []string) error {
 	switch {
@@ -62,16 +70,19 @@ func names(entries []*entry) string {
 }
 
 // Complete gives the words that the last word of line may become.
-func Complete(line string) []string {
+func (v Verbs) Complete(line string) []string {
 	words := strings.Fields(line)
 	if len(words) > 0 && strings.HasSuffix(line, words[len(words)-1]) {
 		words = words[:len(words)-1]
 	}
-	entries, values := commands(), []string(nil)
+	entries, values := v.commands(), []string(nil)
 	for _, word := range words {
 		e := find(entries, word)
 		if e == nil {
 			return nil
+		}
+		if e.many {
+			return e.values
 		}
 		entries, values = e.below, e.values
 	}
@@ -85,7 +96,7 @@ func Complete(line string) []string {
 type Usage struct{ Words, Help string }
 
 // Usages gives all that can be typed, in the order of Help.
-func Usages() (all []Usage) { return usages(commands(), "") }
+func (v Verbs) Usages() (all []Usage) { return usages(v.commands(), "") }
 
 func usages(entries []*entry, before string) (all []Usage) {
 	for _, e := range entries {
@@ -103,9 +114,9 @@ func usages(entries []*entry, before string) (all []Usage) {
 func (e *entry) usage() string { return strings.TrimRight(e.name+" "+e.arg, " ") }
 
 // Help lists all that can be typed.
-func Help() string {
+func (v Verbs) Help() string {
 	var b strings.Builder
-	writeHelp(&b, commands(), "")
+	writeHelp(&b, v.commands(), "")
 	return b.String()
 }
 

@@ -15,6 +15,8 @@ import (
 // errRefused is what a fakeHost answers when it was told to fail.
 var errRefused = errors.New("configure the drop monitor: monitoring is on: end it there")
 
+var errBadFilter = errors.New("column 1: no such field")
+
 // A fakeHost answers as a kernel does, and records what it was asked to change.
 type fakeHost struct {
 	out      io.Writer // where the sink of a capture writes
@@ -32,6 +34,7 @@ type fakeHost struct {
 type capture struct {
 	shows  string
 	ledger event.Ledger
+	unseen string
 	err    error
 }
 
@@ -75,16 +78,27 @@ func (h *fakeHost) Status() Status {
 
 func (h *fakeHost) Stop(context.Context) error { return h.change("stop") }
 
-func (h *fakeHost) Dump(_ context.Context, args []string) error {
+func (h *fakeHost) CheckFilter(expression string) error {
+	if strings.HasPrefix(expression, "bad") {
+		return errBadFilter
+	}
+	return nil
+}
+
+// dump is what the host does for the verb of that name.
+func (h *fakeHost) dump(_ context.Context, args []string) error {
 	return h.change("dump %q", args)
 }
 
-func (h *fakeHost) Capture(ctx context.Context, s Settings, started func()) (event.Ledger, error) {
+// verbs are those of a bench.
+var verbs = newBench().Verbs
+
+func (h *fakeHost) Capture(ctx context.Context, s Settings, started func()) (Report, error) {
 	if h.claim != nil && !h.claim(ctx) {
-		return event.Ledger{}, errRefused
+		return Report{}, errRefused
 	}
 	if err := h.change("start"); err != nil {
-		return event.Ledger{}, err
+		return Report{}, err
 	}
 	h.settings = append(h.settings, s)
 	started()
@@ -96,7 +110,7 @@ func (h *fakeHost) Capture(ctx context.Context, s Settings, started func()) (eve
 		h.during(ctx, s)
 	}
 	io.WriteString(h.out, c.shows)
-	return c.ledger, c.err
+	return Report{c.ledger, c.unseen}, c.err
 }
 
 // fakeLines is a script that is echoed as term does. After its last line comes
@@ -153,6 +167,10 @@ func newBench(lines ...string) *bench {
 	b.lines = &fakeLines{out: &b.out, lines: lines}
 	b.host.out = &b.out
 	b.REPL = REPL{Lines: b.lines, Host: b.host, Out: &b.out, Err: &b.err}
+	b.Verbs = Verbs{{
+		Name: "dump", Args: "[options]", Help: "write dropped packets to a file",
+		Options: []string{"--write"}, Run: b.host.dump,
+	}}
 	return b
 }
 

@@ -38,11 +38,17 @@ type Host interface {
 	// Capture switches monitoring on, calls started, shows drops until ctx, a
 	// SIGINT or the limit (ErrLimit) ends it, and has switched monitoring off
 	// when it returns.
-	Capture(ctx context.Context, s Settings, started func()) (event.Ledger, error)
-	// Dump runs the verb dump with its arguments.
-	Dump(ctx context.Context, args []string) error
+	Capture(ctx context.Context, s Settings, started func()) (Report, error)
+	// CheckFilter tells what is wrong with an expression, if anything is.
+	CheckFilter(expression string) error
 	// Stop switches off what others have left on.
 	Stop(ctx context.Context) error
+}
+
+// A Report says what became of a run.
+type Report struct {
+	event.Ledger
+	Unseen string // lines on what packet mode could not show, if anything
 }
 
 // Config is what the kernel's monitor is set to.
@@ -63,13 +69,25 @@ type Status struct {
 	StatsErr   error
 }
 
+// A Verb is a command of the command line that can be typed in a session too.
+type Verb struct {
+	Name, Args, Help string
+	Options          []string // that complete its arguments
+	Run              func(ctx context.Context, args []string) error
+}
+
+// Verbs are those of a session, which with its own commands make its language.
+type Verbs []Verb
+
 // Settings are what `set` sets on our side.
 type Settings struct {
 	AlertLimit uint64 // drops to show; 0: no limit
 	Software   bool
 	Hardware   bool
-	ReadBuffer int  // bytes; 0: the default
-	Takeover   bool // stop what others have left on without asking
+	ReadBuffer int    // bytes; 0: the default
+	Takeover   bool   // stop what others have left on without asking
+	Source     string // auto, or empty; netdm; trace
+	Filter     string // the expression that drops have to match; empty: all do
 }
 
 // A REPL is one session.
@@ -79,8 +97,9 @@ type REPL struct {
 	Out, Err    io.Writer
 	Interactive bool // a person types; otherwise the first failure ends the session
 	Settings    Settings
+	Verbs       Verbs
 
-	last    event.Ledger // of the last run, if one ran
+	last    Report // of the last run, if one ran
 	ran     bool
 	exiting bool
 	end     context.CancelCauseFunc // ends the session
@@ -139,7 +158,7 @@ func (r *REPL) execute(ctx context.Context, line string) error {
 	if len(words) == 0 {
 		return nil
 	}
-	c := find(commands(), words[0])
+	c := find(r.Verbs.commands(), words[0])
 	if c == nil {
 		return fmt.Errorf("unknown command %q: type help for the list", words[0])
 	}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"dropwatch/internal/event"
 )
 
 func TestScriptEndsAtItsFirstFailure(t *testing.T) {
@@ -191,7 +189,7 @@ func TestRefusedTakeover(t *testing.T) {
 	if got := b.answers(); got != "Enabling monitoring...\nMonitoring is on, in use.\n" {
 		t.Errorf("stdout %q", got)
 	}
-	if b.err.Len() == 0 || b.last != (event.Ledger{}) || b.ran {
+	if b.err.Len() == 0 || b.last != (Report{}) || b.ran {
 		t.Errorf("stderr %q, ran %v", &b.err, b.ran)
 	}
 }

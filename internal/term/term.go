@@ -73,3 +73,12 @@ func Open(cfg Config) (Reader, error) {
 func IsTerminal(f *os.File) bool {
 	return f != nil && xterm.IsTerminal(int(f.Fd()))
 }
+
+// Width is the number of columns of a terminal; 0 if f is none or does not tell.
+func Width(f *os.File) int {
+	width, _, err := xterm.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return max(width, 0)
+}

@@ -121,6 +121,14 @@ func appendPlace(b []byte, w *event.Where) []byte {
 		b = append(b, " (0x"...)
 		b = strconv.AppendUint(b, w.PC, 16)
 		return append(b, ")\n"...)
+	case w.HasPC && w.Trap == "": // of a source that is not C's
+		b = w.AppendTo(append(b, "drop at: "...))
+		if w.Lookup != event.Found {
+			return append(b, '\n')
+		}
+		b = append(b, " (0x"...)
+		b = strconv.AppendUint(b, w.PC, 16)
+		return append(b, ")\n"...)
 	case w.Trap != "" && w.TrapGroup != "":
 		b = append(b, "drop at: "...)
 		b = append(b, event.Escape(w.Trap)...)

@@ -126,6 +126,21 @@ func TestWriteIsByteForByteC(t *testing.T) {
 	}
 }
 
+// TestPlaceThatTheKernelDidNotName: other sources than C's have it by address.
+func TestPlaceThatTheKernelDidNotName(t *testing.T) {
+	e := software(pc)
+	e.Count, e.Single = 1, true
+	want := "drop at: 0xffffffff87a84b72\norigin: software\n\n"
+	if got := format(t, e); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	e.Where.Lookup, e.Where.Symbol, e.Where.Offset, e.Where.Module = event.Found, "ovs_vport_receive", 0x42, "openvswitch"
+	want = "drop at: ovs_vport_receive+0x42 [openvswitch] (0xffffffff87a84b72)\norigin: software\n\n"
+	if got := format(t, e); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func format(t *testing.T, events ...event.Event) string {
 	t.Helper()
 	var b bytes.Buffer

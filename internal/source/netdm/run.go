@@ -84,6 +84,12 @@ func (r *Run) Run(ctx context.Context, out pipeline.Output) error {
 	return pipeline.Also(err, r.account(out))
 }
 
+// Close ends a run that Run was not called for.
+func (r *Run) Close() error {
+	err := r.listener.Close()
+	return pipeline.Also(r.stop(), err)
+}
+
 func (r *Run) stop() error {
 	if !r.started {
 		return nil

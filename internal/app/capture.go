@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/stage/decode"
+	"dropwatch/internal/stage/filter"
+	"dropwatch/internal/stage/resolve"
+)
+
+// A capture is one run of a verb: from a source to a sink.
+type capture struct {
+	demand   demand
+	duration time.Duration // 0: no limit
+	count    uint64        // drops; 0: no limit
+	file     string        // that the sink writes; empty: none
+	sink     func(outFile) (pipeline.Sink, error)
+}
+
+// run runs it until a signal or a limit, which is how it ends. The file keeps
+// what it holds until drops can be had.
+func (c *capture) run(ctx context.Context, a *App) (err error) {
+	ctx, stop := a.signals.interruptible(ctx)
+	defer stop()
+	file, err := a.reserve(c.file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = pipeline.Also(err, file.Close()) }()
+	stages := a.stages(c.demand.filter)
+	from, err := a.supply(ctx, c.demand)
+	if err != nil {
+		file.abandon()
+		return err
+	}
+	defer from.undo()
+	into, err := c.begin(file)
+	if err != nil {
+		from.close()
+		return advise(err)
+	}
+	if c.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.duration)
+		defer cancel()
+	}
+	return flow(ctx, &pipeline.Pipeline{Source: from, Stages: stages, Sink: into, Limit: c.count})
+}
+
+func (c *capture) begin(file outFile) (pipeline.Sink, error) {
+	if err := file.begin(); err != nil {
+		return nil, err
+	}
+	return c.sink(file)
+}
+
+// flow runs a pipeline to its end, for which a limit is as good as a signal.
+func flow(ctx context.Context, p *pipeline.Pipeline) error {
+	_, err := p.Run(ctx)
+	if err == nil || errors.Is(err, pipeline.ErrLimit) {
+		return errDone
+	}
+	return advise(err)
+}
+
+// stages gives drops their names, and keeps those that the filter wants.
+func (a *App) stages(f *filter.Filter) []pipeline.Stage {
+	var stages []pipeline.Stage
+	if a.lookup != nil {
+		a.lookup.load(a.warn)
+		stages = append(stages, a.lookup.stage())
+	}
+	stages = append(stages, resolve.Parts(), resolve.Interfaces(new(resolve.HostInterfaces).Name), resolve.Tasks(resolve.HostTask))
+	return append(stages, reading(f)...)
+}
+
+// reading is what drops that have their names still need.
+func reading(f *filter.Filter) []pipeline.Stage {
+	stages := []pipeline.Stage{decode.Packets()}
+	if f != nil {
+		stages = append(stages, f.Stage())
+	}
+	return stages
+}

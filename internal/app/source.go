@@ -1,0 +1,188 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/source/netdm"
+	"dropwatch/internal/source/pair"
+	"dropwatch/internal/source/trace"
+	"dropwatch/internal/stage/filter"
+	"dropwatch/netlink"
+)
+
+// A demand is what a command asks of the source of drops.
+type demand struct {
+	source  string // auto, or the name of one
+	origins netlink.Origins
+	listen  netlink.ListenConfig
+	stack   bool
+	filter  *filter.Filter // nil: everything
+
+	configure func(*netlink.Config) // sets NET_DM up; nil: it is as it should be
+	summary   bool                  // that is, for summaries
+	takeover  bool                  // without asking
+}
+
+// A supply is a source that works. Close lets it go where it was not run, and
+// undo puts back what was set for it.
+type supply struct {
+	pipeline.Source
+	name  string
+	modes bool // alerts are as the monitor is set to give them
+	close func()
+	undo  func()
+}
+
+// ladder holds the sources in the order in which they are tried.
+var ladder = []struct {
+	name string
+	open func(*App, context.Context, demand) (*supply, error)
+}{
+	{"netdm", (*App).openNetdm},
+	{"trace", (*App).openTrace},
+}
+
+func sourceNames() []string {
+	names := []string{"auto"}
+	for _, rung := range ladder {
+		names = append(names, rung.name)
+	}
+	return names
+}
+
+// supply gives the first source that works, or the one that is named, and tells
+// why it is not one before.
+func (a *App) supply(ctx context.Context, d demand) (*supply, error) {
+	var failed []string
+	for _, rung := range ladder {
+		if d.source != "auto" && d.source != rung.name {
+			continue
+		}
+		s, err := rung.open(a, ctx, d)
+		switch {
+		case err == nil:
+			if len(failed) > 0 {
+				a.warn(fmt.Errorf("source %s, as another cannot be used: %s", s.name, strings.Join(failed, "; ")))
+			}
+			return s, nil
+		case d.source != "auto", ctx.Err() != nil:
+			return nil, err
+		}
+		failed = append(failed, fmt.Sprintf("%s: %v", rung.name, err))
+	}
+	return nil, fmt.Errorf("no source of drops can be used (`dropwatch doctor` tells more):\n  %s", strings.Join(failed, "\n  "))
+}
+
+// openNetdm switches NET_DM on. In packet mode trace runs beside it, which sees
+// the packets that have no MAC header.
+func (a *App) openNetdm(ctx context.Context, d demand) (*supply, error) {
+	s, err := a.monitor.get()
+	if err != nil {
+		return nil, err
+	}
+	if d.takeover {
+		defer claiming(s, anybody)()
+	}
+	undo := func() {}
+	if d.configure != nil {
+		if undo, err = configure(ctx, s, d.configure); err != nil {
+			return nil, advise(err)
+		}
+	}
+	given, err := a.startNetdm(ctx, s, d)
+	if err != nil {
+		undo()
+		return nil, advise(err)
+	}
+	given.undo = undo
+	return given, nil
+}
+
+func (a *App) startNetdm(ctx context.Context, s *netdm.Session, d demand) (*supply, error) {
+	cfg, err := s.Config()
+	packets := err == nil && cfg.Mode == netlink.ModePacket // before 5.4 there are only summaries
+	var beside tracer
+	if packets && d.origins != netlink.Hardware {
+		beside = a.beside(d)
+	}
+	run, err := s.Start(ctx, d.origins, d.listen)
+	if err != nil {
+		if beside != nil {
+			beside.Close()
+		}
+		return nil, err
+	}
+	given := &supply{Source: run, name: "netdm", modes: true, close: func() { run.Close() }}
+	if beside != nil {
+		both := pair.New(run, beside)
+		both.Warn, both.Devices = a.warn, d.origins&netlink.Hardware != 0
+		given.Source, given.name = both, "netdm, with trace beside it"
+		given.close = func() { run.Close(); beside.Close() }
+	}
+	return given, nil
+}
+
+// A tracer is a trace.Source, or what stands for it in tests.
+type tracer interface {
+	pipeline.Source
+	Close() error
+}
+
+// openTracer is trace.Open with a type that can be nil.
+func openTracer(o trace.Options) (tracer, error) {
+	s, err := trace.Open(o)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// beside opens trace for what packet mode cannot show, or tells why it cannot.
+func (a *App) beside(d demand) tracer {
+	t, err := a.trace(trace.Options{Stack: d.stack})
+	if err != nil {
+		a.warn(fmt.Errorf("drops of packets without a MAC header, such as on OUTPUT, cannot be shown: trace: %w", err))
+		return nil
+	}
+	return t
+}
+
+// openTrace takes the trace event alone, filtered in the kernel as far as the
+// expression allows.
+func (a *App) openTrace(_ context.Context, d demand) (*supply, error) {
+	switch {
+	case d.summary:
+		return nil, errors.New("it has no summary mode: leave out --mode summary")
+	case d.origins == netlink.Hardware:
+		return nil, errors.New("it sees no hardware drops")
+	}
+	o := trace.Options{Stack: d.stack}
+	if d.filter != nil {
+		reasons, err := trace.Reasons()
+		if err != nil {
+			return nil, err
+		}
+		o.Filter = d.filter.Kernel(reasons)
+	}
+	t, err := a.trace(o)
+	if err != nil {
+		return nil, err
+	}
+	a.warnOfFilter(d.filter)
+	return &supply{Source: t, name: "trace", close: func() { t.Close() }, undo: func() {}}, nil
+}
+
+// warnOfFilter tells that an expression asks for what a source without packets
+// cannot know.
+func (a *App) warnOfFilter(f *filter.Filter) {
+	if f == nil {
+		return
+	}
+	if fields := f.NeedsPacket(); len(fields) > 0 {
+		a.warn(fmt.Errorf("source trace has no bytes of packets: %s match nothing", strings.Join(fields, ", ")))
+	}
+}

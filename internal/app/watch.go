@@ -1,0 +1,250 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/session"
+	"dropwatch/internal/sink/jsonl"
+	"dropwatch/internal/sink/line"
+	"dropwatch/internal/sink/pcapng"
+	"dropwatch/internal/sink/table"
+	"dropwatch/internal/stage/filter"
+	"dropwatch/internal/term"
+	"dropwatch/netlink"
+)
+
+// A selection says which drops are wanted, and how many.
+type selection struct {
+	include, exclude []string
+	count            uint64
+	filter           *filter.Filter // nil: all
+}
+
+func (o *selection) add(f *pflag.FlagSet) {
+	f.StringSliceVarP(&o.include, "include", "i", nil, "only drops at these `points`: functions or traps, * stands for any part of a name")
+	f.StringSliceVarP(&o.exclude, "exclude", "e", nil, "no drops at these `points`")
+	f.Uint64VarP(&o.count, "count", "c", 0, "end after this `number` of drops")
+}
+
+// parse reads the expression, if there is one.
+func (o *selection) parse(words []string) (err error) {
+	points, err := filter.Points(o.include, o.exclude)
+	if err != nil {
+		return &usageError{err}
+	}
+	var expression *filter.Filter
+	if text := strings.Join(words, " "); text != "" {
+		if expression, err = filter.Parse(text); err != nil {
+			return &usageError{err}
+		}
+	}
+	o.filter = filter.And(points, expression)
+	return nil
+}
+
+// A take says where drops come from.
+type take struct {
+	source   string
+	mode     string
+	origins  []string
+	stack    bool
+	trunc    uint32
+	duration time.Duration
+	takeover bool
+}
+
+func (o *take) add(f *pflag.FlagSet) {
+	f.StringVarP(&o.source, "source", "s", "auto", "where drops come from: netdm (the drop monitor), trace (the event skb:kfree_skb), or auto, the first that works")
+	offer(f, "source", sourceNames()...)
+	f.StringVarP(&o.mode, "mode", "m", "packet", "alerts of netdm: packet (each by itself), or summary (counts by place, once a second)")
+	offer(f, "mode", "packet", "summary")
+	f.StringSliceVarP(&o.origins, "origin", "o", []string{"sw"}, "drops of these `origins`: sw (software), hw (hardware), or both with a comma")
+	offer(f, "origin", "sw", "hw", "sw,hw")
+	f.BoolVar(&o.stack, "stack", false, "show the calls that led to each drop, which slows the CPU that drops")
+	f.Uint32Var(&o.trunc, "trunc", 0, "take this `number` of bytes of each packet; 0 is enough for its headers, or all with --write, --hex or record")
+	f.DurationVarP(&o.duration, "duration", "d", 0, "end after this `time`, as in 10s or 5m")
+	f.BoolVar(&o.takeover, "takeover", o.takeover, "stop monitoring that others have left on, without asking")
+}
+
+// headerBytes is what is taken of a packet when nobody sees more than its
+// headers: a tunnel with IPv6 and options in both packets fits.
+const headerBytes = 256
+
+// demand is what is asked of the source. Whole says that packets are kept.
+func (o *take) demand(f *filter.Filter, whole bool) (demand, error) {
+	d := demand{source: o.source, stack: o.stack, summary: o.mode == "summary", takeover: o.takeover, filter: f}
+	switch {
+	case o.mode != "packet" && !d.summary:
+		return d, &usageError{fmt.Errorf("unknown mode %q: give packet or summary", o.mode)}
+	case !slices.Contains(sourceNames(), o.source):
+		return d, &usageError{fmt.Errorf("unknown source %q: give one of: %s", o.source, strings.Join(sourceNames(), ", "))}
+	case d.summary && o.stack:
+		return d, &usageError{errors.New("a summary has no stacks: leave out --stack or --mode summary")}
+	}
+	mode, trunc := netlink.ModePacket, o.trunc
+	if d.summary {
+		mode = netlink.ModeSummary
+	}
+	if trunc == 0 && !whole {
+		trunc = headerBytes
+	}
+	d.configure = func(c *netlink.Config) { c.Mode, c.TruncLen = mode, trunc }
+	var err error
+	d.origins, err = parseOrigins(o.origins)
+	return d, err
+}
+
+func parseOrigins(names []string) (o netlink.Origins, err error) {
+	for _, name := range names {
+		switch name {
+		case "sw":
+			o |= netlink.Software
+		case "hw":
+			o |= netlink.Hardware
+		default:
+			return 0, &usageError{fmt.Errorf("unknown origin %q: give sw, hw or sw,hw", name)}
+		}
+	}
+	return o, nil
+}
+
+// A show says how drops are shown.
+type show struct {
+	json, hex, summary bool
+	file               string
+}
+
+func (o *show) add(f *pflag.FlagSet) {
+	f.BoolVarP(&o.json, "json", "j", false, "a JSON object a line, as `dropwatch help json` describes")
+	f.BoolVarP(&o.summary, "summary", "S", false, "a table of places and reasons each second, instead of a line a drop")
+	f.BoolVarP(&o.hex, "hex", "x", false, "show the bytes of packets, too")
+	f.StringVarP(&o.file, "write", "w", "", "write packets also to this `file` in pcapng format, with place and reason as comments; - is standard output, and then nothing else is shown there")
+}
+
+// check tells what does not go together.
+func (o *show) check(a *App) error {
+	switch {
+	case o.json && o.summary:
+		return &usageError{errors.New("--json and --summary exclude each other: JSON lines have each drop")}
+	case o.hex && o.summary:
+		return &usageError{errors.New("--hex and --summary exclude each other: a table has no packets")}
+	case o.file == "-" && (o.json || o.summary || o.hex):
+		return &usageError{errors.New("-w - takes standard output for packets: name a file to have both")}
+	case o.file == "-":
+		return a.mayTakePackets()
+	}
+	return nil
+}
+
+// whole says that packets are kept.
+func (o *show) whole() bool { return o.hex || o.file != "" }
+
+// watchOptions are those of watch.
+type watchOptions struct {
+	selection
+	take
+	show
+}
+
+func (o *watchOptions) flags() *pflag.FlagSet {
+	f := newFlags("watch")
+	o.take.add(f)
+	o.selection.add(f)
+	o.show.add(f)
+	return f
+}
+
+func watchHelp(f *pflag.FlagSet) string {
+	return `Show each dropped packet as a line, until Ctrl-C: time, place, reason,
+interface, flow, length; then a table by place and reason, and what was lost.
+
+Usage:
+  dropwatch watch [options] [expression]
+
+An expression says which drops are wanted, see dropwatch help filter.
+
+Options:
+` + f.FlagUsagesWrapped(80) + `
+Examples:
+  dropwatch watch
+  dropwatch watch 'reason == NO_SOCKET and dst port 53 and not iface lo'
+  dropwatch watch --summary -e 'unix_*' not proto arp
+  dropwatch watch --json --duration 10s | jq .reason
+  dropwatch watch -w drops.pcapng net 10.0.0.0/8
+`
+}
+
+func (a *App) watchCommand(ctx context.Context, args []string) error {
+	var o watchOptions
+	o.takeover = a.takeover
+	f := o.flags()
+	if err := a.parseFlags(f, args, watchHelp(f)); err != nil {
+		return err
+	}
+	if err := o.selection.parse(f.Args()); err != nil {
+		return err
+	}
+	if err := o.show.check(a); err != nil {
+		return err
+	}
+	d, err := o.take.demand(o.filter, o.whole())
+	if err != nil {
+		return err
+	}
+	c := capture{demand: d, duration: o.duration, count: o.count, file: o.file, sink: func(file outFile) (pipeline.Sink, error) {
+		return a.sink(&o.show, o.stack, file)
+	}}
+	return c.run(ctx, a)
+}
+
+// sink is what shows drops as o says, with stacks if there are any.
+func (a *App) sink(o *show, stack bool, file outFile) (pipeline.Sink, error) {
+	if o.file == "" {
+		return a.display(o, stack), nil
+	}
+	packets, err := newPcapng(file)
+	if err != nil {
+		return nil, err
+	}
+	if o.file == "-" {
+		return pipeline.Tee{packets, table.New(a.err, a.tableOptions(a.err, 0))}, nil
+	}
+	return pipeline.Tee{packets, a.display(o, stack)}, nil
+}
+
+// display is what standard output shows.
+func (a *App) display(o *show, stack bool) pipeline.Sink {
+	switch {
+	case o.json:
+		return jsonl.New(a.out, jsonl.Options{Bytes: o.hex})
+	case o.summary:
+		return table.New(a.out, a.tableOptions(a.out, time.Second))
+	}
+	return pipeline.Tee{
+		line.New(a.out, line.Options{Color: colored(a.out), Stack: stack, Hex: o.hex}),
+		table.New(a.out, a.tableOptions(a.out, 0)),
+	}
+}
+
+func (a *App) tableOptions(out *os.File, every time.Duration) table.Options {
+	return table.Options{Every: every, Color: colored(out), Width: term.Width(out)}
+}
+
+// colored tells whether a file is to have colours (https://no-color.org).
+func colored(f *os.File) bool {
+	return term.IsTerminal(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+func newPcapng(file outFile) (*pcapng.Sink, error) {
+	h := session.ThisHost()
+	return pcapng.New(file, pcapng.Options{App: "dropwatch " + Version, Host: h.Host, Kernel: h.Kernel})
+}
