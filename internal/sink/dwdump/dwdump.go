@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/records"
 )
 
 // Of the pcap format (pcap-savefile(5)) and of its link type NETLINK, in which
@@ -97,46 +98,14 @@ func (s *Sink) Flush() error {
 	if len(s.buf) == 0 {
 		return nil
 	}
-	n, err := s.w.Write(s.buf)
-	whole, length := s.whole(n)
+	whole, err := records.Write(s.w, s.buf, s.ends)
 	s.packets += uint64(whole)
 	s.buf, s.ends = s.buf[:0], s.ends[:0]
 	if err == nil {
 		return nil
 	}
-	s.cut(n - length)
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err // the name is known by ours
 	}
 	return fmt.Errorf("write packets to %s: %w (%d packets were written whole)", s.name, err, s.packets)
-}
-
-// cut takes the last n bytes back, if the destination is a file. It need not
-// have begun with us: >> appends.
-func (s *Sink) cut(n int) {
-	f, ok := s.w.(interface {
-		io.Seeker
-		Truncate(size int64) error
-	})
-	if !ok || n == 0 {
-		return
-	}
-	if at, err := f.Seek(0, io.SeekCurrent); err == nil { // a pipe has no place
-		_ = f.Truncate(at - int64(n))
-	}
-}
-
-// whole counts the records, and their bytes, that are complete in the first n
-// bytes of buf.
-func (s *Sink) whole(n int) (records, length int) {
-	if n == len(s.buf) {
-		return len(s.ends), n
-	}
-	for _, end := range s.ends {
-		if end > n {
-			break
-		}
-		records, length = records+1, end
-	}
-	return records, length
 }
