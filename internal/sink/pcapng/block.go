@@ -1,0 +1,92 @@
+package pcapng
+
+import (
+	"encoding/binary"
+	"math"
+	"unicode/utf8"
+
+	"dropwatch/internal/event"
+)
+
+// Types of blocks.
+const (
+	blockSection    = 0x0a0d0d0a
+	blockInterface  = 1
+	blockStatistics = 5
+	blockPacket     = 6 // enhanced
+)
+
+// Codes of options, of which most count for one type of block.
+const (
+	optEnd     = 0
+	optComment = 1
+
+	optHardware    = 2 // shb_hardware
+	optOS          = 3 // shb_os
+	optApplication = 4 // shb_userappl
+
+	optName           = 2 // if_name
+	optDescription    = 3 // if_description
+	optTimeResolution = 9 // if_tsresol
+
+	optStart     = 2 // isb_starttime
+	optEndTime   = 3 // isb_endtime
+	optReceived  = 4 // isb_ifrecv
+	optDropped   = 5 // isb_ifdrop
+	optDelivered = 8 // isb_usrdeliv
+)
+
+// order is ours to choose, and the same on every machine.
+var order = binary.LittleEndian
+
+func u16(b []byte, n uint16) []byte { return order.AppendUint16(b, n) }
+func u32(b []byte, n uint32) []byte { return order.AppendUint32(b, n) }
+
+// u64 appends a number as most are.
+func u64(b []byte, n uint64) []byte { return order.AppendUint64(b, n) }
+
+// stamp appends a time, whose upper half is the first in either byte order.
+func stamp(b []byte, nsec int64) []byte { return u32(u32(b, uint32(uint64(nsec)>>32)), uint32(nsec)) }
+
+// pad fills up to a multiple of 32 bits.
+func pad(b []byte, n int) []byte { return append(b, "\x00\x00\x00"[:-n&3]...) }
+
+// beginBlock begins a block, which endBlock ends, given where it began.
+func beginBlock(b []byte, kind uint32) []byte { return u32(u32(b, kind), 0) }
+
+// endBlock ends the options and the block that began at start.
+func endBlock(b []byte, start int) []byte {
+	b = u32(b, optEnd)
+	n := uint32(len(b) - start + 4)
+	order.PutUint32(b[start+4:], n)
+	return u32(b, n)
+}
+
+// beginOption begins an option, which endOption ends, given where it began.
+func beginOption(b []byte, code uint16) []byte { return u16(u16(b, code), 0) }
+
+// endOption cuts what an option has no room for: it is text then.
+func endOption(b []byte, start int) []byte {
+	if end := start + 4 + math.MaxUint16; len(b) > end {
+		for !utf8.RuneStart(b[end]) {
+			end--
+		}
+		b = b[:end]
+	}
+	n := len(b) - start - 4
+	order.PutUint16(b[start+2:], uint16(n))
+	return pad(b, n)
+}
+
+// text appends an option for a text that is known, escaped.
+func text(b []byte, code uint16, s string) []byte {
+	if s == "" {
+		return b
+	}
+	start := len(b)
+	return endOption(append(beginOption(b, code), event.Escape(s)...), start)
+}
+
+func number(b []byte, code uint16, n uint64) []byte { return u64(u16(u16(b, code), 8), n) }
+
+func instant(b []byte, code uint16, nsec int64) []byte { return stamp(u16(u16(b, code), 8), nsec) }
