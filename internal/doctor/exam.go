@@ -60,7 +60,7 @@ func (e *exam) probe(h Host) {
 	defer m.Close()
 	e.joinErr = m.Join()
 	e.running, e.runErr = m.Running()
-	e.mayStart = !errors.Is(e.runErr, netlink.ErrConfigurePermission)
+	e.mayStart = e.runErr == nil || errors.Is(e.runErr, netlink.ErrUnsupported)
 	e.peers, e.hidden, e.peersErr = m.Peers()
 }
 
@@ -90,9 +90,10 @@ const (
 	bpf      capability = 39 // since 5.8
 )
 
+// capabilityNames are without CAP_, as docker takes them.
 var capabilityNames = map[capability]string{
 	netAdmin: "NET_ADMIN", ipcLock: "IPC_LOCK", sysAdmin: "SYS_ADMIN",
-	syslog: "SYSLOG", perfmon: "PERFMON", bpf: "BPF",
+	syslog: "SYSLOG", perfmon: "PERFMON",
 }
 
 // capabilities are those that a process has in the initial user namespace.

@@ -106,6 +106,8 @@ func (e *exam) start() Finding {
 		return ok("this kernel lets everybody start monitoring")
 	case e.mayStart:
 		return ok("CAP_NET_ADMIN is there: monitoring can be set, started and stopped")
+	case e.dialErr == nil && !errors.Is(e.runErr, netlink.ErrConfigurePermission):
+		return wrong("%v", e.runErr)
 	}
 	return wrong("%s: monitoring cannot be started", e.missing(netAdmin)).mend(e.permit(netAdmin))
 }
@@ -139,6 +141,8 @@ func (e *exam) inUse() Finding {
 	switch {
 	case !e.running:
 		return ok("off")
+	case slices.ContainsFunc(e.peers, func(p netlink.Peer) bool { return p.PID == os.Getpid() }):
+		return ok("on, and we listen")
 	case e.peersErr != nil:
 		return warning("on, by whom cannot be told (%v)", e.peersErr).mend(takeOver)
 	case len(holders) > 0:
@@ -147,13 +151,11 @@ func (e *exam) inUse() Finding {
 	return warning("left on by a program that has ended (nobody listens)").mend("echo stop | sudo dropwatch")
 }
 
-// holders names who listens besides us, which is who switched monitoring on as
-// far as can be told.
+// holders names who listens, which is who switched monitoring on as far as can
+// be told.
 func (e *exam) holders() (names []string) {
 	for _, p := range e.peers {
-		if p.PID != os.Getpid() {
-			names = append(names, fmt.Sprintf("%s (pid %d)", p.Command, p.PID))
-		}
+		names = append(names, fmt.Sprintf("%s (pid %d)", p.Command, p.PID))
 	}
 	if e.hidden > 0 {
 		names = append(names, "a program of another user")

@@ -3,6 +3,7 @@ package doctor
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
@@ -24,6 +25,8 @@ func (e *exam) tracefs() Finding {
 		return ok("%s has the event skb:kfree_skb, without reasons", dir)
 	case errors.Is(err, fs.ErrNotExist):
 		return wrong("%s has no event skb:kfree_skb: the kernel was built without CONFIG_EVENT_TRACING", dir)
+	case errors.Is(err, fs.ErrPermission) && e.root:
+		return wrong("%s is not readable even by root", dir)
 	case errors.Is(err, fs.ErrPermission):
 		return wrong("%s is not readable by this user", dir).mend(asRoot)
 	}
@@ -54,32 +57,36 @@ func (e *exam) unmounted() Finding {
 	return wrong("not mounted").mend("sudo mount -t tracefs tracefs /sys/kernel/tracing")
 }
 
-// perf tells whether the event can be opened. Reading the raw data of a
-// tracepoint takes CAP_PERFMON unless kernel.perf_event_paranoid is -1
-// (include/linux/perf_event.h perf_allow_tracepoint).
+// perf tells whether the event can be opened.
 func (e *exam) perf() Finding {
-	level, err := e.sysctl("kernel/perf_event_paranoid")
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	text, err := e.sysctl("kernel/perf_event_paranoid")
+	if errors.Is(err, fs.ErrNotExist) {
 		return wrong("this kernel has no perf events: it was built without CONFIG_PERF_EVENTS")
-	case err != nil:
-		return unknown("kernel.perf_event_paranoid: %v", err)
 	}
-	n, err := strconv.Atoi(level)
-	need := perfmon
-	if e.before(5, 8) {
-		need = sysAdmin
+	level, bad := strconv.Atoi(text)
+	if err != nil || bad != nil {
+		return unknown("kernel.perf_event_paranoid cannot be read")
 	}
+	is := fmt.Sprintf("kernel.perf_event_paranoid is %d", level)
+	need := e.tracing(level)
 	switch {
-	case err != nil:
-		return unknown("kernel.perf_event_paranoid is %q", level)
-	case e.caps.has(perfmon) || e.caps.has(sysAdmin):
-		return ok("kernel.perf_event_paranoid is %d, which does not bind CAP_%s", n, capabilityNames[need])
-	case n < 0:
-		return ok("kernel.perf_event_paranoid is %d: everybody may trace", n)
+	case e.traceErr == nil, level < 0, e.caps.has(need), e.caps.has(sysAdmin):
+		return ok("%s, which lets us trace", is)
+	case e.caps.has(perfmon):
+		return wrong("%s, for which CAP_PERFMON is not enough", is).mend("sudo sysctl kernel.perf_event_paranoid=2")
 	}
-	return wrong("kernel.perf_event_paranoid is %d and %s: the source trace cannot open its event", n, e.missing(need)).
-		mend(e.permit(need))
+	return wrong("%s and %s: the source trace cannot open its event", is, e.missing(need)).mend(e.permit(need))
+}
+
+// tracing is the capability that gives the raw data of a tracepoint at any
+// level of kernel.perf_event_paranoid but -1 (include/linux/perf_event.h
+// perf_allow_tracepoint). Levels above 2 are Debian's and Ubuntu's, some of
+// whose kernels have CAP_SYS_ADMIN alone for them.
+func (e *exam) tracing(level int) capability {
+	if level > 2 || e.before(5, 8) {
+		return sysAdmin
+	}
+	return perfmon
 }
 
 // ringSize is what trace locks on each CPU by default, KiB: 512 and a page for
