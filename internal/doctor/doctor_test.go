@@ -268,8 +268,8 @@ func TestFinding(t *testing.T) {
 		},
 		{
 			name: "before reasons", finding: "kernel",
-			files: with(debian, map[string]string{"proc/sys/kernel/osrelease": "5.4.0\n"}),
-			want:  doctor.Finding{State: doctor.Warning, Says: "5.4.0: no reasons (5.17), unless it has them as RHEL 9 does"},
+			files: with(debian, map[string]string{"proc/sys/kernel/osrelease": "5.16.20\n"}),
+			want:  doctor.Finding{State: doctor.Warning, Says: "5.16.20: no reasons (5.17), unless it has them as RHEL 9 does"},
 		},
 		{
 			name: "first with reasons", finding: "kernel",
