@@ -3,8 +3,10 @@
 package pcapng
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +24,7 @@ const (
 
 // Options say what the file tells about itself. What is empty is left out.
 type Options struct {
+	Name    string // of the file, for errors
 	App     string // program and version
 	Host    string // name of the machine
 	Kernel  string // its name and release
@@ -34,6 +37,7 @@ type Options struct {
 // that ends early gets all but the last packet.
 type Sink struct {
 	w       io.Writer
+	name    string
 	snapLen uint32
 	start   time.Time
 	buf     []byte
@@ -52,7 +56,7 @@ type key struct {
 
 // New begins a file on w.
 func New(w io.Writer, o Options) (*Sink, error) {
-	s := &Sink{w: w, snapLen: o.SnapLen, start: time.Now(), ids: make(map[key]uint32)}
+	s := &Sink{w: w, name: o.Name, snapLen: o.SnapLen, start: time.Now(), ids: make(map[key]uint32)}
 	s.section(&o)
 	return s, s.Flush()
 }
@@ -99,10 +103,13 @@ func (s *Sink) Flush() error {
 	whole, err := records.Write(s.w, s.buf, s.ends)
 	s.packets += uint64(whole)
 	s.buf, s.ends = s.buf[:0], s.ends[:0]
-	if err != nil {
-		return fmt.Errorf("write packets: %w (%d packets were written whole)", err, s.packets)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pe.Err // the name is known by ours
+	}
+	return fmt.Errorf("write packets to %s: %w (%d packets were written whole)", s.name, err, s.packets)
 }
 
 // id gives the interface of e in the file, and describes it there if it is new.
@@ -235,15 +242,19 @@ func (s *Sink) statistics(e *event.Event) {
 		if id == 0 {
 			b = number(b, optReceived, e.Ledger.Total())
 			b = number(b, optDropped, e.Ledger.TotalLost())
-			b = text(b, optComment, ledger(e.Ledger))
+			b = ledger(b, e.Ledger)
 		}
 		b = number(b, optDelivered, drops)
 		s.buf = endBlock(b, start)
 	}
 }
 
-// ledger says what received and dropped are of.
-func ledger(l *event.Ledger) string {
-	return fmt.Sprintf("drops on all interfaces: %d, of which %d are in this file, %d were filtered out, %d are further fragments\n%s",
-		l.Total(), l.Shown, l.Rejected, l.Parts, l.Report())
+// ledger says, a comment for each thing, what received and dropped are of.
+func ledger(b []byte, l *event.Ledger) []byte {
+	b = text(b, optComment, fmt.Sprintf("drops on all interfaces: %d, of which %d are in this file, %d were filtered out, %d are further fragments",
+		l.Total(), l.Shown, l.Rejected, l.Parts))
+	for line := range strings.Lines(l.Report()) {
+		b = text(b, optComment, strings.TrimSuffix(line, "\n"))
+	}
+	return b
 }
