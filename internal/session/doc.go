@@ -22,14 +22,15 @@
 //	2  end      the run was ended, and its ledger; the last record of the file
 //	3  restart  the tables below are empty again
 //
-// A file without an end is of a run that broke off.
+// A file without an end is of a run that broke off: a writer that dies leaves all
+// that it had flushed. It does not wait for the disk.
 //
-// Numbers are unsigned varints, of protobuf, if nothing else is said. A zigzag
-// number is a signed one that was mapped to 0, -1, 1, -2, ... A text is a string
-// of bytes that is written only once: the number of a string in the table of
-// strings, or the number of strings in it, upon which the string's length and
-// bytes follow, and it becomes the last of the table. Places in the code and call
-// chains have a table each and are written likewise:
+// A number is an unsigned varint, as in Protocol Buffers, if nothing else is
+// said; a zigzag number is signed: 0, -1, 1, -2 are written as 0, 1, 2, 3. A text
+// is a string of any bytes, which is written once: it is the index of a string in
+// the table of strings, or else the number of strings in it, upon which length
+// and bytes of a new string follow, which becomes the last of the table. Places
+// in the code and call chains have a table each and are written likewise:
 //
 //	place  PC as uint64, little endian; look-up: 0 not tried, 1 not found,
 //	       2 found; symbol, a text; offset; module, a text

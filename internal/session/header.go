@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A Header says of what run, on what host, a session is. Its texts are what the
-// recorder put there: they are to be escaped before they go to a terminal.
+// A Header says of what run, on what host, a session is. Its texts are UTF-8, as
+// the recorder put them there: they are to be escaped for a terminal.
 type Header struct {
 	Version  int               `json:"-"`                  // of the format; a Writer's is the newest
 	Program  string            `json:"program,omitempty"`  // with its version
