@@ -108,6 +108,7 @@ func TestOpenErrors(t *testing.T) {
 			magic + "\x02", "replay x: the session was recorded by a newer dropwatch: its version is 2, the newest known here 1: use that dropwatch",
 			session.ErrVersion,
 		},
+		"version 0": {magic + "\x00", "replay x: the file is damaged: there is no version 0 (at byte 0, after 0 events)", session.ErrCorrupt},
 		"no header": {magic + "\x01", "replay x: the recording breaks off, as after a crash (at byte 9, after 0 events)", session.ErrTruncated},
 		"no JSON": {
 			string(sealed([]byte("{"))), "replay x: the file is damaged: its header: unexpected end of JSON input (at byte 9, after 0 events)",

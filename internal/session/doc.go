@@ -14,8 +14,8 @@
 //
 // So no frame can be changed, lost, doubled or out of order unnoticed. A writer
 // ends a frame when the source pauses, and whenever it holds 64 KiB. The payload
-// of the first frame is a JSON object, the Header, of which a reader ignores the
-// names that it does not know. That of the others is a sequence of records, none
+// of the first frame is a JSON object, the Header with the names of its tags; a
+// reader ignores names that it does not know. That of the others is a sequence of records, none
 // of which spans two frames. A record begins with its kind, a byte:
 //
 //	1  event    a drop or a loss of drops

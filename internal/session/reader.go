@@ -65,7 +65,9 @@ func (r *Reader) begin() error {
 		return fmt.Errorf("%w: make one with dropwatch record", ErrNoSession)
 	case err != nil:
 		return err
-	case b[len(magic)] != version:
+	case b[len(magic)] == 0:
+		return fmt.Errorf("%w: there is no version 0", ErrCorrupt)
+	case b[len(magic)] > version:
 		return fmt.Errorf("%w: its version is %d, the newest known here %d: use that dropwatch", ErrVersion, b[len(magic)], version)
 	}
 	r.frames.sum, r.frames.end = extend(0, b[:]), int64(len(b))
