@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"dropwatch/internal/event"
 )
@@ -86,7 +87,7 @@ var fields = slices.Concat(dropFields, packetFields(), protocolFields())
 
 var dropFields = []field{
 	{name: "reason", help: "why the kernel says that it dropped it, in any case", given: Reason, kernel: "reason",
-		kind: label{get: text(func(e *event.Event) string { return e.Reason }), what: "a name such as NO_SOCKET", upper: true, trim: "SKB_DROP_REASON_"}},
+		kind: label{get: text(func(e *event.Event) string { return e.Reason }), what: "a name such as NO_SOCKET", normal: reasonName}},
 	{name: "point", help: "where: function, function+0x1a2, or hardware trap",
 		kind: point{}},
 	{name: "symbol", aliases: []string{"function"}, help: "the function that dropped it",
@@ -98,14 +99,14 @@ var dropFields = []field{
 	{name: "pc", help: "its address",
 		kind: integer{max: math.MaxUint64, hex: true, get: one(func(e *event.Event) (uint64, bool) { return e.Where.PC, e.Where.HasPC })}},
 	{name: "stack", help: "any function that led to the drop (--stack)", given: Stack,
-		kind: label{get: frames, what: "a function such as nf_hook_slow"}},
+		kind: label{get: frames, what: "a function such as nf_hook_slow", several: true}},
 	{name: "trap", help: "the devlink trap of a hardware drop", given: Trap,
 		kind: label{what: "a trap such as blackhole_route", get: text(func(e *event.Event) string { return e.Where.Trap })}},
 	{name: "group", help: "the group of that trap", given: Trap,
 		kind: label{what: "a group such as l3_drops", get: text(func(e *event.Event) string { return e.Where.TrapGroup })}},
 	{name: "origin", help: "who dropped it: the kernel or a device",
 		kind: integer{get: one(func(e *event.Event) (uint64, bool) { return uint64(e.Origin), e.Origin < event.Unstated }), known: origins, only: true}},
-	{name: "proto", aliases: []string{"protocol", "eth.proto", "eth.type"}, help: "ethertype behind VLAN tags", given: Protocol | Packet, kernel: "protocol",
+	{name: "proto", aliases: []string{"protocol", "eth.proto"}, help: "ethertype: the kernel's, or else that of the headers", given: Protocol | Packet, kernel: "protocol",
 		kind: integer{get: one(ethertype), max: math.MaxUint16, known: ethertypes, hex: true}},
 	{name: "len", aliases: []string{"length"}, help: "bytes of the packet, as far as known", given: Length | Packet,
 		kind: upTo32(one(length))},
@@ -165,7 +166,7 @@ func packetFields() []field { return ofHeaders(linkFields, networkFields) }
 func protocolFields() []field {
 	return ofHeaders(ipFields, ipv6Fields, transportFields("tcp", event.TCP), tcpFields,
 		transportFields("udp", event.UDP), udpFields, transportFields("sctp", event.SCTP), sctpFields,
-		icmpFields("icmp", event.ICMP, icmpTypes), icmpFields("icmpv6", event.ICMPv6, icmpv6Types), otherFields)
+		icmpFields("icmp", "ICMP of IPv4", event.ICMP, icmpTypes), icmpFields("icmpv6", "ICMPv6", event.ICMPv6, icmpv6Types), otherFields)
 }
 
 func ofHeaders(groups ...[]field) []field {
@@ -180,7 +181,9 @@ func ofHeaders(groups ...[]field) []field {
 var linkFields = []field{
 	{name: "eth.src", help: "Ethernet source", kind: hardware{ethSrc}},
 	{name: "eth.dst", help: "Ethernet destination", kind: hardware{ethDst}},
-	{name: "eth.addr", aliases: []string{"eth.host"}, help: "either of them", kind: hardware{either(ethSrc, ethDst)}},
+	{name: "eth.addr", help: "either of them", kind: hardware{either(ethSrc, ethDst)}},
+	{name: "eth.type", help: "ethertype, behind VLAN tags",
+		kind: integer{max: math.MaxUint16, known: ethertypes, hex: true, get: number(event.FieldEtherType, func(h *event.Headers) uint16 { return h.EtherType })}},
 	{name: "broadcast", aliases: []string{"eth.broadcast"}, help: "to all of the Ethernet",
 		kind: flag(event.FieldEthDst, func(h *event.Headers) bool { return h.EthDst == event.MAC{255, 255, 255, 255, 255, 255} })},
 	{name: "multicast", aliases: []string{"eth.multicast"}, help: "to a group of the Ethernet, or to all",
@@ -188,6 +191,9 @@ var linkFields = []field{
 	{name: "vlan", aliases: []string{"vlan.id"}, help: "identifier of the outer tag or of the inner one", kind: integer{get: either(vlanID, vlanInnerID), max: 4095}},
 	{name: "vlan.outer", help: "that of the outer tag", kind: integer{get: vlanID, max: 4095}},
 	{name: "vlan.inner", help: "that of the inner tag", kind: integer{get: vlanInnerID, max: 4095}},
+	{name: "vlan.tpid", help: "ethertype of the outer tag",
+		kind: integer{max: math.MaxUint16, known: ethertypes, hex: true, get: number(event.FieldVLAN, func(h *event.Headers) uint16 { return h.VLAN[0].TPID })}},
+	{name: "vlan.dei", help: "the outer tag allows dropping", kind: flag(event.FieldVLAN, func(h *event.Headers) bool { return h.VLAN[0].DEI })},
 	{name: "vlan.priority", help: "of the outer tag", kind: integer{max: 7, get: number(event.FieldVLAN, func(h *event.Headers) uint8 { return h.VLAN[0].Priority })}},
 	{name: "arp", help: "ARP", given: Protocol | Packet, kernel: "protocol", kind: carried{0x0806, event.ARP}},
 	{name: "arp.op", aliases: []string{"arp.opcode"}, help: "operation",
@@ -215,13 +221,13 @@ var networkFields = []field{
 
 var ipFields = []field{
 	{name: "ip", aliases: []string{"ipv4"}, help: "IPv4", given: Protocol | Packet, kernel: "protocol", kind: carried{0x0800, event.IPv4}},
-	{name: "ip.src", kind: address{of(event.IPv4, srcAddr)}},
-	{name: "ip.dst", kind: address{of(event.IPv4, dstAddr)}},
-	{name: "ip.addr", aliases: []string{"ip.host"}, kind: address{of(event.IPv4, anyAddr)}},
+	{name: "ip.src", help: "IPv4 source", kind: address{of(event.IPv4, srcAddr)}},
+	{name: "ip.dst", help: "IPv4 destination", kind: address{of(event.IPv4, dstAddr)}},
+	{name: "ip.addr", help: "either of them", kind: address{of(event.IPv4, anyAddr)}},
 	{name: "ip.proto", help: "protocol, behind AH", kind: upTo8(of(event.IPv4, proto), ipProtos...)},
-	{name: "ip.ttl", kind: upTo8(of(event.IPv4, ttl))},
-	{name: "ip.dscp", aliases: []string{"ip.dsfield.dscp"}, kind: integer{get: of(event.IPv4, dscp), max: 63, known: dscps}},
-	{name: "ip.ecn", aliases: []string{"ip.dsfield.ecn"}, kind: integer{get: of(event.IPv4, ecn), max: 3, known: ecns}},
+	{name: "ip.ttl", help: "time to live", kind: upTo8(of(event.IPv4, ttl))},
+	{name: "ip.dscp", help: "differentiated services", aliases: []string{"ip.dsfield.dscp"}, kind: integer{get: of(event.IPv4, dscp), max: 63, known: dscps}},
+	{name: "ip.ecn", help: "congestion notification", aliases: []string{"ip.dsfield.ecn"}, kind: integer{get: of(event.IPv4, ecn), max: 3, known: ecns}},
 	{name: "ip.len", help: "bytes of header and payload", kind: upTo32(of(event.IPv4, ipLen))},
 	{name: "ip.id", help: "identification", kind: upTo16(of(event.IPv4, fragID))},
 	{name: "ip.df", aliases: []string{"ip.flags.df"}, help: "do not fragment", kind: flag(event.FieldFragment, func(h *event.Headers) bool { return h.DontFragment })},
@@ -231,13 +237,13 @@ var ipFields = []field{
 
 var ipv6Fields = []field{
 	{name: "ip6", aliases: []string{"ipv6"}, help: "IPv6", given: Protocol | Packet, kernel: "protocol", kind: carried{0x86dd, event.IPv6}},
-	{name: "ipv6.src", kind: address{of(event.IPv6, srcAddr)}},
-	{name: "ipv6.dst", kind: address{of(event.IPv6, dstAddr)}},
-	{name: "ipv6.addr", aliases: []string{"ipv6.host"}, kind: address{of(event.IPv6, anyAddr)}},
+	{name: "ipv6.src", help: "IPv6 source", kind: address{of(event.IPv6, srcAddr)}},
+	{name: "ipv6.dst", help: "IPv6 destination", kind: address{of(event.IPv6, dstAddr)}},
+	{name: "ipv6.addr", help: "either of them", kind: address{of(event.IPv6, anyAddr)}},
 	{name: "ipv6.proto", aliases: []string{"ipv6.nxt"}, help: "protocol, behind extension headers", kind: upTo8(of(event.IPv6, proto), ipProtos...)},
 	{name: "ipv6.hlim", help: "hop limit", kind: upTo8(of(event.IPv6, ttl))},
-	{name: "ipv6.dscp", aliases: []string{"ipv6.tclass.dscp"}, kind: integer{get: of(event.IPv6, dscp), max: 63, known: dscps}},
-	{name: "ipv6.ecn", aliases: []string{"ipv6.tclass.ecn"}, kind: integer{get: of(event.IPv6, ecn), max: 3, known: ecns}},
+	{name: "ipv6.dscp", help: "differentiated services", aliases: []string{"ipv6.tclass.dscp"}, kind: integer{get: of(event.IPv6, dscp), max: 63, known: dscps}},
+	{name: "ipv6.ecn", help: "congestion notification", aliases: []string{"ipv6.tclass.ecn"}, kind: integer{get: of(event.IPv6, ecn), max: 3, known: ecns}},
 	{name: "ipv6.len", help: "bytes of header and payload", kind: upTo32(of(event.IPv6, ipLen))},
 	{name: "ipv6.id", aliases: []string{"ipv6.fraghdr.ident"}, help: "identification of fragments", kind: upTo32(of(event.IPv6, fragID))},
 	{name: "ipv6.mf", aliases: []string{"ipv6.fraghdr.more"}, help: "a fragment follows", kind: flag(event.FieldFragment, func(h *event.Headers) bool { return h.Network == event.IPv6 && h.MoreFragments })},
@@ -249,9 +255,9 @@ var ipv6Fields = []field{
 // transportFields are those that TCP, UDP and SCTP share.
 func transportFields(name string, l event.Layer) []field {
 	return []field{
-		{name: name, kind: layer(l)},
-		{name: name + ".srcport", kind: ports(of(l, srcPort))},
-		{name: name + ".dstport", kind: ports(of(l, dstPort))},
+		{name: name, help: strings.ToUpper(name), kind: layer(l)},
+		{name: name + ".srcport", help: "source port", kind: ports(of(l, srcPort))},
+		{name: name + ".dstport", help: "destination port", kind: ports(of(l, dstPort))},
 		{name: name + ".port", help: "either of them", kind: ports(of(l, anyPort))},
 	}
 }
@@ -274,11 +280,11 @@ var sctpFields = []field{
 }
 
 // icmpFields are those that ICMP and ICMPv6 share.
-func icmpFields(name string, l event.Layer, types []named) []field {
+func icmpFields(name, help string, l event.Layer, types []named) []field {
 	return []field{
-		{name: name, kind: layer(l)},
-		{name: name + ".type", kind: upTo8(of(l, icmpType), types...)},
-		{name: name + ".code", kind: upTo8(of(l, icmpCode))},
+		{name: name, help: help, kind: layer(l)},
+		{name: name + ".type", help: "type of message", kind: upTo8(of(l, icmpType), types...)},
+		{name: name + ".code", help: "what exactly, of a type", kind: upTo8(of(l, icmpCode))},
 		{name: name + ".id", aliases: []string{name + ".ident"}, help: "of an echo", kind: upTo16(of(l, icmpID))},
 		{name: name + ".seq", help: "of an echo", kind: upTo16(of(l, icmpSeq))},
 		{name: name + ".mtu", help: "of the next hop, in an error", kind: upTo32(of(l, icmpMTU))},

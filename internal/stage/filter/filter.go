@@ -7,6 +7,7 @@
 package filter
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -77,7 +78,7 @@ func points(names []string) (*Filter, error) {
 func (l *leaf) addPoint(name string) error {
 	whole := &Error{Text: name, End: len(name)}
 	if !isWord(name) {
-		whole.Reason = "no drop point: it is " + l.field.kind.form()
+		whole.Reason = fmt.Sprintf("%s is no drop point: it is %s", quoteForError(name), l.field.kind.form())
 		return whole
 	}
 	if reason := l.field.kind.add(l, token{text: name}); reason != "" {
@@ -126,7 +127,7 @@ func (f *Filter) Needs(g Given) (names []string) {
 		return nil
 	}
 	f.root.each(func(l *leaf) {
-		if name := l.name(); l.field.given != 0 && l.field.given&^g == 0 && !slices.Contains(names, name) {
+		if name := l.name(); l.onlyBy(g) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	})

@@ -2,27 +2,27 @@ package filter
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// lookup has the fields by all of their names.
+// lookup has the fields by all of their names. What begins with ipv6 or icmpv6
+// may begin with ip6 or icmp6, as in pcap-filter.
 var lookup = func() map[string]*field {
 	m := make(map[string]*field)
 	for i := range fields {
 		f := &fields[i]
 		for _, name := range append([]string{f.name}, f.aliases...) {
-			m[name] = f
+			m[name], m[strings.Replace(name, "v6", "6", 1)] = f, f
 		}
 	}
 	return m
 }()
 
 // fieldNames are all words that a comparison can begin with.
-func fieldNames() (names []string) {
-	for i := range fields {
-		names = append(append(names, fields[i].name), fields[i].aliases...)
-	}
+func fieldNames() []string {
+	names := slices.Sorted(maps.Keys(lookup))
 	return append(names, "net", "portrange", "less", "greater", "inner", "quoted", "not")
 }
 

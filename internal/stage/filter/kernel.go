@@ -134,12 +134,12 @@ func (l *leaf) kernelProtocol(found bool) condition {
 	var all []condition
 	if last := set[len(set)-1]; set[0].lo == 0 && last.hi == math.MaxUint16 {
 		for _, s := range set.gaps(math.MaxUint16) {
-			all = append(all, s.condition("protocol != %d", "(protocol < %d || protocol > %d)"))
+			all = append(all, s.condition("protocol != %d", "protocol < %d || protocol > %d"))
 		}
 		return joinConditions(false, all)
 	}
 	for _, s := range set {
-		all = append(all, s.condition("protocol == %d", "(protocol >= %d && protocol <= %d)"))
+		all = append(all, s.condition("protocol == %d", "protocol >= %d && protocol <= %d"))
 	}
 	return joinConditions(true, all)
 }

@@ -26,7 +26,7 @@ type token struct {
 }
 
 // symbols are those of more than one character first.
-var symbols = []string{"==", "!=", "!~", "<=", ">=", "&&", "||", "=", "<", ">", "~", "!", "(", ")", "{", "}", ","}
+var symbols = []string{"==", "!=", "!~", "<=", ">=", "&&", "||", "=", "<", ">", "~", "!", "&", "|", "(", ")", "{", "}", ","}
 
 // wordEnds are the characters that are in no word.
 const wordEnds = `()!=<>~&|,{}"'`
@@ -96,11 +96,8 @@ func next(text string, wantRegex bool) (t token, reason string) {
 		}
 	}
 	n := strings.IndexFunc(text, func(r rune) bool { return !inWord(r) })
-	switch n {
-	case -1:
+	if n < 0 {
 		n = len(text)
-	case 0:
-		return token{end: 1}, "no operator: and is written && or and, or is written || or or"
 	}
 	return token{kind: word, text: text[:n], end: n}, ""
 }
@@ -153,10 +150,12 @@ func inQuotes(text string) string {
 // written gives the text of a value as it is read, with quotes if it would be
 // something else without them.
 func written(text string) string {
-	if !isWord(text) || strings.Contains(text, "*") || isDigits(text) || slices.Contains(keywords, strings.ToLower(text)) {
+	if !isWord(text) || strings.Contains(text, "*") || isKeyword(text) {
 		return inQuotes(text)
 	}
 	return text
 }
 
 func isDigits(text string) bool { return strings.Trim(text, "0123456789") == "" }
+
+func isKeyword(text string) bool { return slices.Contains(keywords, strings.ToLower(text)) }

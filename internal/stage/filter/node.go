@@ -141,10 +141,19 @@ func (l *leaf) write(b *strings.Builder, _ binding) {
 	b.WriteString("{" + strings.Join(l.values, ", ") + "}")
 }
 
-// can: a field that is lacking makes its comparison false.
-func (l *leaf) can(want bool, lacking Given) bool {
-	return !want || l.field.given == 0 || l.field.given&^lacking != 0
+// given is what gives the field. A packet in another is nothing but bytes.
+func (l *leaf) given() Given {
+	if l.scope != outermost {
+		return Packet
+	}
+	return l.field.given
 }
+
+// onlyBy says that nothing else than g gives the field.
+func (l *leaf) onlyBy(g Given) bool { return l.given() != 0 && l.given()&^g == 0 }
+
+// can: a field that is lacking makes its comparison false.
+func (l *leaf) can(want bool, lacking Given) bool { return !want || !l.onlyBy(lacking) }
 
 func (l *leaf) each(f func(*leaf)) { f(l) }
 

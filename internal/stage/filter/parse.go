@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"dropwatch/internal/event"
 )
 
 // maxDepth bounds how deep an expression nests, and with it the stack.
@@ -117,6 +119,7 @@ func (p *parser) primary() (node, error) {
 // comparison reads a field, and perhaps an operator and values.
 func (p *parser) comparison() (node, error) {
 	s := p.subject()
+	var leaves []*leaf
 	var nodes []node
 	for _, name := range s.names {
 		f, ok := lookup[s.prefix+name]
@@ -126,9 +129,13 @@ func (p *parser) comparison() (node, error) {
 		if scope := strings.TrimSuffix(scopeNames[s.scope], "."); scope != "" && !f.headers {
 			return nil, p.fail(s.token, "%s is of the drop, not of a packet: leave out %s", f.name, scope)
 		}
-		nodes = append(nodes, &leaf{field: f, scope: s.scope})
+		l := &leaf{field: f, scope: s.scope}
+		leaves, nodes = append(leaves, l), append(nodes, l)
 	}
-	return newList(false, nodes), p.compare(s, nodes)
+	if err := p.compare(s, leaves); err != nil {
+		return nil, err
+	}
+	return newList(false, nodes), nil
 }
 
 // noField says what to write instead of a name that is none.
@@ -139,14 +146,15 @@ func (p *parser) noField(s subject) error {
 	case name == "":
 		return p.fail(p.peek(), "a field is missing here, such as reason, symbol, host or port")
 	case s.prefix != "":
-		return p.fail(s.token, "%s has no %s: join the two with and", strings.TrimSuffix(s.prefix, "."), name)
+		qualifier, rest, _ := strings.Cut(strings.Join(strings.Fields(p.text[s.start:s.end]), " "), " ")
+		return p.fail(s.token, "%s does not go with %s: write %s and %s", qualifier, rest, qualifier, rest)
 	case strings.Contains(name, "["):
 		return p.fail(s.token, "the bytes of a packet have no offsets here: name a field, as in tcp.flags has syn")
 	case len(near) > 0:
 		advice = "is " + oneOf(near) + " meant?"
 	case p.last != nil && p.last.op == equal:
 		advice = fmt.Sprintf("for one of several values write %s in {%s, %s}",
-			p.last.name(), strings.Join(p.last.values, ", "), written(name))
+			p.last.name(), strings.Join(p.last.values, ", "), event.Escape(s.text))
 	}
 	return p.fail(s.token, "%s is no field: %s", quoteForError(name), advice)
 }
@@ -197,7 +205,7 @@ func (p *parser) subject() subject {
 // word takes a word into the subject. It is empty if there is none.
 func (p *parser) word(s *subject) string {
 	t := p.peek()
-	if t.kind != word && t.kind != quote || slices.Contains(keywords, strings.ToLower(t.text)) {
+	if t.kind != word || isKeyword(t.text) {
 		return ""
 	}
 	s.end = p.next().end
@@ -270,23 +278,23 @@ func endpoint(prefix, direction, kind string) string {
 }
 
 // compare reads an operator and values for every leaf.
-func (p *parser) compare(s subject, leaves []node) error {
-	first := leaves[0].(*leaf)
-	o, err := p.operator(s, first.field)
+func (p *parser) compare(s subject, leaves []*leaf) error {
+	f := leaves[0].field
+	o, err := p.operator(s, f)
 	if err != nil {
 		return err
 	}
 	var values []token
 	if o != exists {
-		if values, err = p.values(first.field); err != nil {
+		if values, err = p.values(f); err != nil {
 			return err
 		}
 	}
-	for _, n := range leaves {
-		p.last = n.(*leaf)
-		if err := p.bind(p.last, o, values); err != nil {
+	for _, l := range leaves {
+		if err := p.bind(l, o, values); err != nil {
 			return err
 		}
+		p.last = l
 	}
 	return nil
 }
@@ -294,7 +302,7 @@ func (p *parser) compare(s subject, leaves []node) error {
 // bind gives a leaf its operator and values.
 func (p *parser) bind(l *leaf, o op, values []token) error {
 	l.op = o
-	if l.field.byNumber != "" && o != exists && !slices.ContainsFunc(values, func(t token) bool { return t.kind != word || !isDigits(t.text) }) {
+	if len(values) > 0 && l.field.byNumber != "" && !slices.ContainsFunc(values, notDigits) {
 		l.field = lookup[l.field.byNumber]
 	}
 	ordered := o != equal && o != notEqual && o != has
@@ -309,6 +317,8 @@ func (p *parser) bind(l *leaf, o op, values []token) error {
 	l.field.kind.bind(l)
 	return nil
 }
+
+func notDigits(t token) bool { return t.kind != word || !isDigits(t.text) }
 
 // operators are the ways to write them.
 var operators = map[string]op{
@@ -344,7 +354,7 @@ func opNames(ops []op) (names []string) {
 }
 
 func (p *parser) isValue(t token) bool {
-	return t.kind == quote || t.kind == regex || t.kind == word && !slices.Contains(keywords, strings.ToLower(t.text))
+	return t.kind == quote || t.kind == regex || t.kind == word && !isKeyword(t.text)
 }
 
 // values reads a value, or several in braces.

@@ -1,0 +1,334 @@
+package filter_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/packet"
+	"dropwatch/internal/stage/filter"
+)
+
+func parse(t testing.TB, text string) *filter.Filter {
+	t.Helper()
+	f, err := filter.Parse(text)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return f
+}
+
+// full is a drop with every attribute, of an IPv4 packet in VXLAN.
+func full() event.Event {
+	e := dropOf(eth(0x0800, ip4(17, udp(40000, 4789, vxlan(7, eth(0x86dd, ip6(6, tcp(49152, 443, 0x012))))))))
+	e.Reason, e.Origin, e.Count, e.Single = "NO_SOCKET", event.Software, 1, true
+	e.Where = event.Where{
+		HasPC: true, Kernel: "wrong+0x1/0x2",
+		Frame: event.Frame{PC: 0xffffffff81000234, Lookup: event.Found, Symbol: "ovs_vport_receive", Offset: 0x234, Module: "openvswitch"},
+	}
+	e.Packet.Proto, e.Packet.HasProto, e.Packet.Len, e.Packet.HasLen = 0x0800, true, 1500, true
+	e.Port = event.Port{IfIndex: 3, IfName: "eth0"}
+	e.Cookie = []byte{0xde, 0xad, 0xbe, 0xef}
+	e.Task = event.Task{Known: true, CPU: 1, PID: 42, TID: 43, Comm: "ksoftirqd/1"}
+	e.Stack = []event.Frame{
+		{PC: 0xffffffff81000234, Lookup: event.Found, Symbol: "ovs_vport_receive"},
+		{PC: 1, Lookup: event.NotFound},
+		{PC: 2, Lookup: event.Found, Symbol: "nf_hook_slow"},
+	}
+	return e
+}
+
+func dropOf(data []byte) event.Event {
+	e := event.Event{Count: 1, Packet: event.Packet{Data: data, HasData: true, Flow: new(event.Flow)}}
+	packet.Decode(data, event.LinkEthernet, 0, e.Packet.Flow)
+	return e
+}
+
+// TestAttributes compares each attribute with what a drop has, and with what
+// it has not.
+func TestAttributes(t *testing.T) {
+	tests := []struct{ yes, no string }{
+		{"reason", "not reason"},
+		{"reason == NO_SOCKET", "reason == NETFILTER_DROP"},
+		{"reason no_socket", "reason != no_socket"},
+		{"reason == SKB_DROP_REASON_NO_SOCKET", "reason in {A, B}"},
+		{"reason == no_*", "reason == TCP_*"},
+		{"reason ~ socket$", "reason !~ ^no"},
+		{"symbol == ovs_vport_receive", "symbol == ovs_vport"},
+		{"symbol ~ ^ovs_", "symbol ~ wrong"},
+		{"symbol == ovs*rec*", "symbol == *rec"},
+		{`symbol != "ovs*"`, `symbol == "ovs*"`},
+		{"function ~ ^(a|ovs)_", "function ~ ^(a|b)_"},
+		{"point == ovs_vport_receive", "point == nf_hook_slow"},
+		{"point == ovs_vport_receive+0x234", "point == ovs_vport_receive+0x235"},
+		{"point == ovs_*+564", "point != ovs_*"},
+		{"offset == 0x234", "offset < 0x234"},
+		{"pc == 0xffffffff81000234", "pc == 0"},
+		{"module == openvswitch", "module == nf_tables"},
+		{"stack has nf_hook_slow", "stack has nf_hook"},
+		{"stack ~ ^nf_", "stack !~ ^nf_"},
+		{"stack != a", "stack != nf_hook_slow"},
+		{"origin sw", "origin hw"},
+		{"origin == software", "origin != sw"},
+		{"proto == ip and protocol == 0x0800", "proto == arp"},
+		{"len > 1499", "len > 1500"},
+		{"len >= 1500", "len >= 1501"},
+		{"length < 1501", "length < 1500"},
+		{"len <= 1500", "len <= 1499"},
+		{"greater 1500", "greater 1501"},
+		{"less 1500", "less 1499"},
+		{"len in {9, 1000-2000}", "len != 1000-2000"},
+		{"iface eth0", "iface lo"},
+		{"iface == e*0", "not iface in {lo, eth0}"},
+		{"iface 3", "iface {1, 2}"},
+		{`ifname != "3"`, `iface "3"`},
+		{"ifindex < 4", "ifindex > 3"},
+		{"cookie == 0xDEADBEEF", "cookie == de:ad"},
+		{"cookie de:ad:be:ef", "cookie != deadbeef"},
+		{"comm == ksoftirqd/1", "comm == sshd"},
+		{"pid 42 and tid 43 and cpu 1", "pid 43"},
+		{"count == 1", "count > 1"},
+		{"single and packet and not unseen", "unseen"},
+		{"decoded == complete", "decoded == malformed"},
+		{"tunnel == vxlan and vxlan", "tunnel gre or geneve"},
+		{"vni 7 and vxlan.vni == 0x7", "vni != 7"},
+		{"ip and udp", "ip6"},
+		{"inner ip6 and inner.tcp", "inner udp"},
+		{"inner tcp port 443", "tcp port 443"},
+		{"inner src 2001:db8::/32", "src 2001:db8::/32"},
+		{"inner.tcp.flags has syn+ack", "inner tcp.flags == syn"},
+		{"not quoted host 192.0.2.1", "quoted.ip"},
+	}
+	e := full()
+	for _, tt := range tests {
+		if !parse(t, tt.yes).Match(&e) {
+			t.Errorf("%s does not match", tt.yes)
+		}
+		if parse(t, tt.no).Match(&e) {
+			t.Errorf("%s matches", tt.no)
+		}
+	}
+}
+
+// TestWhatIsNotThere: of a drop that has nothing, no comparison is true.
+func TestWhatIsNotThere(t *testing.T) {
+	always := []string{"count", "single", "unseen", "packet"}
+	empty := event.Event{Count: 7, Origin: event.Unstated}
+	for _, field := range filter.Fields() {
+		if slices.Contains(always, field.Name) {
+			continue
+		}
+		for _, prefix := range []string{"", "inner.", "quoted."} {
+			if prefix != "" && !field.Inner {
+				continue
+			}
+			if name := prefix + field.Name; parse(t, name).Match(&empty) || !parse(t, "not "+name).Match(&empty) {
+				t.Errorf("%s matches a drop that has none", name)
+			}
+		}
+	}
+	for _, text := range []string{
+		"reason != A", "reason !~ A", "symbol != a", "len != 1", "len < 9", "host != 192.0.2.1", "port != 1",
+		"iface != lo", "tcp.flags != syn", "proto != arp", "pid == 0", "cookie != 00", "stack !~ a", "point != a",
+		"eth.addr != 02:00:5e:00:53:01", "origin != hw", "inner.port != 1",
+	} {
+		if f := parse(t, text); f.Match(&empty) {
+			t.Errorf("%s matches a drop that has none", text)
+		}
+		if f := parse(t, "not "+text); !f.Match(&empty) {
+			t.Errorf("not %s does not match", text)
+		}
+	}
+}
+
+func TestPlacesOfDrops(t *testing.T) {
+	kernel := event.Event{Where: event.Where{HasPC: true, Kernel: "icmp_rcv+0x1a2/0x400 [mod]"}}
+	trap := event.Event{Origin: event.Hardware, Where: event.Where{Trap: "ttl_value_is_too_small", TrapGroup: "l3_drops"}}
+	unknown := event.Event{Where: event.Where{HasPC: true, Frame: event.Frame{PC: 1, Lookup: event.NotFound, Symbol: "old"}}}
+	tests := map[string][3]bool{ // of kernel, trap, unknown
+		"symbol == icmp_rcv":                {true, false, false},
+		"symbol":                            {true, false, false},
+		"module == mod":                     {true, false, false},
+		"offset == 0x1a2":                   {true, false, false},
+		"point == icmp_*":                   {true, false, false},
+		"point == icmp_rcv+0x1a2":           {true, false, false},
+		"point == ttl_*":                    {false, true, false},
+		"point == ttl_value_is_too_small":   {false, true, false},
+		"point == ttl_value_is_too_small+0": {false, false, false},
+		"point != x":                        {true, true, false},
+		"point":                             {true, true, false},
+		"symbol == ttl_value_is_too_small":  {false, false, false},
+		"trap ~ ttl and group l3_drops":     {false, true, false},
+		"symbol == old":                     {false, false, false},
+	}
+	for text, want := range tests {
+		f := parse(t, text)
+		if got := [3]bool{f.Match(&kernel), f.Match(&trap), f.Match(&unknown)}; got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestLogic(t *testing.T) {
+	tests := map[string]bool{ // x is false, y is true
+		"y or x and x": true, "(y or x) and x": false, "not x or y": true, "not (x or y)": false,
+		"not x and not x": true, "! ! y": true, "x || y && y": true, "y and y and x": false,
+		"NOT x AND y": true, "(((y)))": true, "x or x or y": true, "!x&&!(x||x)": true,
+	}
+	e := event.Event{Task: event.Task{Known: true, CPU: 1}}
+	for text, want := range tests {
+		full := strings.NewReplacer("x", "cpu == 0", "y", "cpu == 1").Replace(text)
+		if got := parse(t, full).Match(&e); got != want {
+			t.Errorf("%s: %v", full, got)
+		}
+	}
+}
+
+func TestString(t *testing.T) {
+	tests := map[string]string{
+		"reason = no_socket && ! iface lo":         "reason == NO_SOCKET and not iface == lo",
+		"udp dst port domain":                      "udp.dstport == 53",
+		"src or dst port 80-90":                    "port == 80-90",
+		"src and dst net 10.1.2.3/8 or arp":        "src == 10.0.0.0/8 and dst == 10.0.0.0/8 or arp",
+		"not src and dst host ::1":                 "not (src == ::1 and dst == ::1)",
+		"src or dst":                               "src or dst",
+		"src or dst and arp":                       "src or dst and arp",
+		"(src or dst) and arp":                     "(src or dst) and arp",
+		"tcp src or dst port 1":                    "tcp.port == 1",
+		"ether proto arp or ip6 proto icmp6":       "proto == arp or ipv6.proto == icmpv6",
+		"ether src 02-00-5E-00-53-01":              "eth.src == 02:00:5e:00:53:01",
+		"ether broadcast or ether multicast":       "broadcast or multicast",
+		"symbol ~ ^nf_":                            `symbol ~ "^nf_"`,
+		`symbol !~ 'a b\.c"'`:                      `symbol !~ "a b\\.c\""`,
+		`(symbol~^a(b|c)\ )`:                       `symbol ~ "^a(b|c)\\ "`,
+		`iface {"a b", and1, "and", "*", eth*, 1}`: `iface == {"a b", and1, "and", "*", eth*, "1"}`,
+		"ifindex in {1, 2 3-4}":                    "ifindex == {1, 2, 3-4}",
+		"tcp.flags tcp-syn+push":                   "tcp.flags has syn+psh",
+		"tcp.flags == 0x112":                       "tcp.flags == 0x112",
+		"tcp.flags == 0":                           "tcp.flags == 0x0",
+		"icmp.type icmp-echo":                      "icmp.type == echo-request",
+		"dscp EF":                                  "dscp == ef",
+		"quoted tcp":                               "quoted.tcp",
+		"Quoted.TCP.Flags has SYN":                 "quoted.tcp.flags has syn",
+		"inner ip6 host 2001:DB8::1":               "inner.ipv6.addr == 2001:db8::1",
+		"proto 0x88cc or proto 0x1234":             "proto == lldp or proto == 0x1234",
+		"reason 0X0020005":                         "reason == 0x20005",
+		"pc 4096":                                  "pc == 0x1000",
+		"point A+564":                              "point == A+0x234",
+		"cookie 0XC0:ff":                           "cookie == 0xc0ff",
+	}
+	for text, want := range tests {
+		f := parse(t, text)
+		if f.String() != want {
+			t.Errorf("%s is %s, want %s", text, f, want)
+		}
+		if again := parse(t, f.String()); again.String() != want {
+			t.Errorf("%s is %s when it is read again", want, again)
+		}
+	}
+}
+
+func TestEverything(t *testing.T) {
+	e := full()
+	var f *filter.Filter
+	if !f.Match(&e) || !f.Stage()(&e) || f.String() != "" || f.Kernel(nil) != "" || f.NeedsPacket() != nil || !f.CanMatch(^filter.Given(0)) {
+		t.Error("a nil filter is not everything")
+	}
+	if filter.And(nil, nil) != nil {
+		t.Error("everything and everything is not everything")
+	}
+	g := parse(t, "ip")
+	if filter.And(g, nil) != g || filter.And(nil, g) != g {
+		t.Error("everything changes a filter")
+	}
+	if both := filter.And(parse(t, "ip or arp"), parse(t, "udp and frag")).String(); both != "(ip or arp) and udp and frag" {
+		t.Error(both)
+	}
+}
+
+func TestPoints(t *testing.T) {
+	at := func(symbol string, offset uint64) *event.Event {
+		return &event.Event{Where: event.Where{Frame: event.Frame{Lookup: event.Found, Symbol: symbol, Offset: offset}}}
+	}
+	trap := &event.Event{Where: event.Where{Trap: "ttl"}}
+	tests := []struct {
+		include, exclude []string
+		text             string
+		want             [4]bool // tcp_rcv+0x10, tcp_drop, the trap, nowhere
+	}{
+		{nil, nil, "", [4]bool{true, true, true, true}},
+		{[]string{"tcp_*"}, nil, "point == tcp_*", [4]bool{true, true, false, false}},
+		{[]string{"tcp_rcv+0x10", "ttl"}, nil, "point == {tcp_rcv+0x10, ttl}", [4]bool{true, false, true, false}},
+		{nil, []string{"tcp_rcv", "t*l"}, "not point == {tcp_rcv, t*l}", [4]bool{false, true, false, true}},
+		{[]string{"tcp_*"}, []string{"*_drop"}, "point == tcp_* and not point == *_drop", [4]bool{true, false, false, false}},
+		{[]string{"tcp_drop"}, []string{"*"}, "point == tcp_drop and not point == *", [4]bool{}},
+		{[]string{"and"}, []string{}, `point == "and"`, [4]bool{}},
+	}
+	for _, tt := range tests {
+		f, err := filter.Points(tt.include, tt.exclude)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.String() != tt.text {
+			t.Errorf("%s, want %s", f, tt.text)
+		}
+		if got := [4]bool{f.Match(at("tcp_rcv", 0x10)), f.Match(at("tcp_drop", 0)), f.Match(trap), f.Match(&event.Event{})}; got != tt.want {
+			t.Errorf("%s: %v, want %v", f, got, tt.want)
+		}
+	}
+}
+
+func TestWrongPoints(t *testing.T) {
+	const form = " is no drop point: it is a function, function+0x1a2 or a trap, with * for anything"
+	for name, want := range map[string]string{
+		"": `""` + form, "a b": `"a b"` + form, "a+x": `"a+x"` + form, "+0x1": `"+0x1"` + form, "(a)": `"(a)"` + form, "a\x1b": `"a\x1b"` + form,
+	} {
+		for _, lists := range [][2][]string{{{name}}, {nil, {name}}, {{"ok", name}, {"ok"}}} {
+			f, err := filter.Points(lists[0], lists[1])
+			var e *filter.Error
+			if f != nil || !errors.As(err, &e) || e.Reason != want {
+				t.Errorf("%q: %v, %v, want %s", name, f, err, want)
+			}
+		}
+	}
+}
+
+func TestNeeds(t *testing.T) {
+	tests := []struct {
+		text  string
+		given filter.Given
+		want  []string
+	}{
+		{"udp port 53 and host ::1 and reason A or udp.port 54", filter.Packet, []string{"udp.port", "host"}},
+		{"ip and arp and proto 1 and len 1 and symbol a", filter.Packet, nil},
+		{"ip and len > 1", filter.Packet | filter.Protocol | filter.Length, []string{"ip", "len"}},
+		{"inner ip", filter.Packet, []string{"inner.ip"}},
+		{"not stack ~ a and pid 1 and reason A", filter.Stack | filter.Running, []string{"stack", "pid"}},
+		{"iface lo or trap a or cookie 00", filter.Interface | filter.Trap | filter.Cookie, []string{"iface", "trap", "cookie"}},
+	}
+	for _, tt := range tests {
+		if got := parse(t, tt.text).Needs(tt.given); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.text, got, tt.want)
+		}
+	}
+	if got := parse(t, "port 1").NeedsPacket(); !slices.Equal(got, []string{"port"}) {
+		t.Errorf("port needs a packet for %q", got)
+	}
+}
+
+func TestCanMatch(t *testing.T) {
+	tests := map[string]bool{ // without bytes
+		"port 53": false, "not port 53": true, "port 53 or reason A": true, "port 53 and reason A": false,
+		"not (not port 53 or reason A)": false, "ip": true, "inner ip": false, "port 53 or host ::1": false, "symbol a": true,
+	}
+	for text, want := range tests {
+		if got := parse(t, text).CanMatch(filter.Packet); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	if parse(t, "ip").CanMatch(filter.Packet | filter.Protocol) {
+		t.Error("ip can match a drop of which nothing is known")
+	}
+}
