@@ -52,7 +52,9 @@ type Event struct {
 	Reason string // as the kernel names it; empty if it gave none
 	Packet Packet
 	Port   Port
+	Netns  Netns  // of the port, or else of the socket
 	Cookie []byte // of the tc or Open vSwitch action that dropped the packet
+	Owner  Owner
 	Task   Task
 
 	// Stack holds the calls that led to the drop, which is the first, at
@@ -82,6 +84,10 @@ func (e *Event) Clone() Event {
 	if e.Packet.Flow != nil {
 		flow := *e.Packet.Flow
 		c.Packet.Flow = &flow
+	}
+	if e.Owner.Socket != nil {
+		socket := *e.Owner.Socket
+		c.Owner.Socket = &socket
 	}
 	c.Raw = nil
 	return c
@@ -127,7 +133,8 @@ type Packet struct {
 	Flow     *Flow // what the headers in Data say; nil if they were not read
 }
 
-// Port is the interface that a packet came in by. Its namespace is not known.
+// Port is the interface that a packet came in by, or was to leave by. IfIndex is
+// one of its network namespace, which not every source knows.
 type Port struct {
 	IfIndex uint32 // 0 if not given
 	IfName  string // empty if not given

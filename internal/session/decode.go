@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"net/netip"
 	"time"
 
 	"dropwatch/internal/event"
@@ -38,6 +39,25 @@ func (d *decoder) fail(err error) {
 	if d.err == nil {
 		d.err, d.b = err, nil
 	}
+}
+
+// socket reads a socket, which is the caller's.
+func (d *decoder) socket() *event.Socket {
+	return &event.Socket{
+		Cookie: d.number(math.MaxUint64), Inode: d.number(math.MaxUint64),
+		Family: uint16(d.number(math.MaxUint16)), Protocol: uint16(d.number(math.MaxUint16)),
+		State: event.SocketState(d.number(math.MaxUint8)), Receiver: d.number(1) == 1,
+		Local: d.addrPort(), Remote: d.addrPort(),
+	}
+}
+
+func (d *decoder) addrPort() netip.AddrPort {
+	b := d.bytes()
+	addr, ok := netip.AddrFromSlice(b)
+	if !ok && len(b) > 0 {
+		d.fail(errRange)
+	}
+	return netip.AddrPortFrom(addr, uint16(d.number(math.MaxUint16)))
 }
 
 // restart empties the tables.

@@ -74,6 +74,12 @@
 //	                unread at the end, 3 what could not be decoded, 4 the ring of a
 //	                CPU, 5 full summaries, 6 lost summaries, 7 the filter in the
 //	                kernel, which is none
+//	22  namespace   inode number of the network namespace
+//	23  its name    a text
+//	24  cgroup      number of the control group
+//	25  its path    a text
+//	26  socket      cookie; inode; family; protocol; state; 1 if it is the receiver;
+//	                local and remote address: length, 0, 4 or 16; bytes; port
 //
 // # The end
 //

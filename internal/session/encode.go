@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -92,6 +93,21 @@ func (x *encoder) text(s string) {
 	x.size += stringCost + len(s)
 	x.number(uint64(len(s)))
 	x.buf = append(x.buf, s...)
+}
+
+// socket appends a socket.
+func (x *encoder) socket(s *event.Socket) {
+	receiver := uint64(0)
+	if s.Receiver {
+		receiver = 1
+	}
+	for _, n := range []uint64{s.Cookie, s.Inode, uint64(s.Family), uint64(s.Protocol), uint64(s.State), receiver} {
+		x.number(n)
+	}
+	for _, a := range []netip.AddrPort{s.Local, s.Remote} {
+		x.bytes(a.Addr().AsSlice())
+		x.number(uint64(a.Port()))
+	}
 }
 
 // frame appends a place in the code.

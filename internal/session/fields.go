@@ -104,6 +104,23 @@ var fields = [...]field{
 		func(x *encoder, e *event.Event) { x.place(e.Place) },
 		func(d *decoder, e *event.Event) { e.Kind, e.Place = event.Loss, d.place() },
 	},
+	{
+		func(e *event.Event) bool { return e.Netns.Inode != 0 },
+		func(x *encoder, e *event.Event) { x.number(uint64(e.Netns.Inode)) },
+		func(d *decoder, e *event.Event) { e.Netns.Inode = uint32(d.number(math.MaxUint32)) },
+	},
+	text(func(e *event.Event) *string { return &e.Netns.Name }),
+	{
+		func(e *event.Event) bool { return e.Owner.Cgroup.ID != 0 },
+		func(x *encoder, e *event.Event) { x.number(e.Owner.Cgroup.ID) },
+		func(d *decoder, e *event.Event) { e.Owner.Cgroup.ID = d.number(math.MaxUint64) },
+	},
+	text(func(e *event.Event) *string { return &e.Owner.Cgroup.Path }),
+	{
+		func(e *event.Event) bool { return e.Owner.Socket != nil },
+		func(x *encoder, e *event.Event) { x.socket(e.Owner.Socket) },
+		func(d *decoder, e *event.Event) { e.Owner.Socket = d.socket() },
+	},
 }
 
 // bit is a field that is true if it is in the set.

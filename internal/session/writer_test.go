@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"reflect"
 	"strings"
@@ -28,11 +29,18 @@ func fill(v reflect.Value) {
 			v.Set(reflect.ValueOf(time.Unix(1_795_231_701, 1)))
 			return
 		}
+		if v.Type() == reflect.TypeFor[netip.AddrPort]() {
+			v.Set(reflect.ValueOf(netip.MustParseAddrPort("[2001:db8::1]:9")))
+			return
+		}
 		for i := range v.NumField() {
 			if !apart[v.Type().Field(i).Name] {
 				fill(v.Field(i))
 			}
 		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		fill(v.Index(1))
