@@ -40,21 +40,20 @@ func appendBool(b []byte, key string, v bool) []byte {
 	return append(strconv.AppendBool(appendKey(b, key), v), ',')
 }
 
-func appendText(b []byte, key, text string) []byte { return appendElement(appendKey(b, key), text) }
+// appendWord appends one of our own words, which need no escape.
+func appendWord(b []byte, key, word string) []byte { return appendElement(appendKey(b, key), word) }
 
-// appendIfAny leaves out what is not known.
-func appendIfAny(b []byte, key, text string) []byte {
-	if text == "" {
-		return b
-	}
-	return appendText(b, key, text)
+func appendElement(b []byte, word string) []byte {
+	b = append(b, '"')
+	b = append(b, word...)
+	return append(b, '"', ',')
 }
 
-// appendElement appends a string. Terminals get nothing to obey: what is not
-// printable is escaped. Bytes that are no UTF-8, which JSON cannot hold, become
-// \x9b and the like, as in event.Escape.
-func appendElement(b []byte, text string) []byte {
-	b = append(b, '"')
+// appendText appends a text of others. Terminals get nothing to obey: what is
+// not printable is escaped. Bytes that are no UTF-8, which JSON cannot hold,
+// become \x9b and the like, as in event.Escape.
+func appendText(b []byte, key, text string) []byte {
+	b = append(appendKey(b, key), '"')
 	plain := 0 // where what needs no escape began
 	for i := 0; i < len(text); {
 		if c := text[i]; ' ' <= c && c < 0x7f && c != '"' && c != '\\' {
@@ -71,27 +70,37 @@ func appendElement(b []byte, text string) []byte {
 	return append(b, '"', ',')
 }
 
+// appendIfAny leaves out what is not known.
+func appendIfAny(b []byte, key, text string) []byte {
+	if text == "" {
+		return b
+	}
+	return appendText(b, key, text)
+}
+
 // appendRune appends r, which was found as bytes.
 func appendRune(b []byte, r rune, bytes string) []byte {
 	switch {
 	case r == '"' || r == '\\':
 		return append(b, '\\', bytes[0])
 	case r == utf8.RuneError && len(bytes) == 1:
-		return appendDigits(append(b, `\\x`...), uint64(bytes[0]), 2)
+		return appendHexadecimal(append(b, `\\x`...), uint64(bytes[0]), 2)
 	case unicode.IsPrint(r):
 		return append(b, bytes...)
 	case r > 0xffff:
 		high, low := utf16.EncodeRune(r)
-		b = appendDigits(append(b, `\u`...), uint64(high), 4)
-		return appendDigits(append(b, `\u`...), uint64(low), 4)
+		b = appendHexadecimal(append(b, `\u`...), uint64(high), 4)
+		return appendHexadecimal(append(b, `\u`...), uint64(low), 4)
 	}
-	return appendDigits(append(b, `\u`...), uint64(r), 4)
+	return appendHexadecimal(append(b, `\u`...), uint64(r), 4)
 }
 
-// appendDigits appends the last digits of n in hexadecimal.
-func appendDigits(b []byte, n uint64, digits int) []byte {
-	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
-		b = append(b, "0123456789abcdef"[n>>shift&0xf])
+const digits = "0123456789abcdef"
+
+// appendHexadecimal appends the last n digits of v.
+func appendHexadecimal(b []byte, v uint64, n int) []byte {
+	for shift := 4 * (n - 1); shift >= 0; shift -= 4 {
+		b = append(b, digits[v>>shift&0xf])
 	}
 	return b
 }
@@ -117,14 +126,14 @@ func appendQuoted(b []byte, key string, n uint64) []byte {
 func appendEtherType(b []byte, key string, t uint16) []byte {
 	switch t {
 	case 0x0800: // ETH_P_IP
-		return appendText(b, key, event.IPv4.String())
+		return appendWord(b, key, event.IPv4.String())
 	case 0x0806: // ETH_P_ARP
-		return appendText(b, key, event.ARP.String())
+		return appendWord(b, key, event.ARP.String())
 	case 0x86dd: // ETH_P_IPV6
-		return appendText(b, key, event.IPv6.String())
+		return appendWord(b, key, event.IPv6.String())
 	}
 	b = append(appendKey(b, key), `"0x`...)
-	return append(appendDigits(b, uint64(t), 4), '"', ',')
+	return append(appendHexadecimal(b, uint64(t), 4), '"', ',')
 }
 
 func appendAddr(b []byte, key string, a netip.Addr) []byte {
@@ -134,7 +143,7 @@ func appendAddr(b []byte, key string, a netip.Addr) []byte {
 func appendMAC(b []byte, key string, m event.MAC) []byte {
 	b = append(appendKey(b, key), '"')
 	for _, octet := range m {
-		b = append(appendDigits(b, uint64(octet), 2), ':')
+		b = append(b, digits[octet>>4], digits[octet&0xf], ':')
 	}
 	b[len(b)-1] = '"'
 	return append(b, ',')
@@ -149,17 +158,12 @@ type clock struct {
 
 func (c *clock) appendTime(b []byte, t time.Time) []byte {
 	if s := t.Unix(); c.text == nil || s != c.second {
-		c.second, c.text = s, t.UTC().AppendFormat(c.text[:0], "2006-01-02T15:04:05.")
+		c.second, c.text = s, t.UTC().AppendFormat(c.text[:0], "2006-01-02T15:04:05")
 	}
 	b = append(appendKey(b, "time"), '"')
 	b = append(b, c.text...)
-	b = appendFraction(b, t.Nanosecond())
+	point := len(b)
+	b = strconv.AppendInt(b, 1e9+int64(t.Nanosecond()), 10) // all nine digits, behind a 1
+	b[point] = '.'
 	return append(b, 'Z', '"', ',')
-}
-
-func appendFraction(b []byte, nsec int) []byte {
-	for digit := 100_000_000; digit > 0; digit /= 10 {
-		b = append(b, byte('0'+nsec/digit%10))
-	}
-	return b
 }

@@ -13,14 +13,14 @@ func appendFlow(b []byte, f *event.Flow) []byte {
 	b = appendNested(b, "inner", &f.Inner)
 	b = appendNested(b, "quoted", &f.Quoted)
 	if f.Stop.Why != event.Complete {
-		b = appendText(b, "stop", f.Stop.Why.String())
+		b = appendWord(b, "stop", f.Stop.Why.String())
 	}
 	return end(b, '}')
 }
 
 func appendTunnel(b []byte, t *event.Tunnel) []byte {
 	b = begin(b, "tunnel", '{')
-	b = appendText(b, "kind", t.Kind.String())
+	b = appendWord(b, "kind", t.Kind.String())
 	if t.HasID {
 		b = appendNumber(b, "id", uint64(t.ID))
 	}
@@ -58,7 +58,7 @@ func appendLink(b []byte, h *event.Headers) []byte {
 func appendNetwork(b []byte, h *event.Headers) []byte {
 	switch {
 	case h.Network != event.NoLayer:
-		b = appendText(b, "network", h.Network.String())
+		b = appendWord(b, "network", h.Network.String())
 	case h.Has(event.FieldEtherType):
 		b = appendEtherType(b, "network", h.EtherType)
 	}
@@ -88,7 +88,7 @@ func appendFragment(b []byte, h *event.Headers) []byte {
 func appendTransport(b []byte, h *event.Headers) []byte {
 	switch {
 	case h.Transport != event.NoLayer:
-		b = appendText(b, "transport", h.Transport.String())
+		b = appendWord(b, "transport", h.Transport.String())
 	case h.Has(event.FieldProtocol):
 		b = appendQuoted(b, "transport", uint64(h.Protocol))
 	}

@@ -60,7 +60,7 @@ func (s *Sink) Flush() error {
 
 // begin begins a line with what is in each.
 func (s *Sink) begin(b []byte, kind string, e *event.Event) []byte {
-	b = appendText(append(b, '{'), "kind", kind)
+	b = appendWord(append(b, '{'), "kind", kind)
 	return s.clock.appendTime(b, e.Time)
 }
 
@@ -78,7 +78,7 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 		b = appendBool(b, "unseen", true)
 	}
 	if e.Origin != event.Unstated {
-		b = appendText(b, "origin", e.Origin.String())
+		b = appendWord(b, "origin", e.Origin.String())
 	}
 	b = appendWhere(b, &e.Where)
 	b = appendIfAny(b, "reason", e.Reason)
@@ -175,7 +175,7 @@ func appendBytes(b []byte, p *event.Packet) []byte {
 	if p.Link == event.LinkRaw {
 		link = "raw"
 	}
-	return appendHex(appendText(b, "link", link), "packet", p.Data)
+	return appendHex(appendWord(b, "link", link), "packet", p.Data)
 }
 
 // Names of the numbers of summaries, which are in no place of their own.
@@ -190,11 +190,11 @@ func (s *Sink) appendLoss(b []byte, e *event.Event) []byte {
 	b = s.begin(b, "loss", e)
 	switch e.Place {
 	case event.FullSummary:
-		b = appendText(appendNumber(b, "summaries", e.Count), "place", fullSummaries)
+		b = appendWord(appendNumber(b, "summaries", e.Count), "place", fullSummaries)
 	case event.LostSummary:
-		b = appendText(appendNumber(b, "summaries", e.Count), "place", lostSummaries)
+		b = appendWord(appendNumber(b, "summaries", e.Count), "place", lostSummaries)
 	default:
-		b = appendText(appendNumber(b, "count", e.Count), "place", lossPlace(e.Place))
+		b = appendWord(appendNumber(b, "count", e.Count), "place", lossPlace(e.Place))
 	}
 	return finish(b)
 }
