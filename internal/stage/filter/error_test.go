@@ -66,7 +66,7 @@ func TestErrors(t *testing.T) {
 		{"icmp.type ecko-request", 11, "ecko-request", `"ecko-request" is no icmp.type: it is a number from 0 to 255, or a name such as echo-request, echo-reply or unreachable; is echo-request meant?`},
 		{"proto apr", 7, "apr", `"apr" is no proto: it is a number from 0 to 0xffff, or a name such as ipv4, ipv6 or arp; is arp meant?`},
 		{"tcp.flags has syn+foo", 15, "syn+foo", `"syn+foo" is no tcp.flags: it is flags such as syn or syn+ack: fin, syn, rst, psh, ack, urg, ece or cwr`},
-		{"tcp.flags has 0", 15, "0", "every packet has no flag: write tcp.flags == 0"},
+		{"tcp.flags has 0", 15, "0", "no flag is named: for a packet without any write tcp.flags == 0"},
 		{"host example.com", 6, "example.com", `"example.com" is no address: it is an address or a network such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32`},
 		{"net 10.0.0.0/33", 5, "10.0.0.0/33", `"10.0.0.0/33" is no address: it is an address or a network such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32`},
 		{"src fe80::1%lo", 5, "fe80::1%lo", `"fe80::1%lo" is no address: it is an address or a network such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32`},

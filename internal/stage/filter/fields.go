@@ -61,24 +61,24 @@ func upTo8(get values[uint64], known ...named) kind {
 
 // layer is whether a packet has a header of that layer.
 func layer(l event.Layer) kind {
-	return yesNo{func(_ *event.Event, h *event.Headers) bool { return h.Transport == l }}
+	return yesNo{is: func(_ *event.Event, h *event.Headers) bool { return h.Transport == l }}
 }
 
 // tunneled is whether a packet is in such a tunnel.
 func tunneled(l event.Layer) kind {
-	return yesNo{func(e *event.Event, _ *event.Headers) bool {
+	return yesNo{is: func(e *event.Event, _ *event.Headers) bool {
 		return e.Packet.Flow != nil && e.Packet.Flow.Tunnel.Kind == l
 	}}
 }
 
 // flag is a field of headers that is yes or no.
 func flag(f event.Fields, get func(*event.Headers) bool) kind {
-	return yesNo{func(_ *event.Event, h *event.Headers) bool { return h.Has(f) && get(h) }}
+	return yesNo{is: func(_ *event.Event, h *event.Headers) bool { return h.Has(f) && get(h) }}
 }
 
 // attribute is one of the drop, that is yes or no.
 func attribute(get func(*event.Event) bool) kind {
-	return yesNo{func(e *event.Event, _ *event.Headers) bool { return get(e) }}
+	return yesNo{is: func(e *event.Event, _ *event.Headers) bool { return get(e) }}
 }
 
 // fields are those of the drop, and then those of its packet, from the link to
@@ -132,7 +132,7 @@ var dropFields = []field{
 		kind: attribute(func(e *event.Event) bool { return e.Unseen })},
 	{name: "packet", help: "bytes of the packet are there", given: Packet,
 		kind: attribute(func(e *event.Event) bool { return e.Packet.HasData })},
-	{name: "decoded", help: "where reading its headers ended", given: Packet,
+	{name: "decoded", help: "its headers are", given: Packet,
 		kind: integer{known: stops, only: true, get: one(func(e *event.Event) (uint64, bool) {
 			if e.Packet.Flow == nil {
 				return 0, false
@@ -195,7 +195,7 @@ var linkFields = []field{
 		kind: integer{max: math.MaxUint16, known: ethertypes, hex: true, get: number(event.FieldVLAN, func(h *event.Headers) uint16 { return h.VLAN[0].TPID })}},
 	{name: "vlan.dei", help: "the outer tag allows dropping", kind: flag(event.FieldVLAN, func(h *event.Headers) bool { return h.VLAN[0].DEI })},
 	{name: "vlan.priority", help: "of the outer tag", kind: integer{max: 7, get: number(event.FieldVLAN, func(h *event.Headers) uint8 { return h.VLAN[0].Priority })}},
-	{name: "arp", help: "ARP", given: Protocol | Packet, kernel: "protocol", kind: carried{0x0806, event.ARP}},
+	{name: "arp", help: "ARP", given: Protocol | Packet, kernel: "protocol", kind: carried{proto: 0x0806, layer: event.ARP}},
 	{name: "arp.op", aliases: []string{"arp.opcode"}, help: "operation",
 		kind: integer{max: math.MaxUint16, known: arpOps, get: number(event.FieldARPOp, func(h *event.Headers) uint16 { return h.ARPOp })}},
 	{name: "arp.src", aliases: []string{"arp.src.proto_ipv4"}, help: "IPv4 address of the sender", kind: address{of(event.ARP, srcAddr)}},
@@ -220,7 +220,7 @@ var networkFields = []field{
 }
 
 var ipFields = []field{
-	{name: "ip", aliases: []string{"ipv4"}, help: "IPv4", given: Protocol | Packet, kernel: "protocol", kind: carried{0x0800, event.IPv4}},
+	{name: "ip", aliases: []string{"ipv4"}, help: "IPv4", given: Protocol | Packet, kernel: "protocol", kind: carried{proto: 0x0800, layer: event.IPv4}},
 	{name: "ip.src", help: "IPv4 source", kind: address{of(event.IPv4, srcAddr)}},
 	{name: "ip.dst", help: "IPv4 destination", kind: address{of(event.IPv4, dstAddr)}},
 	{name: "ip.addr", help: "either of them", kind: address{of(event.IPv4, anyAddr)}},
@@ -236,7 +236,7 @@ var ipFields = []field{
 }
 
 var ipv6Fields = []field{
-	{name: "ip6", aliases: []string{"ipv6"}, help: "IPv6", given: Protocol | Packet, kernel: "protocol", kind: carried{0x86dd, event.IPv6}},
+	{name: "ip6", aliases: []string{"ipv6"}, help: "IPv6", given: Protocol | Packet, kernel: "protocol", kind: carried{proto: 0x86dd, layer: event.IPv6}},
 	{name: "ipv6.src", help: "IPv6 source", kind: address{of(event.IPv6, srcAddr)}},
 	{name: "ipv6.dst", help: "IPv6 destination", kind: address{of(event.IPv6, dstAddr)}},
 	{name: "ipv6.addr", help: "either of them", kind: address{of(event.IPv6, anyAddr)}},

@@ -193,6 +193,8 @@ func TestString(t *testing.T) {
 		"src or dst port 80-90":                    "port == 80-90",
 		"src and dst net 10.1.2.3/8 or arp":        "src == 10.0.0.0/8 and dst == 10.0.0.0/8 or arp",
 		"not src and dst host ::1":                 "not (src == ::1 and dst == ::1)",
+		"src || dst port 53 && (src && dst ::1)":   "port == 53 and src == ::1 and dst == ::1",
+		"(src or dst) || src && ip":                "src or dst or src and ip",
 		"src or dst":                               "src or dst",
 		"src or dst and arp":                       "src or dst and arp",
 		"(src or dst) and arp":                     "(src or dst) and arp",

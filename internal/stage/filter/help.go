@@ -65,10 +65,11 @@ A comparison is a FIELD, an operator and a VALUE:
   FIELD in {VALUE, ...}  is one of them; a range 1-9 is a value of numbers
   FIELD ~ REGEXP         fits the regular expression; !~ does not
   FIELD has FLAG+FLAG    has all these flags, and perhaps others
+  stack has FUNCTION     it is one of the stack
 What a drop does not have compares false, with every operator, so that not
 before it is true. A field of several values, such as port, compares true
 if one of them does, and with != if none is equal. A * in a name stands for
-anything. Quote a value with spaces or signs: iface "a b", symbol ~ "a|b".
+anything. Quote a value with spaces or signs in it: comm "my task (1)".
 
 The words of pcap-filter work as there:
   [ip|ip6|arp] [src|dst] host ADDRESS     net NETWORK/BITS
@@ -76,9 +77,9 @@ The words of pcap-filter work as there:
   src or dst ..., src and dst ...         src ADDRESS
   ip proto NAME, ether proto NAME         ether [src|dst|host] MAC
   ip, ip6, arp, tcp, udp, sctp, icmp, icmp6, vlan [ID], less N, greater N
-They ignore VLAN tags and do not open tunnels. Before them and any field of
-a packet, inner means the packet in the tunnel, and quoted the one that an ICMP
-error is about: inner udp port 53, quoted.host == 192.0.2.1.
+Unlike there they look behind VLAN tags. Before them and any field of a packet,
+inner means the packet in the tunnel, and quoted the one that an ICMP error is
+about: inner udp port 53, quoted.host == 192.0.2.1.
 `
 
 // Help explains the language, in lines of at most 80 columns.

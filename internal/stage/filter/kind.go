@@ -15,27 +15,29 @@ type kind interface {
 	bind(l *leaf)
 }
 
+// A noValue is what a kind has whose fields are compared with nothing.
+type noValue struct{}
+
+func (noValue) ops() []op               { return nil }
+func (noValue) form() string            { return "yes or no, and takes no value" }
+func (noValue) names() []string         { return nil }
+func (noValue) add(*leaf, token) string { return "" }
+
 // A yesNo is a field that is there or not.
 type yesNo struct {
+	noValue
 	is func(*event.Event, *event.Headers) bool
 }
 
-func (yesNo) ops() []op               { return nil }
-func (yesNo) form() string            { return "yes or no, and takes no value" }
-func (yesNo) names() []string         { return nil }
-func (yesNo) add(*leaf, token) string { return "" }
-func (k yesNo) bind(l *leaf)          { l.test = k.is }
+func (k yesNo) bind(l *leaf) { l.test = k.is }
 
-// A carried is whether the packet is of an ethertype.
+// A carried is whether the packet is of an ethertype, which the kernel may tell
+// without its bytes.
 type carried struct {
+	noValue
 	proto uint16
 	layer event.Layer
 }
-
-func (carried) ops() []op               { return nil }
-func (carried) form() string            { return yesNo{}.form() }
-func (carried) names() []string         { return nil }
-func (carried) add(*leaf, token) string { return "" }
 
 func (k carried) bind(l *leaf) {
 	if l.scope != outermost {

@@ -220,7 +220,7 @@ func (k bits) add(l *leaf, t token) string {
 		set |= n
 	}
 	if set == 0 && l.op == has {
-		return fmt.Sprintf("every packet has no flag: write %s == 0", l.name())
+		return fmt.Sprintf("no flag is named: for a packet without any write %s == 0", l.name())
 	}
 	l.numbers = append(l.numbers, span{set, set})
 	l.values = append(l.values, k.show(set))

@@ -32,8 +32,7 @@ func (p *parser) next() token {
 
 // accept takes the next token if it is one of these words or symbols.
 func (p *parser) accept(texts ...string) bool {
-	t := p.peek()
-	ok := (t.kind == word || t.kind == symbol) && slices.Contains(texts, strings.ToLower(t.text))
+	ok := p.isNext(0, texts)
 	if ok {
 		p.next()
 	}
@@ -53,17 +52,23 @@ func (p *parser) expression() (node, error) {
 		return nil, err
 	}
 	if t := p.peek(); t.kind != end {
-		return nil, p.fail(t, "%s is not expected here: join comparisons with and, or", quoteForError(t.text))
+		return nil, p.unexpected(t)
 	}
 	return n, nil
 }
 
-func (p *parser) or() (node, error) { return p.joined(true, p.and, "or", "||") }
+func (p *parser) unexpected(t token) error {
+	return p.fail(t, "%s is not expected here: join comparisons with and, or", quoteForError(t.text))
+}
 
-func (p *parser) and() (node, error) { return p.joined(false, p.not, "and", "&&") }
+var andWords, orWords = []string{"and", "&&"}, []string{"or", "||"}
+
+func (p *parser) or() (node, error) { return p.joined(true, p.and, orWords) }
+
+func (p *parser) and() (node, error) { return p.joined(false, p.not, andWords) }
 
 // joined reads operands with one of the words between them.
-func (p *parser) joined(or bool, operand func() (node, error), words ...string) (node, error) {
+func (p *parser) joined(or bool, operand func() (node, error), words []string) (node, error) {
 	var nodes []node
 	for {
 		n, err := operand()
@@ -111,7 +116,7 @@ func (p *parser) primary() (node, error) {
 		if t.kind == end {
 			return nil, p.fail(open, "this parenthesis is not closed")
 		}
-		return nil, p.fail(t, "%s is not expected here: join comparisons with and, or", quoteForError(t.text))
+		return nil, p.unexpected(t)
 	}
 	return n, nil
 }
@@ -226,18 +231,19 @@ func (p *parser) scoped(s *subject) string {
 	return name
 }
 
-// isNext says whether the token that is so many further on is one of the words.
+// isNext says whether the token that is so many further on is one of the words
+// or symbols.
 func (p *parser) isNext(further int, words []string) bool {
 	if further >= len(p.tokens) {
 		return false
 	}
 	t := p.tokens[further]
-	return t.kind == word && slices.Contains(words, strings.ToLower(t.text))
+	return (t.kind == word || t.kind == symbol) && slices.Contains(words, strings.ToLower(t.text))
 }
 
 // directed reads what may follow src or dst, also as in src or dst port.
 func (p *parser) directed(s *subject, direction string) {
-	and, or := p.isNext(0, []string{"and"}), p.isNext(0, []string{"or"})
+	and, or := p.isNext(0, andWords), p.isNext(0, orWords)
 	pair := (and || or) && p.isNext(1, directions) && !p.endsAt(2)
 	if pair {
 		p.next()
@@ -259,9 +265,8 @@ func (p *parser) directed(s *subject, direction string) {
 
 // endsAt says that a comparison would end before a token.
 func (p *parser) endsAt(further int) bool {
-	t := p.tokens[min(further, len(p.tokens)-1)]
-	return t.kind == end || t.kind == symbol && slices.Contains([]string{")", "&&", "||"}, t.text) ||
-		p.isNext(further, []string{"and", "or"})
+	return further >= len(p.tokens) || p.tokens[further].kind == end ||
+		p.isNext(further, andWords) || p.isNext(further, orWords) || p.isNext(further, []string{")"})
 }
 
 // endpoint names the field of a host or a port, without its prefix.
