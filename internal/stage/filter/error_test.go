@@ -75,6 +75,7 @@ func TestErrors(t *testing.T) {
 		{"point a+b", 7, "a+b", `"a+b" is no drop point: it is a function, function+0x1a2 or a trap, with * for anything`},
 		{"symbol ~ a(", 10, "a(", "no regexp: missing closing ): `a(`"},
 		{"reason == 3", 11, "3", "the numbers of reasons differ between kernels: give a name such as NO_SOCKET"},
+		{"reason SKB_DROP_REASON_3", 8, "SKB_DROP_REASON_3", "the numbers of reasons differ between kernels: give a name such as NO_SOCKET"},
 		{`reason == ""`, 11, `""`, "no text is no reason: for a drop without one write not reason"},
 		{strings.Repeat("(", 201) + "ip", 201, "(", "nested more than 200 deep"},
 		{strings.Repeat("not ", 201) + "ip", 801, "not", "nested more than 200 deep"},

@@ -15,9 +15,9 @@ type field struct {
 	name     string
 	aliases  []string
 	help     string
-	given    Given // any of these gives it; 0: every source does
-	headers  bool  // the packet in a tunnel, and one that is quoted, have it too
-	kernel   string
+	given    Given  // any of these gives it; 0: every source does
+	headers  bool   // the packet in a tunnel, and one that is quoted, have it too
+	kernel   string // its name in the trace event skb:kfree_skb, which may tell
 	byNumber string // the field that a number is compared with
 	kind     kind
 }

@@ -138,6 +138,6 @@ func (f *Filter) Needs(g Given) (names []string) {
 // packet can give.
 func (f *Filter) NeedsPacket() []string { return f.Needs(Packet) }
 
-// CanMatch says whether a drop may be wanted of which nothing of lacking is
-// known.
+// CanMatch says whether f may want a drop of which nothing in lacking is known.
+// If not, a source that does not give it has nothing to show.
 func (f *Filter) CanMatch(lacking Given) bool { return f == nil || f.root.can(true, lacking) }

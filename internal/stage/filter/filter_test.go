@@ -216,6 +216,8 @@ func TestString(t *testing.T) {
 		"Quoted.TCP.Flags has SYN":                 "quoted.tcp.flags has syn",
 		"inner ip6 host 2001:DB8::1":               "inner.ipv6.addr == 2001:db8::1",
 		"proto 0x88cc or proto 0x1234":             "proto == lldp or proto == 0x1234",
+		"reason SKB_DROP_REASON_SKB_DROP_REASON_A": "reason == A",
+		"reason {SKB_DROP_REASON_0X0A, 0X2*}":      "reason == {0xa, 0x2*}",
 		"reason 0X0020005":                         "reason == 0x20005",
 		"pc 4096":                                  "pc == 0x1000",
 		"point A+564":                              "point == A+0x234",

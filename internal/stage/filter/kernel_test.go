@@ -80,7 +80,7 @@ func everyOther(n int) string {
 func TestKernelIsNecessary(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	accepted, rejected := 0, 0
-	for range 20000 {
+	for range 8000 {
 		f := parse(t, randomExpression(r, 4))
 		number, reasons := known, true
 		if r.IntN(4) == 0 {

@@ -69,18 +69,27 @@ func (k label) addRegexp(l *leaf, text string) string {
 	return ""
 }
 
-// reasonName gives the name of a reason as the kernel has it: in capitals,
-// without SKB_DROP_REASON_, or 0x20005 for one that it has no name for.
+// reasonPrefix is what enum skb_drop_reason has before every name.
+const reasonPrefix = "SKB_DROP_REASON_"
+
+// reasonName gives the name of a reason as the kernel has it: in capitals and
+// without a prefix, or 0x20005 for one that it has no name for.
 func reasonName(text string) (name, reason string) {
-	if digits, ok := strings.CutPrefix(strings.ToLower(text), "0x"); ok {
-		if n, err := strconv.ParseUint(digits, 16, 64); err == nil {
-			return "0x" + strconv.FormatUint(n, 16), ""
-		}
+	name = strings.ToUpper(text)
+	for strings.HasPrefix(name, reasonPrefix) {
+		name = name[len(reasonPrefix):]
 	}
-	if isDigits(text) {
+	if isDigits(name) {
 		return "", "the numbers of reasons differ between kernels: give a name such as NO_SOCKET"
 	}
-	return strings.TrimPrefix(strings.ToUpper(text), "SKB_DROP_REASON_"), ""
+	digits, ok := strings.CutPrefix(name, "0X")
+	if !ok {
+		return name, ""
+	}
+	if n, err := strconv.ParseUint(digits, 16, 64); err == nil {
+		return "0x" + strconv.FormatUint(n, 16), ""
+	}
+	return "0x" + strings.ToLower(digits), ""
 }
 
 func (k label) bind(l *leaf) {
