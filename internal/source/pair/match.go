@@ -55,7 +55,6 @@ type matcher struct {
 	stack     []event.Frame   // of an event
 	latest    int64           // time of a drop that was given out
 
-	timer  *time.Timer
 	ticks  uint64
 	armed  bool   // a tick will come
 	over   bool   // and none after the end
@@ -70,10 +69,7 @@ const (
 )
 
 func newMatcher(out pipeline.Output, stop func()) *matcher {
-	m := &matcher{out: out, stop: stop, drops: newBook[seen](), shown: newBook[struct{}](), settled: 1}
-	m.timer = time.AfterFunc(tick, m.tick)
-	m.armed = true
-	return m
+	return &matcher{out: out, stop: stop, drops: newBook[seen](), shown: newBook[struct{}](), settled: 1}
 }
 
 // packets is the Output for the source of packets.
@@ -231,7 +227,7 @@ func (m *matcher) due(d *entry[seen]) bool {
 func (m *matcher) arm() {
 	if !m.armed {
 		m.armed = true
-		m.timer.Reset(tick)
+		time.AfterFunc(tick, m.tick)
 	}
 }
 
@@ -305,9 +301,11 @@ func (m *matcher) finish(err error, packetsLost bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.over = true
-	m.timer.Stop()
 	for m.settled < m.drops.last {
 		m.settle()
+	}
+	if m.err != nil { // drops that packets would have claimed were not taken
+		m.unclaimed = 0
 	}
 	if !errors.Is(err, m.err) {
 		err = pipeline.Also(m.err, err)

@@ -1,0 +1,168 @@
+package pair_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/source/pair"
+)
+
+// A step is what a source does at a time after its beginning, which it was told
+// or, if it is late, as soon as it can.
+type step struct {
+	after time.Duration
+	do    func(pipeline.Output) error
+}
+
+// A feed is a source that follows a plan, and in the end another one.
+type feed struct {
+	plan, last []step
+	err        error // of its own, at the end of the plan
+	ended      time.Time
+}
+
+func (f *feed) Run(ctx context.Context, out pipeline.Output) error {
+	defer func() { f.ended = time.Now() }()
+	err := f.follow(ctx, f.plan, out)
+	if err == nil && f.err == nil {
+		<-ctx.Done()
+	}
+	if last := f.follow(context.Background(), f.last, out); err == nil {
+		err = last
+	}
+	return pipeline.Also(err, f.err)
+}
+
+func (f *feed) follow(ctx context.Context, plan []step, out pipeline.Output) error {
+	began := time.Now()
+	for _, s := range plan {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(s.after - time.Since(began)):
+		}
+		if err := s.do(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func emit(e event.Event) func(pipeline.Output) error {
+	return func(out pipeline.Output) error { return out.Emit(&e) }
+}
+
+func flush(out pipeline.Output) error { return out.Flush() }
+
+// freed is the drop of a packet at a place and time, as the source of all tells
+// of it; packet as the source of packets does.
+func freed(pc uint64, at time.Time) event.Event {
+	return event.Event{
+		Time: at, Stamped: true, Count: 1, Single: true, Reason: "NO_SOCKET",
+		Where:  event.Where{Frame: event.Frame{PC: pc}, HasPC: true},
+		Packet: event.Packet{Proto: 0x0800, HasProto: true},
+		Task:   event.Task{Known: true, CPU: 1, PID: 7, TID: 8},
+		Stack:  []event.Frame{{PC: pc}, {PC: 0xff}},
+	}
+}
+
+func packet(pc uint64, at time.Time) event.Event {
+	e := freed(pc, at)
+	e.Task, e.Stack = event.Task{}, nil
+	e.Packet.Data, e.Packet.HasData = []byte("bytes"), true
+	return e
+}
+
+func lost(at event.Place, n uint64) event.Event {
+	return event.Event{Kind: event.Loss, Count: n, Place: at}
+}
+
+// ledger is one of drops that were shown and of losses.
+func ledger(shown uint64, losses ...event.Event) event.Ledger {
+	l := event.Ledger{Shown: shown}
+	for i := range losses {
+		l.Add(&losses[i])
+	}
+	return l
+}
+
+// A record is an Output that keeps what it is given.
+type record struct {
+	mu     sync.Mutex
+	got    []event.Event
+	at     []time.Time // when it was given
+	ledger event.Ledger
+	flushd time.Time // last
+	limit  int       // drops to take before failing with err; 0: all
+	err    error
+	slow   time.Duration // each takes
+}
+
+func (r *record) Emit(e *event.Event) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	time.Sleep(r.slow)
+	r.ledger.Add(e)
+	r.got, r.at = append(r.got, e.Clone()), append(r.at, time.Now())
+	if e.Kind == event.Drop && r.limit > 0 && r.ledger.Shown >= uint64(r.limit) {
+		return r.err
+	}
+	return nil
+}
+
+func (r *record) Flush() error {
+	r.flushd = time.Now()
+	return nil
+}
+
+// describe gives the events, a word for each.
+func (r *record) describe() (words []string) {
+	for _, e := range r.got {
+		switch {
+		case e.Kind == event.Loss:
+			words = append(words, fmt.Sprintf("lost %d %v", e.Count, e.Place))
+		case e.Unseen:
+			words = append(words, fmt.Sprintf("unseen %x", e.Where.PC))
+		case e.Task.Known:
+			words = append(words, fmt.Sprintf("packet %x of %d", e.Where.PC, e.Task.TID))
+		default:
+			words = append(words, fmt.Sprintf("packet %x", e.Where.PC))
+		}
+	}
+	return words
+}
+
+// A rig is two feeds and what becomes of them in a bubble of its own time.
+type rig struct {
+	packets, all feed
+	out          record
+	warned       error
+	devices      bool
+	began        time.Time
+}
+
+// run runs the pair for a time and gives its error.
+func (r *rig) run(t *testing.T, d time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	s := pair.New(&r.packets, &r.all)
+	s.Warn, s.Devices = func(err error) { r.warned = errors.Join(r.warned, err) }, r.devices
+	return s.Run(ctx, &r.out)
+}
+
+// inTime runs do with a rig whose time begins now.
+func inTime(t *testing.T, do func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { do(t, &rig{began: time.Now()}) })
+}
+
+// at is a time of the rig.
+func (r *rig) at(d time.Duration) time.Time { return r.began.Add(d) }
