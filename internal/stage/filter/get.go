@@ -1,0 +1,142 @@
+package filter
+
+import (
+	"net/netip"
+
+	"dropwatch/internal/event"
+)
+
+// The attributes of a drop.
+var (
+	reason  = text(func(e *event.Event) string { return e.Reason })
+	trap    = text(func(e *event.Event) string { return e.Where.Trap })
+	group   = text(func(e *event.Event) string { return e.Where.TrapGroup })
+	ifName  = text(func(e *event.Event) string { return e.Port.IfName })
+	comm    = text(func(e *event.Event) string { return e.Task.Comm })
+	count   = one(func(e *event.Event) (uint64, bool) { return e.Count, true })
+	pc      = one(func(e *event.Event) (uint64, bool) { return e.Where.PC, e.Where.HasPC })
+	origin  = one(func(e *event.Event) (uint64, bool) { return uint64(e.Origin), e.Origin < event.Unstated })
+	ifIndex = one(func(e *event.Event) (uint64, bool) { return uint64(e.Port.IfIndex), e.Port.IfIndex != 0 })
+	pid     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.PID), e.Task.Known })
+	tid     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.TID), e.Task.Known })
+	cpu     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.CPU), e.Task.Known })
+	cookie  = one(func(e *event.Event) ([]byte, bool) { return e.Cookie, len(e.Cookie) > 0 })
+
+	function = text(func(e *event.Event) string {
+		symbol, _, _, _ := e.Where.Name()
+		return symbol
+	})
+	module = text(func(e *event.Event) string {
+		_, _, module, _ := e.Where.Name()
+		return module
+	})
+	offset = one(func(e *event.Event) (uint64, bool) {
+		_, offset, _, ok := e.Where.Name()
+		return offset, ok
+	})
+
+	decoded = one(func(e *event.Event) (uint64, bool) {
+		if e.Packet.Flow == nil {
+			return 0, false
+		}
+		return uint64(e.Packet.Flow.Stop.Why), true
+	})
+	tunnel = one(func(e *event.Event) (uint64, bool) {
+		if e.Packet.Flow == nil {
+			return 0, false
+		}
+		kind := e.Packet.Flow.Tunnel.Kind
+		return uint64(kind), kind != event.NoLayer
+	})
+	tunnelID = one(func(e *event.Event) (uint64, bool) {
+		if e.Packet.Flow == nil {
+			return 0, false
+		}
+		t := &e.Packet.Flow.Tunnel
+		return uint64(t.ID), t.HasID
+	})
+)
+
+// The fields of headers.
+var (
+	ethDst  = header(event.FieldEthDst, func(h *event.Headers) event.MAC { return h.EthDst })
+	ethSrc  = header(event.FieldEthSrc, func(h *event.Headers) event.MAC { return h.EthSrc })
+	ethType = number(event.FieldEtherType, func(h *event.Headers) uint16 { return h.EtherType })
+
+	outerID       = number(event.FieldVLAN, func(h *event.Headers) uint16 { return h.VLAN[0].ID })
+	outerTPID     = number(event.FieldVLAN, func(h *event.Headers) uint16 { return h.VLAN[0].TPID })
+	outerPriority = number(event.FieldVLAN, func(h *event.Headers) uint8 { return h.VLAN[0].Priority })
+	innerID       = number(event.FieldVLANInner, func(h *event.Headers) uint16 { return h.VLAN[1].ID })
+
+	arpOp  = number(event.FieldARPOp, func(h *event.Headers) uint16 { return h.ARPOp })
+	arpSrc = header(event.FieldARPSrc, func(h *event.Headers) event.MAC { return h.ARPSrc })
+	arpDst = header(event.FieldARPDst, func(h *event.Headers) event.MAC { return h.ARPDst })
+
+	srcAddr    = header(event.FieldSrc, func(h *event.Headers) netip.Addr { return h.Src })
+	dstAddr    = header(event.FieldDst, func(h *event.Headers) netip.Addr { return h.Dst })
+	anyAddr    = either(srcAddr, dstAddr)
+	ttl        = number(event.FieldTTL, func(h *event.Headers) uint8 { return h.TTL })
+	dscp       = number(event.FieldTOS, func(h *event.Headers) uint8 { return h.DSCP })
+	ecn        = number(event.FieldTOS, func(h *event.Headers) uint8 { return h.ECN })
+	protocol   = number(event.FieldProtocol, func(h *event.Headers) uint8 { return h.Protocol })
+	extensions = number(event.FieldProtocol, func(h *event.Headers) uint8 { return h.Extensions })
+	totalLen   = number(event.FieldTotalLen, func(h *event.Headers) uint32 { return h.TotalLen })
+	fragID     = number(event.FieldFragmentID, func(h *event.Headers) uint32 { return h.FragmentID })
+	fragOffset = number(event.FieldFragment, func(h *event.Headers) uint16 { return h.FragmentOffset })
+	flowLabel  = number(event.FieldFlowLabel, func(h *event.Headers) uint32 { return h.FlowLabel })
+
+	srcPort  = number(event.FieldSrcPort, func(h *event.Headers) uint16 { return h.SrcPort })
+	dstPort  = number(event.FieldDstPort, func(h *event.Headers) uint16 { return h.DstPort })
+	anyPort  = either(srcPort, dstPort)
+	flags    = number(event.FieldTCPFlags, func(h *event.Headers) event.TCPFlags { return h.TCPFlags })
+	seq      = number(event.FieldSeq, func(h *event.Headers) uint32 { return h.Seq })
+	ack      = number(event.FieldAck, func(h *event.Headers) uint32 { return h.Ack })
+	window   = number(event.FieldWindow, func(h *event.Headers) uint16 { return h.Window })
+	udpLen   = number(event.FieldUDPLen, func(h *event.Headers) uint16 { return h.UDPLen })
+	chunk    = number(event.FieldSCTPChunk, func(h *event.Headers) uint8 { return h.SCTPChunk })
+	sctpTag  = number(event.FieldSCTPTag, func(h *event.Headers) uint32 { return h.SCTPTag })
+	spi      = number(event.FieldSPI, func(h *event.Headers) uint32 { return h.SPI })
+	icmpType = number(event.FieldICMPType, func(h *event.Headers) uint8 { return h.ICMPType })
+	icmpCode = number(event.FieldICMPCode, func(h *event.Headers) uint8 { return h.ICMPCode })
+	icmpID   = number(event.FieldICMPID, func(h *event.Headers) uint16 { return h.ICMPID })
+	icmpSeq  = number(event.FieldICMPSeq, func(h *event.Headers) uint16 { return h.ICMPSeq })
+	icmpMTU  = number(event.FieldMTU, func(h *event.Headers) uint32 { return h.MTU })
+)
+
+// What of headers is yes or no.
+var (
+	isBroadcast = flag(event.FieldEthDst, func(h *event.Headers) bool {
+		return h.EthDst == event.MAC{255, 255, 255, 255, 255, 255}
+	})
+	isMulticast  = flag(event.FieldEthDst, func(h *event.Headers) bool { return h.EthDst[0]&1 != 0 })
+	dropEligible = flag(event.FieldVLAN, func(h *event.Headers) bool { return h.VLAN[0].DEI })
+	isFragment   = flag(event.FieldFragment, func(h *event.Headers) bool { return h.MoreFragments || h.FragmentOffset > 0 })
+	dontFragment = flag(event.FieldFragment, func(h *event.Headers) bool { return h.DontFragment })
+)
+
+// moreFragments is whether a further one follows.
+func moreFragments(l event.Layer) kind {
+	return flag(event.FieldFragment, func(h *event.Headers) bool { return h.Network == l && h.MoreFragments })
+}
+
+// layer is whether a packet has a header of that layer.
+func layer(l event.Layer) kind {
+	return yesNo{is: func(_ *event.Event, h *event.Headers) bool { return h.Transport == l }}
+}
+
+// tunneled is whether a packet is in such a tunnel.
+func tunneled(l event.Layer) kind {
+	return yesNo{is: func(e *event.Event, _ *event.Headers) bool {
+		return e.Packet.Flow != nil && e.Packet.Flow.Tunnel.Kind == l
+	}}
+}
+
+// flag is a field of headers that is yes or no.
+func flag(f event.Fields, get func(*event.Headers) bool) kind {
+	return yesNo{is: func(_ *event.Event, h *event.Headers) bool { return h.Has(f) && get(h) }}
+}
+
+// attribute is one of the drop, that is yes or no.
+func attribute(get func(*event.Event) bool) kind {
+	return yesNo{is: func(e *event.Event, _ *event.Headers) bool { return get(e) }}
+}
