@@ -67,7 +67,7 @@ type library struct {
 // that is confined.
 var libraries = []library{
 	{imports: "github.com/mdlayher/...", by: []string{"netlink", "internal/counters"}, reason: "netlink hides how we talk to the kernel"},
-	{imports: "github.com/cilium/ebpf/...", by: []string{"internal/source/bpf", "internal/source/trace"}, reason: "2 MB of BPF serve two sources", future: true},
+	{imports: "github.com/cilium/ebpf/...", by: []string{"internal/source/bpf", "internal/source/trace"}, reason: "2 MB of BPF serve two sources"},
 	{imports: "github.com/chzyer/readline", by: []string{"internal/term"}, reason: "it has faults that term guards against, and may be replaced"},
 	{imports: "github.com/ianlancetaylor/demangle", by: []string{"kallsyms"}, reason: "names are made readable where they are read"},
 	{imports: "github.com/spf13/pflag", by: []string{"internal/app"}, reason: "command lines are read in one place"},

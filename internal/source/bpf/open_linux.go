@@ -1,0 +1,175 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"math/bits"
+	"os"
+	"strings"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+)
+
+// Open loads the program and attaches it: drops are counted from now on. The
+// error wraps one of this package's if it is one of those cases.
+func Open(opts Options) (*Source, error) {
+	s := &Source{}
+	if err := s.open(opts); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("trace skb:kfree_skb with BPF: %w", explain(err))
+	}
+	return s, nil
+}
+
+func (s *Source) open(opts Options) (err error) {
+	types := btf.NewCache()
+	kernel, err := types.Kernel()
+	if err != nil {
+		return fmt.Errorf("%w: %w: boot one built with CONFIG_DEBUG_INFO_BTF, or take another source", ErrNoBTF, err)
+	}
+	if s.decoder, err = newDecoder(opts, kernel); err != nil {
+		return err
+	}
+	if err := s.load(opts, types); err != nil {
+		return err
+	}
+	if s.ring, err = ringbuf.NewReader(s.kernel.Maps[dropsMapRing]); err != nil {
+		return err
+	}
+	if s.waiter, err = newWaiter(s.kernel.Maps[dropsMapRing].FD()); err != nil {
+		return err
+	}
+	s.table, err = newTable(s.kernel)
+	return err
+}
+
+// load loads the program in the form that reads the kernel's memory directly, or
+// else, where the kernel does not take that, in the one that asks for a copy.
+func (s *Source) load(opts Options, types *btf.Cache) error {
+	err := s.loadAs(dropsProgDropBtf, opts, types)
+	if errors.Is(err, unix.EPERM) && raiseMemlock() == nil {
+		err = s.loadAs(dropsProgDropBtf, opts, types)
+	}
+	if err != nil && !errors.Is(err, unix.EPERM) && s.loadAs(dropsProgDropRaw, opts, types) == nil {
+		return nil
+	}
+	return err
+}
+
+func (s *Source) loadAs(program string, opts Options, types *btf.Cache) error {
+	spec, err := loadDrops()
+	if err != nil {
+		return err
+	}
+	for name := range spec.Programs {
+		if name != program {
+			delete(spec.Programs, name)
+		}
+	}
+	if err := configure(spec, opts); err != nil {
+		return err
+	}
+	kernel, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
+	if err != nil {
+		return err
+	}
+	if s.link, err = attach(kernel.Programs[program]); err != nil {
+		kernel.Close()
+		return err
+	}
+	s.kernel = kernel
+	return nil
+}
+
+func attach(program *ebpf.Program) (link.Link, error) {
+	if program.Type() == ebpf.Tracing {
+		return link.AttachTracing(link.TracingOptions{Program: program, AttachType: ebpf.AttachTraceRawTp})
+	}
+	return link.AttachRawTracepoint(link.RawTracepointOptions{Name: "kfree_skb", Program: program})
+}
+
+// configure sets sizes and options.
+func configure(spec *ebpf.CollectionSpec, opts Options) error {
+	stack, snaplen := opts.stackSize(), opts.snaplen()
+	ring := opts.ringSize(int(unsafe.Sizeof(dropsRecord{})) + stack + snaplen)
+	spec.Maps[dropsMapRing].MaxEntries = uint32(ring)
+	spec.Maps[dropsMapCounts].MaxEntries = uint32(opts.kinds())
+	owner := uint8(0)
+	if opts.ByOwner {
+		owner = 1
+	}
+	return errors.Join(
+		spec.Variables[dropsVarSample].Set(uint32(min(max(opts.Sample, 0), math.MaxUint32))),
+		spec.Variables[dropsVarSnaplen].Set(uint32(snaplen)),
+		spec.Variables[dropsVarStackSize].Set(uint32(stack)),
+		spec.Variables[dropsVarRoom].Set(uint32(stack+snaplen)),
+		spec.Variables[dropsVarMark].Set(uint32(ring/4)),
+		spec.Variables[dropsVarByOwner].Set(owner),
+	)
+}
+
+func (o *Options) stackSize() int {
+	if o.Stack {
+		return maxFrames * 8
+	}
+	return 0
+}
+
+func (o *Options) snaplen() int {
+	if o.Trunc <= 0 {
+		return defaultTrunc
+	}
+	return min(o.Trunc, maxTrunc)
+}
+
+func (o *Options) kinds() int {
+	if o.Kinds <= 0 {
+		return defaultKinds
+	}
+	return min(o.Kinds, 1<<20)
+}
+
+// ringSize is RingSize as BPF wants it, with room for some records of a size.
+func (o *Options) ringSize(record int) int {
+	size := o.RingSize
+	if size <= 0 {
+		size = defaultRing
+	}
+	size = min(max(size, 8*record, os.Getpagesize()), 1<<30)
+	return 1 << bits.Len(uint(size-1))
+}
+
+// raiseMemlock lifts the limit that Linux before 5.11 counts maps against.
+func raiseMemlock() error {
+	return unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
+}
+
+// explain says what to do about what the kernel refuses.
+func explain(err error) error {
+	var refused *ebpf.VerifierError
+	switch {
+	case errors.Is(err, ErrNoBTF):
+		return err
+	case locked("confidentiality"):
+		return fmt.Errorf("%w (%w): boot it without lockdown=confidentiality, or take another source", ErrLockdown, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w (%w): run as root or with CAP_BPF and CAP_PERFMON", ErrPermission, err)
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL), errors.Is(err, ebpf.ErrNotSupported), errors.As(err, &refused):
+		return fmt.Errorf("%w (%w): it takes Linux 5.8 with CONFIG_BPF_SYSCALL, or take another source", ErrUnsupported, err)
+	}
+	return err
+}
+
+// locked tells whether the kernel is locked down to a level
+// (security/lockdown/lockdown.c): "none integrity [confidentiality]".
+func locked(level string) bool {
+	text, err := os.ReadFile("/sys/kernel/security/lockdown")
+	return err == nil && strings.Contains(string(text), "["+level+"]")
+}

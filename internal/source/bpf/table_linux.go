@@ -1,0 +1,96 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+)
+
+// A table is the kernel's table of what was not sent, and what of it we have
+// seen.
+type table struct {
+	counts, beyond *ebpf.Map
+	program        *ebpf.Program
+	cpus           int
+	keys           []dropsKey
+	values         []dropsTally // of all CPUs for each key
+	seen           ledger
+}
+
+// batch is how many kinds are read at once. It has to be as many as share a hash
+// bucket of the kernel's, of which there are as many as kinds.
+const batch = 256
+
+func newTable(kernel *ebpf.Collection) (*table, error) {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, err
+	}
+	t := &table{
+		counts: kernel.Maps[dropsMapCounts], beyond: kernel.Maps[dropsMapBeyond], cpus: cpus, seen: make(ledger),
+		keys: make([]dropsKey, batch), values: make([]dropsTally, batch*cpus),
+	}
+	for _, t.program = range kernel.Programs { // there is one
+	}
+	return t, nil
+}
+
+// read gives each kind of which there are n more than when it was last read, and
+// last, without a kind, what has none.
+func (t *table) read(more func(k *dropsKey, n uint64) error) error {
+	var cursor ebpf.MapBatchCursor
+	for last := false; !last; {
+		n, err := t.counts.BatchLookup(&cursor, t.keys, t.values, nil)
+		last = errors.Is(err, ebpf.ErrKeyNotExist)
+		if err != nil && !last {
+			return fmt.Errorf("read the counts of drops: %w", err)
+		}
+		for i := range n {
+			grown := t.seen.grown(t.keys[i], sum(t.values[i*t.cpus:(i+1)*t.cpus]))
+			if grown == 0 {
+				continue
+			}
+			if err := more(&t.keys[i], grown); err != nil {
+				return err
+			}
+		}
+	}
+	total, err := t.unknown()
+	if grown := t.seen.grown(dropsKey{}, total); err == nil && grown > 0 {
+		err = more(nil, grown)
+	}
+	return err
+}
+
+// unknown is the number of drops whose kind is not known.
+func (t *table) unknown() (uint64, error) {
+	var beyond []dropsTally
+	if err := t.beyond.Lookup(uint32(0), &beyond); err != nil {
+		return 0, fmt.Errorf("read the count of other drops: %w", err)
+	}
+	stats, err := t.program.Stats()
+	if err != nil {
+		return 0, fmt.Errorf("read the count of missed drops: %w", err)
+	}
+	return sum(beyond) + stats.RecursionMisses, nil
+}
+
+func sum(values []dropsTally) (n uint64) {
+	for i := range values {
+		n += values[i].Unsent
+	}
+	return n
+}
+
+// A ledger is how many drops of each kind were accounted for.
+type ledger map[dropsKey]uint64
+
+// grown enters a total, and tells by how much it is more than before.
+func (l ledger) grown(k dropsKey, total uint64) uint64 {
+	n := total - min(total, l[k])
+	if n > 0 {
+		l[k] = total
+	}
+	return n
+}
