@@ -57,7 +57,6 @@ type matcher struct {
 
 	ticks  uint64
 	armed  bool   // a tick will come
-	over   bool   // and none after the end
 	heard  uint64 // the tick when a packet came
 	newest int64  // time of a packet
 }
@@ -82,7 +81,7 @@ func (p *packets) Emit(e *event.Event) error {
 	switch {
 	case e.Kind == event.Loss:
 		return m.lose(byPackets, e)
-	case e.Origin == event.Hardware || !e.Where.HasPC:
+	case !e.Where.HasPC: // dropped by a device
 		return m.emit(e)
 	}
 	return m.packet(e)
@@ -139,10 +138,7 @@ func (m *matcher) dropOf(t twin) *entry[seen] {
 	if d != nil || t.at > m.latest {
 		return d
 	}
-	if d = m.drops.nearest(coarse, t); d != nil && d.value.given {
-		return d
-	}
-	return nil
+	return m.drops.nearest(coarse, t)
 }
 
 // remember keeps that a packet was given out and claims no drop yet. Without
@@ -235,9 +231,6 @@ func (m *matcher) tick() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.armed = false
-	if m.over {
-		return
-	}
 	m.ticks++
 	before := m.settled
 	for m.settled < m.drops.last && m.due(m.drops.entry(m.settled)) {
@@ -300,7 +293,6 @@ func (m *matcher) allEnded(err error) error {
 func (m *matcher) finish(err error, packetsLost bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.over = true
 	for m.settled < m.drops.last {
 		m.settle()
 	}

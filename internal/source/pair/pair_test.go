@@ -162,6 +162,23 @@ func TestWhilePacketsComeTheyAreWaitedFor(t *testing.T) {
 	})
 }
 
+// TestWhilePacketsComeWhatIsUnseenIsShown does not wait until they pause.
+func TestWhilePacketsComeWhatIsUnseenIsShown(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.all.plan = []step{{0, emit(freed(1, r.began))}}
+		for at := time.Duration(0); at < time.Second; at += 10 * ms {
+			r.packets.plan = append(r.packets.plan, step{at, emit(packet(2, r.at(at)))})
+		}
+		if err := r.run(t, time.Second); err != nil {
+			t.Error(err)
+		}
+		i := slices.Index(r.out.describe(), "unseen 1")
+		if i < 0 || r.out.at[i].Sub(r.began) < 300*ms || r.out.at[i].Sub(r.began) > 400*ms {
+			t.Errorf("got %q, want the unseen drop after 300 to 400 ms", r.out.describe())
+		}
+	})
+}
+
 // TestAStallIsNobodysFault has an output that is stuck for a while, during which
 // no packet can be given out. It takes real time: who waits for a mutex keeps a
 // bubble's time from passing.
@@ -183,6 +200,7 @@ func TestLosses(t *testing.T) {
 	tests := map[string]struct {
 		packets, all []event.Event // losses
 		shown        int           // packets that the source of all says nothing of
+		after        int           // and more of them, after it has ended
 		devices      bool
 		allErr       error
 		want         event.Ledger
@@ -203,8 +221,8 @@ func TestLosses(t *testing.T) {
 		},
 		"all fails": {
 			packets: []event.Event{lost(event.AtSocket, 2), lost(event.AtSocket, 4)}, all: []event.Event{lost(event.InRing, 3)},
-			allErr: errBroken, shown: 1,
-			want: ledger(1, lost(event.AtSocket, 6), lost(event.InRing, 2)),
+			allErr: errBroken, shown: 1, after: 4,
+			want: ledger(5, lost(event.AtSocket, 6), lost(event.InRing, 2)),
 		},
 	}
 	for name, tt := range tests {
@@ -213,6 +231,9 @@ func TestLosses(t *testing.T) {
 				r.devices, r.all.err = tt.devices, tt.allErr
 				for i := range tt.shown {
 					r.packets.plan = append(r.packets.plan, step{0, emit(packet(uint64(i), r.began))})
+				}
+				for i := range tt.after {
+					r.packets.plan = append(r.packets.plan, step{150 * ms, emit(packet(uint64(i), r.at(150*ms)))})
 				}
 				for i, e := range tt.packets { // before the source of all fails, and after
 					r.packets.plan = append(r.packets.plan, step{time.Duration(i) * 200 * ms, emit(e)})
@@ -238,11 +259,15 @@ func TestWithoutTheSourceOfAllItGoesOn(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.all.plan = []step{{0, emit(freed(1, r.began))}, {0, emit(freed(2, r.began))}}
 		r.all.err = errors.New("broken")
-		r.packets.plan = []step{{ms, emit(packet(1, r.began))}, {time.Second, emit(packet(3, r.at(time.Second)))}}
+		r.packets.plan = []step{
+			{ms, emit(packet(1, r.began))},
+			{time.Second, emit(lost(event.AtSocket, 2))},
+			{time.Second, emit(packet(3, r.at(time.Second)))},
+		}
 		if err := r.run(t, 2*time.Second); err != nil || !errors.Is(r.warned, r.all.err) {
 			t.Errorf("ended with %v and warned of %v, want a warning", err, r.warned)
 		}
-		if got, want := r.out.describe(), []string{"packet 1 of 8", "unseen 2", "packet 3"}; !slices.Equal(got, want) {
+		if got, want := r.out.describe(), []string{"packet 1 of 8", "unseen 2", "lost 2 at our socket", "packet 3"}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	})
@@ -295,7 +320,7 @@ func TestAFullOutputEndsBoth(t *testing.T) {
 					}
 					r.all.plan = []step{{ms, emit(freed(1, r.began))}, {ms, emit(freed(1, r.began))}, {ms, emit(freed(2, r.began))}}
 					r.packets.last = []step{{0, emit(lost(event.InQueue, 9))}, {0, emit(packet(3, r.began))}}
-					r.all.last = []step{{0, emit(lost(event.InRing, 4))}}
+					r.all.last = []step{{0, emit(lost(event.InRing, 4))}, {0, emit(freed(4, r.began))}}
 					if err := r.run(t, time.Minute); err != full {
 						t.Errorf("error %v, want %v", err, full)
 					}
