@@ -96,7 +96,7 @@ func TestRoom(t *testing.T) {
 func TestRoomIsBounded(t *testing.T) {
 	m := newMatcher(&nothing{}, func() {})
 	e := event.Event{Count: 1, Where: event.Where{HasPC: true}}
-	for i := range 3 * mostRemembered {
+	for i := range 2 * mostRemembered {
 		e.Time, e.Where.PC = time.Unix(0, int64(i)), 1
 		(*drops)(m).Emit(&e)
 		e.Where.PC = 2
@@ -105,7 +105,7 @@ func TestRoomIsBounded(t *testing.T) {
 	if len(m.drops.ring) != mostRemembered || len(m.shown.ring) != mostRemembered {
 		t.Errorf("room for %d drops and %d packets, want %d", len(m.drops.ring), len(m.shown.ring), mostRemembered)
 	}
-	if m.unclaimed != 3*mostRemembered {
-		t.Errorf("%d packets unclaimed, want %d", m.unclaimed, 3*mostRemembered)
+	if m.unclaimed != 2*mostRemembered {
+		t.Errorf("%d packets unclaimed, want %d", m.unclaimed, 2*mostRemembered)
 	}
 }

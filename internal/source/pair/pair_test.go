@@ -125,11 +125,12 @@ func TestWhatIsNotAPacketOfTheKernelPasses(t *testing.T) {
 	hardware := event.Event{Count: 1, Single: true, Origin: event.Hardware, Where: event.Where{Trap: "ttl"}}
 	inTime(t, func(t *testing.T, r *rig) {
 		r.packets.plan = []step{{0, emit(hardware)}, {0, emit(lost(event.LostSummary, 2))}}
-		r.all.plan = []step{{0, emit(lost(event.ByFilter, 3))}}
+		r.all.plan = []step{{0, emit(lost(event.ByFilter, 3))}, {0, emit(lost(event.InRing, 4))}}
 		if err := r.run(t, time.Second); err != nil {
 			t.Error(err)
 		}
-		if want := (event.Ledger{Shown: 1, Missed: 2, Rejected: 3}); r.out.ledger != want {
+		want := ledger(1, lost(event.LostSummary, 2), lost(event.ByFilter, 3), lost(event.InRing, 4))
+		if r.out.ledger != want {
 			t.Errorf("ledger %+v, want %+v", r.out.ledger, want)
 		}
 	})
