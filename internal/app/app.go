@@ -88,17 +88,33 @@ type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 
+// A commandError is what went wrong with a command: its name is for hints.
+type commandError struct {
+	command string // as it is typed: dropwatch watch
+	error
+}
+
+func (e *commandError) Unwrap() error { return e.error }
+
+// inCommand says whose error it is, if it is one.
+func inCommand(command string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &commandError{command, err}
+}
+
 // report says what failed and gives the exit code for it.
 func (a *App) report(err error) int {
 	var usage *usageError
 	var sig *signalError
 	switch {
-	case err == nil, err == errDone:
+	case err == nil, errors.Is(err, errDone):
 		return exitDone
 	case errors.Is(err, repl.ErrFailed):
 		return exitFailed // it was said when it happened
 	case errors.As(err, &usage):
-		fmt.Fprintf(a.err, "dropwatch: %v\nTry 'dropwatch --help'.\n", err)
+		fmt.Fprintf(a.err, "dropwatch: %v\nTry '%s --help'.\n", err, commandOf(err))
 		return exitUsage
 	case errors.As(err, &sig):
 		return exitSignal + int(sig.number)
@@ -107,27 +123,37 @@ func (a *App) report(err error) int {
 	return exitFailed
 }
 
+// commandOf is what was typed to get an error, without options.
+func commandOf(err error) string {
+	var of *commandError
+	if errors.As(err, &of) {
+		return of.command
+	}
+	return "dropwatch"
+}
+
 // A command is what the first word of the command line may be.
 type command struct {
 	name    string
 	args    string // as help shows them
 	help    string
 	run     func(a *App, ctx context.Context, args []string) error
-	flags   *pflag.FlagSet // its options, for the manual page and completion
-	session bool           // it can be typed in a session
-	words   []string       // that can follow it, besides options
+	flags   *pflag.FlagSet  // its options, for the manual page and completion
+	session bool            // it can be typed in a session
+	words   func() []string // that can follow it, besides options
+	file    bool            // its first argument is the name of one
 }
 
 // commands is the one table of them, in the order of help.
 func commands() []command {
 	return []command{
 		{name: "watch", args: "[options] [expression]", help: "show each drop as a line, as JSON, or in a table", run: (*App).watchCommand, flags: new(watchOptions).flags(), session: true},
-		{name: "record", args: "[options] file [expression]", help: "write drops to a session file", run: (*App).recordCommand, flags: new(recordOptions).flags(), session: true},
-		{name: "replay", args: "[options] file [expression]", help: "show the drops of a session file", run: (*App).replayCommand, flags: new(replayOptions).flags(), session: true},
+		{name: "record", args: "[options] file [expression]", help: "write drops to a session file", run: (*App).recordCommand, flags: new(recordOptions).flags(), session: true, file: true},
+		{name: "replay", args: "[options] file [expression]", help: "show the drops of a session file", run: (*App).replayCommand, flags: new(replayOptions).flags(), session: true, file: true},
 		{name: "dump", args: "[options]", help: "write packets to a pcap file, as dwdump does", run: (*App).dumpCommand, flags: new(dumpOptions).flags(), session: true},
 		{name: "doctor", args: "[options]", help: "tell whether drops can be watched here, and what mends it", run: (*App).doctorCommand, flags: new(doctorOptions).flags(), session: true},
-		{name: "completion", args: "bash|zsh|fish", help: "print a script that completes words in a shell", run: (*App).completionCommand, flags: newFlags("completion"), words: shellNames()},
-		{name: "help", args: "[--man] [filter|json]", help: "print this help, that of a topic, or the manual page", run: (*App).helpCommand, flags: new(helpOptions).flags(), words: topicNames()},
+		{name: "completion", args: "bash|zsh|fish", help: "print a script that completes words in a shell", run: (*App).completionCommand, flags: newFlags("completion"), words: shellNames},
+		{name: "help", args: "[--man] [topic]", help: "print this help, that of a command or topic, or the manual page", run: (*App).helpCommand, flags: new(helpOptions).flags(), words: helpWords},
 		{name: "version", help: "print the version", run: (*App).versionCommand, flags: newFlags("version")},
 	}
 }
@@ -135,7 +161,7 @@ func commands() []command {
 // run finds out which command is meant. A binary called dwdump is dump.
 func (a *App) run(ctx context.Context, args []string) error {
 	if filepath.Base(args[0]) == "dwdump" {
-		return a.dumpCommand(ctx, args[1:])
+		return inCommand("dwdump", a.dumpCommand(ctx, args[1:]))
 	}
 	o, rest, err := a.parseGlobal(args[1:])
 	if err != nil {
@@ -148,7 +174,7 @@ func (a *App) run(ctx context.Context, args []string) error {
 	a.takeover = o.takeover
 	for _, c := range commands() {
 		if c.name == rest[0] {
-			return c.run(a, ctx, rest[1:])
+			return inCommand("dropwatch "+c.name, c.run(a, ctx, rest[1:]))
 		}
 	}
 	return &usageError{fmt.Errorf("unknown command %q", rest[0])}

@@ -51,11 +51,17 @@ func bashCompletion(s syntax) string {
 	b.WriteString("    *)\n        case $command:$current in\n")
 	writeBashWords(&b, "", s.options, s.verbNames())
 	for _, v := range s.commands {
+		if v.file {
+			fmt.Fprintf(&b, "        %s:[!-]*|%s:) %s ;;\n", v.name, v.name, bashFiles)
+		}
 		writeBashWords(&b, v.name, v.options, v.words)
 	}
 	b.WriteString("        esac ;;\n" + bashTail)
 	return b.String()
 }
+
+// bashFiles leaves a word to bash, which completes names of files.
+const bashFiles = "compopt -o default; return"
 
 // writeBashValues completes what follows an option of the command.
 func writeBashValues(b *strings.Builder, command string, options []option) {
@@ -69,7 +75,7 @@ func writeBashValues(b *strings.Builder, command string, options []option) {
 		}
 		action := fmt.Sprintf("words=%q", strings.Join(o.values, " "))
 		if o.file() {
-			action = "compopt -o default; return"
+			action = bashFiles
 		}
 		fmt.Fprintf(b, "    %s) %s ;;\n", strings.Join(patterns, "|"), action)
 	}

@@ -50,6 +50,9 @@ func fishCompletion(s syntax) string {
 		for _, o := range v.options {
 			b.WriteString(fishRule("dropwatch", v.name) + fishOption(o))
 		}
+		if v.file {
+			b.WriteString(fishRule("dropwatch", v.name) + " -F\n")
+		}
 		if len(v.words) > 0 {
 			fmt.Fprintf(&b, "%s -a %s\n", fishRule("dropwatch", v.name), fishQuoted(strings.Join(v.words, " ")))
 		}

@@ -26,9 +26,13 @@ func zshCompletion(s syntax) string {
 	b.WriteString(zshHead)
 	for _, v := range s.commands {
 		specs := zshOptions(v.options)
+		if v.file {
+			specs = append(specs, "1:file:_files")
+		}
 		if len(v.words) > 0 {
 			specs = append(specs, quoted(fmt.Sprintf("1:%s:(%s)", v.name, strings.Join(v.words, " "))))
 		}
+		specs = append(specs, "'*: : true'") // options can follow other words
 		fmt.Fprintf(&b, "_dropwatch_%s() {\n    _arguments -s -S%s\n}\n\n", v.name, lines(specs))
 	}
 	fmt.Fprintf(&b, `_dropwatch() {

@@ -53,6 +53,7 @@ type verb struct {
 	name, help string
 	options    []option
 	words      []string // what can follow it, besides options
+	file       bool     // its first argument is the name of one
 }
 
 // An option is one as completion and the manual page see it.
@@ -70,18 +71,25 @@ func (o option) file() bool { return o.arg == "file" }
 func newSyntax() syntax {
 	s := syntax{options: options(new(globalOptions).flags())}
 	for _, c := range commands() {
-		s.commands = append(s.commands, verb{name: c.name, help: c.help, options: options(c.flags), words: c.words})
+		v := verb{name: c.name, help: c.help, options: options(c.flags), file: c.file}
+		if c.words != nil {
+			v.words = c.words()
+		}
+		s.commands = append(s.commands, v)
 	}
 	return s
 }
+
+// zeros are values that say of an option that it is not given.
+var zeros = map[string]bool{"": true, "0": true, "0s": true, "[]": true}
 
 // options reads a set of options, which has --help though it does not say so.
 func options(f *pflag.FlagSet) (all []option) {
 	f.VisitAll(func(p *pflag.Flag) {
 		arg, help := pflag.UnquoteUsage(p)
 		o := option{short: p.Shorthand, long: p.Name, help: help, arg: arg, values: p.Annotations[valuesKey]}
-		if arg != "" && p.DefValue != "0" {
-			o.standard = p.DefValue
+		if arg != "" && !zeros[p.DefValue] {
+			o.standard = strings.Trim(p.DefValue, "[]")
 		}
 		all = append(all, o)
 	})

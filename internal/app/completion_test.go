@@ -31,7 +31,24 @@ var completions = []struct {
 	line string
 	want string // sorted; empty: nothing
 }{
-	{"dropwatch d", "dump"},
+	{"dropwatch d", "doctor dump"},
+	{"dropwatch re", "record replay"},
+	{"dropwatch watch --sou", "--source"},
+	{"dropwatch watch -s ", "auto netdm trace"},
+	{"dropwatch watch --mode=s", "summary"},
+	{"dropwatch watch -o ", "hw sw sw,hw"},
+	{"dropwatch watch -d ", ""},
+	{"dropwatch watch not port 22 --js", "--json"},
+	{"dropwatch watch -w dr", "drops.pcap"},
+	{"dropwatch record dr", "drops.pcap"},
+	{"dropwatch --takeover record -s trace dr", "drops.pcap"},
+	{"dropwatch record --in", "--include"},
+	{"dropwatch replay dr", "drops.pcap"},
+	{"dropwatch replay --write dr", "drops.pcap"},
+	{"dropwatch replay drops.pcap --hex --su", "--summary"},
+	{"dropwatch doctor --j", "--json"},
+	{"dropwatch help fi", "filter"},
+	{"dropwatch help do", "doctor"},
 	{"dropwatch com", "completion"},
 	{"dropwatch -l ", "kas list none"},
 	{"dropwatch --lmethod n", "none"},
@@ -89,6 +106,11 @@ var keys = []struct{ typed, program, args string }{
 	{"dwdump -q --tak\t\n", "dwdump", "-q --takeover"},
 	{"dwdump -o s\t-w dr\t\n", "dwdump", "-o sw -w drops.pcap"},
 	{"dropwatch help --m\t\n", "dropwatch", "help --man"},
+	{"dropwatch help js\t\n", "dropwatch", "help json"},
+	{"dropwatch w\t-s tr\t-m p\t\n", "dropwatch", "watch -s trace -m packet"},
+	{"dropwatch watch port 22 --js\t\n", "dropwatch", "watch port 22 --json"},
+	{"dropwatch rep\tdr\t--su\t\n", "dropwatch", "replay drops.pcap --summary"},
+	{"dropwatch rec\t--st\tdr\t\n", "dropwatch", "record --stack drops.pcap"},
 }
 
 // typeKeys tries them in a shell on a terminal, where the programs are

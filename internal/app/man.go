@@ -3,8 +3,6 @@ package app
 import (
 	"fmt"
 	"strings"
-
-	"dropwatch/internal/repl"
 )
 
 // manDate is when the text below was changed last.
@@ -25,7 +23,7 @@ func manPage() string {
 	m.commands()
 	m.section("SESSION COMMANDS")
 	m.text(manSession)
-	for _, u := range repl.Usages() {
+	for _, u := range new(App).verbs().Usages() {
 		m.item(usageMarkup(u.Words), sentence(u.Help))
 	}
 	m.section("OPTIONS OF DUMP")

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"dropwatch/internal/repl"
 )
 
 // formatter runs a program on the manual page; the test is skipped without it.
@@ -76,7 +74,7 @@ func TestManPageIsWhole(t *testing.T) {
 			t.Errorf("command %s is missing", v.name)
 		}
 	}
-	for _, u := range repl.Usages() {
+	for _, u := range new(App).verbs().Usages() {
 		if !strings.Contains(page, "\n.TP\n"+markup(usageMarkup(u.Words))+"\n") {
 			t.Errorf("session command %s is missing", u.Words)
 		}
