@@ -79,7 +79,7 @@ func (s *Source) receive(out pipeline.Output) error {
 		if err := s.step(out, time.Now()); err != nil {
 			return err
 		}
-		if err := s.waiter.wait(s.rest()); err != nil {
+		if err := s.pause(); err != nil {
 			return err
 		}
 	}
@@ -131,12 +131,21 @@ func (s *Source) count(out pipeline.Output, now time.Time) error {
 	return err
 }
 
-// rest is how long to wait for the program to wake us.
-func (s *Source) rest() time.Duration {
-	if s.quiet > 1 {
-		return -1
+// pause waits for the program to wake us, or until it is time to look. The
+// program must be told after the ring was read: what it wakes us for before that
+// is no waking if the ring is empty by then.
+func (s *Source) pause() error {
+	attention, limit := dropsAttentionPOLLING, pollTime
+	if s.quiet > 0 {
+		attention = dropsAttentionASLEEP
 	}
-	return pollTime
+	if s.quiet > 1 {
+		limit = -1
+	}
+	if err := s.kernel.Variables[dropsVarReader].Set(uint32(attention)); err != nil {
+		return err
+	}
+	return s.waiter.wait(limit)
 }
 
 // maxLook is how many records are read before anything else is done.
@@ -145,13 +154,6 @@ const maxLook = 1 << 14
 // look hands on the records in the ring while more says so, and tells how many
 // those were.
 func (s *Source) look(out pipeline.Output, more func() bool) (n int, err error) {
-	attention := dropsAttentionPOLLING
-	if s.quiet > 0 {
-		attention = dropsAttentionASLEEP
-	}
-	if err := s.kernel.Variables[dropsVarReader].Set(uint32(attention)); err != nil {
-		return 0, err
-	}
 	if err := s.decoder.setClock(); err != nil {
 		return 0, fmt.Errorf("read the clocks: %w", err)
 	}
