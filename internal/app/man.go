@@ -3,6 +3,8 @@ package app
 import (
 	"fmt"
 	"strings"
+
+	"dropwatch/internal/stage/filter"
 )
 
 // manDate is when the text below was changed last.
@@ -26,9 +28,11 @@ func manPage() string {
 	for _, u := range new(App).verbs().Usages() {
 		m.item(usageMarkup(u.Words), sentence(u.Help))
 	}
-	m.section("OPTIONS OF DUMP")
-	m.text(manDump)
-	m.options(newSyntax().dump().options)
+	m.verbs()
+	m.sources()
+	m.expressions()
+	m.section("JSON LINES")
+	m.text(manJSON)
 	m.reference()
 	return m.b.String()
 }
@@ -44,11 +48,70 @@ func (m *manual) synopsis() {
 
 // usageLine is a command and its arguments, in bold what is typed as it stands.
 func usageLine(c command) string {
-	args := bold(c.args)
-	if c.args == "[options]" {
-		args = `[\fIoptions\fR]`
+	line := bold(c.name)
+	for _, arg := range strings.Fields(c.args) {
+		word := strings.Trim(arg, "[]")
+		set := italic(word)
+		if strings.HasPrefix(word, "-") || strings.Contains(word, "|") {
+			set = bold(word)
+		}
+		line += " " + strings.Replace(arg, word, set, 1)
 	}
-	return strings.TrimSuffix(bold(c.name)+" "+args, ` \fB\fR`)
+	return line
+}
+
+// verbs adds the options of each command that has some besides --help.
+func (m *manual) verbs() {
+	for _, v := range newSyntax().commands {
+		if len(v.options) == 1 {
+			continue
+		}
+		m.section("OPTIONS OF " + strings.ToUpper(v.name))
+		if prose, ok := manVerbs[v.name]; ok {
+			m.text(prose)
+		}
+		m.options(v.options)
+	}
+}
+
+func (m *manual) sources() {
+	m.section("SOURCES")
+	m.text(manSources)
+	for _, s := range manLadder {
+		m.item("*"+s.term+"*", s.text)
+	}
+}
+
+// expressions tells of their language, and lists its fields.
+func (m *manual) expressions() {
+	m.section("EXPRESSIONS")
+	m.text(manExpressions)
+	m.b.WriteString(".PD 0\n")
+	for _, o := range manOperators {
+		m.row(o.term, o.text)
+	}
+	m.b.WriteString(".PD\n.PP\n")
+	m.text(manWords)
+	m.subsection("Fields of a drop")
+	m.b.WriteString(".PD 0\n")
+	inner := false
+	for _, f := range filter.Fields() {
+		if f.Inner && !inner {
+			inner = true
+			m.subsection("Fields of a packet")
+		}
+		m.row("*"+f.Name+"*", fieldHelp(f))
+	}
+	m.b.WriteString(".PD\n")
+}
+
+// fieldHelp is what a field is, with the names that it can have if they are few.
+func fieldHelp(f filter.Field) string {
+	help := f.Help
+	if n := len(f.Values); n > 0 && n < 8 {
+		help += " (" + strings.Join(f.Values, ", ") + ")"
+	}
+	return sentence(help)
 }
 
 func (m *manual) commands() {
@@ -69,7 +132,7 @@ func (m *manual) options(all []option) {
 			term += " " + italic(o.arg)
 		}
 		m.b.WriteString(".TP\n" + term + "\n")
-		m.fill(sentence(o.help))
+		m.plain(sentence(o.help))
 		if o.standard != "" {
 			m.fill("The default is *" + o.standard + "*.")
 		}
@@ -83,7 +146,9 @@ func (m *manual) reference() {
 		m.item("*"+e.term+"*", e.text)
 	}
 	m.section("ENVIRONMENT")
-	m.item("*XDG_STATE_HOME*", "Where the history is kept, instead of *~/.local/state*.")
+	for _, e := range manEnvironment {
+		m.item("*"+e.term+"*", e.text)
+	}
 	m.section("FILES")
 	for _, f := range manFiles {
 		m.item("*"+f.term+"*", f.text)
@@ -106,7 +171,7 @@ func (m *manual) reference() {
 		m.bullet(d)
 	}
 	m.section("SEE ALSO")
-	m.text("*tshark*(1), *wireshark*(1), *capabilities*(7), *modprobe*(8), *devlink-trap*(8)")
+	m.text("*jq*(1), *tshark*(1), *wireshark*(1), *pcap-filter*(7), *capabilities*(7), *modprobe*(8), *devlink-trap*(8)")
 }
 
 // usageMarkup makes the words bold that are typed as they stand, of an entry

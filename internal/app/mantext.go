@@ -3,8 +3,10 @@ package app
 // The prose of the manual page: a sentence a line, *asterisks* for bold.
 
 const manDescription = `
-*dropwatch* shows where the Linux kernel drops packets, as its drop monitor (NET_DM) reports it.
-Without a command it runs a session.
+*dropwatch* shows where the Linux kernel drops packets, and why, and accounts for every drop that it could not show.
+*dropwatch watch* is where to begin: a line a drop.
+
+Without a command it runs a session with the commands and the words of the C program.
 On a terminal, commands are typed at a prompt, with editing, history and completion by the Tab key.
 From a pipe or a file, standard input is a script of the same commands, which are shown as they are read.
 
@@ -23,10 +25,74 @@ A command that fails says on standard error what was tried, why it failed and wh
 It ends a script, but not a session on a terminal.
 `
 
-const manDump = `
+// manVerbs are what there is to say of commands before their options.
+var manVerbs = map[string]string{
+	"watch": `
+Each drop is a line: time, place, reason, interface, flow and length, with a *-* for what is not known.
+At the end, by Ctrl-C or a limit, follow a table by place and reason, and the ledger: what was shown, what was lost and where, what the expression rejected.
+Standard output has the drops, standard error what is to be said of the source.`,
+	"record": `
+The file has packets, places by name, reasons, losses, and the host and kernel they are from.
+It is written as drops come, so that a crash costs no more than the last moment.
+The file *-* is standard output.`,
+	"replay": `
+The file is read as the host it is from saw it: no symbol table or interface of this host is asked.
+One that breaks off is read as far as it goes, which is said and makes the exit code 1.
+The file *-* is standard input.`,
+	"dump": `
 Packets are written as the kernel reports them, each with its place and reason, until a signal comes.
-*tshark* and *wireshark* decode them.
-`
+*tshark* and *wireshark* decode them.`,
+	"doctor": `
+A line says of each thing that dropwatch needs whether it is right, and if not the command that mends it.
+It exits with 1 if no source of drops works.`,
+}
+
+const manSources = `
+Drops come from the first of these sources that works, or from the one that *--source* names.
+Standard error says why it is not one before.`
+
+// manLadder are the sources in the order in which they are tried.
+var manLadder = []entry{
+	{"netdm", `The kernel's drop monitor (CONFIG_NET_DROP_MONITOR), in the host's network namespace alone.
+It gives packets with their bytes, drops by hardware, and on Linux since 5.18 the reason.
+In packet mode it skips packets that have no MAC header yet, such as those that a firewall drops on OUTPUT.
+So *trace* runs beside it, if it can, and its drops are shown without bytes and marked *[not in packet mode]*; none is shown twice.`},
+	{"trace", `The trace event *skb:kfree_skb*, on any kernel with tracepoints, also in containers that may use it.
+It gives place, reason (since 5.17), protocol, CPU and thread, and with *--stack* the calls, of packets in all namespaces.
+It knows neither bytes nor interface, flow or length, and no hardware drops.`},
+}
+
+const manExpressions = `
+An expression says which drops are wanted, live, in a replay, and by *filter* in a session:
+
+*reason == NO_SOCKET and dst port 53 and not iface lo*
+
+The arguments of a command are one expression, in which *< > ( ) !* and the like are quoted from the shell.
+It is made of comparisons, joined by *not*, *and*, *or*, which bind in this order, and parentheses.
+A comparison is a field, an operator and a value:`
+
+var manOperators = []entry{
+	{"*field*", "It is there."},
+	{"*==*, *!=*", "Is equal, or is there and is not.\nIn names, which may be in any case, an asterisk stands for anything."},
+	{"*<*, *<=*, *>*, *>=*", "For numbers."},
+	{"*in {A, B, 1-9}*", "Is one of them."},
+	{"*~*, *!~*", "Fits the regular expression, or does not."},
+	{"*has*", "Has all these flags: *tcp.flags has syn+ack*.\nOr, of *stack*, this function."},
+}
+
+const manWords = `
+What a drop does not have compares false, with every operator; *not* before that is true.
+
+The words of *pcap-filter*(7) can be used as well: *udp port 53*, *src host 192.0.2.1*, *net 10.0.0.0/8*, *portrange 1-1023*, *less 100*.
+Before them and any field of a packet, *inner* means the packet in the tunnel, and *quoted* the one that an ICMP error is about.
+*dropwatch help filter* tells more.`
+
+const manJSON = `
+With *--json* each line is an object, for programs such as *jq*(1).
+Its *kind* is *drop*, *loss* (drops that dropwatch failed to see) or, in the last line, *end*: the ledger.
+What is not known is not there.
+Names do not change their meaning; new ones may come.
+*dropwatch help json* prints the schema, which describes each.`
 
 // An entry is a term of a list in the manual page, and its explanation.
 type entry struct{ term, text string }
@@ -35,24 +101,38 @@ var manExits = []entry{
 	{"0", "All was done."},
 	{"1", "A command failed, or one of a script."},
 	{"2", "The command line is wrong."},
-	{"128+N", "Signal N ended a session: 143 for SIGTERM. A signal is how *dump* ends, with 0."},
+	{"128+N", "Signal N ended a session: 143 for SIGTERM.\nA signal is how *watch*, *record* and *dump* end, with 0."},
+}
+
+var manEnvironment = []entry{
+	{"NO_COLOR", "If it is not empty, nothing is coloured.\nWhat is not a terminal has no colours anyway."},
+	{"XDG_STATE_HOME", "Where the history is kept, instead of *~/.local/state*."},
 }
 
 var manFiles = []entry{
 	{"~/.local/state/dropwatch/history", "The lines of earlier sessions, which only their owner can read."},
 	{"/proc/kallsyms", "The kernel's symbols, from which places are named."},
+	{"/sys/kernel/tracing", "The trace event's description.\nIf it is not there it is mounted for a moment, where nobody sees it."},
 }
 
 var manPrivileges = []entry{
-	{"CAP_NET_ADMIN", "To start, stop and configure monitoring, in the host's own user namespace."},
-	{"CAP_SYS_ADMIN", "To receive the drops, on Linux since 6.7 and on stable kernels since December 2023.\nEarlier ones let everybody listen."},
+	{"CAP_NET_ADMIN", "To start, stop and configure the drop monitor, in the host's own user namespace."},
+	{"CAP_SYS_ADMIN", "To receive its drops, on Linux since 6.7 and on stable kernels since December 2023.\nEarlier ones let everybody listen."},
+	{"CAP_PERFMON", "For the source *trace*, and the right to read */sys/kernel/tracing*, which is root's, or CAP_DAC_READ_SEARCH.\nWhere *kernel.perf_event_paranoid* is above 2, as on Debian, and before Linux 5.8, CAP_SYS_ADMIN."},
+	{"CAP_IPC_LOCK", "For *trace* with more memory than *kernel.perf_event_mlock_kb* allows."},
 	{"CAP_SYSLOG", "To see the addresses of symbols, where *kernel.kptr_restrict* hides them.\nWithout it drops in summaries are shown by address."},
 }
 
 var manExamples = []entry{
-	{"# dropwatch\ndropwatch> start", "Count drops by place, until Ctrl-C:"},
+	{"# dropwatch doctor", "See what works here, and what mends the rest:"},
+	{"# dropwatch watch not iface lo", "Watch drops, a line each, but for those of the loopback:"},
+	{"# dropwatch watch --summary 'reason == NO_SOCKET and udp'", "Where datagrams go that nobody listens for, a table a second:"},
+	{"# dropwatch watch --json -d 10s | jq -r .reason | sort | uniq -c", "Count ten seconds of drops by reason:"},
+	{"# dropwatch watch -w drops.pcapng net 192.0.2.0/24", "Keep the packets of a network for Wireshark:"},
+	{"# dropwatch record --duration 8h night.dw\n$ dropwatch replay night.dw 'symbol ~ ^tcp_'", "Record a night, and ask in the morning:"},
+	{"# dropwatch\ndropwatch> start", "Count drops by place in a session, until Ctrl-C:"},
 	{"# printf 'set alertlimit 10\\nstart\\n' | dropwatch", "Show the next ten reports of drops, by a script:"},
-	{"# dropwatch dump -w drops.pcap\n# tshark -V -r drops.pcap", "Write the packets to a file, and read it:"},
+	{"# dropwatch dump -w drops.pcap\n# tshark -V -r drops.pcap", "Write what the drop monitor sends to a file, and read it:"},
 	{"# dwdump | tshark -r -", "Watch them as they are dropped:"},
 	{"$ source <(dropwatch completion bash)", "Complete words in this shell:"},
 }
@@ -69,5 +149,7 @@ var manDifferences = []string{
 	"What was lost is told at the end of a capture.",
 	"It does not say that it waits for the kernel to acknowledge the end of a capture.",
 	"*dump* does not write to a terminal, and its numbers must be numbers.",
-	"The commands *quit*, *status* and *dump*, the settings *rcvbuf* and *takeover*, and all long options but *--lmethod* are new.",
+	"Where there is no drop monitor, a session takes its drops from the source *trace*.",
+	"Packets that packet mode could not show are counted by place at the end of a capture, if *trace* can see them.",
+	"The commands *quit*, *status*, *filter* and those of the command line, the settings *rcvbuf*, *takeover* and *source*, and all long options but *--lmethod* are new.",
 }

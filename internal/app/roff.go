@@ -12,6 +12,9 @@ type manual struct{ b strings.Builder }
 // section begins one.
 func (m *manual) section(name string) { fmt.Fprintf(&m.b, ".SH %s\n", name) }
 
+// subsection begins one.
+func (m *manual) subsection(name string) { fmt.Fprintf(&m.b, ".SS %s\n", name) }
+
 // text adds paragraphs, which empty lines separate.
 func (m *manual) text(s string) {
 	for i, p := range strings.Split(strings.TrimSpace(s), "\n\n") {
@@ -25,6 +28,13 @@ func (m *manual) text(s string) {
 // item adds what is explained, in its markup, and its explanation.
 func (m *manual) item(term, text string) {
 	m.b.WriteString(".TP\n")
+	m.fill(term)
+	m.fill(text)
+}
+
+// row adds an item whose explanation begins beside it.
+func (m *manual) row(term, text string) {
+	m.b.WriteString(".TP 18\n")
 	m.fill(term)
 	m.fill(text)
 }
@@ -54,6 +64,9 @@ func (m *manual) fill(text string) {
 		m.wrap(strings.Fields(markup(line)))
 	}
 }
+
+// plain adds text that is not ours to mark up.
+func (m *manual) plain(text string) { m.wrap(strings.Fields(prose(text))) }
 
 // wrap adds words in lines of fitting length.
 func (m *manual) wrap(words []string) {
