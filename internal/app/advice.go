@@ -29,7 +29,7 @@ func advise(err error) error {
 		return nil
 	}
 	if inUse := (*netdm.InUseError)(nil); errors.As(err, &inUse) {
-		return fmt.Errorf("%w: end it there, or take over: `set takeover true` in a session, --takeover on the command line", err)
+		return fmt.Errorf("%w: end it there, or take over: `set takeover true` in a session, --takeover on the command line; or watch beside it, with source trace", err)
 	}
 	for _, a := range advice {
 		if errors.Is(err, a.err) {

@@ -3,10 +3,8 @@ package app
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 
-	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/stage/decode"
 	"dropwatch/internal/stage/filter"
@@ -16,10 +14,10 @@ import (
 // A capture is one run of a verb: from a source to a sink.
 type capture struct {
 	demand   demand
-	duration time.Duration // 0: no limit
-	count    uint64        // drops; 0: no limit
-	file     string        // that the sink writes; empty: none
-	sink     func(outFile) (pipeline.Sink, error)
+	duration time.Duration                                          // 0: no limit
+	count    uint64                                                 // drops; 0: no limit
+	file     string                                                 // that the sink writes; empty: none
+	sink     func(from string, file outFile) (pipeline.Sink, error) // from names the source
 }
 
 // run runs it until a signal or a limit, which is how it ends. The file keeps
@@ -39,7 +37,7 @@ func (c *capture) run(ctx context.Context, a *App) (err error) {
 		return err
 	}
 	defer from.undo()
-	into, err := c.begin(file)
+	into, err := c.begin(from.name, file)
 	if err != nil {
 		from.close()
 		return advise(err)
@@ -52,11 +50,11 @@ func (c *capture) run(ctx context.Context, a *App) (err error) {
 	return flow(ctx, &pipeline.Pipeline{Source: from, Stages: stages, Sink: into, Limit: c.count})
 }
 
-func (c *capture) begin(file outFile) (pipeline.Sink, error) {
+func (c *capture) begin(from string, file outFile) (pipeline.Sink, error) {
 	if err := file.begin(); err != nil {
 		return nil, err
 	}
-	return c.sink(file)
+	return c.sink(from, file)
 }
 
 // flow runs a pipeline to its end, for which a limit is as good as a signal.
@@ -70,13 +68,17 @@ func flow(ctx context.Context, p *pipeline.Pipeline) error {
 
 // stages gives drops their names, and keeps those that the filter wants.
 func (a *App) stages(f *filter.Filter) []pipeline.Stage {
-	var stages []pipeline.Stage
-	if a.lookup != nil {
-		a.lookup.load(a.warn)
-		stages = append(stages, a.lookup.stage())
-	}
-	stages = append(stages, resolve.Parts(), resolve.Interfaces(new(resolve.HostInterfaces).Name), resolve.Tasks(resolve.HostTask))
+	stages := append(a.symbols(), resolve.Parts(), resolve.Interfaces(new(resolve.HostInterfaces).Name), resolve.Tasks(resolve.HostTask))
 	return append(stages, reading(f)...)
+}
+
+// symbols names places, if that is wanted.
+func (a *App) symbols() []pipeline.Stage {
+	if a.lookup == nil {
+		return nil
+	}
+	a.lookup.load(a.warn)
+	return []pipeline.Stage{a.lookup.stage()}
 }
 
 // reading is what drops that have their names still need.

@@ -140,13 +140,14 @@ func (c *console) expect(wants ...string) *console {
 	c.t.Helper()
 	guard := time.After(patience)
 	for _, want := range wants {
-		for !c.find(want) {
+		for ended := false; !c.find(want); {
+			if ended {
+				c.t.Fatalf("it ended and did not say %q:\n%q", want, c.said())
+			}
 			select {
 			case <-c.more:
 			case <-c.ended:
-				if !c.find(want) {
-					c.t.Fatalf("it ended and did not say %q:\n%q", want, c.said())
-				}
+				ended = true
 			case <-guard:
 				c.t.Fatalf("it did not say %q:\n%q", want, c.said())
 			}

@@ -47,6 +47,16 @@ func (f outFile) begin() error {
 	return f.Truncate(0)
 }
 
+// is tells whether it is the same file as another.
+func (f outFile) is(other *os.File) bool {
+	if f.File == nil {
+		return false
+	}
+	a, err := f.Stat()
+	b, err2 := other.Stat()
+	return err == nil && err2 == nil && os.SameFile(a, b) && a.Mode().IsRegular()
+}
+
 // abandon removes the file if we made it.
 func (f outFile) abandon() {
 	if f.made {

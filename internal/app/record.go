@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -67,16 +68,23 @@ func (a *App) recordCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	c := capture{demand: d, duration: o.duration, count: o.count, file: f.Arg(0), sink: func(file outFile) (pipeline.Sink, error) {
+	c := capture{demand: d, duration: o.duration, count: o.count, file: f.Arg(0)}
+	c.sink = func(from string, file outFile) (pipeline.Sink, error) {
 		h := session.ThisHost()
-		h.Program, h.Command = "dropwatch "+Version, strings.Join(append([]string{"record"}, args...), " ")
-		w, err := session.NewWriter(file, file.name, h)
-		if err != nil {
-			return nil, err
-		}
-		return pipeline.Tee{w, table.New(a.err, a.tableOptions(a.err, 0))}, nil
-	}}
+		h.Program, h.Command = "dropwatch "+Version, "dropwatch record "+strings.Join(args, " ")
+		h.Source, h.Started = from, time.Now()
+		return a.recorder(file, h)
+	}
 	return c.run(ctx, a)
+}
+
+// recorder writes the file, and tells in the end what is in it.
+func (a *App) recorder(file outFile, h session.Header) (pipeline.Sink, error) {
+	w, err := session.NewWriter(file, file.name, h)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline.Tee{w, table.New(a.err, a.tableOptions(a.err, 0))}, nil
 }
 
 // replayOptions are those of replay.
@@ -108,7 +116,7 @@ Examples:
 `
 }
 
-func (a *App) replayCommand(ctx context.Context, args []string) (err error) {
+func (a *App) replayCommand(ctx context.Context, args []string) error {
 	var o replayOptions
 	f := o.flags()
 	if err := a.parseFlags(f, args, replayHelp(f)); err != nil {
@@ -123,52 +131,48 @@ func (a *App) replayCommand(ctx context.Context, args []string) (err error) {
 	if err := o.show.check(a); err != nil {
 		return err
 	}
-	from, err := a.openSession(f.Arg(0))
+	return a.replay(ctx, f.Arg(0), &o)
+}
+
+func (a *App) replay(ctx context.Context, path string, o *replayOptions) (err error) {
+	ctx, stop := a.signals.interruptible(ctx)
+	defer stop()
+	in := a.in
+	if path != "-" {
+		if in, err = os.Open(path); err != nil {
+			return err
+		}
+		defer in.Close()
+	}
+	from, err := session.Open(in, event.Escape(path))
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	return a.replay(ctx, from, &o)
-}
-
-func (a *App) replay(ctx context.Context, from sessionFile, o *replayOptions) (err error) {
-	ctx, stop := a.signals.interruptible(ctx)
-	defer stop()
 	file, err := a.reserve(o.file)
 	if err != nil {
 		return err
 	}
 	defer func() { err = pipeline.Also(err, file.Close()) }()
-	c := capture{sink: func(file outFile) (pipeline.Sink, error) { return a.sink(&o.show, o.stack, file) }}
-	into, err := c.begin(file)
+	if file.is(in) {
+		return &usageError{fmt.Errorf("replay: -w would overwrite %s while it is read: name another file", file.name)}
+	}
+	into, err := a.replayInto(o, file)
 	if err != nil {
 		return advise(err)
 	}
+	a.introduce(from.Header())
 	return flow(ctx, &pipeline.Pipeline{Source: from, Stages: reading(o.filter), Sink: into, Limit: o.count})
 }
 
-// A sessionFile is a session that is being replayed.
-type sessionFile struct {
-	*session.Reader
-	*os.File
+func (a *App) replayInto(o *replayOptions, file outFile) (pipeline.Sink, error) {
+	if err := file.begin(); err != nil {
+		return nil, err
+	}
+	return a.sink(&o.show, o.stack, file)
 }
 
-// openSession opens a session file and says whose it is; - is standard input.
-func (a *App) openSession(path string) (sessionFile, error) {
-	file := a.in
-	if path != "-" {
-		var err error
-		if file, err = os.Open(path); err != nil {
-			return sessionFile{}, err
-		}
-	}
-	r, err := session.Open(file, event.Escape(path))
-	if err != nil {
-		file.Close()
-		return sessionFile{}, err
-	}
-	h := r.Header()
-	a.warn(fmt.Errorf("recorded on %s, Linux %s, from %s by `%s`", event.Escape(h.Host), event.Escape(h.Kernel),
-		h.Started.Local().Format("Jan _2 2006 15:04:05"), event.Escape(h.Command)))
-	return sessionFile{r, file}, nil
+// introduce says whose drops those of a session are.
+func (a *App) introduce(h session.Header) {
+	a.warn(fmt.Errorf("recorded on %s, Linux %s, from %s, by `%s` from %s", event.Escape(h.Host), event.Escape(h.Kernel),
+		h.Started.Local().Format("Jan _2 2006 15:04:05"), event.Escape(h.Command), event.Escape(h.Source)))
 }

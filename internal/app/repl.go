@@ -205,7 +205,7 @@ func (h *host) Capture(ctx context.Context, s repl.Settings, started func()) (re
 		}
 	}
 	var unseen table.Tally
-	stages := append(h.app.stages(d.filter), aside(&unseen))
+	stages := append(h.stages(d.filter), aside(&unseen))
 	from, err := h.app.supply(ctx, d)
 	if err != nil {
 		return report, err
@@ -219,6 +219,14 @@ func (h *host) Capture(ctx context.Context, s repl.Settings, started func()) (re
 		return report, repl.ErrLimit
 	}
 	return report, advise(err)
+}
+
+// stages are no more than C has, unless a filter needs them.
+func (h *host) stages(f *filter.Filter) []pipeline.Stage {
+	if f == nil {
+		return h.app.symbols()
+	}
+	return h.app.stages(f)
 }
 
 // aside keeps from a session what C's packet mode cannot show either, to tell it

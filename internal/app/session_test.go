@@ -130,8 +130,9 @@ func TestRestlessMonitor(t *testing.T) {
 
 // TestNotPermitted: what to do is said, and the session goes on.
 func TestNotPermitted(t *testing.T) {
+	t.Setenv("NO_TRACE", "not permitted: run as root")
 	c := person(t, "denied")
-	c.send("start\n").expect("not permitted without CAP_NET_ADMIN: run it as root (sudo)", prompt)
+	c.send("start\n").expect("not permitted without CAP_NET_ADMIN: run it as root (sudo)", "trace: not permitted: run as root\r\n", prompt)
 	c.send("exit\n").wait(0).wantChanges("")
 }
 

@@ -55,7 +55,8 @@ func sourceNames() []string {
 }
 
 // supply gives the first source that works, or the one that is named, and tells
-// why it is not one before.
+// why it is not one before. A monitor that another program uses does work: what
+// to do is for the user to say.
 func (a *App) supply(ctx context.Context, d demand) (*supply, error) {
 	var failed []string
 	for _, rung := range ladder {
@@ -63,13 +64,14 @@ func (a *App) supply(ctx context.Context, d demand) (*supply, error) {
 			continue
 		}
 		s, err := rung.open(a, ctx, d)
+		inUse := (*netdm.InUseError)(nil)
 		switch {
 		case err == nil:
 			if len(failed) > 0 {
 				a.warn(fmt.Errorf("source %s, as another cannot be used: %s", s.name, strings.Join(failed, "; ")))
 			}
 			return s, nil
-		case d.source != "auto", ctx.Err() != nil:
+		case d.source != "auto", ctx.Err() != nil, errors.As(err, &inUse):
 			return nil, err
 		}
 		failed = append(failed, fmt.Sprintf("%s: %v", rung.name, err))

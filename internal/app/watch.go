@@ -63,9 +63,9 @@ type take struct {
 }
 
 func (o *take) add(f *pflag.FlagSet) {
-	f.StringVarP(&o.source, "source", "s", "auto", "where drops come from: netdm (the drop monitor), trace (the event skb:kfree_skb), or auto, the first that works")
+	f.StringVarP(&o.source, "source", "s", "auto", "the `name` of where drops come from: netdm (the drop monitor), trace (the event skb:kfree_skb), or auto, the first that works")
 	offer(f, "source", sourceNames()...)
-	f.StringVarP(&o.mode, "mode", "m", "packet", "alerts of netdm: packet (each by itself), or summary (counts by place, once a second)")
+	f.StringVarP(&o.mode, "mode", "m", "packet", "what `alerts` netdm gives: packet (each by itself), or summary (counts by place, once a second)")
 	offer(f, "mode", "packet", "summary")
 	f.StringSliceVarP(&o.origins, "origin", "o", []string{"sw"}, "drops of these `origins`: sw (software), hw (hardware), or both with a comma")
 	offer(f, "origin", "sw", "hw", "sw,hw")
@@ -124,7 +124,7 @@ type show struct {
 }
 
 func (o *show) add(f *pflag.FlagSet) {
-	f.BoolVarP(&o.json, "json", "j", false, "a JSON object a line, as `dropwatch help json` describes")
+	f.BoolVarP(&o.json, "json", "j", false, "a JSON object a line, described by: dropwatch help json")
 	f.BoolVarP(&o.summary, "summary", "S", false, "a table of places and reasons each second, instead of a line a drop")
 	f.BoolVarP(&o.hex, "hex", "x", false, "show the bytes of packets, too")
 	f.StringVarP(&o.file, "write", "w", "", "write packets also to this `file` in pcapng format, with place and reason as comments; - is standard output, and then nothing else is shown there")
@@ -200,9 +200,8 @@ func (a *App) watchCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	c := capture{demand: d, duration: o.duration, count: o.count, file: o.file, sink: func(file outFile) (pipeline.Sink, error) {
-		return a.sink(&o.show, o.stack, file)
-	}}
+	c := capture{demand: d, duration: o.duration, count: o.count, file: o.file}
+	c.sink = func(_ string, file outFile) (pipeline.Sink, error) { return a.sink(&o.show, o.stack, file) }
 	return c.run(ctx, a)
 }
 
@@ -246,5 +245,5 @@ func colored(f *os.File) bool {
 
 func newPcapng(file outFile) (*pcapng.Sink, error) {
 	h := session.ThisHost()
-	return pcapng.New(file, pcapng.Options{App: "dropwatch " + Version, Host: h.Host, Kernel: h.Kernel})
+	return pcapng.New(file, pcapng.Options{Name: file.name, App: "dropwatch " + Version, Host: h.Host, Kernel: h.Kernel})
 }
