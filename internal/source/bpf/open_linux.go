@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +21,7 @@ import (
 // Open loads the program and attaches it: drops are counted from now on. The
 // error wraps one of this package's if it is one of those cases.
 func Open(opts Options) (*Source, error) {
-	s := &Source{}
+	s := &Source{forms: []string{dropsProgDropBtf, dropsProgDropRaw}}
 	if err := s.open(opts); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("trace skb:kfree_skb with BPF: %w", explain(err))
@@ -50,15 +51,18 @@ func (s *Source) open(opts Options) (err error) {
 	return err
 }
 
-// load loads the program in the form that reads the kernel's memory directly, or
-// else, where the kernel does not take that, in the one that asks for a copy.
-func (s *Source) load(opts Options, types *btf.Cache) error {
-	err := s.loadAs(dropsProgDropBtf, opts, types)
-	if errors.Is(err, unix.EPERM) && raiseMemlock() == nil {
-		err = s.loadAs(dropsProgDropBtf, opts, types)
-	}
-	if err != nil && !errors.Is(err, unix.EPERM) && s.loadAs(dropsProgDropRaw, opts, types) == nil {
-		return nil
+// load loads the program in the first form that the kernel takes: one reads its
+// memory directly, the other asks it for copies.
+func (s *Source) load(opts Options, types *btf.Cache) (err error) {
+	for _, form := range s.forms {
+		err2 := s.loadAs(form, opts, types)
+		if errors.Is(err2, unix.EPERM) && raiseMemlock() == nil {
+			err2 = s.loadAs(form, opts, types)
+		}
+		if err2 == nil {
+			return nil
+		}
+		err = cmp.Or(err, err2)
 	}
 	return err
 }

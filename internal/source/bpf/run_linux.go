@@ -20,6 +20,7 @@ import (
 // A Source is a pipeline.Source: the drops of the whole host from its opening
 // to the end of Run.
 type Source struct {
+	forms   []string // of the program, to be tried in this order
 	kernel  *ebpf.Collection
 	link    link.Link // of the program to the tracepoint
 	ring    *ringbuf.Reader
