@@ -47,7 +47,7 @@ func addsUp(report string, lost uint64) error {
 	}
 	line, rest, ok := strings.Cut(report, "\n")
 	head, places, _ := strings.Cut(line, ": ")
-	if !ok || rest != "" || head != fmt.Sprintf("lost %d drops", lost) {
+	if !ok || rest != "" || head != "lost "+map[bool]string{true: "1 drop", false: fmt.Sprintf("%d drops", lost)}[lost == 1] {
 		return fmt.Errorf("report %q of %d", report, lost)
 	}
 	var sum uint64

@@ -118,10 +118,12 @@ func (l *Ledger) Total() uint64 { return l.Shown + l.Rejected + l.Parts + l.Tota
 func (l *Ledger) Report() string {
 	var b strings.Builder
 	if total := l.TotalLost(); total > 0 {
-		fmt.Fprintf(&b, "lost %d drops: %d %v, %d %v", total, l.Lost[AtSocket], AtSocket, l.Lost[InQueue], InQueue)
-		for p := Unread; p < places; p++ {
-			if l.Lost[p] > 0 {
-				fmt.Fprintf(&b, ", %d %v", l.Lost[p], p)
+		separator := ": "
+		b.WriteString("lost " + drops(total))
+		for place, lost := range l.Lost {
+			if lost > 0 {
+				fmt.Fprintf(&b, "%s%d %v", separator, lost, Place(place))
+				separator = ", "
 			}
 		}
 		b.WriteByte('\n')
@@ -133,6 +135,13 @@ func (l *Ledger) Report() string {
 		fmt.Fprintf(&b, "no room in %s: drops at any further place in that second were counted nowhere\n", summaries(l.Full))
 	}
 	return b.String()
+}
+
+func drops(n uint64) string {
+	if n == 1 {
+		return "1 drop"
+	}
+	return fmt.Sprintf("%d drops", n)
 }
 
 func summaries(n uint64) string {

@@ -196,7 +196,7 @@ func TestFile(t *testing.T) {
 			{5, statistics(0), nil, []option{
 				from, to, {4, u64(17)}, {5, u64(3)},
 				{1, "drops on all interfaces: 17, of which 11 are in this file, 2 were filtered out, 1 are further fragments"},
-				{1, "lost 3 drops: 3 at our socket, 0 in the kernel's queue"},
+				{1, "lost 3 drops: 3 at our socket"},
 				{1, "lost 1 summary at our socket: how many drops are in them is not known"},
 				{8, u64(2)},
 			}},

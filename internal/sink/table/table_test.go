@@ -119,7 +119,7 @@ const all = `74 drops in 12.3 s
       1   1.4%  0xffffffffc0ffee00              -
       1   1.4%  a\x1b[2J+0x1                    \xe2\x80\xae    [not in packet mode]
 total 91: 74 shown, 4 lost, 11 filtered, 2 fragments of packets counted already
-lost 4 drops: 3 at our socket, 0 in the kernel's queue, 1 in the kernel's trace ring
+lost 4 drops: 3 at our socket, 1 in the kernel's trace ring
 lost 1 summary at our socket: how many drops are in them is not known
 packet mode could not show 6 drops:
   5 at nf_hook_slow+0xa8 NETFILTER_DROP
@@ -149,7 +149,7 @@ func TestColor(t *testing.T) {
 			"  drops   share  place  reason\n" +
 			"      1  100.0%  f      NO_SOCKET\n" +
 			"total 2: 1 shown, 1 lost\n" +
-			"\x1b[31mlost 1 drops: 0 at our socket, 0 in the kernel's queue, 1 unread when we stopped\n" +
+			"\x1b[31mlost 1 drop: 1 unread when we stopped\n" +
 			"no room in 1 summary: drops at any further place in that second were counted nowhere\x1b[0m\n"
 		if got := r.end(); got != want {
 			t.Errorf("got\n%qwant\n%q", got, want)
@@ -251,9 +251,9 @@ func TestIntervals(t *testing.T) {
 		step(2*time.Second, `00:00:12  6 drops
   drops/s  total  place  reason
       3.0      9  f      NO_SOCKET
-lost 7 drops: 7 at our socket, 0 in the kernel's queue
+lost 7 drops: 7 at our socket
 `, f, loss(event.AtSocket, 7), f)
-		step(2*time.Second, "00:00:14  no drops\nlost 1 drops: 0 at our socket, 1 in the kernel's queue\n", loss(event.InQueue, 1))
+		step(2*time.Second, "00:00:14  no drops\nlost 1 drop: 1 in the kernel's queue\n", loss(event.InQueue, 1))
 		r.write(f)
 		const want = `52 drops in 14.0 s
   drops  share  place  reason
