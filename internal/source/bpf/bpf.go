@@ -40,7 +40,7 @@ import (
 	"time"
 )
 
-//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -cflags "-O2 -mcpu=v3 -Wall -Werror" -tags linux -type owner -type link -target bpfel,bpfeb drops drops.bpf.c
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -tags linux -type owner -type link -target bpfel,bpfeb drops drops.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 
 // Why a Source cannot be had. The error that Open returns wraps one of them if
 // it is one of those cases, and says what to do.

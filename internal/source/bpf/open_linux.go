@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"math/bits"
 	"os"
@@ -163,7 +162,7 @@ func explain(err error) error {
 		return err
 	case locked("confidentiality"):
 		return fmt.Errorf("%w (%w): boot it without lockdown=confidentiality, or take another source", ErrLockdown, err)
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%w (%w): run as root or with CAP_BPF and CAP_PERFMON", ErrPermission, err)
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL), errors.Is(err, ebpf.ErrNotSupported), errors.As(err, &refused):
 		return fmt.Errorf("%w (%w): it takes Linux 5.8 with CONFIG_BPF_SYSCALL, or take another source", ErrUnsupported, err)

@@ -1,0 +1,107 @@
+package bpf
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/cilium/ebpf/btf"
+)
+
+// types builds the types of a kernel or of a module.
+func types(t *testing.T, enums ...*btf.Enum) *btf.Spec {
+	t.Helper()
+	all := make([]btf.Type, len(enums))
+	for i, e := range enums {
+		e.Size = 4
+		all[i] = e
+	}
+	b, err := btf.NewBuilder(all, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := b.Marshal(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
+
+var kernelReasons = &btf.Enum{Name: reasonEnum, Values: []btf.EnumValue{
+	{Name: "SKB_NOT_DROPPED_YET", Value: 0}, {Name: "SKB_DROP_REASON_NO_SOCKET", Value: 3}, {Name: "SKB_DROP_REASON_SUBSYS_MASK", Value: 0xffff0000},
+}}
+
+var kernelSubsystems = &btf.Enum{Name: subsysEnum, Values: []btf.EnumValue{
+	{Name: "SKB_DROP_REASON_SUBSYS_CORE", Value: 0}, {Name: "SKB_DROP_REASON_SUBSYS_MAC80211_UNUSABLE", Value: 1},
+	{Name: "SKB_DROP_REASON_SUBSYS_OPENVSWITCH", Value: 2}, {Name: "SKB_DROP_REASON_SUBSYS_NUM", Value: 3},
+}}
+
+func TestReasons(t *testing.T) {
+	r, err := newReasons(types(t, kernelReasons, kernelSubsystems))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	r.modules = func(name string) (*btf.Spec, error) {
+		asked = append(asked, name)
+		if name != "openvswitch" {
+			return nil, os.ErrNotExist
+		}
+		return types(t,
+			&btf.Enum{Name: "another", Values: []btf.EnumValue{{Name: "ELSE", Value: 0x20001}}},
+			&btf.Enum{Name: "ovs_drop_reason", Values: []btf.EnumValue{{Name: "OVS_DROP_LAST_ACTION", Value: 0x20001}}}), nil
+	}
+	tests := map[uint32]string{
+		0: "SKB_NOT_DROPPED_YET", 3: "NO_SOCKET", 4: "0x4", // 4 is not named
+		0x20001: "OVS_DROP_LAST_ACTION", 0x20002: "0x20002",
+		0x10001: "0x10001", 0x90001: "0x90001", 0xffffffff: "0xffffffff",
+	}
+	for range 2 {
+		for n, want := range tests {
+			if got := r.name(n); got != want {
+				t.Errorf("%#x is %q, want %q", n, got, want)
+			}
+		}
+	}
+	if len(asked) != 3 { // once for each number
+		t.Errorf("asked for %q", asked)
+	}
+}
+
+// TestNoReasons: a kernel before 5.17 gives none.
+func TestNoReasons(t *testing.T) {
+	r, err := newReasons(types(t, &btf.Enum{Name: "another"}))
+	if err != nil || r.name(0) != "" || r.name(3) != "" {
+		t.Errorf("%v, %q", err, r.name(3))
+	}
+}
+
+// TestReasonsOfThisKernel: those that are in every kernel that has any.
+func TestReasonsOfThisKernel(t *testing.T) {
+	need(t, Options{}).Close()
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newReasons(kernel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := make(map[string]bool)
+	for _, name := range r.names {
+		has[name] = true
+	}
+	for _, name := range []string{"NOT_SPECIFIED", "NO_SOCKET"} {
+		if !has[name] && !r.none {
+			t.Errorf("no %s in %v", name, r.names)
+		}
+	}
+	if _, err := r.modules("no_such_module"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("types of no module: %v", err)
+	}
+}
