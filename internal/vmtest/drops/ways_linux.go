@@ -97,7 +97,7 @@ func firewall(hook string) func(*Namespace, int) func() {
 func through(p ipv4) func(*Namespace, int) func() {
 	return func(ns *Namespace, n int) func() {
 		ns.wire()
-		return func() { ns.inject("near", p.frame(), n) }
+		return func() { ns.Do(func() error { return inject("near", p.frame(), n) }) }
 	}
 }
 
