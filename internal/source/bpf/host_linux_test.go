@@ -100,8 +100,9 @@ func sendFrom(cpu, fd, count int) error {
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
 		return err
 	}
+	to := *closed // which Sendto writes to
 	for range count {
-		if err := unix.Sendto(fd, []byte("nobody wants this"), 0, closed); err != nil {
+		if err := unix.Sendto(fd, []byte("nobody wants this"), 0, &to); err != nil {
 			return err
 		}
 	}
@@ -166,6 +167,19 @@ func (r *running) Flush() error {
 		}
 	}
 	return nil
+}
+
+// await waits until as many packets were kept, but not for ever.
+func (r *running) await(packets uint64) {
+	for range 100 {
+		r.mu.Lock()
+		n, _ := total(r.kept)
+		r.mu.Unlock()
+		if n >= packets {
+			return
+		}
+		time.Sleep(pollTime)
+	}
 }
 
 // end stops the run and gives what was kept.

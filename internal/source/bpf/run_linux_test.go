@@ -192,9 +192,11 @@ func TestCounts(t *testing.T) {
 			}
 			r := run(t, s, func(e *event.Event) bool { return p.of(e) || tt.withoutTheKind && !e.Where.HasPC })
 			p.send(t, count, tt.cpus...)
-			time.Sleep(3 * pollTime) // time to read them all
-			packets, single := total(r.end())
 			want := uint64(count * len(tt.cpus))
+			if tt.opts.Sample == 0 {
+				r.await(want)
+			}
+			packets, single := total(r.end())
 			if packets < want || packets > want && !tt.withoutTheKind {
 				t.Errorf("%d packets, want %d", packets, want)
 			}
