@@ -77,7 +77,7 @@ func (a *App) symbols() []pipeline.Stage {
 	if a.lookup == nil {
 		return nil
 	}
-	a.lookup.load(a.warn)
+	a.lookup.load()
 	return []pipeline.Stage{a.lookup.stage()}
 }
 

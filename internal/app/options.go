@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -145,3 +147,31 @@ func (a *App) write(text string) error {
 	}
 	return nil
 }
+
+// A duration is the value of an option: seconds, or what time.ParseDuration takes.
+type duration time.Duration
+
+// Set reads the value.
+func (d *duration) Set(text string) error {
+	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+		*d = duration(n) * duration(time.Second)
+		return nil
+	}
+	n, err := time.ParseDuration(text)
+	if err != nil || n < 0 {
+		return errors.New("give seconds, or a time as in 90s, 5m or 1h30m")
+	}
+	*d = duration(n)
+	return nil
+}
+
+// String gives the value for help.
+func (d *duration) String() string {
+	if *d == 0 {
+		return "0"
+	}
+	return time.Duration(*d).String()
+}
+
+// Type is the name of the value in help where there is no other.
+func (d *duration) Type() string { return "time" }

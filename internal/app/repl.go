@@ -265,16 +265,25 @@ type lookup struct {
 	symbols  kallsyms.Live
 	demangle bool
 	loaded   bool
+	failure  error // to be told
 }
 
-// load reads the symbols once, and says why if it cannot.
-func (l *lookup) load(warn func(error)) {
+// load reads the symbols once.
+func (l *lookup) load() {
 	if l.loaded {
 		return
 	}
 	l.loaded = true
 	if err := l.symbols.Load(); err != nil {
-		warn(fmt.Errorf("read the kernel's symbols: %w; drops are shown by address", err))
+		l.failure = fmt.Errorf("read the kernel's symbols: %w; drops are shown by address", err)
+	}
+}
+
+// complain says, once, why there are no symbols.
+func (l *lookup) complain(warn func(error)) {
+	if l != nil && l.failure != nil {
+		warn(l.failure)
+		l.failure = nil
 	}
 }
 

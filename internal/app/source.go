@@ -67,6 +67,7 @@ func (a *App) supply(ctx context.Context, d demand) (*supply, error) {
 		inUse := (*netdm.InUseError)(nil)
 		switch {
 		case err == nil:
+			a.lookup.complain(a.warn)
 			if len(failed) > 0 {
 				a.warn(fmt.Errorf("source %s, as another cannot be used: %s", s.name, strings.Join(failed, "; ")))
 			}
@@ -153,6 +154,9 @@ func (a *App) beside(d demand) tracer {
 	return t
 }
 
+// untraced is what the event skb:kfree_skb does not tell.
+const untraced = filter.Packet | filter.Length | filter.Interface | filter.Trap | filter.Cookie
+
 // openTrace takes the trace event alone, filtered in the kernel as far as the
 // expression allows.
 func (a *App) openTrace(_ context.Context, d demand) (*supply, error) {
@@ -161,6 +165,9 @@ func (a *App) openTrace(_ context.Context, d demand) (*supply, error) {
 		return nil, errors.New("it has no summary mode: leave out --mode summary")
 	case d.origins == netlink.Hardware:
 		return nil, errors.New("it sees no hardware drops")
+	}
+	if !d.filter.CanMatch(untraced) {
+		return nil, fmt.Errorf("it does not know %s, which the expression asks for", strings.Join(d.filter.Needs(untraced), ", "))
 	}
 	o := trace.Options{Stack: d.stack}
 	if d.filter != nil {
@@ -178,13 +185,9 @@ func (a *App) openTrace(_ context.Context, d demand) (*supply, error) {
 	return &supply{Source: t, name: "trace", close: func() { t.Close() }, undo: func() {}}, nil
 }
 
-// warnOfFilter tells that an expression asks for what a source without packets
-// cannot know.
+// warnOfFilter tells that an expression asks also for what trace does not know.
 func (a *App) warnOfFilter(f *filter.Filter) {
-	if f == nil {
-		return
-	}
-	if fields := f.NeedsPacket(); len(fields) > 0 {
-		a.warn(fmt.Errorf("source trace has no bytes of packets: %s match nothing", strings.Join(fields, ", ")))
+	if fields := f.Needs(untraced); len(fields) > 0 {
+		a.warn(fmt.Errorf("source trace does not know %s: what asks for it matches nothing", strings.Join(fields, ", ")))
 	}
 }

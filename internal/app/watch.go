@@ -30,7 +30,7 @@ type selection struct {
 }
 
 func (o *selection) add(f *pflag.FlagSet) {
-	f.StringSliceVarP(&o.include, "include", "i", nil, "only drops at these `points`: functions or traps, * stands for any part of a name")
+	f.StringSliceVarP(&o.include, "include", "i", nil, "only drops at these `points`, with commas between: functions or traps, * stands for any part of a name")
 	f.StringSliceVarP(&o.exclude, "exclude", "e", nil, "no drops at these `points`")
 	f.Uint64VarP(&o.count, "count", "c", 0, "end after this `number` of drops")
 }
@@ -63,21 +63,24 @@ type take struct {
 }
 
 func (o *take) add(f *pflag.FlagSet) {
-	f.StringVarP(&o.source, "source", "s", "auto", "the `name` of where drops come from: netdm (the drop monitor), trace (the event skb:kfree_skb), or auto, the first that works")
+	f.StringVarP(&o.source, "source", "s", "auto", "where drops come from, by `name`: netdm (the drop monitor), trace (the event skb:kfree_skb), or auto, the first that works")
 	offer(f, "source", sourceNames()...)
-	f.StringVarP(&o.mode, "mode", "m", "packet", "what `alerts` netdm gives: packet (each by itself), or summary (counts by place, once a second)")
+	f.StringVarP(&o.mode, "mode", "m", "packet", "the `alerts` that netdm gives: packet (each drop by itself), or summary (counts by place, once a second)")
 	offer(f, "mode", "packet", "summary")
 	f.StringSliceVarP(&o.origins, "origin", "o", []string{"sw"}, "drops of these `origins`: sw (software), hw (hardware), or both with a comma")
 	offer(f, "origin", "sw", "hw", "sw,hw")
-	f.BoolVar(&o.stack, "stack", false, "show the calls that led to each drop, which slows the CPU that drops")
-	f.Uint32Var(&o.trunc, "trunc", 0, "take this `number` of bytes of each packet; 0 is enough for its headers, or all with --write, --hex or record")
-	f.DurationVarP(&o.duration, "duration", "d", 0, "end after this `time`, as in 10s or 5m")
+	f.BoolVar(&o.stack, "stack", false, "take the calls that led to each drop, too, which slows the CPU that drops")
+	f.Uint32Var(&o.trunc, "trunc", 0, "take at most this `number` of bytes of each packet; 0 is 256, or all with --write, --hex and record")
+	f.VarP((*duration)(&o.duration), "duration", "d", "end after this `time`: seconds, or as in 90s, 5m, 1h30m")
 	f.BoolVar(&o.takeover, "takeover", o.takeover, "stop monitoring that others have left on, without asking")
 }
 
 // headerBytes is what is taken of a packet when nobody sees more than its
 // headers: a tunnel with IPv6 and options in both packets fits.
 const headerBytes = 256
+
+// unsummed is what a summary of NET_DM does not tell.
+const unsummed = filter.Packet | filter.Protocol | filter.Length | filter.Reason | filter.Interface | filter.Running | filter.Cookie
 
 // demand is what is asked of the source. Whole says that packets are kept.
 func (o *take) demand(f *filter.Filter, whole bool) (demand, error) {
@@ -89,6 +92,10 @@ func (o *take) demand(f *filter.Filter, whole bool) (demand, error) {
 		return d, &usageError{fmt.Errorf("unknown source %q: give one of: %s", o.source, strings.Join(sourceNames(), ", "))}
 	case d.summary && o.stack:
 		return d, &usageError{errors.New("a summary has no stacks: leave out --stack or --mode summary")}
+	case d.summary && !f.CanMatch(unsummed):
+		return d, &usageError{fmt.Errorf("a summary does not tell %s, which the expression asks for: leave out --mode summary", strings.Join(f.Needs(unsummed), ", "))}
+	case !o.stack && !f.CanMatch(filter.Stack):
+		return d, &usageError{errors.New("the expression asks for stacks: add --stack")}
 	}
 	mode, trunc := netlink.ModePacket, o.trunc
 	if d.summary {
