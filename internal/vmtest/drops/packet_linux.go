@@ -82,10 +82,10 @@ func inject(iface string, frame []byte, n int) error {
 	return nil
 }
 
-// MarkType is the ethertype of [Mark]'s packet: local experiments (IEEE 802).
+// MarkType is the ethertype of [Mark]'s packets: local experiments (IEEE 802).
 const MarkType = 0x88b5
 
-// Mark loses one packet on the machine's own lo. Who sees that is watching.
-func Mark() error {
-	return inject("lo", append(make([]byte, 12), MarkType>>8, MarkType&0xff), 1)
+// Mark loses n packets on the machine's own lo. Who sees one is watching.
+func Mark(n int) error {
+	return inject("lo", append(make([]byte, 12), MarkType>>8, MarkType&0xff), n)
 }
