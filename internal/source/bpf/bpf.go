@@ -69,7 +69,7 @@ type Options struct {
 	// costs the CPU that drops a microsecond or more.
 	Stack bool
 
-	// ByOwner makes the socket and its cgroup part of the kind.
+	// ByOwner makes the socket part of the kind.
 	ByOwner bool
 
 	// RingSize is the number of bytes that the kernel keeps for us, of all

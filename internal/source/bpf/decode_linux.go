@@ -8,13 +8,13 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
 )
 
-// A decoder makes events of records and of kinds, without allocation.
+// A decoder makes events of records and of kinds. Only what it meets for the
+// first time makes it allocate.
 type decoder struct {
 	reasons reasons
 	room    int   // bytes of a stack, whether or not it is there
@@ -24,6 +24,13 @@ type decoder struct {
 	socket event.Socket
 	names  map[[16]int8]string // of tasks and interfaces, as far as met
 	ports  map[port]string     // names of interfaces
+	owners map[uint64]owner    // by cookie; nil if the kinds have none
+}
+
+// An owner is the same for all drops of a socket.
+type owner struct {
+	socket event.Socket
+	cgroup uint64
 }
 
 // A port is an interface of any namespace.
@@ -32,12 +39,20 @@ type port struct{ netns, index uint32 }
 // maxNames is how many names are kept before all are forgotten.
 const maxNames = 1 << 12
 
-func newDecoder(opts Options, kernel *btf.Spec) (decoder, error) {
-	rs, err := newReasons(kernel)
-	return decoder{
-		reasons: rs, room: opts.stackSize(),
-		names: make(map[[16]int8]string), ports: make(map[port]string),
-	}, err
+func newDecoder(opts Options, rs reasons) decoder {
+	d := decoder{reasons: rs, room: opts.stackSize(), names: make(map[[16]int8]string), ports: make(map[port]string)}
+	if opts.ByOwner {
+		d.owners = make(map[uint64]owner)
+	}
+	return d
+}
+
+// keep puts something into a map that forgets all before it grows too large.
+func keep[K comparable, V any](m map[K]V, k K, v V) {
+	if _, known := m[k]; !known && len(m) >= maxNames {
+		clear(m)
+	}
+	m[k] = v
 }
 
 const recordLen = int(unsafe.Sizeof(dropsRecord{}))
@@ -79,11 +94,6 @@ func (d *decoder) kind(k *dropsKey, e *event.Event) {
 	e.Where.PC, e.Where.HasPC = k.Location, true
 	e.Packet.Proto, e.Packet.HasProto = uint16(k.Protocol), k.Protocol != 0
 	e.Port.IfIndex, e.Netns.Inode = k.Ifindex, k.Netns
-	e.Owner.Cgroup.ID = k.Cgroup
-	if k.Socket != 0 {
-		d.socket = event.Socket{Cookie: k.Socket}
-		e.Owner.Socket = &d.socket
-	}
 }
 
 // counted makes e of n drops of a kind.
@@ -91,16 +101,22 @@ func (d *decoder) counted(k *dropsKey, n uint64, e *event.Event) {
 	d.kind(k, e)
 	e.Time, e.Count = time.Now(), n
 	e.Port.IfName = d.ports[port{k.Netns, k.Ifindex}]
+	if k.Socket == 0 {
+		return
+	}
+	o, ok := d.owners[k.Socket]
+	if !ok {
+		o.socket.Cookie = k.Socket
+	}
+	d.socket = o.socket
+	e.Owner.Socket, e.Owner.Cgroup.ID = &d.socket, o.cgroup
 }
 
 // portName gives the name of a record's interface, and keeps it for its kind.
 func (d *decoder) portName(r *dropsRecord) string {
 	name, p := d.name(&r.Ifname), port{r.Key.Netns, r.Key.Ifindex}
 	if name != "" && d.ports[p] != name {
-		if len(d.ports) == maxNames {
-			clear(d.ports)
-		}
-		d.ports[p] = name
+		keep(d.ports, p, name)
 	}
 	return name
 }
@@ -112,10 +128,7 @@ func (d *decoder) name(c *[16]int8) string {
 		return name
 	}
 	name = unix.ByteSliceToString(unsafe.Slice((*byte)(unsafe.Pointer(c)), len(c)))
-	if len(d.names) == maxNames {
-		clear(d.names)
-	}
-	d.names[*c] = name
+	keep(d.names, *c, name)
 	return name
 }
 
@@ -152,6 +165,9 @@ func (d *decoder) owner(o *dropsOwner, e *event.Event) {
 		d.socket.Remote = netip.AddrPortFrom(netip.AddrFrom16(o.Remote), o.RemotePort)
 	}
 	e.Owner.Socket, e.Owner.Cgroup.ID = &d.socket, o.Cgroup
+	if d.owners != nil {
+		keep(d.owners, o.Cookie, owner{d.socket, o.Cgroup})
+	}
 }
 
 // setClock finds out what the wall clock is ahead of that of the records.

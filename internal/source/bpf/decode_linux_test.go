@@ -15,11 +15,9 @@ import (
 )
 
 func newTestDecoder(stack bool) *decoder {
-	opts := Options{Stack: stack}
-	return &decoder{
-		reasons: reasons{names: map[uint32]string{3: "NO_SOCKET"}}, room: opts.stackSize(), wall: 1e9,
-		names: make(map[[16]int8]string), ports: make(map[port]string),
-	}
+	d := newDecoder(Options{Stack: stack, ByOwner: true}, reasons{names: map[uint32]string{3: "NO_SOCKET"}})
+	d.wall = 1e9
+	return &d
 }
 
 // newRecord encodes a record as the program does.
@@ -125,7 +123,6 @@ func TestCounted(t *testing.T) {
 		t.Fatal("not decoded")
 	}
 	k := r.Key
-	k.Socket, k.Cgroup = 5, 6
 	d.counted(&k, 1234, &e)
 	if e.Count != 1234 || e.Single || e.Stamped || time.Since(e.Time) > time.Minute || e.Packet.HasData || e.Packet.HasLen || e.Task.Known {
 		t.Errorf("%+v", e)
@@ -136,12 +133,31 @@ func TestCounted(t *testing.T) {
 	if want := (event.Port{IfIndex: 2, IfName: "eth0"}); e.Port != want {
 		t.Errorf("port %+v, want %+v", e.Port, want)
 	}
-	if *e.Owner.Socket != (event.Socket{Cookie: 5}) || e.Owner.Cgroup.ID != 6 {
+	if e.Owner != (event.Owner{}) {
 		t.Errorf("owner %+v", e.Owner)
 	}
 	k.Netns++
 	if d.counted(&k, 1, &e); e.Port.IfName != "" {
 		t.Errorf("%q is of another namespace", e.Port.IfName)
+	}
+}
+
+// TestCountedByOwner: the owner is as a record told it, or only its cookie.
+func TestCountedByOwner(t *testing.T) {
+	d := newTestDecoder(false)
+	var e event.Event
+	r := aRecord()
+	if !d.record(newRecord(r, false, nil, ""), &e) {
+		t.Fatal("not decoded")
+	}
+	want := *e.Owner.Socket
+	r.Key.Socket = r.Owner.Cookie
+	if d.counted(&r.Key, 2, &e); *e.Owner.Socket != want || e.Owner.Cgroup.ID != 99 {
+		t.Errorf("owner %+v, want %+v", e.Owner.Socket, want)
+	}
+	r.Key.Socket++
+	if d.counted(&r.Key, 2, &e); *e.Owner.Socket != (event.Socket{Cookie: 78}) || e.Owner.Cgroup.ID != 0 {
+		t.Errorf("owner %+v, want only a cookie", e.Owner.Socket)
 	}
 }
 
@@ -167,14 +183,14 @@ func TestNamesAreForgotten(t *testing.T) {
 	var e event.Event
 	r := aRecord()
 	for i := range uint32(3 * maxNames) {
-		r.Key.Netns = i
+		r.Key.Netns, r.Owner.Cookie = i, uint64(i+1)
 		r.Comm = cString(string(binary.NativeEndian.AppendUint32([]byte("x"), i|0x01010101)))
 		if !d.record(newRecord(r, false, nil, ""), &e) || e.Port.IfName != "eth0" {
 			t.Fatalf("%+v", e)
 		}
 	}
-	if len(d.names) > maxNames || len(d.ports) > maxNames {
-		t.Errorf("%d names and %d of interfaces", len(d.names), len(d.ports))
+	if len(d.names) > maxNames || len(d.ports) > maxNames || len(d.owners) > maxNames {
+		t.Errorf("%d names, %d of interfaces and %d owners", len(d.names), len(d.ports), len(d.owners))
 	}
 }
 

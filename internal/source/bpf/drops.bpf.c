@@ -42,8 +42,7 @@ enum attention {
 // A key is what drops are counted by.
 struct key {
 	__u64 location;
-	__u64 socket; // its cookie or else its address; of the owner 0 if not asked for
-	__u64 cgroup;
+	__u64 socket; // its cookie or else its address, 0 if not asked for
 	__u32 reason;
 	__u32 ifindex;
 	__u32 netns;
@@ -193,10 +192,8 @@ INLINE void find_owner(struct drop *d, struct key *k)
 {
 	if (!k->netns)
 		k->netns = socket_netns(d->sk);
-	if (!by_owner)
-		return;
-	k->socket = socket_cookie(d->sk);
-	k->cgroup = socket_cgroup(d->sk);
+	if (by_owner)
+		k->socket = socket_cookie(d->sk);
 }
 
 // tally_of gives the tally of a key on this CPU, which is beyond's if there is

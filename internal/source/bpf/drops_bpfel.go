@@ -25,7 +25,6 @@ type dropsKey struct {
 	_        structs.HostLayout
 	Location uint64
 	Socket   uint64
-	Cgroup   uint64
 	Reason   uint32
 	Ifindex  uint32
 	Netns    uint32

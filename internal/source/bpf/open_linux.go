@@ -34,9 +34,11 @@ func (s *Source) open(opts Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w: %w: boot one built with CONFIG_DEBUG_INFO_BTF, or take another source", ErrNoBTF, err)
 	}
-	if s.decoder, err = newDecoder(opts, kernel); err != nil {
+	names, err := newReasons(kernel)
+	if err != nil {
 		return err
 	}
+	s.decoder = newDecoder(opts, names)
 	if err := s.load(opts, types); err != nil {
 		return err
 	}
