@@ -7,10 +7,10 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 GO := go
 
 .DEFAULT_GOAL := help
-.PHONY: help build run install test setup lint unit fuzz bench bench-vm clean
+.PHONY: help build run install test setup lint unit fuzz bench bench-vm bench-watch clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/dropwatch (static) and its other name bin/dwdump
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X dropwatch/internal/app.Version=$(VERSION)' -o bin/dropwatch ./cmd/dropwatch
@@ -55,6 +55,9 @@ bench: ## benchmarks on this machine
 
 bench-vm: ## the C dropwatch and ours side by side in a guest: shown, lost, CPU, memory, start
 	$(GO) test -count 1 -v -run 'TestKernels/6.1$$/TestGuestCost' ./internal/vmtest
+
+bench-watch: ## watch, perf and bpftrace side by side on this machine: drops a second, CPU, what is lost
+	$(GO) test -count 1 -v -run '^$$' -bench '^BenchmarkWatch$$' -benchtime 1x -timeout 20m ./cmd/dropwatch
 
 clean: ## remove what was built
 	rm -rf bin
