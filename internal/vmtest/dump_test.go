@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/guest"
 )
 
@@ -50,7 +49,7 @@ func TestGuestCaptures(t *testing.T) {
 
 // checkCaptures has tshark read the captures on the host: of the software drops
 // both have the same, and both have hardware drops; ours have the drops' times.
-func checkCaptures(t *testing.T, _ vmtest.Kernel, out string) {
+func checkCaptures(t *testing.T, out string) {
 	fields := []string{"-e", "net_dm.symbol", "-e", "net_dm.port.netdev_index", "-e", "udp.dstport", "-e", "udp.payload", "-e", "net_dm.orig_len"}
 	software := func(name string) []string {
 		return slices.Sorted(slices.Values(tshark(t, filepath.Join(out, name), "udp.dstport == 9", fields...))) // CPUs report in no order

@@ -102,7 +102,7 @@ func TestGuestNothingUnaccounted(t *testing.T) {
 	const n, few = 50_000, 10_000
 	rounds := 1
 	if guest.AtLeast(7, 0) || guest.AtLeast(6, 1) && !guest.AtLeast(6, 2) {
-		rounds = 10
+		rounds = 3
 	}
 	for round := range rounds {
 		packet := flooded(t, n, "set alertmode packet\nstart\nexit\n")

@@ -15,6 +15,9 @@ func TestKernels(t *testing.T) {
 	vmtest.Suite{
 		Programs: map[string]string{ours: "dropwatch/cmd/dropwatch"},
 		Skips:    map[string]vmtest.Skip{},
-		Check:    checkCaptures,
+		Check: func(t *testing.T, _ vmtest.Kernel, out string) {
+			checkCaptures(t, out)
+			checkWatch(t, out)
+		},
 	}.Run(t)
 }

@@ -55,7 +55,7 @@ func (w writerTo) Write(p []byte) (int, error) {
 // noPorts is how many UDP datagrams found no socket since the boot.
 func noPorts(t testing.TB) int {
 	t.Helper()
-	snmp, err := os.ReadFile("/proc/net/snmp")
+	snmp, err := os.ReadFile("/proc/thread-self/net/snmp")
 	if err != nil {
 		t.Fatal(err)
 	}

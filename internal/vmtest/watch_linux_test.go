@@ -1,0 +1,265 @@
+package vmtest_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dropwatch/internal/vmtest/drops"
+	"dropwatch/internal/vmtest/guest"
+)
+
+// A line is one of JSON, as far as these tests look at it.
+type line struct {
+	Kind, Symbol, Reason, Protocol string
+	Unseen                         any // true of a drop, a number at the end
+	Flow                           *struct {
+		Src string
+	}
+
+	Shown, Filtered, Parts, Total int
+	Lost                          map[string]int
+}
+
+func (l line) unseen() bool { return l.Unseen == true }
+
+// lines reads what --json wrote.
+func lines(t *testing.T, stdout string) (all []line) {
+	t.Helper()
+	for text := range strings.Lines(stdout) {
+		var l line
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// marked is a drop that awaitWatch made.
+var marked = regexp.MustCompile(`"protocol":"0x88b5"`)
+
+// awaitWatch makes drops that are no test's until one is shown.
+func awaitWatch(t *testing.T, p *guest.Process) *guest.Process {
+	t.Helper()
+	guest.Eventually(t, "drops are shown", func() bool {
+		if err := drops.Mark(1); err != nil {
+			t.Fatal(err)
+		}
+		return marked.MatchString(p.Stdout())
+	})
+	return p
+}
+
+// TestGuestWatch sees each way of losing packets by both sources: with bytes by
+// NET_DM, but for those without a MAC header, which the source beside it tells.
+func TestGuestWatch(t *testing.T) {
+	for _, source := range []string{"netdm", "trace"} {
+		for _, way := range drops.Ways {
+			if !way.Silent {
+				t.Run(source+"/"+way.Name, func(t *testing.T) { watchWay(t, source, way) })
+			}
+		}
+	}
+}
+
+const lostRoute = "sending without a route" // which TCP tries again
+
+// headless are the ways to lose packets before they have a MAC header.
+var headless = []string{"OUTPUT firewall", lostRoute}
+
+func watchWay(t *testing.T, source string, way drops.Way) {
+	const n = 3
+	guest.ResetMonitor(t)
+	drop := way.Prepare(t, n)
+	p := awaitWatch(t, guest.Start(t, "", ours, "watch", "--json", "--source", source))
+	drop()
+	mine := func() (drops []line) {
+		for _, l := range lines(t, p.Stdout()) {
+			if l.Kind == "drop" && l.Reason == way.Reason() && !marked.MatchString(`"protocol":"`+l.Protocol+`"`) {
+				drops = append(drops, l)
+			}
+		}
+		return drops
+	}
+	guest.Eventually(t, "all drops are shown", func() bool { return len(mine()) >= n })
+	r := p.Interrupt()
+	if named := way.Reason() != "" && way.Reason() != "NOT_SPECIFIED"; named && len(mine()) != n && way.Name != lostRoute {
+		t.Errorf("%d drops, want %d", len(mine()), n)
+	}
+	withBytes := source == "netdm" && !slices.Contains(headless, way.Name)
+	if got := slices.ContainsFunc(mine(), func(l line) bool { return l.Flow != nil }); got != withBytes {
+		t.Errorf("packets are shown: %v, want %v", got, withBytes)
+	}
+	if got, want := slices.ContainsFunc(mine(), line.unseen), source == "netdm" && !withBytes; got != want {
+		t.Errorf("told by the source beside it: %v, want %v", got, want)
+	}
+	if t.Failed() || r.Code != 0 || guest.Monitoring() {
+		t.Errorf("monitoring %v, %+v", guest.Monitoring(), r)
+	}
+	wantClosed(t, r.Stdout)
+}
+
+// wantClosed checks the ledger against the drops before it.
+func wantClosed(t *testing.T, stdout string) {
+	t.Helper()
+	all := lines(t, stdout)
+	end := all[len(all)-1]
+	shown := len(slices.DeleteFunc(slices.Clone(all), func(l line) bool { return l.Kind != "drop" }))
+	lost := 0
+	for _, n := range end.Lost {
+		lost += n
+	}
+	if end.Kind != "end" || end.Shown != shown || end.Total != shown+end.Filtered+end.Parts+lost {
+		t.Errorf("%d drops, and then %+v", shown, end)
+	}
+}
+
+// TestGuestWatchInANamespace: where NET_DM does not exist, trace is taken.
+func TestGuestWatchInANamespace(t *testing.T) {
+	own := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	r := awaitWatch(t, guest.StartAs(t, own, "", ours, "watch", "--json")).Interrupt()
+	want := "dropwatch: source trace, as another cannot be used: netdm: find the NET_DM family: "
+	if r.Code != 0 || !strings.HasPrefix(r.Stderr, want) {
+		t.Errorf("%+v", r)
+	}
+	if r := guest.StartAs(t, own, "", ours, "watch", "--source", "netdm").Wait(); r.Code != 1 || !strings.Contains(r.Stderr, "not a container's") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestGuestWatchCapabilities: what each source lacks is said.
+func TestGuestWatchCapabilities(t *testing.T) {
+	const dacReadSearch, netAdmin, sysAdmin = 2, 12, 21
+	start := func(command string, caps ...uintptr) *guest.Process {
+		guest.ResetMonitor(t)
+		return guest.StartAs(t, &syscall.SysProcAttr{
+			Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: caps,
+		}, "", ours, strings.Fields(command)...)
+	}
+	if r := start("watch").Wait(); r.Code != 1 || !strings.Contains(r.Stderr, "\n  netdm: ") ||
+		!strings.Contains(r.Stderr, "CAP_NET_ADMIN") || !strings.Contains(r.Stderr, "\n  trace: ") {
+		t.Errorf("with none: %+v", r)
+	}
+	if r := start("doctor").Wait(); r.Code != 1 || !strings.HasSuffix(r.Stdout, "netdm: no, trace: no\n") {
+		t.Errorf("doctor with none: %+v", r)
+	}
+	if r := awaitWatch(t, start("watch --json", dacReadSearch, sysAdmin)).Interrupt(); r.Code != 0 || !strings.Contains(r.Stderr, "source trace, as another") {
+		t.Errorf("without CAP_NET_ADMIN: %+v", r)
+	}
+	if r := awaitWatch(t, start("watch --json", netAdmin, sysAdmin)).Interrupt(); r.Code != 0 || !strings.Contains(r.Stderr, "cannot be shown: trace: ") {
+		t.Errorf("without CAP_DAC_READ_SEARCH: %+v", r)
+	}
+	if guest.Monitoring() {
+		t.Error("monitoring was left on")
+	}
+}
+
+func TestGuestDoctor(t *testing.T) {
+	guest.ResetMonitor(t)
+	if r := guest.Run(t, "", ours, "doctor"); r.Code != 0 || !strings.HasSuffix(r.Stdout, "netdm: yes, trace: yes\n") {
+		t.Errorf("%+v", r)
+	}
+	p := startOracle(t, "start\nexit\n")
+	if r := guest.Run(t, "", ours, "doctor"); !regexp.MustCompile(`(?m)^warn +monitor +.*dropwatch \(pid \d+\)`).MatchString(r.Stdout) {
+		t.Errorf("beside the C program: %+v", r)
+	}
+	p.Signal(syscall.SIGKILL)
+	p.Wait()
+	if r := guest.Run(t, "", ours, "doctor"); !regexp.MustCompile(`(?m)^warn +monitor +`).MatchString(r.Stdout) {
+		t.Errorf("after it was killed: %+v", r)
+	}
+}
+
+// TestGuestReplay: what was recorded is what was shown, also after a crash.
+func TestGuestReplay(t *testing.T) {
+	guest.ResetMonitor(t)
+	file := filepath.Join(t.TempDir(), "session")
+	p := guest.Start(t, "", ours, "record", file)
+	guest.AwaitMonitoring(t)
+	guest.Flood(t, 3)
+	guest.FloodOutput(t, 2)
+	replayed := func() (udp, output int) {
+		r := guest.Run(t, "", ours, "replay", "--json", file)
+		for _, l := range lines(t, r.Stdout) {
+			switch {
+			case l.Kind != "drop":
+			case strings.Contains(l.Symbol, "udp") && !l.unseen() && l.Flow != nil && l.Flow.Src == "127.0.0.1":
+				udp++
+			case regexp.MustCompile(outputDrop).MatchString(l.Symbol) && l.unseen():
+				output++
+			}
+		}
+		return udp, output
+	}
+	guest.Eventually(t, "it is recorded", func() bool { udp, output := replayed(); return udp == 3 && output == 2 })
+	p.Signal(syscall.SIGKILL)
+	p.Wait()
+	r := guest.Run(t, "", ours, "replay", file)
+	if udp, output := replayed(); r.Code != 1 || udp != 3 || output != 2 || !strings.Contains(r.Stderr, "breaks off, as after a crash") {
+		t.Errorf("after a crash: %d and %d drops, %+v", udp, output, r)
+	}
+}
+
+const (
+	watchJSON = "watch.json"
+	watchFile = "watch.pcapng"
+)
+
+// TestGuestWatchFile leaves packets and JSON of one run for the host's tshark.
+func TestGuestWatchFile(t *testing.T) {
+	guest.ResetMonitor(t)
+	p := guest.Start(t, "", ours, "watch", "--json", "-w", "/out/"+watchFile)
+	guest.AwaitMonitoring(t)
+	guest.Flood(t, captureDrops)
+	guest.FloodOutput(t, 2)
+	p.AwaitOutput(`"unseen":true`, 2)
+	p.AwaitOutput(`"dst_port":9`, captureDrops)
+	r := p.Interrupt()
+	if r.Code != 0 || r.Stderr != "" {
+		t.Errorf("%+v", r)
+	}
+	if err := os.WriteFile("/out/"+watchJSON, []byte(r.Stdout), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkWatch has tshark read what TestGuestWatchFile left: it has the same drops
+// as the JSON of the run.
+func checkWatch(t *testing.T, out string) {
+	text, err := os.ReadFile(filepath.Join(out, watchJSON))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, l := range lines(t, string(text)) {
+		if l.Kind != "drop" {
+			continue
+		}
+		src := ""
+		if l.Flow != nil {
+			src = l.Flow.Src
+		}
+		want = append(want, l.Symbol+" "+l.Reason+" "+src)
+	}
+	comment := regexp.MustCompile(`^dropped at ([^+ ]+)(?:\S*)(?: \[\w+\])?(?:: (\w+))? \(`)
+	var got []string
+	for _, fields := range tshark(t, filepath.Join(out, watchFile), "frame", "-e", "frame.comment", "-e", "ip.src") {
+		text, src, _ := strings.Cut(fields, "\t")
+		m := comment.FindStringSubmatch(text)
+		if m == nil {
+			t.Fatalf("comment %q", text)
+		}
+		got = append(got, m[1]+" "+m[2]+" "+src)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-JSON +pcapng):\n%s", diff)
+	}
+}
