@@ -4,12 +4,14 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"dropwatch/internal/app"
+	"dropwatch/internal/source/trace"
 	"dropwatch/netlink"
 )
 
@@ -31,20 +33,33 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", noDelay)
-			return nil
+			sessions, err := filepath.Abs("../../testdata/session-files")
+			env.Setenv("SESSIONS", sessions)
+			return err
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
-		Condition: func(name string) (bool, error) {
-			if name != "net_dm" {
-				return false, errors.New("unknown condition " + name)
-			}
-			c, err := netlink.Dial()
-			if err == nil {
-				c.Close()
-			}
-			return !errors.Is(err, netlink.ErrNoFamily), nil
-		},
+		Condition:     condition,
 	})
+}
+
+// condition tells whether this machine has what a script needs: [net_dm] a drop
+// monitor, [trace] the event that stands for it, and the right to trace.
+func condition(name string) (bool, error) {
+	switch name {
+	case "net_dm":
+		c, err := netlink.Dial()
+		if err == nil {
+			c.Close()
+		}
+		return !errors.Is(err, netlink.ErrNoFamily), nil
+	case "trace":
+		s, err := trace.Open(trace.Options{})
+		if err == nil {
+			s.Close()
+		}
+		return err == nil, nil
+	}
+	return false, errors.New("unknown condition " + name)
 }
 
 // TestReaderHasGone: what cannot be printed is a failure, not a silent death.
@@ -52,6 +67,7 @@ func TestReaderHasGone(t *testing.T) {
 	for _, line := range []string{
 		"dropwatch --help", "dropwatch help", "dropwatch help --man", "dropwatch -V", "dropwatch version",
 		"dropwatch -l list", "dropwatch dump --help", "dropwatch completion bash", "dwdump -h",
+		"dropwatch watch --help", "dropwatch help filter", "dropwatch help json", "dropwatch help record",
 	} {
 		r, w, err := os.Pipe()
 		if err != nil {
