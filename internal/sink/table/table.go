@@ -70,7 +70,11 @@ func (s *Sink) Write(e *event.Event) error {
 	return s.err
 }
 
+// seen notes when a drop was, if that is known.
 func (s *Sink) seen(t time.Time) {
+	if t.IsZero() {
+		return
+	}
 	if s.first.IsZero() {
 		s.first = t
 	}
