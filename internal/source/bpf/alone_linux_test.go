@@ -64,7 +64,7 @@ func (a *accountant) Emit(e *event.Event) error {
 	switch {
 	case e.Kind == event.Loss:
 		a.Lost += e.Count
-	case e.Netns.Inode == a.netns && e.Reason == "NO_SOCKET":
+	case e.Netns.Inode == a.netns && e.Reason == reason("NO_SOCKET"):
 		a.Packets += e.Count
 		if e.Single {
 			a.Single++

@@ -17,6 +17,7 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/vmtest/drops"
+	"dropwatch/internal/vmtest/guest"
 )
 
 // need opens a Source. Where that cannot be it ends the test: as skipped, or
@@ -56,7 +57,17 @@ func ownNetns() (uint32, error) {
 }
 
 // of tells whether a drop is one of send's.
-func (p *place) of(e *event.Event) bool { return e.Netns.Inode == p.inode && e.Reason == "NO_SOCKET" }
+func (p *place) of(e *event.Event) bool {
+	return e.Netns.Inode == p.inode && e.Reason == reason("NO_SOCKET")
+}
+
+// reason is what this kernel says, if it says any.
+func reason(name string) string {
+	if !guest.AtLeast(5, 17) {
+		return ""
+	}
+	return name
+}
 
 // refuse has a firewall that drops what is sent to a port.
 func (p *place) refuse(t testing.TB, port int) {
