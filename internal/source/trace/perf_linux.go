@@ -48,7 +48,7 @@ func (s *Source) openCPU(n int) (c *cpu, err error) {
 		}
 		group, attr.Bits = c.all.fd, attr.Bits&^unix.PerfBitDisabled
 	}
-	sampling(&attr, s.ringSize()/4)
+	sampling(&attr, min(s.ringSize()/4, maxBatch))
 	attr.Sample_type = unix.PERF_SAMPLE_TID | unix.PERF_SAMPLE_TIME | unix.PERF_SAMPLE_RAW
 	if s.opts.Stack {
 		attr.Sample_type |= unix.PERF_SAMPLE_CALLCHAIN

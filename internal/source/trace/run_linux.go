@@ -52,7 +52,7 @@ func open(opts Options, online func() ([]int, error)) (*Source, error) {
 		cpus, err = online()
 	}
 	if err == nil {
-		err = s.openCPUs(cpus)
+		err = s.openFirst(cpus)
 	}
 	if err != nil {
 		s.Close()
@@ -63,11 +63,7 @@ func open(opts Options, online func() ([]int, error)) (*Source, error) {
 
 // ringSize is Options.RingSize as perf wants it.
 func (s *Source) ringSize() int {
-	size := s.opts.RingSize
-	if size <= 0 {
-		size = defaultRing
-	}
-	return max(os.Getpagesize(), 1<<bits.Len(uint(size-1)))
+	return max(os.Getpagesize(), 1<<bits.Len(uint(s.opts.RingSize-1)))
 }
 
 func (s *Source) openFiles() (err error) {
@@ -92,6 +88,22 @@ func (s *Source) watch(fds ...int) error {
 		}
 	}
 	return nil
+}
+
+// openFirst opens the event on all CPUs, and finds out how large the rings may
+// be if that was left to us.
+func (s *Source) openFirst(online []int) error {
+	if s.opts.RingSize > 0 {
+		return s.openCPUs(online)
+	}
+	s.opts.RingSize = max(sureRing, min(largeRing, allRings/max(len(online), 1)))
+	err := s.openCPUs(online)
+	if errors.Is(err, ErrPermission) {
+		s.closeAll()
+		s.opts.RingSize = sureRing
+		err = s.openCPUs(online)
+	}
+	return err
 }
 
 // openCPUs opens the event on those CPUs where it is not.
@@ -158,17 +170,22 @@ func (s *Source) closeCPUs(online []int, out pipeline.Output) (err error) {
 
 // Close lets everything go, but not while Run runs, which does so itself.
 func (s *Source) Close() error {
-	for _, c := range s.cpus {
-		c.close()
-	}
+	s.closeAll()
 	for _, fd := range []*int{&s.epoll, &s.wake, &s.uevents} {
 		if *fd >= 0 {
 			unix.Close(*fd)
 			*fd = -1
 		}
 	}
-	s.cpus = nil
 	return nil
+}
+
+// closeAll closes all CPUs, whatever they have.
+func (s *Source) closeAll() {
+	for _, c := range s.cpus {
+		c.close()
+	}
+	s.cpus = nil
 }
 
 // Run gives drops and losses to out until ctx ends. The error is out's or one

@@ -33,7 +33,8 @@ type Options struct {
 	Stack bool
 
 	// RingSize is the number of bytes that the kernel keeps for us on each
-	// CPU, rounded up to a power of two pages; 0 stands for 512 KiB, what
+	// CPU, rounded up to a power of two pages; 0 stands for 2 MiB, less if
+	// there are more than 32 CPUs, or for 512 KiB if it must be, what
 	// kernel.perf_event_mlock_kb allows a process without CAP_IPC_LOCK.
 	RingSize int
 
@@ -43,13 +44,19 @@ type Options struct {
 	Filter string
 }
 
-const defaultRing = 512 << 10
+// The sizes of rings: what we would like, of all together, and what we may have.
+const (
+	largeRing = 2 << 20
+	allRings  = 64 << 20
+	sureRing  = 512 << 10
+)
 
 // The times of a run. After a first drop we wait for batchTime, or until a ring
-// is a quarter full, so that one wake-up serves many drops; after a batchTime without
-// any we wait for the next first drop. What cannot be shown within drainTime of
-// the end is counted as unread.
+// is a quarter full or holds maxBatch bytes, so that one wake-up serves many drops;
+// after a batchTime without any we wait for the next first drop. What cannot be
+// shown within drainTime of the end is counted as unread.
 const (
 	batchTime = 100 * time.Millisecond
 	drainTime = 40 * time.Millisecond
+	maxBatch  = 128 << 10
 )
