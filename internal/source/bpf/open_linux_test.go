@@ -123,9 +123,16 @@ func becomeNobody(caps []uintptr) error {
 	return unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0])
 }
 
+// compiler is the one that made what is committed: another makes other bytes.
+const compiler = "14.0.6"
+
 // TestGenerated compiles drops.bpf.c again: what is committed is made of it.
 func TestGenerated(t *testing.T) {
-	if _, err := exec.LookPath("clang-14"); err != nil {
+	version, err := exec.Command("clang-14", "--version").Output()
+	if err == nil && !bytes.Contains(version, []byte(compiler)) {
+		err = fmt.Errorf("this clang is not %s: %s", compiler, version)
+	}
+	if err != nil {
 		if os.Getenv("DROPWATCH_REQUIRE_ALL") == "1" {
 			t.Fatal(err)
 		}

@@ -1,0 +1,40 @@
+package bpf
+
+import (
+	"testing"
+
+	"dropwatch/internal/event"
+)
+
+// BenchmarkDrop sends datagrams to a closed port as fast as one CPU can: what
+// being watched costs it.
+func BenchmarkDrop(b *testing.B) {
+	for _, tt := range []struct {
+		name string
+		opts *Options
+	}{
+		{"unwatched", nil},
+		{"sample", &Options{Sample: DefaultSample}},
+		{"sample-stack", &Options{Sample: DefaultSample, Stack: true}},
+		{"owner", &Options{Sample: DefaultSample, ByOwner: true}},
+		{"all", &Options{}},
+		{"all-stack", &Options{Stack: true}},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			p := newPlace(b)
+			r := &running{ledger: event.Ledger{Shown: uint64(b.N)}}
+			if tt.opts != nil {
+				r = run(b, need(b, *tt.opts), func(*event.Event) bool { return false })
+			}
+			b.ResetTimer()
+			p.send(b, b.N, 0)
+			b.StopTimer()
+			if tt.opts != nil {
+				r.end()
+			}
+			if all := r.ledger.Shown + r.ledger.TotalLost(); all < uint64(b.N) {
+				b.Errorf("%d shown or lost, want %d or more", all, b.N)
+			}
+		})
+	}
+}
