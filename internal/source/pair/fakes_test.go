@@ -95,14 +95,14 @@ func ledger(shown uint64, losses ...event.Event) event.Ledger {
 
 // A record is an Output that keeps what it is given.
 type record struct {
-	mu     sync.Mutex
-	got    []event.Event
-	at     []time.Time // when it was given
-	ledger event.Ledger
-	flushd time.Time // last
-	limit  int       // drops to take before failing with err; 0: all
-	err    error
-	slow   time.Duration // each takes
+	mu      sync.Mutex
+	got     []event.Event
+	at      []time.Time // when it was given
+	ledger  event.Ledger
+	flushes []time.Time
+	limit   int // drops to take before failing with err; 0: all
+	err     error
+	slow    time.Duration // each takes
 }
 
 func (r *record) Emit(e *event.Event) error {
@@ -118,7 +118,7 @@ func (r *record) Emit(e *event.Event) error {
 }
 
 func (r *record) Flush() error {
-	r.flushd = time.Now()
+	r.flushes = append(r.flushes, time.Now())
 	return nil
 }
 
@@ -145,6 +145,7 @@ type rig struct {
 	out          record
 	warned       error
 	devices      bool
+	wait         bool
 	began        time.Time
 }
 
@@ -155,6 +156,7 @@ func (r *rig) run(t *testing.T, d time.Duration) error {
 	defer cancel()
 	s := pair.New(&r.packets, &r.all)
 	s.Warn, s.Devices = func(err error) { r.warned = errors.Join(r.warned, err) }, r.devices
+	s.Wait = r.wait
 	return s.Run(ctx, &r.out)
 }
 

@@ -68,11 +68,13 @@ func BenchmarkPair(b *testing.B) {
 		batch int // drops, 100 ms apart from their packets
 		stack int
 		blind bool // no packet comes
+		wait  bool // packets do
 	}{
-		"packet-first":        {batch: 10_000},
-		"drop-first":          {batch: -10_000},
-		"drop-first-20-calls": {batch: -10_000, stack: 20},
-		"drop-alone":          {batch: 10_000, blind: true},
+		"packet-first":                {batch: 10_000},
+		"packet-first-waits-20-calls": {batch: 10_000, stack: 20, wait: true},
+		"drop-first":                  {batch: -10_000},
+		"drop-first-20-calls":         {batch: -10_000, stack: 20},
+		"drop-alone":                  {batch: 10_000, blind: true},
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -110,6 +112,7 @@ func BenchmarkPair(b *testing.B) {
 				cancel()
 				return nil
 			}))
+			source.Wait = bench.wait
 			go func() { ended <- source.Run(ctx, &out) }()
 			if err := <-ended; err != nil {
 				b.Error(err)

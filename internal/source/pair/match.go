@@ -2,6 +2,7 @@ package pair
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 // until they are later than itself by grace. That bridges the kernel's own
 // delay in handing over packets, which it does by a work item on each CPU.
 // Afterwards it is remembered for a while, in case that its packet comes late.
+// A packet that waits for its drop has the same patience with the source of all.
 const (
 	tick       = 50 * time.Millisecond
 	graceTicks = 6
@@ -38,6 +40,12 @@ type seen struct {
 	given  bool   // out, as Unseen
 }
 
+// A pace is how far a source has come.
+type pace struct {
+	heard  uint64 // the tick when a drop of the kernel came
+	newest int64  // time of such a drop
+}
+
 // A matcher joins what two sources give at the same time.
 type matcher struct {
 	mu   sync.Mutex
@@ -45,9 +53,13 @@ type matcher struct {
 	stop func() // ends the source of packets
 	err  error  // out's; it takes no more drops
 
+	wait bool // packets do, for their drops
+
 	drops     *book[seen]
 	settled   uint64          // number of the first drop that is waiting, perhaps taken
-	shown     *book[struct{}] // packets that claim no drop so far
+	shown     *book[*kept]    // packets that claim no drop so far, or wait; nil if given out
+	given     uint64          // number of the first packet that waits, perhaps taken
+	keptBytes int             // of the packets that wait
 	unclaimed uint64          // how many packets claimed none, forgotten ones too
 	alone     bool            // the source of all has failed
 	lost      [2]event.Ledger // by the sources, not given out
@@ -55,20 +67,19 @@ type matcher struct {
 	stack     []event.Frame   // of an event
 	latest    int64           // time of a drop that was given out
 
-	ticks  uint64
-	armed  bool   // a tick will come
-	heard  uint64 // the tick when a packet came
-	newest int64  // time of a packet
+	ticks uint64
+	armed bool    // a tick will come
+	paces [2]pace // of the sources
 }
 
-// The sources by whose losses are kept apart.
+// The sources, where they are kept apart.
 const (
 	byPackets = iota
 	byAll
 )
 
 func newMatcher(out pipeline.Output, stop func()) *matcher {
-	return &matcher{out: out, stop: stop, drops: newBook[seen](), shown: newBook[struct{}](), settled: 1}
+	return &matcher{out: out, stop: stop, drops: newBook[seen](), settled: 1, shown: newBook[*kept](), given: 1}
 }
 
 // packets is the Output for the source of packets.
@@ -82,7 +93,7 @@ func (p *packets) Emit(e *event.Event) error {
 	case e.Kind == event.Loss:
 		return m.lose(byPackets, e)
 	case !e.Where.HasPC: // dropped by a device
-		return m.emit(e)
+		return m.inTurn(twinOf(e), e)
 	}
 	return m.packet(e)
 }
@@ -107,20 +118,36 @@ func (d *drops) Emit(e *event.Event) error {
 	return m.drop(e)
 }
 
-// Flush has nothing to do: drops are given out at ticks.
-func (d *drops) Flush() error { return nil }
+// Flush is for the packets that waited for drops, which themselves are given out
+// at ticks.
+func (d *drops) Flush() error {
+	m := (*matcher)(d)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.wait {
+		return nil
+	}
+	return m.flush()
+}
 
-// packet gives out a packet, with what its drop tells of it. A packet whose
-// drop was given out is not.
+// packet gives out a packet, with what its drop tells of it, or lets it wait for
+// that. A packet whose drop was given out is not.
 func (m *matcher) packet(e *event.Event) error {
 	if m.err != nil {
 		return m.err
 	}
 	t := twinOf(e)
-	m.heard, m.newest = m.ticks, max(m.newest, t.at)
+	m.hear(byPackets, t)
 	switch d := m.dropOf(t); {
+	case d == nil && m.alone: // there is none to come
+	case d == nil && m.wait:
+		m.unclaimed++
+		m.keep(t, e)
+		return m.err
 	case d == nil:
-		m.remember(t)
+		m.unclaimed++
+		m.remember(t, nil)
+		m.given = m.shown.last
 	case d.value.given:
 		d.taken = true
 		return nil
@@ -128,7 +155,7 @@ func (m *matcher) packet(e *event.Event) error {
 		d.taken = true
 		e.Task, e.Stack = d.value.task, m.frames(d.value.stack)
 	}
-	return m.emit(e)
+	return m.inTurn(t, e)
 }
 
 // dropOf finds the drop of a packet, nil if it has not come. To a packet that
@@ -141,20 +168,21 @@ func (m *matcher) dropOf(t twin) *entry[seen] {
 	return m.drops.nearest(coarse, t)
 }
 
-// remember keeps that a packet was given out and claims no drop yet. Without
-// the source of all there is none to come.
-func (m *matcher) remember(t twin) {
-	if m.alone {
-		return
-	}
-	m.shown.forget(m.shown.last, t.at-int64(remember), mostRemembered)
-	m.shown.add(t)
-	m.unclaimed++
+// remember enters a packet, k if it waits.
+func (m *matcher) remember(t twin, k *kept) *entry[*kept] {
+	m.shown.forget(m.given, t.at-int64(remember), mostRemembered)
+	p := m.shown.add(t)
+	p.value = k
+	return p
 }
 
-func (m *matcher) claim(p *entry[struct{}]) {
+// claim gives a packet its drop, and, if it waits for it, what that tells of it.
+func (m *matcher) claim(p *entry[*kept], task event.Task, stack []event.Frame) {
 	p.taken = true
 	m.unclaimed--
+	if k := p.value; k != nil {
+		k.Task, k.Stack = task, slices.Clone(stack)
+	}
 }
 
 // drop lets a drop wait for its packet, unless that has come already.
@@ -163,9 +191,11 @@ func (m *matcher) drop(e *event.Event) error {
 		return m.err
 	}
 	t := twinOf(e)
+	m.hear(byAll, t)
 	if p := m.shown.nearest(fine, t); p != nil {
-		m.claim(p)
-		return nil
+		m.claim(p, e.Task, e.Stack)
+		m.release()
+		return m.err
 	}
 	for m.drops.last-m.settled >= mostWaiting {
 		m.settle()
@@ -190,7 +220,7 @@ func (m *matcher) settle() {
 		return
 	}
 	if p := m.shown.nearest(coarse, d.twin); p != nil {
-		m.claim(p)
+		m.claim(p, d.value.task, m.frames(d.value.stack))
 		d.taken = true
 		return
 	}
@@ -213,13 +243,21 @@ func (m *matcher) frames(pcs []uint64) []event.Frame {
 	return m.stack
 }
 
-// due says that the packet of a drop can no more be expected.
-func (m *matcher) due(d *entry[seen]) bool {
-	waited := func(since uint64) bool { return m.ticks-since > graceTicks }
-	return d.taken || waited(d.value.since) && (waited(m.heard) || d.at < m.newest-int64(grace))
+// hear takes note of a drop of the kernel.
+func (m *matcher) hear(by int, t twin) {
+	p := &m.paces[by]
+	p.heard, p.newest = m.ticks, max(p.newest, t.at)
 }
 
-// arm makes a tick come while drops are waiting.
+// expects says that the twin of what has waited since a tick, of a time, may
+// still come from a source.
+func (m *matcher) expects(from int, since uint64, at int64) bool {
+	waited := func(since uint64) bool { return m.ticks-since > graceTicks }
+	p := &m.paces[from]
+	return !waited(since) || !waited(p.heard) && at >= p.newest-int64(grace)
+}
+
+// arm makes a tick come while drops or packets are waiting.
 func (m *matcher) arm() {
 	if !m.armed {
 		m.armed = true
@@ -232,16 +270,22 @@ func (m *matcher) tick() {
 	defer m.mu.Unlock()
 	m.armed = false
 	m.ticks++
-	before := m.settled
+	before := m.settled + m.given
 	for m.settled < m.drops.last && m.due(m.drops.entry(m.settled)) {
 		m.settle()
 	}
-	if m.settled > before {
+	m.release()
+	if m.settled+m.given > before {
 		m.flush()
 	}
-	if m.settled < m.drops.last {
+	if m.settled < m.drops.last || m.given < m.shown.last {
 		m.arm()
 	}
+}
+
+// due says that the packet of a drop came, or can no more be expected.
+func (m *matcher) due(d *entry[seen]) bool {
+	return d.taken || !m.expects(byPackets, d.value.since, d.at)
 }
 
 // emit gives an event out, until out takes no more, which ends the run.
@@ -295,6 +339,9 @@ func (m *matcher) finish(err error, packetsLost bool) error {
 	defer m.mu.Unlock()
 	for m.settled < m.drops.last {
 		m.settle()
+	}
+	for m.given < m.shown.last {
+		m.give()
 	}
 	if m.err != nil { // drops that packets would have claimed were not taken
 		m.unclaimed = 0

@@ -3,10 +3,11 @@
 // NET_DM does, and one that tells of every packet that the kernel frees, as
 // skb:kfree_skb does, but shows none.
 //
-// A packet is given out as it comes. Each has a twin, which the other source
-// tells of: freed at the same place at the same time. A drop whose packet does
-// not come while it could still be on its way is given out as Unseen. A packet
-// that comes after that is not given out any more, as it was counted.
+// A packet is given out as it comes, or waits for its twin. That is the drop that
+// the other source tells of: freed at the same place at the same time. A drop
+// whose packet does not come while it could still be on its way is given out as
+// Unseen. A packet that comes after that is not given out any more, as it was
+// counted.
 //
 // # Why the ledger closes
 //
@@ -21,6 +22,7 @@
 //
 // Packets and drops that change twins do not change the sum. It holds as long
 // as all is watched for longer than the packets are, before and after.
+// Nor does waiting change it: in the end every packet that waits is given out.
 package pair
 
 import (
@@ -32,6 +34,12 @@ import (
 // A Source is a pipeline.Source. Its fields are set before it runs.
 type Source struct {
 	packets, all pipeline.Source
+
+	// Wait: packets wait for their twins, which have their task and stack. One
+	// is given out without if its twin does not come while it could still be on
+	// its way, or if too many wait. Packets keep their order; those that waited
+	// have no Raw.
+	Wait bool
 
 	// Warn is told at the end if all has failed, with its error. Then the
 	// drops since are those that packets shows, and all that it has lost is
@@ -59,6 +67,7 @@ func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
 	watching, stopAll := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAll()
 	m := newMatcher(out, stop)
+	m.wait = s.Wait
 	ended := make(chan error)
 	go func() { ended <- m.allEnded(s.all.Run(watching, (*drops)(m))) }()
 	err := s.packets.Run(running, (*packets)(m))

@@ -78,7 +78,7 @@ func TestRandom(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(30) {
 				synctest.Test(t, func(t *testing.T) {
-					r := &rig{began: time.Now()}
+					r := &rig{began: time.Now(), wait: seed%2 == 1}
 					packets, all := w.truth(r, rand.New(rand.NewPCG(seed, 1)), n)
 					if err := r.run(t, time.Hour); err != nil || r.warned != nil {
 						t.Errorf("ended with %v, warned of %v", err, r.warned)
@@ -88,6 +88,9 @@ func TestRandom(t *testing.T) {
 					}
 					if w.spacing > 100*ms && w.skew == 0 {
 						once(t, r, packets, all, w)
+						if r.wait {
+							enriched(t, r, all, w)
+						}
 					}
 				})
 			}
@@ -126,5 +129,24 @@ func once(t *testing.T, r *rig, packets, all map[time.Time]bool, w world) {
 		if !given[at] {
 			t.Errorf("the packet of %v is missing", at)
 		}
+	}
+}
+
+// enriched checks that those packets have a task and a stack whose drop came,
+// and that packets that came in the order of time kept it.
+func enriched(t *testing.T, r *rig, all map[time.Time]bool, w world) {
+	t.Helper()
+	var last time.Time
+	for _, e := range r.out.got {
+		if e.Kind != event.Drop || e.Unseen {
+			continue
+		}
+		if at := e.Time.Local(); e.Task.Known != all[at] || len(e.Stack) > 0 != all[at] {
+			t.Errorf("the packet of %v has the task %+v and the stack %v, its drop came: %t", at, e.Task, e.Stack, all[at])
+		}
+		if w.late == 0 && e.Time.Before(last) {
+			t.Errorf("the packet of %v was overtaken", e.Time)
+		}
+		last = e.Time
 	}
 }
