@@ -122,7 +122,7 @@ func (a *App) startNetdm(ctx context.Context, s *netdm.Session, d demand) (*supp
 	given := &supply{Source: run, name: "netdm", modes: true, close: func() { run.Close() }}
 	if beside != nil {
 		both := pair.New(run, beside)
-		both.Warn, both.Devices = a.warn, d.origins&netlink.Hardware != 0
+		both.Wait, both.Warn, both.Devices = d.stack, a.warn, d.origins&netlink.Hardware != 0
 		given.Source, given.name = both, "netdm, with trace beside it"
 		given.close = func() { run.Close(); beside.Close() }
 	}
