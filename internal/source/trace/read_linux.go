@@ -3,6 +3,7 @@ package trace
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -99,16 +100,37 @@ func (s *Source) running() bool { return !s.ended.Load() }
 // setClock finds out what the wall clock is ahead of the clock of the samples.
 // The wall clock itself perf does not give to an event that an NMI might hit,
 // which it takes tracepoints for (kernel/events/core.c, perf_event_set_clock).
-func (s *Source) setClock() error {
+func (s *Source) setClock() (err error) {
+	s.decoder.wall, err = wallAhead(readClocks)
+	return err
+}
+
+// A reading is of the wall clock between two of the clock of the samples, all in
+// nanoseconds.
+type reading struct{ before, wall, after int64 }
+
+// wallAhead takes the quickest of three readings: a stall within one would shift
+// the times of all that is read after it.
+func wallAhead(read func() (reading, error)) (int64, error) {
+	best := reading{after: math.MaxInt64}
+	for range 3 {
+		r, err := read()
+		if err != nil {
+			return 0, fmt.Errorf("read the clocks: %w", err)
+		}
+		if r.after-r.before < best.after-best.before {
+			best = r
+		}
+	}
+	return best.wall - (best.before + (best.after-best.before)/2), nil
+}
+
+func readClocks() (reading, error) {
 	var before, wall, after unix.Timespec
 	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &before)
 	err = errors.Join(err, unix.ClockGettime(unix.CLOCK_REALTIME, &wall))
 	err = errors.Join(err, unix.ClockGettime(unix.CLOCK_MONOTONIC, &after))
-	if err != nil {
-		return fmt.Errorf("read the clocks: %w", err)
-	}
-	s.decoder.wall = wall.Nano() - (before.Nano() + (after.Nano()-before.Nano())/2)
-	return nil
+	return reading{before.Nano(), wall.Nano(), after.Nano()}, err
 }
 
 // show hands on a CPU's records while more says so.
