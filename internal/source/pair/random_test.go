@@ -88,9 +88,9 @@ func TestRandom(t *testing.T) {
 					}
 					if w.spacing > 100*ms && w.skew == 0 {
 						once(t, r, packets, all, w)
-						if r.wait {
-							enriched(t, r, all, w)
-						}
+					}
+					if w.spacing > 100*ms && r.wait {
+						enriched(t, r, all, w)
 					}
 				})
 			}

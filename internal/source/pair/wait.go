@@ -40,10 +40,21 @@ func (m *matcher) keep(t twin, e *event.Event) *entry[*kept] {
 func (m *matcher) release() {
 	for m.given < m.shown.last {
 		p := m.shown.entry(m.given)
-		if !p.taken && !m.alone && m.expects(byAll, p.value.since, p.at) {
-			return
+		if !p.taken {
+			if !m.alone && m.expects(byAll, p.value.since, p.at) {
+				return
+			}
+			m.ask(p)
 		}
 		m.give()
+	}
+}
+
+// ask looks once more for the drop of a packet, less exactly.
+func (m *matcher) ask(p *entry[*kept]) {
+	if d := m.drops.nearest(coarse, p.twin); d != nil && !d.value.given {
+		d.taken = true
+		m.claim(p, d.value.task, m.frames(d.value.stack))
 	}
 }
 

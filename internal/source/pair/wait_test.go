@@ -35,30 +35,31 @@ func TestWait(t *testing.T) {
 		e := event.Event{Count: 1, Origin: event.Hardware, Where: event.Where{Trap: "ttl"}}
 		return []step{{20 * ms, emit(e)}, {20 * ms, flush}}
 	}
-	skewed := func(d time.Duration) plan {
-		return func(r *rig) []step { return []step{{0, emit(freed(1, r.at(d)))}, {0, flush}} }
+	skewed := func(after, d time.Duration) plan {
+		return func(r *rig) []step { return []step{{after, emit(freed(1, r.at(d)))}, {after, flush}} }
 	}
 	tests := map[string]struct {
 		packets, all plan
 		want         []string
 		first, last  time.Duration // when they are given out, up to 50 ms earlier
 	}{
-		"the drop first":               {packets(20*ms, 1), drops(0, 1), []string{"packet 1 of 8"}, 20 * ms, 20 * ms},
-		"the packet first":             {packets(0, 1), drops(100*ms, 1), []string{"packet 1 of 8"}, 100 * ms, 100 * ms},
-		"no drop":                      {packets(0, 1), drops(0), []string{"packet 1"}, 350 * ms, 350 * ms},
-		"the drop too late":            {packets(0, 1), drops(time.Second, 1), []string{"packet 1"}, 350 * ms, 350 * ms},
-		"their order":                  {packets(0, 1, 2, 3), drops(100*ms, 3, 2, 1), []string{"packet 1 of 8", "packet 2 of 8", "packet 3 of 8"}, 100 * ms, 100 * ms},
-		"behind one that waits":        {packets(20*ms, 1, 2), drops(0, 2), []string{"packet 1", "packet 2 of 8"}, 400 * ms, 400 * ms},
-		"behind one that gets none":    {packets(0, 1, 2), drops(100*ms, 2), []string{"packet 1", "packet 2 of 8"}, 450 * ms, 450 * ms},
-		"a device behind one":          {both(packets(0, 1), hardware), drops(100*ms, 1), []string{"packet 1 of 8", "packet 0"}, 100 * ms, 100 * ms},
-		"a device alone":               {hardware, drops(0), []string{"packet 0"}, 20 * ms, 20 * ms},
-		"other places":                 {packets(0, 1), drops(0, 2), []string{"unseen 2", "packet 1"}, 350 * ms, 350 * ms},
-		"too late to be given out":     {packets(time.Second, 1), drops(0, 1), []string{"unseen 1"}, 350 * ms, 350 * ms},
-		"clocks that differ":           {packets(0, 1), skewed(60 * time.Microsecond), []string{"packet 1 of 8"}, 0, 0},
-		"clocks that differ much":      {packets(0, 1), skewed(100 * ms), []string{"packet 1 of 8"}, 350 * ms, 350 * ms},
-		"clocks that differ too much":  {packets(0, 1), skewed(140 * ms), []string{"unseen 1", "packet 1"}, 350 * ms, 350 * ms},
-		"two at once and only one":     {packets(0, 1, 1), drops(100*ms, 1), []string{"packet 1", "packet 1 of 8"}, 450 * ms, 450 * ms},
-		"two at once of which one has": {packets(20*ms, 1, 1), drops(0, 1), []string{"packet 1 of 8", "packet 1"}, 20 * ms, 350 * ms},
+		"the drop first":                          {packets(20*ms, 1), drops(0, 1), []string{"packet 1 of 8"}, 20 * ms, 20 * ms},
+		"the packet first":                        {packets(0, 1), drops(100*ms, 1), []string{"packet 1 of 8"}, 100 * ms, 100 * ms},
+		"no drop":                                 {packets(0, 1), drops(0), []string{"packet 1"}, 350 * ms, 350 * ms},
+		"the drop too late":                       {packets(0, 1), drops(time.Second, 1), []string{"packet 1"}, 350 * ms, 350 * ms},
+		"their order":                             {packets(0, 1, 2, 3), drops(100*ms, 3, 2, 1), []string{"packet 1 of 8", "packet 2 of 8", "packet 3 of 8"}, 100 * ms, 100 * ms},
+		"behind one that waits":                   {packets(20*ms, 1, 2), drops(0, 2), []string{"packet 1", "packet 2 of 8"}, 400 * ms, 400 * ms},
+		"behind one that gets none":               {packets(0, 1, 2), drops(100*ms, 2), []string{"packet 1", "packet 2 of 8"}, 450 * ms, 450 * ms},
+		"a device behind one":                     {both(packets(0, 1), hardware), drops(100*ms, 1), []string{"packet 1 of 8", "packet 0"}, 100 * ms, 100 * ms},
+		"a device alone":                          {hardware, drops(0), []string{"packet 0"}, 20 * ms, 20 * ms},
+		"other places":                            {packets(0, 1), drops(0, 2), []string{"unseen 2", "packet 1"}, 350 * ms, 350 * ms},
+		"too late to be given out":                {packets(time.Second, 1), drops(0, 1), []string{"unseen 1"}, 350 * ms, 350 * ms},
+		"clocks that differ":                      {packets(0, 1), skewed(0, 60*time.Microsecond), []string{"packet 1 of 8"}, 0, 0},
+		"clocks that differ much":                 {packets(0, 1), skewed(0, 100*ms), []string{"packet 1 of 8"}, 350 * ms, 350 * ms},
+		"clocks that differ much, the drop later": {packets(0, 1), skewed(100*ms, 100*ms), []string{"packet 1 of 8"}, 450 * ms, 450 * ms},
+		"clocks that differ too much":             {packets(0, 1), skewed(0, 140*ms), []string{"unseen 1", "packet 1"}, 350 * ms, 350 * ms},
+		"two at once and only one":                {packets(0, 1, 1), drops(100*ms, 1), []string{"packet 1", "packet 1 of 8"}, 450 * ms, 450 * ms},
+		"two at once of which one has":            {packets(20*ms, 1, 1), drops(0, 1), []string{"packet 1 of 8", "packet 1"}, 20 * ms, 350 * ms},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
