@@ -145,6 +145,6 @@ type Port struct {
 type Task struct {
 	Known    bool
 	CPU      uint32
-	PID, TID uint32 // 0 if the CPU was idle
+	PID, TID uint32 // 0 if the CPU was idle, or ran what our PID namespace does not have
 	Comm     string // name of the thread TID; empty if it is not known
 }

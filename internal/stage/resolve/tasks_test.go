@@ -28,7 +28,7 @@ func TestTasks(t *testing.T) {
 		reads       int
 	}{
 		"a thread":                {task(9, ""), task(9, "nginx"), 1},
-		"idle":                    {task(0, ""), task(0, "swapper"), 0},
+		"idle, or not ours":       {task(0, ""), task(0, "nginx"), 1},
 		"named already":           {task(9, "curl"), task(9, "curl"), 0},
 		"nobody knows who it was": {event.Task{}, event.Task{}, 0},
 	}
