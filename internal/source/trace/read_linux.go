@@ -89,7 +89,7 @@ func (s *Source) read(out pipeline.Output) (n int, err error) {
 			return n, err
 		}
 	}
-	if n > 0 {
+	if n > 0 || !s.armed { // then it is told that no more came
 		err = out.Flush()
 	}
 	return n, err
