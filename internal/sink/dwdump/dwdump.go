@@ -4,10 +4,7 @@ package dwdump
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"dropwatch/internal/event"
@@ -30,37 +27,30 @@ const (
 // A Sink writes the messages of events. A record goes out whole or not at all
 // where the destination can be cut back, as a file can; what is written there
 // before an error counts.
-type Sink struct {
-	w       io.Writer
-	name    string
-	buf     []byte
-	ends    []int // of the whole records in buf
-	packets uint64
-}
+type Sink struct{ buf records.Buffer }
 
 // New begins a file on w, called name in errors, with the message that tells a
 // reader the id of the NET_DM family.
 func New(w io.Writer, name string, family []byte, now time.Time) (*Sink, error) {
-	s := &Sink{w: w, name: name}
+	s := &Sink{buf: records.NewCapture(w, name)}
 	s.header()
-	s.record(family, now)
-	s.ends = nil // neither is a packet of ours
+	s.message(family, now) // neither is a packet of ours
 	return s, s.Flush()
 }
 
 func (s *Sink) header() {
-	b := s.buf
+	b := s.buf.Bytes
 	b = binary.NativeEndian.AppendUint32(b, magicNanoseconds)
 	b = binary.NativeEndian.AppendUint16(b, 2) // version 2.4
 	b = binary.NativeEndian.AppendUint16(b, 4)
 	b = binary.NativeEndian.AppendUint64(b, 0) // time zone and accuracy
 	b = binary.NativeEndian.AppendUint32(b, snapLen)
-	s.buf = binary.NativeEndian.AppendUint32(b, linkTypeNetlink)
+	s.buf.Bytes = binary.NativeEndian.AppendUint32(b, linkTypeNetlink)
 }
 
-// record appends a message that was sent at t.
-func (s *Sink) record(msg []byte, t time.Time) {
-	b := s.buf
+// message appends a message that was sent at t.
+func (s *Sink) message(msg []byte, t time.Time) {
+	b := s.buf.Bytes
 	b = binary.NativeEndian.AppendUint32(b, uint32(t.Unix()))
 	b = binary.NativeEndian.AppendUint32(b, uint32(t.Nanosecond()))
 	b = binary.NativeEndian.AppendUint32(b, uint32(sllLen+len(msg)))
@@ -69,12 +59,8 @@ func (s *Sink) record(msg []byte, t time.Time) {
 	b = binary.BigEndian.AppendUint16(b, arphrdNetlink)
 	b = append(b, make([]byte, 10)...) // no link-layer address
 	b = binary.BigEndian.AppendUint16(b, netlinkGeneric)
-	s.buf = append(b, msg...)
-	s.ends = append(s.ends, len(s.buf))
+	s.buf.Bytes = append(b, msg...)
 }
-
-// enough is the number of bytes that are written without waiting for Flush.
-const enough = 256 << 10
 
 // Write adds the message that brought e, at the time of the drop. Further
 // events of the same message, and losses, bring none.
@@ -82,30 +68,13 @@ func (s *Sink) Write(e *event.Event) error {
 	if e.Raw == nil {
 		return nil
 	}
-	s.record(e.Raw, e.Time)
-	if len(s.buf) < enough {
-		return nil
-	}
-	return s.Flush()
+	s.message(e.Raw, e.Time)
+	return s.buf.EndRecord()
 }
 
 // Packets is the number of packets that were written whole.
-func (s *Sink) Packets() uint64 { return s.packets }
+func (s *Sink) Packets() uint64 { return s.buf.Whole() }
 
 // Flush writes what is there. After a failure the destination ends with a
 // whole record, if it is a file, and nothing more may be written.
-func (s *Sink) Flush() error {
-	if len(s.buf) == 0 {
-		return nil
-	}
-	whole, err := records.Write(s.w, s.buf, s.ends)
-	s.packets += uint64(whole)
-	s.buf, s.ends = s.buf[:0], s.ends[:0]
-	if err == nil {
-		return nil
-	}
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pe.Err // the name is known by ours
-	}
-	return fmt.Errorf("write packets to %s: %w (%d packets were written whole)", s.name, err, s.packets)
-}
+func (s *Sink) Flush() error { return s.buf.Flush() }

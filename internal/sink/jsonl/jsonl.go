@@ -3,10 +3,10 @@
 package jsonl
 
 import (
-	"fmt"
 	"io"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/records"
 )
 
 // Options say what a Sink writes besides what was found out.
@@ -16,47 +16,32 @@ type Options struct {
 
 // A Sink writes events to a Writer, when it is flushed or enough is there.
 type Sink struct {
-	w     io.Writer
+	buf   records.Buffer
 	o     Options
-	buf   []byte
 	clock clock
 }
 
 // New makes a Sink that writes to w.
-func New(w io.Writer, o Options) *Sink { return &Sink{w: w, o: o} }
-
-// enough is the number of bytes that are written without waiting for Flush.
-const enough = 32 << 10
+func New(w io.Writer, o Options) *Sink { return &Sink{buf: records.NewText(w), o: o} }
 
 // Write formats an event as a line. What a filter in the kernel kept from us is
 // no loss and makes none: it is in the ledger.
 func (s *Sink) Write(e *event.Event) error {
 	switch {
 	case e.Kind == event.Drop:
-		s.buf = s.appendDrop(s.buf, e)
+		s.buf.Bytes = s.appendDrop(s.buf.Bytes, e)
 	case e.Kind == event.End:
-		s.buf = s.appendEnd(s.buf, e)
+		s.buf.Bytes = s.appendEnd(s.buf.Bytes, e)
 	case e.Place != event.ByFilter:
-		s.buf = s.appendLoss(s.buf, e)
-	}
-	if len(s.buf) < enough {
+		s.buf.Bytes = s.appendLoss(s.buf.Bytes, e)
+	default:
 		return nil
 	}
-	return s.Flush()
+	return s.buf.EndRecord()
 }
 
 // Flush writes what is there.
-func (s *Sink) Flush() error {
-	if len(s.buf) == 0 {
-		return nil
-	}
-	_, err := s.w.Write(s.buf)
-	s.buf = s.buf[:0]
-	if err != nil {
-		return fmt.Errorf("write drops: %w", err)
-	}
-	return nil
-}
+func (s *Sink) Flush() error { return s.buf.Flush() }
 
 // begin begins a line with what is in each.
 func (s *Sink) begin(b []byte, kind string, e *event.Event) []byte {

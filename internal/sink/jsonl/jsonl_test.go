@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -282,4 +284,55 @@ func TestFlushSaysWhatFailed(t *testing.T) {
 	if err := s.Flush(); err != nil {
 		t.Errorf("error %v of nothing", err)
 	}
+}
+
+// A full file takes no more than room bytes.
+type fullFile struct {
+	*os.File
+	room int
+}
+
+func (f fullFile) Write(b []byte) (int, error) {
+	n, _ := f.File.Write(b[:min(f.room, len(b))])
+	if n < len(b) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
+}
+
+// TestAFullDiskHoldsWholeLines has room for every number of bytes.
+func TestAFullDiskHoldsWholeLines(t *testing.T) {
+	var all bytes.Buffer
+	if err := run(&all); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "drops")
+	for room := range all.Len() {
+		f, err := os.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := run(fullFile{f, room}); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("room %d: error %v", room, err)
+		}
+		f.Close()
+		got, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := all.Bytes()[:bytes.LastIndexByte(all.Bytes()[:room], '\n')+1]; !bytes.Equal(got, want) {
+			t.Errorf("room %d: %q in the file, want %q", room, got, want)
+		}
+	}
+}
+
+// run writes one line of each kind.
+func run(w io.Writer) error {
+	s := jsonl.New(w, jsonl.Options{})
+	for _, e := range []event.Event{tcp(), lost(event.AtSocket), end(event.Ledger{})} {
+		if err := s.Write(&e); err != nil {
+			return err
+		}
+	}
+	return s.Flush()
 }

@@ -7,7 +7,6 @@ package line
 import (
 	"bytes"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/records"
 )
 
 // Options say what a line shows, and what follows it.
@@ -27,8 +27,7 @@ type Options struct {
 
 // A Sink writes events to a Writer, when it is flushed or enough is there.
 type Sink struct {
-	w    io.Writer
-	buf  []byte
+	buf  records.Buffer
 	opts Options
 
 	bold, red, plain string // what switches them on and off
@@ -36,15 +35,12 @@ type Sink struct {
 
 // New makes a Sink that writes to w.
 func New(w io.Writer, o Options) *Sink {
-	s := &Sink{w: w, opts: o}
+	s := &Sink{buf: records.NewText(w), opts: o}
 	if o.Color {
 		s.bold, s.red, s.plain = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 	}
 	return s
 }
-
-// enough is the number of bytes that are written without waiting for Flush.
-const enough = 32 << 10
 
 // Write formats a drop, or a loss where it happened. The end is not shown:
 // it is a table's.
@@ -54,25 +50,14 @@ func (s *Sink) Write(e *event.Event) error {
 		s.drop(e)
 	case e.Kind == event.Loss && e.Place != event.ByFilter:
 		s.loss(e)
-	}
-	if len(s.buf) < enough {
+	default:
 		return nil
 	}
-	return s.Flush()
+	return s.buf.EndRecord()
 }
 
 // Flush writes what is there.
-func (s *Sink) Flush() error {
-	if len(s.buf) == 0 {
-		return nil
-	}
-	_, err := s.w.Write(s.buf)
-	s.buf = s.buf[:0]
-	if err != nil {
-		return fmt.Errorf("write drops: %w", err)
-	}
-	return nil
-}
+func (s *Sink) Flush() error { return s.buf.Flush() }
 
 // The least widths of columns, in characters: most of what Linux has fits.
 const (
@@ -82,7 +67,7 @@ const (
 )
 
 func (s *Sink) drop(e *event.Event) {
-	b := appendTime(s.buf, e.Time)
+	b := appendTime(s.buf.Bytes, e.Time)
 	b = append(b, s.bold...)
 	start := len(b)
 	b = e.Where.AppendTo(b)
@@ -100,7 +85,7 @@ func (s *Sink) drop(e *event.Event) {
 	if s.opts.Hex {
 		b = appendDump(b, e.Packet.Data)
 	}
-	s.buf = b
+	s.buf.Bytes = b
 }
 
 // appendTime appends the local time. Like all that appends to a line it ends
@@ -227,11 +212,11 @@ func appendStack(b []byte, e *event.Event) []byte {
 }
 
 func (s *Sink) loss(e *event.Event) {
-	b := appendTime(s.buf, e.Time)
+	b := appendTime(s.buf.Bytes, e.Time)
 	b = append(b, s.red...)
 	b = appendLoss(b, e)
 	b = append(b, s.plain...)
-	s.buf = append(b, '\n')
+	s.buf.Bytes = append(b, '\n')
 }
 
 // appendLoss appends how many drops were lost where, or, where that is not

@@ -3,10 +3,8 @@
 package pcapng
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -36,13 +34,9 @@ type Options struct {
 // How much was lost is in the statistics that End brings. A reader of a file
 // that ends early gets all but the last packet.
 type Sink struct {
-	w       io.Writer
-	name    string
+	buf     records.Buffer
 	snapLen uint32
 	start   time.Time
-	buf     []byte
-	ends    []int // of the packets in buf
-	packets uint64
 
 	ids   map[key]uint32
 	drops []uint64 // by interface
@@ -56,61 +50,42 @@ type key struct {
 
 // New begins a file on w.
 func New(w io.Writer, o Options) (*Sink, error) {
-	s := &Sink{w: w, name: o.Name, snapLen: o.SnapLen, start: time.Now(), ids: make(map[key]uint32)}
+	s := &Sink{buf: records.NewCapture(w, o.Name), snapLen: o.SnapLen, start: time.Now(), ids: make(map[key]uint32)}
 	s.section(&o)
 	return s, s.Flush()
 }
 
 // section appends a Section Header Block. Its length is not known yet.
 func (s *Sink) section(o *Options) {
-	start := len(s.buf)
-	b := beginBlock(s.buf, blockSection)
+	start := len(s.buf.Bytes)
+	b := beginBlock(s.buf.Bytes, blockSection)
 	b = u32(b, 0x1a2b3c4d) // tells the byte order
 	b = u16(u16(b, 1), 0)  // version 1.0
 	b = u64(b, 1<<64-1)
 	b = text(b, optHardware, o.Host)
 	b = text(b, optOS, o.Kernel)
 	b = text(b, optApplication, o.App)
-	s.buf = endBlock(b, start)
+	s.buf.Bytes = endBlock(b, start)
 }
-
-// enough is the number of bytes that are written without waiting for Flush.
-const enough = 256 << 10
 
 // Write adds a drop, or at the end the statistics.
 func (s *Sink) Write(e *event.Event) error {
 	switch e.Kind {
 	case event.Drop:
 		s.packet(s.id(e), e)
+		return s.buf.EndRecord()
 	case event.End:
 		s.statistics(e)
 	}
-	if len(s.buf) < enough {
-		return nil
-	}
-	return s.Flush()
+	return nil
 }
 
 // Packets is the number of drops that were written whole.
-func (s *Sink) Packets() uint64 { return s.packets }
+func (s *Sink) Packets() uint64 { return s.buf.Whole() }
 
 // Flush writes what is there. After a failure the destination ends with a
 // whole packet, if it is a file, and nothing more may be written.
-func (s *Sink) Flush() error {
-	if len(s.buf) == 0 {
-		return nil
-	}
-	whole, err := records.Write(s.w, s.buf, s.ends)
-	s.packets += uint64(whole)
-	s.buf, s.ends = s.buf[:0], s.ends[:0]
-	if err == nil {
-		return nil
-	}
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pe.Err // the name is known by ours
-	}
-	return fmt.Errorf("write packets to %s: %w (%d packets were written whole)", s.name, err, s.packets)
-}
+func (s *Sink) Flush() error { return s.buf.Flush() }
 
 // id gives the interface of e in the file, and describes it there if it is new.
 func (s *Sink) id(e *event.Event) uint32 {
@@ -137,15 +112,15 @@ func link(p *event.Packet) uint16 {
 func (s *Sink) describe(k key) uint32 {
 	id := uint32(len(s.drops))
 	s.ids[k], s.drops = id, append(s.drops, 0)
-	start := len(s.buf)
-	b := beginBlock(s.buf, blockInterface)
+	start := len(s.buf.Bytes)
+	b := beginBlock(s.buf.Bytes, blockInterface)
 	b = u16(u16(b, k.link), 0)
 	b = u32(b, s.snapLen)
 	b = text(b, optName, k.port.IfName)
 	b = text(b, optDescription, k.description())
 	b = u16(u16(b, optTimeResolution), 1)
 	b = pad(append(b, 9), 1) // nanoseconds
-	s.buf = endBlock(b, start)
+	s.buf.Bytes = endBlock(b, start)
 	return id
 }
 
@@ -172,14 +147,13 @@ func (s *Sink) packet(id uint32, e *event.Event) {
 	if s.snapLen > 0 && len(data) > int(s.snapLen) {
 		data = data[:s.snapLen]
 	}
-	start := len(s.buf)
-	b := beginBlock(s.buf, blockPacket)
+	start := len(s.buf.Bytes)
+	b := beginBlock(s.buf.Bytes, blockPacket)
 	b = stamp(u32(b, id), e.Time.UnixNano())
 	b = u32(u32(b, uint32(len(data))), size)
 	b = pad(append(b, data...), len(data))
 	b = appendComments(b, e)
-	s.buf = endBlock(b, start)
-	s.ends = append(s.ends, len(s.buf))
+	s.buf.Bytes = endBlock(b, start)
 	s.drops[id] += e.Count
 }
 
@@ -234,8 +208,8 @@ func (s *Sink) statistics(e *event.Event) {
 		s.describe(key{link: linkNone})
 	}
 	for id, drops := range s.drops {
-		start := len(s.buf)
-		b := beginBlock(s.buf, blockStatistics)
+		start := len(s.buf.Bytes)
+		b := beginBlock(s.buf.Bytes, blockStatistics)
 		b = stamp(u32(b, uint32(id)), e.Time.UnixNano())
 		b = instant(b, optStart, s.start.UnixNano())
 		b = instant(b, optEndTime, e.Time.UnixNano())
@@ -245,7 +219,7 @@ func (s *Sink) statistics(e *event.Event) {
 			b = ledger(b, e.Ledger)
 		}
 		b = number(b, optDelivered, drops)
-		s.buf = endBlock(b, start)
+		s.buf.Bytes = endBlock(b, start)
 	}
 }
 

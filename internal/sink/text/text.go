@@ -3,24 +3,18 @@ package text
 
 import (
 	"encoding/hex"
-	"fmt"
 	"io"
 	"strconv"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/records"
 )
 
 // A Sink writes events to a Writer, when it is flushed or enough is there.
-type Sink struct {
-	w   io.Writer
-	buf []byte
-}
+type Sink struct{ buf records.Buffer }
 
 // New makes a Sink that writes to w.
-func New(w io.Writer) *Sink { return &Sink{w: w} }
-
-// enough is the number of bytes that are written without waiting for Flush.
-const enough = 32 << 10
+func New(w io.Writer) *Sink { return &Sink{buf: records.NewText(w)} }
 
 // Write formats a drop. A loss is not shown where it happens: whoever ran the
 // pipeline tells it at the end.
@@ -29,28 +23,15 @@ func (s *Sink) Write(e *event.Event) error {
 	case e.Kind != event.Drop:
 		return nil
 	case e.Single:
-		s.buf = appendPacket(s.buf, e)
+		s.buf.Bytes = appendPacket(s.buf.Bytes, e)
 	default:
-		s.buf = appendSummary(s.buf, e)
+		s.buf.Bytes = appendSummary(s.buf.Bytes, e)
 	}
-	if len(s.buf) < enough {
-		return nil
-	}
-	return s.Flush()
+	return s.buf.EndRecord()
 }
 
 // Flush writes what is there.
-func (s *Sink) Flush() error {
-	if len(s.buf) == 0 {
-		return nil
-	}
-	_, err := s.w.Write(s.buf)
-	s.buf = s.buf[:0]
-	if err != nil {
-		return fmt.Errorf("write drops: %w", err)
-	}
-	return nil
-}
+func (s *Sink) Flush() error { return s.buf.Flush() }
 
 // appendSummary formats a place of a summary: "7 drops at icmp_rcv+1a2
 // (0xffffffff81a2b3c4) [software]".
