@@ -84,11 +84,11 @@ struct record {
 };
 
 // Options, set before the program is loaded.
-volatile const __u32 sample = 100; // records for each key, tick and CPU, 0: no limit
-volatile const __u32 snaplen = 128;  // bytes of a packet
-volatile const __u32 stack_size;   // bytes
-volatile const __u32 room;	   // bytes behind a record for both
-volatile const __u32 mark;	   // bytes in the ring from which on the reader is woken
+volatile const __u32 sample;     // records for each key, tick and CPU, 0: no limit
+volatile const __u32 snaplen;    // bytes of a packet
+volatile const __u32 stack_size; // bytes
+volatile const __u32 room;       // bytes behind a record for both
+volatile const __u32 mark;       // bytes in the ring from which on the reader is woken
 volatile const __u8 by_owner;
 
 // What the reader tells.
@@ -188,8 +188,14 @@ INLINE void find_device(struct drop *d, struct key *k, const int direct)
 	k->ifindex = LOAD(dev, ifindex);
 }
 
+// find_owner keeps the socket if it is one: on older kernels a fragment that
+// waits for others has a number in its place.
 INLINE void find_owner(struct drop *d, struct key *k)
 {
+	if (!READ(d->sk, __sk_common.skc_family)) {
+		d->sk = 0;
+		return;
+	}
 	if (!k->netns)
 		k->netns = socket_netns(d->sk);
 	if (by_owner)
@@ -236,18 +242,18 @@ INLINE __u32 find_bytes(struct drop *d, struct record *r, unsigned char **start,
 
 	__s64 at = network;
 	r->link = LINK_RAW;
-	if (mac != UNSET && mac != network && (type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK)) {
+	if (mac != UNSET && (mac < network || !network) && (type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK)) {
 		at = mac;
 		r->link = LINK_ETHERNET;
-	} else if (!network || !r->key.protocol) {
-		at = data; // no header was set: it has no packet
-		r->link = LINK_NONE;
 	}
 	__s64 linear = data + len - LOAD(skb, data_len) - at;
+	if (!at || !r->key.protocol || linear < 0) {
+		at = data; // no header was set: it has no packet
+		linear = 0;
+		r->link = LINK_NONE;
+	}
 	r->len = data + len - at;
 	*start = head + at;
-	if (r->link == LINK_NONE || linear < 0)
-		return 0;
 	return linear;
 }
 
