@@ -22,7 +22,7 @@ run: build ## build and start dropwatch, with sudo if needed
 install: build ## install the program, its manual page and bash completion below PREFIX (/usr/local)
 	install -D bin/dropwatch $(DESTDIR)$(PREFIX)/sbin/dropwatch
 	ln -sf dropwatch $(DESTDIR)$(PREFIX)/sbin/dwdump
-	bin/dropwatch help --man | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/dropwatch.1
+	bin/dropwatch help --man | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man8/dropwatch.8
 	bin/dropwatch completion bash | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dropwatch
 
 test: setup lint unit fuzz ## run everything: lint, unit tests, real kernels in guests, a short fuzz of each target

@@ -42,6 +42,7 @@ func (c *capture) run(ctx context.Context, a *App) (err error) {
 		from.close()
 		return advise(err)
 	}
+	a.announce(from)
 	if c.duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.duration)

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -113,7 +112,7 @@ func (a *App) dumpCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	if o.writes() && o.file == "-" {
-		if err := a.mayTakePackets(); err != nil {
+		if err := a.mayTakePackets("dump"); err != nil {
 			return err
 		}
 	}
@@ -136,12 +135,12 @@ func (a *App) dumpCommand(ctx context.Context, args []string) error {
 }
 
 // mayTakePackets tells why standard output is no place for packets, if it is none.
-func (a *App) mayTakePackets() error {
+func (a *App) mayTakePackets(command string) error {
 	switch {
 	case term.IsTerminal(a.out):
-		return &usageError{errors.New("dump: packets are no text for a terminal: name a file with -w, or pipe them to tshark -r -")}
+		return &usageError{fmt.Errorf("%s: packets are no text for a terminal: name a file, or pipe them to a program that reads them", command)}
 	case a.talking:
-		return &usageError{errors.New("dump: packets would mix with the words of the session: name a file with -w")}
+		return &usageError{fmt.Errorf("%s: packets would mix with the words of the session: name a file", command)}
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (a *App) recordCommand(ctx context.Context, args []string) error {
 		return &usageError{errors.New("record: no file: name one to write to")}
 	}
 	if f.Arg(0) == "-" {
-		if err := a.mayTakePackets(); err != nil {
+		if err := a.mayTakePackets("record"); err != nil {
 			return err
 		}
 	}

@@ -211,6 +211,9 @@ func (h *host) Capture(ctx context.Context, s repl.Settings, started func()) (re
 		return report, err
 	}
 	defer from.undo()
+	if from.why != "" { // otherwise it is the one that C has
+		h.app.announce(from)
+	}
 	started()
 	p := pipeline.Pipeline{Source: from, Stages: stages, Sink: h.sink(from), Limit: s.AlertLimit}
 	report.Ledger, err = p.Run(ctx)

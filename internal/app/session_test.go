@@ -265,7 +265,7 @@ func TestDumpInSession(t *testing.T) {
 // TestDumpInScript: packets are not written amid the words of a session.
 func TestDumpInScript(t *testing.T) {
 	c := script(t, "packet")
-	c.send("dump\n").expect("dropwatch: dump: packets would mix with the words of the session: name a file with -w\n")
+	c.send("dump\n").expect("dropwatch: dump: packets would mix with the words of the session: name a file\n")
 	c.wait(1).wantChanges("")
 }
 

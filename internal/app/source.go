@@ -32,7 +32,8 @@ type demand struct {
 type supply struct {
 	pipeline.Source
 	name  string
-	modes bool // alerts are as the monitor is set to give them
+	why   string // it is not one before in the ladder
+	modes bool   // alerts are as the monitor is set to give them
 	close func()
 	undo  func()
 }
@@ -54,9 +55,8 @@ func sourceNames() []string {
 	return names
 }
 
-// supply gives the first source that works, or the one that is named, and tells
-// why it is not one before. A monitor that another program uses does work: what
-// to do is for the user to say.
+// supply gives the first source that works, or the one that is named. A monitor
+// that another program uses does work: what to do is for the user to say.
 func (a *App) supply(ctx context.Context, d demand) (*supply, error) {
 	var failed []string
 	for _, rung := range ladder {
@@ -68,16 +68,25 @@ func (a *App) supply(ctx context.Context, d demand) (*supply, error) {
 		switch {
 		case err == nil:
 			a.lookup.complain(a.warn)
-			if len(failed) > 0 {
-				a.warn(fmt.Errorf("source %s, as another cannot be used: %s", s.name, strings.Join(failed, "; ")))
-			}
+			s.why = strings.Join(failed, "; ")
 			return s, nil
-		case d.source != "auto", ctx.Err() != nil, errors.As(err, &inUse):
+		case d.source != "auto":
+			return nil, fmt.Errorf("source %s: %w", rung.name, err)
+		case ctx.Err() != nil, errors.As(err, &inUse):
 			return nil, err
 		}
 		failed = append(failed, fmt.Sprintf("%s: %v", rung.name, err))
 	}
 	return nil, fmt.Errorf("no source of drops can be used (`dropwatch doctor` tells more):\n  %s", strings.Join(failed, "\n  "))
+}
+
+// announce says which source it is, and why it is not one before.
+func (a *App) announce(s *supply) {
+	if s.why == "" {
+		a.warn(fmt.Errorf("source %s", s.name))
+		return
+	}
+	a.warn(fmt.Errorf("source %s, as another cannot be used: %s", s.name, s.why))
 }
 
 // openNetdm switches NET_DM on. In packet mode trace runs beside it, which sees

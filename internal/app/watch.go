@@ -147,7 +147,7 @@ func (o *show) check(a *App) error {
 	case o.file == "-" && (o.json || o.summary || o.hex):
 		return &usageError{errors.New("-w - takes standard output for packets: name a file to have both")}
 	case o.file == "-":
-		return a.mayTakePackets()
+		return a.mayTakePackets("watch")
 	}
 	return nil
 }

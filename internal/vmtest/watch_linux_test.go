@@ -223,7 +223,7 @@ func TestGuestWatchFile(t *testing.T) {
 	p.AwaitOutput(`"unseen":true`, 2)
 	p.AwaitOutput(`"dst_port":9`, captureDrops)
 	r := p.Interrupt()
-	if r.Code != 0 || r.Stderr != "" {
+	if r.Code != 0 || r.Stderr != "dropwatch: source netdm, with trace beside it\n" {
 		t.Errorf("%+v", r)
 	}
 	if err := os.WriteFile("/out/"+watchJSON, []byte(r.Stdout), 0o600); err != nil {
