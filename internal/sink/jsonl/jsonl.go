@@ -16,9 +16,10 @@ type Options struct {
 
 // A Sink writes events to a Writer, when it is flushed or enough is there.
 type Sink struct {
-	buf   records.Buffer
-	o     Options
-	clock clock
+	buf    records.Buffer
+	o      Options
+	clock  clock
+	frames frames
 }
 
 // New makes a Sink that writes to w.
@@ -72,7 +73,7 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 	if e.Packet.Flow != nil {
 		b = appendFlow(b, e.Packet.Flow)
 	}
-	b = appendStack(b, e.Stack)
+	b = s.appendStack(b, e.Stack)
 	if len(e.Cookie) > 0 {
 		b = appendHex(b, "cookie", e.Cookie)
 	}
@@ -124,17 +125,30 @@ func appendPort(b []byte, p *event.Port) []byte {
 	return appendIfAny(b, "ifname", p.IfName)
 }
 
-func appendStack(b []byte, stack []event.Frame) []byte {
+func (s *Sink) appendStack(b []byte, stack []event.Frame) []byte {
 	if len(stack) == 0 {
 		return b
 	}
 	b = begin(b, "stack", '[')
 	for i := range stack {
-		b = append(b, '{')
-		b = appendFrame(b, &stack[i])
-		b = end(b, '}')
+		b = s.frames.append(b, &stack[i])
 	}
 	return end(b, ']')
+}
+
+// frames remembers the text of frames: the same few are in nearly every stack.
+type frames [1024]struct {
+	frame event.Frame
+	text  []byte
+}
+
+func (r *frames) append(b []byte, f *event.Frame) []byte {
+	known := &r[f.PC*0x9e3779b97f4a7c15>>54] // Fibonacci hashing
+	if known.text == nil || known.frame != *f {
+		known.frame = *f
+		known.text = end(appendFrame(append(known.text[:0], '{'), f), '}')
+	}
+	return append(b, known.text...)
 }
 
 func appendFrame(b []byte, f *event.Frame) []byte {

@@ -336,3 +336,31 @@ func run(w io.Writer) error {
 	}
 	return s.Flush()
 }
+
+// TestFramesAreNotMistaken: what is remembered of an address is not what it is
+// called later.
+func TestFramesAreNotMistaken(t *testing.T) {
+	var b bytes.Buffer
+	s := jsonl.New(&b, jsonl.Options{})
+	frame := func(pc uint64, symbol, module string) event.Frame {
+		return event.Frame{PC: pc, Lookup: event.Found, Symbol: symbol, Module: module}
+	}
+	for _, f := range []event.Frame{frame(1, "f", ""), frame(1, "f", ""), frame(1, "g", "m"), {PC: 1}, frame(2, "f", ""), {}} {
+		e := event.Event{Count: 1, Stack: []event.Frame{f}}
+		if err := s.Write(&e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`{"symbol":"f","offset":0,"pc":"0x1"}`, `{"symbol":"f","offset":0,"pc":"0x1"}`, `{"symbol":"g","offset":0,"module":"m","pc":"0x1"}`,
+		`{"pc":"0x1"}`, `{"symbol":"f","offset":0,"pc":"0x2"}`, `{"pc":"0x0"}`,
+	}
+	for i, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {
+		if !strings.Contains(line, `"stack":[`+want[i]+`]`) {
+			t.Errorf("line %d: %s, want %s", i, line, want[i])
+		}
+	}
+}

@@ -21,25 +21,41 @@ type Options struct {
 // Symbols is the stage that fills what the symbol table says of the place
 // and of the stack.
 func Symbols(o Options) pipeline.Stage {
+	r := &resolver{Options: o}
 	return func(e *event.Event) bool {
 		if w := &e.Where; w.HasPC && (w.Kernel == "" || o.Named) {
-			o.resolve(&w.Frame)
+			r.resolve(&w.Frame)
 		}
 		for i := range e.Stack {
-			o.resolve(&e.Stack[i])
+			r.resolve(&e.Stack[i])
 		}
 		return true
 	}
 }
 
-func (o *Options) resolve(f *event.Frame) {
-	sym, ok := o.Lookup(f.PC)
+// A resolver remembers symbols of the kernel proper, which stay where they are:
+// the same few places drop nearly everything.
+type resolver struct {
+	Options
+	recent [1024]event.Frame
+}
+
+func (r *resolver) resolve(f *event.Frame) {
+	known := &r.recent[f.PC*0x9e3779b97f4a7c15>>54] // Fibonacci hashing
+	if f.PC == known.PC && known.Lookup == event.Found {
+		*f = *known
+		return
+	}
+	sym, ok := r.Lookup(f.PC)
 	if !ok {
 		f.Lookup = event.NotFound
 		return
 	}
-	if o.Demangle {
+	if r.Demangle {
 		sym.Name = kallsyms.Demangle(sym.Name)
 	}
 	f.Lookup, f.Symbol, f.Offset, f.Module = event.Found, sym.Name, sym.Offset, sym.Module
+	if sym.Module == "" {
+		*known = *f
+	}
 }

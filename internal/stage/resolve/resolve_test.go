@@ -87,6 +87,29 @@ func TestSymbolsOfAStack(t *testing.T) {
 	}
 }
 
+// TestSymbolsRemembersTheKernelProper: modules may go, and others come there.
+func TestSymbolsRemembersTheKernelProper(t *testing.T) {
+	asked := 0
+	stage := resolve.Symbols(resolve.Options{Lookup: func(pc uint64) (kallsyms.Symbol, bool) {
+		asked++
+		module := ""
+		if pc == 0x2000 {
+			module = "mod"
+		}
+		return kallsyms.Symbol{Name: "f", Module: module, Offset: pc}, true
+	}})
+	for _, pc := range []uint64{0x1000, 0x2000, 0x1000, 0x2000} {
+		e := event.Event{Where: event.Where{Frame: event.Frame{PC: pc}, HasPC: true}}
+		stage(&e)
+		if w := e.Where; w.PC != pc || w.Offset != pc || w.Lookup != event.Found || w.Symbol != "f" {
+			t.Errorf("%#x is %+v", pc, w)
+		}
+	}
+	if asked != 3 {
+		t.Errorf("asked %d times, want once for the kernel and twice for the module", asked)
+	}
+}
+
 func TestSymbolsLeavesALossAlone(t *testing.T) {
 	stage := resolve.Symbols(resolve.Options{Lookup: func(uint64) (kallsyms.Symbol, bool) {
 		t.Error("a loss was looked up")
