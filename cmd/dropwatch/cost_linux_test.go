@@ -21,7 +21,7 @@ import (
 // A watcher is a program that watches drops, and how to find out what it saw.
 type watcher struct {
 	name string
-	args []string // "FILE" stands for a file of its own; none is no watcher
+	args []string // "FILE" stands for a file of its own
 	seen func(output) (shown, lost int, err error)
 }
 
@@ -32,7 +32,6 @@ type output struct{ stdout, stderr, file string } // names of files
 func watchers(ours string) []watcher {
 	const event = "skb:kfree_skb"
 	return []watcher{
-		{name: "nothing"},
 		{"perf stat", []string{"perf", "stat", "-a", "-x,", "-e", event}, output.stat},
 		{"watch --json", []string{ours, "watch", "--json", "--source", "trace"}, output.end},
 		{"perf record", []string{"perf", "record", "-q", "-a", "-e", event, "-o", "FILE"}, output.record},
@@ -54,6 +53,7 @@ func (w watcher) start() time.Duration {
 // A cost is what a watcher took of one flood.
 type cost struct {
 	rate           float64 // drops a second
+	free           float64 // the same just before, with nothing attached
 	cpu            float64 // nanoseconds of the watcher's for a drop
 	idle           float64 // share of a CPU before the flood
 	shown          float64 // share of the drops
@@ -102,13 +102,11 @@ func flood(ns *drops.Namespace) (sent int, rate float64) {
 	return sent, float64(sent) / took.Seconds()
 }
 
-// run floods while the watcher runs. What that writes goes to memory.
-func (w watcher) run(b *testing.B, ns *drops.Namespace) (c cost) {
+// run floods before and while the watcher runs, as no machine is the same for
+// minutes. What the watcher writes goes to memory.
+func (w watcher) run(b *testing.B, ns *drops.Namespace) cost {
 	b.Helper()
-	if w.args == nil {
-		_, c.rate = flood(ns)
-		return c
-	}
+	_, free := flood(ns)
 	cmd, out := w.launch(b)
 	defer os.RemoveAll(filepath.Dir(out.file))
 	time.Sleep(w.start())
@@ -127,7 +125,7 @@ func (w watcher) run(b *testing.B, ns *drops.Namespace) (c cost) {
 		b.Errorf("%s: %v", w.name, err)
 	}
 	return cost{
-		rate: rate, cpu: float64(after-before) / float64(sent), idle: (before - idle).Seconds(),
+		rate: rate, free: free, cpu: float64(after-before) / float64(sent), idle: (before - idle).Seconds(),
 		shown: min(float64(shown)/float64(sent), 1), lost: float64(lost), unspoken: float64(max(sent-shown-lost, 0)),
 	}
 }
@@ -229,19 +227,14 @@ func (o output) lines() (shown, lost int, err error) {
 // report is a table of medians.
 func report(all []watcher, costs [][]cost) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "%-21s %9s %5s %12s %7s %8s %7s %9s\n", "", "drops/s", "kept", "CPU a drop", "idle", "shown", "lost", "unspoken")
-	free := median(costs[0], func(c cost) float64 { return c.rate })
+	fmt.Fprintf(&s, "%-21s %9s %9s %5s %12s %7s %8s %7s %9s\n", "", "free/s", "drops/s", "kept", "CPU a drop", "idle", "shown", "lost", "unspoken")
 	for i, w := range all {
 		of := func(value func(cost) float64) float64 { return median(costs[i], value) }
-		rate := of(func(c cost) float64 { return c.rate })
-		fmt.Fprintf(&s, "%-21s %9.0f %5.2f", w.name, rate, rate/free)
-		if w.args != nil {
-			fmt.Fprintf(&s, " %9.0f ns %5.2f %% %6.1f %% %7.0f %9.0f",
-				of(func(c cost) float64 { return c.cpu }), 100*of(func(c cost) float64 { return c.idle }),
-				100*of(func(c cost) float64 { return c.shown }), of(func(c cost) float64 { return c.lost }),
-				of(func(c cost) float64 { return c.unspoken }))
-		}
-		s.WriteByte('\n')
+		fmt.Fprintf(&s, "%-21s %9.0f %9.0f %5.2f %9.0f ns %5.2f %% %6.1f %% %7.0f %9.0f\n", w.name,
+			of(func(c cost) float64 { return c.free }), of(func(c cost) float64 { return c.rate }),
+			of(func(c cost) float64 { return c.rate / c.free }), of(func(c cost) float64 { return c.cpu }),
+			100*of(func(c cost) float64 { return c.idle }), 100*of(func(c cost) float64 { return c.shown }),
+			of(func(c cost) float64 { return c.lost }), of(func(c cost) float64 { return c.unspoken }))
 	}
 	return s.String()
 }
