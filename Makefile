@@ -1,7 +1,7 @@
 # dropwatch: `make help` lists what can be made.
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-FUZZTIME ?= 30000x
+FUZZTIME ?= 10000x
 PREFIX ?= /usr/local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 GO := go
@@ -42,7 +42,7 @@ unit: ## the tests, under the race detector, with those on real kernels
 	$(if $(CI),DROPWATCH_REQUIRE_ALL=1 )$(GO) tool gotestsum --format pkgname --jsonfile bin/test.json -- -race -timeout 30m ./...
 	@if [ -n "$(CI)" ] && grep -q '"Action":"skip".*"Test":' bin/test.json; then echo "skipped in CI, which may not be, see above"; exit 1; fi
 
-fuzz: ## fuzz each target for FUZZTIME
+fuzz: ## fuzz each target, FUZZTIME is how often or how long
 	@mkdir -p bin; $(GO) list -f '{{.ImportPath}}' ./... | while read -r pkg; do \
 		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$target"; \
