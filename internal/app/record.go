@@ -161,7 +161,7 @@ func (a *App) replay(ctx context.Context, path string, o *replayOptions) (err er
 		return advise(err)
 	}
 	a.introduce(from.Header())
-	return flow(ctx, &pipeline.Pipeline{Source: from, Stages: reading(o.filter), Sink: into, Limit: o.count})
+	return flow(ctx, &pipeline.Pipeline{Source: from, Stages: reading(o.filter), Sink: into, Limit: o.count, Now: from.Now})
 }
 
 func (a *App) replayInto(o *replayOptions, file outFile) (pipeline.Sink, error) {

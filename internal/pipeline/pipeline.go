@@ -81,6 +81,9 @@ type Pipeline struct {
 	Sink   Sink
 	Limit  uint64 // drop events to write before ErrLimit; 0: no limit
 
+	// Now gives the time of the end; nil stands for time.Now.
+	Now func() time.Time
+
 	ledger  event.Ledger
 	written uint64 // drop events
 	broken  bool   // the sink takes no more
@@ -91,10 +94,19 @@ type Pipeline struct {
 func (p *Pipeline) Run(ctx context.Context) (event.Ledger, error) {
 	err := p.Source.Run(ctx, (*output)(p))
 	if !p.broken {
-		err = Also(err, p.Sink.Write(&event.Event{Kind: event.End, Time: time.Now(), Ledger: &p.ledger}))
+		err = Also(err, p.Sink.Write(p.end()))
 	}
 	err = Also(err, p.Sink.Flush())
 	return p.ledger, err
+}
+
+// end is the last event.
+func (p *Pipeline) end() *event.Event {
+	now := p.Now
+	if now == nil {
+		now = time.Now
+	}
+	return &event.Event{Kind: event.End, Time: now(), Ledger: &p.ledger}
 }
 
 // output is the Output side of a Pipeline.

@@ -96,6 +96,53 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// An endTime keeps the time of the end.
+type endTime struct {
+	list
+	at time.Time
+}
+
+func (s *endTime) Write(e *event.Event) error {
+	if e.Kind == event.End {
+		s.at = e.Time
+	}
+	return nil
+}
+
+// TestTimeOfTheEnd: it is the recorded one, or as far as a file goes.
+func TestTimeOfTheEnd(t *testing.T) {
+	second := func(n int) time.Time { return started.Add(time.Duration(n) * time.Second) }
+	var file bytes.Buffer
+	w, err := session.NewWriter(&file, "x", header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lengths := []int{file.Len()}
+	for _, e := range []event.Event{
+		{Count: 1, Time: second(3)}, {Count: 1},
+		{Kind: event.End, Time: second(60), Ledger: &event.Ledger{Shown: 2}},
+	} {
+		if err := errors.Join(w.Write(&e), w.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		lengths = append(lengths, file.Len())
+	}
+	for i, want := range []time.Time{started, second(3), second(3), second(60)} {
+		r, err := session.Open(bytes.NewReader(file.Bytes()[:lengths[i]]), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sink endTime
+		p := pipeline.Pipeline{Source: r, Sink: &sink, Now: r.Now}
+		if _, err := p.Run(t.Context()); errors.Is(err, session.ErrTruncated) != (i < 3) {
+			t.Errorf("of %d events: error %v", i, err)
+		}
+		if !sink.at.Equal(want) {
+			t.Errorf("of %d events: the end is at %v, want %v", i, sink.at, want)
+		}
+	}
+}
+
 // A stopper ends the context with its third event.
 type stopper struct {
 	list

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
@@ -17,6 +18,7 @@ import (
 
 // Why a file cannot be replayed, or not to its end.
 var (
+	ErrEmpty     = errors.New("the file is empty: nothing was recorded, or not yet")
 	ErrNoSession = errors.New("the file is no recorded session")
 	ErrVersion   = errors.New("the session was recorded by a newer dropwatch")
 	ErrTruncated = errors.New("the recording breaks off, as after a crash")
@@ -34,6 +36,7 @@ type Reader struct {
 	events  uint64       // that were read
 	ledger  event.Ledger // of them
 	total   uint64       // of all their counts
+	now     time.Time    // of what was read
 	ended   bool         // the end was read
 }
 
@@ -51,7 +54,7 @@ func Open(r io.Reader, name string) (*Reader, error) {
 	if err := json.Unmarshal(payload, &s.header); err != nil {
 		return nil, s.fail(fmt.Errorf("%w: its header: %w", ErrCorrupt, err))
 	}
-	s.header.Version = version
+	s.header.Version, s.now = version, s.header.Started
 	return s, nil
 }
 
@@ -61,6 +64,8 @@ func (r *Reader) begin() error {
 	n, err := io.ReadFull(r.frames.r, b[:])
 	found := b[:min(n, len(magic))]
 	switch {
+	case err == io.EOF:
+		return ErrEmpty
 	case !bytes.Equal(found, []byte(magic[:len(found)])):
 		return fmt.Errorf("%w: make one with dropwatch record", ErrNoSession)
 	case err != nil:
@@ -76,6 +81,10 @@ func (r *Reader) begin() error {
 
 // Header gives what the recorder said of the run.
 func (r *Reader) Header() Header { return r.header }
+
+// Now gives the recorded time that has been reached: after Run that of the end,
+// or, in a file without one, of its last event.
+func (r *Reader) Now() time.Time { return r.now }
 
 // Run gives out the events, once, and, if the ledger at the end has drops that
 // were rejected or parts, an event of each: then the ledger of the replay is
@@ -149,6 +158,7 @@ func (r *Reader) emit(out pipeline.Output, e *event.Event) error {
 		return nil
 	}
 	r.total += e.Count
+	r.reach(e.Time)
 	r.ledger.Add(e)
 	if !r.ended {
 		r.events++
@@ -156,10 +166,18 @@ func (r *Reader) emit(out pipeline.Output, e *event.Event) error {
 	return out.Emit(e)
 }
 
+// reach notes a time that was read, if there was one.
+func (r *Reader) reach(t time.Time) {
+	if !t.IsZero() {
+		r.now = t
+	}
+}
+
 // end gives out what only the ledger has.
 func (r *Reader) end(out pipeline.Output) error {
 	r.ended = true
 	t, l := r.decoder.end()
+	r.reach(t)
 	for _, e := range []event.Event{
 		{Kind: event.Loss, Place: event.ByFilter, Count: l.Rejected - min(r.ledger.Rejected, l.Rejected), Time: t},
 		{Kind: event.Drop, Part: true, Count: l.Parts, Time: t},

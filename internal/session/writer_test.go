@@ -145,7 +145,7 @@ func TestFullDisk(t *testing.T) {
 	if err := fillDisk(all); err != nil {
 		t.Fatal(err)
 	}
-	for room := range all.Len() {
+	for room := 1; room < all.Len(); room++ {
 		disk := &fullDisk{room: room}
 		err := fillDisk(disk)
 		got, rerr := replay(t, disk.Bytes())
