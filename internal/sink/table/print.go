@@ -20,19 +20,29 @@ func (s *Sink) schedule() {
 			return
 		}
 		s.due = false
-		s.interval()
+		s.interval(time.Now())
 		s.flush()
 	})
 }
 
-// interval appends the table of what came since the last.
-func (s *Sink) interval() {
+// advance makes the table of the interval that a recorded run leaves at t, if
+// it does.
+func (s *Sink) advance(t time.Time) {
+	if s.opts.Every == 0 || t.Before(s.until) {
+		return
+	}
+	s.interval(s.until)
+	s.until = t.Add(s.opts.Every - t.Sub(s.begin)%s.opts.Every)
+}
+
+// interval appends the table of what came since the last, until now.
+func (s *Sink) interval(now time.Time) {
 	all := s.tally.shares(func(r *row) uint64 { return r.drops - r.printed })
 	lost := s.lost.Report()
 	if len(all) == 0 && lost == "" {
 		return
 	}
-	head := fmt.Sprintf("%s  %s", time.Now().Format(time.TimeOnly), count(sum(all)))
+	head := fmt.Sprintf("%s  %s", now.Local().Format(time.TimeOnly), count(sum(all)))
 	s.appendColored(s.bold, head+"\n")
 	s.appendTable(all, cells{"drops/s", "total", "place", "reason"}, func(r share) (string, string) {
 		return fmt.Sprintf("%.1f", float64(r.drops)/s.opts.Every.Seconds()), fmt.Sprint(r.row.drops)
@@ -52,22 +62,13 @@ func (s *Sink) end(e *event.Event) {
 	}
 	all := s.tally.shares(func(r *row) uint64 { return r.drops })
 	total := sum(all)
-	s.appendColored(s.bold, fmt.Sprintf("%s in %.1f s\n", count(total), s.span(e.Time).Seconds()))
+	s.appendColored(s.bold, fmt.Sprintf("%s in %.1f s\n", count(total), max(0, e.Time.Sub(s.begin)).Seconds()))
 	s.appendTable(all, cells{"drops", "share", "place", "reason"}, func(r share) (string, string) {
 		return fmt.Sprint(r.drops), fmt.Sprintf("%.1f%%", 100*float64(r.drops)/float64(total))
 	})
 	s.buf = appendLedger(s.buf, e.Ledger)
 	s.appendColored(s.red, e.Ledger.Report())
 	s.buf = s.tally.AppendUnseen(s.buf, s.opts.Rows)
-}
-
-// span is the time that the run took. What is older than the run was recorded,
-// and took what was between its drops.
-func (s *Sink) span(end time.Time) time.Duration {
-	if s.first.Before(s.begin) && !s.first.IsZero() {
-		return s.last.Sub(s.first)
-	}
-	return end.Sub(s.begin)
 }
 
 // count says how many drops there were: "no drops", "1 drop", "7 drops".

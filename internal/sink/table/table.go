@@ -16,6 +16,11 @@ type Options struct {
 	// Every is the interval of tables before the last one; with 0 there are
 	// none.
 	Every time.Duration
+
+	// Begin is when a run began that was recorded: intervals are then by the
+	// time of its events. Zero: it begins now, and they are by the clock.
+	Begin time.Time
+
 	Rows  int  // most places of a table; 0: all
 	Width int  // columns of the terminal, where places are cut; 0: never
 	Color bool // with the colours of an ANSI terminal
@@ -29,21 +34,24 @@ type Sink struct {
 
 	bold, red, plain string // what switches them on and off
 
-	mu          sync.Mutex
-	tally       Tally
-	lost        event.Ledger // since the last table
-	begin       time.Time
-	first, last time.Time // of drops
-	timer       *time.Timer
-	due         bool // the timer is set
-	ended       bool
-	buf         []byte
-	err         error // of the first write that failed
+	mu    sync.Mutex
+	tally Tally
+	lost  event.Ledger // since the last table
+	begin time.Time
+	until time.Time // end of the interval that a recorded run is in
+	timer *time.Timer
+	due   bool // the timer is set
+	ended bool
+	buf   []byte
+	err   error // of the first write that failed
 }
 
-// New makes a Sink that writes to w. The time that it tells begins now.
+// New makes a Sink that writes to w.
 func New(w io.Writer, o Options) *Sink {
-	s := &Sink{w: w, opts: o, begin: time.Now()}
+	s := &Sink{w: w, opts: o, begin: o.Begin, until: o.Begin.Add(o.Every)}
+	if o.Begin.IsZero() {
+		s.begin = time.Now()
+	}
 	if o.Color {
 		s.bold, s.red, s.plain = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 	}
@@ -55,31 +63,24 @@ func New(w io.Writer, o Options) *Sink {
 func (s *Sink) Write(e *event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.recorded() {
+		s.advance(e.Time)
+	}
 	switch e.Kind {
 	case event.Drop:
 		s.tally.Add(e)
-		s.seen(e.Time)
 	case event.Loss:
 		s.lost.Add(e)
 	case event.End:
 		s.end(e)
 	}
-	if s.opts.Every > 0 && !s.due && !s.ended {
+	if s.opts.Every > 0 && !s.recorded() && !s.due && !s.ended {
 		s.schedule()
 	}
 	return s.err
 }
 
-// seen notes when a drop was, if that is known.
-func (s *Sink) seen(t time.Time) {
-	if t.IsZero() {
-		return
-	}
-	if s.first.IsZero() {
-		s.first = t
-	}
-	s.last = t
-}
+func (s *Sink) recorded() bool { return !s.opts.Begin.IsZero() }
 
 // Flush writes the last table.
 func (s *Sink) Flush() error {

@@ -168,13 +168,57 @@ func TestWithoutDrops(t *testing.T) {
 	})
 }
 
-func TestRecordedDropsTookTheirOwnTime(t *testing.T) {
+// TestRecorded: intervals and the span are those of the events, however long
+// the replay takes. An event that comes late counts where it comes.
+func TestRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, table.Options{})
-		first, last := drop("f", "", 1), drop("f", "", 1)
-		first.Time, last.Time = time.Unix(1000, 0), time.Unix(1090, 0)
-		r.write(first, last)
-		if got, want := r.end(), "2 drops in 90.0 s\n"; !strings.HasPrefix(got, want) {
+		begin := time.Unix(1000, 0)
+		r := start(t, table.Options{Every: 2 * time.Second, Begin: begin})
+		at := func(d time.Duration, e event.Event) event.Event {
+			e.Time = begin.Add(d)
+			return e
+		}
+		f := drop("f", "R", 1)
+		untimed := f
+		untimed.Time = time.Time{}
+		r.write(untimed, at(time.Second, f), at(2*time.Second, f), at(time.Second, f), at(-time.Second, f),
+			at(11*time.Second, loss(event.InRing, 7)), at(12*time.Second, f))
+		time.Sleep(time.Minute)
+		if got := r.out.take(); got != "" {
+			t.Errorf("written by the clock: %q", got)
+		}
+		r.write(at(90*time.Second, event.Event{Kind: event.End, Ledger: &r.ledger}))
+		if err := r.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		const want = `00:16:42  2 drops
+  drops/s  total  place  reason
+      1.0      2  f      R
+00:16:44  3 drops
+  drops/s  total  place  reason
+      1.5      5  f      R
+00:16:52  no drops
+lost 7 drops: 7 in the kernel's trace ring
+00:16:54  1 drop
+  drops/s  total  place  reason
+      0.5      6  f      R
+6 drops in 90.0 s
+  drops   share  place  reason
+      6  100.0%  f      R
+total 13: 6 shown, 7 lost
+lost 7 drops: 7 in the kernel's trace ring
+`
+		if got := r.out.take(); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
+}
+
+// TestClockSetBack: a run does not end before it began.
+func TestClockSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, table.Options{Begin: time.Now().Add(time.Hour)})
+		if got, want := r.end(), "no drops in 0.0 s\n"; !strings.HasPrefix(got, want) {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
 	})
