@@ -31,6 +31,10 @@ func parseName(s string) (symbol string, offset uint64, module string, ok bool) 
 	return symbol, offset, strings.TrimSuffix(module, "]"), true
 }
 
+// ownCount is the place 0 of a summary: a device counted packets that it dropped
+// by itself, in rx_dropped (net/core/drop_monitor.c trace_napi_poll_hit).
+const ownCount = "(a device's own count)"
+
 // AppendTo appends the place for a person, escaped: "icmp_rcv+0x1a2 [module]",
 // its address if it has no name, the trap and its group for a hardware drop, or
 // "-" if it is not known.
@@ -39,6 +43,8 @@ func (w *Where) AppendTo(b []byte) []byte {
 		return appendName(b, symbol, offset, module)
 	}
 	switch {
+	case w.HasPC && w.PC == 0:
+		return append(b, ownCount...)
 	case w.HasPC:
 		return appendAddress(b, w.PC)
 	case w.Trap == "":

@@ -182,19 +182,23 @@ func (s *Sink) appendRest(b []byte, e *event.Event) []byte {
 }
 
 // appendTask appends what the CPU was running: "cpu 1 ping/1234", with ? for a
-// name that is not known.
+// name that is not known. PID 0 is what runs when there is nothing to do, by its
+// name, or what our PID namespace does not have.
 func appendTask(b []byte, t *event.Task) []byte {
 	b = strconv.AppendUint(append(b, "cpu "...), uint64(t.CPU), 10)
-	if t.PID == 0 {
-		return append(b, " idle "...)
+	comm := event.Escape(t.Comm)
+	switch {
+	case t.PID == 0 && strings.HasPrefix(comm, "swapper"):
+		comm = "idle"
+	case t.PID != 0 && comm == "":
+		comm = "?"
 	}
-	comm := "?"
-	if t.Comm != "" {
-		comm = event.Escape(t.Comm)
+	if comm != "" {
+		b = append(append(b, ' '), comm...)
 	}
-	b = append(b, ' ')
-	b = append(b, comm...)
-	b = strconv.AppendUint(append(b, '/'), uint64(t.PID), 10)
+	if t.PID != 0 {
+		b = strconv.AppendUint(append(b, '/'), uint64(t.PID), 10)
+	}
 	return append(b, ' ')
 }
 

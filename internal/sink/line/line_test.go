@@ -78,6 +78,10 @@ func TestWrite(t *testing.T) {
 			event.Event{Count: 17, Time: at, Where: event.Where{Frame: event.Frame{PC: pc, Lookup: event.NotFound}, HasPC: true}},
 			"03:42:35.698459 0xffffffff87a84b72           -              -     x17\n",
 		},
+		"of a summary, counted by a device": {
+			event.Event{Count: 1, Time: at, Where: event.Where{HasPC: true}},
+			"03:42:35.698459 (a device's own count)       -              -\n",
+		},
 		"with an interface that has no name": {
 			with(func(e *event.Event) { e.Port = event.Port{IfIndex: 12} }),
 			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      #12   127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
@@ -91,9 +95,17 @@ func TestWrite(t *testing.T) {
 		},
 		"without anything, on an idle CPU": {
 			with(func(e *event.Event) {
-				*e = event.Event{Count: 1, Time: at, Task: event.Task{Known: true}}
+				*e = event.Event{Count: 1, Time: at, Task: event.Task{Known: true, Comm: "swapper/0"}}
 			}),
 			"03:42:35.698459 -                            -              -     cpu 0 idle\n",
+		},
+		"by a task outside our PID namespace": {
+			event.Event{Count: 1, Time: at, Task: event.Task{Known: true, CPU: 1}, Unseen: true},
+			"03:42:35.698459 -                            -              -     cpu 1 [not in packet mode]\n",
+		},
+		"by one whose name is known": {
+			event.Event{Count: 1, Time: at, Task: event.Task{Known: true, CPU: 1, Comm: "nginx"}},
+			"03:42:35.698459 -                            -              -     cpu 1 nginx\n",
 		},
 		"by a task without a name": {
 			event.Event{Count: 1, Time: at, Task: event.Task{Known: true, CPU: 1, PID: 9}},

@@ -96,7 +96,7 @@ var dropFields = []field{
 	{name: "cookie", help: "of the tc or Open vSwitch action that dropped it", given: Cookie, kind: raw{cookie}},
 	{name: "comm", help: "thread that the CPU ran, not the packet's owner", given: Running,
 		kind: label{get: comm, what: "a name such as sshd"}},
-	{name: "pid", help: "its process; 0 if the CPU was idle", given: Running, kind: upTo32(pid)},
+	{name: "pid", help: "its process; 0 on an idle CPU, or outside our PID namespace", given: Running, kind: upTo32(pid)},
 	{name: "tid", help: "its thread", given: Running, kind: upTo32(tid)},
 	{name: "cpu", help: "the CPU", given: Running, kind: upTo32(cpu)},
 	{name: "count", help: "packets that the event stands for", kind: integer{get: count, max: math.MaxUint64}},
