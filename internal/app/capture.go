@@ -43,6 +43,7 @@ func (c *capture) run(ctx context.Context, a *App) (err error) {
 		return advise(err)
 	}
 	a.announce(from)
+	a.checkReasons(c.demand.filter)
 	if c.duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.duration)

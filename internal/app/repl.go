@@ -214,6 +214,7 @@ func (h *host) Capture(ctx context.Context, s repl.Settings, started func()) (re
 	if from.why != "" { // otherwise it is the one that C has
 		h.app.announce(from)
 	}
+	h.app.checkReasons(d.filter)
 	started()
 	p := pipeline.Pipeline{Source: from, Stages: stages, Sink: h.sink(from), Limit: s.AlertLimit}
 	report.Ledger, err = p.Run(ctx)

@@ -19,7 +19,9 @@ userland_release=forky
 userland_packages="dropwatch busybox-static iproute2 nftables bsdutils coreutils"
 userland="bin/dropwatch bin/dwdump bin/busybox sbin/ip sbin/devlink sbin/tc sbin/nft bin/script bin/stdbuf
 	libexec/coreutils/libstdbuf.so"
-host_packages="qemu-system-x86 cpio xz-utils kmod tshark debian-archive-keyring gcc libc6-dev mandoc groff zsh fish"
+host_packages="qemu-system-x86 cpio xz-utils kmod tshark debian-archive-keyring gcc libc6-dev mandoc groff zsh fish
+	iproute2 nftables"
+compiler="clang-14 llvm-14" # that made the BPF objects: bookworm has it
 
 cache=${DROPWATCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dropwatch}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -29,15 +31,20 @@ die() { say "$*"; exit 1; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 install_host_packages() {
+	install_packages $host_packages ||
+		die "installing what the tests need: apt-get failed, see above; install it by hand and run this again: $host_packages"
+	install_packages $compiler || say "without $compiler the BPF objects are not compared with their source"
+}
+
+install_packages() {
 	local missing=()
-	for p in $host_packages; do
+	for p in "$@"; do
 		[ "$(dpkg-query -Wf '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
 	done
 	[ ${#missing[@]} = 0 ] && return
 	say "installing ${missing[*]}"
 	{ as_root apt-get -qq update &&
-		as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}"; } >&2 ||
-		die "installing ${missing[*]}: apt-get failed, see above; install them by hand and run this again"
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}"; } >&2
 }
 
 # mirror prints the address that this machine's own apt has for its release.
