@@ -104,6 +104,9 @@ func TestReasonsFilter(t *testing.T) {
 	if _, known := reasons("NO_SUCH_REASON"); !ok || known {
 		t.Fatalf("NO_SOCKET known: %v, NO_SUCH_REASON: %v", ok, known)
 	}
+	if names, err := ReasonNames(); err != nil || !slices.Contains(names, "NO_SOCKET") || !slices.IsSorted(names) {
+		t.Errorf("names %q, error %v", names, err)
+	}
 	n := newNowhere(t)
 	s := need(t, Options{Filter: "reason == " + strconv.FormatUint(number, 10)})
 	r := run(t, s, func(e *event.Event) bool { return e.Reason != "NO_SOCKET" || e.Packet.Proto == 0x86dd })

@@ -22,6 +22,9 @@ func Open(Options) (*Source, error) { return nil, errElsewhere }
 // Reasons fails: here is no such event.
 func Reasons() (func(name string) (number uint64, ok bool), error) { return nil, errElsewhere }
 
+// ReasonNames fails, too.
+func ReasonNames() ([]string, error) { return nil, errElsewhere }
+
 // Run fails.
 func (*Source) Run(context.Context, pipeline.Output) error { return errElsewhere }
 

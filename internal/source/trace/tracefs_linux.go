@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +37,15 @@ func Reasons() (func(name string) (number uint64, ok bool), error) {
 		n, ok := numbers[name]
 		return n, ok
 	}, nil
+}
+
+// ReasonNames gives the names that [Reasons] knows, sorted.
+func ReasonNames() ([]string, error) {
+	f, err := readFormat()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Values(f.symbols["reason"])), nil
 }
 
 // readFormat reads the event's format where tracefs is mounted, or else from a

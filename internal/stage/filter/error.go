@@ -49,6 +49,16 @@ func quoteForError(word string) string {
 	return `"` + event.Escape(word) + `"`
 }
 
+// Meant asks which of the names a wrong one stands for: "is NO_SOCKET meant?". It
+// is empty if none is like it.
+func Meant(wrong string, names []string) string {
+	near := nearest(wrong, names)
+	if len(near) == 0 {
+		return ""
+	}
+	return "is " + oneOf(near) + " meant?"
+}
+
 // nearest gives the names that are the likeliest meant by a wrong one, at most
 // three, and none if none is like it.
 func nearest(wrong string, names []string) (near []string) {

@@ -134,6 +134,25 @@ func (f *Filter) Needs(g Given) (names []string) {
 	return names
 }
 
+// Reasons gives the reasons that f names in full, as the kernel writes them, in
+// order of their first use.
+func (f *Filter) Reasons() (names []string) {
+	if f == nil {
+		return nil
+	}
+	f.root.each(func(l *leaf) {
+		if l.field.name != "reason" {
+			return
+		}
+		for _, p := range l.patterns {
+			if p.isName() && !slices.Contains(names, p.text) {
+				names = append(names, p.text)
+			}
+		}
+	})
+	return names
+}
+
 // NeedsPacket gives the names of the fields in f that only the bytes of a
 // packet can give.
 func (f *Filter) NeedsPacket() []string { return f.Needs(Packet) }

@@ -322,6 +322,37 @@ func TestNeeds(t *testing.T) {
 	}
 }
 
+func TestReasons(t *testing.T) {
+	tests := map[string][]string{
+		"reason == no_socket":                             {"NO_SOCKET"},
+		"not reason SKB_DROP_REASON_NOPE or len 1":        {"NOPE"},
+		"reason in {A, B} and (reason != C or reason A)":  {"A", "B", "C"},
+		`reason "A*" or reason A*`:                        {"A*"},
+		"reason ~ NO_ or reason 0x20005 or reason":        nil,
+		"symbol NO_SOCKET and comm A and trap B or len 3": nil,
+	}
+	for text, want := range tests {
+		if got := parse(t, text).Reasons(); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+	if got := (*filter.Filter)(nil).Reasons(); got != nil {
+		t.Errorf("nil names %q", got)
+	}
+}
+
+func TestMeant(t *testing.T) {
+	names := []string{"NO_SOCKET", "SOCKET_FILTER", "TCP_CSUM", "UDP_CSUM"}
+	tests := map[string]string{
+		"NO_SOKCET": "is NO_SOCKET meant?", "DCP_CSUM": "is TCP_CSUM or UDP_CSUM meant?", "XFRM": "", "": "",
+	}
+	for wrong, want := range tests {
+		if got := filter.Meant(wrong, names); got != want {
+			t.Errorf("%s: %q, want %q", wrong, got, want)
+		}
+	}
+}
+
 func TestCanMatch(t *testing.T) {
 	tests := map[string]bool{ // without bytes
 		"port 53": false, "not port 53": true, "port 53 or reason A": true, "port 53 and reason A": false,

@@ -102,9 +102,12 @@ func (l *leaf) kernelReason(want bool, reason numbers) condition {
 	return joinConditions(found, all)
 }
 
+// isName says that a pattern of reasons is one of them, and no number.
+func (p *pattern) isName() bool { return !p.glob && p.re == nil && !strings.HasPrefix(p.text, "0x") }
+
 // kernel: a reason by number may have a name, and others are not known.
 func (p *pattern) kernel(found bool, reason numbers) condition {
-	if p.glob || p.re != nil || strings.HasPrefix(p.text, "0x") {
+	if !p.isName() {
 		return always
 	}
 	n, ok := reason(p.text)

@@ -80,8 +80,8 @@ func (k integer) wrong(l *leaf, value string) string {
 	for i, n := range k.known {
 		all[i] = n.name
 	}
-	if near := nearest(strings.ToLower(value), all); len(near) > 0 && !k.only {
-		reason += "; is " + oneOf(near) + " meant?"
+	if meant := Meant(strings.ToLower(value), all); meant != "" && !k.only {
+		reason += "; " + meant
 	}
 	return reason
 }

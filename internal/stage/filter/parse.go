@@ -146,7 +146,7 @@ func (p *parser) comparison() (node, error) {
 // noField says what to write instead of a name that is none.
 func (p *parser) noField(s subject) error {
 	name, advice := s.names[0], "dropwatch help filter lists them"
-	near := nearest(name, fieldNames())
+	meant := Meant(name, fieldNames())
 	switch {
 	case name == "":
 		return p.fail(p.peek(), "a field is missing here, such as reason, symbol, host or port")
@@ -155,8 +155,8 @@ func (p *parser) noField(s subject) error {
 		return p.fail(s.token, "%s does not go with %s: write %s and %s", qualifier, rest, qualifier, rest)
 	case strings.Contains(name, "["):
 		return p.fail(s.token, "the bytes of a packet have no offsets here: name a field, as in tcp.flags has syn")
-	case len(near) > 0:
-		advice = "is " + oneOf(near) + " meant?"
+	case meant != "":
+		advice = meant
 	case p.last != nil && p.last.op == equal:
 		advice = fmt.Sprintf("for one of several values write %s in {%s, %s}",
 			p.last.name(), strings.Join(p.last.values, ", "), event.Escape(s.text))
