@@ -17,7 +17,7 @@ type State uint8
 const (
 	OK      State = iota
 	Warning       // something is missing, but drops can be watched
-	Wrong         // a source of drops cannot work
+	Wrong         // a source of drops cannot work, and no other does
 	Unknown       // it cannot be told, or does not apply
 )
 
@@ -72,7 +72,8 @@ type Monitor interface {
 }
 
 // checks are in the order in which a person reads them: what both sources need,
-// what netdm needs, what trace needs, and the rest.
+// what netdm needs, what trace needs, and the rest. One that has nothing to add
+// says nothing.
 var checks = []struct {
 	name string
 	look func(*exam) Finding
@@ -101,7 +102,12 @@ func Examine(h Host) Report {
 	for _, c := range checks {
 		f := c.look(e)
 		f.Name = c.name
-		r.Findings = append(r.Findings, f)
+		if f.State == Wrong && r.Works() {
+			f.State = Warning
+		}
+		if f.Says != "" {
+			r.Findings = append(r.Findings, f)
+		}
 	}
 	return r
 }

@@ -306,13 +306,21 @@ func TestFinding(t *testing.T) {
 		},
 		{
 			name: "loading failed", finding: "module", files: debian,
+			want: doctor.Finding{State: doctor.Warning, Says: "drop_monitor is installed, but the kernel could not load it when asked", Remedy: "sudo modprobe drop_monitor"},
+		},
+		{
+			name: "loading failed, and nothing else works", finding: "module", files: debian, trace: errPerf,
 			want: doctor.Finding{State: doctor.Wrong, Says: "drop_monitor is installed, but the kernel could not load it when asked", Remedy: "sudo modprobe drop_monitor"},
+		},
+		{
+			name: "a module without its family", finding: "family", files: debian, trace: errPerf, loads: true,
+			want: doctor.Finding{State: doctor.Wrong, Says: "NET_DM is not there"},
 		},
 		{
 			name: "loading is over", finding: "module",
 			files: with(debian, map[string]string{"proc/sys/kernel/modules_disabled": "1\n"}),
 			want: doctor.Finding{
-				State:  doctor.Wrong,
+				State:  doctor.Warning,
 				Says:   "drop_monitor is not loaded, and kernel.modules_disabled is 1: none can be until a boot",
 				Remedy: "echo drop_monitor | sudo tee /etc/modules-load.d/drop_monitor.conf && sudo reboot",
 			},
@@ -323,24 +331,24 @@ func TestFinding(t *testing.T) {
 		},
 		{
 			name: "Debian lost it", finding: "module", files: with(debian, bare),
-			want: doctor.Finding{State: doctor.Wrong, Says: "drop_monitor is not installed in /lib/modules/" + release, Remedy: `sudo apt install --reinstall "linux-image-$(uname -r)"`},
+			want: doctor.Finding{State: doctor.Warning, Says: "drop_monitor is not installed in /lib/modules/" + release, Remedy: `sudo apt install --reinstall "linux-image-$(uname -r)"`},
 		},
 		{
 			name: "Ubuntu splits it", finding: "module", files: with(debian, bare, map[string]string{"etc/os-release": "ID=neon\nID_LIKE=\"ubuntu debian\"\n"}),
-			want: doctor.Finding{State: doctor.Wrong, Says: "drop_monitor is not installed in /lib/modules/" + release, Remedy: `sudo apt install "linux-modules-extra-$(uname -r)"`},
+			want: doctor.Finding{State: doctor.Warning, Says: "drop_monitor is not installed in /lib/modules/" + release, Remedy: `sudo apt install "linux-modules-extra-$(uname -r)"`},
 		},
 		{
 			name: "RHEL splits it", finding: "module", files: with(debian, bare, map[string]string{"etc/os-release": "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n"}),
-			want: doctor.Finding{State: doctor.Wrong, Says: "drop_monitor is not installed in /lib/modules/" + release, Remedy: `sudo dnf install "/lib/modules/$(uname -r)/kernel/net/core/drop_monitor.ko*"`},
+			want: doctor.Finding{State: doctor.Warning, Says: "drop_monitor is not installed in /lib/modules/" + release, Remedy: `sudo dnf install "/lib/modules/$(uname -r)/kernel/net/core/drop_monitor.ko*"`},
 		},
 		{
 			name: "no distribution that we know", finding: "module", files: with(debian, bare, map[string]string{"etc/os-release": gone}),
-			want: doctor.Finding{State: doctor.Wrong, Says: "drop_monitor is not installed in /lib/modules/" + release},
+			want: doctor.Finding{State: doctor.Warning, Says: "drop_monitor is not installed in /lib/modules/" + release},
 		},
 		{
 			name: "updated since the boot", finding: "module",
 			files: with(debian, map[string]string{"lib/modules/" + release + "/modules.dep": gone, "lib/modules/" + release + "/modules.builtin": gone}),
-			want:  doctor.Finding{State: doctor.Wrong, Says: "/lib/modules/" + release + " is not there: was the kernel updated since the boot?", Remedy: "sudo reboot"},
+			want:  doctor.Finding{State: doctor.Warning, Says: "/lib/modules/" + release + " is not there: was the kernel updated since the boot?", Remedy: "sudo reboot"},
 		},
 		{
 			name: "nothing to go by", finding: "module", files: nil,
@@ -349,16 +357,16 @@ func TestFinding(t *testing.T) {
 		{
 			name: "Raspberry Pi", finding: "module",
 			files: with(debian, map[string]string{"proc/sys/kernel/osrelease": "6.12.20+rpt-rpi-2712\n", "boot/config-6.12.20+rpt-rpi-2712": "CONFIG_NET=y\n"}),
-			want:  doctor.Finding{State: doctor.Wrong, Says: "not built for this kernel (CONFIG_NET_DROP_MONITOR is not set, as in all of Raspberry Pi's): no command mends that, use another kernel or the source trace"},
+			want:  doctor.Finding{State: doctor.Warning, Says: "not built for this kernel (CONFIG_NET_DROP_MONITOR is not set, as in all of Raspberry Pi's): no command mends that, use another kernel or the source trace"},
 		},
 		{
 			name: "Alpine", finding: "module",
 			files: with(debian, map[string]string{"etc/os-release": "ID=alpine\n", "boot/config-" + release: "CONFIG_NET=y\n"}),
-			want:  doctor.Finding{State: doctor.Wrong, Says: "not built for this kernel (CONFIG_NET_DROP_MONITOR is not set, as in Alpine's linux-lts and linux-virt): no command mends that, use another kernel or the source trace"},
+			want:  doctor.Finding{State: doctor.Warning, Says: "not built for this kernel (CONFIG_NET_DROP_MONITOR is not set, as in Alpine's linux-lts and linux-virt): no command mends that, use another kernel or the source trace"},
 		},
 		{
 			name: "namespace of ip netns", finding: "netns", files: with(debian, map[string]string{"proc/sys/net/core/netdev_max_backlog": gone}),
-			want: doctor.Finding{State: doctor.Wrong, Says: "not the initial one: NET_DM is only there", Remedy: "sudo nsenter -t 1 -n dropwatch watch"},
+			want: doctor.Finding{State: doctor.Warning, Says: "not the initial one: NET_DM is only there", Remedy: "sudo nsenter -t 1 -n dropwatch watch"},
 		},
 		{
 			name: "namespace cannot be told", finding: "netns", files: nil,
@@ -378,22 +386,22 @@ func TestFinding(t *testing.T) {
 		},
 		{
 			name: "listening fails", finding: "join", files: debian, monitor: &fakeMonitor{join: errors.New("no memory")},
-			want: doctor.Finding{State: doctor.Wrong, Says: "alerts cannot be listened to: no memory"},
+			want: doctor.Finding{State: doctor.Warning, Says: "alerts cannot be listened to: no memory"},
 		},
 		{
 			name: "root of a user namespace", finding: "start",
 			files:   with(debian, map[string]string{"proc/self/ns/user": "user:[4026532300]"}),
 			monitor: &fakeMonitor{run: netlink.ErrConfigurePermission},
-			want:    doctor.Finding{State: doctor.Wrong, Says: "CAP_NET_ADMIN counts only in the host's user namespace, not in this one: monitoring cannot be started"},
+			want:    doctor.Finding{State: doctor.Warning, Says: "CAP_NET_ADMIN counts only in the host's user namespace, not in this one: monitoring cannot be started"},
 		},
 		{
 			name: "asking fails", finding: "start", files: debian, monitor: &fakeMonitor{run: errors.New("no memory")},
-			want: doctor.Finding{State: doctor.Wrong, Says: "no memory"},
+			want: doctor.Finding{State: doctor.Warning, Says: "no memory"},
 		},
 		{
 			name: "root of a service", finding: "start", files: with(debian, status("0", "0")),
 			monitor: &fakeMonitor{run: netlink.ErrConfigurePermission},
-			want:    doctor.Finding{State: doctor.Wrong, Says: "CAP_NET_ADMIN is missing: monitoring cannot be started"},
+			want:    doctor.Finding{State: doctor.Warning, Says: "CAP_NET_ADMIN is missing: monitoring cannot be started"},
 		},
 		{
 			name: "our own session", finding: "monitor", files: debian, monitor: &fakeMonitor{on: true, peers: []netlink.Peer{{PID: os.Getpid()}}},
@@ -425,7 +433,7 @@ func TestFinding(t *testing.T) {
 		},
 		{
 			name: "no perf", finding: "perf", files: with(debian, map[string]string{"proc/sys/kernel/perf_event_paranoid": gone}),
-			want: doctor.Finding{State: doctor.Wrong, Says: "this kernel has no perf events: it was built without CONFIG_PERF_EVENTS"},
+			want: doctor.Finding{State: doctor.Warning, Says: "this kernel has no perf events: it was built without CONFIG_PERF_EVENTS"},
 		},
 		{
 			name: "perf for all", finding: "perf", files: with(user, map[string]string{"proc/sys/kernel/perf_event_paranoid": "-1\n"}), trace: errTracefs,
@@ -534,7 +542,7 @@ func TestColor(t *testing.T) {
 	r := doctor.Report{Findings: []doctor.Finding{
 		{Name: "a", Says: "fine"},
 		{Name: "b", State: doctor.Warning, Says: "\x1b[2J", Remedy: "do it"},
-		{Name: "c", State: doctor.Wrong, Says: "bad"},
+		{Name: "c", State: doctor.Wrong, Says: "bad", Remedy: "do it"},
 		{Name: "d", State: doctor.Unknown, Says: "who knows"},
 	}, Trace: true}
 	var b strings.Builder

@@ -94,10 +94,12 @@ func (e *exam) family() Finding {
 	switch {
 	case e.dialErr == nil:
 		return ok("NET_DM is there")
-	case errors.Is(e.dialErr, netlink.ErrNoFamily):
-		return wrong("NET_DM is not there: it needs the module and the initial network namespace, see above")
+	case !errors.Is(e.dialErr, netlink.ErrNoFamily):
+		return wrong("%v", e.dialErr)
+	case e.module().State == Wrong || e.netns().State == Wrong:
+		return Finding{} // they say so
 	}
-	return wrong("%v", e.dialErr)
+	return wrong("NET_DM is not there")
 }
 
 func (e *exam) start() Finding {

@@ -15,17 +15,19 @@ var (
 	stateColors = [...]string{OK: "32", Warning: "33", Wrong: "31", Unknown: "2"}
 )
 
-// WriteText writes a line for each finding, one more for its remedy, and the
-// verdict.
+// WriteText writes a line for each finding, one more for its remedy unless an
+// earlier one has the same, and the verdict.
 func (r Report) WriteText(w io.Writer, color bool) error {
 	var b strings.Builder
+	said := map[string]bool{"": true}
 	for _, f := range r.Findings {
 		word := fmt.Sprintf("%-5s", stateWords[f.State])
 		if color {
 			word = "\x1b[" + stateColors[f.State] + "m" + word + "\x1b[0m"
 		}
 		fmt.Fprintf(&b, "%s %-8s  %s\n", word, f.Name, event.Escape(f.Says))
-		if f.Remedy != "" {
+		if !said[f.Remedy] {
+			said[f.Remedy] = true
 			fmt.Fprintf(&b, "%-14s  mend: %s\n", "", f.Remedy)
 		}
 	}
