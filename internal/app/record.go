@@ -84,7 +84,7 @@ func (a *App) recorder(file outFile, h session.Header) (pipeline.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pipeline.Tee{w, table.New(a.err, a.tableOptions(a.err, 0))}, nil
+	return pipeline.Tee{w, table.New(a.err, new(show).table(a.err, 0))}, nil
 }
 
 // replayOptions are those of replay.
@@ -156,6 +156,7 @@ func (a *App) replay(ctx context.Context, path string, o *replayOptions) (err er
 	if file.is(in) {
 		return &usageError{fmt.Errorf("replay: -w would overwrite %s while it is read: name another file", file.name)}
 	}
+	o.begun = from.Header().Started
 	into, err := a.replayInto(o, file)
 	if err != nil {
 		return advise(err)

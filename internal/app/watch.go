@@ -128,6 +128,7 @@ func parseOrigins(names []string) (o netlink.Origins, err error) {
 type show struct {
 	json, hex, summary bool
 	file               string
+	begun              time.Time // of a recorded run
 }
 
 func (o *show) add(f *pflag.FlagSet) {
@@ -222,7 +223,7 @@ func (a *App) sink(o *show, stack bool, file outFile) (pipeline.Sink, error) {
 		return nil, err
 	}
 	if o.file == "-" {
-		return pipeline.Tee{packets, table.New(a.err, a.tableOptions(a.err, 0))}, nil
+		return pipeline.Tee{packets, table.New(a.err, o.table(a.err, 0))}, nil
 	}
 	return pipeline.Tee{packets, a.display(o, stack)}, nil
 }
@@ -233,16 +234,16 @@ func (a *App) display(o *show, stack bool) pipeline.Sink {
 	case o.json:
 		return jsonl.New(a.out, jsonl.Options{Bytes: o.hex})
 	case o.summary:
-		return table.New(a.out, a.tableOptions(a.out, time.Second))
+		return table.New(a.out, o.table(a.out, time.Second))
 	}
 	return pipeline.Tee{
 		line.New(a.out, line.Options{Color: colored(a.out), Stack: stack, Hex: o.hex}),
-		table.New(a.out, a.tableOptions(a.out, 0)),
+		table.New(a.out, o.table(a.out, 0)),
 	}
 }
 
-func (a *App) tableOptions(out *os.File, every time.Duration) table.Options {
-	return table.Options{Every: every, Color: colored(out), Width: term.Width(out)}
+func (o *show) table(out *os.File, every time.Duration) table.Options {
+	return table.Options{Every: every, Begin: o.begun, Color: colored(out), Width: term.Width(out)}
 }
 
 // colored tells whether a file is to have colours (https://no-color.org).

@@ -62,22 +62,13 @@ func (s *Sink) end(e *event.Event) {
 	}
 	all := s.tally.shares(func(r *row) uint64 { return r.drops })
 	total := sum(all)
-	s.appendColored(s.bold, fmt.Sprintf("%s in %.1f s\n", count(total), s.span(e.Time).Seconds()))
+	s.appendColored(s.bold, fmt.Sprintf("%s in %.1f s\n", count(total), max(0, e.Time.Sub(s.begin)).Seconds()))
 	s.appendTable(all, cells{"drops", "share", "place", "reason"}, func(r share) (string, string) {
 		return fmt.Sprint(r.drops), fmt.Sprintf("%.1f%%", 100*float64(r.drops)/float64(total))
 	})
 	s.buf = appendLedger(s.buf, e.Ledger)
 	s.appendColored(s.red, e.Ledger.Report())
 	s.buf = s.tally.AppendUnseen(s.buf, s.opts.Rows)
-}
-
-// span is the time that the run took. What is older than the run was recorded,
-// and took what was between its drops.
-func (s *Sink) span(end time.Time) time.Duration {
-	if s.first.Before(s.begin) && !s.first.IsZero() && !s.recorded() {
-		return s.last.Sub(s.first)
-	}
-	return max(0, end.Sub(s.begin))
 }
 
 // count says how many drops there were: "no drops", "1 drop", "7 drops".

@@ -34,17 +34,16 @@ type Sink struct {
 
 	bold, red, plain string // what switches them on and off
 
-	mu          sync.Mutex
-	tally       Tally
-	lost        event.Ledger // since the last table
-	begin       time.Time
-	until       time.Time // end of the interval that a recorded run is in
-	first, last time.Time // of drops
-	timer       *time.Timer
-	due         bool // the timer is set
-	ended       bool
-	buf         []byte
-	err         error // of the first write that failed
+	mu    sync.Mutex
+	tally Tally
+	lost  event.Ledger // since the last table
+	begin time.Time
+	until time.Time // end of the interval that a recorded run is in
+	timer *time.Timer
+	due   bool // the timer is set
+	ended bool
+	buf   []byte
+	err   error // of the first write that failed
 }
 
 // New makes a Sink that writes to w.
@@ -70,7 +69,6 @@ func (s *Sink) Write(e *event.Event) error {
 	switch e.Kind {
 	case event.Drop:
 		s.tally.Add(e)
-		s.seen(e.Time)
 	case event.Loss:
 		s.lost.Add(e)
 	case event.End:
@@ -80,17 +78,6 @@ func (s *Sink) Write(e *event.Event) error {
 		s.schedule()
 	}
 	return s.err
-}
-
-// seen notes when a drop was, if that is known.
-func (s *Sink) seen(t time.Time) {
-	if t.IsZero() {
-		return
-	}
-	if s.first.IsZero() {
-		s.first = t
-	}
-	s.last = t
 }
 
 func (s *Sink) recorded() bool { return !s.opts.Begin.IsZero() }
