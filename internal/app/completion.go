@@ -89,7 +89,7 @@ func options(f *pflag.FlagSet) (all []option) {
 		arg, help := pflag.UnquoteUsage(p)
 		o := option{short: p.Shorthand, long: p.Name, help: help, arg: arg, values: p.Annotations[valuesKey]}
 		if arg != "" && !zeros[p.DefValue] {
-			o.standard = strings.Trim(p.DefValue, "[]")
+			o.standard = p.DefValue
 		}
 		all = append(all, o)
 	})

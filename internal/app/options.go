@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"dropwatch/netlink"
 )
 
 // A method is a way to name the place of a drop.
@@ -147,6 +150,41 @@ func (a *App) write(text string) error {
 	}
 	return nil
 }
+
+// An originSet is the value of an option: sw, hw, or both with a comma; none
+// stands for sw.
+type originSet netlink.Origins
+
+// Set adds what the value names.
+func (o *originSet) Set(text string) error {
+	for name := range strings.SplitSeq(text, ",") {
+		switch name {
+		case "sw":
+			*o |= originSet(netlink.Software)
+		case "hw":
+			*o |= originSet(netlink.Hardware)
+		default:
+			return errors.New("give sw, hw or sw,hw")
+		}
+	}
+	return nil
+}
+
+func (o originSet) orSoftware() netlink.Origins { return cmp.Or(netlink.Origins(o), netlink.Software) }
+
+// String gives the value for help.
+func (o *originSet) String() string {
+	switch o.orSoftware() {
+	case netlink.Hardware:
+		return "hw"
+	case netlink.Software:
+		return "sw"
+	}
+	return "sw,hw"
+}
+
+// Type makes help quote the default, as those of words.
+func (o *originSet) Type() string { return "string" }
 
 // A duration is the value of an option: seconds, or what time.ParseDuration takes.
 type duration time.Duration

@@ -55,7 +55,7 @@ func (o *selection) parse(words []string) (err error) {
 type take struct {
 	source   string
 	mode     string
-	origins  []string
+	origins  originSet
 	stack    bool
 	trunc    uint32
 	duration time.Duration
@@ -67,7 +67,7 @@ func (o *take) add(f *pflag.FlagSet) {
 	offer(f, "source", sourceNames()...)
 	f.StringVarP(&o.mode, "mode", "m", "packet", "the `alerts` that netdm gives: packet (each drop by itself), or summary (counts by place, once a second)")
 	offer(f, "mode", "packet", "summary")
-	f.StringSliceVarP(&o.origins, "origin", "o", []string{"sw"}, "drops of these `origins`: sw (software), hw (hardware), or both with a comma")
+	f.VarP(&o.origins, "origin", "o", "drops of these `origins`: sw (software), hw (hardware), or both with a comma")
 	offer(f, "origin", "sw", "hw", "sw,hw")
 	f.BoolVar(&o.stack, "stack", false, "take the calls that led to each drop, too, which slows the CPU that drops")
 	f.Uint32Var(&o.trunc, "trunc", 0, "take at most this `number` of bytes of each packet; 0 is 256, or all with --write, --hex and record")
@@ -84,7 +84,7 @@ const unsummed = filter.Packet | filter.Protocol | filter.Length | filter.Reason
 
 // demand is what is asked of the source. Whole says that packets are kept.
 func (o *take) demand(f *filter.Filter, whole bool) (demand, error) {
-	d := demand{source: o.source, stack: o.stack, summary: o.mode == "summary", takeover: o.takeover, filter: f}
+	d := demand{source: o.source, origins: o.origins.orSoftware(), stack: o.stack, summary: o.mode == "summary", takeover: o.takeover, filter: f}
 	switch {
 	case o.mode != "packet" && !d.summary:
 		return d, &usageError{fmt.Errorf("unknown mode %q: give packet or summary", o.mode)}
@@ -105,23 +105,7 @@ func (o *take) demand(f *filter.Filter, whole bool) (demand, error) {
 		trunc = headerBytes
 	}
 	d.configure = func(c *netlink.Config) { c.Mode, c.TruncLen = mode, trunc }
-	var err error
-	d.origins, err = parseOrigins(o.origins)
-	return d, err
-}
-
-func parseOrigins(names []string) (o netlink.Origins, err error) {
-	for _, name := range names {
-		switch name {
-		case "sw":
-			o |= netlink.Software
-		case "hw":
-			o |= netlink.Hardware
-		default:
-			return 0, &usageError{fmt.Errorf("unknown origin %q: give sw, hw or sw,hw", name)}
-		}
-	}
-	return o, nil
+	return d, nil
 }
 
 // A show says how drops are shown.
