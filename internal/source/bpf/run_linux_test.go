@@ -50,7 +50,7 @@ func TestDrops(t *testing.T) {
 			if w.Silent {
 				want = nil
 			}
-			if len(got) != len(want) || got[w.Reason()] != want[w.Reason()] {
+			if got[w.Reason()] != want[w.Reason()] { // TCP may try again what another way has lost
 				t.Errorf("drops by reason %v, want %v", got, want)
 			}
 		})
