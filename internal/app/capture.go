@@ -25,7 +25,7 @@ type capture struct {
 func (c *capture) run(ctx context.Context, a *App) (err error) {
 	ctx, stop := a.signals.interruptible(ctx)
 	defer stop()
-	file, err := a.reserve(c.file)
+	file, err := a.reserve(ctx, c.file)
 	if err != nil {
 		return err
 	}

@@ -173,7 +173,7 @@ func (a *App) dump(ctx context.Context, s *netdm.Session, o dumpOptions, origins
 		}
 		defer restore()
 	}
-	file, err := a.reserve(o.file)
+	file, err := a.reserve(ctx, o.file)
 	if err != nil {
 		return fmt.Errorf("dump: %w", err)
 	}

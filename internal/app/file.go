@@ -1,7 +1,9 @@
 package app
 
 import (
+	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 
@@ -19,7 +21,7 @@ type outFile struct {
 
 // reserve opens a file for writing and leaves what it holds, so that nothing is
 // lost before it is clear that drops can be had. "-" is standard output.
-func (a *App) reserve(path string) (outFile, error) {
+func (a *App) reserve(ctx context.Context, path string) (outFile, error) {
 	switch path {
 	case "":
 		return outFile{}, nil
@@ -28,7 +30,7 @@ func (a *App) reserve(path string) (outFile, error) {
 	}
 	_, err := os.Lstat(path)
 	made := errors.Is(err, fs.ErrNotExist)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+	f, err := await(ctx, func() (*os.File, error) { return os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666) })
 	if err != nil {
 		return outFile{}, err
 	}
@@ -70,4 +72,37 @@ func (f outFile) Close() error {
 		return nil
 	}
 	return f.File.Close()
+}
+
+// await does what may wait for another program, as opening a fifo does. When ctx
+// ends it leaves that behind and returns errDone.
+func await[T any](ctx context.Context, do func() (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		value, err := do()
+		done <- outcome{value, err}
+	}()
+	select {
+	case o := <-done:
+		return o.value, o.err
+	case <-ctx.Done():
+		var none T
+		return none, errDone
+	}
+}
+
+// A waiting reads until ctx ends, also where that waits.
+type waiting struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (w waiting) Read(b []byte) (int, error) {
+	own := make([]byte, len(b)) // a Read that is left behind may still write to it
+	n, err := await(w.ctx, func() (int, error) { return w.r.Read(own) })
+	return copy(b, own[:n]), err
 }

@@ -14,6 +14,7 @@ import (
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
 	"dropwatch/internal/sink/table"
+	"dropwatch/internal/term"
 )
 
 // recordOptions are those of record.
@@ -53,7 +54,7 @@ func (a *App) recordCommand(ctx context.Context, args []string) error {
 	if err := a.parseFlags(f, args, recordHelp(f)); err != nil {
 		return err
 	}
-	if f.NArg() == 0 {
+	if f.Arg(0) == "" {
 		return &usageError{errors.New("record: no file: name one to write to")}
 	}
 	if f.Arg(0) == "-" {
@@ -122,8 +123,13 @@ func (a *App) replayCommand(ctx context.Context, args []string) error {
 	if err := a.parseFlags(f, args, replayHelp(f)); err != nil {
 		return err
 	}
-	if f.NArg() == 0 {
+	switch f.Arg(0) {
+	case "":
 		return &usageError{errors.New("replay: no file: name one that record has written")}
+	case "-":
+		if err := a.mayReadSession(); err != nil {
+			return err
+		}
 	}
 	if err := o.selection.parse(f.Args()[1:]); err != nil {
 		return err
@@ -134,21 +140,32 @@ func (a *App) replayCommand(ctx context.Context, args []string) error {
 	return a.replay(ctx, f.Arg(0), &o)
 }
 
+// mayReadSession tells that standard input cannot be a recorded session.
+func (a *App) mayReadSession() error {
+	switch {
+	case a.talking:
+		return &usageError{errors.New("replay: standard input has the commands of the session: name a file")}
+	case term.IsTerminal(a.in):
+		return &usageError{errors.New("replay: a recorded session cannot be typed: name a file, or pipe one here")}
+	}
+	return nil
+}
+
 func (a *App) replay(ctx context.Context, path string, o *replayOptions) (err error) {
 	ctx, stop := a.signals.interruptible(ctx)
 	defer stop()
 	in := a.in
 	if path != "-" {
-		if in, err = os.Open(path); err != nil {
+		if in, err = await(ctx, func() (*os.File, error) { return os.Open(path) }); err != nil {
 			return err
 		}
 		defer in.Close()
 	}
-	from, err := session.Open(in, event.Escape(path))
+	from, err := session.Open(waiting{ctx, in}, event.Escape(path))
 	if err != nil {
 		return err
 	}
-	file, err := a.reserve(o.file)
+	file, err := a.reserve(ctx, o.file)
 	if err != nil {
 		return err
 	}
