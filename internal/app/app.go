@@ -17,6 +17,7 @@ import (
 	"dropwatch/internal/repl"
 	"dropwatch/internal/source/netdm"
 	"dropwatch/internal/source/trace"
+	"dropwatch/internal/stage/filter"
 )
 
 // Exit codes.
@@ -33,9 +34,11 @@ type App struct {
 	signals      signals
 	monitor      monitor
 	trace        func(trace.Options) (tracer, error)
-	lookup       *lookup // nil: addresses stay raw
-	takeover     bool    // asked for in front of a command
-	talking      bool    // standard output has the words of a session
+	lookup       *lookup        // nil: addresses stay raw
+	takeover     bool           // asked for in front of a command, or in a session
+	source       string         // that is set in a session; empty: auto
+	filter       *filter.Filter // that is set in a session
+	talking      bool           // standard output has the words of a session
 }
 
 // Main runs the program that args names and returns its exit code. It returns

@@ -34,6 +34,9 @@ func (c *capture) run(ctx context.Context, a *App) (err error) {
 	from, err := a.supply(ctx, c.demand)
 	if err != nil {
 		file.abandon()
+		if ctx.Err() != nil { // that is how it was to end
+			return errDone
+		}
 		return err
 	}
 	defer from.undo()

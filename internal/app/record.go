@@ -49,7 +49,7 @@ Examples:
 
 func (a *App) recordCommand(ctx context.Context, args []string) error {
 	var o recordOptions
-	o.takeover = a.takeover
+	o.takeover, o.source = a.takeover, a.source
 	f := o.flags()
 	if err := a.parseFlags(f, args, recordHelp(f)); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (a *App) recordCommand(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	if err := o.selection.parse(f.Args()[1:]); err != nil {
+	if err := o.selection.parse(a.filter, f.Args()[1:]); err != nil {
 		return err
 	}
 	d, err := o.take.demand(o.filter, true)
@@ -131,10 +131,10 @@ func (a *App) replayCommand(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	if err := o.selection.parse(f.Args()[1:]); err != nil {
+	if err := o.selection.parse(a.filter, f.Args()[1:]); err != nil {
 		return err
 	}
-	if err := o.show.check(a); err != nil {
+	if err := o.show.check(a, f); err != nil {
 		return err
 	}
 	return a.replay(ctx, f.Arg(0), &o)

@@ -88,7 +88,9 @@ func (a *App) verb(c command) repl.Verb {
 	for _, o := range options(c.flags) {
 		v.Options = append(v.Options, "--"+o.long)
 	}
-	v.Run = func(ctx context.Context, args []string) error {
+	v.Run = func(ctx context.Context, s repl.Settings, args []string) error {
+		a.takeover, a.source = s.Takeover, s.Source
+		a.filter, _ = parseFilter(s.Filter) // which was checked when it was set
 		err := c.run(a, ctx, args)
 		if errors.Is(err, errDone) {
 			return nil
@@ -199,14 +201,15 @@ func (h *host) Capture(ctx context.Context, s repl.Settings, started func()) (re
 	ctx, stop := h.app.signals.interruptible(ctx)
 	defer stop()
 	d := demand{source: cmp.Or(s.Source, "auto"), origins: origins(s), listen: netlink.ListenConfig{ReadBuffer: s.ReadBuffer}}
-	if s.Filter != "" {
-		if d.filter, err = filter.Parse(s.Filter); err != nil {
-			return report, err
-		}
+	if d.filter, err = parseFilter(s.Filter); err != nil {
+		return report, err
 	}
 	var unseen table.Tally
 	stages := append(h.stages(d.filter), aside(&unseen))
 	from, err := h.app.supply(ctx, d)
+	if ctx.Err() != nil && err != nil { // that is how it was to end
+		return report, nil
+	}
 	if err != nil {
 		return report, err
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,20 +36,26 @@ func (o *selection) add(f *pflag.FlagSet) {
 	f.Uint64VarP(&o.count, "count", "c", 0, "end after this `number` of drops")
 }
 
-// parse reads the expression, if there is one.
-func (o *selection) parse(words []string) (err error) {
+// parse reads the expression, if there is one. What a session wants holds too.
+func (o *selection) parse(session *filter.Filter, words []string) error {
 	points, err := filter.Points(o.include, o.exclude)
 	if err != nil {
 		return &usageError{err}
 	}
-	var expression *filter.Filter
-	if text := strings.Join(words, " "); text != "" {
-		if expression, err = filter.Parse(text); err != nil {
-			return &usageError{err}
-		}
+	expression, err := parseFilter(strings.Join(words, " "))
+	if err != nil {
+		return &usageError{err}
 	}
-	o.filter = filter.And(points, expression)
+	o.filter = filter.And(session, filter.And(points, expression))
 	return nil
+}
+
+// parseFilter reads an expression. An empty one wants all.
+func parseFilter(text string) (*filter.Filter, error) {
+	if text == "" {
+		return nil, nil
+	}
+	return filter.Parse(text)
 }
 
 // A take says where drops come from.
@@ -63,7 +70,7 @@ type take struct {
 }
 
 func (o *take) add(f *pflag.FlagSet) {
-	f.StringVarP(&o.source, "source", "s", "auto", "where drops come from, by `name`: netdm (the drop monitor), trace (the event skb:kfree_skb), or auto, the first that works")
+	f.StringVarP(&o.source, "source", "s", cmp.Or(o.source, "auto"), "where drops come from, by `name`: netdm (the drop monitor), trace (the event skb:kfree_skb), or auto, the first that works")
 	offer(f, "source", sourceNames()...)
 	f.StringVarP(&o.mode, "mode", "m", "packet", "the `alerts` that netdm gives: packet (each drop by itself), or summary (counts by place, once a second)")
 	offer(f, "mode", "packet", "summary")
@@ -123,8 +130,10 @@ func (o *show) add(f *pflag.FlagSet) {
 }
 
 // check tells what does not go together.
-func (o *show) check(a *App) error {
+func (o *show) check(a *App, f *pflag.FlagSet) error {
 	switch {
+	case f.Changed("write") && o.file == "":
+		return &usageError{errors.New("-w got an empty name: name a file, or leave it out")}
 	case o.json && o.summary:
 		return &usageError{errors.New("--json and --summary exclude each other: JSON lines have each drop")}
 	case o.hex && o.summary:
@@ -177,20 +186,23 @@ Examples:
 
 func (a *App) watchCommand(ctx context.Context, args []string) error {
 	var o watchOptions
-	o.takeover = a.takeover
+	o.takeover, o.source = a.takeover, a.source
 	f := o.flags()
 	if err := a.parseFlags(f, args, watchHelp(f)); err != nil {
 		return err
 	}
-	if err := o.selection.parse(f.Args()); err != nil {
+	if err := o.selection.parse(a.filter, f.Args()); err != nil {
 		return err
 	}
-	if err := o.show.check(a); err != nil {
+	if err := o.show.check(a, f); err != nil {
 		return err
 	}
 	d, err := o.take.demand(o.filter, o.whole())
 	if err != nil {
 		return err
+	}
+	if d.summary && o.whole() {
+		return &usageError{errors.New("a summary has no packets: leave out -w and --hex, or --mode summary")}
 	}
 	c := capture{demand: d, duration: o.duration, count: o.count, file: o.file}
 	c.sink = func(_ string, file outFile) (pipeline.Sink, error) { return a.sink(&o.show, o.stack, file) }

@@ -19,7 +19,7 @@ func (v Verbs) commands() []*entry {
 		{name: "show", help: "show existing configuration", run: show},
 		{name: "stats", help: "show statistics", run: stats},
 		{name: "status", help: "show whether monitoring is on, by whom, and what was lost", run: status},
-		{name: "filter", arg: "[expression]", help: "show only drops that match, of the next start; none shows all again", many: true, run: setFilter},
+		{name: "filter", arg: "[expression]", help: "show only drops that match, from now on; none shows all again", many: true, run: setFilter},
 	}
 	for _, verb := range v {
 		own = append(own, verb.entry())

@@ -234,6 +234,19 @@ func TestSettingsReachTheCapture(t *testing.T) {
 	}
 }
 
+func TestSettingsReachVerbs(t *testing.T) {
+	b := newBench("set source trace", "filter port 53", "set takeover true", "look  a b")
+	var got Settings
+	b.Verbs = Verbs{{Name: "look", Args: "[x]", Run: func(_ context.Context, s Settings, args []string) error {
+		got = s
+		return nil
+	}}}
+	b.run(t, nil)
+	if want := (Settings{Source: "trace", Filter: "port 53", Takeover: true}); got != want {
+		t.Errorf("settings %+v, want %+v", got, want)
+	}
+}
+
 // FuzzExecute: no line panics, and a bad one changes nothing.
 func FuzzExecute(f *testing.F) {
 	for _, line := range []string{

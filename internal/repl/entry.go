@@ -24,7 +24,7 @@ type entry struct {
 func (v *Verb) entry() *entry {
 	return &entry{
 		name: v.Name, arg: v.Args, help: v.Help + ": see " + v.Name + " --help", values: v.Options, many: true,
-		run: func(ctx context.Context, _ *REPL, words []string) error { return v.Run(ctx, words) },
+		run: func(ctx context.Context, r *REPL, words []string) error { return v.Run(ctx, r.Settings, words) },
 	}
 }
 

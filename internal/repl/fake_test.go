@@ -86,7 +86,7 @@ func (h *fakeHost) CheckFilter(expression string) error {
 }
 
 // dump is what the host does for the verb of that name.
-func (h *fakeHost) dump(_ context.Context, args []string) error {
+func (h *fakeHost) dump(_ context.Context, _ Settings, args []string) error {
 	return h.change("dump %q", args)
 }
 

@@ -73,7 +73,7 @@ type Status struct {
 type Verb struct {
 	Name, Args, Help string
 	Options          []string // that complete its arguments
-	Run              func(ctx context.Context, args []string) error
+	Run              func(ctx context.Context, s Settings, args []string) error
 }
 
 // Verbs are those of a session, which with its own commands make its language.
