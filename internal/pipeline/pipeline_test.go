@@ -158,28 +158,6 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestAlso(t *testing.T) {
-	other := errors.New("other")
-	tests := map[string]struct {
-		err, second error
-		want        string
-	}{
-		"nothing":                      {nil, nil, "<nil>"},
-		"the first":                    {errBroken, nil, "broken"},
-		"the second":                   {nil, errBroken, "broken"},
-		"both":                         {errBroken, other, "broken; and other"},
-		"the same twice":               {fmt.Errorf("write: %w", errBroken), errBroken, "write: broken"},
-		"a limit after a failure":      {errBroken, pipeline.ErrLimit, "broken"},
-		"a failure after a limit":      {pipeline.ErrLimit, errBroken, "broken"},
-		"a limit that nothing follows": {pipeline.ErrLimit, nil, "limit reached"},
-	}
-	for name, tt := range tests {
-		if got := fmt.Sprint(pipeline.Also(tt.err, tt.second)); got != tt.want {
-			t.Errorf("%s: %s, want %s", name, got, tt.want)
-		}
-	}
-}
-
 func TestPartsAreNoDrops(t *testing.T) {
 	part := drop(3, "A")
 	part.Part = true
@@ -275,6 +253,7 @@ func TestAlso(t *testing.T) {
 		{nil, pipeline.ErrLimit, "limit reached"},
 		{first, pipeline.ErrLimit, "first"},
 		{pipeline.ErrLimit, pipeline.ErrLimit, "limit reached"},
+		{fmt.Errorf("write: %w", first), first, "write: first"},
 	}
 	for _, tt := range tests {
 		got := pipeline.Also(tt.err, tt.second)
