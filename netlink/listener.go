@@ -71,7 +71,8 @@ func newListener(sock eventSocket) (*Listener, error) {
 
 // A Handler gets messages as they were received, each a whole netlink message
 // for [Decoder.Decode], valid until it returns. More tells that further
-// messages are probably waiting.
+// messages are probably waiting; if there are none after all, Receive calls it
+// without any.
 type Handler func(msgs [][]byte, more bool) error
 
 // Receive hands alerts to handle, many at a time, until ctx ends, which is no
@@ -81,18 +82,19 @@ type Handler func(msgs [][]byte, more bool) error
 // Receive.
 func (l *Listener) Receive(ctx context.Context, handle Handler) error {
 	defer l.interruptAfter(ctx)()
-	for ctx.Err() == nil {
-		msgs, err := l.receive(true)
+	for more := false; ctx.Err() == nil; {
+		msgs, err := l.receive(!more)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
 		case err != nil:
 			return err
 		}
-		if err := handle(msgs, len(msgs) == batchSize); err != nil {
+		more = len(msgs) == batchSize
+		if err := handle(msgs, more); err != nil {
 			return err
 		}
-		if len(msgs) < batchSize {
+		if !more {
 			time.Sleep(gather)
 		}
 	}

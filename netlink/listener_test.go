@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -109,6 +110,23 @@ func TestReceive(t *testing.T) {
 	}
 	if n := l.Overruns(); n != 3 {
 		t.Errorf("%d overruns, want 3", n)
+	}
+}
+
+// TestReceiveTellsThatNoMoreCame: a full batch may have been the last, and the
+// handler waits to be told.
+func TestReceiveTellsThatNoMoreCame(t *testing.T) {
+	l := testListener(t, newFake(step{msgs: batchSize}))
+	ctx, cancel := context.WithCancel(t.Context())
+	var got []string
+	err := l.Receive(ctx, record(&got, func() error {
+		if len(got) == 2 {
+			cancel()
+		}
+		return nil
+	}))
+	if want := []string{fmt.Sprint(batchSize, true), "0 false"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("batches %q, %v, want %q", got, err, want)
 	}
 }
 
