@@ -117,7 +117,22 @@ func lostRoute(ns *Namespace, n int) func() {
 		for range n {
 			ns.write(fd)
 		}
+		ns.Do(func() error { return abandon(fd) })
 	}
+}
+
+// abandon closes a TCP socket that sends nothing more, not even again what was
+// lost: as if it were to be repaired elsewhere (include/uapi/linux/tcp.h). Its
+// number stays taken.
+func abandon(fd int) error {
+	const repair, on = 19, 1 // TCP_REPAIR, TCP_REPAIR_ON
+	null, err := syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(null)
+	err = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, repair, on)
+	return errors.Join(err, syscall.Dup3(null, fd, syscall.O_CLOEXEC))
 }
 
 // fullQueue has a socket that accepts nobody, and one who waits for it.
