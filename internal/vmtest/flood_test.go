@@ -108,13 +108,21 @@ func TestGuestNothingUnaccounted(t *testing.T) {
 		packet := flooded(t, n, "set alertmode packet\nstart\nexit\n")
 		small := flooded(t, few, "set alertmode packet\nset rcvbuf 65536\nset queue 200\nstart\nexit\n")
 		t.Logf("round %d: %+v, with small buffers %+v", round, packet, small)
-		if packet.total() != n || small.total() != few {
+		if !accounted(packet, n) || !accounted(small, few) {
 			t.Errorf("round %d: %d and %d drops are accounted for, not %d and %d", round, packet.total(), small.total(), n, few)
 		}
 	}
 	if y := flooded(t, n, "start\nexit\n"); y != (tally{shown: n}) {
 		t.Errorf("summary: %+v, not %d shown", y, n)
 	}
+}
+
+// accounted tells whether all n drops are, and none twice but for a stalled guest:
+// an emulated CPU that stands still between the two hooks of one drop for longer
+// than the sources' times may differ makes two of it.
+func accounted(y tally, n int) bool {
+	const stalls = 2
+	return y.total() == n || y.unseen > 0 && y.total() > n && y.total() <= n+stalls
 }
 
 // TestGuestShowsMoreThanC has both programs listen to one flood: the C program,
