@@ -114,8 +114,9 @@ func (b *book[T]) forget(before uint64, older int64, most uint64) {
 }
 
 // mostLooked bounds the search in a chain: within 65 µs, no kernel frees more
-// packets at one place.
-const mostLooked = 256
+// packets at one place. Within 134 ms there are many while a CPU's drops wait to
+// be read, but few ask for them.
+var mostLooked = [precisions]int{fine: 256, coarse: 1 << 14}
 
 // nearest finds the entry nearest in time that was not taken, at the same place
 // and within the precision. Nil if there is none.
@@ -124,7 +125,7 @@ func (b *book[T]) nearest(precision int, t twin) (best *entry[T]) {
 	slot := t.at >> shifts[precision]
 	for s := slot - 1; s <= slot+1; s++ {
 		link := b.head(precision, t.pc, s)
-		for looked := 0; *link >= b.first && looked < mostLooked; {
+		for looked := 0; *link >= b.first && looked < mostLooked[precision]; {
 			e := b.entry(*link)
 			if e.taken {
 				*link = e.next[precision]
