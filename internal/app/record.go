@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,10 +74,19 @@ func (a *App) recordCommand(ctx context.Context, args []string) error {
 	c.sink = func(from string, file outFile) (pipeline.Sink, error) {
 		h := session.ThisHost()
 		h.Program, h.Command = "dropwatch "+Version, "dropwatch record "+strings.Join(args, " ")
-		h.Source, h.Started = from, time.Now()
+		h.Source, h.Started, h.Settings = from, time.Now(), o.settings()
 		return a.recorder(file, h)
 	}
 	return c.run(ctx, a)
+}
+
+// settings are what a reader of the file wants to know of how it was made: what
+// is set in a session is not in the command.
+func (o *recordOptions) settings() map[string]string {
+	return map[string]string{
+		"mode": o.mode, "origin": o.origins.String(), "stack": strconv.FormatBool(o.stack),
+		"trunc": strconv.FormatUint(uint64(o.trunc), 10), "filter": o.filter.String(),
+	}
 }
 
 // recorder writes the file, and tells in the end what is in it.
@@ -193,4 +203,7 @@ func (a *App) replayInto(o *replayOptions, file outFile) (pipeline.Sink, error) 
 func (a *App) introduce(h session.Header) {
 	a.warn(fmt.Errorf("recorded on %s, Linux %s, from %s, by `%s` from %s", event.Escape(h.Host), event.Escape(h.Kernel),
 		h.Started.Local().Format("Jan _2 2006 15:04:05"), event.Escape(h.Command), event.Escape(h.Source)))
+	if f := h.Settings["filter"]; f != "" {
+		a.warn(fmt.Errorf("only what matches was recorded: %s", event.Escape(f)))
+	}
 }
