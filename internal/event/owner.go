@@ -11,8 +11,52 @@ type Netns struct {
 // Owner says whose a dropped packet was, as far as it is known. That is not
 // [Task], which may be anybody.
 type Owner struct {
-	Socket *Socket // that the packet was sent from or was to be received by; nil if not known
-	Cgroup Cgroup  // of the socket, from when it was made
+	Socket    *Socket // that the packet was sent from or was to be received by; nil if not known
+	Process   Process // that has the socket
+	Cgroup    Cgroup  // of the socket, from when it was made, or else of the process
+	Unit      string  // of systemd, as sshd.service; empty if not known
+	Container Container
+	Pod       Pod
+}
+
+// Confidence says how far a statement can be relied on.
+type Confidence uint8
+
+const (
+	Unsure  Confidence = iota // nothing is stated
+	Likely                    // it fits, and so may something else
+	Certain                   // the kernel says so
+)
+
+var confidenceNames = [...]string{"", "likely", "certain"}
+
+// String gives the word, nothing for Unsure.
+func (c Confidence) String() string {
+	if int(c) < len(confidenceNames) {
+		return confidenceNames[c]
+	}
+	return "unknown"
+}
+
+// A Process is one that has a socket open, in our PID namespace. It is Certain if
+// the kernel named the socket and no other process has it, and otherwise Likely.
+type Process struct {
+	PID        uint32 // 0 if not known
+	Comm       string // name of its main thread; empty if not known
+	Confidence Confidence
+}
+
+// A Container is one of a container runtime.
+type Container struct {
+	ID      string // as the runtime has it; empty if it is none, or not known
+	Runtime string // docker, containerd, cri-o, podman, lxc; empty if not known
+	Name    string // as people call it; empty if not known
+}
+
+// A Pod is one of Kubernetes.
+type Pod struct {
+	UID             string // empty if it is none, or not known
+	Namespace, Name string // empty if not known
 }
 
 // A Cgroup is a control group of version 2.
@@ -35,7 +79,8 @@ type Socket struct {
 	Protocol      uint16         // IPPROTO_TCP and so on, as far as Family has them
 	State         SocketState    // of TCP; others use some of it
 	Local, Remote netip.AddrPort // of AF_INET and AF_INET6; unspecified if not bound or connected
-	Receiver      bool           // the kernel says that the packet was for it (rx_sk)
+	Receiver      bool           // the packet was for it: the kernel says so (rx_sk), or its addresses do
+	Confidence    Confidence     // Certain if it is the kernel that named the socket
 }
 
 // A SocketState is a state of include/net/tcp_states.h.

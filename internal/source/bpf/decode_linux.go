@@ -154,7 +154,7 @@ func (d *decoder) owner(o *dropsOwner, e *event.Event) {
 	}
 	d.socket = event.Socket{
 		Cookie: o.Cookie, Inode: o.Inode, Family: o.Family, Protocol: o.Protocol,
-		State: event.SocketState(o.State), Receiver: o.Received != 0,
+		State: event.SocketState(o.State), Receiver: o.Received != 0, Confidence: event.Certain,
 	}
 	switch o.Family {
 	case unix.AF_INET:
