@@ -81,7 +81,7 @@ func TestRecord(t *testing.T) {
 		t.Errorf("stack %v, want %v", e.Stack, want)
 	}
 	want := event.Socket{
-		Cookie: 77, Inode: 88, Family: unix.AF_INET6, Protocol: unix.IPPROTO_TCP, State: event.SocketListens, Receiver: true,
+		Cookie: 77, Inode: 88, Family: unix.AF_INET6, Protocol: unix.IPPROTO_TCP, State: event.SocketListens, Receiver: true, Confidence: event.Certain,
 		Local: netip.MustParseAddrPort("[2001::1]:80"), Remote: netip.MustParseAddrPort("[2001::2]:4321"),
 	}
 	if *e.Owner.Socket != want || e.Owner.Cgroup.ID != 99 {
