@@ -40,12 +40,13 @@ type Finding struct {
 // A Report is all that Examine found out.
 type Report struct {
 	Findings []Finding
+	BPF      bool // the source bpf works
 	Netdm    bool // the source netdm works
 	Trace    bool // the source trace works
 }
 
 // Works tells whether drops can be watched at all.
-func (r Report) Works() bool { return r.Netdm || r.Trace }
+func (r Report) Works() bool { return r.BPF || r.Netdm || r.Trace }
 
 // A Host is what Examine looks at.
 type Host struct {
@@ -57,9 +58,9 @@ type Host struct {
 	// there is none.
 	Monitor func() (Monitor, error)
 
-	// Trace opens the source trace and closes it again. Its error says why
-	// that cannot be done, and what to do.
-	Trace func() error
+	// BPF and Trace open the source of that name and close it again. Their
+	// errors say why that cannot be done, and what to do.
+	BPF, Trace func() error
 }
 
 // A Monitor is what can be asked of NET_DM without changing it. The errors are
@@ -71,8 +72,8 @@ type Monitor interface {
 	Close() error
 }
 
-// checks are in the order in which a person reads them: what both sources need,
-// what netdm needs, what trace needs, and the rest. One that has nothing to add
+// checks are in the order in which a person reads them: what all sources need,
+// what bpf needs, what netdm needs, what trace needs, and the rest. One that has nothing to add
 // says nothing.
 var checks = []struct {
 	name string
@@ -81,6 +82,8 @@ var checks = []struct {
 	{"kernel", (*exam).kernel},
 	{"config", (*exam).config},
 	{"lockdown", (*exam).lockdown},
+	{"btf", (*exam).btf},
+	{"bpf", (*exam).bpf},
 	{"module", (*exam).module},
 	{"netns", (*exam).netns},
 	{"family", (*exam).family},
@@ -92,13 +95,14 @@ var checks = []struct {
 	{"rings", (*exam).rings},
 	{"trace", (*exam).trace},
 	{"symbols", (*exam).symbols},
-	{"bpf", (*exam).bpf},
 }
 
 // Examine looks at everything, also when something was found wrong.
 func Examine(h Host) Report {
 	e := newExam(h)
-	r := Report{Netdm: e.mayStart && e.joinErr == nil && e.dialErr == nil, Trace: e.traceErr == nil}
+	r := Report{
+		BPF: e.bpfErr == nil, Netdm: e.mayStart && e.joinErr == nil && e.dialErr == nil, Trace: e.traceErr == nil,
+	}
 	for _, c := range checks {
 		f := c.look(e)
 		f.Name = c.name

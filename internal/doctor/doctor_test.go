@@ -29,6 +29,7 @@ type patient struct {
 	files   map[string]string
 	monitor *fakeMonitor // nil: there is no NET_DM
 	loads   bool         // asking for NET_DM loads its module
+	bpf     error
 	trace   error
 }
 
@@ -64,6 +65,7 @@ func (p patient) examine() doctor.Report {
 			p.monitor.opened++
 			return p.monitor, nil
 		},
+		BPF:   func() error { return p.bpf },
 		Trace: func() error { return p.trace },
 	})
 }
@@ -133,6 +135,7 @@ func status(uid, capEff string) map[string]string {
 }
 
 var (
+	errBPF     = errors.New("trace skb:kfree_skb with BPF: not permitted (operation not permitted): run as root or with CAP_BPF and CAP_PERFMON")
 	errTracefs = errors.New("read tracefs's events/skb/kfree_skb/format: not permitted (permission denied): run as root or with CAP_DAC_READ_SEARCH")
 	errPerf    = errors.New("open skb:kfree_skb on CPU 0: not permitted (permission denied): run as root or with CAP_SYS_ADMIN, or with CAP_PERFMON after sysctl kernel.perf_event_paranoid=2, which is 3")
 
@@ -175,13 +178,13 @@ var situations = map[string]patient{
 		"boot/config-6.1.0-28-amd64":             "CONFIG_PERF_EVENTS=y\nCONFIG_EVENT_TRACING=y\n# CONFIG_NET_DROP_MONITOR is not set\n",
 		"lib/modules/6.1.0-28-amd64/modules.dep": "",
 	})},
-	"container": {files: container, trace: errPerf},
+	"container": {files: container, bpf: errBPF, trace: errPerf},
 	"user": {
-		files: user, trace: errTracefs,
+		files: user, bpf: errBPF, trace: errTracefs,
 		monitor: &fakeMonitor{run: netlink.ErrConfigurePermission, join: netlink.ErrJoinPermission},
 	},
 	"admin-only": { // CAP_NET_ADMIN, and no CAP_SYS_ADMIN
-		files: with(user, status("1000", "0000000000001000")), trace: errTracefs,
+		files: with(user, status("1000", "0000000000001000")), bpf: errBPF, trace: errTracefs,
 		monitor: &fakeMonitor{join: netlink.ErrJoinPermission},
 	},
 	"lockdown": {
@@ -189,11 +192,11 @@ var situations = map[string]patient{
 			"sys/kernel/security/lockdown":                   "none integrity [confidentiality]\n",
 			"sys/kernel/tracing/events/skb/kfree_skb/format": denied,
 		}),
-		monitor: &fakeMonitor{}, trace: errors.New("locked down"),
+		monitor: &fakeMonitor{}, bpf: errors.New("locked down"), trace: errors.New("locked down, too"),
 	},
 	"paranoid": {
 		files: with(debian, status("1000", "0000000000000004")),
-		trace: errPerf,
+		bpf:   errBPF, trace: errPerf,
 	},
 	"kptr": {files: with(debian, map[string]string{
 		"proc/kallsyms":                 "0000000000000000 T _text\n",
@@ -235,15 +238,16 @@ func TestSituations(t *testing.T) {
 }
 
 func TestVerdict(t *testing.T) {
-	want := map[string][2]bool{ // netdm, trace
-		"root": {true, true}, "loaded": {true, true}, "not-built": {false, true}, "container": {false, false},
-		"user": {false, false}, "admin-only": {false, false}, "lockdown": {true, false}, "paranoid": {false, false},
-		"kptr": {true, true}, "left-on": {true, true}, "in-use": {true, true},
+	want := map[string][3]bool{ // bpf, netdm, trace
+		"root": {true, true, true}, "loaded": {true, true, true}, "not-built": {true, false, true}, "container": {},
+		"user": {}, "admin-only": {}, "lockdown": {false, true, false}, "paranoid": {},
+		"kptr": {true, true, true}, "left-on": {true, true, true}, "in-use": {true, true, true},
 	}
 	for name, p := range situations {
 		r := p.examine()
-		if got := [2]bool{r.Netdm, r.Trace}; got != want[name] || r.Works() != (got[0] || got[1]) {
-			t.Errorf("%s: netdm and trace %v, works %v", name, got, r.Works())
+		got := [3]bool{r.BPF, r.Netdm, r.Trace}
+		if got != want[name] || r.Works() != (got != [3]bool{}) {
+			t.Errorf("%s: bpf, netdm and trace %v, works %v", name, got, r.Works())
 		}
 	}
 }
@@ -257,6 +261,7 @@ func TestFinding(t *testing.T) {
 		finding string
 		files   map[string]string
 		monitor *fakeMonitor
+		bpf     error
 		trace   error
 		loads   bool
 		want    doctor.Finding
@@ -309,11 +314,11 @@ func TestFinding(t *testing.T) {
 			want: doctor.Finding{State: doctor.Warning, Says: "drop_monitor is installed, but the kernel could not load it when asked", Remedy: "sudo modprobe drop_monitor"},
 		},
 		{
-			name: "loading failed, and nothing else works", finding: "module", files: debian, trace: errPerf,
+			name: "loading failed, and nothing else works", finding: "module", files: debian, bpf: errBPF, trace: errPerf,
 			want: doctor.Finding{State: doctor.Wrong, Says: "drop_monitor is installed, but the kernel could not load it when asked", Remedy: "sudo modprobe drop_monitor"},
 		},
 		{
-			name: "a module without its family", finding: "family", files: debian, trace: errPerf, loads: true,
+			name: "a module without its family", finding: "family", files: debian, bpf: errBPF, trace: errPerf, loads: true,
 			want: doctor.Finding{State: doctor.Wrong, Says: "NET_DM is not there"},
 		},
 		{
@@ -357,12 +362,12 @@ func TestFinding(t *testing.T) {
 		{
 			name: "Raspberry Pi", finding: "module",
 			files: with(debian, map[string]string{"proc/sys/kernel/osrelease": "6.12.20+rpt-rpi-2712\n", "boot/config-6.12.20+rpt-rpi-2712": "CONFIG_NET=y\n"}),
-			want:  doctor.Finding{State: doctor.Warning, Says: "not built for this kernel (CONFIG_NET_DROP_MONITOR is not set, as in all of Raspberry Pi's): no command mends that, use another kernel or the source trace"},
+			want:  doctor.Finding{State: doctor.Warning, Says: "not built for this kernel (CONFIG_NET_DROP_MONITOR is not set, as in all of Raspberry Pi's): no command mends that, use another kernel or another source"},
 		},
 		{
 			name: "Alpine", finding: "module",
 			files: with(debian, map[string]string{"etc/os-release": "ID=alpine\n", "boot/config-" + release: "CONFIG_NET=y\n"}),
-			want:  doctor.Finding{State: doctor.Warning, Says: "not built for this kernel (CONFIG_NET_DROP_MONITOR is not set, as in Alpine's linux-lts and linux-virt): no command mends that, use another kernel or the source trace"},
+			want:  doctor.Finding{State: doctor.Warning, Says: "not built for this kernel (CONFIG_NET_DROP_MONITOR is not set, as in Alpine's linux-lts and linux-virt): no command mends that, use another kernel or another source"},
 		},
 		{
 			name: "namespace of ip netns", finding: "netns", files: with(debian, map[string]string{"proc/sys/net/core/netdev_max_backlog": gone}),
@@ -416,15 +421,15 @@ func TestFinding(t *testing.T) {
 			want: doctor.Finding{Says: "not mounted, which dropwatch does for itself alone"},
 		},
 		{
-			name: "tracefs is to be mounted", finding: "tracefs", files: with(debian, map[string]string{"proc/self/mounts": gone}), trace: errTracefs,
+			name: "tracefs is to be mounted", finding: "tracefs", files: with(debian, map[string]string{"proc/self/mounts": gone}), bpf: errBPF, trace: errTracefs,
 			want: doctor.Finding{State: doctor.Wrong, Says: "not mounted", Remedy: "sudo mount -t tracefs tracefs /sys/kernel/tracing"},
 		},
 		{
-			name: "no tracefs", finding: "tracefs", files: with(debian, map[string]string{"proc/self/mounts": gone, "proc/filesystems": "\text4\n"}), trace: errTracefs,
+			name: "no tracefs", finding: "tracefs", files: with(debian, map[string]string{"proc/self/mounts": gone, "proc/filesystems": "\text4\n"}), bpf: errBPF, trace: errTracefs,
 			want: doctor.Finding{State: doctor.Wrong, Says: "this kernel has none: it was built without CONFIG_TRACING"},
 		},
 		{
-			name: "no event", finding: "tracefs", files: with(debian, map[string]string{tracefs: gone}), trace: errTracefs,
+			name: "no event", finding: "tracefs", files: with(debian, map[string]string{tracefs: gone}), bpf: errBPF, trace: errTracefs,
 			want: doctor.Finding{State: doctor.Wrong, Says: "/sys/kernel/tracing has no event skb:kfree_skb: the kernel was built without CONFIG_EVENT_TRACING"},
 		},
 		{
@@ -436,11 +441,11 @@ func TestFinding(t *testing.T) {
 			want: doctor.Finding{State: doctor.Warning, Says: "this kernel has no perf events: it was built without CONFIG_PERF_EVENTS"},
 		},
 		{
-			name: "perf for all", finding: "perf", files: with(user, map[string]string{"proc/sys/kernel/perf_event_paranoid": "-1\n"}), trace: errTracefs,
+			name: "perf for all", finding: "perf", files: with(user, map[string]string{"proc/sys/kernel/perf_event_paranoid": "-1\n"}), bpf: errBPF, trace: errTracefs,
 			want: doctor.Finding{Says: "kernel.perf_event_paranoid is -1, which lets us trace"},
 		},
 		{
-			name: "perf before CAP_PERFMON", finding: "perf", files: with(user, map[string]string{"proc/sys/kernel/osrelease": "5.4.0\n", "proc/sys/kernel/perf_event_paranoid": "2\n"}), trace: errPerf,
+			name: "perf before CAP_PERFMON", finding: "perf", files: with(user, map[string]string{"proc/sys/kernel/osrelease": "5.4.0\n", "proc/sys/kernel/perf_event_paranoid": "2\n"}), bpf: errBPF, trace: errPerf,
 			want: doctor.Finding{State: doctor.Wrong, Says: "kernel.perf_event_paranoid is 2 and CAP_SYS_ADMIN is missing: the source trace cannot open its event", Remedy: "sudo dropwatch watch"},
 		},
 		{
@@ -448,22 +453,22 @@ func TestFinding(t *testing.T) {
 			want: doctor.Finding{State: doctor.Unknown, Says: "kernel.perf_event_paranoid cannot be read"},
 		},
 		{
-			name: "CAP_PERFMON", finding: "perf", trace: errTracefs,
+			name: "CAP_PERFMON", finding: "perf", bpf: errBPF, trace: errTracefs,
 			files: with(debian, status("1000", "0000004000000000"), map[string]string{"proc/sys/kernel/perf_event_paranoid": "2\n"}),
 			want:  doctor.Finding{Says: "kernel.perf_event_paranoid is 2, which lets us trace"},
 		},
 		{
-			name: "no CAP_PERFMON", finding: "perf", trace: errTracefs,
+			name: "no CAP_PERFMON", finding: "perf", bpf: errBPF, trace: errTracefs,
 			files: with(user, map[string]string{"proc/sys/kernel/perf_event_paranoid": "0\n"}),
 			want:  doctor.Finding{State: doctor.Wrong, Says: "kernel.perf_event_paranoid is 0 and CAP_PERFMON is missing: the source trace cannot open its event", Remedy: "sudo dropwatch watch"},
 		},
 		{
-			name: "CAP_PERFMON on Ubuntu", finding: "perf", trace: errPerf,
+			name: "CAP_PERFMON on Ubuntu", finding: "perf", bpf: errBPF, trace: errPerf,
 			files: with(debian, status("1000", "0000004000000000"), map[string]string{"proc/sys/kernel/perf_event_paranoid": "4\n"}),
 			want:  doctor.Finding{State: doctor.Wrong, Says: "kernel.perf_event_paranoid is 4, for which CAP_PERFMON is not enough", Remedy: "sudo sysctl kernel.perf_event_paranoid=2"},
 		},
 		{
-			name: "small rings", finding: "rings", trace: errPerf,
+			name: "small rings", finding: "rings", bpf: errBPF, trace: errPerf,
 			files: with(user, map[string]string{"proc/self/limits": "Max locked memory         8192    65536  bytes\n"}),
 			want: doctor.Finding{
 				State:  doctor.Warning,
@@ -472,12 +477,12 @@ func TestFinding(t *testing.T) {
 			},
 		},
 		{
-			name: "rings by ulimit", finding: "rings", trace: errPerf,
+			name: "rings by ulimit", finding: "rings", bpf: errBPF, trace: errPerf,
 			files: with(user, map[string]string{"proc/self/limits": "Max locked memory         16384    65536  bytes\n"}),
 			want:  doctor.Finding{Says: "kernel.perf_event_mlock_kb is 516, with ulimit -l enough"},
 		},
 		{
-			name: "rings without limit", finding: "rings", trace: errPerf,
+			name: "rings without limit", finding: "rings", bpf: errBPF, trace: errPerf,
 			files: with(user, map[string]string{"proc/self/limits": "Max locked memory         unlimited    unlimited  bytes\n"}),
 			want:  doctor.Finding{Says: "kernel.perf_event_mlock_kb is 516, with ulimit -l enough"},
 		},
@@ -487,7 +492,7 @@ func TestFinding(t *testing.T) {
 		},
 		{
 			name: "locked a little", finding: "lockdown", files: with(debian, map[string]string{"sys/kernel/security/lockdown": "none [integrity] confidentiality\n"}),
-			want: doctor.Finding{Says: "integrity: no matter for netdm and trace, but modules must be signed"},
+			want: doctor.Finding{Says: "integrity: no matter for any source, but modules must be signed"},
 		},
 		{
 			name: "no lockdown", finding: "lockdown",
@@ -495,13 +500,25 @@ func TestFinding(t *testing.T) {
 			want:  doctor.Finding{Says: "this kernel has none"},
 		},
 		{
-			name: "no BTF", finding: "bpf", files: with(debian, map[string]string{"sys/kernel/btf/vmlinux": gone}),
-			want: doctor.Finding{State: doctor.Unknown, Says: "no BTF in /sys/kernel/btf/vmlinux; no source needs it"},
+			name: "no BTF", finding: "btf", files: with(debian, map[string]string{"sys/kernel/btf/vmlinux": gone}), bpf: errBPF,
+			want: doctor.Finding{
+				State: doctor.Warning,
+				Says:  "/sys/kernel/btf/vmlinux is not there: the kernel was built without CONFIG_DEBUG_INFO_BTF, which the source bpf needs",
+			},
+		},
+		{
+			name: "no CAP_PERFMON beside CAP_BPF", finding: "bpf", bpf: errBPF,
+			files: with(user, status("1000", "0000008000000000")),
+			want:  doctor.Finding{State: doctor.Warning, Says: errBPF.Error(), Remedy: "sudo dropwatch watch"},
+		},
+		{
+			name: "all capabilities, and yet", finding: "bpf", files: debian, bpf: errBPF,
+			want: doctor.Finding{State: doctor.Warning, Says: errBPF.Error()},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := patient{files: tt.files, monitor: tt.monitor, trace: tt.trace, loads: tt.loads}.examine()
+			r := patient{files: tt.files, monitor: tt.monitor, bpf: tt.bpf, trace: tt.trace, loads: tt.loads}.examine()
 			tt.want.Name = tt.finding
 			if diff := cmp.Diff(tt.want, find(t, r, tt.finding)); diff != "" {
 				t.Errorf("finding (-want +got):\n%s", diff)
@@ -554,7 +571,7 @@ func TestColor(t *testing.T) {
 		"                mend: do it\n" +
 		"\x1b[31mwrong\x1b[0m c         bad\n" +
 		"\x1b[2m-    \x1b[0m d         who knows\n" +
-		"drops can be watched here: netdm: no, trace: yes\n"
+		"drops can be watched here: bpf: no, netdm: no, trace: yes\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
 	}
@@ -578,7 +595,7 @@ func TestJSON(t *testing.T) {
 		{Name: "symbols", State: doctor.Warning, Says: "hidden"},
 	}, Trace: true}
 	got, err := r.JSON()
-	want := `{"works":true,"sources":{"netdm":false,"trace":true},"findings":[` +
+	want := `{"works":true,"sources":{"bpf":false,"netdm":false,"trace":true},"findings":[` +
 		`{"name":"module","state":"wrong","says":"not\nloaded","remedy":"sudo modprobe drop_monitor"},` +
 		`{"name":"trace","state":"ok","says":"fine"},` +
 		`{"name":"bpf","state":"unknown","says":"none"},` +
@@ -614,7 +631,7 @@ func TestHere(t *testing.T) {
 	if err != nil {
 		t.Skip("not on Linux: ", err)
 	}
-	r := doctor.Examine(doctor.Host{Root: os.DirFS("/"), Monitor: doctor.Dial, Trace: func() error { return errPerf }})
+	r := doctor.Examine(doctor.Host{Root: os.DirFS("/"), Monitor: doctor.Dial, BPF: func() error { return nil }, Trace: func() error { return errPerf }})
 	if f := find(t, r, "kernel"); !strings.HasPrefix(f.Says, strings.TrimSpace(string(release))+": ") {
 		t.Errorf("kernel: %s", f.Says)
 	}

@@ -29,7 +29,7 @@ type exam struct {
 	peersErr            error
 	joinErr             error // also where NET_DM could not be asked
 	mayStart            bool
-	traceErr            error
+	bpfErr, traceErr    error
 }
 
 func newExam(h Host) *exam {
@@ -49,7 +49,7 @@ func newExam(h Host) *exam {
 
 // probe asks the kernel itself, whose answer is worth more than what files say.
 func (e *exam) probe(h Host) {
-	e.traceErr = h.Trace()
+	e.bpfErr, e.traceErr = h.BPF(), h.Trace()
 	e.wasLoaded = e.loaded()
 	m, err := h.Monitor()
 	e.isLoaded = e.loaded()
@@ -93,7 +93,7 @@ const (
 // capabilityNames are without CAP_, as docker takes them.
 var capabilityNames = map[capability]string{
 	netAdmin: "NET_ADMIN", ipcLock: "IPC_LOCK", sysAdmin: "SYS_ADMIN",
-	syslog: "SYSLOG", perfmon: "PERFMON",
+	syslog: "SYSLOG", perfmon: "PERFMON", bpf: "BPF",
 }
 
 // capabilities are those that a process has in the initial user namespace.

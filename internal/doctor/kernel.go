@@ -45,7 +45,7 @@ func (e *exam) config() Finding {
 }
 
 // lockdown reads the level (security/lockdown/lockdown.c): confidentiality
-// refuses perf and tracefs.
+// refuses BPF that reads the kernel's memory, perf and tracefs.
 func (e *exam) lockdown() Finding {
 	const file = "sys/kernel/security/lockdown"
 	text, err := e.text(file)
@@ -59,25 +59,31 @@ func (e *exam) lockdown() Finding {
 	level, _, _ = strings.Cut(level, "]")
 	switch level {
 	case "confidentiality":
-		return wrong("confidentiality: the kernel refuses perf and tracefs until it is booted without lockdown=confidentiality")
+		return wrong("confidentiality: the kernel refuses BPF, perf and tracefs until it is booted without lockdown=confidentiality")
 	case "integrity":
-		return ok("integrity: no matter for netdm and trace, but modules must be signed")
+		return ok("integrity: no matter for any source, but modules must be signed")
 	}
 	return ok("%s", level)
 }
 
-// bpf only informs.
+// btf tells whether the kernel describes its own types, which bpf reads them by.
+func (e *exam) btf() Finding {
+	const file = "sys/kernel/btf/vmlinux"
+	if !e.exists(file) {
+		return wrong("/%s is not there: the kernel was built without CONFIG_DEBUG_INFO_BTF, which the source bpf needs", file)
+	}
+	return ok("/%s is there", file)
+}
+
 func (e *exam) bpf() Finding {
-	if !e.exists("sys/kernel/btf/vmlinux") {
-		return unknown("no BTF in /sys/kernel/btf/vmlinux; no source needs it")
+	f := wrong("%v", e.bpfErr)
+	switch may := e.caps.has(sysAdmin) || e.caps.has(bpf) && e.caps.has(perfmon); {
+	case e.bpfErr == nil:
+		return ok("skb:kfree_skb can be traced with BPF")
+	case !may && !e.caps.has(bpf):
+		return f.mend(e.permit(bpf))
+	case !may:
+		return f.mend(e.permit(perfmon))
 	}
-	may := "CAP_BPF and CAP_PERFMON are there"
-	if !e.caps.has(sysAdmin) && !(e.caps.has(bpf) && e.caps.has(perfmon)) {
-		may = "CAP_BPF or CAP_PERFMON is missing"
-	}
-	disabled, err := e.sysctl("kernel/unprivileged_bpf_disabled")
-	if err != nil {
-		disabled = "unknown"
-	}
-	return ok("BTF is there, %s, kernel.unprivileged_bpf_disabled is %s; no source needs it", may, disabled)
+	return f
 }

@@ -22,7 +22,7 @@ func (e *exam) module() Finding {
 	case e.dialErr == nil:
 		return ok("drop_monitor is there")
 	case e.optionsErr == nil && e.options.set("NET_DROP_MONITOR") == "":
-		return wrong("not built for this kernel (CONFIG_NET_DROP_MONITOR is not set%s): no command mends that, use another kernel or the source trace", e.vendor())
+		return wrong("not built for this kernel (CONFIG_NET_DROP_MONITOR is not set%s): no command mends that, use another kernel or another source", e.vendor())
 	}
 	return e.unloaded()
 }

@@ -42,12 +42,13 @@ func (r Report) verdict() string {
 	if !r.Works() {
 		says = "drops cannot be watched here"
 	}
-	return fmt.Sprintf("%s: netdm: %s, trace: %s", says, words[r.Netdm], words[r.Trace])
+	return fmt.Sprintf("%s: bpf: %s, netdm: %s, trace: %s", says, words[r.BPF], words[r.Netdm], words[r.Trace])
 }
 
 // JSON gives the same facts as one line.
 func (r Report) JSON() ([]byte, error) {
 	type sources struct {
+		BPF   bool `json:"bpf"`
 		Netdm bool `json:"netdm"`
 		Trace bool `json:"trace"`
 	}
@@ -55,6 +56,6 @@ func (r Report) JSON() ([]byte, error) {
 		Works    bool      `json:"works"`
 		Sources  sources   `json:"sources"`
 		Findings []Finding `json:"findings"`
-	}{r.Works(), sources{r.Netdm, r.Trace}, r.Findings})
+	}{r.Works(), sources{r.BPF, r.Netdm, r.Trace}, r.Findings})
 	return append(b, '\n'), err
 }
