@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dropwatch/internal/repl"
+	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
 	"dropwatch/internal/source/trace"
 	"dropwatch/internal/stage/filter"
@@ -34,6 +35,7 @@ type App struct {
 	signals      signals
 	monitor      monitor
 	trace        func(trace.Options) (tracer, error)
+	bpf          func(bpf.Options) (tracer, error)
 	lookup       *lookup        // nil: addresses stay raw
 	takeover     bool           // asked for in front of a command, or in a session
 	source       string         // that is set in a session; empty: auto
@@ -44,7 +46,7 @@ type App struct {
 // Main runs the program that args names and returns its exit code. It returns
 // with the drop monitor as it was found, also after a signal or a panic.
 func Main(args []string, in, out, err *os.File) int {
-	a := &App{in: in, out: out, err: err, monitor: monitor{open: netdm.Open}, trace: openTracer}
+	a := &App{in: in, out: out, err: err, monitor: monitor{open: netdm.Open}, trace: opener(trace.Open), bpf: opener(bpf.Open)}
 	return a.main(args)
 }
 

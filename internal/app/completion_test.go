@@ -34,7 +34,7 @@ var completions = []struct {
 	{"dropwatch d", "doctor dump"},
 	{"dropwatch re", "record replay"},
 	{"dropwatch watch --sou", "--source"},
-	{"dropwatch watch -s ", "auto netdm trace"},
+	{"dropwatch watch -s ", "auto bpf netdm trace"},
 	{"dropwatch watch --mode=s", "summary"},
 	{"dropwatch watch -o ", "hw sw sw,hw"},
 	{"dropwatch watch -d ", ""},

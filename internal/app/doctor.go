@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dropwatch/internal/doctor"
+	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/trace"
 )
 
@@ -41,7 +42,7 @@ func (a *App) doctorCommand(_ context.Context, args []string) error {
 	if err := a.parseOnlyFlags(f, args, doctorHelp(f)); err != nil {
 		return err
 	}
-	report := doctor.Examine(doctor.Host{Root: os.DirFS("/"), Monitor: doctor.Dial, Trace: a.tryTrace})
+	report := doctor.Examine(doctor.Host{Root: os.DirFS("/"), Monitor: doctor.Dial, BPF: a.tryBPF, Trace: a.tryTrace})
 	if err := a.printReport(report, o.json); err != nil {
 		return err
 	}
@@ -65,11 +66,20 @@ func (a *App) printReport(report doctor.Report, json bool) error {
 	return nil
 }
 
-// tryTrace opens the trace source and lets it go.
-func (a *App) tryTrace() error {
-	t, err := a.trace(trace.Options{})
+// tryBPF and tryTrace open the source of that name and let it go.
+
+func (a *App) tryBPF() error {
+	s, err := a.bpf(bpf.Options{})
 	if err != nil {
 		return err
 	}
-	return t.Close()
+	return s.Close()
+}
+
+func (a *App) tryTrace() error {
+	s, err := a.trace(trace.Options{})
+	if err != nil {
+		return err
+	}
+	return s.Close()
 }

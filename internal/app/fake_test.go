@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
 	"dropwatch/internal/source/trace"
 	"dropwatch/netlink"
@@ -232,8 +233,17 @@ func attr(typ netlink.Attr, data []byte) []byte {
 	return b
 }
 
-// A fakeTrace is a trace of a host on which nothing is dropped.
+// A fakeTrace is a trace of a host on which nothing is dropped, with BPF or
+// without.
 type fakeTrace struct{}
+
+// openFakeBPF fails unless the variable BPF is set.
+func openFakeBPF(bpf.Options) (tracer, error) {
+	if os.Getenv("BPF") == "" {
+		return nil, bpf.ErrNoBTF
+	}
+	return fakeTrace{}, nil
+}
 
 // openFakeTrace fails if the variable NO_TRACE says why.
 func openFakeTrace(trace.Options) (tracer, error) {

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 			f := newFakeMonitor(os.Getenv("FAKE"), os.Getenv("FAKE_LOG"))
 			return netdm.New(f, f.Listen), nil
 		}
-		a.trace = openFakeTrace
+		a.trace, a.bpf = openFakeTrace, openFakeBPF
 		os.Exit(a.main(os.Args))
 	}
 	testscript.Main(m, map[string]func(){"dropwatch": program, "dwdump": program})

@@ -49,10 +49,17 @@ It exits with 1 if no source of drops works.`,
 
 const manSources = `
 Drops come from the first of these sources that works, or from the one that *--source* names.
+A session's *start* begins with *netdm*.
 Standard error says why it is not one before.`
 
 // manLadder are the sources in the order in which they are tried.
 var manLadder = []entry{
+	{"bpf", `The trace event *skb:kfree_skb*, read by a BPF program: Linux 5.8 with BTF (CONFIG_DEBUG_INFO_BTF), also in containers that may use it.
+It gives place, reason (since 5.17), packet, interface, network namespace, and the socket that the packet was of: the sender's, and since Linux 6.11 the receiver's.
+What process, unit, container and pod that is of is looked up, and what is not certain is marked.
+Of each kind of drop (place, reason, interface, namespace, protocol), each CPU shows the first 100 of a second, or as many as *--sample* says, by themselves.
+The others are counted in the kernel, exactly, and shown once a second as one line that says how many they are.
+It sees no hardware drops.`},
 	{"netdm", `The kernel's drop monitor (CONFIG_NET_DROP_MONITOR), in the host's network namespace alone.
 It gives packets with their bytes, drops by hardware, and on Linux since 5.18 the reason.
 In packet mode it skips packets that have no MAC header yet, such as those that a firewall drops on OUTPUT.
@@ -118,6 +125,7 @@ var manFiles = []entry{
 var manPrivileges = []entry{
 	{"CAP_NET_ADMIN", "To start, stop and configure the drop monitor, in the host's own user namespace."},
 	{"CAP_SYS_ADMIN", "To receive its drops, on Linux since 6.7 and on stable kernels since December 2023.\nEarlier ones let everybody listen."},
+	{"CAP_BPF and CAP_PERFMON", "For the source *bpf*; before Linux 5.8 there is none."},
 	{"CAP_PERFMON", "For the source *trace*, and the right to read */sys/kernel/tracing*, which is root's, or CAP_DAC_READ_SEARCH.\nWhere *kernel.perf_event_paranoid* is above 2, as on Debian, and before Linux 5.8, CAP_SYS_ADMIN."},
 	{"CAP_IPC_LOCK", "For *trace* with more memory than *kernel.perf_event_mlock_kb* allows."},
 	{"CAP_SYSLOG", "To see the addresses of symbols, where *kernel.kptr_restrict* hides them.\nWithout it drops in summaries are shown by address."},

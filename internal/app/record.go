@@ -85,7 +85,7 @@ func (a *App) recordCommand(ctx context.Context, args []string) error {
 func (o *recordOptions) settings() map[string]string {
 	return map[string]string{
 		"mode": o.mode, "origin": o.origins.String(), "stack": strconv.FormatBool(o.stack),
-		"trunc": strconv.FormatUint(uint64(o.trunc), 10), "filter": o.filter.String(),
+		"trunc": strconv.FormatUint(uint64(o.trunc), 10), "sample": o.sample.String(), "filter": o.filter.String(),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"dropwatch/internal/repl"
 	"dropwatch/internal/sink/table"
 	"dropwatch/internal/sink/text"
+	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/stage/resolve"
 	"dropwatch/internal/term"
@@ -200,9 +201,15 @@ func (h *host) CheckFilter(expression string) error {
 func (h *host) Capture(ctx context.Context, s repl.Settings, started func()) (report repl.Report, err error) {
 	ctx, stop := h.app.signals.interruptible(ctx)
 	defer stop()
-	d := demand{source: cmp.Or(s.Source, "auto"), origins: origins(s), listen: netlink.ListenConfig{ReadBuffer: s.ReadBuffer}}
+	d := demand{
+		source: cmp.Or(s.Source, "auto"), classic: true, origins: origins(s), bytes: wholeBytes,
+		listen: netlink.ListenConfig{ReadBuffer: s.ReadBuffer},
+	}
 	if d.filter, err = parseFilter(s.Filter); err != nil {
 		return report, err
+	}
+	if !h.packet { // summaries need no packets
+		d.sample = bpf.DefaultSample
 	}
 	var unseen table.Tally
 	stages := append(h.stages(d.filter), aside(&unseen))

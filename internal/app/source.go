@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
 	"dropwatch/internal/source/pair"
 	"dropwatch/internal/source/trace"
@@ -17,10 +19,16 @@ import (
 // A demand is what a command asks of the source of drops.
 type demand struct {
 	source  string // auto, or the name of one
+	classic bool   // of those that work rather the drop monitor
 	origins netlink.Origins
 	listen  netlink.ListenConfig
 	stack   bool
 	filter  *filter.Filter // nil: everything
+
+	// For bpf: the drops of a kind that are taken whole, 0 for all; the bytes
+	// of a packet; and whether drops are counted by owner.
+	sample, bytes int
+	byOwner       bool
 
 	configure func(*netlink.Config) // sets NET_DM up; nil: it is as it should be
 	summary   bool                  // that is, for summaries
@@ -38,14 +46,20 @@ type supply struct {
 	undo  func()
 }
 
-// ladder holds the sources in the order in which they are tried.
-var ladder = []struct {
+// A rung is a source that can be tried.
+type rung struct {
 	name string
 	open func(*App, context.Context, demand) (*supply, error)
-}{
-	{"netdm", (*App).openNetdm},
-	{"trace", (*App).openTrace},
 }
+
+// The sources in the order in which they are tried, by a session and by all else.
+var (
+	bpfRung       = rung{"bpf", (*App).openBPF}
+	netdmRung     = rung{"netdm", (*App).openNetdm}
+	traceRung     = rung{"trace", (*App).openTrace}
+	ladder        = []rung{bpfRung, netdmRung, traceRung}
+	classicLadder = []rung{netdmRung, bpfRung, traceRung}
+)
 
 func sourceNames() []string {
 	names := []string{"auto"}
@@ -55,14 +69,24 @@ func sourceNames() []string {
 	return names
 }
 
+// rungs are those that are asked for.
+func (d *demand) rungs() []rung {
+	all := ladder
+	if d.classic {
+		all = classicLadder
+	}
+	if d.source == "auto" {
+		return all
+	}
+	i := slices.IndexFunc(all, func(r rung) bool { return r.name == d.source })
+	return all[i : i+1]
+}
+
 // supply gives the first source that works, or the one that is named. A monitor
 // that another program uses does work: what to do is for the user to say.
 func (a *App) supply(ctx context.Context, d demand) (*supply, error) {
 	var failed []string
-	for _, rung := range ladder {
-		if d.source != "auto" && d.source != rung.name {
-			continue
-		}
+	for _, rung := range d.rungs() {
 		s, err := rung.open(a, ctx, d)
 		inUse := (*netdm.InUseError)(nil)
 		switch {
@@ -138,19 +162,42 @@ func (a *App) startNetdm(ctx context.Context, s *netdm.Session, d demand) (*supp
 	return given, nil
 }
 
-// A tracer is a trace.Source, or what stands for it in tests.
+// A tracer is a source that is opened by itself: a bpf.Source, a trace.Source, or
+// what stands for them in tests.
 type tracer interface {
 	pipeline.Source
 	Close() error
 }
 
-// openTracer is trace.Open with a type that can be nil.
-func openTracer(o trace.Options) (tracer, error) {
-	s, err := trace.Open(o)
+// opener makes a function of a source's Open whose source can be nil.
+func opener[O any, S tracer](open func(O) (S, error)) func(O) (tracer, error) {
+	return func(o O) (tracer, error) {
+		s, err := open(o)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+}
+
+// traced makes a supply of a source that is opened by itself.
+func traced(name string, s tracer) *supply {
+	return &supply{Source: s, name: name, close: func() { s.Close() }, undo: func() {}}
+}
+
+// openBPF takes the event with BPF.
+func (a *App) openBPF(_ context.Context, d demand) (*supply, error) {
+	switch {
+	case d.summary:
+		return nil, errors.New("it has no summary mode: leave out --mode summary")
+	case d.origins&netlink.Hardware != 0:
+		return nil, errors.New("it sees no hardware drops")
+	}
+	s, err := a.bpf(bpf.Options{Sample: d.sample, Trunc: d.bytes, Stack: d.stack, ByOwner: d.byOwner})
 	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return traced("bpf", s), nil
 }
 
 // beside opens trace for what packet mode cannot show, or tells why it cannot.
@@ -191,7 +238,7 @@ func (a *App) openTrace(_ context.Context, d demand) (*supply, error) {
 		return nil, err
 	}
 	a.warnOfFilter(d.filter)
-	return &supply{Source: t, name: "trace", close: func() { t.Close() }, undo: func() {}}, nil
+	return traced("trace", t), nil
 }
 
 // warnOfFilter tells that an expression asks also for what trace does not know.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"dropwatch/internal/sink/line"
 	"dropwatch/internal/sink/pcapng"
 	"dropwatch/internal/sink/table"
+	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/term"
 	"dropwatch/netlink"
@@ -65,19 +67,24 @@ type take struct {
 	origins  originSet
 	stack    bool
 	trunc    uint32
+	sample   sample
+	byOwner  bool
 	duration time.Duration
 	takeover bool
 }
 
 func (o *take) add(f *pflag.FlagSet) {
-	f.StringVarP(&o.source, "source", "s", cmp.Or(o.source, "auto"), "where drops come from, by `name`: netdm (the drop monitor), trace (the event skb:kfree_skb), or auto, the first that works")
+	f.StringVarP(&o.source, "source", "s", cmp.Or(o.source, "auto"), "where drops come from, by `name`: bpf (the event skb:kfree_skb, read by a BPF program), netdm (the drop monitor), trace (that event alone), or auto, the first that works")
 	offer(f, "source", sourceNames()...)
 	f.StringVarP(&o.mode, "mode", "m", "packet", "the `alerts` that netdm gives: packet (each drop by itself), or summary (counts by place, once a second)")
 	offer(f, "mode", "packet", "summary")
 	f.VarP(&o.origins, "origin", "o", "drops of these `origins`: sw (software), hw (hardware), or both with a comma")
 	offer(f, "origin", "sw", "hw", "sw,hw")
 	f.BoolVar(&o.stack, "stack", false, "take the calls that led to each drop, too, which slows the CPU that drops")
-	f.Uint32Var(&o.trunc, "trunc", 0, "take at most this `number` of bytes of each packet; 0 is 256, or all with --write, --hex and record")
+	f.Uint32Var(&o.trunc, "trunc", 0, "take at most this `number` of bytes of each packet; 0 is 256, or with --write, --hex and record all (2048 with bpf)")
+	o.sample = bpf.DefaultSample
+	f.Var(&o.sample, "sample", "with bpf, show this `number` of drops of each kind, second and CPU by themselves, and count the others exactly; all shows each drop, which slows a host that drops many")
+	f.BoolVar(&o.byOwner, "by-owner", false, "with bpf, count the others by the socket that they were of, too")
 	f.VarP((*duration)(&o.duration), "duration", "d", "end after this `time`: seconds, or as in 90s, 5m, 1h30m")
 	f.BoolVar(&o.takeover, "takeover", o.takeover, "stop monitoring that others have left on, without asking")
 }
@@ -85,6 +92,38 @@ func (o *take) add(f *pflag.FlagSet) {
 // headerBytes is what is taken of a packet when nobody sees more than its
 // headers: a tunnel with IPv6 and options in both packets fits.
 const headerBytes = 256
+
+// wholeBytes is what bpf takes of a packet that is to be whole: more than an
+// Ethernet frame has. For each record the kernel sets as much aside.
+const wholeBytes = 2048
+
+// A sample is the value of an option: a number, or 0 for all.
+type sample int
+
+// Set reads the value.
+func (s *sample) Set(text string) error {
+	if text == "all" {
+		*s = 0
+		return nil
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n == 0 {
+		return errors.New("give a number from 1, or all")
+	}
+	*s = sample(n)
+	return nil
+}
+
+// String gives the value for help.
+func (s *sample) String() string {
+	if *s == 0 {
+		return "all"
+	}
+	return strconv.Itoa(int(*s))
+}
+
+// Type is the name of the value in help where there is no other.
+func (s *sample) Type() string { return "number" }
 
 // unsummed is what a summary of NET_DM does not tell.
 const unsummed = filter.Packet | filter.Protocol | filter.Length | filter.Reason | filter.Interface | filter.Running | filter.Cookie
@@ -111,6 +150,7 @@ func (o *take) demand(f *filter.Filter, whole bool) (demand, error) {
 	if trunc == 0 && !whole {
 		trunc = headerBytes
 	}
+	d.sample, d.byOwner, d.bytes = int(o.sample), o.byOwner, int(cmp.Or(trunc, wholeBytes))
 	d.configure = func(c *netlink.Config) { c.Mode, c.TruncLen = mode, trunc }
 	return d, nil
 }

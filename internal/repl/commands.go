@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,7 +39,7 @@ func settings() []*entry {
 		{name: "sw", arg: "<true | false>", help: "monitor software drops", values: booleans, run: setSoftware},
 		{name: "hw", arg: "<true | false>", help: "monitor hardware drops", values: booleans, run: setHardware},
 		{name: "rcvbuf", arg: "<bytes>", help: "size of our socket's receive buffer, from the next start on", run: setReadBuffer},
-		{name: "source", arg: "<name>", help: `where drops come from: "netdm", "trace", or "auto", the first that works`, values: []string{"auto", "netdm", "trace"}, run: setSource},
+		{name: "source", arg: "<name>", help: `where drops come from: "bpf", "netdm", "trace", or "auto", the first that works`, values: sources, run: setSource},
 		{name: "takeover", arg: "<true | false>", help: "stop monitoring that others have left on without asking", values: booleans, run: setTakeover},
 	}
 }
@@ -149,10 +150,13 @@ func setTakeover(_ context.Context, r *REPL, words []string) error {
 	return nil
 }
 
+// sources are what "set source" takes.
+var sources = []string{"auto", "bpf", "netdm", "trace"}
+
 func setSource(_ context.Context, r *REPL, words []string) error {
 	name := words[0]
-	if name != "auto" && name != "netdm" && name != "trace" {
-		return fmt.Errorf("set source: unknown source %q: give auto, netdm or trace", name)
+	if !slices.Contains(sources, name) {
+		return fmt.Errorf("set source: unknown source %q: give auto, bpf, netdm or trace", name)
 	}
 	r.Settings.Source = name
 	r.print("setting source to %s\n", name)

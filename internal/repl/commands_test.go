@@ -126,7 +126,7 @@ func TestBadLines(t *testing.T) {
 		"set takeover yes":       `set takeover: invalid boolean value "yes": give true or false`,
 		"set alertlimit5":        `set: unknown word "alertlimit5": give one of: alertlimit, alertmode, trunc, queue, sw, hw, rcvbuf, source, takeover`,
 		"filter bad":             errBadFilter.Error(),
-		"set source bpf":         `set source: unknown source "bpf": give auto, netdm or trace`,
+		"set source perf":        `set source: unknown source "perf": give auto, bpf, netdm or trace`,
 		"stats\u00a0now":         `stats: takes nothing after it, but got "now"`,
 	}
 	for line, want := range tests {

@@ -37,7 +37,7 @@ func TestComplete(t *testing.T) {
 		"dump ":              {"--write"},
 		"dump -w ":           {"--write"},
 		"filter tcp ":        nil,
-		"set source ":        {"auto", "netdm", "trace"},
+		"set source ":        {"auto", "bpf", "netdm", "trace"},
 		"help sta":           nil,
 		"set sw\u00a0":       booleans,
 		"set sw \xff":        booleans,
