@@ -28,10 +28,11 @@ func awaitWatch(t *testing.T, p *guest.Process) *guest.Process {
 	return p
 }
 
-// TestGuestWatch sees each way of losing packets by both sources: with bytes by
-// NET_DM, but for those without a MAC header, which the source beside it tells.
+// TestGuestWatch sees each way of losing packets by each source: with bytes by
+// bpf, and by NET_DM but for those without a MAC header, which the source beside
+// it tells.
 func TestGuestWatch(t *testing.T) {
-	for _, source := range []string{"netdm", "trace"} {
+	for _, source := range []string{"bpf", "netdm", "trace"} {
 		for _, way := range drops.Ways {
 			if !way.Silent {
 				t.Run(source+"/"+way.Name, func(t *testing.T) { watchWay(t, source, way) })
@@ -64,11 +65,12 @@ func watchWay(t *testing.T, source string, way drops.Way) {
 	if named := way.Reason() != "" && way.Reason() != "NOT_SPECIFIED"; named && len(mine()) != n && way.Name != lostRoute {
 		t.Errorf("%d drops, want %d", len(mine()), n)
 	}
-	withBytes := source == "netdm" && !slices.Contains(headless, way.Name)
+	headless := slices.Contains(headless, way.Name)
+	withBytes := source == "bpf" || source == "netdm" && !headless
 	if got := slices.ContainsFunc(mine(), func(l line) bool { return l.Flow != nil }); got != withBytes {
 		t.Errorf("packets are shown: %v, want %v", got, withBytes)
 	}
-	if got, want := slices.ContainsFunc(mine(), line.unseen), source == "netdm" && !withBytes; got != want {
+	if got, want := slices.ContainsFunc(mine(), line.unseen), source == "netdm" && headless; got != want {
 		t.Errorf("told by the source beside it: %v, want %v", got, want)
 	}
 	if t.Failed() || r.Code != 0 || guest.Monitoring() {
@@ -92,12 +94,12 @@ func wantClosed(t *testing.T, stdout string) {
 	}
 }
 
-// TestGuestWatchInANamespace: where NET_DM does not exist, trace is taken.
+// TestGuestWatchInANamespace: NET_DM does not exist there, and bpf does not need
+// it.
 func TestGuestWatchInANamespace(t *testing.T) {
 	own := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	r := awaitWatch(t, guest.StartAs(t, own, "", ours, "watch", "--json")).Interrupt()
-	want := "dropwatch: source trace, as another cannot be used: netdm: find the NET_DM family: "
-	if r.Code != 0 || !strings.HasPrefix(r.Stderr, want) {
+	if r.Code != 0 || r.Stderr != "dropwatch: source bpf\n" {
 		t.Errorf("%+v", r)
 	}
 	if r := guest.StartAs(t, own, "", ours, "watch", "--source", "netdm").Wait(); r.Code != 1 || !strings.Contains(r.Stderr, "not a container's") {
@@ -107,24 +109,29 @@ func TestGuestWatchInANamespace(t *testing.T) {
 
 // TestGuestWatchCapabilities: what each source lacks is said.
 func TestGuestWatchCapabilities(t *testing.T) {
-	const dacReadSearch, netAdmin, sysAdmin = 2, 12, 21
+	const dacReadSearch, netAdmin, sysAdmin, sysResource, perfmon, bpf = 2, 12, 21, 24, 38, 39
 	start := func(command string, caps ...uintptr) *guest.Process {
 		guest.ResetMonitor(t)
 		return guest.StartAs(t, &syscall.SysProcAttr{
 			Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: caps,
 		}, "", ours, strings.Fields(command)...)
 	}
-	if r := start("watch").Wait(); r.Code != 1 || !strings.Contains(r.Stderr, "\n  netdm: ") ||
-		!strings.Contains(r.Stderr, "CAP_NET_ADMIN") || !strings.Contains(r.Stderr, "\n  trace: ") {
-		t.Errorf("with none: %+v", r)
+	r := start("watch").Wait()
+	for _, want := range []string{"\n  bpf: ", "CAP_BPF and CAP_PERFMON", "\n  netdm: ", "CAP_NET_ADMIN", "\n  trace: "} {
+		if r.Code != 1 || !strings.Contains(r.Stderr, want) {
+			t.Errorf("with none: %+v, want %q", r, want)
+		}
 	}
-	if r := start("doctor").Wait(); r.Code != 1 || !strings.HasSuffix(r.Stdout, "netdm: no, trace: no\n") {
+	if r := start("doctor").Wait(); r.Code != 1 || !strings.HasSuffix(r.Stdout, "bpf: no, netdm: no, trace: no\n") {
 		t.Errorf("doctor with none: %+v", r)
 	}
-	if r := awaitWatch(t, start("watch --json", dacReadSearch, sysAdmin)).Interrupt(); r.Code != 0 || !strings.Contains(r.Stderr, "source trace, as another") {
+	if r := awaitWatch(t, start("watch --json", bpf, perfmon, sysResource)).Interrupt(); r.Code != 0 || !strings.Contains(r.Stderr, "source bpf\n") {
+		t.Errorf("with CAP_BPF and CAP_PERFMON: %+v", r)
+	}
+	if r := awaitWatch(t, start("watch --json --source trace", dacReadSearch, sysAdmin)).Interrupt(); r.Code != 0 {
 		t.Errorf("without CAP_NET_ADMIN: %+v", r)
 	}
-	if r := awaitWatch(t, start("watch --json", netAdmin, sysAdmin)).Interrupt(); r.Code != 0 || !strings.Contains(r.Stderr, "cannot be shown: trace: ") {
+	if r := awaitWatch(t, start("watch --json --source netdm", netAdmin, sysAdmin)).Interrupt(); r.Code != 0 || !strings.Contains(r.Stderr, "cannot be shown: trace: ") {
 		t.Errorf("without CAP_DAC_READ_SEARCH: %+v", r)
 	}
 	if guest.Monitoring() {
@@ -134,7 +141,7 @@ func TestGuestWatchCapabilities(t *testing.T) {
 
 func TestGuestDoctor(t *testing.T) {
 	guest.ResetMonitor(t)
-	if r := guest.Run(t, "", ours, "doctor"); r.Code != 0 || !strings.HasSuffix(r.Stdout, "netdm: yes, trace: yes\n") {
+	if r := guest.Run(t, "", ours, "doctor"); r.Code != 0 || !strings.HasSuffix(r.Stdout, "bpf: yes, netdm: yes, trace: yes\n") {
 		t.Errorf("%+v", r)
 	}
 	p := startOracle(t, "start\nexit\n")
@@ -152,7 +159,7 @@ func TestGuestDoctor(t *testing.T) {
 func TestGuestReplay(t *testing.T) {
 	guest.ResetMonitor(t)
 	file := filepath.Join(t.TempDir(), "session")
-	p := guest.Start(t, "", ours, "record", file)
+	p := guest.Start(t, "", ours, "record", "--source", "netdm", file)
 	guest.AwaitMonitoring(t)
 	guest.Flood(t, 3)
 	guest.FloodOutput(t, 2)
@@ -181,7 +188,7 @@ func TestGuestReplay(t *testing.T) {
 // TestGuestWatchFile leaves packets and JSON of one run for the host's tshark.
 func TestGuestWatchFile(t *testing.T) {
 	guest.ResetMonitor(t)
-	p := guest.Start(t, "", ours, "watch", "--json", "-w", "/out/"+watchFile)
+	p := guest.Start(t, "", ours, "watch", "--json", "--source", "netdm", "-w", "/out/"+watchFile)
 	guest.AwaitMonitoring(t)
 	guest.Flood(t, captureDrops)
 	guest.FloodOutput(t, 2)
