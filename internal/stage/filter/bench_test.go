@@ -16,6 +16,8 @@ var typical = []string{
 	"point == {tcp_v4_rcv, icmp_rcv+0x1a2, nf_*}",
 	"stack has nf_hook_slow",
 	"inner tcp port 443 and vni 7 and len > 1400",
+	"process nginx and socket listening and netns != red and process",
+	"not container 4f1c2d3e4a5b or not unit nginx or not cgroup == /system.slice/* or owner",
 }
 
 func TestMatchDoesNotAllocate(t *testing.T) {

@@ -54,7 +54,11 @@ func TestErrors(t *testing.T) {
 		{"origin < hw", 8, "<", "origin has no <: it takes == or !="},
 		{"host ~ 1", 6, "~", "host has no ~: it takes == or !="},
 		{"iface > 3", 7, ">", "iface has no >: it takes ==, !=, ~ or !~"},
-		{"comm has a", 6, "has", "comm has no has: it takes ==, !=, ~ or !~"},
+		{"socket listning", 8, "listning", `"listning" is no socket: it is established, syn-sent, syn-recv, fin-wait-1, fin-wait-2, time-wait, close, close-wait, last-ack, listen, closing, new-syn-recv or bound`},
+		{"proces nginx", 1, "proces", `"proces" is no field: is process meant?`},
+		{"netns.inode blue", 13, "blue", `"blue" is no netns.inode: it is a number from 0 to 4294967295`},
+		{"inner process nginx", 1, "inner process", "process is of the drop, not of a packet: leave out inner"},
+		{"comm has a", 6, "has", "task.comm has no has: it takes ==, !=, ~ or !~"},
 
 		{"origin hard", 8, "hard", `"hard" is no origin: it is sw, hw or unknown`},
 		{"tunnel 13", 8, "13", `"13" is no tunnel: it is gre, vxlan, geneve or ipip`},

@@ -27,6 +27,7 @@ func upTo8(get values[uint64], known ...named) kind {
 
 func upTo16(get values[uint64]) kind { return integer{get: get, max: math.MaxUint16} }
 func upTo32(get values[uint64]) kind { return integer{get: get, max: math.MaxUint32} }
+func upTo64(get values[uint64]) kind { return integer{get: get, max: math.MaxUint64} }
 
 func port(get values[uint64]) kind { return integer{get: get, max: math.MaxUint16, port: true} }
 func vlan(get values[uint64]) kind { return integer{get: get, max: 4095} }
@@ -71,7 +72,7 @@ const kernelOrPacket = Protocol | Packet
 
 var dropFields = []field{
 	{name: "reason", help: "why the kernel says that it dropped it, in any case", given: Reason, kernel: "reason",
-		kind: label{get: reason, what: "a name such as NO_SOCKET", normal: reasonName}},
+		kind: label{get: reason, what: "a name such as NO_SOCKET", normal: reasonName, anyCase: true}},
 	{name: "point", help: "where: function, function+0x1a2, or hardware trap", kind: point{}},
 	{name: "symbol", aliases: []string{"function"}, help: "the function that dropped it",
 		kind: label{get: function, what: "a function such as icmp_rcv"}},
@@ -94,13 +95,39 @@ var dropFields = []field{
 		given: Interface, byNumber: "ifindex", kind: label{get: ifName, what: "an interface such as eth0"}},
 	{name: "ifindex", help: "its index", given: Interface, kind: upTo32(ifIndex)},
 	{name: "cookie", help: "of the tc or Open vSwitch action that dropped it", given: Cookie, kind: raw{cookie}},
-	{name: "comm", help: "thread that the CPU ran, not the packet's owner", given: Running,
+	{name: "netns", help: "network namespace by its name, or its inode", given: Namespace, byNumber: "netns.inode",
+		kind: label{get: nsName, what: "a name such as blue"}},
+	{name: "netns.inode", help: "its inode, as in /proc/PID/ns/net", given: Namespace, kind: upTo32(nsInode)},
+	{name: "owner", help: "anything is known of whose it was: any of the next", given: Owner, kind: attribute(hasOwner)},
+	{name: "process", help: "process that has the socket, by its name or its number", given: Owner, byNumber: "pid",
+		kind: label{get: processName, what: "a name such as nginx"}},
+	{name: "process.certain", help: "it is that one for sure, and not just likely", given: Owner, kind: attribute(isCertain)},
+	{name: "pid", help: "number of that process", given: Owner, kind: upTo32(pid)},
+	{name: "unit", help: "its systemd unit; sshd is sshd.service", given: Owner,
+		kind: label{get: unit, what: "a unit such as sshd.service", normal: unitName}},
+	{name: "container", help: "its container by name, or by ID, of which 12 digits do", given: Owner,
+		kind: label{get: containerName, what: "a name such as web, or an ID", isStart: isShortID}},
+	{name: "runtime", aliases: []string{"container.runtime"}, help: "of the container: docker, containerd, cri-o, podman or lxc", given: Owner,
+		kind: label{get: containerRuntime, what: "a runtime such as docker"}},
+	{name: "pod", help: "its Kubernetes pod by name, or by UID", given: Owner,
+		kind: label{get: podName, what: "a name such as web-0, or a UID"}},
+	{name: "pod.namespace", help: "that of Kubernetes", given: Owner,
+		kind: label{get: podNamespace, what: "a name such as default"}},
+	{name: "cgroup", help: "its control group, version 2, or the ID of that", given: Owner, byNumber: "cgroup.id",
+		kind: label{get: cgroupPath, what: "a path such as /system.slice/sshd.service"}},
+	{name: "cgroup.id", help: "inode of the directory", given: Owner, kind: upTo64(cgroupID)},
+	{name: "socket", help: "a socket is known, or its state as in ss(8): listening", given: Owner,
+		kind: enum(socketState, socketStates)},
+	{name: "socket.receiver", help: "it was to receive the packet, and not sent it", given: Owner, kind: attribute(isReceiver)},
+	{name: "socket.cookie", help: "as of SO_COOKIE and ss -e", given: Owner, kind: hexadecimal(socketCookie, math.MaxUint64)},
+	{name: "socket.inode", help: "as in /proc/PID/fd", given: Owner, kind: upTo64(socketInode)},
+	{name: "task.comm", aliases: []string{"comm"}, help: "thread that the CPU ran, not the packet's owner", given: Running,
 		kind: label{get: comm, what: "a name such as sshd"}},
-	{name: "pid", help: "its process; 0 on an idle CPU, or outside our PID namespace", given: Running, kind: upTo32(pid)},
-	{name: "tid", help: "its thread", given: Running, kind: upTo32(tid)},
-	{name: "cpu", help: "the CPU", given: Running, kind: upTo32(cpu)},
-	{name: "count", help: "packets that the event stands for", kind: integer{get: count, max: math.MaxUint64}},
-	{name: "single", help: "reported by itself, not in a summary",
+	{name: "task.pid", help: "its process; 0 on an idle CPU, or outside our PID namespace", given: Running, kind: upTo32(taskPID)},
+	{name: "task.tid", aliases: []string{"tid"}, help: "its thread", given: Running, kind: upTo32(tid)},
+	{name: "task.cpu", aliases: []string{"cpu"}, help: "the CPU", given: Running, kind: upTo32(cpu)},
+	{name: "count", help: "packets that the event stands for", kind: upTo64(count)},
+	{name: "single", help: "reported by itself, not in a summary or a count",
 		kind: attribute(func(e *event.Event) bool { return e.Single })},
 	{name: "unseen", help: "seen by a second source alone, without bytes",
 		kind: attribute(func(e *event.Event) bool { return e.Unseen })},

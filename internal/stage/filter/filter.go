@@ -118,6 +118,8 @@ const (
 	Running // Task
 	Trap    // of hardware drops
 	Cookie
+	Namespace // Netns
+	Owner
 )
 
 // Needs gives the names of the fields in f that nothing but g can give, in

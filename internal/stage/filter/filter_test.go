@@ -32,6 +32,15 @@ func full() event.Event {
 	e.Port = event.Port{IfIndex: 3, IfName: "eth0"}
 	e.Cookie = []byte{0xde, 0xad, 0xbe, 0xef}
 	e.Task = event.Task{Known: true, CPU: 1, PID: 42, TID: 43, Comm: "ksoftirqd/1"}
+	e.Netns = event.Netns{Inode: 4026532281, Name: "blue"}
+	e.Owner = event.Owner{
+		Socket:    &event.Socket{State: event.SocketListens, Cookie: 0x1f, Inode: 4711, Receiver: true},
+		Process:   event.Process{PID: 812, Comm: "nginx", Confidence: event.Certain},
+		Cgroup:    event.Cgroup{ID: 99, Path: "/system.slice/nginx.service"},
+		Unit:      "nginx.service",
+		Container: event.Container{ID: containerID, Runtime: "docker", Name: "web"},
+		Pod:       event.Pod{UID: "6f3c9a52", Namespace: "shop", Name: "web-0"},
+	}
 	e.Stack = []event.Frame{
 		{PC: 0xffffffff81000234, Lookup: event.Found, Symbol: "ovs_vport_receive"},
 		{PC: 1, Lookup: event.NotFound},
@@ -39,6 +48,9 @@ func full() event.Event {
 	}
 	return e
 }
+
+// containerID is as long as those that runtimes make.
+const containerID = "4f1c2d3e4a5b6c7d8e9f00112233445566778899aabbccddeeff001122334455"
 
 func dropOf(data []byte) event.Event {
 	e := event.Event{Count: 1, Packet: event.Packet{Data: data, HasData: true, Flow: new(event.Flow)}}
@@ -88,7 +100,26 @@ func TestAttributes(t *testing.T) {
 		{"cookie == 0xDEADBEEF", "cookie == de:ad"},
 		{"cookie de:ad:be:ef", "cookie != deadbeef"},
 		{"comm == ksoftirqd/1", "comm == sshd"},
-		{"pid 42 and tid 43 and cpu 1", "pid 43"},
+		{"task.pid 42 and tid 43 and cpu 1", "pid 42"},
+		{"task.comm ~ ^ksoft and task.tid 43 and task.cpu 1", "task.pid 812"},
+		{"netns blue and netns 4026532281 and netns.inode > 1", "netns red or netns 1"},
+		{"netns b* and netns in {red, blue}", `netns "4026532281" or netns != blue`},
+		{"owner and process and process.certain", "not owner or not process.certain"},
+		{"process nginx and process 812 and pid 812", "process ngin or process 42"},
+		{"process == {nginx, sshd} and process ~ ^ng", `process "812" or process != nginx`},
+		{"unit nginx.service and unit nginx and unit ngin*", "unit ngin or unit nginx.scope"},
+		{"unit != sshd", "unit ~ ^NGINX"},
+		{"container web and container == w*", "container we"},
+		{"container " + containerID, "container " + containerID[1:]},
+		{"container " + containerID[:12], "container " + containerID[:11]},
+		{`container "` + containerID[:13] + `"`, "container 4f1c2d3e4a5c"},
+		{"container != 4f1c2d3e4a5c and runtime docker", "container != web"},
+		{"pod web-0 and pod 6f3c9a52 and pod.namespace shop", "pod shop"},
+		{"cgroup /system.slice/nginx.service and cgroup /system.slice/*", "cgroup /system.slice"},
+		{"cgroup 99 and cgroup.id == 99", "cgroup 98"},
+		{"socket and socket listening and socket listen", "socket established"},
+		{"socket in {closed, listen} and socket != close", "socket != listening"},
+		{"socket.receiver and socket.cookie 0x1f and socket.inode 4711", "socket.cookie 30"},
 		{"count == 1", "count > 1"},
 		{"single and packet and not unseen", "unseen"},
 		{"decoded == complete", "decoded == malformed"},
@@ -131,7 +162,8 @@ func TestWhatIsNotThere(t *testing.T) {
 	}
 	for _, text := range []string{
 		"reason != A", "reason !~ A", "symbol != a", "len != 1", "len < 9", "host != 192.0.2.1", "port != 1",
-		"iface != lo", "tcp.flags != syn", "proto != arp", "pid == 0", "cookie != 00", "stack !~ a", "point != a",
+		"iface != lo", "tcp.flags != syn", "proto != arp", "pid == 0", "task.pid == 0",
+		"process != a", "netns != a", "socket != listen", "socket.inode 0", "unit != a", "container != a", "cgroup != /", "cookie != 00", "stack !~ a", "point != a",
 		"eth.addr != 02:00:5e:00:53:01", "origin != hw", "inner.port != 1",
 	} {
 		if f := parse(t, text); f.Match(&empty) {
@@ -139,6 +171,30 @@ func TestWhatIsNotThere(t *testing.T) {
 		}
 		if f := parse(t, "not "+text); !f.Match(&empty) {
 			t.Errorf("not %s does not match", text)
+		}
+	}
+}
+
+// TestWithoutAName: what has a number is there also without a name.
+func TestWithoutAName(t *testing.T) {
+	var e event.Event
+	e.Netns.Inode, e.Owner.Process.PID, e.Owner.Cgroup.ID, e.Owner.Socket = 7, 8, 9, new(event.Socket)
+	for _, text := range []string{
+		"netns != blue", "netns", "process != a", "process and not process.certain", "cgroup and cgroup != /", "owner",
+		"socket != listen", "not socket listen", "socket.inode == 0", "not socket.receiver",
+	} {
+		if !parse(t, text).Match(&e) {
+			t.Errorf("%s does not match", text)
+		}
+	}
+}
+
+// TestSocketStates compares the names with those of events.
+func TestSocketStates(t *testing.T) {
+	for s := event.SocketState(1); s.String() != "unknown"; s++ {
+		e := event.Event{Owner: event.Owner{Socket: &event.Socket{State: s}}}
+		if f := parse(t, "socket "+s.String()); !f.Match(&e) || f.String() != "socket == "+s.String() {
+			t.Errorf("%s is not %v", f, s)
 		}
 	}
 }
@@ -188,40 +244,47 @@ func TestLogic(t *testing.T) {
 
 func TestString(t *testing.T) {
 	tests := map[string]string{
-		"reason = no_socket && ! iface lo":         "reason == NO_SOCKET and not iface == lo",
-		"udp dst port domain":                      "udp.dstport == 53",
-		"src or dst port 80-90":                    "port == 80-90",
-		"src and dst net 10.1.2.3/8 or arp":        "src == 10.0.0.0/8 and dst == 10.0.0.0/8 or arp",
-		"not src and dst host ::1":                 "not (src == ::1 and dst == ::1)",
-		"src || dst port 53 && (src && dst ::1)":   "port == 53 and src == ::1 and dst == ::1",
-		"(src or dst) || src && ip":                "src or dst or src and ip",
-		"src or dst":                               "src or dst",
-		"src or dst and arp":                       "src or dst and arp",
-		"(src or dst) and arp":                     "(src or dst) and arp",
-		"tcp src or dst port 1":                    "tcp.port == 1",
-		"ether proto arp or ip6 proto icmp6":       "proto == arp or ipv6.proto == icmpv6",
-		"ether src 02-00-5E-00-53-01":              "eth.src == 02:00:5e:00:53:01",
-		"ether broadcast or ether multicast":       "broadcast or multicast",
-		"symbol ~ ^nf_":                            `symbol ~ "^nf_"`,
-		`symbol !~ 'a b\.c"'`:                      `symbol !~ "a b\\.c\""`,
-		`(symbol~^a(b|c)\ )`:                       `symbol ~ "^a(b|c)\\ "`,
-		`iface {"a b", and1, "and", "*", eth*, 1}`: `iface == {"a b", and1, "and", "*", eth*, "1"}`,
-		"ifindex in {1, 2 3-4}":                    "ifindex == {1, 2, 3-4}",
-		"tcp.flags tcp-syn+push":                   "tcp.flags has syn+psh",
-		"tcp.flags == 0x112":                       "tcp.flags == 0x112",
-		"tcp.flags == 0":                           "tcp.flags == 0x0",
-		"icmp.type icmp-echo":                      "icmp.type == echo-request",
-		"dscp EF":                                  "dscp == ef",
-		"quoted tcp":                               "quoted.tcp",
-		"Quoted.TCP.Flags has SYN":                 "quoted.tcp.flags has syn",
-		"inner ip6 host 2001:DB8::1":               "inner.ipv6.addr == 2001:db8::1",
-		"proto 0x88cc or proto 0x1234":             "proto == lldp or proto == 0x1234",
-		"reason SKB_DROP_REASON_SKB_DROP_REASON_A": "reason == A",
-		"reason {SKB_DROP_REASON_0X0A, 0X2*}":      "reason == {0xa, 0x2*}",
-		"reason 0X0020005":                         "reason == 0x20005",
-		"pc 4096":                                  "pc == 0x1000",
-		"point A+564":                              "point == A+0x234",
-		"cookie 0XC0:ff":                           "cookie == 0xc0ff",
+		"reason = no_socket && ! iface lo":          "reason == NO_SOCKET and not iface == lo",
+		"udp dst port domain":                       "udp.dstport == 53",
+		"src or dst port 80-90":                     "port == 80-90",
+		"src and dst net 10.1.2.3/8 or arp":         "src == 10.0.0.0/8 and dst == 10.0.0.0/8 or arp",
+		"not src and dst host ::1":                  "not (src == ::1 and dst == ::1)",
+		"src || dst port 53 && (src && dst ::1)":    "port == 53 and src == ::1 and dst == ::1",
+		"(src or dst) || src && ip":                 "src or dst or src and ip",
+		"src or dst":                                "src or dst",
+		"src or dst and arp":                        "src or dst and arp",
+		"(src or dst) and arp":                      "(src or dst) and arp",
+		"tcp src or dst port 1":                     "tcp.port == 1",
+		"ether proto arp or ip6 proto icmp6":        "proto == arp or ipv6.proto == icmpv6",
+		"ether src 02-00-5E-00-53-01":               "eth.src == 02:00:5e:00:53:01",
+		"ether broadcast or ether multicast":        "broadcast or multicast",
+		"symbol ~ ^nf_":                             `symbol ~ "^nf_"`,
+		`symbol !~ 'a b\.c"'`:                       `symbol !~ "a b\\.c\""`,
+		`(symbol~^a(b|c)\ )`:                        `symbol ~ "^a(b|c)\\ "`,
+		`iface {"a b", and1, "and", "*", eth*, 1}`:  `iface == {"a b", and1, "and", "*", eth*, "1"}`,
+		"unit sshd":                                 "unit == sshd.service",
+		"unit user@1000 or unit {a.scope, b.c, d*}": "unit == user@1000.service or unit == {a.scope, b.c.service, d*}",
+		"process 812 or process \"812\"":            "pid == 812 or process == \"812\"",
+		"netns 1 or netns blue":                     "netns.inode == 1 or netns == blue",
+		"socket listening or socket CLOSED":         "socket == listen or socket == close",
+		"container 123456789012":                    "container == \"123456789012\"",
+		"comm a and tid 1 or cpu 2":                 "task.comm == a and task.tid == 1 or task.cpu == 2",
+		"ifindex in {1, 2 3-4}":                     "ifindex == {1, 2, 3-4}",
+		"tcp.flags tcp-syn+push":                    "tcp.flags has syn+psh",
+		"tcp.flags == 0x112":                        "tcp.flags == 0x112",
+		"tcp.flags == 0":                            "tcp.flags == 0x0",
+		"icmp.type icmp-echo":                       "icmp.type == echo-request",
+		"dscp EF":                                   "dscp == ef",
+		"quoted tcp":                                "quoted.tcp",
+		"Quoted.TCP.Flags has SYN":                  "quoted.tcp.flags has syn",
+		"inner ip6 host 2001:DB8::1":                "inner.ipv6.addr == 2001:db8::1",
+		"proto 0x88cc or proto 0x1234":              "proto == lldp or proto == 0x1234",
+		"reason SKB_DROP_REASON_SKB_DROP_REASON_A":  "reason == A",
+		"reason {SKB_DROP_REASON_0X0A, 0X2*}":       "reason == {0xa, 0x2*}",
+		"reason 0X0020005":                          "reason == 0x20005",
+		"pc 4096":                                   "pc == 0x1000",
+		"point A+564":                               "point == A+0x234",
+		"cookie 0XC0:ff":                            "cookie == 0xc0ff",
 	}
 	for text, want := range tests {
 		f := parse(t, text)
@@ -309,7 +372,8 @@ func TestNeeds(t *testing.T) {
 		{"ip and arp and proto 1 and len 1 and symbol a", filter.Packet, nil},
 		{"ip and len > 1", filter.Packet | filter.Protocol | filter.Length, []string{"ip", "len"}},
 		{"inner ip", filter.Packet, []string{"inner.ip"}},
-		{"not stack ~ a and pid 1 and reason A", filter.Stack | filter.Running, []string{"stack", "pid"}},
+		{"not stack ~ a and comm a and reason A", filter.Stack | filter.Running, []string{"stack", "task.comm"}},
+		{"pid 1 and netns blue and socket and tid 1", filter.Owner | filter.Namespace, []string{"pid", "netns", "socket"}},
 		{"iface lo or trap a or cookie 00", filter.Interface | filter.Trap | filter.Cookie, []string{"iface", "trap", "cookie"}},
 	}
 	for _, tt := range tests {

@@ -12,14 +12,10 @@ var (
 	trap    = text(func(e *event.Event) string { return e.Where.Trap })
 	group   = text(func(e *event.Event) string { return e.Where.TrapGroup })
 	ifName  = text(func(e *event.Event) string { return e.Port.IfName })
-	comm    = text(func(e *event.Event) string { return e.Task.Comm })
 	count   = one(func(e *event.Event) (uint64, bool) { return e.Count, true })
 	pc      = one(func(e *event.Event) (uint64, bool) { return e.Where.PC, e.Where.HasPC })
 	origin  = one(func(e *event.Event) (uint64, bool) { return uint64(e.Origin), e.Origin < event.Unstated })
 	ifIndex = one(func(e *event.Event) (uint64, bool) { return uint64(e.Port.IfIndex), e.Port.IfIndex != 0 })
-	pid     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.PID), e.Task.Known })
-	tid     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.TID), e.Task.Known })
-	cpu     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.CPU), e.Task.Known })
 	cookie  = one(func(e *event.Event) ([]byte, bool) { return e.Cookie, len(e.Cookie) > 0 })
 
 	function = text(func(e *event.Event) string {
@@ -56,6 +52,36 @@ var (
 		return uint64(t.ID), t.HasID
 	})
 )
+
+// Whose a drop was, and what the CPU ran.
+var (
+	nsName  = nameOf(nsInode, func(e *event.Event) string { return e.Netns.Name })
+	nsInode = number32(func(e *event.Event) uint32 { return e.Netns.Inode })
+
+	processName      = nameOf(pid, func(e *event.Event) string { return e.Owner.Process.Comm })
+	pid              = number32(func(e *event.Event) uint32 { return e.Owner.Process.PID })
+	unit             = text(func(e *event.Event) string { return e.Owner.Unit })
+	containerName    = either(text(func(e *event.Event) string { return e.Owner.Container.Name }), containerID)
+	containerID      = text(func(e *event.Event) string { return e.Owner.Container.ID })
+	containerRuntime = text(func(e *event.Event) string { return e.Owner.Container.Runtime })
+	podName          = either(text(func(e *event.Event) string { return e.Owner.Pod.Name }), podUID)
+	podUID           = text(func(e *event.Event) string { return e.Owner.Pod.UID })
+	podNamespace     = text(func(e *event.Event) string { return e.Owner.Pod.Namespace })
+	cgroupPath       = nameOf(cgroupID, func(e *event.Event) string { return e.Owner.Cgroup.Path })
+	cgroupID         = one(func(e *event.Event) (uint64, bool) { return e.Owner.Cgroup.ID, e.Owner.Cgroup.ID != 0 })
+	socketState      = ofSocket(func(s *event.Socket) uint64 { return uint64(s.State) })
+	socketCookie     = ofSocket(func(s *event.Socket) uint64 { return s.Cookie })
+	socketInode      = ofSocket(func(s *event.Socket) uint64 { return s.Inode })
+
+	comm    = text(func(e *event.Event) string { return e.Task.Comm })
+	taskPID = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.PID), e.Task.Known })
+	tid     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.TID), e.Task.Known })
+	cpu     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.CPU), e.Task.Known })
+)
+
+func hasOwner(e *event.Event) bool   { return e.Owner != event.Owner{} }
+func isCertain(e *event.Event) bool  { return e.Owner.Process.Confidence == event.Certain }
+func isReceiver(e *event.Event) bool { return e.Owner.Socket != nil && e.Owner.Socket.Receiver }
 
 // The fields of headers.
 var (

@@ -51,6 +51,7 @@ const grammar = `An expression says which drops are wanted:
   reason == NO_SOCKET and dst port 53 and not iface lo
   symbol ~ ^nf_ or module == openvswitch
   net 10.0.0.0/8 and len > 1400 and tcp.flags has syn
+  process nginx and socket listening or netns blue
 
 It is made of comparisons, joined by
   not (or !), then and (or &&), then or (or ||)

@@ -26,8 +26,8 @@ func TestHelpFitsATerminal(t *testing.T) {
 func TestHelpIsRight(t *testing.T) {
 	_, rest, _ := strings.Cut(filter.Help(), "\n\n")
 	examples, _, _ := strings.Cut(rest, "\n\n")
-	if strings.Count(examples, "\n") != 2 {
-		t.Fatalf("no three examples, but %q", examples)
+	if strings.Count(examples, "\n") != 3 {
+		t.Fatalf("no four examples, but %q", examples)
 	}
 	for line := range strings.Lines(examples) {
 		parse(t, strings.TrimSpace(line))

@@ -16,6 +16,13 @@ var tunnels = []named{
 	{"gre", uint64(event.GRE)}, {"vxlan", uint64(event.VXLAN)}, {"geneve", uint64(event.Geneve)}, {"ipip", uint64(event.IPinIP)},
 }
 
+// socketStates are those of include/net/tcp_states.h, also as ss(8) takes them.
+var socketStates = []named{
+	{"established", 1}, {"syn-sent", 2}, {"syn-recv", 3}, {"fin-wait-1", 4}, {"fin-wait-2", 5}, {"time-wait", 6}, {"close", 7},
+	{"close-wait", 8}, {"last-ack", 9}, {"listen", 10}, {"closing", 11}, {"new-syn-recv", 12}, {"bound", 13},
+	{"listening", 10}, {"closed", 7},
+}
+
 // ethertypes are those of linux/if_ether.h.
 var ethertypes = []named{
 	{"ipv4", 0x0800}, {"ipv6", 0x86dd}, {"arp", 0x0806}, {"ip", 0x0800}, {"ip6", 0x86dd}, {"rarp", 0x8035},

@@ -3,7 +3,9 @@ package filter
 import (
 	"fmt"
 	"math"
+	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,8 +19,10 @@ type label struct {
 	several bool   // a drop may have several
 
 	// normal gives the text that a value stands for, or says why it is none.
-	// Those with one are compared with regexps in any case.
-	normal func(string) (text, reason string)
+	normal  func(string) (text, reason string)
+	anyCase bool // regexps do not tell small letters from capitals
+
+	isStart func(string) bool // a value that may go on
 }
 
 func (k label) ops() []op {
@@ -50,6 +54,7 @@ func (k label) add(l *leaf, t token) string {
 			return reason
 		}
 	}
+	p.start = k.isStart != nil && k.isStart(p.text)
 	l.patterns = append(l.patterns, p)
 	l.values = append(l.values, p.written())
 	return ""
@@ -57,7 +62,7 @@ func (k label) add(l *leaf, t token) string {
 
 func (k label) addRegexp(l *leaf, text string) string {
 	flags := ""
-	if k.normal != nil {
+	if k.anyCase {
 		flags = "(?i)"
 	}
 	re, err := regexp.Compile(flags + text)
@@ -92,6 +97,25 @@ func reasonName(text string) (name, reason string) {
 	return "0x" + strings.ToLower(digits), ""
 }
 
+// unitTypes are those of systemd.unit(5) that have processes.
+var unitTypes = []string{".service", ".scope", ".slice", ".socket", ".mount", ".swap"}
+
+// unitName gives the name of a unit, as systemctl(1) takes it: without a type it
+// is a service.
+func unitName(text string) (name, reason string) {
+	if strings.Contains(text, "*") || slices.Contains(unitTypes, path.Ext(text)) {
+		return text, ""
+	}
+	return text + ".service", ""
+}
+
+// shortID is how many hexadecimal digits of a container's ID are shown for it.
+const shortID = 12
+
+func isShortID(text string) bool {
+	return len(text) >= shortID && strings.Trim(text, "0123456789abcdef") == ""
+}
+
 func (k label) bind(l *leaf) {
 	is := func(s string) bool {
 		for i := range l.patterns {
@@ -109,9 +133,10 @@ func (k label) bind(l *leaf) {
 
 // A pattern is a text, a glob or a regexp.
 type pattern struct {
-	text string
-	glob bool
-	re   *regexp.Regexp
+	text  string
+	start bool // the text may go on
+	glob  bool
+	re    *regexp.Regexp
 }
 
 func (p *pattern) match(s string) bool {
@@ -120,6 +145,8 @@ func (p *pattern) match(s string) bool {
 		return p.re.MatchString(s)
 	case p.glob:
 		return globs(p.text, s)
+	case p.start:
+		return strings.HasPrefix(s, p.text)
 	}
 	return p.text == s
 }

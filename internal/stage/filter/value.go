@@ -24,6 +24,32 @@ func text(get func(*event.Event) string) values[string] {
 	}
 }
 
+// number32 is an attribute that is not there if it is 0.
+func number32(get func(*event.Event) uint32) values[uint64] {
+	return one(func(e *event.Event) (uint64, bool) {
+		n := get(e)
+		return uint64(n), n != 0
+	})
+}
+
+// nameOf is the name of what has a number, and is there also without a name.
+func nameOf(number values[uint64], get func(*event.Event) string) values[string] {
+	name := text(get)
+	return func(e *event.Event, h *event.Headers, is func(string) bool) (bool, bool) {
+		there, _ := number(e, h, func(uint64) bool { return true })
+		has, found := name(e, h, is)
+		return there || has, found
+	}
+}
+
+// ofSocket is a number of a socket, which is there also if that is 0, not known.
+func ofSocket(get func(*event.Socket) uint64) values[uint64] {
+	return func(e *event.Event, _ *event.Headers, is func(uint64) bool) (has, found bool) {
+		s := e.Owner.Socket
+		return s != nil, s != nil && is(get(s))
+	}
+}
+
 // header is a field of the headers.
 func header[T any](f event.Fields, get func(*event.Headers) T) values[T] {
 	return func(_ *event.Event, h *event.Headers, is func(T) bool) (bool, bool) {
@@ -62,6 +88,10 @@ func of[T any](l event.Layer, get values[T]) values[T] {
 func test[T any](l *leaf, get values[T], is func(T) bool) func(*event.Event, *event.Headers) bool {
 	if l.op == exists {
 		is = func(T) bool { return true }
+		return func(e *event.Event, h *event.Headers) bool {
+			has, _ := get(e, h, is)
+			return has
+		}
 	}
 	negative := l.op.negative()
 	return func(e *event.Event, h *event.Headers) bool {
