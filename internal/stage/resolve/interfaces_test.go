@@ -1,7 +1,9 @@
 package resolve_test
 
 import (
+	"fmt"
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,20 +13,23 @@ import (
 )
 
 func TestInterfaces(t *testing.T) {
-	stage := resolve.Interfaces(func(index uint32) string {
-		if index != 7 {
-			return ""
-		}
-		return "eth7"
+	stage := resolve.Interfaces(func(netns, index uint32) string {
+		return map[[2]uint32]string{{0, 7}: "eth7", {9, 7}: "other7"}[[2]uint32{netns, index}]
 	})
-	for given, want := range map[event.Port]event.Port{
-		{IfIndex: 7}:                {IfIndex: 7, IfName: "eth7"},
-		{IfIndex: 7, IfName: "own"}: {IfIndex: 7, IfName: "own"},
-		{IfIndex: 8}:                {IfIndex: 8},
-		{IfName: "own"}:             {IfName: "own"},
-		{}:                          {},
+	type given struct {
+		netns uint32
+		port  event.Port
+	}
+	for given, want := range map[given]event.Port{
+		{0, event.Port{IfIndex: 7}}:                {IfIndex: 7, IfName: "eth7"},
+		{9, event.Port{IfIndex: 7}}:                {IfIndex: 7, IfName: "other7"},
+		{0, event.Port{IfIndex: 7, IfName: "own"}}: {IfIndex: 7, IfName: "own"},
+		{8, event.Port{IfIndex: 7}}:                {IfIndex: 7},
+		{0, event.Port{IfIndex: 8}}:                {IfIndex: 8},
+		{0, event.Port{IfName: "own"}}:             {IfName: "own"},
+		{}:                                         {},
 	} {
-		e := event.Event{Count: 1, Port: given}
+		e := event.Event{Count: 1, Netns: event.Netns{Inode: given.netns}, Port: given.port}
 		if !stage(&e) || e.Port != want {
 			t.Errorf("of %+v: %+v, want %+v", given, e.Port, want)
 		}
@@ -39,13 +44,21 @@ func TestHostInterfacesKnowsThisHost(t *testing.T) {
 	if len(interfaces) == 0 {
 		t.Skip("no interface in this namespace, not even lo")
 	}
-	var host resolve.HostInterfaces
-	for _, i := range interfaces {
-		if got := host.Name(uint32(i.Index)); got != i.Name {
-			t.Errorf("interface %d is %q, want %q", i.Index, got, i.Name)
+	var own uint32
+	if link, err := os.Readlink("/proc/self/ns/net"); err == nil {
+		if _, err := fmt.Sscanf(link, "net:[%d]", &own); err != nil {
+			t.Fatal(link, err)
 		}
 	}
-	if got := host.Name(1 << 30); got != "" {
+	var host resolve.HostInterfaces
+	for _, i := range interfaces {
+		for netns, want := range map[uint32]string{0: i.Name, own: i.Name, own + 1: ""} {
+			if got := host.Name(netns, uint32(i.Index)); got != want {
+				t.Errorf("interface %d of namespace %d is %q, want %q", i.Index, netns, got, want)
+			}
+		}
+	}
+	if got := host.Name(0, 1<<30); got != "" {
 		t.Errorf("interface 1<<30 is %q, want none", got)
 	}
 }
@@ -54,7 +67,7 @@ func TestHostInterfacesKnowsThisHost(t *testing.T) {
 func TestHostInterfacesReadsOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var host resolve.HostInterfaces
-		ask := func() { host.Name(1) }
+		ask := func() { host.Name(0, 1) }
 		ask()
 		if n := testing.AllocsPerRun(100, ask); n != 0 {
 			t.Errorf("%v allocations a look-up within the second, want none", n)
