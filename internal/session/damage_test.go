@@ -180,7 +180,9 @@ func TestHostile(t *testing.T) {
 		want    string
 	}{
 		"unknown record":       {numbers(9), "a record of unknown kind"},
-		"unknown field":        {numbers(event1, 1<<27), "a number beyond its range"},
+		"unknown confidence":   {numbers(event1, 1<<27, 1, 3), "a number beyond its range"},
+		"sure of no socket":    {numbers(event1, 1<<36, 2), "a reference to what is not there"},
+		"an address of 5":      {append(numbers(event1, 1<<26, 1, 1, 2, 6, 10, 0, 5), 1, 2, 3, 4, 5, 0, 0, 0), "a number beyond its range"},
 		"no field set":         {numbers(event1), "a record that is not whole"},
 		"a number of 65 bits":  {append([]byte{event1}, bytes.Repeat([]byte{0xff}, 11)...), "a number beyond its range"},
 		"protocol of 17 bits":  {numbers(event1, 1<<7, 1<<16), "a number beyond its range"},
@@ -214,6 +216,17 @@ func TestHostile(t *testing.T) {
 				t.Errorf("error %v, want %s", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestUnknownField: a frame that is whole was so written, by who knows more.
+func TestUnknownField(t *testing.T) {
+	for bit := 37; bit < 64; bit++ {
+		got, err := replay(t, sealed([]byte("{}"), numbers(event1, 0, event1, 1<<bit)))
+		const want = "replay x: the session was recorded by a newer dropwatch: its events have what is not known here: use that dropwatch (after 1 events)"
+		if !errors.Is(err, session.ErrVersion) || err.Error() != want || len(got) != 1 {
+			t.Errorf("bit %d: %d events, error %v", bit, len(got), err)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type decoder struct {
 }
 
 var (
+	errNewer     = errors.New("its events have what is not known here")
 	errShort     = errors.New("a record that is not whole")
 	errRange     = errors.New("a number beyond its range")
 	errReference = errors.New("a reference to what is not there")
@@ -49,6 +50,19 @@ func (d *decoder) socket() *event.Socket {
 		State: event.SocketState(d.number(math.MaxUint8)), Receiver: d.number(1) == 1,
 		Local: d.addrPort(), Remote: d.addrPort(),
 	}
+}
+
+// socketConfidence reads what belongs to the socket of the event, if it has one.
+func (d *decoder) socketConfidence(s *event.Socket) {
+	if s == nil {
+		d.fail(errReference)
+		return
+	}
+	s.Confidence = d.confidence()
+}
+
+func (d *decoder) confidence() event.Confidence {
+	return event.Confidence(d.number(uint64(event.Certain)))
 }
 
 func (d *decoder) addrPort() netip.AddrPort {
@@ -83,7 +97,11 @@ func (d *decoder) kind() byte {
 // event reads a drop or a loss, which holds until the next call.
 func (d *decoder) event(e *event.Event) {
 	*e = event.Event{Count: 1}
-	set := d.number(1<<len(fields) - 1)
+	set := d.number(math.MaxUint64)
+	if set>>len(fields) != 0 {
+		d.fail(errNewer)
+		return
+	}
 	for i := range fields {
 		if set&(1<<i) != 0 {
 			fields[i].get(d, e)

@@ -80,6 +80,20 @@
 //	25  its path    a text
 //	26  socket      cookie; inode; family; protocol; state; 1 if it is the receiver;
 //	                local and remote address: length, 0, 4 or 16; bytes; port
+//	27  process     that has the socket: its number; how sure that is: 0 unsure,
+//	                1 likely, 2 certain
+//	28  its name    a text
+//	29  unit        of systemd, a text
+//	30  container   its ID, a text
+//	31  runtime     of the container, a text
+//	32  its name    of the container, a text
+//	33  pod         its UID, a text
+//	34  pod's space its Kubernetes namespace, a text
+//	35  its name    of the pod, a text
+//	36  sureness    of the socket, which has to be there, as of the process
+//
+// Bits are only ever added. A reader that meets one that it does not know cannot
+// tell where the event ends, and says that a newer dropwatch wrote the file.
 //
 // # The end
 //

@@ -121,6 +121,34 @@ var fields = [...]field{
 		func(x *encoder, e *event.Event) { x.socket(e.Owner.Socket) },
 		func(d *decoder, e *event.Event) { e.Owner.Socket = d.socket() },
 	},
+	{
+		func(e *event.Event) bool {
+			return e.Owner.Process.PID != 0 || e.Owner.Process.Confidence != event.Unsure
+		},
+		func(x *encoder, e *event.Event) {
+			x.number(uint64(e.Owner.Process.PID))
+			x.number(uint64(e.Owner.Process.Confidence))
+		},
+		func(d *decoder, e *event.Event) {
+			p := &e.Owner.Process
+			p.PID, p.Confidence = uint32(d.number(math.MaxUint32)), d.confidence()
+		},
+	},
+	text(func(e *event.Event) *string { return &e.Owner.Process.Comm }),
+	text(func(e *event.Event) *string { return &e.Owner.Unit }),
+	text(func(e *event.Event) *string { return &e.Owner.Container.ID }),
+	text(func(e *event.Event) *string { return &e.Owner.Container.Runtime }),
+	text(func(e *event.Event) *string { return &e.Owner.Container.Name }),
+	text(func(e *event.Event) *string { return &e.Owner.Pod.UID }),
+	text(func(e *event.Event) *string { return &e.Owner.Pod.Namespace }),
+	text(func(e *event.Event) *string { return &e.Owner.Pod.Name }),
+	{
+		func(e *event.Event) bool {
+			return e.Owner.Socket != nil && e.Owner.Socket.Confidence != event.Unsure
+		},
+		func(x *encoder, e *event.Event) { x.number(uint64(e.Owner.Socket.Confidence)) },
+		func(d *decoder, e *event.Event) { d.socketConfidence(e.Owner.Socket) },
+	},
 }
 
 // bit is a field that is true if it is in the set.

@@ -30,6 +30,7 @@ func FuzzRecords(f *testing.F) {
 		f.Add(p)
 	}
 	f.Add(numbers(event1, 1<<13, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, restart3))
+	f.Add(append(numbers(event1, 1<<22|1<<23|1<<26|1<<27|1<<29|1<<36, 9, 0, 0, 1, 2, 10, 6, 10, 1, 0, 0, 4), 1, 2, 3, 4, 80, 8, 2, 0, 2))
 	f.Add(append(numbers(event1, 1<<15|1<<21, 300, 4), ending...))
 	f.Fuzz(func(t *testing.T, records []byte) {
 		events, err := replay(t, sealed([]byte("{}"), records))

@@ -19,6 +19,7 @@ var (
 		event.AtSocket: "socket", event.InQueue: "queue", event.Unread: "unread", event.Undecoded: "undecoded",
 		event.InRing: "ring", event.FullSummary: "full-summary", event.LostSummary: "lost-summary", event.ByFilter: "filter",
 	}
+	sure = map[event.Confidence]string{event.Unsure: "unsure", event.Likely: "likely", event.Certain: "certain"}
 )
 
 // line gives all of an event that a session keeps.
@@ -52,6 +53,17 @@ func line(e *event.Event) string {
 	say(len(e.Cookie) > 0, "cookie=%x", e.Cookie)
 	say(e.Task.Known, "cpu=%d pid=%d tid=%d", e.Task.CPU, e.Task.PID, e.Task.TID)
 	say(e.Task.Comm != "", "comm=%q", e.Task.Comm)
+	say(e.Netns != event.Netns{}, "netns=%d,%q", e.Netns.Inode, e.Netns.Name)
+	o := &e.Owner
+	if s := o.Socket; s != nil {
+		say(true, "socket=%d,%d,%d,%d,%d,%v,%v,%s receiver=%t", s.Cookie, s.Inode, s.Family, s.Protocol, s.State, s.Local, s.Remote,
+			sure[s.Confidence], s.Receiver)
+	}
+	say(o.Process != event.Process{}, "process=%d,%q,%s", o.Process.PID, o.Process.Comm, sure[o.Process.Confidence])
+	say(o.Cgroup != event.Cgroup{}, "cgroup=%d,%q", o.Cgroup.ID, o.Cgroup.Path)
+	say(o.Unit != "", "unit=%q", o.Unit)
+	say(o.Container != event.Container{}, "container=%q,%q,%q", o.Container.ID, o.Container.Runtime, o.Container.Name)
+	say(o.Pod != event.Pod{}, "pod=%q,%q,%q", o.Pod.UID, o.Pod.Namespace, o.Pod.Name)
 	for _, f := range e.Stack {
 		say(true, "call=%s", call(f))
 	}

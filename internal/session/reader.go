@@ -89,7 +89,8 @@ func (r *Reader) Now() time.Time { return r.now }
 // Run gives out the events, once, and, if the ledger at the end has drops that
 // were rejected or parts, an event of each: then the ledger of the replay is
 // that of the recording. The error wraps ErrTruncated or ErrCorrupt if the file
-// is not whole; all events before were given out. Where reading blocks it is
+// is not whole, and ErrVersion if an event has a field that is not known; all
+// events before were given out. Where reading blocks it is
 // not ctx that ends Run, but closing what is read.
 func (r *Reader) Run(ctx context.Context, out pipeline.Output) error {
 	for !r.ended {
@@ -121,7 +122,10 @@ func (r *Reader) records(ctx context.Context, payload []byte, out pipeline.Outpu
 		if err := r.record(out); err != nil {
 			return err
 		}
-		if d.err != nil {
+		switch {
+		case d.err == errNewer:
+			return r.fail(fmt.Errorf("%w: %w: use that dropwatch (after %d events)", ErrVersion, d.err, r.events))
+		case d.err != nil:
 			return r.fail(fmt.Errorf("%w: %w", ErrCorrupt, d.err))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -149,8 +150,34 @@ func anyEvent(rnd *rand.Rand) event.Event {
 	if some() {
 		e.Cookie = data()
 	}
+	if some() {
+		e.Netns = event.Netns{Inode: u32(), Name: text()}
+	}
+	if some() {
+		e.Owner = anyOwner(rnd, u32, u64, text)
+	}
 	for range rnd.IntN(6) {
 		e.Stack = append(e.Stack, frame())
 	}
 	return e
+}
+
+func anyOwner(rnd *rand.Rand, u32 func() uint32, u64 func() uint64, text func() string) event.Owner {
+	some := func() bool { return rnd.IntN(2) == 0 }
+	sure := func() event.Confidence { return event.Confidence(rnd.IntN(int(event.Certain) + 1)) }
+	addr := func() netip.AddrPort {
+		a := []netip.Addr{{}, netip.IPv4Unspecified(), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}[rnd.IntN(4)]
+		return netip.AddrPortFrom(a, uint16(u32()))
+	}
+	o := event.Owner{
+		Process: event.Process{PID: u32(), Comm: text(), Confidence: sure()}, Cgroup: event.Cgroup{ID: u64(), Path: text()}, Unit: text(),
+		Container: event.Container{ID: text(), Runtime: text(), Name: text()}, Pod: event.Pod{UID: text(), Namespace: text(), Name: text()},
+	}
+	if some() {
+		o.Socket = &event.Socket{
+			Cookie: u64(), Inode: u64(), Family: uint16(u32()), Protocol: uint16(u32()), State: event.SocketState(u32()),
+			Local: addr(), Remote: addr(), Receiver: some(), Confidence: sure(),
+		}
+	}
+	return o
 }

@@ -13,20 +13,21 @@ import (
 	"dropwatch/internal/session"
 )
 
-// TestVersion1 reads a file that the first version wrote, as every later one
-// must.
+// TestVersion1 reads files that earlier ones wrote, as every later one must.
 func TestVersion1(t *testing.T) {
-	const dir = "../../testdata/session-files/"
-	file, err := os.ReadFile(dir + "v1.session")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := os.ReadFile(dir + "v1.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := describe(t, file); got != string(want) {
-		t.Errorf("got\n%swant\n%s", got, want)
+	for _, name := range []string{"v1", "v1-owner"} {
+		path := "../../testdata/session-files/" + name
+		file, err := os.ReadFile(path + ".session")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(path + ".txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := describe(t, file); got != string(want) {
+			t.Errorf("%s: got\n%swant\n%s", name, got, want)
+		}
 	}
 }
 
