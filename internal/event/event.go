@@ -77,6 +77,13 @@ type Event struct {
 	Raw []byte
 }
 
+// Further says that the drops are of a kind that is known, and were counted beside
+// those of it that are Single. A summary is no such count: it has only a place, and
+// all of its drops.
+func (e *Event) Further() bool {
+	return e.Kind == Drop && !e.Single && (e.Reason != "" || e.Packet.HasProto || e.Port.IfIndex != 0 || e.Netns.Inode != 0)
+}
+
 // Clone gives a copy that is the caller's, without Raw, which is the message's.
 func (e *Event) Clone() Event {
 	c := *e

@@ -1,11 +1,22 @@
 package event
 
-import "net/netip"
+import (
+	"net/netip"
+	"strconv"
+)
 
 // A Netns is a network namespace.
 type Netns struct {
 	Inode uint32 // of its file, as in /proc/PID/ns/net; 0 if not known
 	Name  string // empty if it has none that is known
+}
+
+// AppendTo appends the name for a person, escaped, or else the inode.
+func (n *Netns) AppendTo(b []byte) []byte {
+	if n.Name != "" {
+		return append(b, Escape(n.Name)...)
+	}
+	return strconv.AppendUint(b, uint64(n.Inode), 10)
 }
 
 // Owner says whose a dropped packet was, as far as it is known. That is not
@@ -17,6 +28,73 @@ type Owner struct {
 	Unit      string  // of systemd, as sshd.service; empty if not known
 	Container Container
 	Pod       Pod
+}
+
+// AppendTo appends for a person, escaped, whose the packet was: "to nginx/812 in
+// web", its process, or else its unit, and its pod or container. One that was sent
+// is "from nginx/812", and "of" it if that is not known; a ? follows what is not
+// certain. Where nothing of this is known, nothing is appended.
+func (o *Owner) AppendTo(b []byte) []byte {
+	start := len(b)
+	b = append(b, o.relation()...)
+	before := len(b)
+	b = o.appendHolder(b)
+	holder := len(b)
+	if holder > before {
+		b = append(b, " in "...)
+	}
+	in := len(b)
+	switch b = o.appendBox(b); {
+	case len(b) > in:
+		return b
+	case holder > before:
+		return b[:holder]
+	}
+	return b[:start]
+}
+
+// relation is that of the packet to its owner, which only a socket tells.
+func (o *Owner) relation() string {
+	switch {
+	case o.Socket == nil || o.Socket.Family == 0:
+		return "of "
+	case o.Socket.Receiver:
+		return "to "
+	}
+	return "from "
+}
+
+// appendHolder appends who has the socket.
+func (o *Owner) appendHolder(b []byte) []byte {
+	switch {
+	case o.Process.PID != 0:
+		return o.Process.AppendTo(b)
+	case o.Unit == "":
+		return b
+	}
+	b = append(b, Escape(o.Unit)...)
+	if o.Socket == nil || o.Socket.Confidence != Certain {
+		b = append(b, '?')
+	}
+	return b
+}
+
+// shortID is how much of a container's ID stands for it, as its runtime shows it.
+const shortID = 12
+
+// appendBox appends what the holder is in.
+func (o *Owner) appendBox(b []byte) []byte {
+	switch p, c := &o.Pod, &o.Container; {
+	case p.Name != "" && p.Namespace != "":
+		b = append(append(b, Escape(p.Namespace)...), '/')
+		return append(b, Escape(p.Name)...)
+	case p.Name != "":
+		return append(b, Escape(p.Name)...)
+	case c.Name != "":
+		return append(b, Escape(c.Name)...)
+	default:
+		return append(b, Escape(c.ID[:min(len(c.ID), shortID)])...)
+	}
 }
 
 // Confidence says how far a statement can be relied on.
@@ -44,6 +122,20 @@ type Process struct {
 	PID        uint32 // 0 if not known
 	Comm       string // name of its main thread; empty if not known
 	Confidence Confidence
+}
+
+// AppendTo appends the process for a person, escaped: "nginx/812", with ? for a
+// name that is not known, and with ? behind it unless it is certain.
+func (p *Process) AppendTo(b []byte) []byte {
+	if p.Comm == "" {
+		b = append(b, '?')
+	}
+	b = append(append(b, Escape(p.Comm)...), '/')
+	b = strconv.AppendUint(b, uint64(p.PID), 10)
+	if p.Confidence != Certain {
+		b = append(b, '?')
+	}
+	return b
 }
 
 // A Container is one of a container runtime.
