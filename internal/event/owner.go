@@ -35,22 +35,22 @@ type Owner struct {
 // is "from nginx/812", and "of" it if that is not known; a ? follows what is not
 // certain. Where nothing of this is known, nothing is appended.
 func (o *Owner) AppendTo(b []byte) []byte {
-	start := len(b)
-	b = append(b, o.relation()...)
-	before := len(b)
-	b = o.appendHolder(b)
-	holder := len(b)
-	if holder > before {
-		b = append(b, " in "...)
+	before := o.relation()
+	switch {
+	case o.Process.PID != 0:
+		b, before = o.Process.AppendTo(append(b, before...)), " in "
+	case o.Unit != "":
+		b, before = o.appendUnit(append(b, before...)), " in "
 	}
-	in := len(b)
-	switch b = o.appendBox(b); {
-	case len(b) > in:
+	space, name := o.box()
+	if name == "" {
 		return b
-	case holder > before:
-		return b[:holder]
 	}
-	return b[:start]
+	b = append(b, before...)
+	if space != "" {
+		b = append(append(b, Escape(space)...), '/')
+	}
+	return append(b, Escape(name)...)
 }
 
 // relation is that of the packet to its owner, which only a socket tells.
@@ -64,14 +64,7 @@ func (o *Owner) relation() string {
 	return "from "
 }
 
-// appendHolder appends who has the socket.
-func (o *Owner) appendHolder(b []byte) []byte {
-	switch {
-	case o.Process.PID != 0:
-		return o.Process.AppendTo(b)
-	case o.Unit == "":
-		return b
-	}
+func (o *Owner) appendUnit(b []byte) []byte {
 	b = append(b, Escape(o.Unit)...)
 	if o.Socket == nil || o.Socket.Confidence != Certain {
 		b = append(b, '?')
@@ -82,18 +75,15 @@ func (o *Owner) appendHolder(b []byte) []byte {
 // shortID is how much of a container's ID stands for it, as its runtime shows it.
 const shortID = 12
 
-// appendBox appends what the holder is in.
-func (o *Owner) appendBox(b []byte) []byte {
+// box names the pod, with its namespace, or the container.
+func (o *Owner) box() (space, name string) {
 	switch p, c := &o.Pod, &o.Container; {
-	case p.Name != "" && p.Namespace != "":
-		b = append(append(b, Escape(p.Namespace)...), '/')
-		return append(b, Escape(p.Name)...)
 	case p.Name != "":
-		return append(b, Escape(p.Name)...)
+		return p.Namespace, p.Name
 	case c.Name != "":
-		return append(b, Escape(c.Name)...)
+		return "", c.Name
 	default:
-		return append(b, Escape(c.ID[:min(len(c.ID), shortID)])...)
+		return "", c.ID[:min(len(c.ID), shortID)]
 	}
 }
 
