@@ -17,7 +17,10 @@ func drops() map[string]event.Event {
 	tunnel := udp()
 	tunnel.Packet.Flow.Tunnel = event.Tunnel{Kind: event.VXLAN, ID: 42, HasID: true}
 	tunnel.Packet.Flow.Inner = ip6(event.UDP, 17, ports)
-	return map[string]event.Event{"packet": udp(), "trace": trace, "tunnel": tunnel}
+	owned := udp()
+	owned.Owner, owned.Netns = nginx(), event.Netns{Inode: 7, Name: "blue"}
+	owned.Owner.Pod = event.Pod{Namespace: "shop", Name: "web-0"}
+	return map[string]event.Event{"packet": udp(), "trace": trace, "tunnel": tunnel, "owned": owned}
 }
 
 func BenchmarkWrite(b *testing.B) {

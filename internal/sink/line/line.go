@@ -1,7 +1,8 @@
 // Package line writes a line for each drop, for a person: when, where, why, by
-// which interface, which packet.
+// which interface, which packet, whose.
 //
 //	03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.1:9 udp len 50
+//	03:42:35.712203 tcp_v4_rcv+0x9a2             TCP_OVERWINDOW eth0  192.0.2.7:50000 > 192.0.2.1:80 tcp [.] len 54 to nginx/812
 package line
 
 import (
@@ -22,7 +23,11 @@ type Options struct {
 	Color bool // with the colours of an ANSI terminal
 	Stack bool // the calls that led to the drop
 	Hex   bool // the bytes of the packet
-	Task  bool // the task of every drop, not only of those without bytes
+	Task  bool // the task of every drop, not only of those without bytes and owner
+
+	// Netns is the inode of the network namespace that goes without saying, the
+	// own one. 0: it is not known, and those without a name are not shown.
+	Netns uint32
 }
 
 // A Sink writes events to a Writer, when it is flushed or enough is there.
@@ -159,12 +164,9 @@ func space(b []byte, start int) []byte {
 	return append(b, ' ')
 }
 
-// appendRest appends what few drops have.
+// appendRest appends what few drops have, and last whose it was.
 func (s *Sink) appendRest(b []byte, e *event.Event) []byte {
-	if e.Count > 1 {
-		b = strconv.AppendUint(append(b, 'x'), e.Count, 10)
-		b = append(b, ' ')
-	}
+	b = appendCount(b, e)
 	if e.Origin == event.Hardware {
 		b = append(b, "[hw] "...)
 	}
@@ -172,11 +174,45 @@ func (s *Sink) appendRest(b []byte, e *event.Event) []byte {
 		b = append(b, "cookie "...)
 		b = append(hex.AppendEncode(b, e.Cookie), ' ')
 	}
-	if e.Task.Known && (s.opts.Task || !e.Packet.HasData) {
-		b = appendTask(b, &e.Task)
-	}
+	b = s.appendNetns(b, &e.Netns)
+	b = s.appendOwner(b, e)
 	if e.Unseen {
 		b = append(b, "[not in packet mode] "...)
+	}
+	return b
+}
+
+// appendCount appends how many drops there were: "x17", or of those beside others
+// that had lines of their own "x9900 more".
+func appendCount(b []byte, e *event.Event) []byte {
+	further := e.Further()
+	if e.Count == 1 && !further {
+		return b
+	}
+	b = strconv.AppendUint(append(b, 'x'), e.Count, 10)
+	if further {
+		b = append(b, " more"...)
+	}
+	return append(b, ' ')
+}
+
+func (s *Sink) appendNetns(b []byte, n *event.Netns) []byte {
+	own := s.opts.Netns
+	if n.Inode == 0 || n.Inode == own || n.Name == "" && own == 0 {
+		return b
+	}
+	return append(n.AppendTo(append(b, "netns "...)), ' ')
+}
+
+// appendOwner appends whose the packet was, or, where that is not known, the task
+// of a drop without bytes.
+func (s *Sink) appendOwner(b []byte, e *event.Event) []byte {
+	start := len(b)
+	b = e.Owner.AppendTo(b)
+	known := len(b) > start
+	b = space(b, start)
+	if e.Task.Known && (s.opts.Task || !known && !e.Packet.HasData) {
+		b = appendTask(b, &e.Task)
 	}
 	return b
 }

@@ -47,6 +47,14 @@ func with(change func(*event.Event)) event.Event {
 	return e
 }
 
+// nginx gives the owner of a socket that was to receive the packet.
+func nginx() event.Owner {
+	return event.Owner{
+		Socket:  &event.Socket{Family: 2, Receiver: true, Confidence: event.Certain},
+		Process: event.Process{PID: 812, Comm: "nginx", Confidence: event.Certain},
+	}
+}
+
 func loss(p event.Place, n uint64) event.Event {
 	return event.Event{Kind: event.Loss, Time: at, Place: p, Count: n}
 }
@@ -81,6 +89,51 @@ func TestWrite(t *testing.T) {
 		"of a summary, counted by a device": {
 			event.Event{Count: 1, Time: at, Where: event.Where{HasPC: true}},
 			"03:42:35.698459 (a device's own count)       -              -\n",
+		},
+		"of a kind that was counted": {
+			with(func(e *event.Event) {
+				e.Packet, e.Count, e.Single = event.Packet{Proto: 0x800, HasProto: true}, 9900, false
+			}),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    ipv4 x9900 more\n",
+		},
+		"one more of a kind": {
+			with(func(e *event.Event) {
+				e.Packet, e.Count, e.Single, e.Owner = event.Packet{}, 1, false, nginx()
+			}),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    x1 more to nginx/812\n",
+		},
+		"counted without a kind": {
+			event.Event{Count: 3, Time: at},
+			"03:42:35.698459 -                            -              -     x3\n",
+		},
+		"of a process": {
+			with(func(e *event.Event) { e.Owner = nginx() }),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 to nginx/812\n",
+		},
+		"of what is likely a process in a container of a namespace": {
+			with(func(e *event.Event) {
+				e.Owner, e.Netns = nginx(), event.Netns{Inode: 7, Name: "blue"}
+				e.Owner.Process.Confidence, e.Owner.Container.Name = event.Likely, "web"
+			}),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 netns blue to nginx/812? in web\n",
+		},
+		"in a namespace without a name": {
+			with(func(e *event.Event) { e.Netns.Inode = 7 }),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
+		},
+		"without bytes, whose owner is known": {
+			with(func(e *event.Event) {
+				e.Packet, e.Owner, e.Unseen = event.Packet{Proto: 0x800, HasProto: true}, nginx(), true
+				e.Task = event.Task{Known: true, PID: 1, Comm: "ping"}
+			}),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    ipv4 to nginx/812 [not in packet mode]\n",
+		},
+		"without bytes, of which only the socket is known": {
+			with(func(e *event.Event) {
+				e.Packet, e.Owner.Socket = event.Packet{Proto: 0x800, HasProto: true}, new(event.Socket)
+				e.Task = event.Task{Known: true, PID: 1, Comm: "ping"}
+			}),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    ipv4 cpu 0 ping/1\n",
 		},
 		"with an interface that has no name": {
 			with(func(e *event.Event) { e.Port = event.Port{IfIndex: 12} }),
@@ -129,6 +182,13 @@ func TestWrite(t *testing.T) {
 				e.Packet.HasData, e.Task = false, event.Task{Known: true, PID: 1, Comm: "c\n"}
 			}),
 			`03:42:35.698459 a\x1b[2J+0x1 [m\xc2\x9b]     R\xe2\x80\xae  日\x07 127.0.0.1:40449 > 127.0.0.2:9 udp len 50 cpu 0 c\x0a/1` + "\n",
+		},
+		"of owners that would obey": {
+			with(func(e *event.Event) {
+				e.Owner, e.Netns = nginx(), event.Netns{Inode: 7, Name: "\x1b]"}
+				e.Owner.Process.Comm, e.Owner.Container.Name = "\x1b[2J", "\a"
+			}),
+			`03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 netns \x1b] to \x1b[2J/812 in \x07` + "\n",
 		},
 		"lost":                {loss(event.AtSocket, 3938), "03:42:35.698459 lost 3938 drops at our socket\n"},
 		"lost one":            {loss(event.InRing, 1), "03:42:35.698459 lost 1 drop in the kernel's trace ring\n"},
@@ -191,6 +251,32 @@ func TestOptions(t *testing.T) {
 				t.Errorf("got\n%swant\n%s", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestNetns(t *testing.T) {
+	const own, other = 4026531840, 4026532281
+	tests := []struct {
+		own  uint32
+		of   event.Netns
+		want string
+	}{
+		{0, event.Netns{}, ""},
+		{0, event.Netns{Inode: other}, ""},
+		{0, event.Netns{Inode: other, Name: "blue"}, " netns blue"},
+		{own, event.Netns{Inode: own}, ""},
+		{own, event.Netns{Inode: own, Name: "host"}, ""},
+		{own, event.Netns{Inode: other}, " netns 4026532281"},
+		{own, event.Netns{Inode: other, Name: "blue"}, " netns blue"},
+		{own, event.Netns{}, ""},
+	}
+	for _, tt := range tests {
+		e := udp()
+		e.Netns = tt.of
+		got := format(t, line.Options{Netns: tt.own}, e)
+		if _, rest, _ := strings.Cut(got, "len 50"); rest != tt.want+"\n" {
+			t.Errorf("%+v beside %d is %q, want %q", tt.of, tt.own, rest, tt.want)
+		}
 	}
 }
 
