@@ -1,0 +1,126 @@
+package top
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"dropwatch/internal/live"
+)
+
+// A more is a text that is longer than the screen: about a row, or the help.
+type more struct {
+	group live.Group
+	names live.Names // of the row
+	text  []string
+	top   int // the first line on the screen
+	left  int // columns that are passed
+}
+
+// press scrolls, on a screen of that size.
+func (m *more) press(key string, width, room int) {
+	switch key {
+	case "up", "k":
+		m.top--
+	case "down", "j", "enter":
+		m.top++
+	case "pgup", "ctrl+b":
+		m.top -= room
+	case "pgdown", "ctrl+f":
+		m.top += room
+	case "home", "g":
+		m.top, m.left = 0, 0
+	case "end", "G":
+		m.top = len(m.text)
+	case "left":
+		m.left = max(0, m.left-width/2)
+	case "right", "l":
+		m.left += width / 2
+	}
+	m.top = max(0, min(m.top, len(m.text)-room))
+}
+
+// lines is the part of the text that is on the screen.
+func (m *more) lines(width, room int) []string {
+	m.top = max(0, min(m.top, len(m.text)-room))
+	var lines []string
+	for _, line := range m.text[m.top:min(len(m.text), m.top+room)] {
+		if m.left > 0 {
+			line = ansi.TruncateLeft(line, m.left, "")
+		}
+		lines = append(lines, cut(line, width))
+	}
+	return lines
+}
+
+// set tells about the row as it is now.
+func (m *more) set(v *screen, c *live.Counter) {
+	d := c.Detail(m.group, m.names)
+	m.text = nil
+	for k := range live.Key(live.Keys) {
+		if m.group.Has(k) {
+			m.add("%-10v %s", k, d.Names[k])
+		}
+	}
+	m.add("%-10s %d a second, %d in all", "drops", d.History.Rate(), d.Total)
+	m.add("%-10s %s", "minute", sparkline(&d.History, c.Elapsed(), live.Seconds))
+	m.explain(v, &d)
+	m.flows(&d)
+	m.packets(v, &d)
+	m.stack(&d)
+}
+
+func (m *more) add(format string, args ...any) { m.text = append(m.text, fmt.Sprintf(format, args...)) }
+
+// begin begins a part of the text.
+func (m *more) begin(title string) { m.text = append(m.text, "", styled(bold, title)) }
+
+func (m *more) explain(v *screen, d *live.Detail) {
+	if v.sink.opts.Explain == nil || len(d.Last) == 0 {
+		return
+	}
+	text := strings.TrimRight(v.sink.opts.Explain(d.Last[0]), "\n")
+	if text == "" {
+		return
+	}
+	m.begin("why")
+	m.text = append(m.text, strings.Split(ansi.Wordwrap(text, max(v.width, leastName), ""), "\n")...)
+}
+
+func (m *more) flows(d *live.Detail) {
+	if d.Seen == 0 {
+		return
+	}
+	m.begin(fmt.Sprintf("flows of the %s whose packets were seen", plural(d.Seen, "drop")))
+	for _, f := range d.Flows {
+		m.add("%8d  %s", f.Drops, f.Name)
+	}
+	if d.Rest > 0 {
+		m.add("%8d  of flows that there was no room for", d.Rest)
+	}
+}
+
+func (m *more) packets(v *screen, d *live.Detail) {
+	m.begin("last packets, the latest first")
+	for _, e := range d.Last {
+		m.add("%s", v.sink.opts.Format(e))
+	}
+	if len(d.Last) == 0 {
+		m.add("none was seen: these drops were only counted")
+	}
+}
+
+// stack is the calls that led to the latest drop that has them.
+func (m *more) stack(d *live.Detail) {
+	for _, e := range d.Last {
+		if len(e.Stack) == 0 {
+			continue
+		}
+		m.begin("calls that led to the latest drop")
+		for i := range e.Stack {
+			m.text = append(m.text, "  "+string(e.Stack[i].AppendTo(nil)))
+		}
+		return
+	}
+}

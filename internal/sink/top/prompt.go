@@ -1,0 +1,85 @@
+package top
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"dropwatch/internal/event"
+)
+
+// A prompt is a line that is typed.
+type prompt struct {
+	label string
+	text  []rune
+	at    int // of text, where the cursor is
+	done  func(text string) error
+	err   error // what done said of it
+}
+
+// insert types text, without what no terminal shows.
+func (p *prompt) insert(text string) {
+	for _, r := range text {
+		if unicode.IsPrint(r) && r != utf8.RuneError {
+			p.text = append(p.text[:p.at], append([]rune{r}, p.text[p.at:]...)...)
+			p.at++
+		}
+	}
+}
+
+// press obeys a key of an editor.
+func (p *prompt) press(key string) {
+	switch key {
+	case "left", "ctrl+b":
+		p.at = max(0, p.at-1)
+	case "right", "ctrl+f":
+		p.at = min(len(p.text), p.at+1)
+	case "home", "ctrl+a":
+		p.at = 0
+	case "end", "ctrl+e":
+		p.at = len(p.text)
+	case "backspace", "ctrl+h":
+		p.remove(max(0, p.at-1), p.at)
+	case "delete", "ctrl+d":
+		p.remove(p.at, min(len(p.text), p.at+1))
+	case "ctrl+u":
+		p.remove(0, p.at)
+	case "ctrl+k":
+		p.remove(p.at, len(p.text))
+	case "ctrl+w":
+		p.remove(p.word(), p.at)
+	case "space":
+		p.insert(" ")
+	default:
+		if utf8.RuneCountInString(key) == 1 {
+			p.insert(key)
+		}
+	}
+}
+
+func (p *prompt) remove(from, to int) {
+	p.text = append(p.text[:from], p.text[to:]...)
+	p.at = from
+}
+
+// word is where the word before the cursor begins.
+func (p *prompt) word() int {
+	before := strings.TrimRight(string(p.text[:p.at]), " ")
+	return utf8.RuneCountInString(before[:strings.LastIndexByte(before, ' ')+1])
+}
+
+// lines is what was wrong with what was typed, if anything, and the line itself.
+func (p *prompt) lines() []string {
+	var lines []string
+	if p.err != nil {
+		for line := range strings.SplitSeq(p.err.Error(), "\n") {
+			lines = append(lines, event.Escape(line))
+		}
+	}
+	return append(lines, p.label+string(p.text))
+}
+
+// column is where the cursor is on the line.
+func (p *prompt) column() int { return ansi.StringWidth(p.label + string(p.text[:p.at])) }
