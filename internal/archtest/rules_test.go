@@ -15,6 +15,7 @@ var (
 	inner  = []string{"internal/event", "internal/packet", "kallsyms", "netlink"}
 	middle = append([]string{
 		"internal/knowledge", "internal/counters", "internal/doctor", "internal/retrans", "internal/pipeline", "internal/records", "internal/session",
+		"internal/live",
 	}, inner...)
 )
 
@@ -30,6 +31,7 @@ var rooms = []room{
 	{pkgs: "internal/knowledge", may: inner, reason: "a table needs no source and no sink", future: true},
 	{pkgs: "internal/counters", may: inner, reason: "it reads the host, not our events", future: true},
 	{pkgs: "internal/doctor", may: inner, reason: "it reads the host, not our events"},
+	{pkgs: "internal/live", may: inner, reason: "it counts for whoever looks on, and knows no screen"},
 	{pkgs: "internal/retrans", may: inner, reason: "live and recorded segments look alike to it", future: true},
 
 	{
@@ -76,6 +78,8 @@ var libraries = []library{
 		reason: "system calls are for those who speak to the kernel",
 	},
 	{imports: "golang.org/x/term", by: []string{"internal/term"}, reason: "there is one terminal"},
+	{imports: "charm.land/bubbletea/v2", by: []string{"internal/sink/top"}, reason: "2 MB of screen serve one view, and may be replaced"},
+	{imports: "github.com/charmbracelet/x/ansi", by: []string{"internal/sink/top"}, reason: "columns are measured as the screen does"},
 	{imports: "net/http", by: []string{"internal/sink/*"}, reason: "only a sink talks to the network", future: true},
 
 	{imports: "github.com/creack/pty", tests: true, reason: "a terminal for tests"},
