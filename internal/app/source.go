@@ -231,7 +231,7 @@ func (a *App) openTrace(_ context.Context, d demand) (*supply, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Filter = d.filter.Kernel(reasons)
+		o.Filter = trace.Expression(d.filter.Kernel(filter.Resolver{Reason: reasons}))
 	}
 	t, err := a.trace(o)
 	if err != nil {

@@ -14,7 +14,7 @@ type room struct {
 var (
 	inner  = []string{"internal/event", "internal/packet", "kallsyms", "netlink"}
 	middle = append([]string{
-		"internal/knowledge", "internal/counters", "internal/doctor", "internal/retrans", "internal/pipeline", "internal/records", "internal/session",
+		"internal/condition", "internal/knowledge", "internal/counters", "internal/doctor", "internal/retrans", "internal/pipeline", "internal/records", "internal/session",
 		"internal/live",
 	}, inner...)
 )
@@ -23,6 +23,7 @@ var (
 var rooms = []room{
 	{pkgs: "internal/event", reason: "the vocabulary is everybody's, so it is nobody's customer"},
 	{pkgs: "internal/packet", may: []string{"internal/event"}, reason: "decoding of bytes makes a Flow and asks nobody"},
+	{pkgs: "internal/condition", reason: "what a filter asks and a source tests is neither's"},
 	{pkgs: "internal/records", reason: "it writes bytes, not our events"},
 	{pkgs: "kallsyms", reason: "it is public, and useful without dropwatch"},
 	{pkgs: "netlink", reason: "it is public, and useful without dropwatch"},

@@ -39,7 +39,8 @@ type Options struct {
 	RingSize int
 
 	// Filter is an expression over the event's fields for the kernel, as in
-	// "reason == 3 && protocol == 2048" (Documentation/trace/events.rst).
+	// "reason == 3 && protocol == 2048" (Documentation/trace/events.rst), such
+	// as [Expression] gives.
 	// What it rejects is counted by a second event.
 	Filter string
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/pipeline"
 )
 
@@ -20,7 +21,9 @@ type Source struct{}
 func Open(Options) (*Source, error) { return nil, errElsewhere }
 
 // Reasons fails: here is no such event.
-func Reasons() (func(name string) (number uint64, ok bool), error) { return nil, errElsewhere }
+func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
+	return nil, errElsewhere
+}
 
 // ReasonNames fails, too.
 func ReasonNames() ([]string, error) { return nil, errElsewhere }

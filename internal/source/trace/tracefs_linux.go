@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/condition"
 )
 
 // tracing is where tracefs belongs, and mounts are where it is found.
@@ -22,21 +24,18 @@ var mounts = []string{tracing, "/sys/kernel/debug/tracing"}
 const formatFile = "events/skb/kfree_skb/format"
 
 // Reasons gives a look-up of the numbers by which [Options.Filter] knows this
-// kernel's reasons. It knows none before Linux 5.17, and none of a subsystem.
-// The errors are those of [Open].
-func Reasons() (func(name string) (number uint64, ok bool), error) {
+// kernel's reasons. It gives none before Linux 5.17, and none of a subsystem,
+// whose reasons have no names here. The errors are those of [Open].
+func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
 	f, err := readFormat()
 	if err != nil {
 		return nil, err
 	}
-	numbers := make(map[string]uint64)
+	numbers := make(map[string][]condition.Span)
 	for n, name := range f.symbols["reason"] {
-		numbers[name] = n
+		numbers[name] = append(numbers[name], condition.Span{Lo: n, Hi: n})
 	}
-	return func(name string) (uint64, bool) {
-		n, ok := numbers[name]
-		return n, ok
-	}, nil
+	return func(name string) ([]condition.Span, bool) { return numbers[name], true }, nil
 }
 
 // ReasonNames gives the names that [Reasons] knows, sorted.

@@ -16,7 +16,6 @@ type field struct {
 	help     string
 	given    Given  // any of these gives it; 0: every source does
 	headers  bool   // the packet in a tunnel, and one that is quoted, have it too
-	kernel   string // its name in the trace event skb:kfree_skb, which may tell
 	byNumber string // the field that a number is compared with
 	kind     kind
 }
@@ -71,7 +70,7 @@ func ofHeaders(groups ...[]field) []field {
 const kernelOrPacket = Protocol | Packet
 
 var dropFields = []field{
-	{name: "reason", help: "why the kernel says that it dropped it, in any case", given: Reason, kernel: "reason",
+	{name: "reason", help: "why the kernel says that it dropped it, in any case", given: Reason,
 		kind: label{get: reason, what: "a name such as NO_SOCKET", normal: reasonName, anyCase: true}},
 	{name: "point", help: "where: function, function+0x1a2, or hardware trap", kind: point{}},
 	{name: "symbol", aliases: []string{"function"}, help: "the function that dropped it",
@@ -88,7 +87,7 @@ var dropFields = []field{
 		kind: label{get: group, what: "a group such as l3_drops"}},
 	{name: "origin", help: "who dropped it: the kernel or a device", kind: enum(origin, origins)},
 	{name: "proto", aliases: []string{"protocol", "eth.proto"}, help: "ethertype: the kernel's, or else that of the headers",
-		given: kernelOrPacket, kernel: "protocol", kind: ofType(one(ethertype))},
+		given: kernelOrPacket, kind: ofType(one(ethertype))},
 	{name: "len", aliases: []string{"length"}, help: "bytes of the packet, as far as known",
 		given: Length | Packet, kind: upTo32(one(length))},
 	{name: "iface", aliases: []string{"ifname", "interface"}, help: "interface that it came in by, or its index",
@@ -155,7 +154,7 @@ var linkFields = []field{
 	{name: "vlan.tpid", help: "ethertype of the outer tag", kind: ofType(outerTPID)},
 	{name: "vlan.priority", help: "of the outer tag", kind: integer{get: outerPriority, max: 7}},
 	{name: "vlan.dei", help: "the outer tag allows dropping", kind: dropEligible},
-	{name: "arp", help: "ARP", given: kernelOrPacket, kernel: "protocol", kind: carried{proto: 0x0806, layer: event.ARP}},
+	{name: "arp", help: "ARP", given: kernelOrPacket, kind: carried{proto: 0x0806, layer: event.ARP}},
 	{name: "arp.op", aliases: []string{"arp.opcode"}, help: "operation",
 		kind: integer{get: arpOp, max: math.MaxUint16, known: arpOps}},
 	{name: "arp.src", aliases: []string{"arp.src.proto_ipv4"}, help: "IPv4 address of the sender",
@@ -181,7 +180,7 @@ var networkFields = []field{
 }
 
 var ipFields = []field{
-	{name: "ip", aliases: []string{"ipv4"}, help: "IPv4", given: kernelOrPacket, kernel: "protocol",
+	{name: "ip", aliases: []string{"ipv4"}, help: "IPv4", given: kernelOrPacket,
 		kind: carried{proto: 0x0800, layer: event.IPv4}},
 	{name: "ip.src", help: "IPv4 source", kind: address{of(event.IPv4, srcAddr)}},
 	{name: "ip.dst", help: "IPv4 destination", kind: address{of(event.IPv4, dstAddr)}},
@@ -200,7 +199,7 @@ var ipFields = []field{
 }
 
 var ipv6Fields = []field{
-	{name: "ip6", aliases: []string{"ipv6"}, help: "IPv6", given: kernelOrPacket, kernel: "protocol",
+	{name: "ip6", aliases: []string{"ipv6"}, help: "IPv6", given: kernelOrPacket,
 		kind: carried{proto: 0x86dd, layer: event.IPv6}},
 	{name: "ipv6.src", help: "IPv6 source", kind: address{of(event.IPv6, srcAddr)}},
 	{name: "ipv6.dst", help: "IPv6 destination", kind: address{of(event.IPv6, dstAddr)}},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
 	"dropwatch/internal/packet"
 	"dropwatch/internal/stage/filter"
@@ -300,7 +301,7 @@ func TestString(t *testing.T) {
 func TestEverything(t *testing.T) {
 	e := full()
 	var f *filter.Filter
-	if !f.Match(&e) || !f.Stage()(&e) || f.String() != "" || f.Kernel(nil) != "" || f.NeedsPacket() != nil || !f.CanMatch(^filter.Given(0)) {
+	if !f.Match(&e) || !f.Stage()(&e) || f.String() != "" || f.Kernel(filter.Resolver{}) != condition.True || f.NeedsPacket() != nil || !f.CanMatch(^filter.Given(0)) {
 		t.Error("a nil filter is not everything")
 	}
 	if filter.And(nil, nil) != nil {

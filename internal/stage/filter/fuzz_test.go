@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/source/trace"
 	"dropwatch/internal/stage/filter"
 )
 
@@ -74,6 +75,6 @@ func FuzzParse(f *testing.F) {
 		if again.String() != parsed.String() || !sameAs(parsed, again, drops) {
 			t.Fatalf("%s is not the same as %s", again, parsed)
 		}
-		evaluate(t, parsed.Kernel(known), map[string]uint64{"reason": 3, "protocol": 0x0800})
+		evaluate(t, trace.Expression(parsed.Kernel(ofKernel)), map[string]uint64{"reason": 3, "protocol": 0x0800})
 	})
 }

@@ -1,187 +1,277 @@
 package filter
 
 import (
-	"cmp"
-	"fmt"
-	"math"
 	"slices"
 	"strings"
+
+	"dropwatch/internal/condition"
+	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
 )
 
-// Kernel gives a necessary condition for a drop to be wanted, for the kernel to
-// test on the fields reason and protocol of its trace event skb:kfree_skb, in
-// the language of Documentation/trace/events.rst. It is empty if there is none.
-// The function gives the number of a reason by the name that Event.Reason has;
-// a name without a number is of no reason that this kernel gives.
-func (f *Filter) Kernel(reason func(name string) (number uint64, ok bool)) string {
+// A Lookup gives the numbers that a name stands for on this host: none if it
+// stands for nothing. It is not ok if that cannot be told.
+type Lookup = func(name string) (numbers []condition.Span, ok bool)
+
+// A Resolver knows names. Of what it has no Lookup for nothing can be told.
+type Resolver struct {
+	Reason   Lookup // by the name that Event.Reason has
+	Function Lookup // the addresses that may be in a function, now or later
+	Netns    Lookup // the inodes that may have the name, now or later
+}
+
+// Kernel gives what the kernel's side can test: where it is true f wants the
+// drop, and where it is false f does not.
+func (f *Filter) Kernel(r Resolver) condition.Node {
 	if f == nil {
-		return ""
+		return condition.True
 	}
-	if c := f.root.kernel(true, reason); len(c) < maxCondition {
-		return string(c)
-	}
-	return ""
+	return f.root.condition(&r)
 }
 
-// maxCondition is what PERF_EVENT_IOC_SET_FILTER takes, a page with a NUL.
-const maxCondition = 4096
+// A Split is a Filter in two parts, for a source whose kernel's side counts most
+// drops by what kind they are and sends us only some of them whole.
+type Split struct {
+	// Kernel is for the kernel's side to reject drops where it is false, to
+	// count or send them where it is true, and where it is unknown to send
+	// them whole. It is nil if there is nothing to test at all.
+	Kernel condition.Node
 
-// A numbers gives the number of a reason.
-type numbers = func(name string) (uint64, bool)
+	// Rest is for us to test on the kinds of drops that were counted.
+	Rest *Filter
 
-// A condition is an expression for the kernel.
-type condition string
-
-const (
-	always condition = ""
-	never  condition = "protocol == 0 && protocol == 1"
-)
-
-// joinConditions joins by and, or by or.
-func joinConditions(or bool, all []condition) condition {
-	operator, other := " && ", " || "
-	neutral, decisive := always, never
-	if or {
-		operator, other, neutral, decisive = other, operator, never, always
-	}
-	var parts []string
-	for _, c := range all {
-		switch {
-		case c == decisive:
-			return decisive
-		case c != neutral && !slices.Contains(parts, string(c)):
-			parts = append(parts, string(c))
-		}
-	}
-	switch len(parts) {
-	case 0:
-		return neutral
-	case 1:
-		return condition(parts[0])
-	}
-	for i, part := range parts {
-		if strings.Contains(part, other) {
-			parts[i] = "(" + part + ")"
-		}
-	}
-	return condition(strings.Join(parts, operator))
+	// Whole are the fields that only the whole of a drop can tell, if any: it
+	// is sent if it comes to them.
+	Whole []string
 }
 
-func (l *list) kernel(want bool, reason numbers) condition {
-	all := make([]condition, len(l.nodes))
+// Split splits f where a kind says what is in kind. Fields that headers give, too,
+// such as proto, are nevertheless not those of the kind.
+func (f *Filter) Split(r Resolver, kind Given) Split {
+	if f == nil {
+		return Split{}
+	}
+	var rest []node
+	s := Split{Kernel: condition.True}
+	for _, n := range conjuncts(f.root) {
+		c := n.condition(&r)
+		if isOf(n, kind) {
+			c, rest = condition.May(c), append(rest, n)
+		}
+		s.Kernel = condition.And(s.Kernel, c)
+		s.addWhole(n, c, &r)
+	}
+	if len(rest) > 0 {
+		s.Rest = &Filter{newList(false, rest)}
+	}
+	if s.Kernel.Size() > condition.MaxSize {
+		s.Kernel, s.Whole = condition.Unknown, f.Needs(^Given(0))
+	}
+	return s
+}
+
+// addWhole enters the fields that make a condition unknown.
+func (s *Split) addWhole(n node, c condition.Node, r *Resolver) {
+	if condition.Certain(c) {
+		return
+	}
+	n.each(func(l *leaf) {
+		if name := l.name(); !condition.Certain(l.condition(r)) && !slices.Contains(s.Whole, name) {
+			s.Whole = append(s.Whole, name)
+		}
+	})
+}
+
+// StageOf rejects the drops that are not wanted, of those that s.Kernel has
+// passed. Events that are not Single are of drops that were counted.
+func (f *Filter) StageOf(s Split) pipeline.Stage {
+	return func(e *event.Event) bool {
+		if e.Single {
+			return f.Match(e)
+		}
+		return s.Rest.Match(e)
+	}
+}
+
+// conjuncts are the nodes that all have to match for n to match.
+func conjuncts(n node) (all []node) {
+	switch n := n.(type) {
+	case *list:
+		if n.or {
+			break
+		}
+		for _, part := range n.nodes {
+			all = append(all, conjuncts(part)...)
+		}
+		return all
+	case *negation:
+		l, ok := n.node.(*list)
+		if !ok || !l.or {
+			break
+		}
+		for _, part := range l.nodes {
+			all = append(all, conjuncts(&negation{part})...)
+		}
+		return all
+	}
+	return []node{n}
+}
+
+// isOf says that a kind gives every field in n, and nothing else does.
+func isOf(n node, kind Given) bool {
+	all := true
+	n.each(func(l *leaf) { all = all && l.given()&^kind == 0 })
+	return all
+}
+
+func (l *list) condition(r *Resolver) condition.Node {
+	all := make([]condition.Node, len(l.nodes))
 	for i, n := range l.nodes {
-		all[i] = n.kernel(want, reason)
+		all[i] = n.condition(r)
 	}
-	return joinConditions(l.or == want, all)
+	if l.or {
+		return condition.Or(all...)
+	}
+	return condition.And(all...)
 }
 
-func (n *negation) kernel(want bool, reason numbers) condition { return n.node.kernel(!want, reason) }
+func (n *negation) condition(r *Resolver) condition.Node { return condition.Not(n.node.condition(r)) }
 
-func (l *leaf) kernel(want bool, reason numbers) condition {
+// layers are what a packet must have for it to have the fields that begin with
+// their names.
+var layers = map[string]condition.Node{
+	"ip": having(condition.Network, 0x0800), "ipv6": having(condition.Network, 0x86dd), "arp": having(condition.Network, 0x0806),
+	"tcp": having(condition.Transport, 6), "udp": having(condition.Transport, 17), "sctp": having(condition.Transport, 132),
+	"icmp": having(condition.Transport, 1), "icmpv6": having(condition.Transport, 58),
+	"gre": having(condition.Transport, 47), "esp": having(condition.Transport, 50), "ipip": having(condition.Transport, 4, 41),
+}
+
+func having(f condition.Field, all ...uint64) condition.Node {
+	t := condition.Test{Field: f}
+	for _, n := range all {
+		t.Spans = append(t.Spans, condition.Span{Lo: n, Hi: n})
+	}
+	return condition.NewTest(t)
+}
+
+// A known is what the kernel's side knows of a field: the values of several have
+// to be looked at, if it is either of them.
+type known struct {
+	fields []condition.Field
+	vague  bool // only that a drop may match, by a name that is ours
+}
+
+// knowns are those fields of which the kernel's side knows something.
+var knowns = func() map[string]known {
+	all := map[string]known{
+		"reason": by(condition.Reason), "pc": by(condition.PC), "netns.inode": by(condition.Netns),
+		"point":  {fields: []condition.Field{condition.PC}, vague: true},
+		"symbol": {fields: []condition.Field{condition.PC}, vague: true},
+		"netns":  {fields: []condition.Field{condition.Netns}, vague: true},
+		"iface":  by(condition.IfName), "ifindex": by(condition.IfIndex), "len": by(condition.Length),
+		"proto": by(condition.Protocol), "arp": by(condition.Protocol), "ip": by(condition.Protocol), "ip6": by(condition.Protocol),
+		"ip.proto": by(condition.Transport), "ipv6.proto": by(condition.Transport),
+		"host": by(condition.Src, condition.Dst),
+	}
+	for _, prefix := range []string{"", "ip.", "ipv6.", "arp."} {
+		all[prefix+"src"], all[prefix+"dst"] = by(condition.Src), by(condition.Dst)
+		all[prefix+"addr"] = by(condition.Src, condition.Dst)
+	}
+	for _, prefix := range []string{"", "tcp.", "udp.", "sctp."} {
+		all[prefix+"srcport"], all[prefix+"dstport"] = by(condition.SrcPort), by(condition.DstPort)
+		all[prefix+"port"] = by(condition.SrcPort, condition.DstPort)
+	}
+	return all
+}()
+
+func by(fields ...condition.Field) known { return known{fields: fields} }
+
+func (l *leaf) condition(r *Resolver) condition.Node {
+	if l.scope != outermost {
+		return condition.Unknown
+	}
+	k, isKnown := knowns[l.field.name]
+	first, _, dotted := strings.Cut(l.field.name, ".")
+	layer, isLayer := layers[first]
 	switch {
-	case l.scope != outermost || l.field.kernel == "":
-		return always
-	case l.field.kernel == "reason":
-		return l.kernelReason(want, reason)
-	case len(l.numbers) == 0: // the field is there
-		return always
+	case isKnown && isLayer && dotted:
+		return condition.And(layer, k.condition(l, r))
+	case isKnown:
+		return k.condition(l, r)
+	case isLayer && dotted:
+		return condition.And(layer, condition.Unknown)
+	case isLayer:
+		return layer
 	}
-	return l.kernelProtocol(want != l.op.negative())
+	return condition.Unknown
 }
 
-// kernelReason: of a drop without a reason the kernel tells nothing.
-func (l *leaf) kernelReason(want bool, reason numbers) condition {
-	found := want != l.op.negative()
-	if found && !want || l.op == exists {
-		return always
+// condition is as test has it.
+func (k *known) condition(l *leaf, r *Resolver) condition.Node {
+	var has, found condition.Node = condition.False, condition.False
+	for _, f := range k.fields {
+		has = condition.Or(has, condition.Has(f))
+		found = condition.Or(found, l.found(f, r))
 	}
-	var all []condition
-	for _, p := range l.patterns {
-		all = append(all, p.kernel(found, reason))
+	if k.vague {
+		has, found = condition.And(has, condition.Unknown), condition.And(found, condition.Unknown)
 	}
-	return joinConditions(found, all)
-}
-
-// isName says that a pattern of reasons is one of them, and no number.
-func (p *pattern) isName() bool { return !p.glob && p.re == nil && !strings.HasPrefix(p.text, "0x") }
-
-// kernel: a reason by number may have a name, and others are not known.
-func (p *pattern) kernel(found bool, reason numbers) condition {
-	if !p.isName() {
-		return always
-	}
-	n, ok := reason(p.text)
 	switch {
-	case !ok && found:
-		return never
-	case !ok:
-		return always
-	case found:
-		return condition(fmt.Sprintf("reason == %d", n))
+	case l.op == exists && len(l.numbers) == 0:
+		return has
+	case l.op.negative():
+		return condition.And(has, condition.Not(found))
 	}
-	return condition(fmt.Sprintf("reason != %d", n))
+	return found
 }
 
-// kernelProtocol allows what the kernel calls by another ethertype than the
-// headers do.
-func (l *leaf) kernelProtocol(found bool) condition {
-	set := l.numbers.upTo(math.MaxUint16)
-	if !found {
-		set = set.gaps(math.MaxUint16)
-	}
-	set = append(set, span{0, 0})
-	for _, t := range tags {
-		set = append(set, span{uint64(t), uint64(t)})
-	}
-	set = set.upTo(math.MaxUint16)
-	var all []condition
-	if last := set[len(set)-1]; set[0].lo == 0 && last.hi == math.MaxUint16 {
-		for _, s := range set.gaps(math.MaxUint16) {
-			all = append(all, s.condition("protocol != %d", "protocol < %d || protocol > %d"))
+// found is that a field has one of the leaf's values.
+func (l *leaf) found(f condition.Field, r *Resolver) condition.Node {
+	switch {
+	case len(l.patterns) > 0:
+		all := make([]condition.Node, len(l.patterns))
+		for i := range l.patterns {
+			all[i] = l.patterns[i].condition(f, r)
 		}
-		return joinConditions(false, all)
+		return condition.Or(all...)
+	case len(l.nets) > 0:
+		return condition.NewTest(condition.Test{Field: f, Nets: l.nets})
 	}
-	for _, s := range set {
-		all = append(all, s.condition("protocol == %d", "protocol >= %d && protocol <= %d"))
+	t := condition.Test{Field: f}
+	for _, s := range l.numbers {
+		t.Spans = append(t.Spans, condition.Span{Lo: s.lo, Hi: s.hi})
 	}
-	return joinConditions(true, all)
+	return condition.NewTest(t)
 }
 
-func (s span) condition(one, several string) condition {
-	if s.lo == s.hi {
-		return condition(fmt.Sprintf(one, s.lo))
+func (p *pattern) condition(f condition.Field, r *Resolver) condition.Node {
+	if f == condition.IfName {
+		return p.ofName()
 	}
-	return condition(fmt.Sprintf(several, s.lo, s.hi))
+	lookup := map[condition.Field]Lookup{condition.Reason: r.Reason, condition.PC: r.Function, condition.Netns: r.Netns}[f]
+	if lookup == nil || !p.isName() {
+		return condition.Unknown
+	}
+	numbers, ok := lookup(p.text)
+	if !ok {
+		return condition.Unknown
+	}
+	return condition.NewTest(condition.Test{Field: f, Spans: numbers})
 }
 
-// upTo gives the same numbers up to a limit, in order, and each once.
-func (s spans) upTo(limit uint64) (merged spans) {
-	sorted := slices.SortedFunc(slices.Values(s), func(a, b span) int { return cmp.Compare(a.lo, b.lo) })
-	for _, next := range sorted {
-		next.hi = min(next.hi, limit)
-		last := len(merged) - 1
-		switch {
-		case next.lo > next.hi:
-		case last >= 0 && next.lo <= merged[last].hi+1:
-			merged[last].hi = max(merged[last].hi, next.hi)
-		default:
-			merged = append(merged, next)
-		}
-	}
-	return merged
+// isName says that a pattern is a name, of a reason, and no number.
+func (p *pattern) isName() bool {
+	return !p.glob && !p.start && p.re == nil && !strings.HasPrefix(p.text, "0x")
 }
 
-// gaps gives the other numbers up to a limit. Those of s are in order.
-func (s spans) gaps(limit uint64) (others spans) {
-	from := uint64(0)
-	for _, span := range s {
-		if span.lo > from {
-			others = append(others, spans{{from, span.lo - 1}}...)
-		}
-		from = span.hi + 1
+// ofName is the condition of an interface's name.
+func (p *pattern) ofName() condition.Node {
+	n := condition.Name{Text: p.text}
+	if p.glob {
+		n.Text, n.Prefix = strings.CutSuffix(p.text, "*")
 	}
-	if from <= limit {
-		others = append(others, span{from, limit})
+	if p.re != nil || p.glob && (!n.Prefix || strings.Contains(n.Text, "*")) {
+		return condition.Unknown
 	}
-	return others
+	return condition.NewTest(condition.Test{Field: condition.IfName, Names: []condition.Name{n}})
 }

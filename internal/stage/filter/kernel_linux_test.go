@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"dropwatch/internal/source/trace"
+	"dropwatch/internal/stage/filter"
 )
 
 // TestThisKernelTakesIt hands conditions of every form to the kernel.
@@ -27,7 +28,7 @@ func TestThisKernelTakesIt(t *testing.T) {
 		"not ip and not arp or reason in {NO_SOCKET, NETFILTER_DROP} and proto != {5, 10-20}",
 		"(ip or reason NO_SOCKET) and not (proto 1-5 or reason != NO_SOCKET)",
 	) {
-		s, err := trace.Open(trace.Options{Filter: parse(t, text).Kernel(reason)})
+		s, err := trace.Open(trace.Options{Filter: trace.Expression(parse(t, text).Kernel(filter.Resolver{Reason: reason}))})
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue

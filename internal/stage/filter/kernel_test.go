@@ -6,18 +6,26 @@ import (
 	"strings"
 	"testing"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
+	"dropwatch/internal/source/trace"
+	"dropwatch/internal/stage/filter"
 )
 
 // numbers are the reasons of a kernel, and noNumbers of one without any.
 var numbers = map[string]uint64{"NOT_SPECIFIED": 2, "NO_SOCKET": 3, "TCP_CSUM": 5, "NETFILTER_DROP": 12}
 
-func known(name string) (uint64, bool) {
-	n, ok := numbers[name]
-	return n, ok
+func known(name string) ([]condition.Span, bool) {
+	if n, ok := numbers[name]; ok {
+		return []condition.Span{{Lo: n, Hi: n}}, true
+	}
+	return nil, true
 }
 
-func unknown(string) (uint64, bool) { return 0, false }
+// ofKernel knows the names of one kernel.
+var ofKernel = filter.Resolver{Reason: known}
+
+func none(string) ([]condition.Span, bool) { return nil, true }
 
 func TestKernel(t *testing.T) {
 	const (
@@ -62,7 +70,7 @@ func TestKernel(t *testing.T) {
 		"proto in {" + everyOther(400) + "}":                          "", // longer than the kernel takes
 	}
 	for text, want := range tests {
-		if got := parse(t, text).Kernel(known); got != want {
+		if got := trace.Expression(parse(t, text).Kernel(ofKernel)); got != want {
 			t.Errorf("%s: %s\nwant %s", text, got, want)
 		}
 	}
@@ -82,11 +90,11 @@ func TestKernelIsNecessary(t *testing.T) {
 	accepted, rejected := 0, 0
 	for range 8000 {
 		f := parse(t, randomExpression(r, 4))
-		number, reasons := known, true
+		resolver, reasons := ofKernel, true
 		if r.IntN(4) == 0 {
-			number, reasons = unknown, false
+			resolver.Reason, reasons = none, false
 		}
-		condition := f.Kernel(number)
+		condition := trace.Expression(f.Kernel(resolver))
 		for range 5 {
 			e := randomEvent(r)
 			record := map[string]uint64{"protocol": uint64(e.Packet.Proto)}

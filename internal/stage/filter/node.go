@@ -3,6 +3,7 @@ package filter
 import (
 	"strings"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
 )
 
@@ -16,8 +17,8 @@ type node interface {
 	// can says whether match may be want for a drop without what lacks.
 	can(want bool, lacking Given) bool
 
-	// kernel is a necessary condition for match to be want.
-	kernel(want bool, reason numbers) condition
+	// condition is what of match the kernel's side can tell.
+	condition(*Resolver) condition.Node
 
 	each(func(*leaf))
 }

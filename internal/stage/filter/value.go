@@ -1,6 +1,9 @@
 package filter
 
 import (
+	"slices"
+
+	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
 )
 
@@ -127,11 +130,7 @@ func ethertype(e *event.Event) (uint64, bool) {
 	return 0, false
 }
 
-// tags are the ethertypes of VLAN tags, as in linux/if_ether.h: ETH_P_8021Q,
-// ETH_P_8021AD, ETH_P_QINQ1.
-var tags = [...]uint16{0x8100, 0x88a8, 0x9100}
-
-func isTag(t uint16) bool { return t == tags[0] || t == tags[1] || t == tags[2] }
+func isTag(t uint16) bool { return slices.Contains(condition.Tags[:], t) }
 
 // length is that of the packet, or of what there is of it.
 func length(e *event.Event) (uint64, bool) {
