@@ -4,6 +4,7 @@ import (
 	"io"
 	"testing"
 
+	"dropwatch/internal/event"
 	"dropwatch/internal/sink/pcapng"
 )
 
@@ -16,6 +17,7 @@ func drops(tb testing.TB) func() {
 	}
 	one, other := udp("eth0"), udp("eth1")
 	one.Stack = unseen().Stack
+	other.Owner.Process, other.Netns = event.Process{PID: 812, Comm: "nginx"}, event.Netns{Inode: 7, Name: "blue"}
 	return func() {
 		one, other = other, one
 		if err := s.Write(&one); err != nil {

@@ -29,7 +29,7 @@ type Options struct {
 	SnapLen uint32 // bytes to keep of a packet; 0: as many as there are
 }
 
-// A Sink writes a record for each drop. One without bytes, of a summary or of
+// A Sink writes a record for each drop. One without bytes, of a summary, a count or
 // a source that has none, is a packet of no bytes on an interface of its own.
 // How much was lost is in the statistics that End brings. A reader of a file
 // that ends early gets all but the last packet.
@@ -44,8 +44,9 @@ type Sink struct {
 
 // A key is what an interface of the file stands for.
 type key struct {
-	port event.Port
-	link uint16
+	port  event.Port
+	netns event.Netns
+	link  uint16
 }
 
 // New begins a file on w.
@@ -89,10 +90,10 @@ func (s *Sink) Flush() error { return s.buf.Flush() }
 
 // id gives the interface of e in the file, and describes it there if it is new.
 func (s *Sink) id(e *event.Event) uint32 {
-	k := key{e.Port, link(&e.Packet)}
+	k := key{e.Port, e.Netns, link(&e.Packet)}
 	id, ok := s.ids[k]
 	if !ok {
-		k.port.IfName = strings.Clone(k.port.IfName)
+		k.port.IfName, k.netns.Name = strings.Clone(k.port.IfName), strings.Clone(k.netns.Name)
 		id = s.describe(k)
 	}
 	return id
@@ -133,6 +134,9 @@ func (k *key) description() string {
 		words = append(words, fmt.Sprintf("ifindex %d", k.port.IfIndex))
 	default:
 		words = append(words, "no interface known")
+	}
+	if k.netns.Inode != 0 {
+		words = append(words, string(k.netns.AppendTo([]byte("netns "))))
 	}
 	if k.link == linkNone {
 		words = append(words, "drops without bytes")
@@ -178,13 +182,9 @@ func appendComments(b []byte, e *event.Event) []byte {
 }
 
 // appendDrop says what became of the packet: "dropped at icmp_rcv+0x1a2:
-// NO_SOCKET (software)".
+// NO_SOCKET (software), to nginx/812".
 func appendDrop(b []byte, e *event.Event) []byte {
-	if e.Count > 1 {
-		b = strconv.AppendUint(b, e.Count, 10)
-		b = append(b, " packets "...)
-	}
-	b = append(b, "dropped at "...)
+	b = append(appendCount(b, e), "at "...)
 	b = e.Where.AppendTo(b)
 	if e.Reason != "" {
 		b = append(b, ": "...)
@@ -198,7 +198,31 @@ func appendDrop(b []byte, e *event.Event) []byte {
 	if e.Unseen {
 		b = append(b, ", not shown by packet mode"...)
 	}
+	return appendOwner(b, &e.Owner)
+}
+
+// appendOwner says whose the packet was, if that is known.
+func appendOwner(b []byte, o *event.Owner) []byte {
+	without := b
+	b = append(b, ", "...)
+	start := len(b)
+	if b = o.AppendTo(b); len(b) == start {
+		return without
+	}
 	return b
+}
+
+// appendCount says of how many drops the record is.
+func appendCount(b []byte, e *event.Event) []byte {
+	switch further := e.Further(); {
+	case further && e.Count == 1:
+		return append(b, "1 further drop, counted "...)
+	case further:
+		return append(strconv.AppendUint(b, e.Count, 10), " further drops, counted "...)
+	case e.Count > 1:
+		b = append(strconv.AppendUint(b, e.Count, 10), " packets "...)
+	}
+	return append(b, "dropped "...)
 }
 
 // statistics appends an Interface Statistics Block for each interface. The

@@ -141,7 +141,7 @@ const (
 
 // raw gives a drop of a packet without an Ethernet header, by a device.
 func raw() event.Event {
-	e := event.Event{Time: at.Add(time.Microsecond), Count: 1, Origin: event.Hardware}
+	e := event.Event{Time: at.Add(time.Microsecond), Count: 1, Single: true, Origin: event.Hardware}
 	e.Where.Trap, e.Where.TrapGroup = "blackhole_route", "l3_drops"
 	e.Packet = event.Packet{Data: []byte(datagram), HasData: true, Link: event.LinkRaw}
 	return e
@@ -149,7 +149,7 @@ func raw() event.Event {
 
 // unseen gives a drop without bytes, and summary one of several packets.
 func unseen() event.Event {
-	e := event.Event{Time: at.Add(time.Second), Count: 1, Unseen: true, Reason: "NETFILTER_DROP", Port: event.Port{IfIndex: 7}}
+	e := event.Event{Time: at.Add(time.Second), Count: 1, Single: true, Unseen: true, Reason: "NETFILTER_DROP", Port: event.Port{IfIndex: 7}}
 	e.Where = event.Where{HasPC: true, Kernel: "nf_hook_slow+0x4a/0xc0"}
 	e.Stack = []event.Frame{{PC: 1, Lookup: event.Found, Symbol: "nf_hook_slow", Offset: 0x4a}, {PC: 0xffffffffc0ffee00}}
 	return e
@@ -254,6 +254,53 @@ func TestAnInterface(t *testing.T) {
 	}
 	if want := []uint32{0, 1, 2, 1, 2, 0}; !cmp.Equal(ids, want) {
 		t.Errorf("interfaces %d, want %d", ids, want)
+	}
+}
+
+// TestComments of owners and of counts, and that all that is counted is summed.
+func TestComments(t *testing.T) {
+	owned := udp("eth0")
+	owned.Owner = event.Owner{
+		Socket:    &event.Socket{Family: 2, Receiver: true, Confidence: event.Certain},
+		Process:   event.Process{PID: 812, Comm: "nginx", Confidence: event.Likely},
+		Container: event.Container{Name: "we\x1bb"},
+	}
+	counted := func(n uint64) event.Event {
+		e := owned
+		e.Count, e.Single, e.Packet = n, false, event.Packet{Proto: 0x800, HasProto: true}
+		return e
+	}
+	_, got := write(t, pcapng.Options{}, owned, counted(9900), counted(1), end(event.Ledger{Shown: 9902}))
+	const what = "at udp_rcv+0x9a2 [mod]: NO_SOCKET (software), to nginx/812? in we\\x1bb"
+	want := []string{"dropped " + what, "9900 further drops, counted " + what, "1 further drop, counted " + what}
+	var comments []string
+	for _, k := range got {
+		if k.Type == 6 {
+			comments = append(comments, k.Options[0].Value)
+		}
+	}
+	if !cmp.Equal(comments, want) {
+		t.Errorf("comments %q, want %q", comments, want)
+	}
+	last := got[len(got)-1]
+	if o := last.Options[len(last.Options)-1]; last.Type != 5 || o != (option{8, u64(9901)}) {
+		t.Errorf("statistics of the counts are %v", last)
+	}
+}
+
+// TestNamespaces have interfaces of the same index and name.
+func TestNamespaces(t *testing.T) {
+	host, blue, other := udp("lo"), udp("lo"), udp("")
+	host.Netns.Inode, blue.Netns, other.Netns.Inode = 4026531840, event.Netns{Inode: 7, Name: "bl\aue"}, 8
+	_, got := write(t, pcapng.Options{}, host, blue, host, other)
+	var descriptions []string
+	for _, k := range got {
+		if k.Type == 1 {
+			descriptions = append(descriptions, k.Options[len(k.Options)-2].Value)
+		}
+	}
+	if want := []string{"netns 4026531840", `netns bl\x07ue`, "ifindex 2, netns 8"}; !cmp.Equal(descriptions, want) {
+		t.Errorf("interfaces %q, want %q", descriptions, want)
 	}
 }
 
