@@ -7,11 +7,12 @@ import (
 	"dropwatch/internal/sink/jsonl"
 )
 
-// write gives the work that a typical drop makes: TCP, with place and reason.
+// write gives the work that a typical drop makes: TCP, with place, reason and owner.
 func write(tb testing.TB) func() {
 	tb.Helper()
 	s := jsonl.New(io.Discard, jsonl.Options{})
 	e := tcp()
+	e.Netns, e.Owner = owned().Netns, owned().Owner
 	return func() {
 		e.Time = e.Time.Add(1000)
 		if err := s.Write(&e); err != nil {

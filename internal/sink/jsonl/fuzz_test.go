@@ -25,6 +25,12 @@ type record struct {
 	Stack                                        []struct{ Symbol string }
 	Length, IfIndex                              uint32
 	Flow                                         headers
+	Netns                                        struct{ Name string }
+	Process                                      struct{ Comm string }
+	Cgroup                                       struct{ Path string }
+	Unit                                         string
+	Container                                    struct{ ID, Runtime, Name string }
+	Pod                                          struct{ UID, Namespace, Name string }
 }
 
 type headers struct {
@@ -61,6 +67,11 @@ func named(name string, data []byte, proto uint16, nsec int64) event.Event {
 	e.Where = event.Where{Frame: event.Frame{PC: uint64(nsec), Lookup: event.Found, Symbol: name, Module: name}, Trap: name, TrapGroup: name}
 	e.Stack = []event.Frame{e.Where.Frame}
 	e.Task = event.Task{Known: true, Comm: name}
+	e.Netns = event.Netns{Inode: 1, Name: name}
+	e.Owner = event.Owner{
+		Process: event.Process{PID: 1, Comm: name}, Cgroup: event.Cgroup{Path: name}, Unit: name,
+		Container: event.Container{ID: name, Runtime: name, Name: name}, Pod: event.Pod{UID: name, Namespace: name, Name: name},
+	}
 	e.Cookie = data
 	e.Packet = event.Packet{Proto: proto, HasProto: true, Data: data, HasData: true, Len: uint32(len(data)), HasLen: true, Flow: flow}
 	e.Packet.Link = packet.Decode(data, event.LinkEthernet, proto, flow)
@@ -84,6 +95,9 @@ func check(t *testing.T, v *validator, e *event.Event, name string) {
 	for what, s := range map[string]string{
 		"symbol": r.Symbol, "module": r.Module, "reason": r.Reason, "ifname": r.IfName, "trap": r.Trap.Name,
 		"group": r.Trap.Group, "comm": r.Task.Comm, "stack": r.Stack[0].Symbol,
+		"netns": r.Netns.Name, "process": r.Process.Comm, "cgroup": r.Cgroup.Path, "unit": r.Unit,
+		"container": r.Container.Name, "id": r.Container.ID, "runtime": r.Container.Runtime,
+		"pod": r.Pod.Name, "uid": r.Pod.UID, "namespace": r.Pod.Namespace,
 	} {
 		if s != text(name) {
 			t.Errorf("%s is %q, want %q", what, s, text(name))

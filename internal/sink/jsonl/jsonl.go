@@ -60,6 +60,9 @@ func finish(b []byte) []byte {
 func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 	b = s.begin(b, "drop", e)
 	b = appendNumber(b, "count", e.Count)
+	if !e.Single {
+		b = appendBool(b, "counted", true)
+	}
 	if e.Unseen {
 		b = appendBool(b, "unseen", true)
 	}
@@ -70,6 +73,9 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 	b = appendIfAny(b, "reason", e.Reason)
 	b = appendPacket(b, &e.Packet)
 	b = appendPort(b, &e.Port)
+	if e.Netns.Inode != 0 {
+		b = appendNetns(b, &e.Netns)
+	}
 	if e.Packet.Flow != nil {
 		b = appendFlow(b, e.Packet.Flow)
 	}
@@ -77,6 +83,7 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 	if len(e.Cookie) > 0 {
 		b = appendHex(b, "cookie", e.Cookie)
 	}
+	b = appendOwner(b, &e.Owner)
 	if e.Task.Known {
 		b = appendTask(b, &e.Task)
 	}

@@ -61,7 +61,7 @@ func tcp() event.Event {
 func of(h event.Headers) event.Event { return drop(event.Flow{Headers: h}) }
 
 func bare(change func(*event.Event)) event.Event {
-	e := event.Event{Time: noon, Count: 1, Origin: event.Unstated}
+	e := event.Event{Time: noon, Count: 1, Single: true, Origin: event.Unstated}
 	change(&e)
 	return e
 }
@@ -71,7 +71,7 @@ func lost(p event.Place) event.Event {
 }
 
 func traced() event.Event {
-	e := event.Event{Time: noon, Count: 1, Origin: event.Software, Unseen: true, Reason: "NETFILTER_DROP"}
+	e := event.Event{Time: noon, Count: 1, Single: true, Origin: event.Software, Unseen: true, Reason: "NETFILTER_DROP"}
 	e.Where = event.Where{Frame: event.Frame{PC: 0xffffffffc0ffee00, Lookup: event.NotFound}, HasPC: true}
 	e.Stack = []event.Frame{
 		{PC: 0xffffffffc0ffee00, Lookup: event.NotFound},
@@ -80,6 +80,46 @@ func traced() event.Event {
 	}
 	e.Task = event.Task{Known: true, CPU: 3, PID: 12, TID: 13, Comm: `a"b\c`}
 	return e
+}
+
+// counted gives one more drop of a kind.
+func counted() event.Event {
+	return bare(func(e *event.Event) {
+		e.Single, e.Origin, e.Reason, e.Port = false, event.Software, "NO_SOCKET", event.Port{IfIndex: 2, IfName: "eth0"}
+		e.Netns.Inode, e.Owner.Socket = 7, &event.Socket{Cookie: 0x1f}
+	})
+}
+
+// owned gives a drop of which all is known of whose it was.
+func owned() event.Event {
+	return bare(func(e *event.Event) {
+		e.Netns, e.Task.Known = event.Netns{Inode: 4026532281, Name: "blue"}, true
+		e.Owner = event.Owner{
+			Socket: &event.Socket{
+				Cookie: 0xffff888012345000, Inode: 4711, Family: 2, Protocol: 6, State: event.SocketListens, Receiver: true, Confidence: event.Certain,
+				Local: netip.MustParseAddrPort("127.0.0.1:80"), Remote: netip.MustParseAddrPort("0.0.0.0:0"),
+			},
+			Process:   event.Process{PID: 812, Comm: "nginx", Confidence: event.Certain},
+			Cgroup:    event.Cgroup{ID: 5120, Path: "/system.slice/nginx.service"},
+			Unit:      "nginx.service",
+			Container: event.Container{ID: "4f1c", Runtime: "docker", Name: "web"},
+			Pod:       event.Pod{UID: "6f3c", Namespace: "shop", Name: "web-0"},
+		}
+	})
+}
+
+// likely gives a drop of which some is known, and less is certain.
+func likely() event.Event {
+	return bare(func(e *event.Event) {
+		e.Owner = event.Owner{
+			Socket: &event.Socket{
+				Family: 10, Protocol: 89, Confidence: event.Likely,
+				Local: netip.MustParseAddrPort("[2001:db8::1]:53"), Remote: netip.MustParseAddrPort("[::1]:0"),
+			},
+			Process: event.Process{PID: 1, Confidence: event.Likely}, Cgroup: event.Cgroup{Path: "/"},
+			Container: event.Container{ID: "a"}, Pod: event.Pod{UID: "b"},
+		}
+	})
 }
 
 func arp() event.Event {
@@ -145,8 +185,20 @@ func lines() map[string]event.Event {
 			`{"symbol":"startup_64","offset":0,"pc":"0xffffffff81000000"},` +
 			`{"symbol":"nft_do_chain","offset":16,"module":"nf_tables","pc":"0xffffffffc0400010"}],` +
 			`"task":{"cpu":3,"pid":12,"tid":13,"comm":"a\"b\\c"}}`: traced(),
-		at("drop") + `"count":1}`:                               bare(func(*event.Event) {}),
-		at("drop") + `"count":18446744073709551615,"pc":"0x0"}`: bare(func(e *event.Event) { e.Count, e.Where.HasPC = 1<<64-1, true }),
+		at("drop") + `"count":1}`: bare(func(*event.Event) {}),
+		at("drop") + `"count":18446744073709551615,"counted":true,"pc":"0x0"}`: bare(func(e *event.Event) {
+			e.Count, e.Single, e.Where.HasPC = 1<<64-1, false, true
+		}),
+		one + `"counted":true,"origin":"software","reason":"NO_SOCKET","ifindex":2,"ifname":"eth0","netns":{"inode":7},"socket":{"cookie":"0x1f"}}`: counted(),
+		one + `"netns":{"inode":4026532281,"name":"blue"},"socket":{"family":"inet","protocol":"tcp","state":"listen","local":"127.0.0.1:80",` +
+			`"cookie":"0xffff888012345000","inode":4711,"receiver":true,"confidence":"certain"},"process":{"pid":812,"comm":"nginx","confidence":"certain"},` +
+			`"cgroup":{"id":5120,"path":"/system.slice/nginx.service"},"unit":"nginx.service","container":{"id":"4f1c","runtime":"docker","name":"web"},` +
+			`"pod":{"uid":"6f3c","namespace":"shop","name":"web-0"},"task":{"cpu":0,"pid":0,"tid":0}}`: owned(),
+		one + `"socket":{"family":"inet6","protocol":"89","local":"[2001:db8::1]:53","remote":"[::1]:0","cookie":"0x0","confidence":"likely"},` +
+			`"process":{"pid":1,"confidence":"likely"},"cgroup":{"path":"/"},"container":{"id":"a"},"pod":{"uid":"b"}}`: likely(),
+		one + `"socket":{"family":"38","state":"unknown","cookie":"0x1"},"cgroup":{"id":1}}`: bare(func(e *event.Event) {
+			e.Owner.Socket, e.Owner.Cgroup.ID = &event.Socket{Family: 38, Protocol: 1, State: 99, Cookie: 1}, 1
+		}),
 		one + `"symbol":"nft_do_chain","offset":1264,"module":"nf_tables","pc":"0x1"}`: bare(func(e *event.Event) {
 			e.Where = event.Where{Frame: event.Frame{PC: 1, Lookup: event.NotFound}, HasPC: true, Kernel: "nft_do_chain+0x4f0/0x5c0 [nf_tables]"}
 		}),
@@ -245,7 +297,7 @@ func TestTimesInOneSink(t *testing.T) {
 	s := jsonl.New(&b, jsonl.Options{})
 	for at, want := range times {
 		b.Reset()
-		if err := errors.Join(s.Write(&event.Event{Time: at, Count: 1}), s.Flush()); err != nil {
+		if err := errors.Join(s.Write(&event.Event{Time: at, Count: 1, Single: true}), s.Flush()); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(b.String(), `{"kind":"drop","time":"`+want+`",`) {

@@ -226,6 +226,10 @@ func TestSchemaHasTheWords(t *testing.T) {
 	if got := v.root.Defs["loss"].Properties["place"].Enum; !slices.Equal(got, append(places, "summaries_full", "summaries_lost")) {
 		t.Errorf("places are %v, want %v", got, places)
 	}
+	sure := []any{event.Likely.String(), event.Certain.String()}
+	if got := v.root.Defs["confidence"].Enum; !slices.Equal(got, sure) {
+		t.Errorf("confidence is %v, want %v", got, sure)
+	}
 	for why := event.Undone; why <= event.Malformed; why++ {
 		if has := slices.Contains(flow["stop"].Enum, any(why.String())); has != (why != event.Complete) {
 			t.Errorf("%v is a stop: %t", why, has)
