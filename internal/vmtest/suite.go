@@ -84,22 +84,28 @@ func InGuest() bool {
 	return os.Getenv("DROPWATCH_GUEST") == "1"
 }
 
-// Need returns the kernels to test on. Where there are none it ends the test:
-// as skipped, or as failed if DROPWATCH_REQUIRE_ALL is 1.
+// Need returns the kernels to test on. Where there are none it ends the test, as
+// [Without] does.
 func Need(t testing.TB) []Kernel {
 	t.Helper()
 	kernels, err := Kernels()
 	if err == nil {
 		_, err = exec.LookPath("qemu-system-x86_64")
 	}
-	if err == nil {
-		return kernels
+	if err != nil {
+		Without(t, err)
 	}
+	return kernels
+}
+
+// Without ends a test that something is missing for: as skipped, or as failed if
+// DROPWATCH_REQUIRE_ALL is 1.
+func Without(t testing.TB, err error) {
+	t.Helper()
 	if os.Getenv("DROPWATCH_REQUIRE_ALL") == "1" {
 		t.Fatal(err)
 	}
 	t.Skip(err)
-	return nil
 }
 
 // Run builds the test binary and the programs, then boots each kernel.

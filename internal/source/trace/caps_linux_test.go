@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/source/sourcetest"
 )
 
 // TestCapabilities opens as nobody, with some capabilities: what is missing is
@@ -33,13 +35,9 @@ func TestCapabilities(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var s *Source
-			var err error
-			newNowhere(t).do(t, func() error {
-				if err := becomeNobody(tt.caps); err != nil {
-					return err
-				}
+			err := sourcetest.AsNobody(tt.caps, func() (err error) {
 				s, err = Open(Options{})
-				return nil
+				return err
 			})
 			if err == nil {
 				s.Close()
@@ -49,24 +47,4 @@ func TestCapabilities(t *testing.T) {
 			}
 		})
 	}
-}
-
-// becomeNobody makes the calling thread, and no other, run as nobody with these
-// capabilities.
-func becomeNobody(caps []uintptr) error {
-	const nobody = 65534
-	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	for _, call := range []uintptr{unix.SYS_SETRESGID, unix.SYS_SETRESUID} {
-		if _, _, errno := unix.RawSyscall(call, nobody, nobody, nobody); errno != 0 {
-			return errno
-		}
-	}
-	var data [2]unix.CapUserData
-	for _, c := range caps {
-		data[c/32].Effective |= 1 << (c % 32)
-		data[c/32].Permitted |= 1 << (c % 32)
-	}
-	return unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0])
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/source/sourcetest"
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/drops"
 )
@@ -20,20 +21,20 @@ func TestDrops(t *testing.T) {
 			const count = 7
 			drop := w.Prepare(t, count)
 			settle()
-			r := run(t, need(t, Options{Filter: onlyOurs(t, w.Reason())}), func(e *event.Event) bool {
+			r := sourcetest.Run(t, need(t, Options{Filter: onlyOurs(t, w.Reason())}), func(e *event.Event) bool {
 				return e.Task.PID == uint32(os.Getpid()) || vmtest.InGuest()
 			})
 			drop()
 			got := make(map[string]int)
-			for _, e := range r.end() {
+			for _, e := range r.End() {
 				got[e.Reason]++
 			}
 			want := map[string]int{w.Reason(): count}
 			if w.Silent {
 				want = nil
 			}
-			if !maps.Equal(got, want) || r.ledger.TotalLost() != 0 {
-				t.Errorf("drops by reason %v, want %v; %d lost", got, want, r.ledger.TotalLost())
+			if !maps.Equal(got, want) || r.Ledger.TotalLost() != 0 {
+				t.Errorf("drops by reason %v, want %v; %d lost", got, want, r.Ledger.TotalLost())
 			}
 		})
 	}
@@ -51,7 +52,7 @@ func onlyOurs(t *testing.T, reason string) (filter string) {
 	}
 	number, err := Reasons()
 	if err != nil {
-		unable(t, err)
+		vmtest.Without(t, err)
 	}
 	n, _ := number(reason)
 	return fmt.Sprint("reason == ", n)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/source/sourcetest"
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/guest"
 )
@@ -63,8 +64,8 @@ func TestGuestReasons(t *testing.T) {
 func TestGuestCPUGoesInAFlood(t *testing.T) {
 	const rounds, count = 4, 10000
 	n := newNowhere(t)
-	r := &running{keep: ofProto(n.ethertype), emit: func(*event.Event) error { time.Sleep(20 * time.Microsecond); return nil }}
-	runWith(t, need(t, Options{RingSize: 1, Filter: fmt.Sprint("protocol == ", n.ethertype)}), r)
+	r := &sourcetest.Running{Keep: ofProto(n.ethertype), Then: func(*event.Event) error { time.Sleep(20 * time.Microsecond); return nil }}
+	sourcetest.RunWith(t, need(t, Options{RingSize: 1, Filter: fmt.Sprint("protocol == ", n.ethertype)}), r)
 	for range rounds {
 		onSecond(t, n)
 		away := time.AfterFunc(10*time.Millisecond, func() {
@@ -80,8 +81,8 @@ func TestGuestCPUGoesInAFlood(t *testing.T) {
 		online(t, true)
 		time.Sleep(3 * batchTime) // to notice
 	}
-	shown := len(r.end())
-	if l := r.ledger; shown == 0 || uint64(shown)+l.TotalLost() != rounds*count {
+	shown := len(r.End())
+	if l := r.Ledger; shown == 0 || uint64(shown)+l.TotalLost() != rounds*count {
 		t.Errorf("%d shown and %d lost, want %d in all", shown, l.TotalLost(), rounds*count)
 	}
 }
@@ -89,13 +90,13 @@ func TestGuestCPUGoesInAFlood(t *testing.T) {
 // TestGuestCPUComesBackAtOnce: what it drops then is seen.
 func TestGuestCPUComesBackAtOnce(t *testing.T) {
 	n := newNowhere(t)
-	r := run(t, need(t, Options{}), ofProto(n.ethertype))
+	r := sourcetest.Run(t, need(t, Options{}), ofProto(n.ethertype))
 	online(t, false)
 	online(t, true)
 	time.Sleep(3 * batchTime) // to notice
 	onSecond(t, n)
 	n.frames(t, 9)
-	if kept := r.end(); len(kept) != 9 || kept[0].Task.CPU != 1 {
+	if kept := r.End(); len(kept) != 9 || kept[0].Task.CPU != 1 {
 		t.Errorf("%d drops, want 9 on CPU 1: %+v", len(kept), kept)
 	}
 }
@@ -125,11 +126,7 @@ func online(t *testing.T, on bool) {
 // TestGuestNoTracefs opens where neither tracefs nor debugfs is mounted.
 func TestGuestNoTracefs(t *testing.T) {
 	var s *Source
-	newNowhere(t).do(t, func() (err error) {
-		err = unix.Unshare(unix.CLONE_NEWNS)
-		if err == nil {
-			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-		}
+	err := sourcetest.WithMounts(func() (err error) {
 		for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug"} {
 			err = errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH))
 		}
@@ -138,10 +135,13 @@ func TestGuestNoTracefs(t *testing.T) {
 		}
 		return err
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	n := newNowhere(t)
-	r := run(t, s, ofProto(n.ethertype))
+	r := sourcetest.Run(t, s, ofProto(n.ethertype))
 	n.frames(t, 3)
-	if kept := r.end(); len(kept) != 3 {
+	if kept := r.End(); len(kept) != 3 {
 		t.Errorf("%d drops, want 3", len(kept))
 	}
 }

@@ -1,40 +1,26 @@
 package trace
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"runtime"
-	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/vmtest"
 )
 
-// need opens a Source. Where that cannot be it ends the test: as skipped, or
-// as failed if DROPWATCH_REQUIRE_ALL is 1.
+// need opens a Source. Where that cannot be it ends the test.
 func need(t testing.TB, opts Options) *Source {
 	t.Helper()
 	s, err := Open(opts)
-	if err == nil {
-		t.Cleanup(func() { s.Close() })
-		return s
+	if err != nil {
+		vmtest.Without(t, err)
 	}
-	unable(t, err)
-	return nil
-}
-
-func unable(t testing.TB, err error) {
-	t.Helper()
-	if os.Getenv("DROPWATCH_REQUIRE_ALL") == "1" {
-		t.Fatal(err)
-	}
-	t.Skip(err)
+	t.Cleanup(func() { s.Close() })
+	return s
 }
 
 // A nowhere is a network namespace of its own, on a thread of its own, from
@@ -57,7 +43,7 @@ func newNowhere(t testing.TB) *nowhere {
 	t.Cleanup(func() { close(n.requests) })
 	n.requests <- func() error { return unix.Unshare(unix.CLONE_NEWNET) }
 	if err := <-n.answers; err != nil {
-		unable(t, fmt.Errorf("a network namespace of the test's own needs root: %w", err))
+		vmtest.Without(t, fmt.Errorf("a network namespace of the test's own needs root: %w", err))
 	}
 	n.do(t, loopbackUp)
 	return n
@@ -113,77 +99,6 @@ func (n *nowhere) send(t testing.TB, family int, to unix.Sockaddr, count int) {
 		}
 		return nil
 	})
-}
-
-// A running is a Source whose Run has begun. It is an Output that keeps some of
-// the drops, and the ledger of all.
-type running struct {
-	t       testing.TB
-	keep    func(*event.Event) bool
-	stop    context.CancelFunc
-	done    chan error
-	emit    func(*event.Event) error // what else is to be done
-	mu      sync.Mutex
-	kept    []event.Event
-	at      []time.Time // when they came
-	flushed time.Time   // last
-	ledger  event.Ledger
-}
-
-func run(t testing.TB, s *Source, keep func(*event.Event) bool) *running {
-	t.Helper()
-	return runWith(t, s, &running{keep: keep})
-}
-
-func runWith(t testing.TB, s *Source, r *running) *running {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	r.t, r.stop, r.done = t, cancel, make(chan error, 1)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		r.done <- s.Run(ctx, r)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-ended
-	})
-	return r
-}
-
-func (r *running) Emit(e *event.Event) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ledger.Add(e)
-	if e.Kind == event.Drop && r.keep(e) {
-		r.kept, r.at = append(r.kept, e.Clone()), append(r.at, time.Now())
-	}
-	if r.emit != nil {
-		return r.emit(e)
-	}
-	return nil
-}
-
-func (r *running) Flush() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.flushed = time.Now()
-	return nil
-}
-
-// end stops the run, within its time, and gives what was kept.
-func (r *running) end() []event.Event {
-	r.t.Helper()
-	begin := time.Now()
-	r.stop()
-	err := <-r.done
-	if d := r.flushed.Sub(begin); d < 0 || d > time.Second {
-		r.t.Errorf("flushed %v after the end, want within a second", d)
-	}
-	if err != nil {
-		r.t.Error(err)
-	}
-	return r.kept
 }
 
 var _ pipeline.Source = (*Source)(nil)

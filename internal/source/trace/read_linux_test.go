@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/source/sourcetest"
 )
 
 // fake makes a Source with one CPU, number 3, whose ring a test fills. It needs
@@ -23,9 +24,9 @@ func fake(t *testing.T) (*Source, *cpu, *kernel) {
 	return s, c, k
 }
 
-func all(*event.Event) bool         { return true }
-func always() bool                  { return true }
-func collect(t *testing.T) *running { return &running{t: t, keep: all} }
+func all(*event.Event) bool                    { return true }
+func always() bool                             { return true }
+func collect(t *testing.T) *sourcetest.Running { return &sourcetest.Running{Keep: all} }
 
 // TestEveryKindOfRecord reads what a ring can hold: each sample is seen, lost
 // or undecoded, and what is no sample is passed over.
@@ -43,11 +44,11 @@ func TestEveryKindOfRecord(t *testing.T) {
 	if n != 7 || err != nil || c.seen != 3 || c.told != 7 || k.tail != k.head {
 		t.Errorf("%d records, %v; %d samples seen, %d losses told", n, err, c.seen, c.told)
 	}
-	if l := out.ledger; l.Shown != 2 || l.Lost[event.Undecoded] != 1 || l.Lost[event.InRing] != 7 {
+	if l := out.Ledger; l.Shown != 2 || l.Lost[event.Undecoded] != 1 || l.Lost[event.InRing] != 7 {
 		t.Errorf("ledger %+v", l)
 	}
-	if len(out.kept) != 2 || out.kept[1].Task.CPU != 3 || out.kept[1].Reason != "NO_SOCKET" {
-		t.Errorf("kept %+v", out.kept)
+	if len(out.Kept) != 2 || out.Kept[1].Task.CPU != 3 || out.Kept[1].Reason != "NO_SOCKET" {
+		t.Errorf("kept %+v", out.Kept)
 	}
 }
 
@@ -94,11 +95,11 @@ func TestWallAhead(t *testing.T) {
 func TestUnreadAtTheEnd(t *testing.T) {
 	n := newNowhere(t)
 	const count = 2000
-	r := &running{keep: all, emit: func(*event.Event) error { time.Sleep(200 * time.Microsecond); return nil }}
-	runWith(t, need(t, Options{Filter: "protocol == " + strconv.Itoa(int(n.ethertype))}), r)
+	r := &sourcetest.Running{Keep: all, Then: func(*event.Event) error { time.Sleep(200 * time.Microsecond); return nil }}
+	sourcetest.RunWith(t, need(t, Options{Filter: "protocol == " + strconv.Itoa(int(n.ethertype))}), r)
 	n.frames(t, count)
-	shown := uint64(len(r.end()))
-	if l := r.ledger; l.Lost[event.Unread] == 0 || shown+l.TotalLost() != count {
+	shown := uint64(len(r.End()))
+	if l := r.Ledger; l.Lost[event.Unread] == 0 || shown+l.TotalLost() != count {
 		t.Errorf("%d shown and %+v, want all of %d", shown, l, count)
 	}
 }

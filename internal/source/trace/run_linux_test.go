@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
-	"dropwatch/internal/pipeline"
+	"dropwatch/internal/source/sourcetest"
 )
 
 func ofProto(proto uint16) func(*event.Event) bool {
@@ -24,7 +24,7 @@ func ofProto(proto uint16) func(*event.Event) bool {
 
 func TestExactlyTheDrops(t *testing.T) {
 	n := newNowhere(t)
-	r := run(t, need(t, Options{}), func(e *event.Event) bool {
+	r := sourcetest.Run(t, need(t, Options{}), func(e *event.Event) bool {
 		return e.Packet.Proto == n.ethertype || e.Packet.Proto == 0x86dd && e.Reason == "NO_SOCKET"
 	})
 	before := time.Now()
@@ -32,7 +32,7 @@ func TestExactlyTheDrops(t *testing.T) {
 	n.datagrams(t, 60)
 	after := time.Now()
 	got := make(map[string]int)
-	for _, e := range r.end() {
+	for _, e := range r.End() {
 		got[e.Reason]++
 		if !e.Stamped || e.Time.Before(before.Add(-100*time.Millisecond)) || e.Time.After(after.Add(100*time.Millisecond)) {
 			t.Errorf("at %v, sent from %v to %v", e.Time, before, after)
@@ -47,16 +47,16 @@ func TestExactlyTheDrops(t *testing.T) {
 	if got["UNHANDLED_PROTO"] != 40 || got["NO_SOCKET"] != 60 || len(got) != 2 {
 		t.Errorf("drops by reason %v, want 40 UNHANDLED_PROTO and 60 NO_SOCKET", got)
 	}
-	if lost := r.ledger.TotalLost(); lost != 0 {
+	if lost := r.Ledger.TotalLost(); lost != 0 {
 		t.Errorf("%d lost", lost)
 	}
 }
 
 func TestStackBeginsWithTheLocation(t *testing.T) {
 	n := newNowhere(t)
-	r := run(t, need(t, Options{Stack: true}), ofProto(n.ethertype))
+	r := sourcetest.Run(t, need(t, Options{Stack: true}), ofProto(n.ethertype))
 	n.frames(t, 10)
-	kept := r.end()
+	kept := r.End()
 	if len(kept) != 10 {
 		t.Fatalf("%d drops, want 10", len(kept))
 	}
@@ -71,14 +71,14 @@ func TestLossIsExact(t *testing.T) {
 	n := newNowhere(t)
 	const count = 20000
 	filter := "protocol == " + strconv.Itoa(int(n.ethertype))
-	r := &running{keep: ofProto(n.ethertype), emit: func(e *event.Event) error {
+	r := &sourcetest.Running{Keep: ofProto(n.ethertype), Then: func(e *event.Event) error {
 		time.Sleep(100 * time.Microsecond) // a slow sink
 		return nil
 	}}
-	runWith(t, need(t, Options{RingSize: 1, Filter: filter}), r)
+	sourcetest.RunWith(t, need(t, Options{RingSize: 1, Filter: filter}), r)
 	n.frames(t, count)
-	shown := len(r.end())
-	l := r.ledger
+	shown := len(r.End())
+	l := r.Ledger
 	if l.Lost[event.InRing] == 0 || shown == 0 || uint64(shown)+l.TotalLost() != count {
 		t.Errorf("%d shown, %+v, want them to add up to %d", shown, l, count)
 	}
@@ -86,11 +86,11 @@ func TestLossIsExact(t *testing.T) {
 
 func TestFilterIsCounted(t *testing.T) {
 	n := newNowhere(t)
-	r := run(t, need(t, Options{Filter: "protocol == " + strconv.Itoa(int(n.ethertype))}), func(*event.Event) bool { return true })
+	r := sourcetest.Run(t, need(t, Options{Filter: "protocol == " + strconv.Itoa(int(n.ethertype))}), func(*event.Event) bool { return true })
 	n.frames(t, 30)
 	n.datagrams(t, 70)
-	if kept := r.end(); len(kept) != 30 || r.ledger.Rejected < 70 || r.ledger.Rejected > 700 {
-		t.Errorf("%d shown and %d rejected, want 30 and 70 or what the host drops more", len(kept), r.ledger.Rejected)
+	if kept := r.End(); len(kept) != 30 || r.Ledger.Rejected < 70 || r.Ledger.Rejected > 700 {
+		t.Errorf("%d shown and %d rejected, want 30 and 70 or what the host drops more", len(kept), r.Ledger.Rejected)
 	}
 }
 
@@ -109,18 +109,18 @@ func TestReasonsFilter(t *testing.T) {
 	}
 	n := newNowhere(t)
 	s := need(t, Options{Filter: "reason == " + strconv.FormatUint(numbers[0].Lo, 10)})
-	r := run(t, s, func(e *event.Event) bool { return e.Reason != "NO_SOCKET" || e.Packet.Proto == 0x86dd })
+	r := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Reason != "NO_SOCKET" || e.Packet.Proto == 0x86dd })
 	n.frames(t, 5)
 	n.datagrams(t, 9)
-	if kept := r.end(); len(kept) != 9 || r.ledger.Rejected < 5 {
-		t.Errorf("%d shown and %d rejected, want 9 and at least 5", len(kept), r.ledger.Rejected)
+	if kept := r.End(); len(kept) != 9 || r.Ledger.Rejected < 5 {
+		t.Errorf("%d shown and %d rejected, want 9 and at least 5", len(kept), r.Ledger.Rejected)
 	}
 }
 
 // TestFirstDropShows lets the source fall asleep before each drop.
 func TestFirstDropShows(t *testing.T) {
 	n := newNowhere(t)
-	r := run(t, need(t, Options{}), ofProto(n.ethertype))
+	r := sourcetest.Run(t, need(t, Options{}), ofProto(n.ethertype))
 	var sent []time.Time
 	for range 4 {
 		time.Sleep(3 * batchTime)
@@ -128,11 +128,11 @@ func TestFirstDropShows(t *testing.T) {
 		n.frames(t, 1)
 	}
 	time.Sleep(3 * batchTime)
-	r.end()
-	if len(r.at) != len(sent) {
-		t.Fatalf("%d drops shown of %d", len(r.at), len(sent))
+	r.End()
+	if len(r.At) != len(sent) {
+		t.Fatalf("%d drops shown of %d", len(r.At), len(sent))
 	}
-	for i, at := range r.at {
+	for i, at := range r.At {
 		if d := at.Sub(sent[i]); d > 2*batchTime {
 			t.Errorf("drop %d shown after %v", i, d)
 		}
@@ -143,7 +143,7 @@ func TestFirstDropShows(t *testing.T) {
 // works, while nothing passes the filter.
 func TestIdleCostsNothing(t *testing.T) {
 	n := newNowhere(t)
-	r := run(t, need(t, Options{Filter: "protocol == " + strconv.Itoa(int(n.ethertype))}), ofProto(n.ethertype))
+	r := sourcetest.Run(t, need(t, Options{Filter: "protocol == " + strconv.Itoa(int(n.ethertype))}), ofProto(n.ethertype))
 	n.frames(t, 1)
 	time.Sleep(5 * batchTime)
 	var before, after unix.Rusage
@@ -156,7 +156,7 @@ func TestIdleCostsNothing(t *testing.T) {
 	if sleeps > 200 || cpu > 200*time.Millisecond {
 		t.Errorf("idle for 2 s: %v of CPU, %d sleeps, want next to none", cpu, sleeps)
 	}
-	r.end()
+	r.End()
 }
 
 // A hotplug stands for the CPUs of a machine that come and go.
@@ -218,7 +218,7 @@ func TestCPUsComeAndGo(t *testing.T) {
 	}
 	h := &hotplug{t: t}
 	h.online.Store(new([]int))
-	r := run(t, h.source(), ofProto(n.ethertype))
+	r := sourcetest.Run(t, h.source(), ofProto(n.ethertype))
 	n.frames(t, 5) // on no CPU
 	h.change(all)
 	n.frames(t, 7)
@@ -226,8 +226,8 @@ func TestCPUsComeAndGo(t *testing.T) {
 	n.frames(t, 5)
 	h.change(all)
 	n.frames(t, 11)
-	if kept := r.end(); len(kept) != 18 || r.ledger.TotalLost() != 0 {
-		t.Errorf("%d drops, want 18; %d lost", len(kept), r.ledger.TotalLost())
+	if kept := r.End(); len(kept) != 18 || r.Ledger.TotalLost() != 0 {
+		t.Errorf("%d drops, want 18; %d lost", len(kept), r.Ledger.TotalLost())
 	}
 }
 
@@ -243,34 +243,34 @@ func TestCPUIsBackBeforeWeLook(t *testing.T) {
 	h.online.Store(&all)
 	s := h.source()
 	first := slices.Clone(s.cpus)
-	r := run(t, s, ofProto(n.ethertype))
+	r := sourcetest.Run(t, s, ofProto(n.ethertype))
 	n.frames(t, 5)
 	for _, cpu := range all {
 		h.say(fmt.Sprintf("offline@/devices/system/cpu/cpu%d\x00ACTION=offline", cpu))
 	}
 	n.frames(t, 7)
-	kept := r.end()
-	if len(kept) != 12 || r.ledger.TotalLost() != 0 || slices.ContainsFunc(first, func(c *cpu) bool { return !c.closed }) {
-		t.Errorf("%d drops, want 12; %d lost; the first events: %+v", len(kept), r.ledger.TotalLost(), first)
+	kept := r.End()
+	if len(kept) != 12 || r.Ledger.TotalLost() != 0 || slices.ContainsFunc(first, func(c *cpu) bool { return !c.closed }) {
+		t.Errorf("%d drops, want 12; %d lost; the first events: %+v", len(kept), r.Ledger.TotalLost(), first)
 	}
 }
 
 func TestOutputFails(t *testing.T) {
 	n := newNowhere(t)
 	broken := errors.New("broken")
-	r := &running{keep: ofProto(n.ethertype), emit: func(e *event.Event) error {
+	r := &sourcetest.Running{Keep: ofProto(n.ethertype), Then: func(e *event.Event) error {
 		if e.Packet.Proto == n.ethertype {
 			return broken
 		}
 		return nil
 	}}
-	runWith(t, need(t, Options{}), r)
+	sourcetest.RunWith(t, need(t, Options{}), r)
 	n.frames(t, 100)
-	if err := <-r.done; !errors.Is(err, broken) {
+	if err := <-r.Done; !errors.Is(err, broken) {
 		t.Errorf("error %v, want the output's", err)
 	}
-	if len(r.kept) != 1 || r.ledger.TotalLost() != 0 {
-		t.Errorf("%d shown and %d lost, want 1 and none", len(r.kept), r.ledger.TotalLost())
+	if len(r.Kept) != 1 || r.Ledger.TotalLost() != 0 {
+		t.Errorf("%d shown and %d lost, want 1 and none", len(r.Kept), r.Ledger.TotalLost())
 	}
 }
 
@@ -291,12 +291,12 @@ func TestEndedBeforeItBegan(t *testing.T) {
 	n.frames(t, 3)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := &running{keep: ofProto(n.ethertype)}
+	r := &sourcetest.Running{Keep: ofProto(n.ethertype)}
 	if err := s.Run(ctx, r); err != nil {
 		t.Error(err)
 	}
-	if len(r.kept) != 3 || time.Since(r.kept[0].Time) > time.Minute {
-		t.Errorf("%d drops, want 3 of just now: %+v", len(r.kept), r.kept)
+	if len(r.Kept) != 3 || time.Since(r.Kept[0].Time) > time.Minute {
+		t.Errorf("%d drops, want 3 of just now: %+v", len(r.Kept), r.Kept)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
@@ -306,31 +306,15 @@ func TestEndedBeforeItBegan(t *testing.T) {
 // TestNothingIsLeftOpen looks at the process's files before and after.
 func TestNothingIsLeftOpen(t *testing.T) {
 	need(t, Options{}).Close()
-	before := files(t)
+	before := sourcetest.Files(t)
 	for range 3 {
 		s := need(t, Options{Filter: "protocol == 1"})
-		run(t, s, ofProto(1)).end()
+		sourcetest.Run(t, s, ofProto(1)).End()
 		Open(Options{Filter: "nonsense"})
 	}
-	if after := files(t); !slices.Equal(before, after) {
+	if after := sourcetest.Files(t); !slices.Equal(before, after) {
 		t.Errorf("files before %v and after %v", before, after)
 	}
-}
-
-// files lists what perf and epoll files the process has.
-func files(t *testing.T) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if name, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.HasPrefix(name, "anon_inode:") {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }
 
 func TestErrorsSayWhatToDo(t *testing.T) {
@@ -371,23 +355,15 @@ func TestFormatFromEitherMount(t *testing.T) {
 		t.Fatal(err)
 	}
 	var mounted []byte
-	newNowhere(t).do(t, func() error {
-		err := unix.Unshare(unix.CLONE_NEWNS)
-		if err == nil {
-			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-		}
-		if err == nil {
-			err = unix.Mount("tracefs", mounts[0], "tracefs", 0, "")
-		}
+	err = sourcetest.WithMounts(func() error {
+		err := unix.Mount("tracefs", mounts[0], "tracefs", 0, "")
 		if err != nil && !errors.Is(err, unix.EBUSY) { // it was there
 			return err
 		}
 		mounted, err = readMounted()
 		return err
 	})
-	if !slices.Equal(mounted, detached) || len(mounted) == 0 {
-		t.Errorf("mounted:\n%s\ndetached:\n%s", mounted, detached)
+	if err != nil || !slices.Equal(mounted, detached) || len(mounted) == 0 {
+		t.Errorf("%v, mounted:\n%s\ndetached:\n%s", err, mounted, detached)
 	}
 }
-
-var _ pipeline.Output = (*running)(nil)

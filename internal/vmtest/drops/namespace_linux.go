@@ -12,8 +12,8 @@ import (
 )
 
 // A Namespace is a network namespace on a thread of its own, which ends with
-// the test. Only one is there at a time, of all test processes, so that the
-// drops in it are not taken for those of another.
+// the test. Only one test has any at a time, of all test processes, so that the
+// drops in them are not taken for those of another.
 type Namespace struct {
 	t        testing.TB
 	requests chan func() error
@@ -25,6 +25,17 @@ type Namespace struct {
 func NewNamespace(t testing.TB) *Namespace {
 	t.Helper()
 	lock(t)
+	return newNamespace(t)
+}
+
+// Another makes a second namespace, with the same addresses, for the same test.
+func (ns *Namespace) Another() *Namespace {
+	ns.t.Helper()
+	return newNamespace(ns.t)
+}
+
+func newNamespace(t testing.TB) *Namespace {
+	t.Helper()
 	ns := &Namespace{t: t, requests: make(chan func() error), answers: make(chan error)}
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with its namespace
@@ -56,6 +67,24 @@ func lock(t testing.TB) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Inode is that of the namespace.
+func (ns *Namespace) Inode() (inode uint32) {
+	ns.t.Helper()
+	ns.Do(func() error {
+		var st syscall.Stat_t
+		err := syscall.Stat("/proc/thread-self/ns/net", &st)
+		inode = uint32(st.Ino)
+		return err
+	})
+	return inode
+}
+
+// EnableIPv6 gives lo ::1.
+func (ns *Namespace) EnableIPv6() {
+	ns.t.Helper()
+	ns.sysctl("ipv6/conf/lo/disable_ipv6", "0")
 }
 
 // Do runs f in the namespace. Its error ends the test.

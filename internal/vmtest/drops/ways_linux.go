@@ -14,10 +14,34 @@ const Port = 9
 // A Way is a way in which the kernel loses packets.
 type Way struct {
 	Name    string
-	Silent  bool // the kernel frees them as if all were well, so that no event tells
+	Silent  bool   // the kernel frees them as if all were well, so that no event tells
+	Iface   string // that they came in by; empty if they were sent and have none yet
+	First   Header // that they have
+	Owner   Party
 	prepare func(ns *Namespace, n int) (drop func())
 	reasons []since
 }
+
+// A Header is the first that a packet has when it is dropped.
+type Header int
+
+// The headers, from the outermost: what is sent has no MAC header before it has
+// an interface, and TCP's has none of IP before it has a route.
+const (
+	MAC Header = iota
+	IP
+	Transport
+)
+
+// A Party is whose socket the kernel has at hand when it drops a packet.
+type Party int
+
+// The parties.
+const (
+	Nobody Party = iota
+	Sender
+	Receiver // which it tells since 6.11
+)
 
 // since is the reason that the kernel gives since a version.
 type since struct {
@@ -27,37 +51,50 @@ type since struct {
 
 // Ways are all of them.
 var Ways = []Way{
-	{Name: "UDP to a closed port", prepare: closedPort, reasons: []since{{5, 17, "NO_SOCKET"}}},
-	{Name: "full receive buffer", prepare: fullBuffer, reasons: []since{{5, 18, "SOCKET_RCVBUFF"}}},
-	{Name: "OUTPUT firewall", prepare: firewall("output"), reasons: []since{{5, 18, "NETFILTER_DROP"}}},
-	{Name: "INPUT firewall", prepare: firewall("input"), reasons: []since{{5, 18, "NETFILTER_DROP"}}},
-	{Name: "rp_filter", prepare: reversePath, reasons: []since{{5, 18, "IP_RPFILTER"}}},
+	{Name: "UDP to a closed port", Iface: "lo", prepare: closedPort, reasons: []since{{5, 17, "NO_SOCKET"}}},
+	{Name: "full receive buffer", Iface: "lo", Owner: Receiver, prepare: fullBuffer, reasons: []since{{5, 18, "SOCKET_RCVBUFF"}}},
+	{Name: "OUTPUT firewall", First: IP, Owner: Sender, prepare: firewall("output"), reasons: []since{{5, 18, "NETFILTER_DROP"}}},
+	{Name: "INPUT firewall", Iface: "lo", prepare: firewall("input"), reasons: []since{{5, 18, "NETFILTER_DROP"}}},
+	{Name: "rp_filter", Iface: "far", prepare: reversePath, reasons: []since{{5, 18, "IP_RPFILTER"}}},
 	{
-		Name: "forwarding without a route", reasons: []since{{5, 18, "IP_INNOROUTES"}},
+		Name: "forwarding without a route", Iface: "far", reasons: []since{{5, 18, "IP_INNOROUTES"}},
 		prepare: through(ipv4{src: "10.0.0.2", dst: "192.0.2.1", transport: syscall.IPPROTO_UDP, payload: udpHeader(0)}),
 	},
-	{Name: "sending without a route", prepare: lostRoute, reasons: []since{{5, 18, "IP_OUTNOROUTES"}}},
 	{
-		Name: "wrong UDP checksum", reasons: []since{{5, 17, "UDP_CSUM"}},
+		Name: "sending without a route", First: Transport, Owner: Sender, reasons: []since{{5, 18, "IP_OUTNOROUTES"}},
+		prepare: lostRoute,
+	},
+	{
+		Name: "wrong UDP checksum", Iface: "far", reasons: []since{{5, 17, "UDP_CSUM"}},
 		prepare: through(ipv4{src: "10.0.0.2", dst: "10.0.0.1", transport: syscall.IPPROTO_UDP, payload: udpHeader(0xbaad)}),
 	},
 	{
-		Name: "wrong TCP checksum", reasons: []since{{5, 17, "TCP_CSUM"}},
+		Name: "wrong TCP checksum", Iface: "far", reasons: []since{{5, 17, "TCP_CSUM"}},
 		prepare: through(ipv4{src: "10.0.0.2", dst: "10.0.0.1", transport: syscall.IPPROTO_TCP, payload: badSYN()}),
 	},
 	{
-		Name: "TTL expired", reasons: []since{{5, 18, "IP_INHDR"}},
+		Name: "TTL expired", Iface: "far", reasons: []since{{5, 18, "IP_INHDR"}},
 		prepare: through(ipv4{src: "10.0.0.2", dst: "10.0.0.3", ttl: 1, transport: syscall.IPPROTO_UDP, payload: udpHeader(0)}),
 	},
-	{Name: "SYN to a full accept queue", prepare: fullQueue, Silent: true},
-	{Name: "end of a handshake with a full accept queue", prepare: fullQueueLate, reasons: []since{{6, 15, "TCP_LISTEN_OVERFLOW"}}},
+	{Name: "SYN to a full accept queue", Silent: true, prepare: fullQueue},
+	{
+		Name: "end of a handshake with a full accept queue", Iface: "lo", Owner: Receiver, reasons: []since{{6, 15, "TCP_LISTEN_OVERFLOW"}},
+		prepare: fullQueueLate,
+	},
 }
 
 // Prepare makes a [Namespace] in which drop loses exactly n packets, which it
 // has when it returns.
 func (w Way) Prepare(t testing.TB, n int) (drop func()) {
 	t.Helper()
-	return w.prepare(NewNamespace(t), n)
+	return w.PrepareIn(NewNamespace(t), n)
+}
+
+// PrepareIn is [Way.Prepare] in a namespace that is there and that nothing else
+// was prepared in.
+func (w Way) PrepareIn(ns *Namespace, n int) (drop func()) {
+	ns.t.Helper()
+	return w.prepare(ns, n)
 }
 
 // Reason is what this kernel says why the packets are lost: nothing before 5.17.
