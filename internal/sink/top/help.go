@@ -16,7 +16,7 @@ const helpText = `Keys
 
 What is shown
   DROPS/S        in the last second that is over
-  LAST MINUTE    each row by its own highest value
+  MINUTE         the last one, each row by its own highest value
   OWNER          pod, container, unit or process that the packet was of;
                  ~ in front: likely, not certain
   (other)        kinds of drops that there was no room for

@@ -2,11 +2,7 @@ package top
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
-
-	"github.com/charmbracelet/x/ansi"
 
 	"dropwatch/internal/live"
 )
@@ -20,11 +16,14 @@ const (
 	byName // by the first key; the others follow
 )
 
+// by is the column of a key.
+func by(k live.Key) column { return byName + column(k) }
+
 // A list is the table of all rows: how it is grouped and sorted, and where the
 // person is in it.
 type list struct {
 	group    live.Group
-	by       column
+	sortedBy column
 	reversed bool
 
 	rows    []live.Row // sorted
@@ -60,13 +59,13 @@ func (l *list) compare(a, b live.Row) int {
 	total := cmp.Compare(b.Total, a.Total)
 	names := slices.Compare(a.Names[:], b.Names[:])
 	var first int
-	switch l.by {
+	switch l.sortedBy {
 	case byRate:
 		first = rate
 	case byTotal:
 		first = total
 	default:
-		first = cmp.Compare(a.Names[l.by-byName], b.Names[l.by-byName])
+		first = cmp.Compare(a.Names[l.sortedBy-byName], b.Names[l.sortedBy-byName])
 	}
 	if l.reversed {
 		first = -first
@@ -117,8 +116,8 @@ func (l *list) move(by int) {
 // sort goes to the next column, or the one before.
 func (l *list) sort(step int) {
 	all := l.columns()
-	i := slices.Index(all, l.by) + step
-	l.by, l.reversed = all[(i+len(all))%len(all)], false
+	i := slices.Index(all, l.sortedBy) + step
+	l.sortedBy, l.reversed = all[(i+len(all))%len(all)], false
 }
 
 // columns are those that there are.
@@ -126,7 +125,7 @@ func (l *list) columns() []column {
 	all := []column{byRate, byTotal}
 	for k := range live.Key(live.Keys) {
 		if l.group.Has(k) {
-			all = append(all, byName+column(k))
+			all = append(all, by(k))
 		}
 	}
 	return all
@@ -139,156 +138,7 @@ func (l *list) toggle(k live.Key) {
 		return
 	}
 	l.group, l.follows = group, false
-	if !slices.Contains(l.columns(), l.by) {
-		l.by = byRate
+	if !slices.Contains(l.columns(), l.sortedBy) {
+		l.sortedBy = byRate
 	}
-}
-
-// grouping says which keys there are, and which of them are on.
-func (l *list) grouping() string {
-	line := "press to group by:"
-	for k := range live.Key(live.Keys) {
-		mark := " "
-		if l.group.Has(k) {
-			mark = "*"
-		}
-		line += fmt.Sprintf(" %d%s%v", k+1, mark, k)
-	}
-	return line
-}
-
-// The widths of what stands before the names.
-const (
-	markWidth  = 1
-	rateWidth  = 8
-	totalWidth = 7
-	gap        = "  "
-	leastName  = 4
-)
-
-// sparkWidth is how wide a sparkline is on a screen of width columns.
-func sparkWidth(width int) int {
-	switch {
-	case width >= 140:
-		return 30
-	case width >= 72:
-		return 12
-	}
-	return 0
-}
-
-// lines is the list on that many lines: the head, and the rows around the selected
-// one.
-func (l *list) lines(width, room int) []string {
-	if room <= 0 {
-		return nil
-	}
-	l.scroll(room - 1)
-	spark := sparkWidth(width)
-	fixed := markWidth + rateWidth + totalWidth + spark
-	if spark > 0 {
-		fixed += len(gap)
-	}
-	widths := l.fit(width - fixed)
-	lines := []string{styled(reverse, pad(l.heading(spark, widths), width))}
-	for i := l.top; i < min(len(l.rows), l.top+room-1); i++ {
-		line := l.line(&l.rows[i], i == l.at, spark, widths)
-		if i == l.at {
-			line = styled(reverse, pad(line, width))
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
-
-// scroll brings the selected row into a window of that many rows.
-func (l *list) scroll(room int) {
-	l.top = max(0, min(l.top, l.at, len(l.rows)-room))
-	if room > 0 {
-		l.top = max(l.top, l.at-room+1)
-	}
-}
-
-// fit gives the width of the names by each key, 0 for those that are not asked
-// for, so that they have room: the widest is cut first.
-func (l *list) fit(room int) (widths [live.Keys]int) {
-	for k := range live.Key(live.Keys) {
-		if !l.group.Has(k) {
-			continue
-		}
-		widths[k] = ansi.StringWidth(l.title(byName + column(k)))
-		room -= len(gap)
-		for i := range l.rows {
-			widths[k] = max(widths[k], ansi.StringWidth(l.rows[i].Names[k]))
-		}
-	}
-	for over := sum(widths) - room; over > 0; over-- {
-		widest := slices.Index(widths[:], slices.Max(widths[:]))
-		if widths[widest] <= leastName {
-			break
-		}
-		widths[widest]--
-	}
-	return widths
-}
-
-func sum(widths [live.Keys]int) (n int) {
-	for _, w := range widths {
-		n += w
-	}
-	return n
-}
-
-// titles are the heads of columns.
-var titles = map[column]string{
-	byRate: "DROPS/S", byTotal: "TOTAL",
-	byName + column(live.Place): "PLACE", byName + column(live.Reason): "REASON",
-	byName + column(live.Interface): "IFACE", byName + column(live.Owner): "OWNER",
-	byName + column(live.Netns): "NETNS", byName + column(live.Protocol): "PROTO",
-}
-
-// title is the head of a column, which says whether the list is sorted by it.
-func (l *list) title(c column) string {
-	if c != l.by {
-		return titles[c]
-	}
-	if down := c < byName; down != l.reversed {
-		return titles[c] + "▼"
-	}
-	return titles[c] + "▲"
-}
-
-func (l *list) heading(spark int, widths [live.Keys]int) string {
-	var names live.Names
-	for k := range names {
-		names[k] = l.title(byName + column(k))
-	}
-	return cells(" ", l.title(byRate), l.title(byTotal), pad("LAST MINUTE", spark), &names, widths)
-}
-
-func (l *list) line(r *live.Row, selected bool, spark int, widths [live.Keys]int) string {
-	mark := " "
-	if selected {
-		mark = ">"
-	}
-	graph := ""
-	if spark > 0 {
-		graph = sparkline(&r.History, l.elapsed, spark)
-	}
-	return cells(mark, count(r.History.Rate()), count(r.Total), graph, &r.Names, widths)
-}
-
-// cells makes a line of columns.
-func cells(mark, rate, total, graph string, names *live.Names, widths [live.Keys]int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s%*s%*s", mark, rateWidth, rate, totalWidth, total)
-	if graph != "" {
-		b.WriteString(gap + graph)
-	}
-	for k, w := range widths {
-		if w > 0 {
-			b.WriteString(gap + pad(names[k], w))
-		}
-	}
-	return strings.TrimRight(b.String(), " ")
 }

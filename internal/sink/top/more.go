@@ -64,7 +64,7 @@ func (m *more) set(v *screen, c *live.Counter) {
 		}
 	}
 	m.add("%-10s %d a second, %d in all", "drops", d.History.Rate(), d.Total)
-	m.add("%-10s %s", "minute", sparkline(&d.History, c.Elapsed(), live.Seconds))
+	m.add("%-10s %s", "minute", sparkline(&d.History, c.Elapsed(), sparkFit(v.width-11)))
 	m.explain(v, &d)
 	m.flows(&d)
 	m.packets(v, &d)
@@ -85,7 +85,7 @@ func (m *more) explain(v *screen, d *live.Detail) {
 		return
 	}
 	m.begin("why")
-	m.text = append(m.text, strings.Split(ansi.Wordwrap(text, max(v.width, leastName), ""), "\n")...)
+	m.text = append(m.text, strings.Split(ansi.Wordwrap(text, max(v.width, 1), ""), "\n")...)
 }
 
 func (m *more) flows(d *live.Detail) {

@@ -16,11 +16,12 @@ type prompt struct {
 	text  []rune
 	at    int // of text, where the cursor is
 	done  func(text string) error
-	err   error // what done said of it
+	err   error // what done said of text
 }
 
 // insert types text, without what no terminal shows.
 func (p *prompt) insert(text string) {
+	p.err = nil
 	for _, r := range text {
 		if unicode.IsPrint(r) && r != utf8.RuneError {
 			p.text = append(p.text[:p.at], append([]rune{r}, p.text[p.at:]...)...)
@@ -60,6 +61,7 @@ func (p *prompt) press(key string) {
 }
 
 func (p *prompt) remove(from, to int) {
+	p.err = nil
 	p.text = append(p.text[:from], p.text[to:]...)
 	p.at = from
 }

@@ -87,7 +87,7 @@ func (v *screen) heading(m *moment, now time.Time) []string {
 	source := fmt.Sprintf("dropwatch top  %s on %s", event.Escape(v.sink.opts.Source), event.Escape(v.sink.opts.Host))
 	lines := []string{
 		styled(bold, apart(source, v.state(m, now), v.width)),
-		apart(fmt.Sprintf("%d drops/s, %d in all", sum.History.Rate(), sum.Total), sparkline(&sum.History, c.Elapsed(), 20), v.width),
+		apart(fmt.Sprintf("%d drops/s, %d in all", sum.History.Rate(), sum.Total), sparkline(&sum.History, c.Elapsed(), sparkWidth(v.width)), v.width),
 		v.lost(&m.ledger),
 	}
 	if text := v.sink.opts.Expression; text != "" {
@@ -111,7 +111,7 @@ func (v *screen) state(m *moment, now time.Time) string {
 	v.sink.mu.Lock()
 	defer v.sink.mu.Unlock()
 	since := v.sink.run.all.Total() - m.all.Total()
-	return fmt.Sprintf("PAUSED at %s, %s since", v.paused.Local().Format(time.TimeOnly), plural(since, "drop"))
+	return fmt.Sprintf("PAUSED %s, %s since", v.paused.Local().Format(time.TimeOnly), plural(since, "drop"))
 }
 
 // lost says what the ledger lacks, on a line.
@@ -137,9 +137,9 @@ func (v *screen) foot() []string {
 	case v.note != "":
 		return strings.Split(ansi.Wordwrap(v.note, v.width, ""), "\n")
 	case v.pane == table:
-		return []string{"enter: more  /: filter  g: group  s: sort  p: pause  w: save  h: help  q: quit"}
+		return []string{"h: help  q: quit  enter: more  /: filter  g: group  s: sort  p: pause  w: save"}
 	}
-	return []string{"esc: back  arrows: scroll  p: pause  w: save  h: help"}
+	return []string{"h: help  esc: back  arrows: scroll  /: filter  p: pause  w: save"}
 }
 
 // lines is the screen: at most height lines of at most width columns.

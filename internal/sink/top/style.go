@@ -70,6 +70,9 @@ var bars = []rune("▁▂▃▄▅▆▇█")
 // is empty. Columns begin at the same seconds whenever they are drawn, so the last
 // has fewer at first. Width divides [live.Seconds].
 func sparkline(h *live.History, end int64, width int) string {
+	if width == 0 {
+		return ""
+	}
 	each := int64(live.Seconds / width)
 	sums, seconds := make([]float64, width), make([]float64, width)
 	for i, n := range h {
@@ -89,6 +92,16 @@ func sparkline(h *live.History, end int64, width int) string {
 		line[i] = bar(n, most)
 	}
 	return string(line)
+}
+
+// sparkFit is the width of the widest sparkline that has room.
+func sparkFit(room int) int {
+	for _, width := range []int{60, 30, 20, 12} {
+		if width <= room {
+			return width
+		}
+	}
+	return 6
 }
 
 // bar stands for a part of the most.
