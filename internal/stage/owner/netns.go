@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"dropwatch/internal/event"
 )
 
 // A space is a network namespace.
@@ -12,10 +14,7 @@ type space struct {
 	pid  uint32 // the lowest that is in it; 0 if there is none
 }
 
-// initial is our name of the kernel's init_net, which has none of its own.
-const initial = "init"
-
-// initialNetns is its inode number since Linux 6.18 (NET_NS_INIT_INO,
+// initialNetns is the inode number of the kernel's init_net since Linux 6.18 (NET_NS_INIT_INO,
 // include/uapi/linux/nsfs.h), which no other has before. Where it has another, the
 // kernel's thread kthreadd is in it, which has the number 2 in the PID namespace
 // that all processes are in (PROC_PID_INIT_INO, include/linux/proc_ns.h).
@@ -31,7 +30,7 @@ var netnsDirs = []string{"run/netns", "var/run/netns"}
 
 // readSpaces finds the namespaces that have a process or a name.
 func (h *host) readSpaces() map[uint32]space {
-	spaces := map[uint32]space{initialNetns: {name: initial}}
+	spaces := map[uint32]space{initialNetns: {name: event.InitNetns}}
 	pids, _ := linked(h.proc("self", "ns/pid"), "pid")
 	for _, pid := range h.pids() {
 		inode, _ := linked(h.proc(decimal(pid), "ns/net"), "net")
@@ -40,7 +39,7 @@ func (h *host) readSpaces() map[uint32]space {
 			s.pid = pid
 		}
 		if pids == initialPIDs && pid == kthreadd {
-			s.name = initial
+			s.name = event.InitNetns
 		}
 		spaces[uint32(inode)] = s
 	}

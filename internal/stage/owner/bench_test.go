@@ -1,0 +1,48 @@
+package owner
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"dropwatch/internal/event"
+)
+
+// bigTable is of n connections.
+func bigTable(n int) string {
+	var b strings.Builder
+	b.WriteString(tcpHead)
+	for i := range n {
+		fmt.Fprintf(&b, "%4d: 010200C0:0050 %08X:%04X 01%s%d 1 0000000000000000 20 4 30 10 -1\n", i, 0x0a000000+i>>4, 1024+i&15, rest, 1000+i)
+	}
+	return b.String()
+}
+
+func BenchmarkStage(b *testing.B) {
+	h := newHost(tree(b, netFiles()))
+	socket := *known(1).Owner.Socket
+	for name, flow := range map[string]*event.Flow{"socket": nil, "flow": packetOf("192.0.2.9", 6000, "192.0.2.1", 22, tcp)} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				e := event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
+				if e.Packet.Flow = flow; flow == nil {
+					e.Owner.Socket = &socket
+				}
+				h.own(&e, time.Now())
+			}
+		})
+	}
+}
+
+func BenchmarkReadTable(b *testing.B) {
+	for _, n := range []int{100, 10_000, 100_000} {
+		dir := tree(b, map[string]string{"tcp": bigTable(n)})
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				readTable(dir, tcp)
+			}
+		})
+	}
+}

@@ -1,0 +1,168 @@
+package owner
+
+import (
+	"strings"
+	"testing"
+
+	"dropwatch/internal/event"
+)
+
+// The numbers of the table: containers, and pods in both spellings.
+const (
+	c1      = "3f0c9d1c7a5e4b2f8d6a1e0b9c8d7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e"
+	c2      = "9ec39b91f3d70e1beff50a308f77067065ea6be0d91a3378375056cd4422cf3d"
+	uid     = "74c13223-5a00-11e9-b385-42010a80018d"
+	uidUnit = "74c13223_5a00_11e9_b385_42010a80018d"
+	hash    = "7d9a1c3e5f7b9d1a3c5e7f9b1d3a5c7e" // of a static pod
+)
+
+func TestParsePath(t *testing.T) {
+	unit := func(name string) place { return place{unit: name} }
+	container := func(unit, runtime, id string) place {
+		return place{unit: unit, container: event.Container{ID: id, Runtime: runtime}}
+	}
+	named := func(unit, runtime, name string) place {
+		return place{unit: unit, container: event.Container{ID: name, Runtime: runtime, Name: name}}
+	}
+	inPod := func(runtime, id, uid string) place {
+		return place{container: event.Container{ID: id, Runtime: runtime}, pod: event.Pod{UID: uid}}
+	}
+	with := func(unit string, p place) place {
+		p.unit = unit
+		return p
+	}
+	for path, want := range map[string]place{
+		"":              {},
+		"/":             {},
+		"/system.slice": {},
+		"/init.scope":   unit("init.scope"),
+
+		"/system.slice/nginx.service":                                           unit("nginx.service"),
+		"/system.slice/system-getty.slice/getty@tty1.service":                   unit("getty@tty1.service"),
+		"/system.slice/system-postgresql.slice/postgresql@16-main.service/work": unit("postgresql@16-main.service"),
+		`/system.slice/dev-disk\x2dby\x2dlabel-swap.swap`:                       unit(`dev-disk\x2dby\x2dlabel-swap.swap`),
+		"/system.slice/sshd.socket":                                             unit("sshd.socket"),
+		"/system.slice/run-r0f2e.scope":                                         unit("run-r0f2e.scope"),
+		"/system.slice/run-u12.service":                                         unit("run-u12.service"),
+		"/system.slice/_cpu.service":                                            unit("cpu.service"),
+		"/user.slice/user-1000.slice/session-3.scope":                           unit("session-3.scope"),
+		"/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service":   unit("user@1000.service"),
+		"/../../system.slice/cron.service":                                      unit("cron.service"),
+		"/system.slice/foo@.service":                                            {}, // a template is no unit
+		"/system.slice/.service":                                                {},
+		"/system.slice/a b.service":                                             {},
+		"/batch/nginx.service":                                                  {}, // not systemd's
+		"/process_api/8f4b8269adf9f271d00a76f264b63fd9":                         {},
+
+		"/docker/" + c1:                         container("", "docker", c1),
+		"/docker/" + c1 + "/init":               container("", "docker", c1),
+		"/docker/" + c1 + "/docker/" + c2:       container("", "docker", c2),
+		"/docker/buildkit":                      {},
+		"/" + c1:                                container("", "", c1),
+		"/system.slice/docker-" + c1 + ".scope": container("docker-"+c1+".scope", "docker", c1),
+		"/system.slice/docker-" + c1 + ".scope/system.slice/a.mount": container("docker-"+c1+".scope", "docker", c1),
+		"/system.slice/docker.service":                               unit("docker.service"),
+		"/system.slice/docker-" + c1[:12] + ".scope":                 unit("docker-" + c1[:12] + ".scope"),
+		"/system.slice/docker-" + strings.ToUpper(c1) + ".scope":     unit("docker-" + strings.ToUpper(c1) + ".scope"),
+		"/system.slice/nerdctl-" + c1 + ".scope":                     container("nerdctl-"+c1+".scope", "containerd", c1),
+		"/ecs/" + hash + "/" + c1:                                    container("", "", c1),
+		"/actions_job/" + c1:                                         container("", "", c1),
+
+		"/kubepods/burstable/pod" + uid + "/" + c1:  inPod("", c1, uid),
+		"/kubepods/besteffort/pod" + uid:            inPod("", "", uid),
+		"/kubepods/pod" + hash + "/" + c1:           inPod("", c1, hash),
+		"/kubepods/pod" + uid + "/crio-" + c1:       inPod("cri-o", c1, uid),
+		"/kubepods/burstable/podnot-one-of-these/x": {},
+		"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + uidUnit + ".slice/cri-containerd-" + c1 + ".scope": with(
+			"cri-containerd-"+c1+".scope", inPod("containerd", c1, uid)),
+		"/kubepods.slice/kubepods-pod" + uidUnit + ".slice/crio-" + c1 + ".scope": with(
+			"crio-"+c1+".scope", inPod("cri-o", c1, uid)),
+		"/kubepods.slice/kubepods-pod" + uidUnit + ".slice/crio-" + c1 + ".scope/container": with(
+			"crio-"+c1+".scope", inPod("cri-o", c1, uid)),
+		"/kubepods.slice/kubepods-pod" + uidUnit + ".slice/crio-conmon-" + c1 + ".scope": with(
+			"crio-conmon-"+c1+".scope", inPod("", "", uid)),
+		"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" + uidUnit + ".slice/docker-" + c1 + ".scope": with(
+			"docker-"+c1+".scope", inPod("docker", c1, uid)),
+		"/system.slice/containerd.service/kubepods-burstable-pod" + uidUnit + ".slice:cri-containerd:" + c1: with(
+			"containerd.service", inPod("containerd", c1, uid)),
+		"/docker/" + c2 + "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" + uidUnit + ".slice/cri-containerd-" + c1 + ".scope": inPod(
+			"containerd", c1, uid), // of kind
+
+		"/machine.slice/libpod-" + c1 + ".scope":           container("libpod-"+c1+".scope", "podman", c1),
+		"/machine.slice/libpod-" + c1 + ".scope/container": container("libpod-"+c1+".scope", "podman", c1),
+		"/machine.slice/libpod-conmon-" + c1 + ".scope":    unit("libpod-conmon-" + c1 + ".scope"),
+		"/libpod_parent/libpod-" + c1:                      container("", "podman", c1),
+		"/system.slice/web.service/libpod-payload-" + c1:   container("web.service", "podman", c1),
+		"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + c1 + ".scope": container(
+			"user@1000.service", "podman", c1),
+
+		"/lxc.payload.web": named("", "lxc", "web"),
+		"/lxc.payload.web/system.slice/nginx.service": named("", "lxc", "web"),
+		"/lxc.payload/web":                            named("", "lxc", "web"),
+		"/lxc/web_1":                                  named("", "lxc", "web_1"),
+		"/lxc.monitor.web":                            {},
+		"/lxc/a\x1b[2J":                               {}, // none makes that
+
+		"/machine.slice/machine-web.scope":                           named("machine-web.scope", "systemd-nspawn", "web"),
+		`/machine.slice/machine-web\x2d1.scope/payload`:              named(`machine-web\x2d1.scope`, "systemd-nspawn", "web-1"),
+		`/machine.slice/machine-a\x.scope`:                           unit(`machine-a\x.scope`),
+		"/machine.slice/systemd-nspawn@web.service/payload":          named("systemd-nspawn@web.service", "systemd-nspawn", "web"),
+		`/machine.slice/machine-qemu\x2d3\x2dubuntu.scope/libvirt/x`: unit(`machine-qemu\x2d3\x2dubuntu.scope`),
+	} {
+		if got := parsePath(path); got != want {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", path, got, want)
+		}
+	}
+}
+
+func TestParseCgroups(t *testing.T) {
+	docker := place{container: event.Container{ID: c1, Runtime: "docker"}}
+	tests := map[string]struct {
+		lines, path string
+		where       place
+	}{
+		"nothing":        {"", "", place{}},
+		"version 2":      {"0::/system.slice/cron.service\n", "/system.slice/cron.service", place{unit: "cron.service"}},
+		"a path with :":  {"0::/a:b/c\n", "/a:b/c", place{}},
+		"cut off":        {"0:", "", place{}},
+		"version 1 only": {"2:cpu,cpuacct:/docker/" + c1 + "\n1:name=systemd:/docker/" + c1 + "\n", "", docker},
+		"both, and version 2 not in use": {
+			"4:memory:/docker/" + c1 + "\n1:name=systemd:/docker/" + c1 + "\n0::/system.slice/containerd.service\n",
+			"/system.slice/containerd.service", docker,
+		},
+		"systemd's hierarchy tells the unit": {
+			"2:cpu:/docker/" + c1 + "\n1:name=systemd:/system.slice/a.service\n0::/\n", "/",
+			place{unit: "a.service", container: docker.container},
+		},
+	}
+	for name, tt := range tests {
+		path, where := parseCgroups(tt.lines)
+		if path != tt.path || where != tt.where {
+			t.Errorf("%s: %q, %+v, want %q, %+v", name, path, where, tt.path, tt.where)
+		}
+	}
+}
+
+// FuzzParsePath: whatever stands for a container or a pod is safe to make a file
+// name of, and a number where the runtime gives out numbers.
+func FuzzParsePath(f *testing.F) {
+	for _, path := range []string{
+		"/docker/" + c1, "/system.slice/docker-" + c1 + ".scope", "/lxc.payload.web", `/machine.slice/machine-w\x2d1.scope`,
+		"/kubepods.slice/kubepods-pod" + uidUnit + ".slice:cri-containerd:" + c1, "/kubepods/pod" + uid, "/../_a@b.service",
+	} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		p := parsePath(path)
+		numbered := p.container.Runtime != "lxc" && p.container.Runtime != "systemd-nspawn"
+		if id := p.container.ID; id != "" && numbered && !isID(id) || strings.Contains(id, "/") {
+			t.Errorf("%q: container %q", path, id)
+		}
+		if uid := p.pod.UID; uid != "" && strings.Trim(uid, "0123456789abcdef-") != "" {
+			t.Errorf("%q: pod %q", path, uid)
+		}
+		if p.container.ID == "" && p.container != (event.Container{}) {
+			t.Errorf("%q: %+v without an ID", path, p.container)
+		}
+	})
+}
