@@ -11,6 +11,9 @@ type Netns struct {
 	Name  string // empty if it has none that is known
 }
 
+// InitNetns is our name of the kernel's init_net, which has none of its own.
+const InitNetns = "init"
+
 // AppendTo appends the name for a person, escaped, or else the inode.
 func (n *Netns) AppendTo(b []byte) []byte {
 	if n.Name != "" {
