@@ -24,10 +24,6 @@ type Options struct {
 	Stack bool // the calls that led to the drop
 	Hex   bool // the bytes of the packet
 	Task  bool // the task of every drop, not only of those without bytes and owner
-
-	// Netns is the inode of the network namespace that goes without saying, the
-	// own one. 0: it is not known, and those without a name are not shown.
-	Netns uint32
 }
 
 // A Sink writes events to a Writer, when it is flushed or enough is there.
@@ -174,7 +170,7 @@ func (s *Sink) appendRest(b []byte, e *event.Event) []byte {
 		b = append(b, "cookie "...)
 		b = append(hex.AppendEncode(b, e.Cookie), ' ')
 	}
-	b = s.appendNetns(b, &e.Netns)
+	b = appendNetns(b, &e.Netns)
 	b = s.appendOwner(b, e)
 	if e.Unseen {
 		b = append(b, "[not in packet mode] "...)
@@ -196,9 +192,10 @@ func appendCount(b []byte, e *event.Event) []byte {
 	return append(b, ' ')
 }
 
-func (s *Sink) appendNetns(b []byte, n *event.Netns) []byte {
-	own := s.opts.Netns
-	if n.Inode == 0 || n.Inode == own || n.Name == "" && own == 0 {
+// appendNetns appends the network namespace, unless it is the one that every host
+// has.
+func appendNetns(b []byte, n *event.Netns) []byte {
+	if n.Inode == 0 || n.Name == event.InitNetns {
 		return b
 	}
 	return append(n.AppendTo(append(b, "netns "...)), ' ')

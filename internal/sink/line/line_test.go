@@ -118,7 +118,11 @@ func TestWrite(t *testing.T) {
 			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 netns blue to nginx/812? in web\n",
 		},
 		"in a namespace without a name": {
-			with(func(e *event.Event) { e.Netns.Inode = 7 }),
+			with(func(e *event.Event) { e.Netns.Inode = 4026532281 }),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 netns 4026532281\n",
+		},
+		"in the namespace of the host": {
+			with(func(e *event.Event) { e.Netns = event.Netns{Inode: 4026531840, Name: event.InitNetns} }),
 			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
 		},
 		"without bytes, whose owner is known": {
@@ -251,32 +255,6 @@ func TestOptions(t *testing.T) {
 				t.Errorf("got\n%swant\n%s", got, tt.want)
 			}
 		})
-	}
-}
-
-func TestNetns(t *testing.T) {
-	const own, other = 4026531840, 4026532281
-	tests := []struct {
-		own  uint32
-		of   event.Netns
-		want string
-	}{
-		{0, event.Netns{}, ""},
-		{0, event.Netns{Inode: other}, ""},
-		{0, event.Netns{Inode: other, Name: "blue"}, " netns blue"},
-		{own, event.Netns{Inode: own}, ""},
-		{own, event.Netns{Inode: own, Name: "host"}, ""},
-		{own, event.Netns{Inode: other}, " netns 4026532281"},
-		{own, event.Netns{Inode: other, Name: "blue"}, " netns blue"},
-		{own, event.Netns{}, ""},
-	}
-	for _, tt := range tests {
-		e := udp()
-		e.Netns = tt.of
-		got := format(t, line.Options{Netns: tt.own}, e)
-		if _, rest, _ := strings.Cut(got, "len 50"); rest != tt.want+"\n" {
-			t.Errorf("%+v beside %d is %q, want %q", tt.of, tt.own, rest, tt.want)
-		}
 	}
 }
 

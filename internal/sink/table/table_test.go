@@ -380,6 +380,24 @@ packet mode could not show 1 drop:
 	})
 }
 
+// TestCounts: those of a kind, and the drops beside them, are of one place.
+func TestCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, table.Options{})
+		one, further := drop("f", "R", 1), drop("f", "R", 9900)
+		one.Single, further.Packet.HasProto, further.Netns.Inode = true, true, 7
+		r.write(one, further, drop("f", "R", 1))
+		const want = `9902 drops in 0.0 s
+  drops   share  place  reason
+   9902  100.0%  f      R
+total 9902: 9902 shown, 0 lost
+`
+		if got := r.end(); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
+}
+
 func TestTally(t *testing.T) {
 	var tally table.Tally
 	if got := tally.AppendUnseen([]byte("x"), 0); string(got) != "x" {
