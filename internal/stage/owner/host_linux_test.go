@@ -1,0 +1,381 @@
+package owner
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"dropwatch/internal/event"
+)
+
+// child is the variable that makes the test program a process that has sockets, or
+// none, until its input ends.
+const child = "DROPWATCH_TEST_OWNER"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(child) {
+	case "":
+		m.Run()
+		return
+	case "sockets":
+		if err := listen(); err != nil {
+			fmt.Println(err)
+		}
+	default:
+		fmt.Println("ready")
+	}
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// The ends that a child listens at, in its namespace.
+var childTCP, childUDP = netip.MustParseAddrPort("127.0.0.1:7080"), netip.MustParseAddrPort("[::1]:7053")
+
+// listen tells the inodes of the network namespace and of two sockets.
+func listen() error {
+	if err := loUp(); err != nil {
+		return err
+	}
+	l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(childTCP))
+	if err != nil {
+		return err
+	}
+	u, err := net.ListenUDP("udp6", net.UDPAddrFromAddrPort(childUDP))
+	if err != nil {
+		return err
+	}
+	netns, err := os.Stat("/proc/self/ns/net")
+	if err != nil {
+		return err
+	}
+	fmt.Println(inodeOf(netns), inodeOfSocket(l), inodeOfSocket(u))
+	// The sockets stay open until the process ends.
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return errors.Join(err, l.Close(), u.Close())
+}
+
+// loUp switches the loopback interface on.
+func loUp() error {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	request := struct {
+		name  [16]byte
+		flags uint16
+		_     [22]byte
+	}{[16]byte{'l', 'o'}, syscall.IFF_UP, [22]byte{}}
+	if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&request))); e != 0 {
+		return e
+	}
+	return nil
+}
+
+// inodeOfSocket gives the number that the socket has in /proc/PID/fd.
+func inodeOfSocket(s syscall.Conn) (inode uint64) {
+	c, err := s.SyscallConn()
+	if err == nil {
+		c.Control(func(fd uintptr) {
+			var st syscall.Stat_t
+			if syscall.Fstat(int(fd), &st) == nil {
+				inode = st.Ino
+			}
+		})
+	}
+	return inode
+}
+
+// start runs a child, whose first line it gives.
+func start(t *testing.T, mode string, set func(*exec.Cmd)) (*os.Process, string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), child+"="+mode)
+	set(cmd)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("child: %q, %v", line, err)
+	}
+	return cmd.Process, strings.TrimSpace(line)
+}
+
+// sole is the confidence where one process has a socket: we may not be allowed to
+// see that no other has it, not even as root in a sandbox.
+func sole() event.Confidence {
+	h := newHost("/")
+	for _, pid := range h.pids() {
+		if err := h.eachSocket(pid, func(uint64) {}); errors.Is(err, fs.ErrPermission) {
+			return event.Likely
+		}
+	}
+	return event.Certain
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("namespaces and cgroups need root")
+	}
+}
+
+// ours is what a process of the test program must be found as.
+func ours(t *testing.T, pid int, c event.Confidence) event.Process {
+	t.Helper()
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return event.Process{PID: uint32(pid), Comm: strings.TrimSpace(string(comm)), Confidence: c}
+}
+
+// within asks until the process is found, as the host may be slow to read.
+func within(t *testing.T, stage func(*event.Event) bool, e *event.Event) {
+	t.Helper()
+	original := *e
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		*e = original
+		if stage(e); e.Owner.Process.PID != 0 || time.Now().After(deadline) {
+			return
+		}
+	}
+}
+
+func TestHostKnowsOurSockets(t *testing.T) {
+	tcp4, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp4.Close()
+	conn, err := net.Dial("tcp4", tcp4.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	udp6, err := net.ListenPacket("udp6", "[::1]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp6.Close()
+	netns, err := os.Stat("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ours(t, os.Getpid(), sole())
+	likely := want
+	likely.Confidence = event.Likely
+	for name, s := range map[string]struct {
+		socket              syscall.Conn
+		protocol            uint8
+		local, peer         net.Addr
+		state               event.SocketState
+		remoteIsUnconnected bool
+	}{
+		"listening": {tcp4.(*net.TCPListener), tcp, tcp4.Addr(), &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}, event.SocketListens, true},
+		"connected": {conn.(*net.TCPConn), tcp, conn.LocalAddr(), conn.RemoteAddr(), 1, false},
+		"UDP, IPv6": {udp6.(*net.UDPConn), udp, udp6.LocalAddr(), &net.UDPAddr{IP: net.IPv6loopback, Port: 9}, 7, true},
+	} {
+		inode := inodeOfSocket(s.socket)
+		e := known(inode)
+		if within(t, Stage("/"), e); e.Owner.Process != want {
+			t.Errorf("%s, named by the kernel: %+v, want %+v", name, e.Owner.Process, want)
+		}
+		near, far := netip.MustParseAddrPort(s.local.String()), netip.MustParseAddrPort(s.peer.String())
+		e = &event.Event{Count: 1, Netns: event.Netns{Inode: uint32(inodeOf(netns))}}
+		e.Packet.Flow = packetOf(far.Addr().String(), far.Port(), near.Addr().String(), near.Port(), s.protocol)
+		if within(t, Stage("/"), e); e.Owner.Process != likely || e.Owner.Socket == nil {
+			t.Errorf("%s, by its flow: %+v, want %+v", name, e.Owner.Process, likely)
+			continue
+		}
+		got := e.Owner.Socket
+		if got.Inode != inode || got.State != s.state || !got.Receiver || got.Local != near || (got.Remote == far) == s.remoteIsUnconnected {
+			t.Errorf("%s, by its flow: %+v, want inode %d at %v", name, got, inode, near)
+		}
+	}
+}
+
+func TestHostKnowsASharedAndAClosedSocket(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	inode := inodeOfSocket(l.(*net.TCPListener))
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, "hold", func(c *exec.Cmd) { c.ExtraFiles = []*os.File{f} })
+	f.Close()
+	stage, want := Stage("/"), ours(t, os.Getpid(), event.Likely)
+	e := known(inode)
+	if within(t, stage, e); e.Owner.Process != want {
+		t.Errorf("shared by two: %+v, want %+v", e.Owner.Process, want)
+	}
+	l.Close()
+	e = known(inode)
+	e.Owner.Socket.Inode = 0
+	if stage(e); e.Owner.Process != want {
+		t.Errorf("closed: %+v, want %+v", e.Owner.Process, want)
+	}
+}
+
+// TestHostTellsNamespacesApart has the same port open here and in another network
+// namespace.
+func TestHostTellsNamespacesApart(t *testing.T) {
+	needRoot(t)
+	here, err := net.Listen("tcp4", childTCP.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	process, line := start(t, "sockets", func(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET} })
+	var netns, tcpInode, udpInode uint64
+	if _, err := fmt.Sscan(line, &netns, &tcpInode, &udpInode); err != nil {
+		t.Fatalf("child: %q: %v", line, err)
+	}
+	own, err := os.Stat("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stage := Stage("/")
+	for name, tt := range map[string]struct {
+		netns, inode uint64
+		to           netip.AddrPort
+		protocol     uint8
+		pid          int
+	}{
+		"there":       {netns, tcpInode, childTCP, tcp, process.Pid},
+		"there, IPv6": {netns, udpInode, childUDP, udp, process.Pid},
+		"here":        {inodeOf(own), inodeOfSocket(here.(*net.TCPListener)), childTCP, tcp, os.Getpid()},
+	} {
+		e := &event.Event{Count: 1, Netns: event.Netns{Inode: uint32(tt.netns)}}
+		e.Packet.Flow = packetOf(tt.to.Addr().String(), 9, tt.to.Addr().String(), tt.to.Port(), tt.protocol)
+		within(t, stage, e)
+		if s := e.Owner.Socket; s == nil || s.Inode != tt.inode || s.Local != tt.to || e.Owner.Process != ours(t, tt.pid, event.Likely) {
+			t.Errorf("%s: %+v of %+v, want inode %d of %d", name, s, e.Owner.Process, tt.inode, tt.pid)
+		}
+	}
+
+	root := t.TempDir()
+	blue := filepath.Join(root, "run/netns/blue")
+	err = errors.Join(os.MkdirAll(filepath.Dir(blue), 0o755), os.WriteFile(blue, nil, 0o644),
+		syscall.Mount(fmt.Sprintf("/proc/%d/ns/net", process.Pid), blue, "", syscall.MS_BIND, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Unmount(blue, syscall.MNT_DETACH)
+	e := event.Event{Count: 1, Netns: event.Netns{Inode: uint32(netns)}}
+	if Stage(root)(&e); e.Netns.Name != "blue" {
+		t.Errorf("the name is %q, want blue", e.Netns.Name)
+	}
+}
+
+func TestHostKnowsAContainer(t *testing.T) {
+	needRoot(t)
+	top := newHost("/").cgroup2()
+	if top == "" {
+		t.Skip("no cgroup hierarchy of version 2 is mounted")
+	}
+	dir := filepath.Join(top, "docker-"+c1+".scope")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Skipf("a cgroup for the test: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := os.Remove(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	group, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer group.Close()
+	info, err := group.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, line := start(t, "sockets", func(c *exec.Cmd) {
+		c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, UseCgroupFD: true, CgroupFD: int(group.Fd())}
+	})
+	var netns, inode uint64
+	if _, err := fmt.Sscan(line, &netns, &inode); err != nil {
+		t.Fatalf("child: %q: %v", line, err)
+	}
+	name := filepath.Base(dir)
+	for id, where := range map[uint64]string{inodeOf(info): "by the cgroup", 0: "by the process"} {
+		e := known(inode)
+		e.Owner.Cgroup.ID = id
+		within(t, Stage("/"), e)
+		want := event.Owner{
+			Socket: e.Owner.Socket, Process: ours(t, process.Pid, sole()), Unit: name,
+			Cgroup:    event.Cgroup{ID: id, Path: "/" + name},
+			Container: event.Container{ID: c1, Runtime: "docker"},
+		}
+		if e.Owner != want {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", where, e.Owner, want)
+		}
+	}
+}
+
+// BenchmarkScan reads what this host has, with 300 more processes.
+func BenchmarkScan(b *testing.B) {
+	for range 300 {
+		cmd := exec.Command("sleep", "60")
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		defer func() {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}()
+	}
+	h := newHost("/")
+	b.Run("holders", func(b *testing.B) {
+		for b.Loop() {
+			h.readHolders()
+		}
+	})
+	b.Run("spaces", func(b *testing.B) {
+		for b.Loop() {
+			h.readSpaces()
+		}
+	})
+	b.Run("groups", func(b *testing.B) {
+		for b.Loop() {
+			h.readGroups()
+		}
+	})
+	for protocol, name := range files {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				readTable("/proc/self/net", protocol)
+			}
+		})
+	}
+}
