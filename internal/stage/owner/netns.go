@@ -14,10 +14,10 @@ type space struct {
 	pid  uint32 // the lowest that is in it; 0 if there is none
 }
 
-// initialNetns is the inode number of the kernel's init_net since Linux 6.18 (NET_NS_INIT_INO,
-// include/uapi/linux/nsfs.h), which no other has before. Where it has another, the
-// kernel's thread kthreadd is in it, which has the number 2 in the PID namespace
-// that all processes are in (PROC_PID_INIT_INO, include/linux/proc_ns.h).
+// initialNetns is the inode number of the kernel's init_net since Linux 6.18
+// (NET_NS_INIT_INO, include/uapi/linux/nsfs.h), which no other has before. Where it
+// has another, the kernel's thread kthreadd is in it, which has the number 2 in the
+// PID namespace that all processes are in (PROC_PID_INIT_INO, include/linux/proc_ns.h).
 const (
 	initialNetns = 0xeffffff9
 	initialPIDs  = 0xeffffffc
