@@ -3,6 +3,7 @@
 package app
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -41,6 +42,7 @@ type App struct {
 	source       string         // that is set in a session; empty: auto
 	filter       *filter.Filter // that is set in a session
 	talking      bool           // standard output has the words of a session
+	warnings     *bytes.Buffer  // for those that have to wait
 }
 
 // Main runs the program that args names and returns its exit code. It returns
@@ -153,6 +155,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{name: "watch", args: "[options] [expression]", help: "show each drop as a line, as JSON, or in a table", run: (*App).watchCommand, flags: new(watchOptions).flags(), session: true},
+		{name: "top", args: "[options] [expression]", help: "show live where most packets are dropped, and look into it", run: (*App).topCommand, flags: new(topOptions).flags(), session: true},
 		{name: "record", args: "[options] file [expression]", help: "write drops to a session file", run: (*App).recordCommand, flags: new(recordOptions).flags(), session: true, file: true},
 		{name: "replay", args: "[options] file [expression]", help: "show the drops of a session file", run: (*App).replayCommand, flags: new(replayOptions).flags(), session: true, file: true},
 		{name: "dump", args: "[options]", help: "write packets to a pcap file, as dwdump does", run: (*App).dumpCommand, flags: new(dumpOptions).flags(), session: true},

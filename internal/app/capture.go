@@ -7,7 +7,7 @@ import (
 
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/stage/decode"
-	"dropwatch/internal/stage/filter"
+	"dropwatch/internal/stage/owner"
 	"dropwatch/internal/stage/resolve"
 )
 
@@ -18,6 +18,9 @@ type capture struct {
 	count    uint64                                                 // drops; 0: no limit
 	file     string                                                 // that the sink writes; empty: none
 	sink     func(from string, file outFile) (pipeline.Sink, error) // from names the source
+
+	// show runs feed, which feeds the sink; nil if there is nothing else to do.
+	show func(ctx context.Context, feed func(context.Context) error) error
 }
 
 // run runs it until a signal or a limit, which is how it ends. The file keeps
@@ -30,7 +33,7 @@ func (c *capture) run(ctx context.Context, a *App) (err error) {
 		return err
 	}
 	defer func() { err = pipeline.Also(err, file.Close()) }()
-	stages := a.stages(c.demand.filter)
+	stages := a.stages()
 	from, err := a.supply(ctx, c.demand)
 	if err != nil {
 		file.abandon()
@@ -52,7 +55,13 @@ func (c *capture) run(ctx context.Context, a *App) (err error) {
 		ctx, cancel = context.WithTimeout(ctx, c.duration)
 		defer cancel()
 	}
-	return flow(ctx, &pipeline.Pipeline{Source: from, Stages: stages, Sink: into, Limit: c.count})
+	feed := func(ctx context.Context) error {
+		return flow(ctx, &pipeline.Pipeline{Source: from, Stages: append(stages, from.stage), Sink: into, Limit: c.count})
+	}
+	if c.show == nil {
+		return feed(ctx)
+	}
+	return c.show(ctx, feed)
 }
 
 func (c *capture) begin(from string, file outFile) (pipeline.Sink, error) {
@@ -71,10 +80,12 @@ func flow(ctx context.Context, p *pipeline.Pipeline) error {
 	return advise(err)
 }
 
-// stages gives drops their names, and keeps those that the filter wants.
-func (a *App) stages(f *filter.Filter) []pipeline.Stage {
-	stages := append(a.symbols(), resolve.Parts(), resolve.Interfaces(new(resolve.HostInterfaces).Name), resolve.Tasks(resolve.HostTask))
-	return append(stages, reading(f)...)
+// stages give drops all that can be found out about them.
+func (a *App) stages() []pipeline.Stage {
+	return append(
+		a.symbols(), resolve.Parts(), resolve.Interfaces(new(resolve.HostInterfaces).Name), resolve.Tasks(resolve.HostTask),
+		decode.Packets(), owner.Stage("/"),
+	)
 }
 
 // symbols names places, if that is wanted.
@@ -84,13 +95,4 @@ func (a *App) symbols() []pipeline.Stage {
 	}
 	a.lookup.load()
 	return []pipeline.Stage{a.lookup.stage()}
-}
-
-// reading is what drops that have their names still need.
-func reading(f *filter.Filter) []pipeline.Stage {
-	stages := []pipeline.Stage{decode.Packets()}
-	if f != nil {
-		stages = append(stages, f.Stage())
-	}
-	return stages
 }

@@ -15,6 +15,7 @@ import (
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
 	"dropwatch/internal/sink/table"
+	"dropwatch/internal/stage/decode"
 	"dropwatch/internal/term"
 )
 
@@ -189,7 +190,7 @@ func (a *App) replay(ctx context.Context, path string, o *replayOptions) (err er
 		return advise(err)
 	}
 	a.introduce(from.Header())
-	return flow(ctx, &pipeline.Pipeline{Source: from, Stages: reading(o.filter), Sink: into, Limit: o.count, Now: from.Now})
+	return flow(ctx, &pipeline.Pipeline{Source: from, Stages: []pipeline.Stage{decode.Packets(), o.filter.Stage()}, Sink: into, Limit: o.count, Now: from.Now})
 }
 
 func (a *App) replayInto(o *replayOptions, file outFile) (pipeline.Sink, error) {

@@ -46,9 +46,6 @@ func (a *App) replCommand(ctx context.Context, o globalOptions) error {
 	return r.Run(ctx)
 }
 
-// warn tells what does not stop us.
-func (a *App) warn(err error) { fmt.Fprintf(a.err, "dropwatch: %v\n", err) }
-
 // historyFile is where the lines of sessions are kept; empty if there is no
 // home for it.
 func historyFile() string {
@@ -212,7 +209,7 @@ func (h *host) Capture(ctx context.Context, s repl.Settings, started func()) (re
 		d.sample = bpf.DefaultSample
 	}
 	var unseen table.Tally
-	stages := append(h.stages(d.filter), aside(&unseen))
+	stages := h.stages(d.filter)
 	from, err := h.app.supply(ctx, d)
 	if ctx.Err() != nil && err != nil { // that is how it was to end
 		return report, nil
@@ -226,7 +223,7 @@ func (h *host) Capture(ctx context.Context, s repl.Settings, started func()) (re
 	}
 	h.app.checkReasons(d.filter)
 	started()
-	p := pipeline.Pipeline{Source: from, Stages: stages, Sink: h.sink(from), Limit: s.AlertLimit}
+	p := pipeline.Pipeline{Source: from, Stages: append(stages, from.stage, aside(&unseen)), Sink: h.sink(from), Limit: s.AlertLimit}
 	report.Ledger, err = p.Run(ctx)
 	report.Unseen = string(unseen.AppendUnseen(nil, 0))
 	if errors.Is(err, pipeline.ErrLimit) {
@@ -240,7 +237,7 @@ func (h *host) stages(f *filter.Filter) []pipeline.Stage {
 	if f == nil {
 		return h.app.symbols()
 	}
-	return h.app.stages(f)
+	return h.app.stages()
 }
 
 // aside keeps from a session what C's packet mode cannot show either, to tell it

@@ -29,6 +29,7 @@ type demand struct {
 	// of a packet; and whether drops are counted by owner.
 	sample, bytes int
 	byOwner       bool
+	sampledStack  bool // take the calls of those that are taken whole
 
 	configure func(*netlink.Config) // sets NET_DM up; nil: it is as it should be
 	summary   bool                  // that is, for summaries
@@ -39,6 +40,7 @@ type demand struct {
 // undo puts back what was set for it.
 type supply struct {
 	pipeline.Source
+	stage pipeline.Stage // keeps the drops that are wanted
 	name  string
 	why   string // it is not one before in the ladder
 	modes bool   // alerts are as the monitor is set to give them
@@ -93,6 +95,9 @@ func (a *App) supply(ctx context.Context, d demand) (*supply, error) {
 		case err == nil:
 			a.lookup.complain(a.warn)
 			s.why = strings.Join(failed, "; ")
+			if s.stage == nil {
+				s.stage = d.filter.Stage()
+			}
 			return s, nil
 		case d.source != "auto":
 			return nil, fmt.Errorf("source %s: %w", rung.name, err)
@@ -193,7 +198,7 @@ func (a *App) openBPF(_ context.Context, d demand) (*supply, error) {
 	case d.origins&netlink.Hardware != 0:
 		return nil, errors.New("it sees no hardware drops")
 	}
-	s, err := a.bpf(bpf.Options{Sample: d.sample, Trunc: d.bytes, Stack: d.stack, ByOwner: d.byOwner})
+	s, err := a.bpf(bpf.Options{Sample: d.sample, Trunc: d.bytes, Stack: d.stack || d.sampledStack, ByOwner: d.byOwner})
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,7 @@
 package top
 
-// helpText is what the help key shows.
-const helpText = `Keys
+// Help is what the help key shows.
+const Help = `Keys
   up down j k    select a row            pgup pgdown home end
   enter l right  more about the row: its flows, last packets, stack
   esc q          back; in the table q ends the run, and ctrl-c does so always
