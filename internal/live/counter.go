@@ -1,7 +1,6 @@
 package live
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -193,87 +192,4 @@ func (c *Counter) all(yield func(*kind) bool) {
 	if c.other != nil {
 		yield(c.other)
 	}
-}
-
-// A Row is what is known of the drops that have some names in common.
-type Row struct {
-	Names   Names
-	Total   uint64
-	History History
-}
-
-// Sum gives the row of all drops, without names.
-func (c *Counter) Sum() Row {
-	r := Row{Total: c.total}
-	c.clock.addTo(&r.History, c.second)
-	return r
-}
-
-// Rows gives a row for each combination of names by the keys of g, in no order.
-func (c *Counter) Rows(g Group) []Row {
-	index := make(map[Names]int)
-	var rows []Row
-	for k := range c.all {
-		names := g.of(k.names)
-		i, ok := index[names]
-		if !ok {
-			i = len(rows)
-			index[names] = i
-			rows = append(rows, Row{Names: names})
-		}
-		rows[i].add(k, c.second)
-	}
-	return rows
-}
-
-func (r *Row) add(k *kind, second int64) {
-	r.Total += k.total
-	k.clock.addTo(&r.History, second)
-}
-
-// A Detail is more about the drops of a row.
-type Detail struct {
-	Row
-	Seen  uint64         // drops whose flow was seen, that is of packets shown one by one
-	Flows []Flow         // most drops first
-	Rest  uint64         // those of Seen whose flow there was no room for
-	Last  []*event.Event // the latest packets, the latest first
-}
-
-// A Flow is packets from one address to another.
-type Flow struct {
-	Name  string // ready to print
-	Drops uint64
-}
-
-// Detail gives more about the row with these names by the keys of g.
-func (c *Counter) Detail(g Group, names Names) Detail {
-	d := Detail{Row: Row{Names: names}}
-	flows := make(map[string]uint64)
-	for k := range c.all {
-		if g.of(k.names) != names {
-			continue
-		}
-		d.add(k, c.second)
-		d.Seen += k.seen
-		for name, n := range k.flows {
-			flows[name] += n
-		}
-		d.Last = append(d.Last, k.last.events...)
-	}
-	d.sort(flows)
-	return d
-}
-
-func (d *Detail) sort(flows map[string]uint64) {
-	d.Rest = d.Seen
-	for name, n := range flows {
-		d.Flows = append(d.Flows, Flow{name, n})
-		d.Rest -= n
-	}
-	slices.SortFunc(d.Flows, func(a, b Flow) int {
-		return cmp.Or(cmp.Compare(b.Drops, a.Drops), cmp.Compare(a.Name, b.Name))
-	})
-	slices.SortStableFunc(d.Last, func(a, b *event.Event) int { return b.Time.Compare(a.Time) })
-	d.Last = d.Last[:min(len(d.Last), maxLast)]
 }

@@ -112,6 +112,7 @@ const shortID = 12
 // appendOwner appends the pod that the packet was of, or else the container, the
 // unit, the process.
 func appendOwner(b []byte, o *event.Owner) []byte {
+	start := len(b)
 	if !certain(o) {
 		b = append(b, likely)
 	}
@@ -131,7 +132,7 @@ func appendOwner(b []byte, o *event.Owner) []byte {
 		b = append(appendName(b, o.Process.Comm), '/')
 		return strconv.AppendUint(b, uint64(o.Process.PID), 10)
 	}
-	return append(b, '-')
+	return append(b[:start], '-')
 }
 
 // certain tells whether nothing about the owner is a guess.
