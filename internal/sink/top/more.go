@@ -38,61 +38,61 @@ func (m *more) press(key string, width, room int) {
 	case "right", "l":
 		m.left += width / 2
 	}
-	m.top = max(0, min(m.top, len(m.text)-room))
+	m.scroll(room)
 }
 
+// scroll keeps the first line where the others have room.
+func (m *more) scroll(room int) { m.top = max(0, min(m.top, len(m.text)-room)) }
+
 // lines is the part of the text that is on the screen.
-func (m *more) lines(width, room int) []string {
-	m.top = max(0, min(m.top, len(m.text)-room))
+func (m *more) lines(room int) []string {
+	m.scroll(room)
 	var lines []string
 	for _, line := range m.text[m.top:min(len(m.text), m.top+room)] {
-		if m.left > 0 {
-			line = ansi.TruncateLeft(line, m.left, "")
-		}
-		lines = append(lines, cut(line, width))
+		lines = append(lines, ansi.TruncateLeft(line, m.left, ""))
 	}
 	return lines
 }
 
-// set tells about the row as it is now.
-func (m *more) set(v *screen, c *live.Counter) {
-	d := c.Detail(m.group, m.names)
+// tell makes the text about a row, whose history ends with a second, for a screen
+// of width columns.
+func (m *more) tell(o *Options, d *live.Detail, end int64, width int) {
 	m.text = nil
 	for k := range live.Key(live.Keys) {
 		if m.group.Has(k) {
-			m.add("%-10v %s", k, d.Names[k])
+			m.add("%-*v %s", labelWidth, k, d.Names[k])
 		}
 	}
-	m.add("%-10s %d a second, %d in all", "drops", d.History.Rate(), d.Total)
-	m.add("%-10s %s", "minute", sparkline(&d.History, c.Elapsed(), sparkFit(v.width-11)))
-	m.explain(v, &d)
-	m.flows(&d)
-	m.packets(v, &d)
-	m.stack(&d)
+	m.add("%-*s %d a second, %d in all", labelWidth, "drops", d.History.Rate(), d.Total)
+	m.add("%-*s %s", labelWidth, "minute", sparkline(&d.History, end, sparkFit(width-labelWidth-1)))
+	m.explain(o, d, width)
+	m.flows(d)
+	m.packets(o, d)
+	m.stack(d)
 }
+
+const labelWidth = 10
 
 func (m *more) add(format string, args ...any) { m.text = append(m.text, fmt.Sprintf(format, args...)) }
 
 // begin begins a part of the text.
 func (m *more) begin(title string) { m.text = append(m.text, "", styled(bold, title)) }
 
-func (m *more) explain(v *screen, d *live.Detail) {
-	if v.sink.opts.Explain == nil || len(d.Last) == 0 {
+func (m *more) explain(o *Options, d *live.Detail, width int) {
+	if o.Explain == nil || len(d.Last) == 0 {
 		return
 	}
-	text := strings.TrimRight(v.sink.opts.Explain(d.Last[0]), "\n")
-	if text == "" {
-		return
+	if text := strings.TrimSpace(o.Explain(d.Last[0])); text != "" {
+		m.begin("why")
+		m.text = append(m.text, strings.Split(ansi.Wordwrap(text, max(width, 1), ""), "\n")...)
 	}
-	m.begin("why")
-	m.text = append(m.text, strings.Split(ansi.Wordwrap(text, max(v.width, 1), ""), "\n")...)
 }
 
 func (m *more) flows(d *live.Detail) {
 	if d.Seen == 0 {
 		return
 	}
-	m.begin(fmt.Sprintf("flows of the %s whose packets were seen", plural(d.Seen, "drop")))
+	m.begin("flows of the " + plural(d.Seen, "drop") + " whose packets were seen")
 	for _, f := range d.Flows {
 		m.add("%8d  %s", f.Drops, f.Name)
 	}
@@ -101,10 +101,10 @@ func (m *more) flows(d *live.Detail) {
 	}
 }
 
-func (m *more) packets(v *screen, d *live.Detail) {
+func (m *more) packets(o *Options, d *live.Detail) {
 	m.begin("last packets, the latest first")
 	for _, e := range d.Last {
-		m.add("%s", v.sink.opts.Format(e))
+		m.text = append(m.text, o.Format(e))
 	}
 	if len(d.Last) == 0 {
 		m.add("none was seen: these drops were only counted")

@@ -168,3 +168,9 @@ func (v *screen) cursor() (x, y int, ok bool) {
 	}
 	return min(v.ask.column(), v.width-1), v.height - 1, true
 }
+
+// resize takes the size of the terminal.
+func (v *screen) resize(width, height int) {
+	v.width, v.height = width, height
+	v.refresh()
+}

@@ -154,7 +154,7 @@ func (s *Sink) setFilter(text string) error {
 	return nil
 }
 
-// save writes the events of m that are still known, and gives how many they are.
+// save writes events, of which the last is from now, and their ledger.
 func (s *Sink) save(file string, events []*event.Event, now time.Time) error {
 	var l event.Ledger
 	for _, e := range events {
