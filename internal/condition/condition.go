@@ -133,6 +133,9 @@ func Not(n Node) Node { return n.not() }
 // rejects.
 func May(n Node) Node { return n.may() }
 
+// Must is n with it taken for false: what it accepts, n accepts.
+func Must(n Node) Node { return Not(May(Not(n))) }
+
 // join leaves out what does not change the outcome.
 func join(or bool, nodes []Node) Node {
 	var all []Node

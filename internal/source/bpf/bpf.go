@@ -38,9 +38,11 @@ package bpf
 import (
 	"errors"
 	"time"
+
+	"dropwatch/internal/condition"
 )
 
-//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -tags linux -type owner -type link -target bpfel,bpfeb drops drops.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -tags linux -type owner -type link -type facts -type verdict -target bpfel,bpfeb drops drops.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 
 // Why a Source cannot be had. The error that Open returns wraps one of them if
 // it is one of those cases, and says what to do.
@@ -71,6 +73,10 @@ type Options struct {
 
 	// ByOwner makes the socket part of the kind.
 	ByOwner bool
+
+	// Condition tells which drops are wanted, nil all of them; its size is at
+	// most condition.MaxSize.
+	Condition condition.Node
 
 	// RingSize is the number of bytes that the kernel keeps for us, of all
 	// CPUs together, rounded up to a power of two pages; 0 stands for 2 MiB.

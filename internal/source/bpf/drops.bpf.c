@@ -4,7 +4,8 @@
 //
 // Counts every packet that skb:kfree_skb tells of by what is known of it, and
 // sends the first of each kind whole. Either way it is accounted for once: it
-// is a record in the ring, or one more in a tally's unsent.
+// is a record in the ring, or one more in a tally's unsent. With a condition it
+// may be rejected instead, and what that cannot be told of is always sent whole.
 
 #include "kernel.h"
 
@@ -21,6 +22,30 @@ enum {
 
 	AF_INET = 2,
 	AF_INET6 = 10,
+
+	// include/uapi/linux/if_ether.h
+	ETH_P_802_3_MIN = 0x0600,
+	ETH_P_IP = 0x0800,
+	ETH_P_ARP = 0x0806,
+	ETH_P_8021Q = 0x8100,
+	ETH_P_IPV6 = 0x86dd,
+	ETH_P_8021AD = 0x88a8,
+	ETH_P_QINQ1 = 0x9100,
+
+	// include/uapi/linux/in.h and in6.h
+	IPPROTO_HOPOPTS = 0,
+	IPPROTO_TCP = 6,
+	IPPROTO_UDP = 17,
+	IPPROTO_ROUTING = 43,
+	IPPROTO_FRAGMENT = 44,
+	IPPROTO_AH = 51,
+	IPPROTO_DSTOPTS = 60,
+	IPPROTO_SCTP = 132,
+	IPPROTO_MH = 135,
+	IPPROTO_HIP = 139,
+	IPPROTO_SHIM6 = 140,
+
+	IP_OFFSET = 0x1fff, // include/net/ip.h
 
 	// Every namespace has an inode number from about PROC_DYNAMIC_FIRST on
 	// (include/linux/proc_fs.h and nsfs.h). What has not, was none.
@@ -83,6 +108,50 @@ struct record {
 	struct owner owner;
 };
 
+// A fact is what a condition may test. Facts has it, unless it is unknown, or
+// else absent; packet.Decode gives the same if it gives it.
+enum fact {
+	FACT_REASON = 1 << 0,
+	FACT_IFINDEX = 1 << 1,
+	FACT_NETNS = 1 << 2,
+	FACT_PROTOCOL = 1 << 3,
+	FACT_LENGTH = 1 << 4,
+	FACT_NETWORK = 1 << 5,
+	FACT_TRANSPORT = 1 << 6,
+	FACT_SRC_PORT = 1 << 7,
+	FACT_DST_PORT = 1 << 8,
+	FACT_SRC = 1 << 9,
+	FACT_DST = 1 << 10,
+	FACT_IFNAME = 1 << 11,
+	FACT_LOCATION = 1 << 12,
+	FACT_PORTS = FACT_SRC_PORT | FACT_DST_PORT,
+	FACT_ADDRESSES = FACT_SRC | FACT_DST,
+	FACT_HEADERS = FACT_NETWORK | FACT_TRANSPORT | FACT_PORTS | FACT_ADDRESSES,
+};
+
+struct facts {
+	__u64 location;
+	__u32 unknown, absent; // sets of enum fact
+	__u32 reason, ifindex, netns;
+	__u32 protocol, length, network, transport, src_port, dst_port;
+	__u8 src[16], dst[16]; // of IPv4 the first four
+	char ifname[16];
+	__u32 pad;
+};
+
+enum verdict {
+	NO,
+	YES,
+	UNDECIDED,
+};
+
+enum asides {
+	BEYOND,		 // of a kind that counts has no room for
+	REJECTED,	 // the condition is false
+	LEFT_UNDECIDED, // it is neither, and the ring had no room
+	ASIDES,
+};
+
 // Options, set before the program is loaded.
 volatile const __u32 sample;     // records for each key, tick and CPU, 0: no limit
 volatile const __u32 snaplen;    // bytes of a packet
@@ -90,6 +159,8 @@ volatile const __u32 stack_size; // bytes
 volatile const __u32 room;       // bytes behind a record for both
 volatile const __u32 mark;       // bytes in the ring from which on the reader is woken
 volatile const __u8 by_owner;
+volatile const __u8 conditional; // wanted has a condition
+volatile const enum fact asked;	 // in it
 
 // What the reader tells.
 volatile __u32 tick;   // it is another about every second that there are drops
@@ -102,13 +173,13 @@ struct {
 	TYPE(value, struct tally);
 } counts SEC(".maps");
 
-// What counts has no room for.
+// What is not in counts, by enum asides.
 struct {
 	UINT(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	UINT(max_entries, 1);
-	TYPE(key, __u32);
+	UINT(max_entries, ASIDES);
+	TYPE(key, enum asides);
 	TYPE(value, struct tally);
-} beyond SEC(".maps");
+} aside SEC(".maps");
 
 struct {
 	UINT(type, BPF_MAP_TYPE_RINGBUF);
@@ -202,7 +273,18 @@ INLINE void find_owner(struct drop *d, struct key *k)
 		k->socket = socket_cookie(d->sk);
 }
 
-// tally_of gives the tally of a key on this CPU, which is beyond's if there is
+INLINE void add(struct tally *t)
+{
+	if (t)
+		__sync_fetch_and_add(&t->unsent, 1);
+}
+
+INLINE void add_aside(enum asides where)
+{
+	add(map_lookup(&aside, &where));
+}
+
+// tally_of gives the tally of a key on this CPU, which is an aside if there is
 // no room for more keys.
 INLINE struct tally *tally_of(struct key *k)
 {
@@ -214,8 +296,8 @@ INLINE struct tally *tally_of(struct key *k)
 	t = map_lookup(&counts, k);
 	if (t)
 		return t;
-	__u32 zero = 0;
-	return map_lookup(&beyond, &zero);
+	enum asides where = BEYOND;
+	return map_lookup(&aside, &where);
 }
 
 INLINE int within(struct tally *t)
@@ -227,9 +309,16 @@ INLINE int within(struct tally *t)
 	return t->sent < sample && ++t->sent;
 }
 
-// find_bytes sets where the packet begins, and returns how many bytes of it can
-// be read there. The others are in pages.
-INLINE __u32 find_bytes(struct drop *d, struct record *r, unsigned char **start, const int direct)
+// A packet is where it begins, and how many bytes of it can be read there. The
+// others are in pages.
+struct packet {
+	unsigned char *start;
+	__u32 here;
+	__u32 len;
+	enum link link;
+};
+
+INLINE void find_packet(struct drop *d, __u32 protocol, struct packet *p, const int direct)
 {
 	struct sk_buff *skb = d->skb;
 	unsigned char *head = LOAD(skb, head);
@@ -241,20 +330,188 @@ INLINE __u32 find_bytes(struct drop *d, struct record *r, unsigned char **start,
 		type = LOAD(d->dev, type);
 
 	__s64 at = network;
-	r->link = LINK_RAW;
+	p->link = LINK_RAW;
 	if (mac != UNSET && (mac < network || !network) && (type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK)) {
 		at = mac;
-		r->link = LINK_ETHERNET;
+		p->link = LINK_ETHERNET;
 	}
 	__s64 linear = data + len - LOAD(skb, data_len) - at;
-	if (!at || !r->key.protocol || linear < 0) {
+	if (!at || !protocol || linear < 0) {
 		at = data; // no header was set: it has no packet
 		linear = 0;
-		r->link = LINK_NONE;
+		p->link = LINK_NONE;
 	}
-	r->len = data + len - at;
-	*start = head + at;
-	return linear;
+	p->len = data + len - at;
+	p->start = head + at;
+	p->here = linear > snaplen ? snaplen : linear;
+}
+
+// skip passes over bytes, if they are all there and will be sent.
+INLINE int skip(struct packet *p, __u32 n)
+{
+	if (p->here < n)
+		return 0;
+	p->start += n;
+	p->here -= n;
+	return 1;
+}
+
+INLINE int take(struct packet *p, void *to, __u32 n)
+{
+	unsigned char *from = p->start;
+	return skip(p, n) && !probe_read(to, n, from);
+}
+
+INLINE void know(struct facts *f, __u32 facts)
+{
+	f->unknown &= ~facts;
+}
+
+INLINE void know_none(struct facts *f, __u32 facts)
+{
+	f->unknown &= ~facts;
+	f->absent |= facts;
+}
+
+// read_ports reads what is behind the IP header; left is how long that is.
+INLINE void read_ports(struct facts *f, struct packet *p, __u32 left)
+{
+	__u16 ports[2];
+	if (f->transport != IPPROTO_TCP && f->transport != IPPROTO_UDP && f->transport != IPPROTO_SCTP) {
+		know_none(f, FACT_PORTS);
+		return;
+	}
+	if (left < sizeof(ports) || !take(p, ports, sizeof(ports)))
+		return;
+	f->src_port = ntohs(ports[0]);
+	f->dst_port = ntohs(ports[1]);
+	know(f, FACT_PORTS);
+}
+
+INLINE void read_ipv4(struct facts *f, struct packet *p)
+{
+	struct iphdr h;
+	if (!take(p, &h, sizeof(h)))
+		return;
+	__u32 size = (h.version_ihl & 15) * 4, total = ntohs(h.tot_len);
+	if (h.version_ihl >> 4 != 4 || size < sizeof(h) || (total && total < size) || h.protocol == IPPROTO_AH ||
+	    !skip(p, size - sizeof(h)))
+		return;
+	f->network = ETH_P_IP;
+	f->transport = h.protocol;
+	__builtin_memcpy(f->src, h.saddr, sizeof(h.saddr));
+	__builtin_memcpy(f->dst, h.daddr, sizeof(h.daddr));
+	know(f, FACT_NETWORK | FACT_TRANSPORT | FACT_ADDRESSES);
+	if (ntohs(h.frag_off) & IP_OFFSET)
+		know_none(f, FACT_PORTS);
+	else
+		read_ports(f, p, total ? total - size : -1);
+}
+
+INLINE int is_extension(__u8 next)
+{
+	switch (next) {
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_FRAGMENT:
+	case IPPROTO_AH:
+	case IPPROTO_DSTOPTS:
+	case IPPROTO_MH:
+	case IPPROTO_HIP:
+	case IPPROTO_SHIM6:
+		return 1;
+	}
+	return 0;
+}
+
+INLINE void read_ipv6(struct facts *f, struct packet *p)
+{
+	struct ipv6hdr h;
+	if (!take(p, &h, sizeof(h)) || h.version_class >> 4 != 6 || is_extension(h.nexthdr))
+		return;
+	__u32 left = ntohs(h.payload_len);
+	f->network = ETH_P_IPV6;
+	f->transport = h.nexthdr;
+	__builtin_memcpy(f->src, h.saddr, sizeof(h.saddr));
+	__builtin_memcpy(f->dst, h.daddr, sizeof(h.daddr));
+	know(f, FACT_NETWORK | FACT_TRANSPORT | FACT_ADDRESSES);
+	read_ports(f, p, left ? left : -1);
+}
+
+INLINE int is_tag(__u32 type)
+{
+	return type == ETH_P_8021Q || type == ETH_P_8021AD || type == ETH_P_QINQ1;
+}
+
+// read_headers reads those of a packet that is plain. Of others they stay unknown.
+INLINE void read_headers(struct facts *f, struct packet *p)
+{
+	struct ethhdr h;
+	if (p->link == LINK_NONE) {
+		know_none(f, FACT_HEADERS);
+		return;
+	}
+	if (p->link == LINK_ETHERNET && (!take(p, &h, sizeof(h)) || ntohs(h.proto) != f->protocol))
+		return;
+	switch (f->protocol) {
+	case ETH_P_IP:
+		read_ipv4(f, p);
+		return;
+	case ETH_P_IPV6:
+		read_ipv6(f, p);
+		return;
+	}
+	if (f->protocol < ETH_P_802_3_MIN || is_tag(f->protocol) || !p->here)
+		return;
+	know_none(f, FACT_TRANSPORT | FACT_PORTS);
+	if (f->protocol != ETH_P_ARP) {
+		know_none(f, FACT_HEADERS);
+		return;
+	}
+	f->network = ETH_P_ARP;
+	know(f, FACT_NETWORK);
+}
+
+// wanted is replaced by a condition when it is loaded.
+static __attribute__((noinline)) enum verdict wanted(const struct facts *f)
+{
+	enum verdict verdict = YES;
+	asm volatile("" : "+r"(verdict) : "r"(f) : "memory");
+	return verdict;
+}
+
+INLINE enum verdict decide(struct drop *d, struct key *k, const int direct)
+{
+	struct facts f = {
+		.location = k->location, .reason = k->reason, .ifindex = k->ifindex, .netns = k->netns, .protocol = k->protocol,
+	};
+	struct packet p;
+
+	if (!HAS(struct trace_event_raw_kfree_skb, reason))
+		f.absent |= FACT_REASON;
+	if (!f.ifindex)
+		f.absent |= FACT_IFINDEX;
+	if (!f.netns)
+		f.absent |= FACT_NETNS;
+	if (!f.protocol)
+		f.absent |= FACT_PROTOCOL;
+	if (is_tag(f.protocol))
+		f.unknown |= FACT_PROTOCOL;
+	if (asked & FACT_IFNAME) {
+		if (d->dev)
+			probe_read(f.ifname, sizeof(f.ifname), d->dev->name);
+		if (!f.ifname[0])
+			f.absent |= FACT_IFNAME;
+	}
+	if (asked & (FACT_LENGTH | FACT_HEADERS)) {
+		find_packet(d, k->protocol, &p, direct);
+		f.length = p.len;
+	}
+	if (asked & FACT_HEADERS) {
+		f.unknown |= FACT_HEADERS;
+		read_headers(&f, &p);
+	}
+	return wanted(&f);
 }
 
 INLINE void read_addresses(struct owner *o, struct sock *sk)
@@ -315,7 +572,7 @@ INLINE int send(void *ctx, struct drop *d, struct key *k, const int direct)
 	if (!r)
 		return 0;
 	void *stack = r + 1, *data = stack + stack_size;
-	unsigned char *start;
+	struct packet p;
 
 	r->key = *k;
 	r->pad = 0;
@@ -326,10 +583,10 @@ INLINE int send(void *ctx, struct drop *d, struct key *k, const int direct)
 	r->ifname[0] = 0;
 	if (d->dev)
 		probe_read(r->ifname, sizeof(r->ifname), d->dev->name);
-	__u32 n = find_bytes(d, r, &start, direct);
-	if (n > snaplen)
-		n = snaplen;
-	r->data_len = probe_read(data, n, start) ? 0 : n;
+	find_packet(d, k->protocol, &p, direct);
+	r->link = p.link;
+	r->len = p.len;
+	r->data_len = probe_read(data, p.here, p.start) ? 0 : p.here;
 	r->stack_len = stack_size ? get_stack(ctx, stack, stack_size, 0) : 0;
 	read_owner(&r->owner, d);
 	ringbuf_submit(r, wake());
@@ -341,6 +598,7 @@ INLINE int drop(__u64 *ctx, struct sk_buff *skb, const int direct)
 	struct drop d = {.skb = skb};
 	struct key k = {.location = ctx[1]};
 	struct tally *t = 0;
+	enum verdict verdict = YES;
 
 	if (HAS(struct trace_event_raw_kfree_skb, reason))
 		k.reason = ctx[2];
@@ -354,17 +612,23 @@ INLINE int drop(__u64 *ctx, struct sk_buff *skb, const int direct)
 	if (d.sk)
 		find_owner(&d, &k);
 
-	if (sample) {
+	if (conditional)
+		verdict = decide(&d, &k, direct);
+	if (verdict == NO) {
+		add_aside(REJECTED);
+		return 0;
+	}
+	if (sample && verdict == YES) {
 		t = tally_of(&k);
 		if (!t)
 			return 0;
 	}
 	if ((!t || within(t)) && send(ctx, &d, &k, direct))
 		return 0;
-	if (!t)
-		t = tally_of(&k);
-	if (t)
-		__sync_fetch_and_add(&t->unsent, 1);
+	if (verdict == UNDECIDED)
+		add_aside(LEFT_UNDECIDED);
+	else
+		add(t ? t : tally_of(&k));
 	return 0;
 }
 

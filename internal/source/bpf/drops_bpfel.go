@@ -13,6 +13,15 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type dropsAsides uint32
+
+const (
+	dropsAsidesBEYOND         dropsAsides = 0
+	dropsAsidesREJECTED       dropsAsides = 1
+	dropsAsidesLEFT_UNDECIDED dropsAsides = 2
+	dropsAsidesASIDES         dropsAsides = 3
+)
+
 type dropsAttention uint32
 
 const (
@@ -20,6 +29,47 @@ const (
 	dropsAttentionPOLLING dropsAttention = 1
 	dropsAttentionCALLED  dropsAttention = 2
 )
+
+type dropsFact uint32
+
+const (
+	dropsFactFACT_REASON    dropsFact = 1
+	dropsFactFACT_IFINDEX   dropsFact = 2
+	dropsFactFACT_NETNS     dropsFact = 4
+	dropsFactFACT_PROTOCOL  dropsFact = 8
+	dropsFactFACT_LENGTH    dropsFact = 16
+	dropsFactFACT_NETWORK   dropsFact = 32
+	dropsFactFACT_TRANSPORT dropsFact = 64
+	dropsFactFACT_SRC_PORT  dropsFact = 128
+	dropsFactFACT_DST_PORT  dropsFact = 256
+	dropsFactFACT_SRC       dropsFact = 512
+	dropsFactFACT_DST       dropsFact = 1024
+	dropsFactFACT_IFNAME    dropsFact = 2048
+	dropsFactFACT_LOCATION  dropsFact = 4096
+	dropsFactFACT_PORTS     dropsFact = 384
+	dropsFactFACT_ADDRESSES dropsFact = 1536
+	dropsFactFACT_HEADERS   dropsFact = 2016
+)
+
+type dropsFacts struct {
+	_         structs.HostLayout
+	Location  uint64
+	Unknown   uint32
+	Absent    uint32
+	Reason    uint32
+	Ifindex   uint32
+	Netns     uint32
+	Protocol  uint32
+	Length    uint32
+	Network   uint32
+	Transport uint32
+	SrcPort   uint32
+	DstPort   uint32
+	Src       [16]uint8
+	Dst       [16]uint8
+	Ifname    [16]int8
+	Pad       uint32
+}
 
 type dropsKey struct {
 	_        structs.HostLayout
@@ -78,23 +128,33 @@ type dropsTally struct {
 	Sent   uint32
 }
 
+type dropsVerdict uint32
+
+const (
+	dropsVerdictNO        dropsVerdict = 0
+	dropsVerdictYES       dropsVerdict = 1
+	dropsVerdictUNDECIDED dropsVerdict = 2
+)
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	dropsMapBeyond    = "beyond"
-	dropsMapCounts    = "counts"
-	dropsMapRing      = "ring"
-	dropsProgDropBtf  = "drop_btf"
-	dropsProgDropRaw  = "drop_raw"
-	dropsVarByOwner   = "by_owner"
-	dropsVarMark      = "mark"
-	dropsVarReader    = "reader"
-	dropsVarRoom      = "room"
-	dropsVarSample    = "sample"
-	dropsVarSnaplen   = "snaplen"
-	dropsVarStackSize = "stack_size"
-	dropsVarTick      = "tick"
+	dropsMapAside       = "aside"
+	dropsMapCounts      = "counts"
+	dropsMapRing        = "ring"
+	dropsProgDropBtf    = "drop_btf"
+	dropsProgDropRaw    = "drop_raw"
+	dropsVarAsked       = "asked"
+	dropsVarByOwner     = "by_owner"
+	dropsVarConditional = "conditional"
+	dropsVarMark        = "mark"
+	dropsVarReader      = "reader"
+	dropsVarRoom        = "room"
+	dropsVarSample      = "sample"
+	dropsVarSnaplen     = "snaplen"
+	dropsVarStackSize   = "stack_size"
+	dropsVarTick        = "tick"
 )
 
 // loadDrops returns the embedded CollectionSpec for drops.
@@ -147,7 +207,7 @@ type dropsProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type dropsMapSpecs struct {
-	Beyond *ebpf.MapSpec `ebpf:"beyond"`
+	Aside  *ebpf.MapSpec `ebpf:"aside"`
 	Counts *ebpf.MapSpec `ebpf:"counts"`
 	Ring   *ebpf.MapSpec `ebpf:"ring"`
 }
@@ -156,14 +216,16 @@ type dropsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type dropsVariableSpecs struct {
-	ByOwner   *ebpf.VariableSpec `ebpf:"by_owner"`
-	Mark      *ebpf.VariableSpec `ebpf:"mark"`
-	Reader    *ebpf.VariableSpec `ebpf:"reader"`
-	Room      *ebpf.VariableSpec `ebpf:"room"`
-	Sample    *ebpf.VariableSpec `ebpf:"sample"`
-	Snaplen   *ebpf.VariableSpec `ebpf:"snaplen"`
-	StackSize *ebpf.VariableSpec `ebpf:"stack_size"`
-	Tick      *ebpf.VariableSpec `ebpf:"tick"`
+	Asked       *ebpf.VariableSpec `ebpf:"asked"`
+	ByOwner     *ebpf.VariableSpec `ebpf:"by_owner"`
+	Conditional *ebpf.VariableSpec `ebpf:"conditional"`
+	Mark        *ebpf.VariableSpec `ebpf:"mark"`
+	Reader      *ebpf.VariableSpec `ebpf:"reader"`
+	Room        *ebpf.VariableSpec `ebpf:"room"`
+	Sample      *ebpf.VariableSpec `ebpf:"sample"`
+	Snaplen     *ebpf.VariableSpec `ebpf:"snaplen"`
+	StackSize   *ebpf.VariableSpec `ebpf:"stack_size"`
+	Tick        *ebpf.VariableSpec `ebpf:"tick"`
 }
 
 // dropsObjects contains all objects after they have been loaded into the kernel.
@@ -186,14 +248,14 @@ func (o *dropsObjects) Close() error {
 //
 // It can be passed to loadDropsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type dropsMaps struct {
-	Beyond *ebpf.Map `ebpf:"beyond"`
+	Aside  *ebpf.Map `ebpf:"aside"`
 	Counts *ebpf.Map `ebpf:"counts"`
 	Ring   *ebpf.Map `ebpf:"ring"`
 }
 
 func (m *dropsMaps) Close() error {
 	return _DropsClose(
-		m.Beyond,
+		m.Aside,
 		m.Counts,
 		m.Ring,
 	)
@@ -203,14 +265,16 @@ func (m *dropsMaps) Close() error {
 //
 // It can be passed to loadDropsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type dropsVariables struct {
-	ByOwner   *ebpf.Variable `ebpf:"by_owner"`
-	Mark      *ebpf.Variable `ebpf:"mark"`
-	Reader    *ebpf.Variable `ebpf:"reader"`
-	Room      *ebpf.Variable `ebpf:"room"`
-	Sample    *ebpf.Variable `ebpf:"sample"`
-	Snaplen   *ebpf.Variable `ebpf:"snaplen"`
-	StackSize *ebpf.Variable `ebpf:"stack_size"`
-	Tick      *ebpf.Variable `ebpf:"tick"`
+	Asked       *ebpf.Variable `ebpf:"asked"`
+	ByOwner     *ebpf.Variable `ebpf:"by_owner"`
+	Conditional *ebpf.Variable `ebpf:"conditional"`
+	Mark        *ebpf.Variable `ebpf:"mark"`
+	Reader      *ebpf.Variable `ebpf:"reader"`
+	Room        *ebpf.Variable `ebpf:"room"`
+	Sample      *ebpf.Variable `ebpf:"sample"`
+	Snaplen     *ebpf.Variable `ebpf:"snaplen"`
+	StackSize   *ebpf.Variable `ebpf:"stack_size"`
+	Tick        *ebpf.Variable `ebpf:"tick"`
 }
 
 // dropsPrograms contains all programs after they have been loaded into the kernel.

@@ -143,4 +143,26 @@ struct trace_event_raw_kfree_skb {
 
 #pragma clang attribute pop
 
+/* Headers: include/uapi/linux/if_ether.h, ip.h and ipv6.h. */
+
+struct ethhdr {
+	__u8 dest[6], source[6];
+	__u16 proto;
+};
+
+struct iphdr {
+	__u8 version_ihl, tos;
+	__u16 tot_len, id, frag_off;
+	__u8 ttl, protocol;
+	__u16 check;
+	__u8 saddr[4], daddr[4];
+};
+
+struct ipv6hdr {
+	__u8 version_class, class_flow, flow[2];
+	__u16 payload_len;
+	__u8 nexthdr, hop_limit;
+	__u8 saddr[16], daddr[16];
+};
+
 #endif

@@ -38,7 +38,7 @@ func (s *Source) open(opts Options) (err error) {
 	if err != nil {
 		return err
 	}
-	s.decoder = newDecoder(opts, names)
+	s.decoder, s.tested = newDecoder(opts, names), opts.Condition != nil
 	if err := s.load(opts, types); err != nil {
 		return err
 	}
@@ -81,6 +81,12 @@ func (s *Source) loadAs(program string, opts Options, types *btf.Cache) error {
 	if err := configure(spec, opts); err != nil {
 		return err
 	}
+	if opts.Condition != nil {
+		code := &spec.Programs[program].Instructions
+		if *code, err = replaceWanted(*code, opts.Condition); err != nil {
+			return err
+		}
+	}
 	kernel, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
 	if err != nil {
 		return err
@@ -106,9 +112,9 @@ func configure(spec *ebpf.CollectionSpec, opts Options) error {
 	ring := opts.ringSize(int(unsafe.Sizeof(dropsRecord{})) + stack + snaplen)
 	spec.Maps[dropsMapRing].MaxEntries = uint32(ring)
 	spec.Maps[dropsMapCounts].MaxEntries = uint32(opts.kinds())
-	owner := uint8(0)
-	if opts.ByOwner {
-		owner = 1
+	var asked dropsFact
+	if opts.Condition != nil {
+		asked = factsOf(opts.Condition)
 	}
 	return errors.Join(
 		spec.Variables[dropsVarSample].Set(uint32(min(max(opts.Sample, 0), math.MaxUint32))),
@@ -116,8 +122,17 @@ func configure(spec *ebpf.CollectionSpec, opts Options) error {
 		spec.Variables[dropsVarStackSize].Set(uint32(stack)),
 		spec.Variables[dropsVarRoom].Set(uint32(stack+snaplen)),
 		spec.Variables[dropsVarMark].Set(uint32(ring/4)),
-		spec.Variables[dropsVarByOwner].Set(owner),
+		spec.Variables[dropsVarByOwner].Set(flag(opts.ByOwner)),
+		spec.Variables[dropsVarConditional].Set(flag(opts.Condition != nil)),
+		spec.Variables[dropsVarAsked].Set(uint32(asked)),
 	)
+}
+
+func flag(on bool) uint8 {
+	if on {
+		return 1
+	}
+	return 0
 }
 
 func (o *Options) stackSize() int {

@@ -35,6 +35,7 @@ type Source struct {
 	next   time.Time // when the table is to be read
 	news   bool      // there were records since it was read
 	quiet  int       // readings of it in a row that nothing was new at
+	tested bool      // there is a condition
 }
 
 // Close lets everything go, but not while Run runs, which does so itself.
@@ -117,6 +118,12 @@ func (s *Source) count(out pipeline.Output, now time.Time) error {
 		counted = true
 		return s.emitCount(out, k, n)
 	})
+	if err == nil {
+		var more asides
+		more, err = s.table.readAside()
+		counted = counted || more[dropsAsidesBEYOND] > 0
+		err = pipeline.Also(err, s.emitAside(out, more))
+	}
 	if err == nil && counted {
 		err = out.Flush()
 	}
@@ -195,14 +202,25 @@ func (s *Source) emit(out pipeline.Output) error {
 	return out.Emit(&s.event)
 }
 
-// emitCount gives out n drops of a kind, nil if that is not known.
+// emitCount gives out n drops of a kind.
 func (s *Source) emitCount(out pipeline.Output, k *dropsKey, n uint64) error {
-	if k == nil {
-		s.event = event.Event{Time: time.Now(), Count: n}
-	} else {
-		s.decoder.counted(k, n, &s.event)
-	}
+	s.decoder.counted(k, n, &s.event)
 	return out.Emit(&s.event)
+}
+
+// emitAside gives out what is in no count. What has no kind cannot be tested, so
+// it is only shown if nothing is to be.
+func (s *Source) emitAside(out pipeline.Output, n asides) error {
+	undecided := n[dropsAsidesLEFT_UNDECIDED]
+	switch kindless := n[dropsAsidesBEYOND]; {
+	case s.tested:
+		undecided += kindless
+	case kindless > 0:
+		if err := out.Emit(&event.Event{Time: time.Now(), Count: kindless}); err != nil {
+			return err
+		}
+	}
+	return pipeline.Also(s.lose(out, event.ByFilter, n[dropsAsidesREJECTED]), s.lose(out, event.InRing, undecided))
 }
 
 // lose gives out that n drops were not seen, if any were not.
@@ -232,8 +250,15 @@ func (s *Source) finish(out pipeline.Output, show bool) error {
 		show = err == nil
 		return nil
 	})
-	err = pipeline.Also(pipeline.Also(err, err2), err3)
-	err = pipeline.Also(err, s.lose(out, event.Unread, unread))
+	more, err4 := s.table.readAside()
+	if !show {
+		unread += more[dropsAsidesBEYOND]
+		more[dropsAsidesBEYOND] = 0
+	}
+	err5 := s.emitAside(out, more)
+	for _, next := range []error{err2, err3, err4, err5, s.lose(out, event.Unread, unread)} {
+		err = pipeline.Also(err, next)
+	}
 	if show {
 		err = pipeline.Also(err, out.Flush())
 	}

@@ -10,13 +10,18 @@ import (
 // A table is the kernel's table of what was not sent, and what of it we have
 // seen.
 type table struct {
-	counts, beyond *ebpf.Map
-	program        *ebpf.Program
-	cpus           int
-	keys           []dropsKey
-	values         []dropsTally // of all CPUs for each key
-	seen           ledger
+	counts, aside *ebpf.Map
+	program       *ebpf.Program
+	cpus          int
+	keys          []dropsKey
+	values        []dropsTally // of all CPUs for each key
+	seen          ledger
+	seenAside     asides
 }
+
+// asides are how many drops are in no count: of no kind that is known, rejected,
+// and neither that nor sent.
+type asides [dropsAsidesASIDES]uint64
 
 // batch is how many kinds are read at once. It has to be as many as share a hash
 // bucket of the kernel's, of which there are as many as kinds.
@@ -28,7 +33,7 @@ func newTable(kernel *ebpf.Collection) (*table, error) {
 		return nil, err
 	}
 	t := &table{
-		counts: kernel.Maps[dropsMapCounts], beyond: kernel.Maps[dropsMapBeyond], cpus: cpus, seen: make(ledger),
+		counts: kernel.Maps[dropsMapCounts], aside: kernel.Maps[dropsMapAside], cpus: cpus, seen: make(ledger),
 		keys: make([]dropsKey, batch), values: make([]dropsTally, batch*cpus),
 	}
 	for _, t.program = range kernel.Programs { // there is one
@@ -36,8 +41,7 @@ func newTable(kernel *ebpf.Collection) (*table, error) {
 	return t, nil
 }
 
-// read gives each kind of which there are n more than when it was last read, and
-// last, without a kind, what has none.
+// read gives each kind of which there are n more than when it was last read.
 func (t *table) read(more func(k *dropsKey, n uint64) error) error {
 	var cursor ebpf.MapBatchCursor
 	for last := false; !last; {
@@ -56,24 +60,29 @@ func (t *table) read(more func(k *dropsKey, n uint64) error) error {
 			}
 		}
 	}
-	total, err := t.unknown()
-	if grown := t.seen.grown(dropsKey{}, total); err == nil && grown > 0 {
-		err = more(nil, grown)
-	}
-	return err
+	return nil
 }
 
-// unknown is the number of drops whose kind is not known.
-func (t *table) unknown() (uint64, error) {
-	var beyond []dropsTally
-	if err := t.beyond.Lookup(uint32(0), &beyond); err != nil {
-		return 0, fmt.Errorf("read the count of other drops: %w", err)
+// readAside gives how many more are in no count than when that was last read.
+func (t *table) readAside() (more asides, err error) {
+	var total asides
+	for i := range total {
+		var values []dropsTally
+		if err := t.aside.Lookup(uint32(i), &values); err != nil {
+			return more, fmt.Errorf("read the count of other drops: %w", err)
+		}
+		total[i] = sum(values)
 	}
 	stats, err := t.program.Stats()
 	if err != nil {
-		return 0, fmt.Errorf("read the count of missed drops: %w", err)
+		return more, fmt.Errorf("read the count of missed drops: %w", err)
 	}
-	return sum(beyond) + stats.RecursionMisses, nil
+	total[dropsAsidesBEYOND] += stats.RecursionMisses
+	for i := range total {
+		more[i] = total[i] - min(total[i], t.seenAside[i])
+		t.seenAside[i] += more[i]
+	}
+	return more, nil
 }
 
 func sum(values []dropsTally) (n uint64) {
