@@ -15,12 +15,11 @@ type space struct {
 }
 
 // initialNetns is the inode number of the kernel's init_net since Linux 6.18
-// (NET_NS_INIT_INO, include/uapi/linux/nsfs.h), which no other has before. Where it
-// has another, the kernel's thread kthreadd is in it, which has the number 2 in the
-// PID namespace that all processes are in (PROC_PID_INIT_INO, include/linux/proc_ns.h).
+// (NET_NS_INIT_INO, include/uapi/linux/nsfs.h), which no other had before. Where it
+// has another, the kernel's thread kthreadd tells: it is in init_net, and is process
+// 2 where all processes are seen.
 const (
 	initialNetns = 0xeffffff9
-	initialPIDs  = 0xeffffffc
 	kthreadd     = 2
 )
 
@@ -31,14 +30,14 @@ var netnsDirs = []string{"run/netns", "var/run/netns"}
 // readSpaces finds the namespaces that have a process or a name.
 func (h *host) readSpaces() map[uint32]space {
 	spaces := map[uint32]space{initialNetns: {name: event.InitNetns}}
-	pids, _ := linked(h.proc("self", "ns/pid"), "pid")
+	all := h.seesAll()
 	for _, pid := range h.pids() {
 		inode, _ := linked(h.proc(decimal(pid), "ns/net"), "net")
 		s := spaces[uint32(inode)]
 		if s.pid == 0 {
 			s.pid = pid
 		}
-		if pids == initialPIDs && pid == kthreadd {
+		if all && pid == kthreadd {
 			s.name = event.InitNetns
 		}
 		spaces[uint32(inode)] = s

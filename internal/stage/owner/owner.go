@@ -95,7 +95,7 @@ type answer struct {
 // which may stand for a cookie, can be another's later. A socket that its process
 // has closed has no inode any more.
 func (a *answer) is(o *event.Owner) bool {
-	return a.cgroup == o.Cgroup.ID && (o.Socket.Inode == 0 || o.Socket.Inode == a.inode)
+	return (o.Cgroup.ID == 0 || o.Cgroup.ID == a.cgroup) && (o.Socket.Inode == 0 || o.Socket.Inode == a.inode)
 }
 
 func (h *host) own(e *event.Event, now time.Time) {

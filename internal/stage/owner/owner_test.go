@@ -54,7 +54,7 @@ func hostFiles() map[string]string {
 	processFiles(files, 40, "sshd", "0::/system.slice/sshd.service\n", "socket:[2]")
 	processFiles(files, 50, "web", "1:name=systemd:/docker/"+c1+"\n", "socket:[5]")
 	processFiles(files, 60, "api", "0::/kubepods/pod"+uid+"/"+c2+"\n", "socket:[6]")
-	files["proc/self/comm"], files["proc/sys/x"] = "test\n", ""
+	files["proc/self/ns/pid"], files["proc/sys/x"] = "->pid:[4026531836]", ""
 	files["var/lib/docker/containers/"+c1+"/config.v2.json"] = `{"ID":"x","Name":"/shop-web-1","Config":{"Labels":{"a":"b"}}}`
 	files["run/containerd/io.containerd.runtime.v2.task/k8s.io/"+c2+"/config.json"] = `{"ociVersion":"1","annotations":{
 		"io.kubernetes.cri.container-name":"api","io.kubernetes.cri.sandbox-name":"api-5d4f","io.kubernetes.cri.sandbox-namespace":"prod"}}`
@@ -120,6 +120,16 @@ func TestStageNamesTheProcess(t *testing.T) {
 		if tt.want.Socket = &socket; e.Owner != tt.want {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", name, e.Owner, tt.want)
 		}
+	}
+}
+
+// In a PID namespace of our own, others may have the socket.
+func TestStageIsNotCertainFromInside(t *testing.T) {
+	files := hostFiles()
+	files["proc/self/ns/pid"] = "->pid:[4026532000]"
+	e, want := known(1), event.Process{PID: 30, Comm: "nginx", Confidence: event.Likely}
+	if Stage(tree(t, files))(e); e.Owner.Process != want {
+		t.Errorf("got %+v, want %+v", e.Owner.Process, want)
 	}
 }
 
@@ -280,9 +290,27 @@ func TestReadingIsWaitedForOnlyBriefly(t *testing.T) {
 	})
 }
 
+// TestTablesShareTheirPace has many namespaces, whose tables take long to read.
+func TestTablesShareTheirPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		pace := new(pace)
+		for range 100 {
+			r := reading[int]{pace: pace}
+			r.renew(func() int {
+				time.Sleep(time.Minute)
+				return 1
+			})
+		}
+		if stood := time.Since(began); stood != patience {
+			t.Errorf("100 readings at once are waited for %v, want %v", stood, patience)
+		}
+		time.Sleep(time.Minute) // the one ends
+	})
+}
+
 func TestStageNamesTheNamespace(t *testing.T) {
 	files := hostFiles()
-	files["proc/self/ns/pid"] = "->pid:[4026531836]"
 	files["proc/1/ns/net"] = "->net:[77]"
 	files["proc/2/ns/net"] = "->net:[77]"
 	files["proc/30/ns/net"] = "->net:[88]"

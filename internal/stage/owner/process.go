@@ -24,7 +24,7 @@ type holder struct {
 // readHolders looks for sockets among the open files of all processes (fd/ of
 // proc_pid_fd(5)). Inode numbers of sockets are the whole host's.
 func (h *host) readHolders() map[uint64]holder {
-	holders, hidden := make(map[uint64]holder), false
+	holders, hidden := make(map[uint64]holder), !h.seesAll()
 	for _, pid := range h.pids() {
 		err := h.eachSocket(pid, func(inode uint64) {
 			first, known := holders[inode]
@@ -87,6 +87,16 @@ func linked(path, kind string) (uint64, error) {
 	}
 	inode, _ := strconv.ParseUint(strings.TrimSuffix(rest, "]"), 10, 64)
 	return inode, nil
+}
+
+// initialPIDs is the PID namespace that all processes are in (PROC_PID_INIT_INO,
+// include/linux/proc_ns.h).
+const initialPIDs = 0xeffffffc
+
+// seesAll says whether no process is outside our PID namespace.
+func (h *host) seesAll() bool {
+	ns, _ := linked(h.proc("self", "ns/pid"), "pid")
+	return ns == initialPIDs
 }
 
 // pids gives the numbers of all processes, in order.

@@ -3,12 +3,12 @@ package owner
 import "time"
 
 // The costs of reading the host. A reading goes on beside the pipeline, which
-// waits for it no longer than patience; then the next event that asks takes what
-// it has found. Readings of one kind take a share of the time at most, so the
-// pipeline stands still for patience in each patience*share at worst.
+// waits for it no longer than patience; what it finds later, a later event takes.
+// Readings of one kind take one part in share of the time at most, and so does the
+// waiting for them.
 const (
 	patience = 20 * time.Millisecond
-	share    = 20 // one part in as many
+	share    = 20
 	pause    = 100 * time.Millisecond
 )
 
@@ -36,6 +36,11 @@ type pace struct {
 	next  time.Time
 }
 
+// spend puts off the next reading for one that has taken so long until now.
+func (p *pace) spend(took time.Duration, now time.Time) {
+	p.next = now.Add(max(p.pause, share*took))
+}
+
 // A reading is something of the host that takes long to read.
 type reading[T any] struct {
 	pace  *pace
@@ -61,6 +66,7 @@ func (r *reading[T]) renew(read func() T) {
 		r.done = make(chan result[T], 1)
 	}
 	r.running = true
+	r.pace.spend(patience, began) // until it is known better
 	go func() {
 		value := read()
 		r.done <- result[T]{value, began, time.Now()}
@@ -85,7 +91,7 @@ func (r *reading[T]) poll() {
 
 func (r *reading[T]) take(d result[T]) {
 	r.value, r.asOf, r.running = d.value, d.began, false
-	r.pace.next = d.ended.Add(max(r.pace.pause, share*d.ended.Sub(d.began)))
+	r.pace.spend(d.ended.Sub(d.began), d.ended)
 }
 
 // An index is a table of the host by number, that is read as a whole.
