@@ -145,11 +145,11 @@ enum verdict {
 	UNDECIDED,
 };
 
-enum asides {
-	BEYOND,		 // of a kind that counts has no room for
-	REJECTED,	 // the condition is false
+enum others {
+	KINDLESS,	// counts has no room for their kind
+	REJECTED,	// the condition is false of them
 	LEFT_UNDECIDED, // it is neither, and the ring had no room
-	ASIDES,
+	OTHERS,
 };
 
 // Options, set before the program is loaded.
@@ -173,13 +173,13 @@ struct {
 	TYPE(value, struct tally);
 } counts SEC(".maps");
 
-// What is not in counts, by enum asides.
+// What is not in counts.
 struct {
 	UINT(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	UINT(max_entries, ASIDES);
-	TYPE(key, enum asides);
+	UINT(max_entries, OTHERS);
+	TYPE(key, enum others);
 	TYPE(value, struct tally);
-} aside SEC(".maps");
+} beyond SEC(".maps");
 
 struct {
 	UINT(type, BPF_MAP_TYPE_RINGBUF);
@@ -279,12 +279,12 @@ INLINE void add(struct tally *t)
 		__sync_fetch_and_add(&t->unsent, 1);
 }
 
-INLINE void add_aside(enum asides where)
+INLINE void add_beyond(enum others where)
 {
-	add(map_lookup(&aside, &where));
+	add(map_lookup(&beyond, &where));
 }
 
-// tally_of gives the tally of a key on this CPU, which is an aside if there is
+// tally_of gives the tally of a key on this CPU, which is the kindless if there is
 // no room for more keys.
 INLINE struct tally *tally_of(struct key *k)
 {
@@ -296,8 +296,8 @@ INLINE struct tally *tally_of(struct key *k)
 	t = map_lookup(&counts, k);
 	if (t)
 		return t;
-	enum asides where = BEYOND;
-	return map_lookup(&aside, &where);
+	enum others where = KINDLESS;
+	return map_lookup(&beyond, &where);
 }
 
 INLINE int within(struct tally *t)
@@ -615,7 +615,7 @@ INLINE int drop(__u64 *ctx, struct sk_buff *skb, const int direct)
 	if (conditional)
 		verdict = decide(&d, &k, direct);
 	if (verdict == NO) {
-		add_aside(REJECTED);
+		add_beyond(REJECTED);
 		return 0;
 	}
 	if (sample && verdict == YES) {
@@ -626,7 +626,7 @@ INLINE int drop(__u64 *ctx, struct sk_buff *skb, const int direct)
 	if ((!t || within(t)) && send(ctx, &d, &k, direct))
 		return 0;
 	if (verdict == UNDECIDED)
-		add_aside(LEFT_UNDECIDED);
+		add_beyond(LEFT_UNDECIDED);
 	else
 		add(t ? t : tally_of(&k));
 	return 0;

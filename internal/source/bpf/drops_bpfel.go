@@ -13,15 +13,6 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-type dropsAsides uint32
-
-const (
-	dropsAsidesBEYOND         dropsAsides = 0
-	dropsAsidesREJECTED       dropsAsides = 1
-	dropsAsidesLEFT_UNDECIDED dropsAsides = 2
-	dropsAsidesASIDES         dropsAsides = 3
-)
-
 type dropsAttention uint32
 
 const (
@@ -89,6 +80,15 @@ const (
 	dropsLinkLINK_RAW      dropsLink = 2
 )
 
+type dropsOthers uint32
+
+const (
+	dropsOthersKINDLESS       dropsOthers = 0
+	dropsOthersREJECTED       dropsOthers = 1
+	dropsOthersLEFT_UNDECIDED dropsOthers = 2
+	dropsOthersOTHERS         dropsOthers = 3
+)
+
 type dropsOwner struct {
 	_          structs.HostLayout
 	Cookie     uint64
@@ -140,7 +140,7 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	dropsMapAside       = "aside"
+	dropsMapBeyond      = "beyond"
 	dropsMapCounts      = "counts"
 	dropsMapRing        = "ring"
 	dropsProgDropBtf    = "drop_btf"
@@ -207,7 +207,7 @@ type dropsProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type dropsMapSpecs struct {
-	Aside  *ebpf.MapSpec `ebpf:"aside"`
+	Beyond *ebpf.MapSpec `ebpf:"beyond"`
 	Counts *ebpf.MapSpec `ebpf:"counts"`
 	Ring   *ebpf.MapSpec `ebpf:"ring"`
 }
@@ -248,14 +248,14 @@ func (o *dropsObjects) Close() error {
 //
 // It can be passed to loadDropsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type dropsMaps struct {
-	Aside  *ebpf.Map `ebpf:"aside"`
+	Beyond *ebpf.Map `ebpf:"beyond"`
 	Counts *ebpf.Map `ebpf:"counts"`
 	Ring   *ebpf.Map `ebpf:"ring"`
 }
 
 func (m *dropsMaps) Close() error {
 	return _DropsClose(
-		m.Aside,
+		m.Beyond,
 		m.Counts,
 		m.Ring,
 	)

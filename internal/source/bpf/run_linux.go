@@ -119,10 +119,10 @@ func (s *Source) count(out pipeline.Output, now time.Time) error {
 		return s.emitCount(out, k, n)
 	})
 	if err == nil {
-		var more asides
-		more, err = s.table.readAside()
-		counted = counted || more[dropsAsidesBEYOND] > 0
-		err = pipeline.Also(err, s.emitAside(out, more))
+		var more others
+		more, err = s.table.readBeyond()
+		counted = counted || more[dropsOthersKINDLESS] > 0
+		err = pipeline.Also(err, s.emitBeyond(out, more))
 	}
 	if err == nil && counted {
 		err = out.Flush()
@@ -208,11 +208,11 @@ func (s *Source) emitCount(out pipeline.Output, k *dropsKey, n uint64) error {
 	return out.Emit(&s.event)
 }
 
-// emitAside gives out what is in no count. What has no kind cannot be tested, so
+// emitBeyond gives out what is in no count. What has no kind cannot be tested, so
 // it is only shown if nothing is to be.
-func (s *Source) emitAside(out pipeline.Output, n asides) error {
-	undecided := n[dropsAsidesLEFT_UNDECIDED]
-	switch kindless := n[dropsAsidesBEYOND]; {
+func (s *Source) emitBeyond(out pipeline.Output, n others) error {
+	undecided := n[dropsOthersLEFT_UNDECIDED]
+	switch kindless := n[dropsOthersKINDLESS]; {
 	case s.tested:
 		undecided += kindless
 	case kindless > 0:
@@ -220,7 +220,7 @@ func (s *Source) emitAside(out pipeline.Output, n asides) error {
 			return err
 		}
 	}
-	return pipeline.Also(s.lose(out, event.ByFilter, n[dropsAsidesREJECTED]), s.lose(out, event.InRing, undecided))
+	return pipeline.Also(s.lose(out, event.ByFilter, n[dropsOthersREJECTED]), s.lose(out, event.InRing, undecided))
 }
 
 // lose gives out that n drops were not seen, if any were not.
@@ -250,12 +250,12 @@ func (s *Source) finish(out pipeline.Output, show bool) error {
 		show = err == nil
 		return nil
 	})
-	more, err4 := s.table.readAside()
+	more, err4 := s.table.readBeyond()
 	if !show {
-		unread += more[dropsAsidesBEYOND]
-		more[dropsAsidesBEYOND] = 0
+		unread += more[dropsOthersKINDLESS]
+		more[dropsOthersKINDLESS] = 0
 	}
-	err5 := s.emitAside(out, more)
+	err5 := s.emitBeyond(out, more)
 	for _, next := range []error{err2, err3, err4, err5, s.lose(out, event.Unread, unread)} {
 		err = pipeline.Also(err, next)
 	}

@@ -10,18 +10,18 @@ import (
 // A table is the kernel's table of what was not sent, and what of it we have
 // seen.
 type table struct {
-	counts, aside *ebpf.Map
-	program       *ebpf.Program
-	cpus          int
-	keys          []dropsKey
-	values        []dropsTally // of all CPUs for each key
-	seen          ledger
-	seenAside     asides
+	counts, beyond *ebpf.Map
+	program        *ebpf.Program
+	cpus           int
+	keys           []dropsKey
+	values         []dropsTally // of all CPUs for each key
+	seen           ledger
+	seenBeyond     others
 }
 
-// asides are how many drops are in no count: of no kind that is known, rejected,
+// others are how many drops are in no count: of no kind that is known, rejected,
 // and neither that nor sent.
-type asides [dropsAsidesASIDES]uint64
+type others [dropsOthersOTHERS]uint64
 
 // batch is how many kinds are read at once. It has to be as many as share a hash
 // bucket of the kernel's, of which there are as many as kinds.
@@ -33,7 +33,7 @@ func newTable(kernel *ebpf.Collection) (*table, error) {
 		return nil, err
 	}
 	t := &table{
-		counts: kernel.Maps[dropsMapCounts], aside: kernel.Maps[dropsMapAside], cpus: cpus, seen: make(ledger),
+		counts: kernel.Maps[dropsMapCounts], beyond: kernel.Maps[dropsMapBeyond], cpus: cpus, seen: make(ledger),
 		keys: make([]dropsKey, batch), values: make([]dropsTally, batch*cpus),
 	}
 	for _, t.program = range kernel.Programs { // there is one
@@ -63,12 +63,12 @@ func (t *table) read(more func(k *dropsKey, n uint64) error) error {
 	return nil
 }
 
-// readAside gives how many more are in no count than when that was last read.
-func (t *table) readAside() (more asides, err error) {
-	var total asides
+// readBeyond gives how many more are in no count than when that was last read.
+func (t *table) readBeyond() (more others, err error) {
+	var total others
 	for i := range total {
 		var values []dropsTally
-		if err := t.aside.Lookup(uint32(i), &values); err != nil {
+		if err := t.beyond.Lookup(uint32(i), &values); err != nil {
 			return more, fmt.Errorf("read the count of other drops: %w", err)
 		}
 		total[i] = sum(values)
@@ -77,10 +77,10 @@ func (t *table) readAside() (more asides, err error) {
 	if err != nil {
 		return more, fmt.Errorf("read the count of missed drops: %w", err)
 	}
-	total[dropsAsidesBEYOND] += stats.RecursionMisses
+	total[dropsOthersKINDLESS] += stats.RecursionMisses
 	for i := range total {
-		more[i] = total[i] - min(total[i], t.seenAside[i])
-		t.seenAside[i] += more[i]
+		more[i] = total[i] - min(total[i], t.seenBeyond[i])
+		t.seenBeyond[i] += more[i]
 	}
 	return more, nil
 }

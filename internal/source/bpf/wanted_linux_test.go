@@ -29,7 +29,7 @@ func TestCompiled(t *testing.T) {
 				condition.False: dropsVerdictNO, condition.Unknown: dropsVerdictUNDECIDED, condition.True: dropsVerdictYES,
 			}[n.Evaluate(&f)]
 			verdicts[want]++
-			got, err := p.Run(&ebpf.RunOptions{Data: inKernel(&f)})
+			got, err := p.Run(&ebpf.RunOptions{Data: asRead(&f)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,8 +65,8 @@ func testProgram(t *testing.T, n condition.Node) *ebpf.Program {
 	return p
 }
 
-// inKernel gives facts as struct facts.
-func inKernel(f *condition.Facts) []byte {
+// asRead gives facts as struct facts.
+func asRead(f *condition.Facts) []byte {
 	k := dropsFacts{
 		Reason: uint32(f.Numbers[condition.Reason]), Location: f.Numbers[condition.PC],
 		Ifindex: uint32(f.Numbers[condition.IfIndex]), Netns: uint32(f.Numbers[condition.Netns]),
@@ -198,4 +198,3 @@ func TestReplaced(t *testing.T) {
 		t.Errorf("too large: error %v", err)
 	}
 }
-
