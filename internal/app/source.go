@@ -121,6 +121,9 @@ func (a *App) announce(s *supply) {
 // openNetdm switches NET_DM on. In packet mode trace runs beside it, which sees
 // the packets that have no MAC header.
 func (a *App) openNetdm(ctx context.Context, d demand) (*supply, error) {
+	if err := d.cannot(unmonitored); err != nil {
+		return nil, err
+	}
 	s, err := a.monitor.get()
 	if err != nil {
 		return nil, err
@@ -140,6 +143,7 @@ func (a *App) openNetdm(ctx context.Context, d demand) (*supply, error) {
 		return nil, advise(err)
 	}
 	given.undo = undo
+	a.warnOfFilter("netdm", d.filter, unmonitored)
 	return given, nil
 }
 
@@ -198,6 +202,9 @@ func (a *App) openBPF(_ context.Context, d demand) (*supply, error) {
 	case d.origins&netlink.Hardware != 0:
 		return nil, errors.New("it sees no hardware drops")
 	}
+	if err := d.cannot(unattached); err != nil {
+		return nil, err
+	}
 	s, err := a.bpf(bpf.Options{Sample: d.sample, Trunc: d.bytes, Stack: d.stack || d.sampledStack, ByOwner: d.byOwner})
 	if err != nil {
 		return nil, err
@@ -215,8 +222,20 @@ func (a *App) beside(d demand) tracer {
 	return t
 }
 
-// untraced is what the event skb:kfree_skb does not tell.
-const untraced = filter.Packet | filter.Length | filter.Interface | filter.Trap | filter.Cookie
+// What a source does not know, which another does.
+const (
+	unmonitored = filter.Owner | filter.Namespace
+	untraced    = filter.Packet | filter.Length | filter.Interface | filter.Trap | filter.Cookie | filter.Owner | filter.Namespace
+	unattached  = filter.Trap | filter.Cookie
+)
+
+// cannot says what of lacking is needed for any drop to be wanted, if anything is.
+func (d *demand) cannot(lacking filter.Given) error {
+	if d.filter.CanMatch(lacking) {
+		return nil
+	}
+	return fmt.Errorf("it does not know %s, which the expression asks for", strings.Join(d.filter.Needs(lacking), ", "))
+}
 
 // openTrace takes the trace event alone, filtered in the kernel as far as the
 // expression allows.
@@ -227,8 +246,8 @@ func (a *App) openTrace(_ context.Context, d demand) (*supply, error) {
 	case d.origins == netlink.Hardware:
 		return nil, errors.New("it sees no hardware drops")
 	}
-	if !d.filter.CanMatch(untraced) {
-		return nil, fmt.Errorf("it does not know %s, which the expression asks for", strings.Join(d.filter.Needs(untraced), ", "))
+	if err := d.cannot(untraced); err != nil {
+		return nil, err
 	}
 	o := trace.Options{Stack: d.stack}
 	if d.filter != nil {
@@ -242,13 +261,13 @@ func (a *App) openTrace(_ context.Context, d demand) (*supply, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.warnOfFilter(d.filter)
+	a.warnOfFilter("trace", d.filter, untraced)
 	return traced("trace", t), nil
 }
 
-// warnOfFilter tells that an expression asks also for what trace does not know.
-func (a *App) warnOfFilter(f *filter.Filter) {
-	if fields := f.Needs(untraced); len(fields) > 0 {
-		a.warn(fmt.Errorf("source trace does not know %s: what asks for it matches nothing", strings.Join(fields, ", ")))
+// warnOfFilter tells that an expression asks also for what a source does not know.
+func (a *App) warnOfFilter(source string, f *filter.Filter, lacking filter.Given) {
+	if fields := f.Needs(lacking); len(fields) > 0 {
+		a.warn(fmt.Errorf("source %s does not know %s: what asks for it matches nothing", source, strings.Join(fields, ", ")))
 	}
 }

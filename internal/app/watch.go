@@ -126,7 +126,7 @@ func (s *sample) String() string {
 func (s *sample) Type() string { return "number" }
 
 // unsummed is what a summary of NET_DM does not tell.
-const unsummed = filter.Packet | filter.Protocol | filter.Length | filter.Reason | filter.Interface | filter.Running | filter.Cookie
+const unsummed = filter.Packet | filter.Protocol | filter.Length | filter.Reason | filter.Interface | filter.Running | filter.Cookie | filter.Owner | filter.Namespace
 
 // demand is what is asked of the source. Whole says that packets are kept.
 func (o *take) demand(f *filter.Filter, whole bool) (demand, error) {
