@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
@@ -158,39 +159,62 @@ func race() bool {
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-// TestKilledReader leaves no program in the kernel.
+// TestKilledReader leaves nothing in the kernel.
 func TestKilledReader(t *testing.T) {
-	before := programs(t)
+	before := loaded(t)
 	r := startReader(t, 1)
-	its := slices.DeleteFunc(programs(t), func(id ebpf.ProgramID) bool { return slices.Contains(before, id) })
-	if len(its) == 0 {
-		t.Fatal("the reader has no program")
+	known := func(thing string) bool { return slices.Contains(before, thing) }
+	its := slices.DeleteFunc(loaded(t), known)
+	for _, kind := range []string{"program", "map", "link"} {
+		if !slices.ContainsFunc(its, func(thing string) bool { return strings.HasPrefix(thing, kind) }) {
+			t.Fatalf("the reader has no %s: %q", kind, its)
+		}
 	}
 	r.signal(syscall.SIGKILL)
 	r.cmd.Wait()
 	for range 100 { // until the kernel has let go
-		now := programs(t)
-		left := slices.ContainsFunc(its, func(id ebpf.ProgramID) bool { return slices.Contains(now, id) })
+		now := loaded(t)
+		left := slices.ContainsFunc(its, func(thing string) bool { return slices.Contains(now, thing) })
 		if !left {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Errorf("programs %v, of which the reader had %v", programs(t), its)
+	t.Errorf("%q, of which the reader had %q", loaded(t), its)
 }
 
-// programs gives those of ours in the kernel.
-func programs(t *testing.T) (ids []ebpf.ProgramID) {
+// loaded lists what is of ours in the kernel, as "program 7". What goes while
+// we look is none.
+func loaded(t *testing.T) (things []string) {
 	t.Helper()
+	var programs []ebpf.ProgramID
 	for id, err := ebpf.ProgramGetNextID(0); err == nil; id, err = ebpf.ProgramGetNextID(id) {
 		p, err := ebpf.NewProgramFromID(id)
 		if err != nil {
-			continue // it has gone
+			continue
 		}
 		if info, err := p.Info(); err == nil && slices.Contains(forms, info.Name) {
-			ids = append(ids, id)
+			programs, things = append(programs, id), append(things, fmt.Sprint("program ", id))
 		}
 		p.Close()
 	}
-	return ids
+	for id, err := ebpf.MapGetNextID(0); err == nil; id, err = ebpf.MapGetNextID(id) {
+		m, err := ebpf.NewMapFromID(id)
+		if err != nil {
+			continue
+		}
+		ours := []string{dropsMapCounts, dropsMapBeyond, dropsMapRing}
+		if info, err := m.Info(); err == nil && slices.Contains(ours, info.Name) {
+			things = append(things, fmt.Sprint("map ", id))
+		}
+		m.Close()
+	}
+	var links link.Iterator
+	defer links.Close()
+	for links.Next() {
+		if info, err := links.Link.Info(); err == nil && slices.Contains(programs, info.Program) {
+			things = append(things, fmt.Sprint("link ", links.ID))
+		}
+	}
+	return things
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/source/sourcetest"
 )
 
 // BenchmarkDrop sends datagrams to a closed port as fast as one CPU can: what
@@ -22,17 +23,17 @@ func BenchmarkDrop(b *testing.B) {
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			p := newPlace(b)
-			r := &running{ledger: event.Ledger{Shown: uint64(b.N)}}
+			r := &sourcetest.Running{Ledger: event.Ledger{Shown: uint64(b.N)}}
 			if tt.opts != nil {
-				r = run(b, need(b, *tt.opts), func(*event.Event) bool { return false })
+				r = sourcetest.Run(b, need(b, *tt.opts), func(*event.Event) bool { return false })
 			}
 			b.ResetTimer()
 			p.send(b, b.N, 0)
 			b.StopTimer()
 			if tt.opts != nil {
-				r.end()
+				r.End()
 			}
-			if all := r.ledger.Shown + r.ledger.TotalLost(); all < uint64(b.N) {
+			if all := r.Ledger.Shown + r.Ledger.TotalLost(); all < uint64(b.N) {
 				b.Errorf("%d shown or lost, want %d or more", all, b.N)
 			}
 		})

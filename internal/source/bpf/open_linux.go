@@ -32,7 +32,7 @@ func (s *Source) open(opts Options) (err error) {
 	types := btf.NewCache()
 	kernel, err := types.Kernel()
 	if err != nil {
-		return fmt.Errorf("%w: %w: boot one built with CONFIG_DEBUG_INFO_BTF, or take another source", ErrNoBTF, err)
+		return noBTF(err)
 	}
 	names, err := newReasons(kernel)
 	if err != nil {
@@ -50,6 +50,10 @@ func (s *Source) open(opts Options) (err error) {
 	}
 	s.table, err = newTable(s.kernel)
 	return err
+}
+
+func noBTF(err error) error {
+	return fmt.Errorf("%w: %w: boot one built with CONFIG_DEBUG_INFO_BTF, or take another source", ErrNoBTF, err)
 }
 
 // load loads the program in the first form that the kernel takes: one reads its
@@ -180,7 +184,7 @@ func explain(err error) error {
 	case locked("confidentiality"):
 		return fmt.Errorf("%w (%w): boot it without lockdown=confidentiality, or take another source", ErrLockdown, err)
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w (%w): run as root or with CAP_BPF and CAP_PERFMON", ErrPermission, err)
+		return fmt.Errorf("%w (%w): run as root or with CAP_BPF and CAP_PERFMON, before Linux 5.11 also with CAP_SYS_RESOURCE", ErrPermission, err)
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL), errors.Is(err, ebpf.ErrNotSupported), errors.As(err, &refused):
 		return fmt.Errorf("%w (%w): it takes Linux 5.8 with CONFIG_BPF_SYSCALL, or take another source", ErrUnsupported, err)
 	}

@@ -4,17 +4,20 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
-	"dropwatch/internal/pipeline"
+	"dropwatch/internal/packet"
+	"dropwatch/internal/source/sourcetest"
+	"dropwatch/internal/source/trace"
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/drops"
 	"dropwatch/internal/vmtest/guest"
@@ -27,45 +30,66 @@ func TestMain(m *testing.M) {
 	vmtest.Main(m)
 }
 
-// TestDrops loses packets in every way there is: each is an event, with the
-// kernel's reason and the namespace, and nothing else is.
+// TestDrops loses packets in every way there is, and holds what is said of each
+// against what is known of it.
 func TestDrops(t *testing.T) {
 	for _, w := range drops.Ways {
 		t.Run(w.Name, func(t *testing.T) {
 			const count = 7
-			drop := w.Prepare(t, count)
-			time.Sleep(100 * time.Millisecond) // the kernel takes other tests' namespaces apart
-			r := run(t, need(t, Options{Sample: DefaultSample}), func(e *event.Event) bool {
-				return (e.Reason == w.Reason() || vmtest.InGuest()) && !ofInterface(e)
+			p := newPlace(t)
+			drop := w.PrepareIn(p.Namespace, count)
+			r := sourcetest.Run(t, need(t, Options{Sample: DefaultSample}), func(e *event.Event) bool {
+				return e.Netns.Inode == p.inode && e.Reason == w.Reason() // TCP has more to lose than what we count
 			})
 			drop()
-			got := make(map[string]uint64)
-			for _, e := range r.end() {
-				got[e.Reason] += e.Count
-				if !e.Single || e.Netns.Inode == 0 || !e.Where.HasPC {
-					t.Errorf("no drop of one packet in a namespace: %+v", e)
-				}
-			}
-			want := map[string]uint64{w.Reason(): count}
+			want := uint64(count)
 			if w.Silent {
-				want = nil
+				want = 0
 			}
-			if got[w.Reason()] != want[w.Reason()] { // TCP may try again what another way has lost
-				t.Errorf("drops by reason %v, want %v", got, want)
+			r.Await(want)
+			kept := r.End()
+			if packets, single := sourcetest.Total(kept); packets != want || single != want || r.Ledger.TotalLost() != 0 {
+				t.Errorf("%d drops, %d by themselves, want %d; %d lost", packets, single, want, r.Ledger.TotalLost())
+			}
+			for i := range kept {
+				checkWay(t, w, &kept[i])
 			}
 		})
 	}
 }
 
-// ofInterface tells whether a packet is of IPv6 or IGMP, which a new interface
-// sends when it likes.
-func ofInterface(e *event.Event) bool {
-	at := 9 // protocol in the IP header
-	if e.Packet.Link == event.LinkEthernet {
-		at += 14
+// checkWay holds a drop against the way in which it was lost.
+func checkWay(t *testing.T, w drops.Way, e *event.Event) {
+	t.Helper()
+	if e.Port.IfName != w.Iface || (e.Port.IfIndex == 0) != (w.Iface == "") || !e.Where.HasPC {
+		t.Errorf("port %+v, want %q", e.Port, w.Iface)
 	}
-	data := e.Packet.Data
-	return e.Packet.Proto == 0x86dd || len(data) > at && data[at] == unix.IPPROTO_IGMP
+	var f event.Flow
+	packet.Decode(e.Packet.Data, e.Packet.Link, e.Packet.Proto, &f)
+	switch {
+	case w.First == drops.Transport:
+		if e.Packet.HasData || e.Packet.Len < 20 {
+			t.Errorf("packet %+v, want one without a header that we read", e.Packet)
+		}
+	case (e.Packet.Link == event.LinkRaw) != (w.First == drops.IP):
+		t.Errorf("packet %+v, want one from its header %v on", e.Packet, w.First)
+	case f.Network != event.IPv4 || f.DstPort != drops.Port || e.Packet.Len < f.TotalLen:
+		t.Errorf("%d bytes % x are %+v", e.Packet.Len, e.Packet.Data, f)
+	}
+	checkParty(t, w.Owner, e.Owner.Socket)
+}
+
+// checkParty holds a socket against whose it should be.
+func checkParty(t *testing.T, whose drops.Party, s *event.Socket) {
+	t.Helper()
+	switch none := whose == drops.Nobody || whose == drops.Receiver && !guest.AtLeast(6, 11); {
+	case none && s != nil, !none && s == nil:
+		t.Errorf("socket %+v, want none: %v", s, none)
+	case none:
+	case s.Cookie == 0, s.Inode == 0, s.Family != unix.AF_INET, s.Confidence != event.Certain,
+		s.Receiver != (whose == drops.Receiver), s.Receiver != (s.Local.Port() == drops.Port):
+		t.Errorf("socket %+v, want the one of party %v", s, whose)
+	}
 }
 
 // TestOfOnePacket holds every fact of one drop against what is known of it.
@@ -74,11 +98,11 @@ func TestOfOnePacket(t *testing.T) {
 		t.Run(form, func(t *testing.T) {
 			p := newPlace(t)
 			s := needForm(t, form, Options{Stack: true})
-			r := run(t, s, p.of)
+			r := sourcetest.Run(t, s, p.of)
 			before := time.Now()
 			p.send(t, 1, 0)
 			after := time.Now()
-			kept := r.end()
+			kept := r.End()
 			if len(kept) != 1 {
 				t.Fatalf("%d drops, want 1", len(kept))
 			}
@@ -121,66 +145,241 @@ func needForm(t *testing.T, form string, opts Options) *Source {
 	return s
 }
 
+// A family is one of addresses, with what to send to in it.
+type family struct {
+	name   string
+	number uint16
+	closed unix.Sockaddr
+	local  netip.Addr
+	proto  uint16
+	header uint32 // bytes of IP
+	table  string // of nft
+}
+
+var families = []family{
+	{"IPv4", unix.AF_INET, closed, netip.MustParseAddr("127.0.0.1"), 0x800, 20, "ip"},
+	{"IPv6", unix.AF_INET6, &unix.SockaddrInet6{Port: drops.Port, Addr: [16]byte{15: 1}}, netip.IPv6Loopback(), 0x86dd, 40, "ip6"},
+}
+
+// eachFamily gives each a place with a socket and a source in each form.
+func eachFamily(t *testing.T, f func(t *testing.T, fam family, form string, p *place, fd int)) {
+	for _, fam := range families {
+		for _, form := range forms {
+			t.Run(fam.name+"/"+form, func(t *testing.T) {
+				p := newPlace(t)
+				p.EnableIPv6()
+				f(t, fam, form, p, p.socketOf(t, fam.number))
+			})
+		}
+	}
+}
+
+// sendTo loses datagrams, which a firewall may refuse.
+func sendTo(t *testing.T, fd int, to unix.Sockaddr, count int) {
+	t.Helper()
+	for range count {
+		if err := unix.Sendto(fd, []byte("nobody wants this"), 0, to); err != nil && !errors.Is(err, unix.EPERM) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// cookie is that of a socket, which has one from now on.
+func cookie(t *testing.T, fd int) uint64 {
+	t.Helper()
+	c, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // TestReceiver drops what a socket that nobody reads has no room for: the
 // kernel says whose it was.
 func TestReceiver(t *testing.T) {
+	eachFamily(t, func(t *testing.T, fam family, form string, p *place, fd int) {
+		if err := errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0), unix.Bind(fd, fam.closed)); err != nil {
+			t.Fatal(err)
+		}
+		sender := p.socketOf(t, fam.number)
+		sendTo(t, sender, fam.closed, 100)
+		s := needForm(t, form, Options{})
+		r := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Netns.Inode == p.inode })
+		want := event.Socket{
+			Cookie: cookie(t, fd), Inode: inode(t, fd), Family: fam.number, Protocol: unix.IPPROTO_UDP, State: 7, Receiver: true,
+			Local: netip.AddrPortFrom(fam.local, drops.Port), Confidence: event.Certain,
+		}
+		want.Remote = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+		if fam.number == unix.AF_INET6 {
+			want.Remote = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+		}
+		sendTo(t, sender, fam.closed, 3)
+		r.Await(3)
+		kept := r.End()
+		if len(kept) != 3 || kept[0].Reason != since(5, 18, "SOCKET_RCVBUFF") {
+			t.Fatalf("%d drops, want 3: %+v", len(kept), kept)
+		}
+		e := &kept[0]
+		if e.Packet.Proto != fam.proto || e.Packet.Len != 14+fam.header+8+17 || e.Port.IfName != "lo" {
+			t.Errorf("packet %+v of %+v", e.Packet, e.Port)
+		}
+		if !guest.AtLeast(6, 11) {
+			if e.Owner != (event.Owner{}) {
+				t.Errorf("%+v, and the kernel does not say the receiver", e.Owner)
+			}
+			return
+		}
+		if got := e.Owner.Socket; got == nil || *got != want {
+			t.Errorf("socket %+v, want %+v", got, want)
+		}
+		if e.Owner.Cgroup.ID == 0 {
+			t.Error("no cgroup")
+		}
+	})
+}
+
+// TestSender drops what a socket sends in a firewall, before it has a MAC header.
+func TestSender(t *testing.T) {
+	eachFamily(t, func(t *testing.T, fam family, form string, p *place, fd int) {
+		p.refuse(t, fam.table, drops.Port)
+		if err := unix.Connect(fd, fam.closed); err != nil {
+			t.Fatal(err)
+		}
+		r := sourcetest.Run(t, needForm(t, form, Options{}), func(e *event.Event) bool { return e.Netns.Inode == p.inode })
+		sendTo(t, fd, fam.closed, 2)
+		r.Await(2)
+		kept := r.End()
+		if len(kept) != 2 {
+			t.Fatalf("%d drops, want 2: %+v", len(kept), kept)
+		}
+		e := &kept[0]
+		s := e.Owner.Socket
+		if s == nil {
+			t.Fatal("no socket")
+		}
+		want := event.Socket{
+			Cookie: s.Cookie, Inode: inode(t, fd), Family: fam.number, Protocol: unix.IPPROTO_UDP, State: 1,
+			Local: netip.AddrPortFrom(fam.local, localPort(t, fd)), Remote: netip.AddrPortFrom(fam.local, drops.Port),
+			Confidence: event.Certain,
+		}
+		if *s != want {
+			t.Errorf("socket %+v, want %+v", s, want)
+		}
+		if k := &e.Packet; k.Link != event.LinkRaw || k.Proto != fam.proto || k.Len != fam.header+8+17 || len(k.Data) != int(k.Len) {
+			t.Errorf("packet %+v", k)
+		}
+	})
+}
+
+// localPort is the one that a socket was given.
+func localPort(t *testing.T, fd int) uint16 {
+	t.Helper()
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch a := name.(type) {
+	case *unix.SockaddrInet4:
+		return uint16(a.Port)
+	case *unix.SockaddrInet6:
+		return uint16(a.Port)
+	}
+	t.Fatalf("name %T", name)
+	return 0
+}
+
+// TestTwoNamespaces drops the same in two: only the namespace tells them apart.
+func TestTwoNamespaces(t *testing.T) {
 	for _, form := range forms {
 		t.Run(form, func(t *testing.T) {
 			p := newPlace(t)
-			fd := p.socket(t)
-			if err := errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0), unix.Bind(fd, closed)); err != nil {
-				t.Fatal(err)
-			}
-			cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.send(t, 100, 0)
-			r := run(t, needForm(t, form, Options{}), func(e *event.Event) bool { return e.Netns.Inode == p.inode })
-			p.send(t, 3, 0)
-			kept := r.end()
-			if len(kept) != 3 || kept[0].Reason != reason("SOCKET_RCVBUFF") {
-				t.Fatalf("%d drops, want 3: %+v", len(kept), kept)
-			}
-			if !guest.AtLeast(6, 11) {
-				if kept[0].Owner != (event.Owner{}) {
-					t.Errorf("%+v, and the kernel does not say the receiver", kept[0].Owner)
+			other := &place{p.Another(), 0}
+			other.inode = other.Inode()
+			counts := make(map[uint32]uint64)
+			r := sourcetest.Run(t, needForm(t, form, Options{Sample: 2}), func(e *event.Event) bool {
+				ours := p.of(e) || other.of(e)
+				if ours {
+					counts[e.Netns.Inode] += e.Count
 				}
-				return
-			}
-			want := event.Socket{
-				Cookie: cookie, Inode: inode(t, fd), Family: unix.AF_INET, Protocol: unix.IPPROTO_UDP, State: 7, Receiver: true,
-				Local: netip.AddrPortFrom(netip.AddrFrom4(closed.Addr), drops.Port), Remote: netip.AddrPortFrom(netip.IPv4Unspecified(), 0),
-			}
-			if got := kept[0].Owner.Socket; got == nil || *got != want {
-				t.Errorf("socket %+v, want %+v", got, want)
-			}
-			if kept[0].Owner.Cgroup.ID == 0 {
-				t.Error("no cgroup")
+				return ours
+			})
+			p.send(t, 5, 0)
+			other.send(t, 9, 0)
+			_, single := sourcetest.Total(r.End())
+			if counts[p.inode] != 5 || counts[other.inode] != 9 || p.inode == other.inode || single != 4 {
+				t.Errorf("%d by themselves, by namespace %v, want 5 of %d and 9 of %d", single, counts, p.inode, other.inode)
 			}
 		})
 	}
 }
 
-// TestSender drops what a socket sends in a firewall, before it has a MAC header.
-func TestSender(t *testing.T) {
-	p := newPlace(t)
-	fd := p.socket(t)
-	p.refuse(t, drops.Port)
-	r := run(t, need(t, Options{}), func(e *event.Event) bool { return e.Netns.Inode == p.inode })
-	for range 2 {
-		unix.Sendto(fd, []byte("nobody wants this"), 0, closed) // EPERM
+// TestFragments drops a datagram of three fragments: each is freed by itself, and
+// all but the first have no interface any more.
+func TestFragments(t *testing.T) {
+	const part = "a part of what nobody wants "
+	for _, form := range forms {
+		t.Run(form, func(t *testing.T) {
+			p := newPlace(t)
+			p.Do(func() error { return exec.Command("ip", "link", "set", "lo", "mtu", "1500").Run() })
+			fd := p.socket(t)
+			r := sourcetest.Run(t, needForm(t, form, Options{}), func(e *event.Event) bool {
+				return bytes.Contains(e.Packet.Data, []byte(part))
+			})
+			if err := unix.Sendto(fd, bytes.Repeat([]byte(part), 150), 0, closed); err != nil {
+				t.Fatal(err)
+			}
+			r.Await(3)
+			kept := r.End()
+			if len(kept) != 3 {
+				t.Fatalf("%d drops, want 3: %+v", len(kept), kept)
+			}
+			whole, second, third := &kept[0], &kept[1], &kept[2]
+			if whole.Netns.Inode != p.inode || whole.Port.IfName != "lo" || whole.Packet.Len != 14+20+8+150*uint32(len(part)) {
+				t.Errorf("the whole: %+v", whole)
+			}
+			for i, e := range []*event.Event{second, third} {
+				var f event.Flow
+				packet.Decode(e.Packet.Data, e.Packet.Link, e.Packet.Proto, &f)
+				if int(f.FragmentOffset) != (i+1)*1480 || e.Packet.Len != 14+f.TotalLen {
+					t.Errorf("%d bytes: %+v", e.Packet.Len, f)
+				}
+				if e.Port != (event.Port{}) || e.Netns.Inode != 0 || e.Where.PC == whole.Where.PC || e.Owner != (event.Owner{}) {
+					t.Errorf("a fragment's: %+v", e)
+				}
+			}
+		})
 	}
-	kept := r.end()
-	if len(kept) != 2 {
-		t.Fatalf("%d drops, want 2: %+v", len(kept), kept)
-	}
-	e := &kept[0]
-	if s := e.Owner.Socket; s == nil || s.Inode != inode(t, fd) || s.Receiver {
-		t.Errorf("socket %+v, want that of inode %d", s, inode(t, fd))
-	}
-	if k := &e.Packet; k.Link != event.LinkRaw || k.Len != 20+8+17 || len(k.Data) != int(k.Len) || k.Data[0] != 0x45 {
-		t.Errorf("packet %+v", k)
+}
+
+// TestBesidePerf has perf count the same tracepoint, by the source that reads it:
+// it was passed as often as we say.
+func TestBesidePerf(t *testing.T) {
+	const count, ipv4 = 100_000, 0x800
+	for _, cpus := range [][]int{{0}, {0, 1}} {
+		t.Run(fmt.Sprint("CPUs ", cpus), func(t *testing.T) {
+			p := newPlace(t)
+			traced, err := trace.Open(trace.Options{Filter: fmt.Sprint("protocol == ", ipv4)})
+			if err != nil {
+				vmtest.Without(t, err)
+			}
+			perf := sourcetest.Run(t, traced, func(*event.Event) bool { return false })
+			var all uint64
+			r := sourcetest.Run(t, need(t, Options{Sample: DefaultSample}), func(e *event.Event) bool {
+				if e.Packet.Proto == ipv4 {
+					all += e.Count
+				}
+				return p.of(e)
+			})
+			p.send(t, count, cpus...)
+			packets, single := sourcetest.Total(r.End())
+			perf.End()
+			if want := uint64(count * len(cpus)); packets != want || single < DefaultSample || r.Ledger.TotalLost() != 0 {
+				t.Errorf("%d packets, %d by themselves, %d lost, want %d", packets, single, r.Ledger.TotalLost(), want)
+			}
+			if counted := perf.Ledger.Shown + perf.Ledger.TotalLost(); all != counted {
+				t.Errorf("%d packets of IPv4, perf counts %d", all, counted)
+			}
+		})
 	}
 }
 
@@ -211,20 +410,20 @@ func TestCounts(t *testing.T) {
 			if tt.withoutTheKind {
 				newPlaceOfAnother(t, p, s)
 			}
-			r := run(t, s, func(e *event.Event) bool { return p.of(e) || tt.withoutTheKind && !e.Where.HasPC })
+			r := sourcetest.Run(t, s, func(e *event.Event) bool { return p.of(e) || tt.withoutTheKind && !e.Where.HasPC })
 			p.send(t, count, tt.cpus...)
 			want := uint64(count * len(tt.cpus))
 			if tt.opts.Sample == 0 {
-				r.await(want)
+				r.Await(want)
 			}
-			packets, single := total(r.end())
+			packets, single := sourcetest.Total(r.End())
 			if packets < want || packets > want && !tt.withoutTheKind {
 				t.Errorf("%d packets, want %d", packets, want)
 			}
 			if single < tt.fewest || single > tt.most {
 				t.Errorf("%d events of one packet, want %d to %d", single, tt.fewest, tt.most)
 			}
-			if lost := r.ledger.TotalLost(); lost != 0 {
+			if lost := r.Ledger.TotalLost(); lost != 0 {
 				t.Errorf("%d lost", lost)
 			}
 		})
@@ -235,7 +434,7 @@ func TestCounts(t *testing.T) {
 func newPlaceOfAnother(t *testing.T, p *place, s *Source) {
 	t.Helper()
 	fd := p.socket(t)
-	p.refuse(t, 10)
+	p.refuse(t, "ip", 10)
 	unix.Sendto(fd, nil, 0, &unix.SockaddrInet4{Port: 10, Addr: closed.Addr}) // EPERM
 	var keys []dropsKey
 	var key dropsKey
@@ -253,26 +452,24 @@ func newPlaceOfAnother(t *testing.T, p *place, s *Source) {
 func TestGoesToSleepAndWakes(t *testing.T) {
 	p := newPlace(t)
 	s := need(t, Options{Sample: 1})
-	r := run(t, s, p.of)
+	r := sourcetest.Run(t, s, p.of)
 	p.send(t, 5, 0)
-	<-r.flush
-	time.Sleep(3 * countTime)
+	time.Sleep(4 * countTime)
+	var sent []time.Time
 	for range 3 { // other drops of the host may keep it awake
-		at := time.Now()
+		sent = append(sent, time.Now())
 		p.send(t, 1, 0)
-		select {
-		case flushed := <-r.flush:
-			if d := flushed.Sub(at); d > 2*pollTime {
-				t.Errorf("shown after %v", d)
-			}
-		case <-time.After(2 * countTime):
-			t.Fatal("not shown")
-		}
-		time.Sleep(2 * countTime)
+		time.Sleep(3 * countTime)
 	}
-	packets, single := total(r.end())
+	packets, single := sourcetest.Total(r.End())
 	if packets != 8 || single < 4 {
-		t.Errorf("%d packets, %d by themselves, want 8 and 4 or more", packets, single)
+		t.Fatalf("%d packets, %d by themselves, want 8 and 4 or more", packets, single)
+	}
+	at := r.At[len(r.At)-len(sent):]
+	for i := range sent {
+		if d := at[i].Sub(sent[i]); d < 0 || d > 2*pollTime {
+			t.Errorf("shown after %v", d)
+		}
 	}
 }
 
@@ -280,9 +477,11 @@ func TestFirstEventIsSoon(t *testing.T) {
 	p := newPlace(t)
 	need(t, Options{}).Close()
 	begin := time.Now()
-	r := run(t, need(t, Options{Sample: DefaultSample}), p.of)
+	r := sourcetest.Run(t, need(t, Options{Sample: DefaultSample}), p.of)
 	p.send(t, 1, 0)
-	d := (<-r.flush).Sub(begin)
+	r.Await(1)
+	r.End()
+	d := r.At[0].Sub(begin)
 	t.Logf("%v from opening to the first event", d)
 	if d > 500*time.Millisecond { // some 40 ms if nothing else runs here
 		t.Errorf("%v from opening to the first event", d)
@@ -293,7 +492,7 @@ func TestOutputFails(t *testing.T) {
 	const count = 5000
 	p := newPlace(t)
 	broken := errors.New("broken")
-	r := &running{keep: p.of, emit: func(e *event.Event) error {
+	r := &sourcetest.Running{Keep: p.of, Then: func(e *event.Event) error {
 		if e.Kind == event.Drop && p.of(e) {
 			return broken
 		}
@@ -301,12 +500,12 @@ func TestOutputFails(t *testing.T) {
 	}}
 	s := need(t, Options{Sample: 10})
 	p.send(t, count, 0)
-	runWith(t, s, r)
-	if err := <-r.done; !errors.Is(err, broken) {
+	sourcetest.RunWith(t, s, r)
+	if err := <-r.Done; !errors.Is(err, broken) {
 		t.Errorf("error %v, want the output's", err)
 	}
-	if all := r.ledger.Shown + r.ledger.TotalLost(); len(r.kept) != 1 || all < count || r.ledger.Lost[event.Unread] < count-1 {
-		t.Errorf("%d kept, %+v, want 1 and the others of %d unread", len(r.kept), r.ledger, count)
+	if all := r.Ledger.Shown + r.Ledger.TotalLost(); len(r.Kept) != 1 || all < count || r.Ledger.Lost[event.Unread] < count-1 {
+		t.Errorf("%d kept, %+v, want 1 and the others of %d unread", len(r.Kept), r.Ledger, count)
 	}
 }
 
@@ -317,12 +516,12 @@ func TestEndedBeforeItBegan(t *testing.T) {
 	p.send(t, 5, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := &running{keep: p.of}
+	r := &sourcetest.Running{Keep: p.of}
 	if err := s.Run(ctx, r); err != nil {
 		t.Error(err)
 	}
-	if packets, single := total(r.kept); packets != 5 || single != 2 {
-		t.Errorf("%d packets, %d by themselves, want 5 and 2: %+v", packets, single, r.kept)
+	if packets, single := sourcetest.Total(r.Kept); packets != 5 || single != 2 {
+		t.Errorf("%d packets, %d by themselves, want 5 and 2: %+v", packets, single, r.Kept)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
@@ -332,30 +531,12 @@ func TestEndedBeforeItBegan(t *testing.T) {
 // TestNothingIsLeftOpen looks at the process's files before and after.
 func TestNothingIsLeftOpen(t *testing.T) {
 	need(t, Options{}).Close()
-	before := files(t)
+	before := sourcetest.Files(t)
 	for range 3 {
-		run(t, need(t, Options{}), func(*event.Event) bool { return false }).end()
+		sourcetest.Run(t, need(t, Options{}), func(*event.Event) bool { return false }).End()
 		(&Source{forms: []string{"no such program"}}).Close()
 	}
-	if after := files(t); !slices.Equal(before, after) {
+	if after := sourcetest.Files(t); !slices.Equal(before, after) {
 		t.Errorf("files before %v and after %v", before, after)
 	}
 }
-
-// files lists what BPF and epoll files the process has.
-func files(t *testing.T) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if name, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.HasPrefix(name, "anon_inode:") {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-var _ pipeline.Output = (*running)(nil)
