@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/pipeline"
 )
 
@@ -18,6 +19,11 @@ type Source struct{}
 
 // Open fails: here is no BPF.
 func Open(Options) (*Source, error) { return nil, errElsewhere }
+
+// Reasons fails, too.
+func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
+	return nil, errElsewhere
+}
 
 // Run fails.
 func (*Source) Run(context.Context, pipeline.Output) error { return errElsewhere }

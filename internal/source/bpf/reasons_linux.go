@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
+
+	"dropwatch/internal/condition"
 )
 
 // reasons are the kernel's names of why it drops. Their numbers differ from one
@@ -36,6 +38,31 @@ func newReasons(kernel *btf.Spec) (reasons, error) {
 	r.subsys, err2 = enumNames(kernel, subsysEnum, subsysPrefix)
 	r.none = len(r.names) == 0
 	return r, errors.Join(err, err2)
+}
+
+// Reasons gives a look-up of the numbers by which [Options.Condition] knows this
+// kernel's reasons: none before Linux 5.17. It cannot tell a reason of a
+// subsystem, whose module may be loaded later. The error wraps [ErrNoBTF].
+func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return nil, noBTF(err)
+	}
+	r, err := newReasons(kernel)
+	if err != nil {
+		return nil, err
+	}
+	return r.lookup(), nil
+}
+
+func (r *reasons) lookup() func(string) ([]condition.Span, bool) {
+	numbers := make(map[string][]condition.Span)
+	for n, name := range r.names {
+		numbers[name] = append(numbers[name], condition.Span{Lo: uint64(n), Hi: uint64(n)})
+	}
+	return func(name string) ([]condition.Span, bool) {
+		return numbers[name], len(numbers[name]) > 0 || len(r.subsys) == 0
+	}
 }
 
 // enumNames reads an enum, which need not be there.
