@@ -45,7 +45,7 @@ var all = live.GroupOf(live.Place, live.Reason, live.Interface, live.Owner, live
 // rows gives the rows by total and names, as text.
 func rows(c *live.Counter, g live.Group) (lines []string) {
 	got := c.Rows(g)
-	slices.SortFunc(got, func(a, b live.Row) int {
+	slices.SortFunc(got, func(a, b *live.Row) int {
 		return cmp.Or(cmp.Compare(b.Total, a.Total), slices.Compare(a.Names[:], b.Names[:]))
 	})
 	for _, r := range got {

@@ -2,6 +2,7 @@ package live
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"dropwatch/internal/event"
@@ -22,20 +23,18 @@ func (c *Counter) Sum() Row {
 }
 
 // Rows gives a row for each combination of names by the keys of g, in no order.
-func (c *Counter) Rows(g Group) []Row {
-	index := make(map[Names]int)
-	var rows []Row
+func (c *Counter) Rows(g Group) []*Row {
+	rows := make(map[Names]*Row)
 	for k := range c.all {
 		names := g.of(k.names)
-		i, ok := index[names]
+		r, ok := rows[names]
 		if !ok {
-			i = len(rows)
-			index[names] = i
-			rows = append(rows, Row{Names: names})
+			r = &Row{Names: names}
+			rows[names] = r
 		}
-		rows[i].add(k, c.second)
+		r.add(k, c.second)
 	}
-	return rows
+	return slices.Collect(maps.Values(rows))
 }
 
 func (r *Row) add(k *kind, second int64) {

@@ -26,8 +26,8 @@ type list struct {
 	sortedBy column
 	reversed bool
 
-	rows    []live.Row // sorted
-	elapsed int64      // seconds, with which the history of each ends
+	rows    []*live.Row // sorted
+	elapsed int64       // seconds, with which the history of each ends
 	crowded bool
 
 	at      int        // the selected row
@@ -45,7 +45,7 @@ func (l *list) set(c *live.Counter) {
 	l.rows, l.elapsed, l.crowded = c.Rows(l.group), c.Elapsed(), c.Crowded()
 	slices.SortFunc(l.rows, l.compare)
 	if l.follows {
-		if i := slices.IndexFunc(l.rows, func(r live.Row) bool { return r.Names == l.follow }); i >= 0 {
+		if i := slices.IndexFunc(l.rows, func(r *live.Row) bool { return r.Names == l.follow }); i >= 0 {
 			l.at = i
 		}
 	}
@@ -54,7 +54,7 @@ func (l *list) set(c *live.Counter) {
 
 // compare sorts numbers from the most, and names from A. What is the same is in a
 // fixed order.
-func (l *list) compare(a, b live.Row) int {
+func (l *list) compare(a, b *live.Row) int {
 	rate := cmp.Compare(b.History.Rate(), a.History.Rate())
 	total := cmp.Compare(b.Total, a.Total)
 	names := slices.Compare(a.Names[:], b.Names[:])
@@ -74,7 +74,7 @@ func (l *list) compare(a, b live.Row) int {
 }
 
 // current is the selected row, of which there must be one.
-func (l *list) current() *live.Row { return &l.rows[l.at] }
+func (l *list) current() *live.Row { return l.rows[l.at] }
 
 // press obeys a key of the list, that has room for rows.
 func (l *list) press(key string, room int) bool {

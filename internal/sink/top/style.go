@@ -51,7 +51,11 @@ func count(n uint64) string {
 	for ; f >= 999.5; unit++ {
 		f /= 1000
 	}
-	return fmt.Sprintf("%.3g%c", f, "MGTPE"[unit])
+	decimals := 2
+	for limit := 10.0; f >= limit && decimals > 0; limit *= 10 {
+		decimals--
+	}
+	return fmt.Sprintf("%.*f%c", decimals, f, "MGTPE"[unit])
 }
 
 // plural gives a number of things: "1 drop", "7 drops".

@@ -73,7 +73,7 @@ func (l *list) lines(width, room int) []string {
 	widths := l.fit(width - fixed)
 	lines := []string{styled(reverse, pad(l.heading(spark, widths), width))}
 	for i := l.top; i < min(len(l.rows), l.top+room-1); i++ {
-		line := l.line(&l.rows[i], i == l.at, spark, widths)
+		line := l.line(l.rows[i], i == l.at, spark, widths)
 		if i == l.at {
 			line = styled(reverse, pad(line, width))
 		}
