@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -214,14 +215,19 @@ func TestStageKeepsWhatWasKnownOfAClosedSocket(t *testing.T) {
 		if stage(other); other.Owner.Process.PID != 31 {
 			t.Errorf("another socket at that address is of %+v", other.Owner.Process)
 		}
+		other = known(0)
+		other.Owner.Socket.Cookie, other.Owner.Cgroup.ID = 101, 9
+		if stage(other); other.Owner.Process.PID != 0 {
+			t.Errorf("another of another cgroup is of %+v", other.Owner.Process)
+		}
 	})
 }
 
 // counted counts the readings of the holders.
-func counted(h *host) *int {
-	n, read := new(int), h.holders.read
+func counted(h *host) *atomic.Int32 {
+	n, read := new(atomic.Int32), h.holders.read
 	h.holders.read = func() map[uint64]holder {
-		*n++
+		n.Add(1)
 		return read()
 	}
 	return n
@@ -236,8 +242,8 @@ func TestStageDoesNotScanForEachNewSocket(t *testing.T) {
 			h.own(known(1000+i), time.Now())
 			time.Sleep(100 * time.Microsecond)
 		}
-		if *scans != 10 {
-			t.Errorf("%d scans in a second of new sockets, want 10", *scans)
+		if n := scans.Load(); n != 10 {
+			t.Errorf("%d scans in a second of new sockets, want 10", n)
 		}
 		if len(h.answers) > most || len(h.holders.wanted) > most {
 			t.Errorf("%d answers, %d wanted, want %d at most", len(h.answers), len(h.holders.wanted), most)
@@ -254,8 +260,8 @@ func TestStageRemembersWhatIsNotThere(t *testing.T) {
 			h.own(known(99), time.Now())
 			time.Sleep(500 * time.Millisecond)
 		}
-		if *scans != 2 {
-			t.Errorf("%d scans in 10 s for a socket that nobody has, want 2", *scans)
+		if n := scans.Load(); n != 2 {
+			t.Errorf("%d scans in 10 s for a socket that nobody has, want 2", n)
 		}
 	})
 }
@@ -263,10 +269,10 @@ func TestStageRemembersWhatIsNotThere(t *testing.T) {
 // TestReadingIsWaitedForOnlyBriefly has a host that takes half a second to read.
 func TestReadingIsWaitedForOnlyBriefly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		scans := 0
+		var scans atomic.Int32
 		h := newHost(t.TempDir())
 		h.holders.read = func() map[uint64]holder {
-			scans++
+			scans.Add(1)
 			time.Sleep(500 * time.Millisecond)
 			return map[uint64]holder{1: {pid: 30}}
 		}
@@ -283,11 +289,106 @@ func TestReadingIsWaitedForOnlyBriefly(t *testing.T) {
 			t.Errorf("processes %d, want none at first, and 30 then", pids[:2])
 		}
 		// It takes 0.5 s, so 10 s pass until the next may begin.
-		if scans > 4 || stood > time.Duration(scans)*patience {
-			t.Errorf("%d scans and %v of waiting in 40 s", scans, stood)
+		if n := scans.Load(); n > 4 || stood > time.Duration(n)*patience {
+			t.Errorf("%d scans and %v of waiting in 40 s", n, stood)
 		}
 		time.Sleep(time.Second) // the last ends
 	})
+}
+
+func TestReadingIsNotBegunTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var scans atomic.Int32
+		h := newHost(t.TempDir())
+		h.holders.read = func() map[uint64]holder {
+			scans.Add(1)
+			time.Sleep(time.Minute)
+			return nil
+		}
+		for i := range uint64(50) {
+			h.own(known(1+i), time.Now())
+			time.Sleep(time.Second)
+		}
+		if n := scans.Load(); n != 1 {
+			t.Errorf("%d scans at once, want 1", n)
+		}
+		time.Sleep(time.Minute) // it ends
+	})
+}
+
+// TestStageLooksAgain has a process and a container that take other names, and a
+// socket that is opened.
+func TestStageLooksAgain(t *testing.T) {
+	files := netFiles()
+	root := tree(t, files)
+	write := func(path, text string) {
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		stage := Stage(root)
+		web := func() event.Owner {
+			e := known(5)
+			stage(e)
+			return e.Owner
+		}
+		opened := func() bool {
+			e := event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
+			e.Packet.Flow = packetOf("192.0.2.9", 6000, "192.0.2.1", 81, tcp)
+			stage(&e)
+			return e.Owner.Socket != nil
+		}
+		web()
+		opened()
+		write("proc/50/comm", "worker\n")
+		write("var/lib/docker/containers/"+c1+"/config.v2.json", `{"Name":"/renamed"}`)
+		write("proc/30/net/tcp", strings.ReplaceAll(files["proc/30/net/tcp"], ":0050", ":0051"))
+		time.Sleep(999 * time.Millisecond)
+		if o := web(); o.Process.Comm != "web" || opened() {
+			t.Errorf("%q already, or the socket is found", o.Process.Comm)
+		}
+		time.Sleep(time.Millisecond)
+		if o := web(); o.Process.Comm != "worker" || o.Container.Name != "shop-web-1" || !opened() {
+			t.Errorf("%q in %q after a second, or the socket is not found", o.Process.Comm, o.Container.Name)
+		}
+		time.Sleep(9 * time.Second)
+		if o := web(); o.Container.Name != "renamed" {
+			t.Errorf("container %q after ten seconds", o.Container.Name)
+		}
+	})
+}
+
+func TestTableIsOfNoUseWhenItIsOld(t *testing.T) {
+	root := tree(t, netFiles())
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(root)
+		for _, step := range []struct {
+			after time.Duration
+			want  bool
+		}{{0, true}, {staleAge - 1, true}, {1, false}} {
+			time.Sleep(step.after)
+			e := event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
+			e.Packet.Flow = packetOf("192.0.2.9", 6000, "192.0.2.1", 80, tcp)
+			if h.own(&e, time.Now()); (e.Owner.Socket != nil) != step.want {
+				t.Errorf("%v later: %+v", step.after, e.Owner.Socket)
+			}
+			h.pace.next = time.Now().Add(time.Hour) // others take their time
+		}
+	})
+}
+
+// TestStageKnowsACountByItsCookie: a count of drops has no more of its socket.
+func TestStageKnowsACountByItsCookie(t *testing.T) {
+	stage := Stage(tree(t, hostFiles()))
+	e := known(1)
+	e.Owner.Cgroup.ID = 9
+	stage(e)
+	count := event.Event{Count: 5, Owner: event.Owner{Socket: &event.Socket{Cookie: 101}}}
+	want := event.Process{PID: 30, Comm: "nginx", Confidence: event.Likely}
+	if stage(&count); count.Owner.Process != want || count.Owner.Cgroup.ID != 9 {
+		t.Errorf("%+v, want %+v in cgroup 9", count.Owner, want)
+	}
 }
 
 // TestTablesShareTheirPace has many namespaces, whose tables take long to read.
@@ -316,8 +417,12 @@ func TestStageNamesTheNamespace(t *testing.T) {
 	files["proc/30/ns/net"] = "->net:[88]"
 	files["proc/50/ns/net"] = "->net:[99]"
 	files["proc/60/ns/net"] = "->net:[111]"
-	files["run/netns/blue"] = ""
+	files["proc/61/ns/net"] = "->net:[99]" // not the lowest there
+	files["run/netns/blue"], files["var/run/netns/x"] = "", ""
 	root := tree(t, files)
+	if err := os.Link(filepath.Join(root, "run/netns/blue"), filepath.Join(root, "var/run/netns/azure")); err != nil {
+		t.Fatal(err)
+	}
 	info, err := os.Stat(filepath.Join(root, "run/netns/blue"))
 	if err != nil {
 		t.Fatal(err)
@@ -349,6 +454,16 @@ func TestStageKnowsNoInitialNamespaceFromInside(t *testing.T) {
 	e := event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
 	if Stage(root)(&e); e.Netns.Name != "" {
 		t.Errorf("name %q, want none", e.Netns.Name)
+	}
+}
+
+// The pod is told by the container where the cgroup does not.
+func TestLabelKnowsThePod(t *testing.T) {
+	root := tree(t, map[string]string{"var/lib/docker/containers/" + c1 + "/config.v2.json": `{"Config":{"Labels":{"io.kubernetes.pod.uid":"` + uid + `"}}}`})
+	p := place{container: event.Container{ID: c1}}
+	want := place{container: event.Container{ID: c1, Runtime: "docker"}, pod: event.Pod{UID: uid}}
+	if newHost(root).label(&p, time.Time{}); p != want {
+		t.Errorf("%+v, want %+v", p, want)
 	}
 }
 

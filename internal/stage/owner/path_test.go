@@ -70,6 +70,7 @@ func TestParsePath(t *testing.T) {
 
 		"/kubepods/burstable/pod" + uid + "/" + c1:  inPod("", c1, uid),
 		"/kubepods/besteffort/pod" + uid:            inPod("", "", uid),
+		"/docker/" + c2 + "/kubepods/pod" + uid:     inPod("", "", uid), // not in the outer container alone
 		"/kubepods/pod" + hash + "/" + c1:           inPod("", c1, hash),
 		"/kubepods/pod" + uid + "/crio-" + c1:       inPod("cri-o", c1, uid),
 		"/kubepods/burstable/podnot-one-of-these/x": {},
