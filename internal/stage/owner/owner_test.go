@@ -288,11 +288,31 @@ func TestReadingIsWaitedForOnlyBriefly(t *testing.T) {
 		if pids[0] != 0 || pids[1] != 30 {
 			t.Errorf("processes %d, want none at first, and 30 then", pids[:2])
 		}
-		// It takes 0.5 s, so 10 s pass until the next may begin.
-		if n := scans.Load(); n > 4 || stood > time.Duration(n)*patience {
+		// It takes 0.5 s, so 25 s pass until the next may begin.
+		if n := scans.Load(); n > 2 || stood > time.Duration(n)*patience {
 			t.Errorf("%d scans and %v of waiting in 40 s", n, stood)
 		}
 		time.Sleep(time.Second) // the last ends
+	})
+}
+
+func TestStageNamesTheProcessOnceItIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t.TempDir())
+		h.holders.read = func() map[uint64]holder {
+			time.Sleep(50 * time.Millisecond)
+			return map[uint64]holder{1: {pid: 30}}
+		}
+		for _, step := range []struct {
+			after time.Duration
+			want  uint32
+		}{{0, 0}, {20 * time.Millisecond, 0}, {60 * time.Millisecond, 30}} {
+			time.Sleep(step.after)
+			e := known(1)
+			if h.own(e, time.Now()); e.Owner.Process.PID != step.want {
+				t.Errorf("%v later: process %d, want %d", step.after, e.Owner.Process.PID, step.want)
+			}
+		}
 	})
 }
 

@@ -8,7 +8,7 @@ import "time"
 // waiting for them.
 const (
 	patience = 20 * time.Millisecond
-	share    = 20
+	share    = 50
 	pause    = 100 * time.Millisecond
 )
 

@@ -171,7 +171,7 @@ func (t *table) addRoute(line []byte, last netip.Addr) netip.Addr {
 	}
 	bits, _ := strconv.Atoi(string(length))
 	switch p, err := last.Prefix(bits); {
-	case err != nil:
+	case err != nil || !p.IsValid():
 	case p.IsSingleIP():
 		t.own[last.As16()] = true
 	case !slices.Contains(t.prefixes, p): // the trie is there once for each table
