@@ -35,6 +35,23 @@ func BenchmarkStage(b *testing.B) {
 	}
 }
 
+// BenchmarkStageNewSockets has nothing but sockets and flows that were never met.
+func BenchmarkStageNewSockets(b *testing.B) {
+	h, longest := newHost("/"), time.Duration(0)
+	flow := packetOf("192.0.2.9", 6000, "192.0.2.1", 22, tcp)
+	for i := uint64(1); b.Loop(); i++ {
+		e := event.Event{Count: 1, Netns: event.Netns{Inode: initialNetns}}
+		if flow.SrcPort++; i%2 == 0 {
+			e = *known(i << 32)
+		}
+		e.Packet.Flow = flow
+		began := time.Now()
+		h.own(&e, began)
+		longest = max(longest, time.Since(began))
+	}
+	b.ReportMetric(float64(longest.Microseconds())/1e3, "ms-longest")
+}
+
 func BenchmarkReadTable(b *testing.B) {
 	for _, n := range []int{100, 10_000, 100_000} {
 		dir := tree(b, map[string]string{"tcp": bigTable(n)})

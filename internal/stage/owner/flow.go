@@ -7,8 +7,8 @@ import (
 )
 
 // The ages of tables of sockets: one is read anew after tableAge if its namespace
-// is asked for, and of no use after staleAge. maxTables is how many
-// there are before all are forgotten.
+// is asked for, and of no use after staleAge. There are maxTables of them before
+// all are forgotten.
 const (
 	tableAge  = time.Second
 	staleAge  = 10 * time.Second

@@ -81,13 +81,16 @@ var containerdDirs = []string{
 	"run/containerd/io.containerd.runtime.v2.task", "run/k3s/containerd/io.containerd.runtime.v2.task",
 }
 
-// containerd reads the annotations that its CRI gives a container
-// (pkg/cri/annotations).
+// containerd reads the annotations that its CRI (pkg/cri/annotations) or nerdctl
+// gives a container. In the namespace moby there are only Docker's.
 func (h *host) containerd(id string) labels {
 	const cri = "io.kubernetes.cri."
 	for _, dir := range containerdDirs {
 		found, _ := filepath.Glob(filepath.Join(h.root, dir, "*", id, "config.json"))
 		for _, path := range found {
+			if filepath.Base(filepath.Dir(filepath.Dir(path))) == "moby" {
+				return labels{runtime: "docker"}
+			}
 			s := readSpec(path)
 			return labels{"containerd", cmp.Or(s[cri+"container-name"], s["nerdctl/name"]), event.Pod{
 				UID: s[cri+"sandbox-uid"], Namespace: s[cri+"sandbox-namespace"], Name: s[cri+"sandbox-name"],
@@ -112,15 +115,16 @@ var storageDirs = []string{
 	"var/lib/containers/storage", "home/*/.local/share/containers/storage",
 }
 
-// storage reads the annotations that CRI-O gives a container, or else the name in
-// the index of the storage, which is podman's.
+// storage reads the annotations that CRI-O gives a container, or else the name in an
+// index of the storage, which is podman's: containers.json, or that of containers
+// that are to be removed at their end, volatile-containers.json.
 func (h *host) storage(id string) labels {
 	spec := readSpec(filepath.Join(h.root, "run/containers/storage/overlay-containers", id, "userdata/config.json"))
 	if l := kubernetes("cri-o", spec); l.pod != (event.Pod{}) {
 		return l
 	}
 	for _, dir := range storageDirs {
-		found, _ := filepath.Glob(filepath.Join(h.root, dir, "overlay-containers/containers.json"))
+		found, _ := filepath.Glob(filepath.Join(h.root, dir, "overlay-containers/*containers.json"))
 		for _, path := range found {
 			if name := storedName(path, id); name != "" {
 				return labels{runtime: "podman", name: name}

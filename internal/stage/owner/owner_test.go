@@ -507,8 +507,18 @@ func TestLabels(t *testing.T) {
 			"run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/" + c1 + "/config.json": `{"annotations":{"io.kubernetes.cri.container-name":"api",
 				"io.kubernetes.cri.sandbox-uid":"` + uid + `","io.kubernetes.cri.sandbox-name":"api-5d4f","io.kubernetes.cri.sandbox-namespace":"prod"}}`,
 		}, labels{"containerd", "api", pod}},
-		"cri-o":    {map[string]string{storage: `{"annotations":{` + kubelet + `}}`}, labels{"cri-o", "api", pod}},
-		"podman":   {map[string]string{storage: `{}`, "var/lib/containers/storage/overlay-containers/containers.json": index}, labels{runtime: "podman", name: "web"}},
+		"cri-o":  {map[string]string{storage: `{"annotations":{` + kubelet + `}}`}, labels{"cri-o", "api", pod}},
+		"podman": {map[string]string{storage: `{}`, "var/lib/containers/storage/overlay-containers/containers.json": index}, labels{runtime: "podman", name: "web"}},
+		"podman, with --rm": {map[string]string{
+			"var/lib/containers/storage/overlay-containers/containers.json":          "[]",
+			"var/lib/containers/storage/overlay-containers/volatile-containers.json": index,
+		}, labels{runtime: "podman", name: "web"}},
+		"nerdctl": {map[string]string{
+			"run/containerd/io.containerd.runtime.v2.task/default/" + c1 + "/config.json": `{"annotations":{"nerdctl/name":"web"}}`,
+		}, labels{runtime: "containerd", name: "web"}},
+		"docker, that keeps its files elsewhere": {map[string]string{
+			"run/containerd/io.containerd.runtime.v2.task/moby/" + c1 + "/config.json": `{}`,
+		}, labels{runtime: "docker"}},
 		"a user's": {map[string]string{"home/ann/.local/share/containers/storage/overlay-containers/containers.json": index}, labels{runtime: "podman", name: "web"}},
 		"no JSON": {map[string]string{
 			"var/lib/docker/containers/" + c1 + "/config.v2.json": `{"Name":"/web"`, storage: "[]",

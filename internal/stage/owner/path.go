@@ -16,6 +16,14 @@ type place struct {
 	pod       event.Pod
 }
 
+// or gives what only the other place says, too.
+func (p place) or(other place) place {
+	p.unit = cmp.Or(p.unit, other.unit)
+	p.container = cmp.Or(p.container, other.container)
+	p.pod = cmp.Or(p.pod, other.pod)
+	return p
+}
+
 // parsePath finds the unit that systemctl(1) would name (cg_path_get_unit), and the
 // innermost container with its pod. A runtime's own processes beside a container,
 // as conmon, are not in it.
@@ -160,12 +168,4 @@ func isID(s string) bool { return len(s) == 64 && isHex(s) }
 
 func isHex(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !('0' <= r && r <= '9' || 'a' <= r && r <= 'f') })
-}
-
-// or gives what only the other place says, too.
-func (p place) or(other place) place {
-	p.unit = cmp.Or(p.unit, other.unit)
-	p.container = cmp.Or(p.container, other.container)
-	p.pod = cmp.Or(p.pod, other.pod)
-	return p
 }

@@ -89,11 +89,12 @@ func TestParsePath(t *testing.T) {
 		"/docker/" + c2 + "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" + uidUnit + ".slice/cri-containerd-" + c1 + ".scope": inPod(
 			"containerd", c1, uid), // of kind
 
-		"/machine.slice/libpod-" + c1 + ".scope":           container("libpod-"+c1+".scope", "podman", c1),
-		"/machine.slice/libpod-" + c1 + ".scope/container": container("libpod-"+c1+".scope", "podman", c1),
-		"/machine.slice/libpod-conmon-" + c1 + ".scope":    unit("libpod-conmon-" + c1 + ".scope"),
-		"/libpod_parent/libpod-" + c1:                      container("", "podman", c1),
-		"/system.slice/web.service/libpod-payload-" + c1:   container("web.service", "podman", c1),
+		"/machine.slice/libpod-" + c1 + ".scope":                                     container("libpod-"+c1+".scope", "podman", c1),
+		"/machine.slice/libpod-" + c1 + ".scope/container":                           container("libpod-"+c1+".scope", "podman", c1),
+		"/machine.slice/machine-libpod_pod_" + c2 + ".slice/libpod-" + c1 + ".scope": container("libpod-"+c1+".scope", "podman", c1),
+		"/machine.slice/libpod-conmon-" + c1 + ".scope":                              unit("libpod-conmon-" + c1 + ".scope"),
+		"/libpod_parent/libpod-" + c1:                                                container("", "podman", c1),
+		"/system.slice/web.service/libpod-payload-" + c1:                             container("web.service", "podman", c1),
 		"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + c1 + ".scope": container(
 			"user@1000.service", "podman", c1),
 
