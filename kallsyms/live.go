@@ -71,6 +71,9 @@ func (l *Live) Lookup(pc uint64) (Symbol, bool) {
 	return s, ok
 }
 
+// Function is [Table.Function] of the table that was loaded last.
+func (l *Live) Function(name string) (at []Range, image Range) { return l.table.Load().Function(name) }
+
 // refresh returns the table to use in place of t, which is t if there is no
 // newer one. If untraced, the symbol in question can change without the modules.
 func (l *Live) refresh(t *Table, untraced bool) *Table {

@@ -76,6 +76,35 @@ func (t *Table) Lookup(pc uint64) (s Symbol, ok bool) {
 	return s, true
 }
 
+// A Range is the addresses from Start to before End.
+type Range struct{ Start, End uint64 }
+
+// Function returns where the kernel image has functions of a name, and the range
+// that holds all of the image's code. What is outside of that can come and go. A
+// nil Table has neither.
+func (t *Table) Function(name string) (at []Range, image Range) {
+	if t == nil {
+		return nil, image
+	}
+	name += "\n"
+	for b := range len(t.blocks) - 1 {
+		for i := int(t.blocks[b].first); i < int(t.blocks[b+1].first); i++ {
+			if t.name[i] == unknown || t.module(i) != "" {
+				continue
+			}
+			r := Range{t.address(i, b), t.address(i+1, b)}
+			if image.End == 0 {
+				image.Start = r.Start
+			}
+			image.End = r.End
+			if strings.HasPrefix(t.names[t.name[i]:], name) {
+				at = append(at, r)
+			}
+		}
+	}
+	return at, image
+}
+
 // find returns the last entry at or below pc, and its block; or -1.
 func (t *Table) find(pc uint64) (entry, blk int) {
 	b := t.findBlock(pc >> 16)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -364,4 +365,46 @@ func TestConcurrentLookup(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestFunction(t *testing.T) {
+	table := mustParse(t, "ffffffff81000000 T a\nffffffff81000040 t b\nffffffff81000080 t a\nffffffff81000090 T ab\n"+
+		"ffffffffc0000000 t a\t[mod]\nffffffffc0000040 t c\t[mod]\n")
+	tests := map[string][]kallsyms.Range{
+		"a":  {{Start: 0xffffffff81000000, End: 0xffffffff81000040}, {Start: 0xffffffff81000080, End: 0xffffffff81000090}},
+		"b":  {{Start: 0xffffffff81000040, End: 0xffffffff81000080}},
+		"ab": {{Start: 0xffffffff81000090, End: 0xffffffff81002000}},
+		"c":  nil, // in a module
+		"":   nil,
+	}
+	for name, want := range tests {
+		at, image := table.Function(name)
+		if !slices.Equal(at, want) || image != (kallsyms.Range{Start: 0xffffffff81000000, End: 0xffffffff81002000}) {
+			t.Errorf("%q is at %x in %x, want %x", name, at, image, want)
+		}
+	}
+	if at, image := (*kallsyms.Table)(nil).Function("a"); at != nil || image != (kallsyms.Range{}) {
+		t.Errorf("a nil table has %x in %x", at, image)
+	}
+}
+
+// TestFunctionOfFixture: a function is where a look-up finds it, and nowhere else.
+func TestFunctionOfFixture(t *testing.T) {
+	text := fixture(t)
+	table, m := mustParse(t, string(text)), newModel(text)
+	for i := 0; i < len(m); i += 97 {
+		s, ok := table.Lookup(m[i].address)
+		if !ok || s.Module != "" {
+			continue
+		}
+		at, image := table.Function(s.Name)
+		if !slices.Contains(at, kallsyms.Range{Start: s.Start, End: s.End}) || s.Start < image.Start || s.End > image.End {
+			t.Errorf("%s is at %x in %x, want %x to %x among them", s.Name, at, image, s.Start, s.End)
+		}
+		for _, r := range at {
+			if other, ok := table.Lookup(r.Start); !ok || other.Name != s.Name || other.Start != r.Start || other.End != r.End {
+				t.Errorf("%s is not at %x: %+v", s.Name, r, other)
+			}
+		}
+	}
 }
