@@ -36,12 +36,14 @@ type Counter struct {
 
 // A kind of drops.
 type kind struct {
-	names Names
-	clock clock
-	total uint64
-	seen  uint64            // those that have a flow
-	flows map[string]uint64 // as far as there was room
-	last  recent
+	names   Names
+	unowned string // the kind of the same but without an owner, if the owner is only likely
+	clock   clock
+	total   uint64
+	counted bool              // some of them were only counted
+	seen    uint64            // those that have a flow
+	flows   map[string]uint64 // as far as there was room
+	last    recent
 }
 
 // NewCounter makes a Counter that begins to count now. A source hands on counts
@@ -76,6 +78,7 @@ func (c *Counter) Add(e *event.Event, now time.Time) {
 	k := c.kind(e)
 	k.total += e.Count
 	k.clock.add(c.second, e.Count)
+	k.counted = k.counted || !e.Single
 	if e.Single {
 		k.last.add(e, maxLast, noLimit)
 		c.countFlow(k, e)
@@ -84,7 +87,7 @@ func (c *Counter) Add(e *event.Event, now time.Time) {
 
 // kind finds that of e.
 func (c *Counter) kind(e *event.Event) *kind {
-	c.buf = appendNames(c.buf[:0], e)
+	c.buf = appendNames(c.buf[:0], e, &e.Owner)
 	k, ok := c.kinds[string(c.buf)]
 	switch {
 	case ok:
@@ -94,6 +97,10 @@ func (c *Counter) kind(e *event.Event) *kind {
 	}
 	name := string(c.buf)
 	k = &kind{names: splitNames(name)}
+	if !certain(&e.Owner) {
+		c.buf = appendNames(c.buf[:0], e, &event.Owner{})
+		k.unowned = string(c.buf)
+	}
 	c.kinds[name] = k
 	return k
 }

@@ -63,13 +63,13 @@ func (g Group) of(n Names) Names {
 	return n
 }
 
-// appendNames appends what a drop is by each key, each followed by a NUL, which
-// no name has.
-func appendNames(b []byte, e *event.Event) []byte {
+// appendNames appends what a drop of an owner is by each key, each followed by a
+// NUL, which no name has.
+func appendNames(b []byte, e *event.Event, o *event.Owner) []byte {
 	b = append(e.Where.AppendTo(b), 0)
 	b = append(appendName(b, e.Reason), 0)
 	b = append(appendPort(b, &e.Port), 0)
-	b = append(appendOwner(b, &e.Owner), 0)
+	b = append(appendOwner(b, o), 0)
 	b = append(appendNetns(b, &e.Netns), 0)
 	return append(appendProtocol(b, &e.Packet), 0)
 }

@@ -141,6 +141,38 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+// TestLikelyOwners: packets of which the owner is a guess are of the row of the
+// counts that may have had the same, and only of that.
+func TestLikelyOwners(t *testing.T) {
+	c := live.NewCounter(begin)
+	of := func(e event.Event, pid uint32, sure event.Confidence) event.Event {
+		e.Owner.Process = event.Process{PID: pid, Comm: "p", Confidence: sure}
+		return e
+	}
+	f, g := packet("f", 1, begin), packet("g", 1, begin)
+	shown := func(what string, want ...string) {
+		t.Helper()
+		var got []string
+		for _, r := range c.Rows(live.GroupOf(live.Place, live.Owner)) {
+			got = append(got, fmt.Sprintf("%s %s %s %d", r.Text(live.Place), r.Names[live.Owner], r.Text(live.Owner), r.Total))
+		}
+		slices.Sort(got)
+		equal(t, what, got, want)
+	}
+	add(c, begin, of(f, 1, event.Likely), of(f, 2, event.Likely), of(g, 1, event.Likely), of(f, 3, event.Certain))
+	shown("all were seen", "f p/3 p/3 1", "f ~p/1 ~p/1 1", "f ~p/2 ~p/2 1", "g ~p/1 ~p/1 1")
+	add(c, begin, drop("f", "R", 100))
+	shown("some were counted", "f - ~several 102", "f p/3 p/3 1", "g ~p/1 ~p/1 1")
+	add(c, begin, of(drop("f", "R", 10), 2, event.Likely))
+	shown("the counts have the owner", "f - ~p/1 101", "f p/3 p/3 1", "f ~p/2 ~p/2 11", "g ~p/1 ~p/1 1")
+	if d := c.Detail(live.GroupOf(live.Place, live.Owner), live.Names{live.Place: "f", live.Owner: "-"}); d.Total != 101 || d.Likely != "~p/1" || len(d.Last) != 1 {
+		t.Errorf("detail of %d drops of %s, %d packets", d.Total, d.Likely, len(d.Last))
+	}
+	if r := c.Rows(live.GroupOf(live.Place)); len(r) != 2 || r[0].Likely != "" || r[1].Likely != "" {
+		t.Errorf("not by owner: %v", r)
+	}
+}
+
 func TestKeys(t *testing.T) {
 	var got []string
 	for k := range live.Key(live.Keys + 1) {

@@ -13,6 +13,22 @@ type Row struct {
 	Names   Names
 	Total   uint64
 	History History
+
+	// Likely is the owner that the packets shown one by one likely had, where
+	// others of the same kind were only counted, so that these cannot be told
+	// apart by it. It is [Several] if there is more than one; empty: none.
+	Likely string
+}
+
+// Several stands for more than one owner.
+const Several = "~several"
+
+// Text gives the name by a key as it is to be shown.
+func (r *Row) Text(k Key) string {
+	if k == Owner && r.Likely != "" {
+		return r.Likely
+	}
+	return r.Names[k]
 }
 
 // Sum gives the row of all drops, without names.
@@ -26,7 +42,7 @@ func (c *Counter) Sum() Row {
 func (c *Counter) Rows(g Group) []*Row {
 	rows := make(map[Names]*Row)
 	for k := range c.all {
-		names := g.of(k.names)
+		names := g.of(c.names(k))
 		r, ok := rows[names]
 		if !ok {
 			r = &Row{Names: names}
@@ -37,9 +53,25 @@ func (c *Counter) Rows(g Group) []*Row {
 	return slices.Collect(maps.Values(rows))
 }
 
+// names gives those of a kind. A likely owner is none if there are counts that may
+// have it, too: a source that counts does not guess.
+func (c *Counter) names(k *kind) Names {
+	if u, ok := c.kinds[k.unowned]; ok && u.counted && !k.counted {
+		return u.names
+	}
+	return k.names
+}
+
 func (r *Row) add(k *kind, second int64) {
 	r.Total += k.total
 	k.clock.addTo(&r.History, second)
+	switch owner := k.names[Owner]; {
+	case r.Names[Owner] == "" || owner == r.Names[Owner]:
+	case r.Likely == "":
+		r.Likely = owner
+	case r.Likely != owner:
+		r.Likely = Several
+	}
 }
 
 // A Detail is more about the drops of a row.
@@ -62,7 +94,7 @@ func (c *Counter) Detail(g Group, names Names) Detail {
 	d := Detail{Row: Row{Names: names}}
 	flows := make(map[string]uint64)
 	for k := range c.all {
-		if g.of(k.names) != names {
+		if g.of(c.names(k)) != names {
 			continue
 		}
 		d.add(k, c.second)

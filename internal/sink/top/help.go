@@ -18,7 +18,8 @@ What is shown
   DROPS/S        in the last second that is over
   MINUTE         the last one, each row by its own highest value
   OWNER          pod, container, unit or process that the packet was of;
-                 ~ in front: likely, not certain
+                 ~ in front: likely, not certain (of drops that were only
+                 counted, it is that of the packets seen)
   (other)        kinds of drops that there was no room for
 
   A filter counts from when it was set. A drop that was only counted has no

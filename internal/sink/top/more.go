@@ -60,7 +60,7 @@ func (m *more) tell(o *Options, d *live.Detail, end int64, width int) {
 	m.text = nil
 	for k := range live.Key(live.Keys) {
 		if m.group.Has(k) {
-			m.add("%-*v %s", labelWidth, k, d.Names[k])
+			m.add("%-*v %s", labelWidth, k, d.Text(k))
 		}
 	}
 	m.add("%-*s %d a second, %d in all", labelWidth, "drops", d.History.Rate(), d.Total)

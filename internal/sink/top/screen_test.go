@@ -432,6 +432,20 @@ h: help  esc: back  arrows: scroll  /: filter  p: pause  w:…
 	})
 }
 
+// TestLikelyOwner: counts have the owner of what was seen of them.
+func TestLikelyOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := sit(t, Options{}, 80, 24)
+		seen := packet("f", "R", "lo", 7)
+		seen.Owner.Process = event.Process{PID: 812, Comm: "nginx", Confidence: event.Likely}
+		p.write(seen, drop("f", "R", "lo", 100))
+		p.refresh()
+		p.finds("the row", "OWNER\n>       0    101          f      R       lo     ~nginx/812\n\n")
+		p.keys("enter")
+		p.finds("more", "owner      ~nginx/812", "101 in all", "line of R 7")
+	})
+}
+
 func TestDetailOfCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := sit(t, Options{Explain: func(*event.Event) string { panic("of nothing") }}, 80, 24)

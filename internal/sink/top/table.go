@@ -99,7 +99,7 @@ func (l *list) fit(room int) (widths [live.Keys]int) {
 		}
 		widths[k] = ansi.StringWidth(l.title(by(k)))
 		for i := range l.rows {
-			widths[k] = max(widths[k], ansi.StringWidth(l.rows[i].Names[k]))
+			widths[k] = max(widths[k], ansi.StringWidth(l.rows[i].Text(k)))
 		}
 		room -= len(gap) + widths[k]
 	}
@@ -143,11 +143,8 @@ func (l *list) title(c column) string {
 }
 
 func (l *list) heading(spark int, widths [live.Keys]int) string {
-	var heads live.Names
-	for k := range live.Key(live.Keys) {
-		heads[k] = l.title(by(k))
-	}
-	return cells(" ", l.title(byRate), l.title(byTotal), pad("MINUTE", spark), &heads, widths)
+	head := func(k live.Key) string { return l.title(by(k)) }
+	return cells(" ", l.title(byRate), l.title(byTotal), pad("MINUTE", spark), head, widths)
 }
 
 func (l *list) line(r *live.Row, selected bool, spark int, widths [live.Keys]int) string {
@@ -156,11 +153,11 @@ func (l *list) line(r *live.Row, selected bool, spark int, widths [live.Keys]int
 		mark = ">"
 	}
 	graph := sparkline(&r.History, l.elapsed, spark)
-	return cells(mark, count(r.History.Rate()), count(r.Total), graph, &r.Names, widths)
+	return cells(mark, count(r.History.Rate()), count(r.Total), graph, r.Text, widths)
 }
 
 // cells makes a line of columns.
-func cells(mark, rate, total, graph string, words *live.Names, widths [live.Keys]int) string {
+func cells(mark, rate, total, graph string, name func(live.Key) string, widths [live.Keys]int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%*s%*s", mark, rateWidth, rate, totalWidth, total)
 	if graph != "" {
@@ -168,7 +165,7 @@ func cells(mark, rate, total, graph string, words *live.Names, widths [live.Keys
 	}
 	for k, w := range widths {
 		if w > 0 {
-			b.WriteString(gap + pad(words[k], w))
+			b.WriteString(gap + pad(name(live.Key(k)), w))
 		}
 	}
 	return strings.TrimRight(b.String(), " ")
