@@ -1,0 +1,178 @@
+package bpf
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/source/sourcetest"
+	"dropwatch/internal/stage/decode"
+	"dropwatch/internal/stage/filter"
+)
+
+// ofKind is what our counts tell of drops.
+const ofKind = filter.Reason | filter.Namespace | filter.Trap | filter.Cookie
+
+// TestSplitOnRealDrops sends packets of all sorts, most of them broken. What is
+// shown with an expression in the kernel is what it selects of all.
+func TestSplitOnRealDrops(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	var sum tallied
+	for _, trunc := range []int{0, 50, 36} {
+		t.Run(fmt.Sprint(trunc), func(t *testing.T) { sum.add(t, r, trunc) })
+	}
+	t.Logf("%+v", sum)
+	if sum.selected < 2000 || sum.rejected < 5000 || sum.whole > sum.selected*9/10 {
+		t.Errorf("%+v: that shows little", sum)
+	}
+}
+
+// A tallied is how many drops were selected, how many of those were sent whole,
+// and how many were rejected in the kernel.
+type tallied struct{ selected, whole, rejected uint64 }
+
+func (sum *tallied) add(t *testing.T, r *rand.Rand, trunc int) {
+	p := newPlace(t)
+	all := sourcetest.Run(t, need(t, Options{Trunc: trunc, RingSize: 8 << 20}), func(e *event.Event) bool { return e.Netns.Inode == p.inode })
+	var some []*selection
+	for range 12 {
+		some = append(some, newSelection(t, p, randomExpression(r, 2), Options{Trunc: trunc, Sample: 1}))
+	}
+	sendFrames(t, p, r, 600)
+	time.Sleep(50 * time.Millisecond) // replies may be dropped, too
+	for _, s := range some {
+		s.End()
+	}
+	drops := all.End()
+	if len(drops) < 400 {
+		t.Errorf("only %d drops", len(drops))
+	}
+	for _, s := range some {
+		got, whole := sourcetest.Total(s.Kept)
+		if want := s.of(drops); got != want {
+			t.Errorf("%s: %d drops, want %d of %d", s.filter, got, want, len(drops))
+		}
+		least, seen, most := uint64(len(drops)), s.Ledger.Total(), all.Ledger.Total()
+		if seen < least || seen > most || s.Ledger.TotalLost() > 0 {
+			t.Errorf("%s: the ledger %+v is not of %d to %d", s.filter, s.Ledger, least, most)
+		}
+		*sum = tallied{sum.selected + got, sum.whole + whole, sum.rejected + s.Ledger.Rejected}
+	}
+}
+
+// A selection is a Source that runs with an expression.
+type selection struct {
+	*sourcetest.Running
+	filter *filter.Filter
+}
+
+func newSelection(t *testing.T, p *place, expression string, opts Options) *selection {
+	t.Helper()
+	f, err := filter.Parse(fmt.Sprintf("netns.inode %d and (%s)", p.inode, expression))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons, err := Reasons()
+	if err != nil {
+		t.Fatal(err)
+	}
+	split := f.Split(filter.Resolver{Reason: reasons}, ofKind)
+	opts.Condition = split.Kernel
+	decoded, wanted := decode.Packets(), f.StageOf(split)
+	return &selection{sourcetest.Run(t, need(t, opts), func(e *event.Event) bool { return decoded(e) && wanted(e) }), f}
+}
+
+// of is how many of some drops it is to show.
+func (s *selection) of(drops []event.Event) (n uint64) {
+	decoded := decode.Packets()
+	for i := range drops {
+		if decoded(&drops[i]) && s.filter.Match(&drops[i]) {
+			n += drops[i].Count
+		}
+	}
+	return n
+}
+
+// leaves are comparisons whose answers the frames make differ.
+var leaves = []string{
+	"udp", "tcp", "sctp", "icmp", "icmpv6", "gre", "esp", "ip", "ip6", "arp", "proto 0x88cc", "proto vlan",
+	"port 53", "dst port 53", "src port 80", "udp dst port 53", "tcp port 80", "sctp.port 53-90", "port != 53", "port", "dstport > 60000",
+	"host 10.0.0.1", "src net 10.0.0.0/8", "dst host 10.0.0.2", "not host 10.0.0.1", "ip.src != 10.0.0.1", "ipv6.dst 2001:db8::/64", "src", "arp.dst 10.0.0.2",
+	"ip.proto 17", "ipv6.proto udp", "len > 60", "len 40-70", "iface lo", "iface l*", "iface != lo", "ifindex 1", "not ifindex 1",
+	"reason NO_SOCKET", "reason IP_*", "reason != NO_SOCKET", "reason UNHANDLED_PROTO", "frag", "ttl 64", "tcp.flags has syn", "vlan 7", "icmp.type 8",
+}
+
+func randomExpression(r *rand.Rand, depth int) string {
+	if depth == 0 || r.IntN(4) == 0 {
+		return oneOf(r, leaves)
+	}
+	word := oneOf(r, []string{"and", "or"})
+	e := fmt.Sprintf("(%s %s %s)", randomExpression(r, depth-1), word, randomExpression(r, depth-1))
+	if r.IntN(4) == 0 {
+		return "not " + e
+	}
+	return e
+}
+
+// sendFrames puts frames on the loopback device of a place.
+func sendFrames(t *testing.T, p *place, r *rand.Rand, count int) {
+	t.Helper()
+	var fd int
+	p.Do(func() (err error) {
+		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		return err
+	})
+	defer unix.Close(fd)
+	for range count {
+		if err := unix.Sendto(fd, randomFrame(r), 0, &unix.SockaddrLinklayer{Ifindex: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// randomFrame gives an Ethernet frame, one of two with some bytes changed.
+func randomFrame(r *rand.Rand) []byte {
+	type maker = func(*rand.Rand) []byte
+	transport := func(r *rand.Rand) []byte {
+		b := binary.BigEndian.AppendUint16(nil, oneOf(r, []uint16{53, 80, 1, 61000}))
+		b = binary.BigEndian.AppendUint16(b, oneOf(r, []uint16{53, 80, 1, 61000}))
+		return append(b, make([]byte, 4+r.IntN(40))...)
+	}
+	ip4 := func(r *rand.Rand) []byte {
+		options := make([]byte, 4*max(0, r.IntN(6)-3))
+		b := append([]byte{0x45 + byte(len(options)/4), 0, 0, 0, 0, 1, 0, 0, 64, oneOf(r, []byte{6, 17, 132, 1, 47, 50, 51, 4, 99}), 0, 0}, 10, 0, 0, byte(r.IntN(3)), 10, 0, 0, byte(r.IntN(3)))
+		binary.BigEndian.PutUint16(b[6:], oneOf(r, []uint16{0, 0, 0, 0x4000, 0x2000, 5}))
+		b = append(append(b, options...), transport(r)...)
+		binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+		return b
+	}
+	ip6 := func(r *rand.Rand) []byte {
+		inside := transport(r)
+		b := append([]byte{0x60, 0, 0, 0, 0, byte(len(inside)), oneOf(r, []byte{6, 17, 132, 58, 59, 0, 43, 44, 51, 60}), 64}, 0x20, 1, 0xd, 0xb8, 0, 0, 0, byte(r.IntN(2)), 0, 0, 0, 0, 0, 0, 0, 1)
+		return append(append(b, 0x20, 1, 0xd, 0xb8, 0, 0, 0, byte(r.IntN(2)), 0, 0, 0, 0, 0, 0, 0, 2), inside...)
+	}
+	other := func(r *rand.Rand) []byte { return make([]byte, r.IntN(60)) }
+	arp := func(*rand.Rand) []byte {
+		return []byte{0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2}
+	}
+	tag := func(r *rand.Rand) []byte { return append([]byte{0, 7, 8, 0}, ip4(r)...) }
+	makers := []struct {
+		proto uint16
+		make  maker
+	}{{0x0800, ip4}, {0x0800, ip4}, {0x0800, ip4}, {0x86dd, ip6}, {0x86dd, ip6}, {0x0806, arp}, {0x8100, tag}, {0x88cc, other}, {60, other}, {0x0800, other}}
+	m := oneOf(r, makers)
+	frame := append([]byte{0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1}, byte(m.proto>>8), byte(m.proto))
+	frame = append(frame, m.make(r)...)
+	if r.IntN(4) == 0 {
+		frame[0] = oneOf(r, []byte{0x45, 0x60, 0x44})
+	}
+	for r.IntN(2) == 0 {
+		frame[12+r.IntN(min(len(frame)-12, 42))] = oneOf(r, []byte{0, 4, 0x40, 0x45, 0x4f, 0x60, 17, 51, 255})
+	}
+	return frame[:max(14, len(frame)-max(0, r.IntN(60)-40))]
+}
