@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/repl"
@@ -296,6 +298,24 @@ func (l *lookup) complain(warn func(error)) {
 		warn(l.failure)
 		l.failure = nil
 	}
+}
+
+// function gives the addresses where drops may be in a function of that name:
+// outside the kernel image a module may bring one. It is not ok where names are
+// not those of the table.
+func (l *lookup) function(name string) (addresses []condition.Span, ok bool) {
+	if l == nil || l.demangle {
+		return nil, false
+	}
+	at, image := l.symbols.Function(name)
+	if image.End == 0 {
+		return nil, false
+	}
+	addresses = []condition.Span{{Lo: 0, Hi: image.Start - 1}, {Lo: image.End, Hi: math.MaxUint64}}
+	for _, r := range at {
+		addresses = append(addresses, condition.Span{Lo: r.Start, Hi: r.End - 1})
+	}
+	return addresses, true
 }
 
 // stage names addresses, which packet alerts bring with names of the kernel's.

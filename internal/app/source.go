@@ -205,11 +205,38 @@ func (a *App) openBPF(_ context.Context, d demand) (*supply, error) {
 	if err := d.cannot(unattached); err != nil {
 		return nil, err
 	}
-	s, err := a.bpf(bpf.Options{Sample: d.sample, Trunc: d.bytes, Stack: d.stack || d.sampledStack, ByOwner: d.byOwner})
+	o := bpf.Options{
+		Sample: d.sample, Trunc: d.bytes, Stack: d.stack || d.sampledStack,
+		ByOwner: d.byOwner || len(d.filter.Needs(filter.Owner)) > 0,
+	}
+	stage, err := a.split(d.filter, &o)
 	if err != nil {
 		return nil, err
 	}
-	return traced("bpf", s), nil
+	s, err := a.bpf(o)
+	if err != nil {
+		return nil, err
+	}
+	given := traced("bpf", s)
+	given.stage = stage
+	return given, nil
+}
+
+// kinds are what a drop that bpf has counted is known by.
+const kinds = filter.Reason | filter.Interface | filter.Namespace | filter.Protocol | filter.Owner | filter.Trap | filter.Cookie
+
+// split has the kernel test what it can, and gives the stage that tests the rest.
+func (a *App) split(f *filter.Filter, o *bpf.Options) (pipeline.Stage, error) {
+	if f == nil {
+		return f.Stage(), nil
+	}
+	reasons, err := bpf.Reasons()
+	if err != nil {
+		return nil, err
+	}
+	split := f.Split(filter.Resolver{Reason: reasons, Function: a.lookup.function}, kinds)
+	o.Condition = split.Kernel
+	return f.StageOf(split), nil
 }
 
 // beside opens trace for what packet mode cannot show, or tells why it cannot.
