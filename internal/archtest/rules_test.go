@@ -12,7 +12,7 @@ type room struct {
 // The rooms from the inside out: vocabulary, then knowledge, then what knows
 // where drops come from and go to.
 var (
-	inner  = []string{"internal/event", "internal/packet", "kallsyms", "netlink"}
+	inner  = []string{"internal/event", "internal/clock", "internal/packet", "kallsyms", "netlink"}
 	middle = append([]string{
 		"internal/condition", "internal/knowledge", "internal/counters", "internal/doctor", "internal/retrans", "internal/pipeline", "internal/records", "internal/session",
 		"internal/live",
@@ -24,6 +24,7 @@ var rooms = []room{
 	{pkgs: "internal/event", reason: "the vocabulary is everybody's, so it is nobody's customer"},
 	{pkgs: "internal/packet", may: []string{"internal/event"}, reason: "decoding of bytes makes a Flow and asks nobody"},
 	{pkgs: "internal/condition", reason: "what a filter asks and a source tests is neither's"},
+	{pkgs: "internal/clock", reason: "it reads clocks, for whoever needs them"},
 	{pkgs: "internal/records", reason: "it writes bytes, not our events"},
 	{pkgs: "kallsyms", reason: "it is public, and useful without dropwatch"},
 	{pkgs: "netlink", reason: "it is public, and useful without dropwatch"},
@@ -75,7 +76,7 @@ var libraries = []library{
 	{imports: "github.com/ianlancetaylor/demangle", by: []string{"kallsyms"}, reason: "names are made readable where they are read"},
 	{imports: "github.com/spf13/pflag", by: []string{"internal/app"}, reason: "command lines are read in one place"},
 	{
-		imports: "golang.org/x/sys/...", by: []string{"netlink", "internal/source/*", "internal/counters", "internal/doctor", "internal/term"},
+		imports: "golang.org/x/sys/...", by: []string{"netlink", "internal/clock", "internal/source/*", "internal/counters", "internal/doctor", "internal/term"},
 		reason: "system calls are for those who speak to the kernel",
 	},
 	{imports: "golang.org/x/term", by: []string{"internal/term"}, reason: "there is one terminal"},

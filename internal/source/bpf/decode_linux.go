@@ -2,7 +2,6 @@ package bpf
 
 import (
 	"encoding/binary"
-	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -168,14 +167,4 @@ func (d *decoder) owner(o *dropsOwner, e *event.Event) {
 	if d.owners != nil {
 		keep(d.owners, o.Cookie, owner{d.socket, o.Cgroup})
 	}
-}
-
-// setClock finds out what the wall clock is ahead of that of the records.
-func (d *decoder) setClock() error {
-	var before, wall, after unix.Timespec
-	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &before)
-	err = errors.Join(err, unix.ClockGettime(unix.CLOCK_REALTIME, &wall))
-	err = errors.Join(err, unix.ClockGettime(unix.CLOCK_MONOTONIC, &after))
-	d.wall = wall.Nano() - (before.Nano() + (after.Nano()-before.Nano())/2)
-	return err
 }

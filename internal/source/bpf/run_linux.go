@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 )
@@ -162,8 +163,8 @@ const maxLook = 1 << 14
 // look hands on the records in the ring while more says so, and tells how many
 // those were.
 func (s *Source) look(out pipeline.Output, more func() bool) (n int, err error) {
-	if err := s.decoder.setClock(); err != nil {
-		return 0, fmt.Errorf("read the clocks: %w", err)
+	if s.decoder.wall, err = clock.WallAhead(); err != nil {
+		return 0, err
 	}
 	for n < maxLook && more() {
 		ok, err := s.read()

@@ -3,12 +3,12 @@ package trace
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 )
@@ -101,36 +101,8 @@ func (s *Source) running() bool { return !s.ended.Load() }
 // The wall clock itself perf does not give to an event that an NMI might hit,
 // which it takes tracepoints for (kernel/events/core.c, perf_event_set_clock).
 func (s *Source) setClock() (err error) {
-	s.decoder.wall, err = wallAhead(readClocks)
+	s.decoder.wall, err = clock.WallAhead()
 	return err
-}
-
-// A reading is of the wall clock between two of the clock of the samples, all in
-// nanoseconds.
-type reading struct{ before, wall, after int64 }
-
-// wallAhead takes the quickest of three readings: a stall within one would shift
-// the times of all that is read after it.
-func wallAhead(read func() (reading, error)) (int64, error) {
-	best := reading{after: math.MaxInt64}
-	for range 3 {
-		r, err := read()
-		if err != nil {
-			return 0, fmt.Errorf("read the clocks: %w", err)
-		}
-		if r.after-r.before < best.after-best.before {
-			best = r
-		}
-	}
-	return best.wall - (best.before + (best.after-best.before)/2), nil
-}
-
-func readClocks() (reading, error) {
-	var before, wall, after unix.Timespec
-	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &before)
-	err = errors.Join(err, unix.ClockGettime(unix.CLOCK_REALTIME, &wall))
-	err = errors.Join(err, unix.ClockGettime(unix.CLOCK_MONOTONIC, &after))
-	return reading{before.Nano(), wall.Nano(), after.Nano()}, err
 }
 
 // show hands on a CPU's records while more says so.

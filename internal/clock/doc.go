@@ -1,0 +1,3 @@
+// Package clock tells the kernel's monotonic clock, by which it stamps what it
+// records, from the wall clock.
+package clock
