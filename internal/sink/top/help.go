@@ -4,7 +4,7 @@ package top
 const Help = `Keys
   up down j k    select a row            pgup pgdown home end
   enter l right  more about the row: its flows, last packets, stack
-  esc q          back; in the table q ends the run, and ctrl-c does so always
+  esc left q     back; in the table q ends the run, and ctrl-c does so always
   s > .  < ,     sort by the next column, by the one before
   r              reverse the order
   1 ... 6        group by place, reason, interface, owner, netns, protocol,

@@ -63,11 +63,11 @@ func (v *screen) command(key string) {
 // turn obeys a key of a text.
 func (v *screen) turn(key string) {
 	switch key {
-	case "q", "esc", "backspace":
+	case "q", "esc", "backspace", "left":
 		v.pane = table
 	default:
 		if !v.common(key) {
-			v.more.press(key, v.width, v.body())
+			v.more.press(key, v.body())
 		}
 	}
 }
@@ -98,8 +98,6 @@ func (v *screen) open(p pane) {
 	v.pane, v.more = p, more{}
 	if p == detail {
 		v.more.group, v.more.names = v.list.group, v.list.current().Names
-	} else {
-		v.more.text = strings.Split(Help, "\n")
 	}
 }
 

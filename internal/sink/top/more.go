@@ -15,11 +15,10 @@ type more struct {
 	names live.Names // of the row
 	text  []string
 	top   int // the first line on the screen
-	left  int // columns that are passed
 }
 
-// press scrolls, on a screen of that size.
-func (m *more) press(key string, width, room int) {
+// press scrolls, on a screen with room for lines.
+func (m *more) press(key string, room int) {
 	switch key {
 	case "up", "k":
 		m.top--
@@ -30,13 +29,9 @@ func (m *more) press(key string, width, room int) {
 	case "pgdown", "ctrl+f":
 		m.top += room
 	case "home", "g":
-		m.top, m.left = 0, 0
+		m.top = 0
 	case "end", "G":
 		m.top = len(m.text)
-	case "left":
-		m.left = max(0, m.left-width/2)
-	case "right", "l":
-		m.left += width / 2
 	}
 	m.scroll(room)
 }
@@ -47,12 +42,23 @@ func (m *more) scroll(room int) { m.top = max(0, min(m.top, len(m.text)-room)) }
 // lines is the part of the text that is on the screen.
 func (m *more) lines(room int) []string {
 	m.scroll(room)
-	var lines []string
-	for _, line := range m.text[m.top:min(len(m.text), m.top+room)] {
-		lines = append(lines, ansi.TruncateLeft(line, m.left, ""))
-	}
-	return lines
+	return m.text[m.top:min(len(m.text), m.top+room)]
 }
+
+// wrap goes on, on further lines, where a line of the text has more than width
+// columns.
+func (m *more) wrap(width int) {
+	var text []string
+	for _, line := range m.text {
+		if ansi.StringWidth(line) > width {
+			line = ansi.Wrap(line, max(1, width-len(indent)), "")
+		}
+		text = append(text, strings.Split(strings.ReplaceAll(line, "\n", "\n"+indent), "\n")...)
+	}
+	m.text = text
+}
+
+const indent = "    "
 
 // tell makes the text about a row, whose history ends with a second, for a screen
 // of width columns.

@@ -71,9 +71,13 @@ func (v *screen) refresh() {
 		}
 		v.head = v.heading(m, now)
 	})
-	if v.pane == detail {
+	switch v.pane {
+	case detail:
 		v.more.tell(&v.sink.opts, &about, v.list.elapsed, v.width)
+	case help:
+		v.more.text = strings.Split(Help, "\n")
 	}
+	v.more.wrap(v.width)
 }
 
 // heading is the lines above a pane.

@@ -421,9 +421,7 @@ h: help  esc: back  arrows: scroll  /: filter  p: pause  w:…
 		p.finds("the end", "!place ", "  0x20\nh: help")
 		p.keys("up", "pgup", "home", "down")
 		p.finds("near the begin", "!place ", "reason     R\n")
-		p.keys("right")
-		p.finds("the right", "lost\n\n\n")
-		p.keys("left", "esc", "1", "up")
+		p.keys("left", "1", "up")
 		p.finds("back", "DROPS/S▼")
 		p.keys("enter")
 		p.finds("of another group", "nothing lost\nreason     R\n")
@@ -443,6 +441,22 @@ func TestLikelyOwner(t *testing.T) {
 		p.finds("the row", "OWNER\n>       0    101          f      R       lo     ~nginx/812\n\n")
 		p.keys("enter")
 		p.finds("more", "owner      ~nginx/812", "101 in all", "line of R 7")
+	})
+}
+
+// TestLongLines: what is told of a row goes on, on the next line.
+func TestLongLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := sit(t, Options{}, 40, 24)
+		p.sink.opts.Format = func(*event.Event) string { return "00:00:00 a_place A_REASON  lo  10.0.0.1:7 > 10.0.0.2:53 udp" }
+		p.write(packet("a_place_that_is_longer_than_the_line_on_a_small_screen", "R", "lo", 7))
+		p.refresh()
+		p.keys("enter")
+		p.finds("long lines", "\nplace\n    a_place_that_is_longer_than_the_line\n    _on_a_small_screen\n", "\n00:00:00 a_place A_REASON  lo\n    10.0.0.1:7 > 10.0.0.2:53 udp\n")
+		p.keys("h")
+		p.finds("help", "\n  up down j k    select a row\n    pgup pgdown home end\n")
+		p.resize(80, 24)
+		p.finds("help", "\n  up down j k    select a row            pgup pgdown home end\n")
 	})
 }
 
