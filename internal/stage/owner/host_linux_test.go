@@ -2,6 +2,8 @@ package owner
 
 import (
 	"bufio"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,34 +22,37 @@ import (
 	"dropwatch/internal/event"
 )
 
-// child is the variable that makes the test program a process that has sockets, or
-// none, until its input ends.
+// child is the variable that makes the test program a process that lives until its
+// input ends, and listens at the address that is the variable's value, if it is one.
 const child = "DROPWATCH_TEST_OWNER"
 
 func TestMain(m *testing.M) {
-	switch os.Getenv(child) {
-	case "":
+	mode := os.Getenv(child)
+	if mode == "" {
 		m.Run()
 		return
-	case "sockets":
-		if err := listen(); err != nil {
-			fmt.Println(err)
-		}
-	default:
-		fmt.Println("ready")
 	}
-	io.Copy(io.Discard, os.Stdin)
+	var err error
+	if at, none := netip.ParseAddrPort(mode); none == nil {
+		err = listen(at)
+	} else {
+		_, err = fmt.Println("ready")
+		io.Copy(io.Discard, os.Stdin)
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
 }
 
-// The ends that a child listens at, in its namespace.
-var childTCP, childUDP = netip.MustParseAddrPort("127.0.0.1:7080"), netip.MustParseAddrPort("[::1]:7053")
+// childUDP is where a child that listens does so, too.
+var childUDP = netip.MustParseAddrPort("[::1]:7053")
 
 // listen tells the inodes of the network namespace and of two sockets.
-func listen() error {
+func listen(at netip.AddrPort) error {
 	if err := loUp(); err != nil {
 		return err
 	}
-	l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(childTCP))
+	l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(at))
 	if err != nil {
 		return err
 	}
@@ -249,12 +254,13 @@ func TestHostKnowsASharedAndAClosedSocket(t *testing.T) {
 // namespace.
 func TestHostTellsNamespacesApart(t *testing.T) {
 	needRoot(t)
-	here, err := net.Listen("tcp4", childTCP.String())
+	here, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer here.Close()
-	process, line := start(t, "sockets", func(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET} })
+	childTCP := netip.MustParseAddrPort(here.Addr().String())
+	process, line := start(t, childTCP.String(), func(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET} })
 	var netns, tcpInode, udpInode uint64
 	if _, err := fmt.Sscan(line, &netns, &tcpInode, &udpInode); err != nil {
 		t.Fatalf("child: %q: %v", line, err)
@@ -291,7 +297,7 @@ func TestHostTellsNamespacesApart(t *testing.T) {
 	}
 	defer syscall.Unmount(blue, syscall.MNT_DETACH)
 	e := event.Event{Count: 1, Netns: event.Netns{Inode: uint32(netns)}}
-	if Stage(root)(&e); e.Netns.Name != "blue" {
+	if ask(t, root, &e); e.Netns.Name != "blue" {
 		t.Errorf("the name is %q, want blue", e.Netns.Name)
 	}
 }
@@ -302,7 +308,10 @@ func TestHostKnowsAContainer(t *testing.T) {
 	if top == "" {
 		t.Skip("no cgroup hierarchy of version 2 is mounted")
 	}
-	dir := filepath.Join(top, "docker-"+c1+".scope")
+	var random [32]byte
+	rand.Read(random[:])
+	container := hex.EncodeToString(random[:])
+	dir := filepath.Join(top, "docker-"+container+".scope")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Skipf("a cgroup for the test: %v", err)
 	}
@@ -320,7 +329,7 @@ func TestHostKnowsAContainer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	process, line := start(t, "sockets", func(c *exec.Cmd) {
+	process, line := start(t, "127.0.0.1:7080", func(c *exec.Cmd) {
 		c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, UseCgroupFD: true, CgroupFD: int(group.Fd())}
 	})
 	var netns, inode uint64
@@ -335,7 +344,7 @@ func TestHostKnowsAContainer(t *testing.T) {
 		want := event.Owner{
 			Socket: e.Owner.Socket, Process: ours(t, process.Pid, sole()), Unit: name,
 			Cgroup:    event.Cgroup{ID: id, Path: "/" + name},
-			Container: event.Container{ID: c1, Runtime: "docker"},
+			Container: event.Container{ID: container, Runtime: "docker"},
 		}
 		if e.Owner != want {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", where, e.Owner, want)

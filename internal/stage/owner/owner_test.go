@@ -1,8 +1,6 @@
 package owner
 
 import (
-	"maps"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -69,6 +67,17 @@ func known(inode uint64) *event.Event {
 	return e
 }
 
+// ask puts an event through a new stage of a host, while whose files are read no
+// time passes.
+func ask(t *testing.T, root string, e *event.Event) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		if !Stage(root)(e) {
+			t.Error("rejected")
+		}
+	})
+}
+
 func TestStageNamesTheProcess(t *testing.T) {
 	const certain, likely = event.Certain, event.Likely
 	nginx := event.Owner{
@@ -112,9 +121,7 @@ func TestStageNamesTheProcess(t *testing.T) {
 	for name, tt := range tests {
 		socket := tt.socket
 		e := event.Event{Count: 1, Owner: event.Owner{Socket: &socket}}
-		if !Stage(root)(&e) {
-			t.Errorf("%s: rejected", name)
-		}
+		ask(t, root, &e)
 		if e.Owner.Socket != &socket || socket != tt.socket {
 			t.Errorf("%s: the socket is %+v", name, e.Owner.Socket)
 		}
@@ -129,14 +136,14 @@ func TestStageIsNotCertainFromInside(t *testing.T) {
 	files := hostFiles()
 	files["proc/self/ns/pid"] = "->pid:[4026532000]"
 	e, want := known(1), event.Process{PID: 30, Comm: "nginx", Confidence: event.Likely}
-	if Stage(tree(t, files))(e); e.Owner.Process != want {
+	if ask(t, tree(t, files), e); e.Owner.Process != want {
 		t.Errorf("got %+v, want %+v", e.Owner.Process, want)
 	}
 }
 
 func TestStageLeavesAnEventWithoutAnOwnerAlone(t *testing.T) {
 	e := event.Event{Count: 5, Reason: "NO_SOCKET"}
-	if !Stage(tree(t, hostFiles()))(&e) || e.Owner != (event.Owner{}) || e.Netns != (event.Netns{}) {
+	if ask(t, tree(t, hostFiles()), &e); e.Owner != (event.Owner{}) || e.Netns != (event.Netns{}) {
 		t.Errorf("got %+v, %+v", e.Owner, e.Netns)
 	}
 }
@@ -173,7 +180,7 @@ func TestStageFindsTheCgroupByItsID(t *testing.T) {
 	} {
 		e := known(tt.inode)
 		e.Owner.Cgroup.ID, tt.want.Cgroup.ID = tt.id, tt.id
-		Stage(root)(e)
+		ask(t, root, e)
 		if tt.want.Socket = e.Owner.Socket; e.Owner != tt.want {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", name, e.Owner, tt.want)
 		}
@@ -400,15 +407,18 @@ func TestTableIsOfNoUseWhenItIsOld(t *testing.T) {
 
 // TestStageKnowsACountByItsCookie: a count of drops has no more of its socket.
 func TestStageKnowsACountByItsCookie(t *testing.T) {
-	stage := Stage(tree(t, hostFiles()))
-	e := known(1)
-	e.Owner.Cgroup.ID = 9
-	stage(e)
-	count := event.Event{Count: 5, Owner: event.Owner{Socket: &event.Socket{Cookie: 101}}}
-	want := event.Process{PID: 30, Comm: "nginx", Confidence: event.Likely}
-	if stage(&count); count.Owner.Process != want || count.Owner.Cgroup.ID != 9 {
-		t.Errorf("%+v, want %+v in cgroup 9", count.Owner, want)
-	}
+	root := tree(t, hostFiles())
+	synctest.Test(t, func(t *testing.T) {
+		stage := Stage(root)
+		e := known(1)
+		e.Owner.Cgroup.ID = 9
+		stage(e)
+		count := event.Event{Count: 5, Owner: event.Owner{Socket: &event.Socket{Cookie: 101}}}
+		want := event.Process{PID: 30, Comm: "nginx", Confidence: event.Likely}
+		if stage(&count); count.Owner.Process != want || count.Owner.Cgroup.ID != 9 {
+			t.Errorf("%+v, want %+v in cgroup 9", count.Owner, want)
+		}
+	})
 }
 
 // TestTablesShareTheirPace has many namespaces, whose tables take long to read.
@@ -458,12 +468,12 @@ func TestStageNamesTheNamespace(t *testing.T) {
 		uint32(inodeOf(info)): "blue",
 	} {
 		e := event.Event{Count: 1, Netns: event.Netns{Inode: inode}}
-		if Stage(root)(&e); e.Netns.Name != want {
+		if ask(t, root, &e); e.Netns.Name != want {
 			t.Errorf("namespace %d is %q, want %q", inode, e.Netns.Name, want)
 		}
 	}
 	e := event.Event{Count: 1, Netns: event.Netns{Inode: 77, Name: "own"}}
-	if Stage(root)(&e); e.Netns.Name != "own" {
+	if ask(t, root, &e); e.Netns.Name != "own" {
 		t.Errorf("the source's name was changed to %q", e.Netns.Name)
 	}
 }
@@ -472,7 +482,7 @@ func TestStageNamesTheNamespace(t *testing.T) {
 func TestStageKnowsNoInitialNamespaceFromInside(t *testing.T) {
 	root := tree(t, map[string]string{"proc/self/ns/pid": "->pid:[4026532000]", "proc/2/ns/net": "->net:[77]"})
 	e := event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
-	if Stage(root)(&e); e.Netns.Name != "" {
+	if ask(t, root, &e); e.Netns.Name != "" {
 		t.Errorf("name %q, want none", e.Netns.Name)
 	}
 }
@@ -535,22 +545,24 @@ func TestLabels(t *testing.T) {
 }
 
 func TestStageDoesNotAllocateForWhatItHasMet(t *testing.T) {
-	h := newHost(tree(t, maps.Clone(netFiles())))
-	socket := *known(1).Owner.Socket
-	packet := packetOf("192.0.2.9", 4000, "192.0.2.1", 80, tcp)
-	now := time.Now()
-	tell := func() {
-		e := event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
-		e.Owner.Socket = &socket
-		h.own(&e, now)
-		e.Owner.Socket, e.Packet.Flow = nil, packet
-		h.own(&e, now)
-		if e.Owner.Socket == nil || e.Owner.Socket.Local != netip.MustParseAddrPort("192.0.2.1:80") {
-			t.Errorf("got %+v", e.Owner.Socket)
+	root := tree(t, netFiles())
+	synctest.Test(t, func(t *testing.T) {
+		stage, packet := Stage(root), packetOf("192.0.2.9", 4000, "192.0.2.1", 80, tcp)
+		socket := *known(1).Owner.Socket
+		var e event.Event
+		tell := func() {
+			e = event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
+			e.Owner.Socket = &socket
+			stage(&e)
+			e.Owner, e.Packet.Flow = event.Owner{}, packet
+			stage(&e)
 		}
-	}
-	tell()
-	if n := testing.AllocsPerRun(100, tell); n != 0 {
-		t.Errorf("%v allocations for two events, want none", n)
-	}
+		tell()
+		if n := testing.AllocsPerRun(100, tell); n != 0 {
+			t.Errorf("%v allocations for two events, want none", n)
+		}
+		if s := e.Owner.Socket; s == nil || s.Inode != 11 {
+			t.Errorf("got %+v", s)
+		}
+	})
 }

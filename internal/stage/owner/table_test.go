@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 
 	"dropwatch/internal/event"
 )
@@ -152,7 +153,7 @@ func TestStageFindsTheSocketByTheFlow(t *testing.T) {
 	for name, tt := range tests {
 		e := event.Event{Count: 1, Single: true, Reason: tt.reason, Netns: event.Netns{Inode: 77}}
 		e.Packet.Flow = tt.flow
-		Stage(root)(&e)
+		ask(t, root, &e)
 		switch got := e.Owner.Socket; {
 		case (got == nil) != (tt.want == nil):
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
@@ -169,14 +170,17 @@ func TestStageTellsNamespacesApart(t *testing.T) {
 	files["proc/40/ns/net"] = "->net:[88]"
 	files["proc/40/net/tcp"] = tcpHead
 	files["proc/40/net/fib_trie"] = fibTrie
-	stage := Stage(tree(t, files))
-	for netns, want := range map[uint32]bool{77: true, 88: false, 99: false, 0: false} {
-		e := event.Event{Count: 1, Netns: event.Netns{Inode: netns}}
-		e.Packet.Flow = packetOf("192.0.2.9", 5000, "192.0.2.1", 80, tcp)
-		if stage(&e); (e.Owner.Socket != nil) != want {
-			t.Errorf("in %d: %+v", netns, e.Owner.Socket)
+	root := tree(t, files)
+	synctest.Test(t, func(t *testing.T) {
+		stage := Stage(root)
+		for netns, want := range map[uint32]bool{77: true, 88: false, 99: false, 0: false} {
+			e := event.Event{Count: 1, Netns: event.Netns{Inode: netns}}
+			e.Packet.Flow = packetOf("192.0.2.9", 5000, "192.0.2.1", 80, tcp)
+			if stage(&e); (e.Owner.Socket != nil) != want {
+				t.Errorf("in %d: %+v", netns, e.Owner.Socket)
+			}
 		}
-	}
+	})
 }
 
 func TestTableIsBounded(t *testing.T) {
