@@ -1,0 +1,230 @@
+package owner
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dropwatch/internal/event"
+)
+
+// counted counts the readings of the holders.
+func counted(h *host) *atomic.Int32 {
+	n, read := new(atomic.Int32), h.holders.read
+	h.holders.read = func() map[uint64]holder {
+		n.Add(1)
+		return read()
+	}
+	return n
+}
+
+func TestStageDoesNotScanForEachNewSocket(t *testing.T) {
+	root := tree(t, hostFiles())
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(root)
+		scans := counted(h)
+		for i := range uint64(10_000) {
+			h.own(known(1000+i), time.Now())
+			time.Sleep(100 * time.Microsecond)
+		}
+		if n := scans.Load(); n != 10 {
+			t.Errorf("%d scans in a second of new sockets, want 10", n)
+		}
+		if len(h.answers) > most || len(h.holders.wanted) > most {
+			t.Errorf("%d answers, %d wanted, want %d at most", len(h.answers), len(h.holders.wanted), most)
+		}
+	})
+}
+
+func TestStageRemembersWhatIsNotThere(t *testing.T) {
+	root := tree(t, hostFiles())
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(root)
+		scans := counted(h)
+		for range 20 {
+			h.own(known(99), time.Now())
+			time.Sleep(500 * time.Millisecond)
+		}
+		if n := scans.Load(); n != 2 {
+			t.Errorf("%d scans in 10 s for a socket that nobody has, want 2", n)
+		}
+	})
+}
+
+// TestReadingIsWaitedForOnlyBriefly has a host that takes half a second to read.
+func TestReadingIsWaitedForOnlyBriefly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var scans atomic.Int32
+		h := newHost(t.TempDir())
+		h.holders.read = func() map[uint64]holder {
+			scans.Add(1)
+			time.Sleep(500 * time.Millisecond)
+			return map[uint64]holder{1: {pid: 30}}
+		}
+		var pids []uint32
+		var stood time.Duration
+		for range 40 {
+			e, began := known(1), time.Now()
+			h.own(e, began)
+			stood += time.Since(began)
+			pids = append(pids, e.Owner.Process.PID)
+			time.Sleep(time.Second)
+		}
+		if pids[0] != 0 || pids[1] != 30 {
+			t.Errorf("processes %d, want none at first, and 30 then", pids[:2])
+		}
+		// It takes 0.5 s, so 25 s pass until the next may begin.
+		if n := scans.Load(); n > 2 || stood > time.Duration(n)*patience {
+			t.Errorf("%d scans and %v of waiting in 40 s", n, stood)
+		}
+		time.Sleep(time.Second) // the last ends
+	})
+}
+
+func TestStageNamesTheProcessOnceItIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t.TempDir())
+		h.holders.read = func() map[uint64]holder {
+			time.Sleep(50 * time.Millisecond)
+			return map[uint64]holder{1: {pid: 30}}
+		}
+		for _, step := range []struct {
+			after time.Duration
+			want  uint32
+		}{{0, 0}, {20 * time.Millisecond, 0}, {60 * time.Millisecond, 30}} {
+			time.Sleep(step.after)
+			e := known(1)
+			if h.own(e, time.Now()); e.Owner.Process.PID != step.want {
+				t.Errorf("%v later: process %d, want %d", step.after, e.Owner.Process.PID, step.want)
+			}
+		}
+	})
+}
+
+func TestReadingIsNotBegunTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var scans atomic.Int32
+		h := newHost(t.TempDir())
+		h.holders.read = func() map[uint64]holder {
+			scans.Add(1)
+			time.Sleep(time.Minute)
+			return nil
+		}
+		for i := range uint64(50) {
+			h.own(known(1+i), time.Now())
+			time.Sleep(time.Second)
+		}
+		if n := scans.Load(); n != 1 {
+			t.Errorf("%d scans at once, want 1", n)
+		}
+		time.Sleep(time.Minute) // it ends
+	})
+}
+
+// TestStageLooksAgain has a process and a container that take other names, and a
+// socket that is opened.
+func TestStageLooksAgain(t *testing.T) {
+	files := netFiles()
+	root := tree(t, files)
+	write := func(path, text string) {
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		stage := Stage(root)
+		web := func() event.Owner {
+			e := known(5)
+			stage(e)
+			return e.Owner
+		}
+		opened := func() bool {
+			e := event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
+			e.Packet.Flow = packetOf("192.0.2.9", 6000, "192.0.2.1", 81, tcp)
+			stage(&e)
+			return e.Owner.Socket != nil
+		}
+		web()
+		opened()
+		write("proc/50/comm", "worker\n")
+		write("var/lib/docker/containers/"+c1+"/config.v2.json", `{"Name":"/renamed"}`)
+		write("proc/30/net/tcp", strings.ReplaceAll(files["proc/30/net/tcp"], ":0050", ":0051"))
+		time.Sleep(999 * time.Millisecond)
+		if o := web(); o.Process.Comm != "web" || opened() {
+			t.Errorf("%q already, or the socket is found", o.Process.Comm)
+		}
+		time.Sleep(time.Millisecond)
+		if o := web(); o.Process.Comm != "worker" || o.Container.Name != "shop-web-1" || !opened() {
+			t.Errorf("%q in %q after a second, or the socket is not found", o.Process.Comm, o.Container.Name)
+		}
+		time.Sleep(9 * time.Second)
+		if o := web(); o.Container.Name != "renamed" {
+			t.Errorf("container %q after ten seconds", o.Container.Name)
+		}
+	})
+}
+
+func TestTableIsOfNoUseWhenItIsOld(t *testing.T) {
+	root := tree(t, netFiles())
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(root)
+		for _, step := range []struct {
+			after time.Duration
+			want  bool
+		}{{0, true}, {staleAge - 1, true}, {1, false}} {
+			time.Sleep(step.after)
+			e := event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
+			e.Packet.Flow = packetOf("192.0.2.9", 6000, "192.0.2.1", 80, tcp)
+			if h.own(&e, time.Now()); (e.Owner.Socket != nil) != step.want {
+				t.Errorf("%v later: %+v", step.after, e.Owner.Socket)
+			}
+			h.pace.next = time.Now().Add(time.Hour) // others take their time
+		}
+	})
+}
+
+// TestTablesShareTheirPace has many namespaces, whose tables take long to read.
+func TestTablesShareTheirPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		pace := new(pace)
+		for range 100 {
+			r := reading[int]{pace: pace}
+			r.renew(func() int {
+				time.Sleep(time.Minute)
+				return 1
+			})
+		}
+		if stood := time.Since(began); stood != patience {
+			t.Errorf("100 readings at once are waited for %v, want %v", stood, patience)
+		}
+		time.Sleep(time.Minute) // the one ends
+	})
+}
+
+func TestStageDoesNotAllocateForWhatItHasMet(t *testing.T) {
+	root := tree(t, netFiles())
+	synctest.Test(t, func(t *testing.T) {
+		stage, packet := Stage(root), packetOf("192.0.2.9", 4000, "192.0.2.1", 80, tcp)
+		socket := *known(1).Owner.Socket
+		var e event.Event
+		tell := func() {
+			e = event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
+			e.Owner.Socket = &socket
+			stage(&e)
+			e.Owner, e.Packet.Flow = event.Owner{}, packet
+			stage(&e)
+		}
+		tell()
+		if n := testing.AllocsPerRun(100, tell); n != 0 {
+			t.Errorf("%v allocations for two events, want none", n)
+		}
+		if s := e.Owner.Socket; s == nil || s.Inode != 11 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
