@@ -103,7 +103,7 @@ var leaves = []string{
 	"udp", "tcp", "sctp", "icmp", "icmpv6", "gre", "esp", "ip", "ip6", "arp", "proto 0x88cc", "proto vlan",
 	"port 53", "dst port 53", "src port 80", "udp dst port 53", "tcp port 80", "sctp.port 53-90", "port != 53", "port", "dstport > 60000",
 	"host 10.0.0.1", "src net 10.0.0.0/8", "dst host 10.0.0.2", "not host 10.0.0.1", "ip.src != 10.0.0.1", "ipv6.dst 2001:db8::/64", "src", "arp.dst 10.0.0.2",
-	"ip.proto 17", "ipv6.proto udp", "len > 60", "len 40-70", "iface lo", "iface l*", "iface != lo", "ifindex 1", "not ifindex 1",
+	"ip.proto 17", "ipv6.proto udp", "ip.proto 0-52", "ipv6.proto 0-60", "ip.proto 51", "srcport", "port and len < 50", "len > 60", "len 40-70", "iface lo", "iface l*", "iface != lo", "ifindex 1", "not ifindex 1",
 	"reason NO_SOCKET", "reason IP_*", "reason != NO_SOCKET", "reason UNHANDLED_PROTO", "frag", "ttl 64", "tcp.flags has syn", "vlan 7", "icmp.type 8",
 }
 
@@ -148,12 +148,12 @@ func randomFrame(r *rand.Rand) []byte {
 		b := append([]byte{0x45 + byte(len(options)/4), 0, 0, 0, 0, 1, 0, 0, 64, oneOf(r, []byte{6, 17, 132, 1, 47, 50, 51, 4, 99}), 0, 0}, 10, 0, 0, byte(r.IntN(3)), 10, 0, 0, byte(r.IntN(3)))
 		binary.BigEndian.PutUint16(b[6:], oneOf(r, []uint16{0, 0, 0, 0x4000, 0x2000, 5}))
 		b = append(append(b, options...), transport(r)...)
-		binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+		binary.BigEndian.PutUint16(b[2:], uint16(len(b)-r.IntN(2)*r.IntN(len(b))))
 		return b
 	}
 	ip6 := func(r *rand.Rand) []byte {
 		inside := transport(r)
-		b := append([]byte{0x60, 0, 0, 0, 0, byte(len(inside)), oneOf(r, []byte{6, 17, 132, 58, 59, 0, 43, 44, 51, 60}), 64}, 0x20, 1, 0xd, 0xb8, 0, 0, 0, byte(r.IntN(2)), 0, 0, 0, 0, 0, 0, 0, 1)
+		b := append([]byte{0x60, 0, 0, 0, 0, byte(len(inside) - r.IntN(2)*r.IntN(len(inside))), oneOf(r, []byte{6, 17, 132, 58, 59, 0, 43, 44, 51, 60}), 64}, 0x20, 1, 0xd, 0xb8, 0, 0, 0, byte(r.IntN(2)), 0, 0, 0, 0, 0, 0, 0, 1)
 		return append(append(b, 0x20, 1, 0xd, 0xb8, 0, 0, 0, byte(r.IntN(2)), 0, 0, 0, 0, 0, 0, 0, 2), inside...)
 	}
 	other := func(r *rand.Rand) []byte { return make([]byte, r.IntN(60)) }
