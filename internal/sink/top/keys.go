@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/live"
 )
 
 // An action is what the program is to do after a key, besides drawing.
@@ -48,15 +49,18 @@ func (v *screen) paste(text string) {
 // command obeys a key of the table.
 func (v *screen) command(key string) {
 	switch key {
+	case "esc":
 	case "enter", "right", "l":
 		v.open(detail)
+	case "1", "2", "3", "4", "5", "6":
+		v.list.toggle(live.Key(key[0] - '1'))
+		v.note = v.list.grouping()
+	case "g":
+		v.note = v.list.grouping()
 	default:
 		if !v.common(key) && !v.list.press(key, v.body()-1) {
 			v.note = fmt.Sprintf("no such key: %s: press h for help", event.Escape(key))
 		}
-	}
-	if key == "g" {
-		v.note = v.list.grouping()
 	}
 }
 
@@ -128,7 +132,7 @@ func (v *screen) answer(key string) {
 }
 
 // filterPrompt asks for an expression. A new filter counts from now on, so the
-// screen goes on.
+// screen goes on, with the table.
 func (v *screen) filterPrompt() *prompt {
 	p := &prompt{label: "show only: "}
 	v.look(func(m *moment) {
@@ -139,7 +143,7 @@ func (v *screen) filterPrompt() *prompt {
 	p.done = func(text string) error {
 		err := v.sink.setFilter(text)
 		if err == nil {
-			v.frozen = nil
+			v.frozen, v.pane = nil, table
 		}
 		return err
 	}

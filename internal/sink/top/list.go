@@ -28,7 +28,6 @@ type list struct {
 
 	rows    []*live.Row // sorted
 	elapsed int64       // seconds, with which the history of each ends
-	crowded bool
 
 	at      int        // the selected row
 	follow  live.Names // the row that stays selected when others pass it
@@ -42,7 +41,7 @@ func newList() list {
 
 // set takes the rows as they are now.
 func (l *list) set(c *live.Counter) {
-	l.rows, l.elapsed, l.crowded = c.Rows(l.group), c.Elapsed(), c.Crowded()
+	l.rows, l.elapsed = c.Rows(l.group), c.Elapsed()
 	slices.SortFunc(l.rows, l.compare)
 	if l.follows {
 		if i := slices.IndexFunc(l.rows, func(r *live.Row) bool { return r.Names == l.follow }); i >= 0 {
@@ -65,7 +64,8 @@ func (l *list) compare(a, b *live.Row) int {
 	case byTotal:
 		first = total
 	default:
-		first = cmp.Compare(a.Names[l.sortedBy-byName], b.Names[l.sortedBy-byName])
+		k := live.Key(l.sortedBy - byName)
+		first = cmp.Compare(a.Text(k), b.Text(k))
 	}
 	if l.reversed {
 		first = -first
@@ -97,10 +97,8 @@ func (l *list) press(key string, room int) bool {
 		l.sort(-1)
 	case "r":
 		l.reversed = !l.reversed
-	case "1", "2", "3", "4", "5", "6":
-		l.toggle(live.Key(key[0] - '1'))
 	default:
-		return key == "g" || key == "esc"
+		return false
 	}
 	return true
 }

@@ -72,15 +72,17 @@ func (p *prompt) word() int {
 	return utf8.RuneCountInString(before[:strings.LastIndexByte(before, ' ')+1])
 }
 
-// lines is what was wrong with what was typed, if anything, and the line itself.
-func (p *prompt) lines() []string {
+// lines is what was wrong with what was typed, if anything, and of the line itself
+// the width columns around the cursor.
+func (p *prompt) lines(width int) []string {
 	var lines []string
 	if p.err != nil {
 		for line := range strings.SplitSeq(p.err.Error(), "\n") {
-			lines = append(lines, event.Escape(line))
+			lines = append(lines, strings.Split(ansi.Wrap(event.Escape(line), max(1, width), ""), "\n")...)
 		}
 	}
-	return append(lines, p.label+string(p.text))
+	line := p.label + string(p.text)
+	return append(lines, ansi.TruncateLeft(line, max(0, p.column()-width+1), ""))
 }
 
 // column is where the cursor is on the line.

@@ -1,6 +1,8 @@
 package top
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -54,6 +56,21 @@ func TestPaste(t *testing.T) {
 	}
 }
 
+// TestPromptIsLong: what is typed is in sight, and all of what is wrong with it.
+func TestPromptIsLong(t *testing.T) {
+	p := prompt{label: "label: "}
+	p.insert("a text that is long")
+	p.err = errors.New("column 1: this is no field\n  a text")
+	if got, want := p.lines(15), []string{"column 1: this", "is no field", "  a text", "t that is long"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	p.err = nil
+	p.press("home")
+	if got, want := p.lines(15), []string{"label: a text that is long"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // FuzzPrompt: whatever is typed and pasted, the cursor is in the text, and the
 // text can be shown.
 func FuzzPrompt(f *testing.F) {
@@ -68,7 +85,7 @@ func FuzzPrompt(f *testing.F) {
 				t.Fatalf("cursor at %d of %d", p.at, len(p.text))
 			}
 		}
-		if line := p.lines()[0]; !utf8.ValidString(line) || event.Escape(line) != line {
+		if line := p.lines(20)[0]; !utf8.ValidString(line) || event.Escape(line) != line {
 			t.Errorf("line %q", line)
 		}
 	})

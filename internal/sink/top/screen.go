@@ -90,6 +90,9 @@ func (v *screen) heading(m *moment, now time.Time) []string {
 		apart(fmt.Sprintf("%d drops/s, %d in all", sum.History.Rate(), sum.Total), sparkline(&sum.History, c.Elapsed(), sparkWidth(v.width)), v.width),
 		v.lost(&m.ledger),
 	}
+	if c.Crowded() {
+		lines = append(lines, fmt.Sprintf("more than %d kinds of drops: the rest is %s", live.MaxKinds, live.Other))
+	}
 	if text := v.sink.opts.Expression; text != "" {
 		lines = append(lines, "only "+event.Escape(text))
 	}
@@ -133,7 +136,7 @@ func (v *screen) body() int { return max(0, v.height-len(v.head)-len(v.foot())) 
 func (v *screen) foot() []string {
 	switch {
 	case v.ask != nil:
-		return v.ask.lines()
+		return v.ask.lines(v.width)
 	case v.note != "":
 		return strings.Split(ansi.Wordwrap(v.note, v.width, ""), "\n")
 	case v.pane == table:

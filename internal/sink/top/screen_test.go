@@ -324,6 +324,8 @@ func TestGroup(t *testing.T) {
 		p.keys("g")
 		p.finds("which", "press to group by: 1*place 2*reason 3*interface 4*owner 5 netns 6 protocol")
 		p.keys("s", "s", "1", "3", "4", "5", "6")
+		p.finds("which", "group by: 1 place 2*reason 3 interface 4 owner 5*netns 6*protocol")
+		p.keys("esc")
 		p.finds("others", "DROPS/S▼", "REASON          NETNS  PROTO", "!PLACE", "!IFACE", "!OWNER")
 		p.keys("2", "5", "6")
 		p.finds("the only one stays", "PROTO", "!NETNS")
@@ -587,6 +589,6 @@ func TestCrowded(t *testing.T) {
 		}
 		p.write(drop("late", "R", "lo", 7))
 		p.refresh()
-		p.finds("crowded", "8  ", "(other)", "h: help")
+		p.finds("crowded", "nothing lost\nmore than 1000 kinds of drops: the rest is (other)\n", "8 ", "(other)", "h: help")
 	})
 }
