@@ -24,6 +24,24 @@
 // Only what could not be handed on at the end of a run is lost, and is counted
 // as [event.Unread]: a second of drops at most and what was in the ring.
 //
+// # What a condition rejects
+//
+// With an [Options.Condition] the program tests each drop first, by what it knows
+// of it: the kind, the interface's name, and of a packet that is plain the length
+// and the headers, in the very bytes that it would send. It reads what
+// internal/packet reads or it leaves it unknown: what is behind VLAN tags and
+// extension headers, the addresses of ARP, and headers that are cut short or
+// contradict themselves. So a condition is one of three things.
+//
+// If it is false the drop is counted as rejected, of no kind, which is a Loss at
+// [event.ByFilter]. If it is true the drop is one record or one count, as without
+// a condition. If it is unknown, the drop is sent whole whatever is sampled: it is
+// for a stage to test it. If the ring has no room for it nobody can tell whether
+// it was wanted, and it is lost at [event.InRing]. So is what has no kind.
+//
+// Hence each drop is shown, rejected by the program, rejected by a stage that
+// tests records and kinds (filter.Split says with what), or lost.
+//
 // # The reader
 //
 // The program wakes us when we sleep, and when the ring is a quarter full; a

@@ -65,6 +65,90 @@ func (sum *tallied) add(t *testing.T, r *rand.Rand, trunc int) {
 	}
 }
 
+// TestSelected drops datagrams to two ports: the ledger accounts for those that an
+// expression rejects, in the kernel or, if it only tells that whole, by us.
+func TestSelected(t *testing.T) {
+	const count = 3000
+	tests := map[string]struct {
+		expression string
+		whole      bool // all of them are sent
+		none       bool
+		opts       Options
+	}{
+		"port":            {expression: "udp dst port 9", opts: Options{Sample: 10}},
+		"another port":    {expression: "udp dst port 10", none: true, opts: Options{Sample: 10}},
+		"host":            {expression: "host 127.0.0.1 and not tcp", opts: Options{Sample: 10}},
+		"length":          {expression: "len 59", opts: Options{Sample: 10}},
+		"interface":       {expression: "iface lo and reason NO_SOCKET", opts: Options{Sample: 10}},
+		"all in the ring": {expression: "udp", opts: Options{RingSize: 8 << 20}},
+		"a full ring":     {expression: "udp", opts: Options{RingSize: 1}},
+		"by owner":        {expression: "udp", opts: Options{Sample: 10, ByOwner: true}},
+		"of each packet":  {expression: "ttl 64", whole: true, opts: Options{Sample: 10, RingSize: 8 << 20}},
+		"and rejected":    {expression: "ttl 65", none: true, whole: true, opts: Options{Sample: 10, RingSize: 8 << 20}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			all := sourcetest.Run(t, need(t, Options{Sample: 1}), func(*event.Event) bool { return false })
+			s := newSelection(t, p, tt.expression, tt.opts)
+			p.send(t, count, 0)
+			got, single := sourcetest.Total(s.End())
+			all.End()
+			want := uint64(count)
+			if tt.none {
+				want = 0
+			}
+			if got != want || tt.whole && single != want {
+				t.Errorf("%d drops, %d of them whole, want %d", got, single, want)
+			}
+			if n := s.Ledger.Total(); n < count || n > all.Ledger.Total() || s.Ledger.TotalLost() > 0 {
+				t.Errorf("ledger %+v, want from %d to %d", s.Ledger, count, all.Ledger.Total())
+			}
+			if tt.none && !tt.whole && s.Ledger.Rejected < count {
+				t.Errorf("%d rejected in the kernel, want %d or more", s.Ledger.Rejected, count)
+			}
+		})
+	}
+}
+
+// TestUndecided has drops that only the whole can tell, and a ring and a table
+// without room for them: nobody can tell whether they were wanted.
+func TestUndecided(t *testing.T) {
+	const count = 3000
+	for name, tt := range map[string]struct {
+		expression string
+		opts       Options
+	}{
+		"a full ring":  {"ttl 64", Options{RingSize: 1}},
+		"a full table": {"udp and reason NO_*", Options{Sample: 1, Kinds: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			s := newSelection(t, p, tt.expression, tt.opts)
+			if tt.opts.Kinds == 1 {
+				fd := p.socket(t)
+				p.refuse(t, "ip", 10)
+				unix.Sendto(fd, nil, 0, &unix.SockaddrInet4{Port: 10, Addr: closed.Addr}) // EPERM
+			}
+			p.send(t, count, 0)
+			got, _ := sourcetest.Total(s.End())
+			lost := s.Ledger.Lost[event.InRing]
+			if got+lost != count || got == 0 || lost == 0 || lost != s.Ledger.TotalLost() {
+				t.Errorf("%d drops, and %+v, want %d or lost at the ring", got, s.Ledger, count)
+			}
+		})
+	}
+}
+
+// TestGuestConditions repeats it where kernels check programs by other rules.
+func TestGuestConditions(t *testing.T) {
+	t.Run("compiled", TestCompiled)
+	t.Run("replaced", TestReplaced)
+	t.Run("real drops", TestSplitOnRealDrops)
+	t.Run("selected", TestSelected)
+	t.Run("undecided", TestUndecided)
+}
+
 // A selection is a Source that runs with an expression.
 type selection struct {
 	*sourcetest.Running
