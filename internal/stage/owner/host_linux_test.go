@@ -20,6 +20,7 @@ import (
 	"unsafe"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/vmtest"
 )
 
 // child is the variable that makes the test program a process that lives until its
@@ -29,8 +30,7 @@ const child = "DROPWATCH_TEST_OWNER"
 func TestMain(m *testing.M) {
 	mode := os.Getenv(child)
 	if mode == "" {
-		m.Run()
-		return
+		vmtest.Main(m)
 	}
 	var err error
 	if at, none := netip.ParseAddrPort(mode); none == nil {
@@ -42,6 +42,25 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		fmt.Println(err)
 	}
+}
+
+// TestKernels repeats the tests of the host on real kernels.
+func TestKernels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: no kernels are booted")
+	}
+	vmtest.Suite{}.Run(t)
+}
+
+func TestGuestAsHere(t *testing.T) {
+	if sole() != event.Certain {
+		t.Error("we do not see all of this kernel's processes")
+	}
+	t.Run("sockets", TestHostKnowsOurSockets)
+	t.Run("shared", TestHostKnowsASharedAndAClosedSocket)
+	t.Run("namespaces", TestHostTellsNamespacesApart)
+	t.Run("initial", TestHostNamesTheInitialNamespace)
+	t.Run("container", TestHostKnowsAContainer)
 }
 
 // childUDP is where a child that listens does so, too.
@@ -299,6 +318,21 @@ func TestHostTellsNamespacesApart(t *testing.T) {
 	e := event.Event{Count: 1, Netns: event.Netns{Inode: uint32(netns)}}
 	if ask(t, root, &e); e.Netns.Name != "blue" {
 		t.Errorf("the name is %q, want blue", e.Netns.Name)
+	}
+}
+
+func TestHostNamesTheInitialNamespace(t *testing.T) {
+	needRoot(t)
+	if !newHost("/").seesAll() {
+		t.Skip("process 2 is kthreadd only in the initial PID namespace")
+	}
+	inode, err := linked("/proc/2/ns/net", "net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := event.Event{Count: 1, Netns: event.Netns{Inode: uint32(inode)}}
+	if ask(t, "/", &e); e.Netns.Name != event.InitNetns {
+		t.Errorf("namespace %d is called %q", inode, e.Netns.Name)
 	}
 }
 
