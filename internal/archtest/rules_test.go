@@ -80,7 +80,7 @@ var libraries = []library{
 		reason: "system calls are for those who speak to the kernel",
 	},
 	{imports: "golang.org/x/term", by: []string{"internal/term"}, reason: "there is one terminal"},
-	{imports: "charm.land/bubbletea/v2", by: []string{"internal/sink/top"}, reason: "2 MB of screen serve one view, and may be replaced"},
+	{imports: "charm.land/bubbletea/v2", by: []string{"internal/sink/top"}, reason: "1 MB of screen serves one view, and may be replaced"},
 	{imports: "github.com/charmbracelet/x/ansi", by: []string{"internal/sink/top"}, reason: "columns are measured as the screen does"},
 	{imports: "net/http", by: []string{"internal/sink/*"}, reason: "only a sink talks to the network", future: true},
 
