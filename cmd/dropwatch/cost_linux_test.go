@@ -31,11 +31,15 @@ type output struct{ stdout, stderr, file string } // names of files
 // watchers are what BenchmarkWatch compares.
 func watchers(ours string) []watcher {
 	const event = "skb:kfree_skb"
+	watch := func(args ...string) []string { return append([]string{ours, "watch", "--json", "--source"}, args...) }
 	return []watcher{
 		{"perf stat", []string{"perf", "stat", "-a", "-x,", "-e", event}, output.stat},
-		{"watch --json", []string{ours, "watch", "--json", "--source", "trace"}, output.end},
+		{"watch bpf", watch("bpf"), output.end},
+		{"watch bpf --stack", watch("bpf", "--stack"), output.end},
+		{"watch bpf, all", watch("bpf", "--sample", "all"), output.end},
+		{"watch trace", watch("trace"), output.end},
+		{"watch trace --stack", watch("trace", "--stack"), output.end},
 		{"perf record", []string{"perf", "record", "-q", "-a", "-e", event, "-o", "FILE"}, output.record},
-		{"watch --json --stack", []string{ours, "watch", "--json", "--stack", "--source", "trace"}, output.end},
 		{"perf record -g", []string{"perf", "record", "-q", "-a", "-g", "-e", event, "-o", "FILE"}, output.record},
 		{"bpftrace, count", []string{"bpftrace", "-e", "tracepoint:" + event + " { @[args->reason] = count(); }"}, output.counts},
 		{"bpftrace, print", []string{"bpftrace", "-e", "tracepoint:" + event + ` { printf("%d %llx\n", args->reason, args->location); }`}, output.lines},
@@ -60,23 +64,32 @@ type cost struct {
 	lost, unspoken float64 // drops that it did not show: those that it tells of, and those that it does not
 }
 
+// A flood is how drops are made.
+type flood struct {
+	name    string
+	prepare func(*drops.Namespace)
+	cpus    []int
+}
+
+var floods = []flood{
+	{"UDP to a closed port", func(*drops.Namespace) {}, []int{0}},
+	{"nft drop on egress", (*drops.Namespace).DropEgress, []int{0}},
+	{"UDP to a closed port from two CPUs", func(*drops.Namespace) {}, []int{0, 1}},
+}
+
 // BenchmarkWatch puts watchers of skb:kfree_skb side by side, in turns, each
-// with a flood from one CPU: `make bench-watch` prints it.
+// with floods: `make bench-watch` prints it.
 func BenchmarkWatch(b *testing.B) {
 	const rounds = 3
 	all := watchers(build(b))
-	floods := map[string]func(*drops.Namespace){
-		"UDP to a closed port": func(*drops.Namespace) {},
-		"nft drop on egress":   (*drops.Namespace).DropEgress,
-	}
-	for name, prepare := range floods {
-		b.Run(name, func(b *testing.B) {
+	for _, f := range floods {
+		b.Run(f.name, func(b *testing.B) {
 			ns := drops.NewNamespace(b)
-			prepare(ns)
+			f.prepare(ns)
 			costs := make([][]cost, len(all))
 			for range rounds {
 				for i, w := range all {
-					costs[i] = append(costs[i], w.run(b, ns))
+					costs[i] = append(costs[i], w.run(b, ns, f.cpus))
 				}
 			}
 			b.Log("\n" + report(all, costs))
@@ -96,24 +109,24 @@ func build(b *testing.B) string {
 	return file
 }
 
-// flood is 2 s of drops.
-func flood(ns *drops.Namespace) (sent int, rate float64) {
-	sent, took := ns.Flood(0, 2*time.Second)
+// rate floods for a while, and tells the drops a second, too.
+func rate(ns *drops.Namespace, d time.Duration, cpus []int) (sent int, rate float64) {
+	sent, took := ns.Flood(d, cpus...)
 	return sent, float64(sent) / took.Seconds()
 }
 
 // run floods before and while the watcher runs, as no machine is the same for
 // minutes. What the watcher writes goes to memory.
-func (w watcher) run(b *testing.B, ns *drops.Namespace) cost {
+func (w watcher) run(b *testing.B, ns *drops.Namespace, cpus []int) cost {
 	b.Helper()
-	_, free := flood(ns)
+	_, free := rate(ns, time.Second/2, cpus)
 	cmd, out := w.launch(b)
 	defer os.RemoveAll(filepath.Dir(out.file))
 	time.Sleep(w.start())
 	idle := cpuTime(cmd.Process.Pid)
 	time.Sleep(time.Second)
 	before := cpuTime(cmd.Process.Pid)
-	sent, rate := flood(ns)
+	sent, watched := rate(ns, time.Second, cpus)
 	time.Sleep(300 * time.Millisecond) // to write what is left
 	after := cpuTime(cmd.Process.Pid)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -125,7 +138,7 @@ func (w watcher) run(b *testing.B, ns *drops.Namespace) cost {
 		b.Errorf("%s: %v", w.name, err)
 	}
 	return cost{
-		rate: rate, free: free, cpu: float64(after-before) / float64(sent), idle: (before - idle).Seconds(),
+		rate: watched, free: free, cpu: float64(after-before) / float64(sent), idle: (before - idle).Seconds(),
 		shown: min(float64(shown)/float64(sent), 1), lost: float64(lost), unspoken: float64(max(sent-shown-lost, 0)),
 	}
 }

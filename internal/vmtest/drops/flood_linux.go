@@ -2,6 +2,8 @@ package drops
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -13,29 +15,51 @@ func (ns *Namespace) DropEgress() {
 	ns.run("nft", "add table netdev t; add chain netdev t c { type filter hook egress device lo priority 0; policy drop; }")
 }
 
-// Flood sends datagrams to Port on one CPU, as fast as that can, and tells how
-// many and how long that took.
-func (ns *Namespace) Flood(cpu int, d time.Duration) (sent int, took time.Duration) {
+// Flood sends datagrams to Port on each of some CPUs, as fast as those can, and
+// tells how many and how long that took.
+func (ns *Namespace) Flood(d time.Duration, cpus ...int) (sent int, took time.Duration) {
 	ns.t.Helper()
-	fd := ns.socket(syscall.SOCK_DGRAM)
-	ns.Do(func() error {
-		if err := pin(cpu); err != nil {
-			return err
+	floods := make([]flood, len(cpus))
+	var wg sync.WaitGroup
+	for i, cpu := range cpus {
+		fd := ns.socket(syscall.SOCK_DGRAM)
+		wg.Go(func() { floods[i].send(cpu, fd, d) })
+	}
+	wg.Wait()
+	for _, f := range floods {
+		if f.err != nil {
+			ns.t.Fatal(f.err)
 		}
-		to := syscall.RawSockaddrInet4{Family: syscall.AF_INET, Port: Port << 8, Addr: closed.Addr}
-		for begin := time.Now(); took < d; took = time.Since(begin) {
-			for range 64 {
-				_, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&to)), 4, 0,
-					uintptr(unsafe.Pointer(&to)), unsafe.Sizeof(to))
-				if errno != 0 && errno != syscall.EPERM {
-					return errno
-				}
-				sent++
-			}
-		}
-		return nil
-	})
+		sent, took = sent+f.sent, max(took, f.took)
+	}
 	return sent, took
+}
+
+// A flood is what one CPU sent.
+type flood struct {
+	sent int
+	took time.Duration
+	err  error
+}
+
+// send takes a thread of its own.
+func (f *flood) send(cpu, fd int, d time.Duration) {
+	runtime.LockOSThread() // for good: the thread ends with its affinity
+	if f.err = pin(cpu); f.err != nil {
+		return
+	}
+	to := syscall.RawSockaddrInet4{Family: syscall.AF_INET, Port: Port << 8, Addr: closed.Addr}
+	for begin := time.Now(); f.took < d; f.took = time.Since(begin) {
+		for range 64 {
+			_, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&to)), 4, 0,
+				uintptr(unsafe.Pointer(&to)), unsafe.Sizeof(to))
+			if errno != 0 && errno != syscall.EPERM {
+				f.err = errno
+				return
+			}
+			f.sent++
+		}
+	}
 }
 
 // pin keeps the calling thread on a CPU.
