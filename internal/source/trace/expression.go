@@ -115,28 +115,24 @@ func ofProtocol(t *condition.Test) expression {
 
 // among is that a field is one of some numbers.
 func among(field string, set []condition.Span) expression {
-	var all []expression
-	for _, s := range set {
-		e := fmt.Sprintf("%s >= %d && %s <= %d", field, s.Lo, field, s.Hi)
-		if s.Lo == s.Hi {
-			e = fmt.Sprintf("%s == %d", field, s.Lo)
-		}
-		all = append(all, expression(e))
-	}
-	return joined(true, all)
+	return each(true, field, set, "%[1]s == %[2]d", "%[1]s >= %[2]d && %[1]s <= %[3]d")
 }
 
 // others is that it is none of them.
 func others(field string, set []condition.Span) expression {
+	return each(false, field, set, "%[1]s != %[2]d", "%[1]s < %[2]d || %[1]s > %[3]d")
+}
+
+func each(or bool, field string, set []condition.Span, one, several string) expression {
 	var all []expression
 	for _, s := range set {
-		e := fmt.Sprintf("%s < %d || %s > %d", field, s.Lo, field, s.Hi)
+		format := several
 		if s.Lo == s.Hi {
-			e = fmt.Sprintf("%s != %d", field, s.Lo)
+			format = one
 		}
-		all = append(all, expression(e))
+		all = append(all, expression(fmt.Sprintf(format, field, s.Lo, s.Hi)))
 	}
-	return joined(false, all)
+	return joined(or, all)
 }
 
 // upTo gives the same numbers up to a limit, in order, and each once.

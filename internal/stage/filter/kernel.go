@@ -140,25 +140,22 @@ func (n *negation) condition(r *Resolver) condition.Node { return condition.Not(
 // layers are what a packet must have for it to have the fields that begin with
 // their names.
 var layers = map[string]condition.Node{
-	"ip": having(condition.Network, 0x0800), "ipv6": having(condition.Network, 0x86dd), "arp": having(condition.Network, 0x0806),
-	"tcp": having(condition.Transport, 6), "udp": having(condition.Transport, 17), "sctp": having(condition.Transport, 132),
-	"icmp": having(condition.Transport, 1), "icmpv6": having(condition.Transport, 58),
-	"gre": having(condition.Transport, 47), "esp": having(condition.Transport, 50), "ipip": having(condition.Transport, 4, 41),
+	"ip": network(0x0800), "ipv6": network(0x86dd), "arp": network(0x0806),
+	"tcp": transport(6), "udp": transport(17), "sctp": transport(132), "icmp": transport(1), "icmpv6": transport(58),
+	"gre": transport(47), "esp": transport(50), "ipip": condition.Or(transport(4), transport(41)),
 }
 
-func having(f condition.Field, all ...uint64) condition.Node {
-	t := condition.Test{Field: f}
-	for _, n := range all {
-		t.Spans = append(t.Spans, condition.Span{Lo: n, Hi: n})
-	}
-	return condition.NewTest(t)
+func network(n uint64) condition.Node   { return having(condition.Network, n) }
+func transport(n uint64) condition.Node { return having(condition.Transport, n) }
+
+func having(f condition.Field, n uint64) condition.Node {
+	return condition.NewTest(condition.Test{Field: f, Spans: []condition.Span{{Lo: n, Hi: n}}})
 }
 
-// A known is what the kernel's side knows of a field: the values of several have
-// to be looked at, if it is either of them.
+// A known is what the kernel's side knows of a field, which is any of several.
 type known struct {
 	fields []condition.Field
-	vague  bool // only that a drop may match, by a name that is ours
+	vague  bool // a drop that has a value may match: the names of values are ours
 }
 
 // knowns are those fields of which the kernel's side knows something.
@@ -206,7 +203,7 @@ func (l *leaf) condition(r *Resolver) condition.Node {
 	return condition.Unknown
 }
 
-// condition is as test has it.
+// condition compares as test does.
 func (k *known) condition(l *leaf, r *Resolver) condition.Node {
 	var has, found condition.Node = condition.False, condition.False
 	for _, f := range k.fields {
@@ -259,7 +256,7 @@ func (p *pattern) condition(f condition.Field, r *Resolver) condition.Node {
 	return condition.NewTest(condition.Test{Field: f, Spans: numbers})
 }
 
-// isName says that a pattern is a name, of a reason, and no number.
+// isName says that a pattern is one name in full, and no number.
 func (p *pattern) isName() bool {
 	return !p.glob && !p.start && p.re == nil && !strings.HasPrefix(p.text, "0x")
 }
