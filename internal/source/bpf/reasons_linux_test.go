@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf/btf"
+
+	"dropwatch/internal/condition"
 )
 
 // types builds the types of a kernel or of a module.
@@ -78,6 +81,32 @@ func TestNoReasons(t *testing.T) {
 	r, err := newReasons(types(t, &btf.Enum{Name: "another"}))
 	if err != nil || r.name(0) != "" || r.name(3) != "" {
 		t.Errorf("%v, %q", err, r.name(3))
+	}
+}
+
+// TestLookup: a reason that is not the kernel's own may be a module's, if there
+// are any of modules.
+func TestLookup(t *testing.T) {
+	one := []condition.Span{{Lo: 3, Hi: 3}}
+	for _, tt := range []struct {
+		enums []*btf.Enum
+		name  string
+		want  []condition.Span
+		ok    bool
+	}{
+		{[]*btf.Enum{kernelReasons, kernelSubsystems}, "NO_SOCKET", one, true},
+		{[]*btf.Enum{kernelReasons, kernelSubsystems}, "OVS_DROP_LAST_ACTION", nil, false},
+		{[]*btf.Enum{kernelReasons}, "NO_SOCKET", one, true},
+		{[]*btf.Enum{kernelReasons}, "OVS_DROP_LAST_ACTION", nil, true},
+		{[]*btf.Enum{{Name: "another"}}, "NO_SOCKET", nil, true},
+	} {
+		r, err := newReasons(types(t, tt.enums...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := r.lookup()(tt.name); !slices.Equal(got, tt.want) || ok != tt.ok {
+			t.Errorf("%s of %d enums: %v, %t, want %v, %t", tt.name, len(tt.enums), got, ok, tt.want, tt.ok)
+		}
 	}
 }
 
