@@ -176,13 +176,16 @@ func randomTest(r *rand.Rand) condition.Node {
 // of the program.
 func TestReplaced(t *testing.T) {
 	var spans []condition.Span
-	for i := range uint64(condition.MaxSize - 1) {
-		spans = append(spans, condition.Span{Lo: 3 * i, Hi: 3*i + 1})
+	var nets []netip.Prefix
+	for i := range condition.MaxSize - 1 {
+		spans = append(spans, condition.Span{Lo: uint64(3 * i), Hi: uint64(3*i + 1)})
+		nets = append(nets, netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i)}), 120))
 	}
 	r := rand.New(rand.NewPCG(5, 6))
 	nodes := []condition.Node{
 		condition.True, condition.False, condition.Unknown,
 		condition.NewTest(condition.Test{Field: condition.DstPort, Spans: spans}),
+		condition.NewTest(condition.Test{Field: condition.Src, Nets: nets}),
 		condition.NewTest(condition.Test{Field: condition.IfName, Names: []condition.Name{{Text: "lo"}}}),
 		condition.Has(condition.Length),
 		randomNode(r, 4), randomNode(r, 4),
