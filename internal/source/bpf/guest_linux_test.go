@@ -35,6 +35,15 @@ func TestGuestAsHere(t *testing.T) {
 	t.Run("killed", TestKilledReader)
 }
 
+// TestGuestConditions has kernels check programs by other rules.
+func TestGuestConditions(t *testing.T) {
+	t.Run("compiled", TestCompiled)
+	t.Run("replaced", TestReplaced)
+	t.Run("real drops", TestSplitOnRealDrops)
+	t.Run("selected", TestSelected)
+	t.Run("undecided", TestUndecided)
+}
+
 // TestGuestLockdown is the last: a kernel is locked down until it ends.
 func TestGuestLockdown(t *testing.T) {
 	const dir = "/sys/kernel/security"

@@ -145,15 +145,6 @@ func TestUndecided(t *testing.T) {
 	}
 }
 
-// TestGuestConditions repeats it where kernels check programs by other rules.
-func TestGuestConditions(t *testing.T) {
-	t.Run("compiled", TestCompiled)
-	t.Run("replaced", TestReplaced)
-	t.Run("real drops", TestSplitOnRealDrops)
-	t.Run("selected", TestSelected)
-	t.Run("undecided", TestUndecided)
-}
-
 // A selection is a Source that runs with an expression.
 type selection struct {
 	*sourcetest.Running
