@@ -20,9 +20,10 @@
 //
 // What was met already costs a look-up in a map. All else is read beside the
 // pipeline, each kind of table at most a fiftieth of the time, and the pipeline
-// waits for a reading 20 ms at most: a drop whose process is not known by then goes
-// without, and a later one of that socket has it. What is not there is not looked
-// for again for 5 s. To look at the open files of 400 processes takes some 15 ms.
+// waits for a reading 20 ms at most, and 300 ms for the first: a drop whose process
+// is not known by then goes without, and a later one of that socket has it. What is
+// not there is not looked for again for 5 s. To look at the open files of 400
+// processes takes some 15 ms.
 package owner
 
 import (
@@ -37,6 +38,8 @@ import (
 // one pipeline.
 func Stage(root string) pipeline.Stage {
 	h := newHost(root)
+	h.spaces.start(h.spaces.read)
+	h.groups.start(h.groups.read)
 	return func(e *event.Event) bool {
 		h.own(e, time.Now())
 		return true

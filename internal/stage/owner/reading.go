@@ -3,13 +3,15 @@ package owner
 import "time"
 
 // The costs of reading the host. A reading goes on beside the pipeline, which
-// waits for it no longer than patience; what it finds later, a later event takes.
-// Readings of one kind take one part in share of the time at most, and so does the
-// waiting for them.
+// waits for it no longer than patience, and for the first one no longer than
+// firstPatience; what it finds later, a later event takes. Readings of one kind
+// take one part in share of the time at most, and so does the waiting for them but
+// for the first.
 const (
-	patience = 20 * time.Millisecond
-	share    = 50
-	pause    = 100 * time.Millisecond
+	patience      = 20 * time.Millisecond
+	firstPatience = 300 * time.Millisecond
+	share         = 50
+	pause         = 100 * time.Millisecond
 )
 
 // The ages of what was read. What has been there is believed to be so, and what
@@ -34,6 +36,15 @@ func keep[K comparable, V any](m map[K]V, k K, v V) {
 type pace struct {
 	pause time.Duration // between two readings at least
 	next  time.Time
+	met   bool // a reading has ended
+}
+
+// patience is how long a reading is waited for.
+func (p *pace) patience() time.Duration {
+	if p.met {
+		return patience
+	}
+	return firstPatience
 }
 
 // spend puts off the next reading for one that has taken so long until now.
@@ -48,6 +59,7 @@ type reading[T any] struct {
 	asOf  time.Time // when the reading of value began
 
 	running bool
+	begun   time.Time // when it began to run
 	done    chan result[T]
 }
 
@@ -58,26 +70,33 @@ type result[T any] struct {
 
 // renew reads anew, unless the pace does not allow it yet, and waits a little.
 func (r *reading[T]) renew(read func() T) {
-	began := time.Now()
-	if r.poll(); r.running || began.Before(r.pace.next) {
+	switch r.poll(); {
+	case !r.running && time.Now().Before(r.pace.next), r.running && r.pace.met:
 		return
+	case !r.running:
+		r.start(read)
 	}
-	if r.done == nil {
-		r.done = make(chan result[T], 1)
-	}
-	r.running = true
-	r.pace.spend(patience, began) // until it is known better
-	go func() {
-		value := read()
-		r.done <- result[T]{value, began, time.Now()}
-	}()
-	wait := time.NewTimer(patience)
+	wait := time.NewTimer(r.pace.patience() - time.Since(r.begun))
 	defer wait.Stop()
 	select {
 	case d := <-r.done:
 		r.take(d)
 	case <-wait.C:
 	}
+}
+
+// start begins to read.
+func (r *reading[T]) start(read func() T) {
+	began := time.Now()
+	if r.done == nil {
+		r.done = make(chan result[T], 1)
+	}
+	r.running, r.begun = true, began
+	r.pace.spend(patience, began) // until it is known better
+	go func() {
+		value := read()
+		r.done <- result[T]{value, began, time.Now()}
+	}()
 }
 
 // poll takes what a reading has found meanwhile.
@@ -91,6 +110,7 @@ func (r *reading[T]) poll() {
 
 func (r *reading[T]) take(d result[T]) {
 	r.value, r.asOf, r.running = d.value, d.began, false
+	r.pace.met = true
 	r.pace.spend(d.ended.Sub(d.began), d.ended)
 }
 

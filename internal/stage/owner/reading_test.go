@@ -78,7 +78,7 @@ func TestReadingIsWaitedForOnlyBriefly(t *testing.T) {
 			t.Errorf("processes %d, want none at first, and 30 then", pids[:2])
 		}
 		// It takes 0.5 s, so 25 s pass until the next may begin.
-		if n := scans.Load(); n > 2 || stood > time.Duration(n)*patience {
+		if n := scans.Load(); n > 2 || stood > firstPatience+time.Duration(n-1)*patience {
 			t.Errorf("%d scans and %v of waiting in 40 s", n, stood)
 		}
 		time.Sleep(time.Second) // the last ends
@@ -89,13 +89,13 @@ func TestStageNamesTheProcessOnceItIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t.TempDir())
 		h.holders.read = func() map[uint64]holder {
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(400 * time.Millisecond)
 			return map[uint64]holder{1: {pid: 30}}
 		}
 		for _, step := range []struct {
 			after time.Duration
 			want  uint32
-		}{{0, 0}, {20 * time.Millisecond, 0}, {60 * time.Millisecond, 30}} {
+		}{{0, 0}, {20 * time.Millisecond, 0}, {120 * time.Millisecond, 30}} {
 			time.Sleep(step.after)
 			e := known(1)
 			if h.own(e, time.Now()); e.Owner.Process.PID != step.want {
@@ -199,8 +199,8 @@ func TestTablesShareTheirPace(t *testing.T) {
 				return 1
 			})
 		}
-		if stood := time.Since(began); stood != patience {
-			t.Errorf("100 readings at once are waited for %v, want %v", stood, patience)
+		if stood := time.Since(began); stood != firstPatience {
+			t.Errorf("100 readings at once are waited for %v, want %v", stood, firstPatience)
 		}
 		time.Sleep(time.Minute) // the one ends
 	})
