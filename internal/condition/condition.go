@@ -38,6 +38,7 @@ const (
 	PC                     // the address that freed the packet
 	IfIndex                // of the interface, in its namespace
 	Netns                  // inode of the namespace
+	Socket                 // its cookie, or another number of its own, if the kernel names one
 	Protocol               // ethertype that the kernel has; not known if it is one of Tags
 	Length                 // bytes of the packet
 	Network                // ethertype of the network header
@@ -51,7 +52,7 @@ const (
 )
 
 var fieldNames = [fields]string{
-	"reason", "pc", "ifindex", "netns", "protocol", "length", "network", "transport", "srcport", "dstport", "src", "dst", "ifname",
+	"reason", "pc", "ifindex", "netns", "socket", "protocol", "length", "network", "transport", "srcport", "dstport", "src", "dst", "ifname",
 }
 
 // String gives the name.

@@ -93,7 +93,7 @@ type Options struct {
 	ByOwner bool
 
 	// Condition tells which drops are wanted, nil all of them; its size is at
-	// most condition.MaxSize.
+	// most condition.MaxSize. Without ByOwner no drop has a condition.Socket.
 	Condition condition.Node
 
 	// RingSize is the number of bytes that the kernel keeps for us, of all

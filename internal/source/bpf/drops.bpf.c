@@ -124,13 +124,14 @@ enum fact {
 	FACT_DST = 1 << 10,
 	FACT_IFNAME = 1 << 11,
 	FACT_LOCATION = 1 << 12,
+	FACT_SOCKET = 1 << 13,
 	FACT_PORTS = FACT_SRC_PORT | FACT_DST_PORT,
 	FACT_ADDRESSES = FACT_SRC | FACT_DST,
 	FACT_HEADERS = FACT_NETWORK | FACT_TRANSPORT | FACT_PORTS | FACT_ADDRESSES,
 };
 
 struct facts {
-	__u64 location;
+	__u64 location, socket;
 	__u32 unknown, absent; // sets of enum fact
 	__u32 reason, ifindex, netns;
 	__u32 protocol, length, network, transport, src_port, dst_port;
@@ -483,7 +484,7 @@ static __attribute__((noinline)) enum verdict wanted(const struct facts *f)
 INLINE enum verdict decide(struct drop *d, struct key *k, const int direct)
 {
 	struct facts f = {
-		.location = k->location, .reason = k->reason, .ifindex = k->ifindex, .netns = k->netns, .protocol = k->protocol,
+		.location = k->location, .socket = k->socket, .reason = k->reason, .ifindex = k->ifindex, .netns = k->netns, .protocol = k->protocol,
 	};
 	struct packet p;
 
@@ -493,6 +494,8 @@ INLINE enum verdict decide(struct drop *d, struct key *k, const int direct)
 		f.absent |= FACT_IFINDEX;
 	if (!f.netns)
 		f.absent |= FACT_NETNS;
+	if (!f.socket)
+		f.absent |= FACT_SOCKET;
 	if (!f.protocol)
 		f.absent |= FACT_PROTOCOL;
 	if (is_tag(f.protocol))

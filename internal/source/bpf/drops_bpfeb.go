@@ -37,6 +37,7 @@ const (
 	dropsFactFACT_DST       dropsFact = 1024
 	dropsFactFACT_IFNAME    dropsFact = 2048
 	dropsFactFACT_LOCATION  dropsFact = 4096
+	dropsFactFACT_SOCKET    dropsFact = 8192
 	dropsFactFACT_PORTS     dropsFact = 384
 	dropsFactFACT_ADDRESSES dropsFact = 1536
 	dropsFactFACT_HEADERS   dropsFact = 2016
@@ -45,6 +46,7 @@ const (
 type dropsFacts struct {
 	_         structs.HostLayout
 	Location  uint64
+	Socket    uint64
 	Unknown   uint32
 	Absent    uint32
 	Reason    uint32

@@ -31,6 +31,7 @@ var facts = map[condition.Field]fact{
 	condition.PC:        {dropsFactFACT_LOCATION, unsafe.Offsetof(where.Location), asm.DWord},
 	condition.IfIndex:   {dropsFactFACT_IFINDEX, unsafe.Offsetof(where.Ifindex), asm.Word},
 	condition.Netns:     {dropsFactFACT_NETNS, unsafe.Offsetof(where.Netns), asm.Word},
+	condition.Socket:    {dropsFactFACT_SOCKET, unsafe.Offsetof(where.Socket), asm.DWord},
 	condition.Protocol:  {dropsFactFACT_PROTOCOL, unsafe.Offsetof(where.Protocol), asm.Word},
 	condition.Length:    {dropsFactFACT_LENGTH, unsafe.Offsetof(where.Length), asm.Word},
 	condition.Network:   {dropsFactFACT_NETWORK, unsafe.Offsetof(where.Network), asm.Word},

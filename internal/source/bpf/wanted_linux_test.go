@@ -68,7 +68,7 @@ func testProgram(t *testing.T, n condition.Node) *ebpf.Program {
 // asRead gives facts as struct facts.
 func asRead(f *condition.Facts) []byte {
 	k := dropsFacts{
-		Reason: uint32(f.Numbers[condition.Reason]), Location: f.Numbers[condition.PC],
+		Reason: uint32(f.Numbers[condition.Reason]), Location: f.Numbers[condition.PC], Socket: f.Numbers[condition.Socket],
 		Ifindex: uint32(f.Numbers[condition.IfIndex]), Netns: uint32(f.Numbers[condition.Netns]),
 		Protocol: uint32(f.Numbers[condition.Protocol]), Length: uint32(f.Numbers[condition.Length]),
 		Network: uint32(f.Numbers[condition.Network]), Transport: uint32(f.Numbers[condition.Transport]),

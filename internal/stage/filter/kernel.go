@@ -46,7 +46,8 @@ type Split struct {
 }
 
 // Split splits f where a kind says what is in kind. Fields that headers give, too,
-// such as proto, are nevertheless not those of the kind.
+// such as proto, are nevertheless not those of the kind, and an Owner is only if
+// the kernel named the socket.
 func (f *Filter) Split(r Resolver, kind Given) Split {
 	if f == nil {
 		return Split{}
@@ -57,6 +58,9 @@ func (f *Filter) Split(r Resolver, kind Given) Split {
 		c := n.condition(&r)
 		if isOf(n, kind) {
 			c, rest = condition.May(c), append(rest, n)
+			if asksOwner(n) {
+				c = condition.And(c, namedOwner)
+			}
 		}
 		s.Kernel = condition.And(s.Kernel, c)
 		s.addWhole(n, c, &r)
@@ -122,6 +126,15 @@ func isOf(n node, kind Given) bool {
 	all := true
 	n.each(func(l *leaf) { all = all && l.given()&^kind == 0 })
 	return all
+}
+
+// namedOwner: the owner of a drop is that of its kind if the kernel names the
+// socket. If not, the headers may tell.
+var namedOwner = condition.Or(condition.Has(condition.Socket), condition.Unknown)
+
+func asksOwner(n node) (any bool) {
+	n.each(func(l *leaf) { any = any || l.given()&Owner != 0 })
+	return any
 }
 
 func (l *list) condition(r *Resolver) condition.Node {

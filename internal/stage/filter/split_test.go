@@ -64,6 +64,10 @@ func TestSplit(t *testing.T) {
 			t.Errorf("%s: %s, rest %q, whole %q\nwant %s, %q, %q", text, got, s.Rest, s.Whole, want.kernel, want.rest, want.whole)
 		}
 	}
+	if s := parse(t, "process nginx and udp").Split(ofHost, ofKind|filter.Owner); s.Kernel.String() != "((socket not in [] || unknown) && transport in [{17 17}])" ||
+		s.Rest.String() != "process == nginx" || !slices.Equal(s.Whole, []string{"process"}) {
+		t.Errorf("of an owner: %v, rest %q, whole %q", s.Kernel, s.Rest, s.Whole)
+	}
 	var all *filter.Filter
 	if s := all.Split(ofHost, ofKind); s.Kernel != nil || s.Rest != nil || s.Whole != nil {
 		t.Errorf("no filter gives %+v", s)
@@ -170,6 +174,9 @@ func randomDrop(r *rand.Rand) event.Event {
 	if r.IntN(3) == 0 {
 		e.Owner, e.Stack = event.Owner{}, nil
 	}
+	if r.IntN(3) == 0 {
+		e.Owner.Socket = nil // the headers told whose it was
+	}
 	return e
 }
 
@@ -177,7 +184,7 @@ func randomDrop(r *rand.Rand) event.Event {
 func countOf(r *rand.Rand, e *event.Event, kind filter.Given) event.Event {
 	c := event.Event{Count: 1 + r.Uint64N(9), Where: e.Where, Reason: e.Reason, Netns: e.Netns}
 	c.Packet.Proto, c.Packet.HasProto, c.Port.IfIndex = e.Packet.Proto, e.Packet.HasProto, e.Port.IfIndex
-	if kind&filter.Owner != 0 {
+	if kind&filter.Owner != 0 && e.Owner.Socket != nil {
 		c.Owner = e.Owner
 	}
 	return c
@@ -198,6 +205,7 @@ func factsOf(r *rand.Rand, e *event.Event) (f condition.Facts) {
 	set(condition.Reason, reason, e.Reason != "")
 	set(condition.PC, e.Where.PC, true)
 	set(condition.IfIndex, uint64(e.Port.IfIndex), e.Port.IfIndex != 0)
+	set(condition.Socket, 1, e.Owner.Socket != nil)
 	set(condition.Netns, uint64(e.Netns.Inode), e.Netns.Inode != 0)
 	set(condition.Length, uint64(e.Packet.Len), true)
 	set(condition.Protocol, uint64(e.Packet.Proto), e.Packet.HasProto)
