@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -88,6 +89,7 @@ func (p *place) socketOf(t testing.TB, family uint16) (fd int) {
 // send loses count packets, as fast as that goes, on each of some CPUs.
 func (p *place) send(t testing.TB, count int, cpus ...int) {
 	t.Helper()
+	all := p.NoPorts() + count*len(cpus)
 	var wg sync.WaitGroup
 	errs := make([]error, len(cpus))
 	for i, cpu := range cpus {
@@ -97,6 +99,11 @@ func (p *place) send(t testing.TB, count int, cpus ...int) {
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
+	}
+	for begin := time.Now(); p.NoPorts() < all; time.Sleep(time.Millisecond) {
+		if time.Since(begin) > 10*time.Second {
+			t.Fatalf("%d of %d datagrams had no socket", p.NoPorts(), all)
+		}
 	}
 }
 

@@ -81,6 +81,23 @@ func (ns *Namespace) Inode() (inode uint32) {
 	return inode
 }
 
+// NoPorts is how many datagrams of IPv4 found no socket there: before Linux 6.5
+// ksoftirqd may still have some when they are sent.
+func (ns *Namespace) NoPorts() (n int) {
+	ns.t.Helper()
+	ns.Do(func() error {
+		text, err := os.ReadFile("/proc/thread-self/net/snmp")
+		if err != nil {
+			return err
+		}
+		_, counts, _ := strings.Cut(string(text), "\nUdp: InDatagrams NoPorts ")
+		_, counts, _ = strings.Cut(counts, "\nUdp: ")
+		_, err = fmt.Sscan(counts, new(int), &n)
+		return err
+	})
+	return n
+}
+
 // EnableIPv6 gives lo ::1.
 func (ns *Namespace) EnableIPv6() {
 	ns.t.Helper()
