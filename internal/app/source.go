@@ -222,19 +222,23 @@ func (a *App) openBPF(_ context.Context, d demand) (*supply, error) {
 	return given, nil
 }
 
-// kinds are what a drop that bpf has counted is known by.
-const kinds = filter.Reason | filter.Interface | filter.Namespace | filter.Protocol | filter.Owner | filter.Trap | filter.Cookie
+// kinds are what a drop that bpf has counted is known by; the name of its
+// interface may not be.
+const kinds = filter.Reason | filter.Namespace | filter.Protocol | filter.Owner | filter.Trap | filter.Cookie
 
 // split has the kernel test what it can, and gives the stage that tests the rest.
 func (a *App) split(f *filter.Filter, o *bpf.Options) (pipeline.Stage, error) {
 	if f == nil {
 		return f.Stage(), nil
 	}
-	reasons, err := bpf.Reasons()
-	if err != nil {
-		return nil, err
+	names := filter.Resolver{Function: a.lookup.function}
+	if len(f.Reasons()) > 0 {
+		var err error
+		if names.Reason, err = bpf.Reasons(); err != nil {
+			return nil, err
+		}
 	}
-	split := f.Split(filter.Resolver{Reason: reasons, Function: a.lookup.function}, kinds)
+	split := f.Split(names, kinds)
 	o.Condition = split.Kernel
 	return f.StageOf(split), nil
 }

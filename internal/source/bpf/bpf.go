@@ -97,7 +97,8 @@ type Options struct {
 	Condition condition.Node
 
 	// RingSize is the number of bytes that the kernel keeps for us, of all
-	// CPUs together, rounded up to a power of two pages; 0 stands for 2 MiB.
+	// CPUs together, rounded up to a power of two pages; 0 stands for room for
+	// some thousand records, from 2 to 16 MiB.
 	RingSize int
 
 	// Kinds is how many the table has room for; 0 stands for 8192. Each takes
@@ -108,7 +109,9 @@ type Options struct {
 const (
 	defaultTrunc = 128
 	maxTrunc     = 1<<16 - 1
-	defaultRing  = 2 << 20
+	ringRecords  = 4096
+	minRing      = 2 << 20
+	maxRing      = 16 << 20
 	defaultKinds = 8192
 	maxFrames    = 32 // of a stack
 )

@@ -164,7 +164,7 @@ func (o *Options) kinds() int {
 func (o *Options) ringSize(record int) int {
 	size := o.RingSize
 	if size <= 0 {
-		size = defaultRing
+		size = min(max(minRing, ringRecords*record), maxRing)
 	}
 	size = min(max(size, 8*record, os.Getpagesize()), 1<<30)
 	return 1 << bits.Len(uint(size-1))

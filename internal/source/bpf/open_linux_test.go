@@ -42,6 +42,11 @@ func TestSizes(t *testing.T) {
 	if got := (&Options{RingSize: page}).ringSize(66000); got != 1<<20 {
 		t.Errorf("a ring of %d bytes for records of 66000", got)
 	}
+	for record, want := range map[int]int{500: 2 << 20, 600: 4 << 20, 2400: 16 << 20, 66000: 16 << 20} {
+		if got := new(Options).ringSize(record); got != want {
+			t.Errorf("a ring of %d bytes for records of %d, want %d", got, record, want)
+		}
+	}
 }
 
 // TestEveryOptionLoads: the kernel takes the program with each.
