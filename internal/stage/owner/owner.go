@@ -20,8 +20,9 @@
 //
 // What was met already costs a look-up in a map. All else is read beside the
 // pipeline, each kind of table at most a fiftieth of the time, and the pipeline
-// waits for a reading 20 ms at most, and 300 ms for the first: a drop whose process
-// is not known by then goes without, and a later one of that socket has it. What is
+// waits for a reading 20 ms at most, and 300 ms for the first. Meanwhile the process
+// that the CPU ran is looked at, which often is the sender. A drop whose process is
+// not known by then goes without, and a later one of that socket has it. What is
 // not there is not looked for again for 5 s. To look at the open files of 400
 // processes takes some 15 ms.
 package owner
@@ -63,6 +64,8 @@ type host struct {
 	spaces  index[uint32, space]  // by the network namespace's inode
 	tables  map[scope]*reading[*table]
 	pace    pace // of all tables
+
+	peeks pace // of single processes
 
 	processes  memory[uint32, process]
 	containers memory[string, labels]
@@ -109,12 +112,12 @@ func (h *host) own(e *event.Event, now time.Time) {
 		e.Owner.Socket = h.find(e, now)
 	}
 	if e.Owner.Socket != nil {
-		h.tell(&e.Owner, now)
+		h.tell(&e.Owner, &e.Task, now)
 	}
 }
 
 // tell completes an owner of whom the socket is known.
-func (h *host) tell(o *event.Owner, now time.Time) {
+func (h *host) tell(o *event.Owner, t *event.Task, now time.Time) {
 	k := key{cookie: o.Socket.Cookie}
 	if k.cookie == 0 {
 		k.inode = o.Socket.Inode
@@ -125,7 +128,7 @@ func (h *host) tell(o *event.Owner, now time.Time) {
 		keep(h.answers, k, a)
 	}
 	if !now.Before(a.until) {
-		h.look(a, now)
+		h.look(a, t, now)
 	}
 	socket := o.Socket
 	*o = a.owner
@@ -137,9 +140,9 @@ func (h *host) tell(o *event.Owner, now time.Time) {
 
 // look finds out what is to be known of a socket now. What is not there any more
 // stays as it was.
-func (h *host) look(a *answer, now time.Time) {
+func (h *host) look(a *answer, t *event.Task, now time.Time) {
 	a.until = now.Add(believed)
-	h.lookProcess(a, now)
+	h.lookProcess(a, t, now)
 	o := &a.owner
 	o.Cgroup.ID = a.cgroup
 	if path, ok := h.group(a.cgroup, now); ok {
@@ -161,9 +164,12 @@ func (h *host) look(a *answer, now time.Time) {
 	}
 }
 
-func (h *host) lookProcess(a *answer, now time.Time) {
+func (h *host) lookProcess(a *answer, t *event.Task, now time.Time) {
 	p := &a.owner.Process
 	held, ok := h.holder(a.inode, now)
+	if !ok {
+		held, ok = h.runner(a.inode, t, now)
+	}
 	if !ok {
 		a.until = now.Add(pause) // a reading may come soon
 		p.Confidence = min(p.Confidence, event.Likely)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dropwatch/internal/event"
 )
 
 // maxHolders is of how many sockets the processes are known, those of the lowest
@@ -43,6 +45,18 @@ func (h *host) readHolders() map[uint64]holder {
 		}
 	}
 	return holders
+}
+
+// runner is the process that the CPU ran, if it has the socket: most of what is
+// sent is dropped while its sender runs. Others may have the socket, too.
+func (h *host) runner(inode uint64, t *event.Task, now time.Time) (held holder, ok bool) {
+	if inode == 0 || t.PID == 0 || now.Before(h.peeks.next) {
+		return held, false
+	}
+	began := time.Now()
+	_ = h.eachSocket(t.PID, func(n uint64) { ok = ok || n == inode }) // it may have ended
+	h.peeks.spend(time.Since(began), now)
+	return holder{pid: t.PID, shared: true}, ok
 }
 
 // and is the holder if that process, of a higher number, has the socket, too.

@@ -228,3 +228,48 @@ func TestStageDoesNotAllocateForWhatItHasMet(t *testing.T) {
 		}
 	})
 }
+
+// TestProcessThatRanIsLookedAt while all processes take a minute to look at.
+func TestProcessThatRanIsLookedAt(t *testing.T) {
+	root := tree(t, hostFiles())
+	tests := map[string]struct{ pid, want uint32 }{
+		"the owner": {30, 30}, "another": {31, 0}, "nobody of that number": {99, 0}, "idle": {0, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(root)
+				h.holders.read = func() map[uint64]holder {
+					time.Sleep(time.Minute)
+					return nil
+				}
+				e := known(1)
+				e.Task = event.Task{Known: true, PID: tt.pid}
+				h.own(e, time.Now())
+				want := event.Process{PID: tt.want}
+				if tt.want != 0 {
+					want = event.Process{PID: 30, Comm: "nginx", Confidence: event.Likely}
+				}
+				if e.Owner.Process != want {
+					t.Errorf("%+v, want %+v", e.Owner.Process, want)
+				}
+				time.Sleep(time.Minute) // the reading ends
+			})
+		})
+	}
+}
+
+// TestPeeksAreRare has a new socket in each event, of a process that has none of
+// them.
+func TestPeeksAreRare(t *testing.T) {
+	h := newHost(t.TempDir())
+	h.peeks.next = time.Now().Add(time.Minute)
+	if _, ok := h.runner(1, &event.Task{PID: 1}, time.Now()); ok || time.Until(h.peeks.next) < 50*time.Second {
+		t.Error("a process is looked at too early")
+	}
+	now := h.peeks.next
+	h.runner(1, &event.Task{PID: 1}, now)
+	if !h.peeks.next.After(now) {
+		t.Error("the next look is not put off")
+	}
+}
