@@ -62,12 +62,12 @@ func (t Tee) Flush() error {
 // ErrLimit: as many drop events were written as the limit allows.
 var ErrLimit = errors.New("limit reached")
 
-// Also adds a second error to a first, for one line, unless it is the same. Either
-// may be nil.
-// ErrLimit, which is no failure, gives way to one.
+// Also adds a second error to a first, for one line, unless it says the same, as
+// those of a file do that is written to again. Either may be nil. ErrLimit, which is
+// no failure, gives way to one.
 func Also(err, second error) error {
 	switch {
-	case second == nil, err != nil && (errors.Is(second, ErrLimit) || errors.Is(err, second)):
+	case second == nil, err != nil && (errors.Is(second, ErrLimit) || errors.Is(err, second) || err.Error() == second.Error()):
 		return err
 	case err == nil || errors.Is(err, ErrLimit):
 		return second

@@ -254,6 +254,7 @@ func TestAlso(t *testing.T) {
 		{first, pipeline.ErrLimit, "first"},
 		{pipeline.ErrLimit, pipeline.ErrLimit, "limit reached"},
 		{fmt.Errorf("write: %w", first), first, "write: first"},
+		{fmt.Errorf("write: %w", first), fmt.Errorf("write: %w", first), "write: first"},
 	}
 	for _, tt := range tests {
 		got := pipeline.Also(tt.err, tt.second)
