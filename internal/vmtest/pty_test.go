@@ -2,6 +2,7 @@ package vmtest_test
 
 import (
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -12,21 +13,41 @@ import (
 	"dropwatch/internal/vmtest/guest"
 )
 
-// A screen is what a program has written to its terminal so far.
-type screen struct {
+// A terminal has 24 lines of 80 columns, and our program in it.
+type terminal struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	tty *os.File
+
 	mu   sync.Mutex
-	text strings.Builder
-	read int // bytes that expect has passed
+	text strings.Builder // that the program has written
+	read int             // bytes that expect has passed
 }
 
-func (s *screen) Write(p []byte) (int, error) {
+func openTerminal(t *testing.T, args ...string) *terminal {
+	t.Helper()
+	s := &terminal{t: t, cmd: exec.Command(ours, args...)}
+	s.cmd.Env = append(os.Environ(), "TERM=xterm")
+	var err error
+	if s.tty, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.cmd.Process.Kill() // ends it on a failed test; no harm when it has ended
+		s.tty.Close()
+	})
+	go io.Copy(s, s.tty) // ends with the terminal
+	return s
+}
+
+func (s *terminal) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.Write(p)
 }
 
 // find passes what, if it is there after all that was passed before.
-func (s *screen) find(what string) bool {
+func (s *terminal) find(what string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := strings.Index(s.text.String()[s.read:], what)
@@ -36,46 +57,57 @@ func (s *screen) find(what string) bool {
 	return i >= 0
 }
 
+// expect waits until what is shown.
+func (s *terminal) expect(what string) {
+	s.t.Helper()
+	guest.Eventually(s.t, "the screen shows "+what, func() bool { return s.find(what) })
+}
+
+// press types keys.
+func (s *terminal) press(keys string) {
+	s.t.Helper()
+	if _, err := io.WriteString(s.tty, keys); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// enter types a line.
+func (s *terminal) enter(line string) {
+	s.t.Helper()
+	s.press(line + "\r")
+	s.expect(line + "\r\n") // the line as a whole, after it was typed letter by letter
+}
+
+// wait waits for the program's end.
+func (s *terminal) wait() {
+	s.t.Helper()
+	if err := s.cmd.Wait(); err != nil {
+		s.t.Error(err)
+	}
+}
+
 // TestGuestTerminal is the classic session: start, Ctrl-C, stats, exit.
 func TestGuestTerminal(t *testing.T) {
 	guest.ResetMonitor(t)
-	cmd := exec.Command(ours, "-l", "kas")
-	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tty.Close()
-	var seen screen
-	go io.Copy(&seen, tty) // ends with the terminal
-	expect := func(what string) {
-		t.Helper()
-		guest.Eventually(t, "the screen shows "+what, func() bool { return seen.find(what) })
-	}
-	enter := func(line string) {
-		t.Helper()
-		io.WriteString(tty, line+"\r")
-		expect(line + "\r\n") // the line as a whole, after it was typed letter by letter
-	}
-	expect("dropwatch> ")
+	s := openTerminal(t, "-l", "kas")
+	s.expect("dropwatch> ")
 	for range 2 { // the second start must not be stopped by the first Ctrl-C
-		enter("start")
-		expect("Issue Ctrl-C to stop monitoring")
+		s.enter("start")
+		s.expect("Issue Ctrl-C to stop monitoring")
 		guest.Flood(t, 3)
-		expect("drops at ")
-		io.WriteString(tty, "\x03")
-		expect("Got a stop message")
-		expect("dropwatch> ")
+		s.expect("drops at ")
+		s.press("\x03")
+		s.expect("Got a stop message")
+		s.expect("dropwatch> ")
 		if guest.Monitoring() {
 			t.Error("monitoring is on at the prompt")
 		}
 	}
-	enter("nonsense")
-	expect(`unknown command "nonsense"`)
-	enter("stats")
-	expect("Tail dropped: ")
-	enter("exit")
-	expect("Shutting down ...")
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
+	s.enter("nonsense")
+	s.expect(`unknown command "nonsense"`)
+	s.enter("stats")
+	s.expect("Tail dropped: ")
+	s.enter("exit")
+	s.expect("Shutting down ...")
+	s.wait()
 }

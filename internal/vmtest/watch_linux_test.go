@@ -1,6 +1,7 @@
 package vmtest_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,8 +14,14 @@ import (
 	"dropwatch/internal/vmtest/guest"
 )
 
-// marked is a drop that awaitWatch made.
-var marked = regexp.MustCompile(`"protocol":"0x88b5"`)
+// mark is the protocol of drops that awaitWatch made.
+var mark = fmt.Sprintf("%#x", drops.MarkType)
+
+// unmarked are the drops that others made.
+func unmarked(t *testing.T, stdout string) []line {
+	t.Helper()
+	return slices.DeleteFunc(lines(t, stdout), func(l line) bool { return l.Kind != "drop" || l.Protocol == mark })
+}
 
 // awaitWatch makes drops that are no test's until one is shown.
 func awaitWatch(t *testing.T, p *guest.Process) *guest.Process {
@@ -23,14 +30,14 @@ func awaitWatch(t *testing.T, p *guest.Process) *guest.Process {
 		if err := drops.Mark(1); err != nil {
 			t.Fatal(err)
 		}
-		return marked.MatchString(p.Stdout())
+		return strings.Contains(p.Stdout(), `"protocol":"`+mark+`"`)
 	})
 	return p
 }
 
-// TestGuestWatch sees each way of losing packets by each source: with bytes by
-// bpf, and by NET_DM but for those without a MAC header, which the source beside
-// it tells.
+// TestGuestWatch sees each way of losing packets by each source: with bytes from
+// the IP header on by bpf, and from that of MAC on by NET_DM. Of others the source
+// beside it tells.
 func TestGuestWatch(t *testing.T) {
 	for _, source := range []string{"bpf", "netdm", "trace"} {
 		for _, way := range drops.Ways {
@@ -41,36 +48,25 @@ func TestGuestWatch(t *testing.T) {
 	}
 }
 
-const lostRoute = "sending without a route" // which TCP tries again
-
-// headless are the ways to lose packets before they have a MAC header.
-var headless = []string{"OUTPUT firewall", lostRoute}
-
 func watchWay(t *testing.T, source string, way drops.Way) {
 	const n = 3
 	guest.ResetMonitor(t)
 	drop := way.Prepare(t, n)
 	p := awaitWatch(t, guest.Start(t, "", ours, "watch", "--json", "--source", source))
 	drop()
-	mine := func() (drops []line) {
-		for _, l := range lines(t, p.Stdout()) {
-			if l.Kind == "drop" && l.Reason == way.Reason() && !marked.MatchString(`"protocol":"`+l.Protocol+`"`) {
-				drops = append(drops, l)
-			}
-		}
-		return drops
+	mine := func() []line {
+		return slices.DeleteFunc(unmarked(t, p.Stdout()), func(l line) bool { return l.Reason != way.Reason() })
 	}
 	guest.Eventually(t, "all drops are shown", func() bool { return len(mine()) >= n })
 	r := p.Interrupt()
-	if named := way.Reason() != "" && way.Reason() != "NOT_SPECIFIED"; named && len(mine()) != n && way.Name != lostRoute {
+	if named := way.Reason() != "" && way.Reason() != "NOT_SPECIFIED"; named && len(mine()) != n {
 		t.Errorf("%d drops, want %d", len(mine()), n)
 	}
-	headless := slices.Contains(headless, way.Name)
-	withBytes := source == "bpf" || source == "netdm" && !headless
+	withBytes := source == "bpf" && way.First != drops.Transport || source == "netdm" && way.First == drops.MAC
 	if got := slices.ContainsFunc(mine(), func(l line) bool { return l.Flow != nil }); got != withBytes {
 		t.Errorf("packets are shown: %v, want %v", got, withBytes)
 	}
-	if got, want := slices.ContainsFunc(mine(), line.unseen), source == "netdm" && headless; got != want {
+	if got, want := slices.ContainsFunc(mine(), line.unseen), source == "netdm" && way.First != drops.MAC; got != want {
 		t.Errorf("told by the source beside it: %v, want %v", got, want)
 	}
 	if t.Failed() || r.Code != 0 || guest.Monitoring() {
@@ -84,8 +80,10 @@ func wantClosed(t *testing.T, stdout string) {
 	t.Helper()
 	all := lines(t, stdout)
 	end := all[len(all)-1]
-	shown := len(slices.DeleteFunc(slices.Clone(all), func(l line) bool { return l.Kind != "drop" }))
-	lost := 0
+	shown, lost := 0, 0
+	for _, l := range all {
+		shown += l.Count
+	}
 	for _, n := range end.Lost {
 		lost += n
 	}
@@ -103,6 +101,28 @@ func TestGuestWatchInANamespace(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	if r := guest.StartAs(t, own, "", ours, "watch", "--source", "netdm").Wait(); r.Code != 1 || !strings.Contains(r.Stderr, "not a container's") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestGuestWatchHardware: bpf does not see drops of devices, so NET_DM is taken.
+func TestGuestWatchHardware(t *testing.T) {
+	guest.ResetMonitor(t)
+	guest.HardwareDrops(t)
+	const why = ", as another cannot be used: bpf: it sees no hardware drops\n"
+	for origins, source := range map[string]string{"hw": "netdm", "sw,hw": "netdm, with trace beside it"} {
+		p := guest.Start(t, "", ours, "watch", "--json", "--origin", origins)
+		p.AwaitOutput(`"origin":"hardware","trap":{"name":"blackhole_route","group":"l3_drops"}`, 2)
+		if origins == "sw,hw" {
+			awaitWatch(t, p)
+		}
+		r := p.Interrupt()
+		if r.Code != 0 || r.Stderr != "dropwatch: source "+source+why {
+			t.Errorf("%s: %+v", origins, r)
+		}
+		wantClosed(t, r.Stdout)
+	}
+	if r := guest.Run(t, "", ours, "watch", "--source", "bpf", "--origin", "hw"); r.Code != 1 || !strings.Contains(r.Stderr, "source bpf: it sees no hardware drops") {
 		t.Errorf("%+v", r)
 	}
 }

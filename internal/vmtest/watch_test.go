@@ -14,10 +14,21 @@ import (
 // A line is one of JSON, as far as these tests look at it.
 type line struct {
 	Kind, Symbol, Reason, Protocol string
+	Count                          int
 	Unseen                         any // true of a drop, a number at the end
 	Flow                           *struct {
 		Src string
 	}
+	Netns struct {
+		Inode uint32
+		Name  string
+	}
+	Socket  struct{ Receiver bool }
+	Process struct {
+		PID              int
+		Comm, Confidence string
+	}
+	Container struct{ ID, Runtime string }
 
 	Shown, Filtered, Parts, Total int
 	Lost                          map[string]int
