@@ -28,9 +28,14 @@ It ends a script, but not a session on a terminal.
 // manVerbs are what there is to say of commands before their options.
 var manVerbs = map[string]string{
 	"watch": `
-Each drop is a line: time, place, reason, interface, flow and length, with a *-* for what is not known.
+Each drop is a line: time, place, reason, interface, flow, length and owner, with a *-* for what is not known.
+With the source *bpf*, a line with *more* is a count of drops of the same kind.
 At the end, by Ctrl-C or a limit, follow a table by place and reason, and the ledger: what was shown, what was lost and where, what the expression rejected.
 Standard output has the drops, standard error what is to be said of the source.`,
+	"top": `
+It needs a terminal.
+Enter shows more about a row, *h* the keys, *q* ends it, and then the table and the ledger of the run are printed.
+What is lost is always in sight.`,
 	"record": `
 The file has packets, places by name, reasons, losses, and the host and kernel they are from.
 It is written as drops come, so that a crash costs no more than the last moment.
@@ -134,6 +139,7 @@ var manPrivileges = []entry{
 var manExamples = []entry{
 	{"# dropwatch doctor", "See what works here, and what mends the rest:"},
 	{"# dropwatch watch not iface lo", "Watch drops, a line each, but for those of the loopback:"},
+	{"# dropwatch top process nginx", "Look on at those of one program, by place and reason:"},
 	{"# dropwatch watch --summary 'reason == NO_SOCKET and udp'", "Where datagrams go that nobody listens for, a table a second:"},
 	{"# dropwatch watch --json -d 10s | jq -r .reason | sort | uniq -c", "Count ten seconds of drops by reason:"},
 	{"# dropwatch watch -w drops.pcapng net 192.0.2.0/24", "Keep the packets of a network for Wireshark:"},

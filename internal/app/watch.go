@@ -206,7 +206,8 @@ func (o *watchOptions) flags() *pflag.FlagSet {
 
 func watchHelp(f *pflag.FlagSet) string {
 	return `Show each dropped packet as a line, until Ctrl-C: time, place, reason,
-interface, flow, length; then a table by place and reason, and what was lost.
+interface, flow, length, whose it was; then a table by place and reason, and
+what was lost. A line with "more" is a count of drops of the same kind.
 
 Usage:
   dropwatch watch [options] [expression]
@@ -218,6 +219,7 @@ Options:
 Examples:
   dropwatch watch
   dropwatch watch 'reason == NO_SOCKET and dst port 53 and not iface lo'
+  dropwatch watch process nginx or container web
   dropwatch watch --summary -e 'unix_*' not proto arp
   dropwatch watch --json --duration 10s | jq .reason
   dropwatch watch -w drops.pcapng net 10.0.0.0/8
