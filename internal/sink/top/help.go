@@ -12,6 +12,7 @@ const Help = `Keys
   / f            show only what an expression wants; an empty one shows all
   p space        pause: the screen stands still, counting goes on
   w              save the last drops to a session file, for dropwatch replay
+  ctrl-l         draw the screen anew
   h ? f1         this help
 
 What is shown
@@ -23,7 +24,8 @@ What is shown
   (other)        kinds of drops that there was no room for
 
   A filter counts from when it was set. A drop that was only counted has no
-  packet: a filter that asks for addresses or ports hides it. Give such an
-  expression on the command line to have the counts themselves exact.
+  packet: a filter that asks for addresses or ports hides it, and one that asks
+  for an owner if the kernel did not name the socket. Give such an expression
+  on the command line to have the counts themselves exact.
 
   When paused, rows, details and what is saved are those of that moment.`

@@ -15,6 +15,7 @@ const (
 	stay action = iota
 	quit
 	suspend
+	redraw
 )
 
 // press obeys a key, by its name: "q", "enter", "ctrl+c".
@@ -26,6 +27,8 @@ func (v *screen) press(key string) action {
 		return quit
 	case key == "ctrl+z":
 		return suspend
+	case key == "ctrl+l":
+		return redraw
 	case v.ask != nil:
 		v.answer(key)
 		return stay

@@ -117,6 +117,8 @@ func (p program) obey(key string) tea.Cmd {
 		return tea.Quit
 	case suspend:
 		return tea.Suspend
+	case redraw:
+		return tea.ClearScreen
 	}
 	return nil
 }

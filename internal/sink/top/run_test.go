@@ -73,6 +73,13 @@ func (d *desk) sees(text string) string {
 	}
 }
 
+// forget makes sees wait for what is shown from now on.
+func (d *desk) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.seen.Reset()
+}
+
 func (d *desk) types(keys string) {
 	d.t.Helper()
 	if _, err := d.keys.WriteString(keys); err != nil {
@@ -160,9 +167,14 @@ func TestRunShows(t *testing.T) {
 	d.types("/\x1b[200~reason X\x1b[201~")
 	d.sees("show only: ")
 	d.sees("reason X")
+	d.forget()
 	d.types("\x1b")
-	time.Sleep(200 * time.Millisecond) // an escape by itself is one that nothing follows
+	d.sees("\x1b[?25l") // an escape by itself is one that nothing follows
 	d.types("?")
+	d.sees("select a row")
+	d.forget()
+	d.types("\x0c")
+	d.sees("select a row")
 	d.sees("select a row")
 	if err := pty.Setsize(d.keys, &pty.Winsize{Rows: 40, Cols: 100}); err != nil {
 		t.Fatal(err)

@@ -568,7 +568,7 @@ func TestEnds(t *testing.T) {
 		p.finds("the ledger of the run", "no room in 1 summary")
 		for _, keys := range [][]string{{}, {"h"}, {"/"}} {
 			p.keys(keys...)
-			for key, want := range map[string]action{"ctrl+c": quit, "ctrl+z": suspend} {
+			for key, want := range map[string]action{"ctrl+c": quit, "ctrl+z": suspend, "ctrl+l": redraw} {
 				if got := p.press(key); got != want {
 					t.Errorf("%v, then %s: %d, want %d", keys, key, got, want)
 				}
