@@ -178,13 +178,15 @@ func ours(t *testing.T, pid int, c event.Confidence) event.Process {
 	return event.Process{PID: uint32(pid), Comm: strings.TrimSpace(string(comm)), Confidence: c}
 }
 
-// within asks until the process is found, as the host may be slow to read.
+// within asks until process and cgroup are found, as the host may be slow to read.
 func within(t *testing.T, stage func(*event.Event) bool, e *event.Event) {
 	t.Helper()
 	original := *e
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		*e = original
-		if stage(e); e.Owner.Process.PID != 0 || time.Now().After(deadline) {
+		stage(e)
+		found := e.Owner.Process.PID != 0 && (e.Owner.Cgroup.ID == 0 || e.Owner.Cgroup.Path != "")
+		if found || time.Now().After(deadline) {
 			return
 		}
 	}
