@@ -39,6 +39,7 @@ func TestGuestAsHere(t *testing.T) {
 func TestGuestConditions(t *testing.T) {
 	t.Run("compiled", TestCompiled)
 	t.Run("replaced", TestReplaced)
+	t.Run("largest", TestLargest)
 	t.Run("real drops", TestSplitOnRealDrops)
 	t.Run("selected", TestSelected)
 	t.Run("undecided", TestUndecided)

@@ -52,7 +52,7 @@ func TestSizes(t *testing.T) {
 // TestEveryOptionLoads: the kernel takes the program with each.
 func TestEveryOptionLoads(t *testing.T) {
 	for _, form := range forms {
-		for _, opts := range []Options{{}, {Sample: 1, Trunc: 1, Kinds: 1, RingSize: 1}, {Trunc: 1 << 20, Stack: true, ByOwner: true}, {Sample: -1}} {
+		for _, opts := range []Options{{Sample: -1}, {Sample: 1, Trunc: 1, Kinds: 1, RingSize: 1}, {Trunc: 1 << 20, Stack: true, ByOwner: true}} {
 			t.Run(fmt.Sprintf("%s %+v", form, opts), func(t *testing.T) { needForm(t, form, opts) })
 		}
 	}

@@ -236,8 +236,7 @@ func (c *assembler) bytes(f fact, b []byte, bits int, differ string) {
 		c.emit(
 			asm.LoadMem(asm.R2, asm.R1, int16(f.offset)+int16(at/8), asm.Word),
 			asm.And.Imm32(asm.R2, int32(m)),
-			number(uint64(binary.NativeEndian.Uint32(word[:])&m)),
-			asm.JNE.Reg(asm.R2, asm.R3, differ),
+			asm.JNE.Imm32(asm.R2, int32(binary.NativeEndian.Uint32(word[:])&m), differ),
 		)
 	}
 }
