@@ -1,6 +1,7 @@
 package top
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -153,6 +154,9 @@ func (v *screen) filterPrompt() *prompt {
 	return p
 }
 
+// errNoFile is for what names none: - would be the screen.
+var errNoFile = errors.New("give the name of a file")
+
 // savePrompt asks where to save what is kept of what is shown.
 func (v *screen) savePrompt() *prompt {
 	var events []*event.Event
@@ -161,6 +165,9 @@ func (v *screen) savePrompt() *prompt {
 	p := &prompt{label: fmt.Sprintf("save the last %s to: ", plural(len(events), "event"))}
 	p.insert(now.Local().Format("dropwatch-20060102-150405.dw"))
 	p.done = func(file string) error {
+		if file == "" || file == "-" {
+			return errNoFile
+		}
 		if err := v.sink.save(file, events, now); err != nil {
 			return err
 		}

@@ -551,7 +551,11 @@ func TestSaveFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := sit(t, Options{}, 80, 24)
 		p.write(drop("f", "A", "lo", 10))
-		p.keys("w", "ctrl+u")
+		p.keys("w", "ctrl+u", "enter")
+		p.finds("no name", "give the name of a file\nsave the last 1 event to:")
+		p.keys("-", "enter")
+		p.finds("the screen", "give the name of a file\nsave the last 1 event to: -")
+		p.keys("backspace")
 		p.text("x.dw")
 		p.keys("enter")
 		p.finds("the error", "x.dw: file exists\nsave the last 1 event to: x.dw")
