@@ -106,7 +106,7 @@ var dropFields = []field{
 		kind: label{get: unit, what: "a unit such as sshd.service", normal: unitName}},
 	{name: "container", help: "its container by name, or by ID, of which 12 digits do", given: Owner,
 		kind: label{get: containerName, what: "a name such as web, or an ID", isStart: isShortID}},
-	{name: "runtime", aliases: []string{"container.runtime"}, help: "of the container: docker, containerd, cri-o, podman or lxc", given: Owner,
+	{name: "runtime", aliases: []string{"container.runtime"}, help: "docker, containerd, cri-o, podman, lxc or systemd-nspawn", given: Owner,
 		kind: label{get: containerRuntime, what: "a runtime such as docker"}},
 	{name: "pod", help: "its Kubernetes pod by name, or by UID", given: Owner,
 		kind: label{get: podName, what: "a name such as web-0, or a UID"}},

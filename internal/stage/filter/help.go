@@ -70,7 +70,8 @@ A comparison is a FIELD, an operator and a VALUE:
 What a drop does not have compares false, with every operator, so that not
 before it is true. A field of several values, such as port, compares true
 if one of them does, and with != if none is equal. A * in a name stands for
-anything. Quote a value with spaces or signs in it: comm "my task (1)".
+anything. Quote a value with spaces or signs in it: comm "my task (1)"; there
+a * is just a *, so ~ "^my task" finds what begins so.
 
 The words of pcap-filter work as there:
   [ip|ip6|arp] [src|dst] host ADDRESS     net NETWORK/BITS
