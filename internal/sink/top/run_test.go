@@ -194,14 +194,17 @@ func TestRunShows(t *testing.T) {
 // TestFeedPanics: the terminal is usable, and then the panic goes on.
 func TestFeedPanics(t *testing.T) {
 	d, s := newDesk(t), view()
-	value := func() (value any) {
-		defer func() { value = recover() }()
+	seen, ended := make(chan struct{}), make(chan any, 1)
+	go func() {
+		defer func() { ended <- recover() }()
 		_ = s.Run(t.Context(), d.tty, d.tty, func(context.Context) error {
-			d.sees("nothing lost")
+			<-seen
 			panic("a bug")
 		})
-		return nil
 	}()
+	d.sees("nothing lost")
+	close(seen)
+	value := <-ended
 	text, _ := value.(string)
 	if !strings.HasPrefix(text, "a bug\n\ngoroutine ") || !strings.Contains(text, "TestFeedPanics") {
 		t.Errorf("panic %v", value)
