@@ -29,6 +29,8 @@ const (
 	tcp, udp       = 6, 17
 	icmp, icmp6    = 1, 58
 	udplite, rawIP = 136, 255
+
+	synReceived = 3 // TCP_SYN_RECV of include/net/tcp_states.h
 )
 
 // An end is an address, of IPv4 as IPv6 has it, and a port.
@@ -119,7 +121,7 @@ func (t *table) addRow(line []byte, protocol uint8, family uint16) {
 	far, ok2 := parseEnd(fields[2], family)
 	state, err := strconv.ParseUint(string(fields[3]), 16, 8)
 	inode, err2 := strconv.ParseUint(string(fields[9]), 10, 64)
-	if !ok || !ok2 || err != nil || err2 != nil {
+	if !ok || !ok2 || err != nil || err2 != nil || inode == 0 && state == synReceived {
 		return
 	}
 	if far.addr == any4 || far.addr == any6 {

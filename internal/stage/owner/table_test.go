@@ -48,6 +48,7 @@ func netFiles() map[string]string {
 			"   3: 010200C0:0050 090200C0:1389 06" + rest + "0 3\n" + // in TIME_WAIT
 			"   4: 010200C0:9C40 090200C0:0050 01" + rest + "14 1\n" + // 192.0.2.1:40000 to 192.0.2.9:80
 			"   5: 010200C0:0050 00000000:0000 0A" + rest + "15 1\n" + // 192.0.2.1:80 with SO_REUSEPORT
+			"   8: 010200C0:0050 090200C0:138B 03" + rest + "0 0\n" + // 192.0.2.1:80 with 192.0.2.9:5003, half open
 			"   6: 010200C0 junk\n   7: 010200C0:0051 00000000:0000 ZZ" + rest + "16 1\n\n",
 		"tcp6": tcpHead +
 			"   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A" + rest + "21 1\n" + // any:8080
@@ -107,6 +108,10 @@ func TestStageFindsTheSocketByTheFlow(t *testing.T) {
 		"a dead connection": {
 			flow: packetOf("192.0.2.9", 5001, "192.0.2.1", 80, tcp),
 			want: socket(0, tcp, inet, timeWait, "192.0.2.1:80", "192.0.2.9:5001"),
+		},
+		"half open": {
+			flow: packetOf("192.0.2.9", 5003, "192.0.2.1", 80, tcp),
+			want: socket(11, tcp, inet, listen, "192.0.2.1:80", "0.0.0.0:0"),
 		},
 		"bound, the first of two": {
 			flow: packetOf("192.0.2.9", 6000, "192.0.2.1", 80, tcp),
