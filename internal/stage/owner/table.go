@@ -110,7 +110,8 @@ func (t *table) addFile(path string, protocol uint8, family uint16) {
 
 // addRow adds what get_tcp4_sock and its like print of a socket: a number, the near
 // end, the far end, the state, and as the seventh after that the inode. Of several
-// with the same ends, which share a port (SO_REUSEPORT), the first stays.
+// with the same ends, which share a port (SO_REUSEPORT), the first stays. A half-open
+// connection has no file: what comes for it is for the socket that listens.
 func (t *table) addRow(line []byte, protocol uint8, family uint16) {
 	var fields [10][]byte
 	for i := range fields {
