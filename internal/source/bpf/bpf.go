@@ -2,7 +2,7 @@
 // tracepoint skb:kfree_skb tells them to a BPF program: with the reason and the
 // place, the packet, the interface and its network namespace, and the socket
 // that it was of, the receiver's too where the kernel says it (since Linux 6.11).
-// It needs Linux 5.8 with BTF, and neither NET_DM nor tracefs.
+// It needs a 64-bit Linux 5.8 with BTF, and neither NET_DM nor tracefs.
 //
 // # What is shown, and that it is all
 //
@@ -17,9 +17,11 @@
 // and at the end we read the table, and for each kind that has grown there is an
 // event that is not Single and whose Count is by how much: it has the kind, the
 // time at which it was read, and no packet. So the counts of all events of a
-// kind are exactly its drops, whatever is sampled. A drop that the program
-// cannot tell the kind of, because the table is full or because it came while
-// the same CPU was already in the program, is in a count without a kind.
+// kind are exactly its drops, whatever is sampled. When a table fills, the program
+// takes another, and what has been read of the first is forgotten. A drop that
+// it cannot tell the kind of, because more kinds came in a second than there is
+// room for or because it came while the same CPU was already in the program, is
+// in a count without a kind.
 //
 // Only what could not be handed on at the end of a run is lost, and is counted
 // as [event.Unread]: a second of drops at most and what was in the ring.
@@ -101,8 +103,8 @@ type Options struct {
 	// some thousand records, from 2 to 16 MiB.
 	RingSize int
 
-	// Kinds is how many the table has room for; 0 stands for 8192. Each takes
-	// some 100 bytes, and 16 for each CPU.
+	// Kinds is how many each of two tables has room for; 0 stands for 8192.
+	// Each takes some 100 bytes, and 16 for each CPU.
 	Kinds int
 }
 

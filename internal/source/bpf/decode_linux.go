@@ -35,8 +35,9 @@ type owner struct {
 // A port is an interface of any namespace.
 type port struct{ netns, index uint32 }
 
-// maxNames is how many names are kept before all are forgotten.
-const maxNames = 1 << 12
+// maxNames is how many names are kept before all are forgotten, or sockets: more
+// than both counts of a table have room for by default.
+const maxNames = 1 << 15
 
 func newDecoder(opts Options, rs reasons) decoder {
 	d := decoder{reasons: rs, room: opts.stackSize(), names: make(map[[16]int8]string), ports: make(map[port]string)}

@@ -47,9 +47,11 @@ enum {
 
 	IP_OFFSET = 0x1fff, // include/net/ip.h
 
-	// Every namespace has an inode number from about PROC_DYNAMIC_FIRST on
-	// (include/linux/proc_fs.h and nsfs.h). What has not, was none.
-	NAMESPACES = 0xe0000000,
+	// Every namespace has an inode number from about PROC_DYNAMIC_FIRST on, the
+	// lowest that is free (include/linux/proc_fs.h and nsfs.h). What has another
+	// was none: the upper half of a kernel's address is above these.
+	FIRST_NAMESPACE = 0xef000000,
+	LAST_NAMESPACE = 0xf7ffffff,
 };
 
 enum link {
@@ -166,13 +168,14 @@ volatile const enum fact asked;	 // in it
 // What the reader tells.
 volatile __u32 tick;   // it is another about every second that there are drops
 volatile enum attention reader;
+volatile __u32 turn; // of which counts it is: the others are the reader's
 
-struct {
+struct counts {
 	UINT(type, BPF_MAP_TYPE_PERCPU_HASH);
-	UINT(max_entries, 1); // set when it is loaded
+	UINT(max_entries, 1); // set when they are loaded
 	TYPE(key, struct key);
 	TYPE(value, struct tally);
-} counts SEC(".maps");
+} counts SEC(".maps"), counts2 SEC(".maps");
 
 // What is not in counts.
 struct {
@@ -253,7 +256,7 @@ INLINE void find_device(struct drop *d, struct key *k, const int direct)
 	if (!net)
 		return;
 	__u32 netns = LOAD(net, ns.inum);
-	if (netns < NAMESPACES)
+	if (netns < FIRST_NAMESPACE || netns > LAST_NAMESPACE)
 		return;
 	d->dev = dev;
 	k->netns = netns;
@@ -285,16 +288,21 @@ INLINE void add_beyond(enum others where)
 	add(map_lookup(&beyond, &where));
 }
 
+INLINE struct tally *tally_in(struct counts *counts, struct key *k)
+{
+	struct tally *t = map_lookup(counts, k);
+	if (t)
+		return t;
+	struct tally fresh = {};
+	map_update(counts, k, &fresh, BPF_NOEXIST);
+	return map_lookup(counts, k);
+}
+
 // tally_of gives the tally of a key on this CPU, which is the kindless if there is
 // no room for more keys.
 INLINE struct tally *tally_of(struct key *k)
 {
-	struct tally *t = map_lookup(&counts, k);
-	if (t)
-		return t;
-	struct tally fresh = {};
-	map_update(&counts, k, &fresh, BPF_NOEXIST);
-	t = map_lookup(&counts, k);
+	struct tally *t = turn ? tally_in(&counts2, k) : tally_in(&counts, k);
 	if (t)
 		return t;
 	enum others where = KINDLESS;

@@ -144,6 +144,7 @@ const (
 const (
 	dropsMapBeyond      = "beyond"
 	dropsMapCounts      = "counts"
+	dropsMapCounts2     = "counts2"
 	dropsMapRing        = "ring"
 	dropsProgDropBtf    = "drop_btf"
 	dropsProgDropRaw    = "drop_raw"
@@ -157,6 +158,7 @@ const (
 	dropsVarSnaplen     = "snaplen"
 	dropsVarStackSize   = "stack_size"
 	dropsVarTick        = "tick"
+	dropsVarTurn        = "turn"
 )
 
 // loadDrops returns the embedded CollectionSpec for drops.
@@ -209,9 +211,10 @@ type dropsProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type dropsMapSpecs struct {
-	Beyond *ebpf.MapSpec `ebpf:"beyond"`
-	Counts *ebpf.MapSpec `ebpf:"counts"`
-	Ring   *ebpf.MapSpec `ebpf:"ring"`
+	Beyond  *ebpf.MapSpec `ebpf:"beyond"`
+	Counts  *ebpf.MapSpec `ebpf:"counts"`
+	Counts2 *ebpf.MapSpec `ebpf:"counts2"`
+	Ring    *ebpf.MapSpec `ebpf:"ring"`
 }
 
 // dropsVariableSpecs contains global variables before they are loaded into the kernel.
@@ -228,6 +231,7 @@ type dropsVariableSpecs struct {
 	Snaplen     *ebpf.VariableSpec `ebpf:"snaplen"`
 	StackSize   *ebpf.VariableSpec `ebpf:"stack_size"`
 	Tick        *ebpf.VariableSpec `ebpf:"tick"`
+	Turn        *ebpf.VariableSpec `ebpf:"turn"`
 }
 
 // dropsObjects contains all objects after they have been loaded into the kernel.
@@ -250,15 +254,17 @@ func (o *dropsObjects) Close() error {
 //
 // It can be passed to loadDropsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type dropsMaps struct {
-	Beyond *ebpf.Map `ebpf:"beyond"`
-	Counts *ebpf.Map `ebpf:"counts"`
-	Ring   *ebpf.Map `ebpf:"ring"`
+	Beyond  *ebpf.Map `ebpf:"beyond"`
+	Counts  *ebpf.Map `ebpf:"counts"`
+	Counts2 *ebpf.Map `ebpf:"counts2"`
+	Ring    *ebpf.Map `ebpf:"ring"`
 }
 
 func (m *dropsMaps) Close() error {
 	return _DropsClose(
 		m.Beyond,
 		m.Counts,
+		m.Counts2,
 		m.Ring,
 	)
 }
@@ -277,6 +283,7 @@ type dropsVariables struct {
 	Snaplen     *ebpf.Variable `ebpf:"snaplen"`
 	StackSize   *ebpf.Variable `ebpf:"stack_size"`
 	Tick        *ebpf.Variable `ebpf:"tick"`
+	Turn        *ebpf.Variable `ebpf:"turn"`
 }
 
 // dropsPrograms contains all programs after they have been loaded into the kernel.

@@ -28,6 +28,7 @@ func TestGuestAsHere(t *testing.T) {
 	t.Run("namespaces", TestTwoNamespaces)
 	t.Run("fragments", TestFragments)
 	t.Run("counts", TestCounts)
+	t.Run("kinds", TestKindsComeAndGo)
 	t.Run("reasons", TestReasonsOfThisKernel)
 	t.Run("capabilities", TestCapabilities)
 	t.Run("no BTF", TestNoBTF)

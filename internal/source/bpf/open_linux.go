@@ -116,6 +116,7 @@ func configure(spec *ebpf.CollectionSpec, opts Options) error {
 	ring := opts.ringSize(int(unsafe.Sizeof(dropsRecord{})) + stack + snaplen)
 	spec.Maps[dropsMapRing].MaxEntries = uint32(ring)
 	spec.Maps[dropsMapCounts].MaxEntries = uint32(opts.kinds())
+	spec.Maps[dropsMapCounts2].MaxEntries = uint32(opts.kinds())
 	var asked dropsFact
 	if opts.Condition != nil {
 		asked = factsOf(opts.Condition)

@@ -120,6 +120,9 @@ func (s *Source) count(out pipeline.Output, now time.Time) error {
 		return s.emitCount(out, k, n)
 	})
 	if err == nil {
+		err = s.table.makeRoom()
+	}
+	if err == nil {
 		var more others
 		more, err = s.table.readBeyond()
 		counted = counted || more[dropsOthersKINDLESS] > 0
@@ -211,17 +214,16 @@ func (s *Source) emitCount(out pipeline.Output, k *dropsKey, n uint64) error {
 
 // emitBeyond gives out what is in no count. What has no kind cannot be tested, so
 // it is only shown if nothing is to be.
-func (s *Source) emitBeyond(out pipeline.Output, n others) error {
+func (s *Source) emitBeyond(out pipeline.Output, n others) (err error) {
 	undecided := n[dropsOthersLEFT_UNDECIDED]
 	switch kindless := n[dropsOthersKINDLESS]; {
 	case s.tested:
 		undecided += kindless
 	case kindless > 0:
-		if err := out.Emit(&event.Event{Time: time.Now(), Count: kindless}); err != nil {
-			return err
-		}
+		err = out.Emit(&event.Event{Time: time.Now(), Count: kindless})
 	}
-	return pipeline.Also(s.lose(out, event.ByFilter, n[dropsOthersREJECTED]), s.lose(out, event.InRing, undecided))
+	err = pipeline.Also(err, s.lose(out, event.ByFilter, n[dropsOthersREJECTED]))
+	return pipeline.Also(err, s.lose(out, event.InRing, undecided))
 }
 
 // lose gives out that n drops were not seen, if any were not.
@@ -270,11 +272,16 @@ func (s *Source) finish(out pipeline.Output, show bool) error {
 func (s *Source) detach() error {
 	err := s.link.Close()
 	s.link = nil
+	leaveProgram()
+	return err
+}
+
+// leaveProgram waits until every CPU has left the program that is in it now.
+func leaveProgram() {
 	const global = 1 // MEMBARRIER_CMD_GLOBAL: wait until every CPU has left RCU
 	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0); errno != 0 {
 		time.Sleep(drainTime) // there is none, as with nohz_full
 	}
-	return err
 }
 
 // skip passes over what is left in the ring, and tells how many records that are.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -456,6 +457,35 @@ func newPlaceOfAnother(t *testing.T, p *place, s *Source) {
 	}
 	if len(keys) != 1 {
 		t.Fatalf("kinds %+v, want 1", keys)
+	}
+}
+
+// TestKindsComeAndGo has more sockets one after the other than a table has room
+// for: the drops of each are shown as of it.
+func TestKindsComeAndGo(t *testing.T) {
+	const kinds, times, sockets, count = 64, 4, 50, 3
+	p := newPlace(t)
+	p.refuse(t, "ip", drops.Port)
+	counts := make(map[uint64]uint64)
+	r := sourcetest.Run(t, need(t, Options{Sample: 1, Kinds: kinds, ByOwner: true}), func(e *event.Event) bool {
+		if e.Netns.Inode != p.inode || e.Owner.Socket == nil {
+			return false
+		}
+		counts[e.Owner.Socket.Cookie] += e.Count
+		return true
+	})
+	want := make(map[uint64]uint64)
+	for range times {
+		for range sockets {
+			fd := p.socket(t)
+			want[cookie(t, fd)] = count
+			sendTo(t, fd, closed, count)
+		}
+		time.Sleep(countTime * 3 / 2)
+	}
+	r.End()
+	if !maps.Equal(counts, want) {
+		t.Errorf("%d sockets, want %d: %v", len(counts), len(want), counts)
 	}
 }
 

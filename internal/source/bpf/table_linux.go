@@ -3,20 +3,25 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cilium/ebpf"
 )
 
 // A table is the kernel's table of what was not sent, and what of it we have
-// seen.
+// seen. There are two counts: when those in use fill, it is the others' turn.
 type table struct {
-	counts, beyond *ebpf.Map
-	program        *ebpf.Program
-	cpus           int
-	keys           []dropsKey
-	values         []dropsTally // of all CPUs for each key
-	seen           ledger
-	seenBeyond     others
+	counts     [2]*ebpf.Map
+	seen       [2]ledger // of each
+	used       int       // of them
+	turn       *ebpf.Variable
+	beyond     *ebpf.Map
+	seenBeyond others
+	program    *ebpf.Program
+	cpus       int
+	keys       []dropsKey
+	values     []dropsTally // of all CPUs for each key
 }
 
 // others are how many drops are in no count: of no kind that is known, rejected,
@@ -33,7 +38,8 @@ func newTable(kernel *ebpf.Collection) (*table, error) {
 		return nil, err
 	}
 	t := &table{
-		counts: kernel.Maps[dropsMapCounts], beyond: kernel.Maps[dropsMapBeyond], cpus: cpus, seen: make(ledger),
+		counts: [2]*ebpf.Map{kernel.Maps[dropsMapCounts], kernel.Maps[dropsMapCounts2]}, seen: [2]ledger{{}, {}},
+		turn: kernel.Variables[dropsVarTurn], beyond: kernel.Maps[dropsMapBeyond], cpus: cpus,
 		keys: make([]dropsKey, batch), values: make([]dropsTally, batch*cpus),
 	}
 	for _, t.program = range kernel.Programs { // there is one
@@ -43,23 +49,54 @@ func newTable(kernel *ebpf.Collection) (*table, error) {
 
 // read gives each kind of which there are n more than when it was last read.
 func (t *table) read(more func(k *dropsKey, n uint64) error) error {
+	for i := range t.counts {
+		if err := t.readOne(i, more); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *table) readOne(i int, more func(k *dropsKey, n uint64) error) error {
 	var cursor ebpf.MapBatchCursor
 	for last := false; !last; {
-		n, err := t.counts.BatchLookup(&cursor, t.keys, t.values, nil)
+		n, err := t.counts[i].BatchLookup(&cursor, t.keys, t.values, nil)
 		last = errors.Is(err, ebpf.ErrKeyNotExist)
 		if err != nil && !last {
 			return fmt.Errorf("read the counts of drops: %w", err)
 		}
-		for i := range n {
-			grown := t.seen.grown(t.keys[i], sum(t.values[i*t.cpus:(i+1)*t.cpus]))
+		for j := range n {
+			grown := t.seen[i].grown(t.keys[j], sum(t.values[j*t.cpus:(j+1)*t.cpus]))
 			if grown == 0 {
 				continue
 			}
-			if err := more(&t.keys[i], grown); err != nil {
+			if err := more(&t.keys[j], grown); err != nil {
 				return err
 			}
 		}
 	}
+	return nil
+}
+
+// makeRoom comes after read. It empties the counts that are not in use any more,
+// or else has the program use them if there is room for few more kinds in those
+// that are.
+func (t *table) makeRoom() error {
+	other := 1 - t.used
+	if kinds := slices.Collect(maps.Keys(t.seen[other])); len(kinds) > 0 {
+		if _, err := t.counts[other].BatchDelete(kinds, nil); err != nil {
+			return fmt.Errorf("forget counts of drops: %w", err)
+		}
+		clear(t.seen[other])
+	}
+	if uint32(len(t.seen[t.used])) <= t.counts[t.used].MaxEntries()/4*3 {
+		return nil
+	}
+	if err := t.turn.Set(uint32(other)); err != nil {
+		return fmt.Errorf("change the counts of drops: %w", err)
+	}
+	t.used = other
+	leaveProgram()
 	return nil
 }
 
@@ -98,8 +135,6 @@ type ledger map[dropsKey]uint64
 // grown enters a total, and tells by how much it is more than before.
 func (l ledger) grown(k dropsKey, total uint64) uint64 {
 	n := total - min(total, l[k])
-	if n > 0 {
-		l[k] = total
-	}
+	l[k] += n
 	return n
 }
