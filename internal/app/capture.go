@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/sink/sampled"
 	"dropwatch/internal/stage/decode"
 	"dropwatch/internal/stage/owner"
 	"dropwatch/internal/stage/resolve"
@@ -54,6 +55,9 @@ func (c *capture) run(ctx context.Context, a *App) (err error) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.duration)
 		defer cancel()
+	}
+	if from.most > 0 {
+		into = sampled.New(into, from.most)
 	}
 	feed := func(ctx context.Context) error {
 		return flow(ctx, &pipeline.Pipeline{Source: from, Stages: append(stages, from.stage), Sink: into, Limit: c.count})

@@ -30,6 +30,7 @@ var manVerbs = map[string]string{
 	"watch": `
 Each drop is a line: time, place, reason, interface, flow, length and owner, with a *-* for what is not known.
 With the source *bpf*, a line with *more* is a count of drops of the same kind.
+An owner with *?* is likely: the kernel did not name the socket, or several processes have it.
 At the end, by Ctrl-C or a limit, follow a table by place and reason, and the ledger: what was shown, what was lost and where, what the expression rejected.
 Standard output has the drops, standard error what is to be said of the source.`,
 	"top": `

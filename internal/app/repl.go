@@ -277,24 +277,30 @@ func origins(s repl.Settings) (o netlink.Origins) {
 type lookup struct {
 	symbols  kallsyms.Live
 	demangle bool
-	loaded   bool
-	failure  error // to be told
+	loaded   chan struct{} // closed when they are; nil before load
+	failure  error         // to be told, once they are
 }
 
-// load reads the symbols once.
+// load begins to read the symbols, once: a source can be opened meanwhile.
 func (l *lookup) load() {
-	if l.loaded {
+	if l.loaded != nil {
 		return
 	}
-	l.loaded = true
-	if err := l.symbols.Load(); err != nil {
-		l.failure = fmt.Errorf("read the kernel's symbols: %w; drops are shown by address", err)
-	}
+	l.loaded = make(chan struct{})
+	go func() {
+		defer close(l.loaded)
+		if err := l.symbols.Load(); err != nil {
+			l.failure = fmt.Errorf("read the kernel's symbols: %w; drops are shown by address", err)
+		}
+	}()
 }
 
 // complain says, once, why there are no symbols.
 func (l *lookup) complain(warn func(error)) {
-	if l != nil && l.failure != nil {
+	if l == nil {
+		return
+	}
+	if <-l.loaded; l.failure != nil {
 		warn(l.failure)
 		l.failure = nil
 	}
@@ -307,6 +313,7 @@ func (l *lookup) function(name string) (addresses []condition.Span, ok bool) {
 	if l == nil || l.demangle {
 		return nil, false
 	}
+	<-l.loaded
 	at, image := l.symbols.Function(name)
 	if image.End == 0 {
 		return nil, false

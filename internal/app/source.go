@@ -42,6 +42,7 @@ type supply struct {
 	pipeline.Source
 	stage pipeline.Stage // keeps the drops that are wanted
 	name  string
+	most  int    // of a kind and second that are to be shown by themselves; 0: all
 	why   string // it is not one before in the ladder
 	modes bool   // alerts are as the monitor is set to give them
 	close func()
@@ -209,16 +210,20 @@ func (a *App) openBPF(_ context.Context, d demand) (*supply, error) {
 		Sample: d.sample, Trunc: d.bytes, Stack: d.stack || d.sampledStack,
 		ByOwner: d.byOwner || len(d.filter.Needs(filter.Owner)) > 0,
 	}
-	stage, err := a.split(d.filter, &o)
+	split, err := a.split(d.filter)
 	if err != nil {
 		return nil, err
 	}
+	o.Condition = split.Kernel
 	s, err := a.bpf(o)
 	if err != nil {
 		return nil, err
 	}
 	given := traced("bpf", s)
-	given.stage = stage
+	given.stage = d.filter.StageOf(split)
+	if len(split.Whole) > 0 { // then those that are taken whole are not so few
+		given.most = d.sample
+	}
 	return given, nil
 }
 
@@ -226,21 +231,16 @@ func (a *App) openBPF(_ context.Context, d demand) (*supply, error) {
 // interface may not be.
 const kinds = filter.Reason | filter.Namespace | filter.Protocol | filter.Owner | filter.Trap | filter.Cookie
 
-// split has the kernel test what it can, and gives the stage that tests the rest.
-func (a *App) split(f *filter.Filter, o *bpf.Options) (pipeline.Stage, error) {
-	if f == nil {
-		return f.Stage(), nil
-	}
+// split has the kernel test what it can.
+func (a *App) split(f *filter.Filter) (filter.Split, error) {
 	names := filter.Resolver{Function: a.lookup.function}
 	if len(f.Reasons()) > 0 {
 		var err error
 		if names.Reason, err = bpf.Reasons(); err != nil {
-			return nil, err
+			return filter.Split{}, err
 		}
 	}
-	split := f.Split(names, kinds)
-	o.Condition = split.Kernel
-	return f.StageOf(split), nil
+	return f.Split(names, kinds), nil
 }
 
 // beside opens trace for what packet mode cannot show, or tells why it cannot.

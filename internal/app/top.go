@@ -65,7 +65,7 @@ func (a *App) topCommand(ctx context.Context, args []string) error {
 	if err := o.selection.parse(a.filter, f.Args()); err != nil {
 		return err
 	}
-	if !term.IsTerminal(a.in) || !term.IsTerminal(a.out) {
+	if !term.IsTerminal(a.in) || !term.IsTerminal(a.out) || os.Getenv("TERM") == "dumb" {
 		return &usageError{top.ErrNoTerminal}
 	}
 	d, err := o.take.demand(o.filter, false)
@@ -73,7 +73,7 @@ func (a *App) topCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	d.sampledStack = true
-	v := &view{app: a, expression: o.filter.String(), command: "dropwatch top " + strings.Join(args, " ")}
+	v := &view{app: a, expression: o.filter.String(), command: strings.Join(append([]string{"dropwatch top"}, args...), " ")}
 	c := capture{demand: d, duration: o.duration, count: o.count, sink: v.open, show: v.run}
 	return pipeline.Also(c.run(ctx, a), v.end())
 }
@@ -109,8 +109,12 @@ func (v *view) run(ctx context.Context, feed func(context.Context) error) error 
 // end prints the table, where the terminal keeps it.
 func (v *view) end() error { return v.app.write(v.table.String()) }
 
-// save writes a session file.
+// save writes a session file, which begins with the first event. What is no regular
+// file, as a fifo that nobody reads, could hold up the screen.
 func (v *view) save(file string, events iter.Seq[*event.Event]) (err error) {
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("save to %s: it is no regular file: name another", event.Escape(file))
+	}
 	f, err := v.app.reserve(context.Background(), file)
 	if err != nil {
 		return err
@@ -119,7 +123,12 @@ func (v *view) save(file string, events iter.Seq[*event.Event]) (err error) {
 	if err := f.begin(); err != nil {
 		return err
 	}
-	w, err := session.NewWriter(f, f.name, v.header)
+	header := v.header
+	for e := range events {
+		header.Started = e.Time
+		break
+	}
+	w, err := session.NewWriter(f, f.name, header)
 	if err != nil {
 		return err
 	}

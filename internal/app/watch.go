@@ -207,7 +207,8 @@ func (o *watchOptions) flags() *pflag.FlagSet {
 func watchHelp(f *pflag.FlagSet) string {
 	return `Show each dropped packet as a line, until Ctrl-C: time, place, reason,
 interface, flow, length, whose it was; then a table by place and reason, and
-what was lost. A line with "more" is a count of drops of the same kind.
+what was lost. A line with "more" is a count of drops of the same kind; with
+"?" an owner is likely and not certain.
 
 Usage:
   dropwatch watch [options] [expression]

@@ -39,7 +39,7 @@ func (p Place) String() string {
 	case Undecoded:
 		return "in messages that could not be decoded"
 	case InRing:
-		return "in the kernel's trace ring"
+		return "in the kernel's ring"
 	case FullSummary:
 		return "beyond full summaries"
 	case LostSummary:

@@ -73,7 +73,7 @@ func TestLedgerReport(t *testing.T) {
 		"lost summaries": {[]*event.Event{loss(event.LostSummary, 2)}, "lost 2 summaries at our socket: how many drops are in them is not known\n"},
 		"in the trace ring": {
 			[]*event.Event{loss(event.InRing, 8)},
-			"lost 8 drops: 8 in the kernel's trace ring\n",
+			"lost 8 drops: 8 in the kernel's ring\n",
 		},
 		"filtered":          {[]*event.Event{loss(event.ByFilter, 8)}, ""},
 		"a full summary":    {[]*event.Event{loss(event.FullSummary, 1)}, one},

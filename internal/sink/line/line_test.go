@@ -195,7 +195,7 @@ func TestWrite(t *testing.T) {
 			`03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 netns \x1b] to \x1b[2J/812 in \x07` + "\n",
 		},
 		"lost":                {loss(event.AtSocket, 3938), "03:42:35.698459 lost 3938 drops at our socket\n"},
-		"lost one":            {loss(event.InRing, 1), "03:42:35.698459 lost 1 drop in the kernel's trace ring\n"},
+		"lost one":            {loss(event.InRing, 1), "03:42:35.698459 lost 1 drop in the kernel's ring\n"},
 		"lost in a summary":   {loss(event.LostSummary, 2), "03:42:35.698459 lost 2 summaries at our socket: how many drops are in them is not known\n"},
 		"lost beyond a table": {loss(event.FullSummary, 1), "03:42:35.698459 no room in 1 summary: drops at any further place in that second were counted nowhere\n"},
 		"filtered":            {loss(event.ByFilter, 9), ""},

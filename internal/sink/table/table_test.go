@@ -119,7 +119,7 @@ const all = `74 drops in 12.3 s
       1   1.4%  0xffffffffc0ffee00              -
       1   1.4%  a\x1b[2J+0x1                    \xe2\x80\xae    [not in packet mode]
 total 91: 74 shown, 4 lost, 11 filtered, 2 fragments of packets counted already
-lost 4 drops: 3 at our socket, 1 in the kernel's trace ring
+lost 4 drops: 3 at our socket, 1 in the kernel's ring
 lost 1 summary at our socket: how many drops are in them is not known
 packet mode could not show 6 drops:
   5 at nf_hook_slow+0xa8 NETFILTER_DROP
@@ -198,7 +198,7 @@ func TestRecorded(t *testing.T) {
   drops/s  total  place  reason
       1.5      5  f      R
 00:16:52  no drops
-lost 7 drops: 7 in the kernel's trace ring
+lost 7 drops: 7 in the kernel's ring
 00:16:54  1 drop
   drops/s  total  place  reason
       0.5      6  f      R
@@ -206,7 +206,7 @@ lost 7 drops: 7 in the kernel's trace ring
   drops   share  place  reason
       6  100.0%  f      R
 total 13: 6 shown, 7 lost
-lost 7 drops: 7 in the kernel's trace ring
+lost 7 drops: 7 in the kernel's ring
 `
 		if got := r.out.take(); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)

@@ -146,7 +146,7 @@ func TestNothingWaitsLongerThanTheRun(t *testing.T) {
 		if err := r.run(t, 100*ms); err != nil {
 			t.Error(err)
 		}
-		want := []string{"packet 1 of 8", "packet 2", "packet 3 of 8", "lost 4 in the kernel's trace ring"}
+		want := []string{"packet 1 of 8", "packet 2", "packet 3 of 8", "lost 4 in the kernel's ring"}
 		if got := r.out.describe(); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}

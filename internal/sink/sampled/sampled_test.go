@@ -1,0 +1,173 @@
+package sampled_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/sink/sampled"
+)
+
+// A sink writes down what it is given.
+type sink struct {
+	mu  sync.Mutex
+	got []string
+	err error
+}
+
+func (s *sink) Write(e *event.Event) error {
+	words := map[event.Kind]string{event.Drop: "drop", event.Loss: "loss", event.End: "end"}[e.Kind]
+	if e.Kind == event.Drop && !e.Single {
+		words = fmt.Sprintf("%d more", e.Count)
+	}
+	return s.take(words + " " + e.Reason)
+}
+
+func (s *sink) Flush() error { return s.take("flush") }
+
+func (s *sink) take(line string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.got = append(s.got, line)
+	return s.err
+}
+
+// taken gives what was written since it was last called. Writing fails from now on
+// if there is an error.
+func (s *sink) taken(err error) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	got := s.got
+	s.got, s.err = nil, err
+	return got
+}
+
+func drop(reason string) *event.Event {
+	e := &event.Event{Count: 1, Single: true, Reason: reason, Time: time.Now()}
+	e.Owner.Socket = new(event.Socket) // which is no part of the kind
+	return e
+}
+
+func TestOthersAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var to sink
+		s := sampled.New(&to, 2)
+		write := func(e *event.Event, times int) {
+			for range times {
+				if err := s.Write(e); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		want := func(want ...string) {
+			t.Helper()
+			if got := to.taken(nil); !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		write(drop("A"), 5)
+		write(drop("B"), 1)
+		write(&event.Event{Kind: event.Loss}, 1)
+		write(&event.Event{Reason: "A", Count: 7}, 1) // a count of the source's own
+		want("drop A", "drop A", "drop B", "loss ", "7 more A")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		want("3 more A", "flush")
+		time.Sleep(time.Hour) // nothing is held back
+		write(drop("A"), 3)
+		want("drop A", "drop A")
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		want("flush")
+		write(&event.Event{Kind: event.End}, 1)
+		want("1 more A", "end ")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		want()
+	})
+}
+
+// TestACountIsOfItsKind has what the drops of the count share, and not the rest.
+func TestACountIsOfItsKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var count event.Event
+		s := sampled.New(keep(func(e *event.Event) {
+			if e.Kind == event.Drop {
+				count = *e
+			}
+		}), 1)
+		e := drop("A")
+		e.Where.PC, e.Where.HasPC, e.Port.IfName, e.Netns.Inode = 7, true, "eth0", 8
+		e.Packet = event.Packet{Proto: 0x800, HasProto: true, Data: []byte{1}, HasData: true, Len: 1, HasLen: true}
+		e.Owner.Process, e.Owner.Unit = event.Process{PID: 9, Comm: "x"}, "x.service"
+		for range 3 {
+			if err := s.Write(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Write(&event.Event{Kind: event.End}); err != nil {
+			t.Fatal(err)
+		}
+		if count.Count != 2 || count.Single || count.Where != e.Where || count.Port != e.Port || count.Netns != e.Netns ||
+			count.Owner.Process != e.Owner.Process || count.Owner.Unit != "x.service" || count.Owner.Socket != nil ||
+			count.Packet.HasData || count.Packet.Proto != 0x800 || !count.Time.Equal(e.Time) {
+			t.Errorf("%+v", count)
+		}
+	})
+}
+
+type keep func(*event.Event)
+
+func (k keep) Write(e *event.Event) error {
+	k(e)
+	return nil
+}
+
+func (keep) Flush() error { return nil }
+
+func TestManyKindsArePassedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var to sink
+		s := sampled.New(&to, 1)
+		for i := range 5000 {
+			for range 2 {
+				if err := s.Write(drop(fmt.Sprint(i))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if got := len(to.taken(nil)); got != 4096+2*(5000-4096) {
+			t.Errorf("%d drops were passed on", got)
+		}
+		if err := s.Write(&event.Event{Kind: event.End}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestErrors: a write that failed behind the back of Write is told by the next.
+func TestErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := errors.New("full")
+		var to sink
+		s := sampled.New(&to, 1)
+		for range 2 {
+			if err := s.Write(drop("A")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		to.taken(full)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		to.taken(full)
+		if err, err2 := s.Write(drop("A")), s.Flush(); err != full || err2 != full || to.taken(full) != nil {
+			t.Errorf("%v and %v, want %v, and nothing written", err, err2, full)
+		}
+	})
+}
