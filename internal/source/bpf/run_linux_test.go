@@ -463,7 +463,7 @@ func newPlaceOfAnother(t *testing.T, p *place, s *Source) {
 // TestKindsComeAndGo has more sockets one after the other than a table has room
 // for: the drops of each are shown as of it.
 func TestKindsComeAndGo(t *testing.T) {
-	const kinds, times, sockets, count = 64, 4, 50, 3
+	const kinds, times, sockets, count = 64, 3, 50, 3
 	p := newPlace(t)
 	p.refuse(t, "ip", drops.Port)
 	counts := make(map[uint64]uint64)
