@@ -8,19 +8,23 @@ import (
 	"dropwatch/internal/vmtest/guest"
 )
 
-// TestGuestCapabilities: what is missing is said, each by its own name.
+// TestGuestCapabilities: what is missing is said, each by its own name. Without
+// CAP_NET_ADMIN a session takes bpf.
 func TestGuestCapabilities(t *testing.T) {
 	guest.ResetMonitor(t)
-	const netAdmin, sysAdmin, syslog = 12, 21, 34
+	const netAdmin, sysAdmin, sysResource, syslog = 12, 21, 24, 34
 	r := runAs(t, "show\nstats\nexit\n", nil)
 	if r.Code != 0 || !strings.Contains(r.Stdout, "Alert mode: Summary\n") {
 		t.Errorf("show without capabilities: %+v", r)
 	}
-	for _, script := range []string{"set trunc 5\n", "start\n"} {
-		r := runAs(t, script, []uintptr{sysAdmin})
-		if r.Code != 1 || !strings.Contains(r.Stderr, "CAP_NET_ADMIN") {
-			t.Errorf("%q without CAP_NET_ADMIN: %+v", script, r)
-		}
+	r = runAs(t, "set trunc 5\n", []uintptr{sysAdmin})
+	if r.Code != 1 || !strings.Contains(r.Stderr, "CAP_NET_ADMIN") {
+		t.Errorf("set without CAP_NET_ADMIN: %+v", r)
+	}
+	p := startAs(t, "start\nexit\n", []uintptr{sysAdmin, sysResource})
+	p.AwaitOutput("Issue Ctrl-C", 1)
+	if r := p.Interrupt(); r.Code != 0 || !strings.Contains(r.Stderr, "source bpf, as another cannot be used: netdm: ") || !strings.Contains(r.Stderr, "CAP_NET_ADMIN") {
+		t.Errorf("start without CAP_NET_ADMIN: %+v", r)
 	}
 	r = runAs(t, "start\n", []uintptr{netAdmin})
 	if r.Code != 1 || !strings.Contains(r.Stderr, "CAP_SYS_ADMIN") {
@@ -29,7 +33,7 @@ func TestGuestCapabilities(t *testing.T) {
 	if guest.Monitoring() {
 		t.Error("monitoring was left on")
 	}
-	p := startAs(t, "start\nexit\n", []uintptr{netAdmin, sysAdmin, syslog})
+	p = startAs(t, "start\nexit\n", []uintptr{netAdmin, sysAdmin, syslog})
 	p.AwaitOutput("Issue Ctrl-C", 1)
 	guest.Flood(t, 2)
 	p.AwaitOutput(`drops at .*udp`, 1)
