@@ -53,7 +53,11 @@ func (s *Source) open(opts Options) (err error) {
 }
 
 func noBTF(err error) error {
-	return fmt.Errorf("%w: %w: boot one built with CONFIG_DEBUG_INFO_BTF, or take another source", ErrNoBTF, err)
+	why := ErrNoBTF
+	if !errors.Is(err, ebpf.ErrNotSupported) { // which says it again
+		why = fmt.Errorf("%w: %w", ErrNoBTF, err)
+	}
+	return fmt.Errorf("%w: boot one built with CONFIG_DEBUG_INFO_BTF, or take another source", why)
 }
 
 // load loads the program in the first form that the kernel takes: one reads its
@@ -184,8 +188,8 @@ func explain(err error) error {
 		return err
 	case locked("confidentiality"):
 		return fmt.Errorf("%w (%w): boot it without lockdown=confidentiality, or take another source", ErrLockdown, err)
-	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w (%w): run as root or with CAP_BPF and CAP_PERFMON, before Linux 5.11 also with CAP_SYS_RESOURCE", ErrPermission, err)
+	case errors.Is(err, unix.EPERM): // where it came from tells nothing
+		return fmt.Errorf("%w (%w): run as root or with CAP_BPF and CAP_PERFMON, before Linux 5.11 also with CAP_SYS_RESOURCE", ErrPermission, unix.EPERM)
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL), errors.Is(err, ebpf.ErrNotSupported), errors.As(err, &refused):
 		return fmt.Errorf("%w (%w): it takes Linux 5.8 with CONFIG_BPF_SYSCALL, or take another source", ErrUnsupported, err)
 	}

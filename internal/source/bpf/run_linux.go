@@ -133,7 +133,9 @@ func (s *Source) count(out pipeline.Output, now time.Time) error {
 	}
 	s.tick++
 	err = pipeline.Also(err, s.kernel.Variables[dropsVarTick].Set(s.tick))
-	s.next = now.Add(countTime)
+	if s.next = s.next.Add(countTime); s.next.Before(now) {
+		s.next = now.Add(countTime)
+	}
 	if s.news || counted {
 		s.quiet = 0
 	} else if s.quiet++; s.quiet == 1 {
