@@ -219,6 +219,7 @@ func (a *App) openBPF(_ context.Context, d demand) (*supply, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.warnOfFilter("bpf", d.filter, unattached)
 	given := traced("bpf", s)
 	given.stage = d.filter.StageOf(split)
 	if len(split.Whole) > 0 { // then those that are taken whole are not so few
