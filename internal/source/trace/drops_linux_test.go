@@ -1,12 +1,12 @@
 package trace
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"testing"
 	"time"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
 	"dropwatch/internal/source/sourcetest"
 	"dropwatch/internal/vmtest"
@@ -50,10 +50,10 @@ func onlyOurs(t *testing.T, reason string) (filter string) {
 	if vmtest.InGuest() {
 		return ""
 	}
-	number, err := Reasons()
+	lookup, err := Reasons()
 	if err != nil {
 		vmtest.Without(t, err)
 	}
-	n, _ := number(reason)
-	return fmt.Sprint("reason == ", n)
+	numbers, _ := lookup(reason)
+	return Expression(condition.NewTest(condition.Test{Field: condition.Reason, Spans: numbers}))
 }
