@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
 	"dropwatch/internal/sink/line"
@@ -95,7 +96,7 @@ func (v *view) open(from string, _ outFile) (pipeline.Sink, error) {
 	v.screen = top.New(top.Options{
 		Source: from, Host: v.header.Host, Expression: v.expression,
 		Color: colored(v.app.out), ASCII: !utf8Locale(),
-		Format: lineOf, Parse: matcher, Save: v.save,
+		Format: lineOf, Parse: matcher, Save: v.save, Explain: explain,
 	})
 	return pipeline.Tee{v.screen, table.New(&v.table, new(show).table(v.app.out, 0))}, nil
 }
@@ -155,6 +156,12 @@ func lineOf(e *event.Event) string {
 	l := line.New(&b, line.Options{})
 	_ = pipeline.Also(l.Write(e), l.Flush()) // a Buffer takes all
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// explain says why a drop happened, and what to do; empty if that is not known.
+func explain(e *event.Event) string {
+	entry, _ := knowledge.Of(e)
+	return entry.String()
 }
 
 // utf8Locale tells whether the terminal is said to show more than ASCII.
