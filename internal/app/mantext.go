@@ -35,7 +35,7 @@ At the end, by Ctrl-C or a limit, follow a table by place and reason, and the le
 Standard output has the drops, standard error what is to be said of the source.`,
 	"top": `
 It needs a terminal.
-Enter shows more about a row, *h* the keys, *q* ends it, and then the table and the ledger of the run are printed.
+Enter shows more about a row and what its reason means, *h* the keys, *q* ends it, and then the table and the ledger of the run are printed.
 What is lost is always in sight.`,
 	"record": `
 The file has packets, places by name, reasons, losses, and the host and kernel they are from.
