@@ -51,6 +51,11 @@ func (c *capture) run(ctx context.Context, a *App) (err error) {
 	}
 	a.announce(from)
 	a.checkReasons(c.demand.filter)
+	return c.stream(ctx, from, stages, into)
+}
+
+// stream lets drops flow until a limit.
+func (c *capture) stream(ctx context.Context, from *supply, stages []pipeline.Stage, into pipeline.Sink) error {
 	if c.duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.duration)
