@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -49,7 +48,11 @@ func (sum *tallied) add(t *testing.T, r *rand.Rand, trunc, expressions int) {
 		some = append(some, newSelection(t, p, randomExpression(r, 2), Options{Trunc: trunc, Sample: 1}))
 	}
 	sendFrames(t, p, r, 600)
-	time.Sleep(50 * time.Millisecond) // replies may be dropped, too
+	runs := []*sourcetest.Running{all} // replies may be dropped, too
+	for _, s := range some {
+		runs = append(runs, s.Running)
+	}
+	sourcetest.Settle(runs...)
 	for _, s := range some {
 		s.End()
 	}

@@ -90,6 +90,25 @@ func (r *Running) Await(packets uint64) {
 	}
 }
 
+// Settle waits until none of the runs has kept anything more for a while, but not
+// for ever.
+func Settle(runs ...*Running) {
+	const while = 30
+	for i, quiet, last := 0, 0, uint64(0); i < 1000 && quiet < while; i++ {
+		var all uint64
+		for _, r := range runs {
+			r.mu.Lock()
+			n, _ := Total(r.Kept)
+			r.mu.Unlock()
+			all += n
+		}
+		if quiet++; all != last {
+			quiet, last = 0, all
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // End stops the run, within its time, and gives what was kept.
 func (r *Running) End() []event.Event {
 	r.t.Helper()
