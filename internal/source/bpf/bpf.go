@@ -123,5 +123,6 @@ const (
 const (
 	pollTime  = 100 * time.Millisecond
 	countTime = time.Second
-	drainTime = 40 * time.Millisecond
+	drainTime = 200 * time.Millisecond
+	leaveTime = 40 * time.Millisecond // of a program, where the kernel does not tell
 )

@@ -282,7 +282,7 @@ func (s *Source) detach() error {
 func leaveProgram() {
 	const global = 1 // MEMBARRIER_CMD_GLOBAL: wait until every CPU has left RCU
 	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0); errno != 0 {
-		time.Sleep(drainTime) // there is none, as with nohz_full
+		time.Sleep(leaveTime) // there is none, as with nohz_full
 	}
 }
 
