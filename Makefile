@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 GO := go
 
 .DEFAULT_GOAL := help
-.PHONY: help build run install test setup lint unit fuzz bench bench-vm bench-watch clean
+.PHONY: help build run install test quick setup lint unit guests guest fuzz bench bench-vm bench-watch zoo clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +24,9 @@ install: build ## install the program, its manual page and bash completion below
 	ln -sf dropwatch $(DESTDIR)$(PREFIX)/sbin/dwdump
 	bin/dropwatch help --man | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man8/dropwatch.8
 	bin/dropwatch completion bash | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dropwatch
+	ln -sf dropwatch $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dwdump
 
-test: setup lint unit fuzz ## run everything: lint, unit tests, real kernels in guests, a short fuzz of each target
+test: setup lint unit guests fuzz ## run everything: lint, unit tests, real kernels in guests, a short fuzz of each target
 
 setup: ## install what the tests need, and fetch the kernels for the guests (once)
 	@internal/vmtest/setup.sh || { echo "make: the tests in guests cannot run, see above"; [ -z "$$CI" ]; }
@@ -36,25 +37,47 @@ lint: ## gofmt, go vet (Linux and macOS), staticcheck
 	GOOS=darwin $(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# In CI nothing may be skipped; elsewhere what was skipped is listed, and why.
-unit: ## the tests, under the race detector, with those on real kernels
+# The packages whose tests boot guests, and the others.
+GUEST_PKGS := ./internal/acceptance ./internal/vmtest
+UNIT_PKGS = $$($(GO) list ./... | grep -v -x $(GUEST_PKGS:./%=-e dropwatch/%))
+
+# run_tests runs "go test" with these arguments, and lists what was skipped and why.
+# In CI nothing may be skipped.
+define run_tests
 	@mkdir -p bin
-	$(if $(CI),DROPWATCH_REQUIRE_ALL=1 )$(GO) tool gotestsum --format pkgname --jsonfile bin/test.json -- -race -timeout 30m ./...
-	@if [ -n "$(CI)" ] && grep -q '"Action":"skip".*"Test":' bin/test.json; then echo "skipped in CI, which may not be, see above"; exit 1; fi
+	$(if $(CI),DROPWATCH_REQUIRE_ALL=1 )$(GO) tool gotestsum --jsonfile bin/$@.json $(1)
+	@if [ -n "$(CI)" ] && grep -q '"Action":"skip".*"Test":' bin/$@.json; then echo "skipped in CI, which may not be, see above"; exit 1; fi
+endef
+
+quick: ## the tests that need neither root nor guests, in under a minute
+	$(GO) test -short ./...
+	@echo "make: quick leaves out what needs root (make unit) and other kernels (make guests)"
+
+unit: ## the tests on this kernel, under the race detector: as root, all of them
+	$(call run_tests,--format pkgname -- -race -timeout 20m $(UNIT_PKGS))
+
+guests: ## the tests on real kernels, each of which is booted once
+	$(call run_tests,--format testname -- -count 1 -p 1 -timeout 60m $(GUEST_PKGS))
+
+guests guest: export DROPWATCH_GUESTS = 1
+
+guest: ## some of them: make guest KERNEL=6.1 PACKAGE=source.bpf RUN=TestGuestConditions
+	$(GO) test -count 1 -v -timeout 60m -run 'TestKernels/$(KERNEL)$$/$(PACKAGE)/($(or $(RUN),^TestGuest))' ./internal/acceptance
+
+zoo: ## real losses of many kinds and what diagnose says of each, as a table: here, or in a guest with KERNEL=6.1
+	$(if $(KERNEL),$(MAKE) guest PACKAGE=zoo RUN=TestGuestZoo,$(SUDO) env "PATH=$$PATH" $(GO) test -count 1 -v -run '^TestZoo$$' ./internal/zoo)
 
 fuzz: ## fuzz each target, FUZZTIME is how often or how long
-	@mkdir -p bin; $(GO) list -f '{{.ImportPath}}' ./... | while read -r pkg; do \
-		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-			echo "$$pkg $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg >bin/fuzz.log 2>&1 || { cat bin/fuzz.log; exit 1; }; \
-		done || exit 1; \
+	@mkdir -p bin; grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | sort | while read -r pkg target; do \
+		echo "$$pkg $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$pkg >bin/fuzz.log 2>&1 || { cat bin/fuzz.log; exit 1; }; \
 	done
 
 bench: ## benchmarks on this machine
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-bench-vm: ## the C dropwatch and ours side by side in a guest: shown, lost, CPU, memory, start
-	$(GO) test -count 1 -v -run 'TestKernels/6.1$$/TestGuestCost' ./internal/vmtest
+bench-vm: ## the C dropwatch and ours side by side in a guest, three times: shown, lost, CPU, memory, start
+	DROPWATCH_GUESTS=1 $(GO) test -count 3 -v -run 'TestKernels/6.1$$/acceptance/TestGuestCost' ./internal/acceptance
 
 bench-watch: ## watch, perf and bpftrace side by side on this machine: drops a second, CPU, what is lost
 	$(GO) test -count 1 -v -run '^$$' -bench '^BenchmarkWatch$$' -benchtime 1x -timeout 20m ./cmd/dropwatch

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// A record is one symbol of the input. Of those of one address, the one with
-// the lowest name is to be believed: a mark that code ends there, then code as
-// it came in the file, then everything else.
+// A record is one symbol of the input. Where several have the same address, the one with
+// the lowest name wins: codeEnd, then code in the order of the file, then everything else.
 type record struct {
 	address uint64
 	name    uint32 // where in builder.names, or codeEnd, or unknown
@@ -30,6 +29,7 @@ type builder struct {
 	index   map[string]uint32 // of images
 }
 
+// newBuilder returns a builder without symbols, whose image 0 is the kernel.
 func newBuilder() builder {
 	return builder{
 		names:  []byte{'\n'},
@@ -38,7 +38,7 @@ func newBuilder() builder {
 	}
 }
 
-// add takes in one line of the input.
+// add adds one line of the input. An image of 0 is the kernel itself.
 func (b *builder) add(address uint64, kind byte, name []byte, image uint32) {
 	n := len(b.records)
 	if n == b.ordered && (n == 0 || b.records[n-1].address <= address) {
@@ -51,8 +51,9 @@ func (b *builder) add(address uint64, kind byte, name []byte, image uint32) {
 	b.records = append(b.records, record{address, b.addName(kind, name, image), image})
 }
 
-// addName returns what a record has for a name. Only code has one, each above
-// that of the code before.
+// addName returns the name of a record: unknown for what is not code, and otherwise a
+// number above those of all code before, so that of several names for an address the first
+// wins.
 func (b *builder) addName(kind byte, name []byte, image uint32) uint32 {
 	switch kind {
 	case 't', 'T', 'w', 'W':
@@ -130,8 +131,8 @@ func (b *builder) sorted() []record {
 
 func isCode(r record) bool { return r.name != codeEnd && r.name != unknown }
 
-// first returns the record to believe among those of the first address, and
-// the records of all other addresses.
+// first returns the record that wins among those of the first address, and the records of
+// all other addresses.
 func first(records []record) (record, []record) {
 	r, i := records[0], 1
 	for ; i < len(records) && records[i].address == r.address; i++ {
@@ -142,7 +143,8 @@ func first(records []record) (record, []record) {
 	return r, records[i:]
 }
 
-// reaches reports whether the code of r is known to go on up to next.
+// reaches reports whether the code of r ends where next begins: next is code of the same
+// image, and no farther away than the longest function is long.
 func (b *builder) reaches(r, next record) bool {
 	const maxFunction = 256 << 10 // bytes; the longest of a 6.18 kernel has 20 KB, holes in its text 1 MB
 	return next.name != unknown && next.image == r.image && next.address-r.address <= maxFunction &&
@@ -156,8 +158,8 @@ func madeAtRunTime(image string) bool {
 	return image == "bpf" || strings.HasPrefix(image, "__builtin__")
 }
 
-// holeAfter returns where code at address ends if nothing else tells: with the
-// next page.
+// holeAfter returns where code at address ends if the next symbol does not say: with the
+// page after its own.
 func holeAfter(address uint64) uint64 {
 	const page = 4096
 	if end := address&^(page-1) + 2*page; end > address {
@@ -170,7 +172,7 @@ func holeAfter(address uint64) uint64 {
 func (t *Table) add(address uint64, name uint32, module string) {
 	n := len(t.name)
 	if name == unknown && (n == 0 || t.name[n-1] == unknown) {
-		return // below is as unknown
+		return // the entry below is unknown too: this one would add nothing
 	}
 	if b := len(t.blocks); b == 0 || t.blocks[b-1].high != address>>16 {
 		t.blocks = append(t.blocks, block{address >> 16, uint32(n)})

@@ -6,13 +6,12 @@ import (
 	"github.com/ianlancetaylor/demangle"
 )
 
-// Demangle returns the readable form of a Rust (_R, or _ZN with a hash) or C++
-// (_Z) name, and every other name as it is: names of C code come back
-// unchanged. What tells the pieces of a function apart, as .cold or
-// .llvm.1234, is kept; the hash of a Rust name is not, so two symbols may have
-// the same readable form.
+// Demangle returns the readable form of a Rust (_R, or _ZN with a hash) or C++ (_Z) name,
+// and every other name, such as those of C, unchanged. A suffix that marks a part of a
+// function, such as .cold or .llvm.1234, is kept. The hash of a Rust name is not, so that
+// two symbols may have the same readable form.
 func Demangle(name string) string {
-	const maxLength = 10 // as a power of 2: 1 KiB is readable, some names are not
+	const maxLength = 10 // a power of 2: names longer than 1 KiB are left as they are
 	var end int
 	switch {
 	case strings.HasPrefix(name, "_R"):

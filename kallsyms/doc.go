@@ -15,12 +15,12 @@
 //   - a function ends where the next symbol of any kind begins, be it data or
 //     of another module;
 //   - nothing lies at or after _etext and _einittext, until the next symbol;
-//   - where what follows does not tell how long a function is (data, another
+//   - where what follows does not show how long a function is (data, another
 //     module, nothing at all, or code more than 256 KiB away), it ends with the
 //     page after the one it starts in (pages of 4 KiB);
 //   - the same holds for every BPF program and every trampoline
 //     ([__builtin__ftrace], [__builtin__kprobes]): they come and go one by
-//     one, so the next one does not tell either.
+//     one, so the next one does not show it either.
 //
 // Otherwise the answer is the one of the kernel's own %pS (kernel/kallsyms.c,
 // kernel/module/kallsyms.c). Of several names for one address, the first in

@@ -74,7 +74,7 @@ func newModel(text []byte) model {
 	return m
 }
 
-// at returns the line to believe among those of one address.
+// at returns the line that wins among those of one address.
 func (m model) at(address uint64) (best modelLine) {
 	for _, l := range m {
 		switch {

@@ -12,11 +12,11 @@ var (
 	// ErrRestricted says that the kernel gave every address as zero, which it
 	// does for a reader without CAP_SYSLOG, and for everyone if
 	// kernel.kptr_restrict is 2.
-	ErrRestricted = errors.New("kernel shows every address as 0: run as root or with CAP_SYSLOG, " +
+	ErrRestricted = errors.New("the kernel shows every address as 0: run as root or with CAP_SYSLOG, " +
 		"and if that is not enough, set sysctl kernel.kptr_restrict=1")
 
-	// ErrNoSymbols says that the input, otherwise well-formed, names no code:
-	// it is empty, or of data only.
+	// ErrNoSymbols says that the input is well-formed but has no symbol of code: it
+	// is empty, or has data only.
 	ErrNoSymbols = errors.New("no code symbol in it: give a whole /proc/kallsyms, " +
 		"of a kernel built with CONFIG_KALLSYMS")
 )
@@ -48,9 +48,18 @@ const (
 // The error is ErrRestricted, ErrNoSymbols or a *SyntaxError, or what r
 // returned, each wrapped. Then there is no table.
 func Parse(r io.Reader) (*Table, error) {
+	t, err := parse(r)
+	if err != nil {
+		return nil, fmt.Errorf("parse kernel symbols: %w", err)
+	}
+	return t, nil
+}
+
+// parse is Parse with errors for a caller that says what it reads.
+func parse(r io.Reader) (*Table, error) {
 	p := parser{builder: newBuilder()}
 	if err := p.read(bufio.NewReaderSize(r, readSize)); err != nil {
-		return nil, fmt.Errorf("parse kernel symbols: %w", err)
+		return nil, err
 	}
 	return p.table(), nil
 }
@@ -78,7 +87,8 @@ func (p *parser) read(r *bufio.Reader) error {
 	}
 }
 
-// end says whether err, met after reading rest of a line, ends a good text.
+// end returns the error of a text after which reading ended with err and the unfinished
+// line rest: nil if it is complete.
 func (p *parser) end(rest []byte, err error) error {
 	switch {
 	case errors.Is(err, io.EOF) && len(rest) == 0:
@@ -91,7 +101,7 @@ func (p *parser) end(rest []byte, err error) error {
 	return fmt.Errorf("line %d: %w", p.line+1, err)
 }
 
-// check finds out why there may be nothing to look up.
+// check returns the error of a text that has nothing to look up.
 func (p *parser) check() error {
 	switch {
 	case p.line > 0 && p.seen == 0:
@@ -106,7 +116,7 @@ func syntaxError(n int, line []byte, why string) error {
 	return &SyntaxError{Line: n, Text: string(line[:min(len(line), quoteLen)]), Why: why}
 }
 
-// parse adds one line, or says what is wrong with it.
+// parse adds one line, or says why it is not one of a kallsyms text.
 func (p *parser) parse(line []byte) (why string) {
 	if p.size += len(line); p.size > maxSize {
 		return "more text than any kernel has"
@@ -135,8 +145,8 @@ func (p *parser) parse(line []byte) (why string) {
 	return ""
 }
 
-// isMapping reports whether name marks a place for the assembler, as in
-// include/linux/module_symbol.h. The kernel does not look at those either.
+// isMapping reports whether name is a mapping symbol or a local label of the assembler,
+// which is not a function: is_mapping_symbol in include/linux/module_symbol.h.
 func isMapping(name []byte) bool {
 	switch name[0] {
 	case '$':

@@ -2,6 +2,7 @@ package kallsyms
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -31,10 +32,10 @@ func (s Symbol) String() string {
 // the 122,000 symbols of a 6.18 kernel.
 type Table struct {
 	// The entries, in the order of their addresses. An entry reaches to the
-	// next one. Its address is the upper bits in its block and low here.
-	low    []uint16
+	// next one. Its address is the upper bits of its block and its low.
+	low    []uint16 // the lower 16 bits of its address
 	name   []uint32 // where in names its name starts, or unknown
-	blocks []block  // and one after the last, which is above all addresses
+	blocks []block  // the last one ends the list: it is above all addresses
 	images []image
 
 	names string // every name is followed by a newline
@@ -76,12 +77,14 @@ func (t *Table) Lookup(pc uint64) (s Symbol, ok bool) {
 	return s, true
 }
 
-// A Range is the addresses from Start to before End.
-type Range struct{ Start, End uint64 }
+// A Range is the addresses from Start (included) to End (not included).
+type Range struct {
+	Start, End uint64 // both 0 if there is none
+}
 
-// Function returns where the kernel image has functions of a name, and the range
-// that holds all of the image's code. What is outside of that can come and go. A
-// nil Table has neither.
+// Function returns where the kernel image has functions of that name (several static ones
+// may share it), and the range that holds all code of the image: code outside of it, of
+// modules and BPF programs, can come and go. A nil Table returns neither.
 func (t *Table) Function(name string) (at []Range, image Range) {
 	if t == nil {
 		return nil, image
@@ -103,6 +106,24 @@ func (t *Table) Function(name string) (at []Range, image Range) {
 		}
 	}
 	return at, image
+}
+
+// Names yields the name of every function, those of modules included, in the order of
+// their addresses. Several functions may share one. A nil Table has none.
+func (t *Table) Names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if t == nil {
+			return
+		}
+		for _, at := range t.name {
+			if at == unknown {
+				continue
+			}
+			if name, _, _ := strings.Cut(t.names[at:], "\n"); !yield(name) {
+				return
+			}
+		}
+	}
 }
 
 // find returns the last entry at or below pc, and its block; or -1.

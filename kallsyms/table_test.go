@@ -388,6 +388,19 @@ func TestFunction(t *testing.T) {
 	}
 }
 
+func TestNames(t *testing.T) {
+	table := mustParse(t, "ffffffff81000000 T a\nffffffff81000040 t b\nffffffff81000080 t a\nffffffffc0000000 t c\t[mod]\n")
+	if got := slices.Collect(table.Names()); !slices.Equal(got, []string{"a", "b", "a", "c"}) {
+		t.Errorf("%q", got)
+	}
+	for range table.Names() { // it can be left
+		break
+	}
+	if got := slices.Collect((*kallsyms.Table)(nil).Names()); got != nil {
+		t.Errorf("a nil table has %q", got)
+	}
+}
+
 // TestFunctionOfFixture: a function is where a look-up finds it, and nowhere else.
 func TestFunctionOfFixture(t *testing.T) {
 	text := fixture(t)

@@ -1,11 +1,11 @@
 package netlink
 
-// An Alert is one message of the "events" group: a summary of drops by place,
-// or one dropped packet. Which fields mean something, Has says.
+// An Alert is one message of the "events" group: a summary of drops by location, or one
+// dropped packet. A field counts only if Has reports its attribute.
 //
 // Payload and Cookie share the memory of the message that was decoded.
 type Alert struct {
-	// Packet tells an alert for one packet from a summary.
+	// Packet: the alert is about one packet, otherwise it is a summary.
 	Packet bool
 
 	// A summary: drops by the kernel, and by devices.
@@ -29,15 +29,15 @@ type Alert struct {
 	attrs uint32
 }
 
-// Has tells whether the kernel gave the attribute.
+// Has reports whether the kernel gave the attribute.
 func (a *Alert) Has(attr Attr) bool { return a.attrs&(1<<attr) != 0 }
 
-// A Point is a place of a summary, struct net_dm_drop_point. PC 0 stands for
-// a device whose own count of dropped packets rose: the kernel looks every two
-// seconds and counts one, whatever the rise (trace_napi_poll_hit).
+// A Point is a location of a summary, struct net_dm_drop_point. PC 0 stands for a device
+// whose own counter of dropped packets rose: the kernel compares every two seconds and
+// reports 1, however many there were (trace_napi_poll_hit).
 type Point struct {
-	PC    uint64
-	Count uint32
+	PC    uint64 // address in the kernel's code, or 0
+	Count uint32 // drops since the summary before, up to a second
 }
 
 // A Trap is a hardware entry of a summary, NET_DM_ATTR_HW_ENTRY.
@@ -49,6 +49,6 @@ type Trap struct {
 // A Port is the interface that a packet came in by, NET_DM_ATTR_IN_PORT. Its
 // namespace is not known: the same index may stand for several interfaces.
 type Port struct {
-	IfIndex uint32
-	Name    string // given for hardware drops alone
+	IfIndex uint32 // 0 if not given
+	Name    string // given for hardware drops only
 }

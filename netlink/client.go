@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/mdlayher/genetlink"
@@ -14,13 +15,21 @@ import (
 // use. Errors of its methods are an [*Error] and match the sentinels that each
 // method names.
 type Client struct {
-	conn   *genetlink.Conn
-	family genetlink.Family
-	group  uint32
+	conn *genetlink.Conn
+	at   atomic.Pointer[address]
 }
 
-// Dial finds the NET_DM family, which loads the kernel's drop_monitor module
-// where the host can load modules. [ErrNoFamily] when there is none.
+// An address is what the kernel numbered the family and its group. It changes when the
+// module is loaded again.
+type address struct {
+	family  uint16
+	group   uint32
+	version uint8
+}
+
+// Dial opens the control socket and looks up the NET_DM family, which makes the kernel load
+// its drop_monitor module if the host can load modules. The caller closes the Client. The
+// error is [ErrNoFamily] if there is no such family.
 func Dial() (*Client, error) {
 	conn, err := genetlink.Dial(nil)
 	if err != nil {
@@ -36,37 +45,54 @@ func Dial() (*Client, error) {
 	return c, nil
 }
 
-// newClient looks the family and its group up by name over conn.
+// newClient looks up the family and its group by name over conn.
 func newClient(conn *genetlink.Conn) (*Client, error) {
+	c := &Client{conn: conn}
+	if err := c.Refresh(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Refresh looks up the family again, after a request failed with [ErrNoFamily]: the
+// drop_monitor module was unloaded, which also discards its configuration. That loads
+// the module again, where the host can load modules; otherwise the error is
+// [ErrNoFamily].
+func (c *Client) Refresh() error {
 	const op = "find the NET_DM family"
-	family, err := conn.GetFamily(familyName)
+	family, err := c.conn.GetFamily(familyName)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, &Error{Op: op, Err: syscall.ENOENT, kind: ErrNoFamily}
+		return &Error{Op: op, Err: syscall.ENOENT, kind: ErrNoFamily}
 	}
 	if err != nil {
-		return nil, newError(op, err, nil)
+		return newError(op, err, nil)
 	}
 	for _, g := range family.Groups {
 		if g.Name == groupName {
-			return &Client{conn: conn, family: family, group: g.ID}, nil
+			c.at.Store(&address{family.ID, g.ID, family.Version})
+			return nil
 		}
 	}
-	return nil, &Error{Op: op, Err: fmt.Errorf("it has no group %q", groupName)}
+	return &Error{Op: op, Err: fmt.Errorf("it has no group %q", groupName)}
 }
 
 // Close closes the control socket. The monitor stays as it is.
 func (c *Client) Close() error { return c.conn.Close() }
 
 // Group is the id of the multicast group of the alerts.
-func (c *Client) Group() uint32 { return c.group }
+func (c *Client) Group() uint32 { return c.at.Load().group }
 
-// A Config is what the kernel's monitor is set to. It outlives the process
-// that set it.
+// A Config is the configuration of the kernel's monitor. It outlives the process that
+// set it.
 type Config struct {
-	Mode     AlertMode
-	TruncLen uint32 // bytes of a packet that an alert carries at most; 0: all
-	QueueLen uint32 // packets that wait on each CPU at most; 0 loses them all
+	Mode     AlertMode // what an alert is: a summary, or a packet
+	TruncLen uint32    // bytes of a packet that an alert carries at most; 0: all
+	QueueLen uint32    // packets that may wait on each CPU; with 0 all are lost
 }
+
+// DefaultConfig is the configuration that the module begins with (net_dm_alert_mode,
+// net_dm_trunc_len and net_dm_queue_len, net/core/drop_monitor.c).
+var DefaultConfig = Config{Mode: ModeSummary, TruncLen: 0, QueueLen: 1000}
 
 // Config reads the configuration. [ErrUnsupported] before Linux 5.4.
 func (c *Client) Config() (cfg Config, err error) {
@@ -117,10 +143,10 @@ func (c *Client) SetQueueLen(n uint32) error {
 	})
 }
 
-// Stats are the packets whose alert the kernel dropped because the queue of
-// their CPU was full, since the module was loaded.
+// Stats are how many packets had no alert because the queue of their CPU was full, since
+// the module was loaded. They are never reset: a reader takes the difference of two.
 type Stats struct {
-	Software, Hardware uint64
+	Software, Hardware uint64 // packets, of all CPUs together
 }
 
 // Stats reads the statistics. [ErrUnsupported] before Linux 5.4.
@@ -157,15 +183,15 @@ func (c *Client) Start(origins Origins) error {
 }
 
 // Stop switches monitoring off for the whole host, whoever switched it on, and
-// throws away the packets and counts that the kernel has not sent yet. When it
-// is off already that is no error, but [ErrAlreadyOff] on old kernels.
+// discards the packets and counts that the kernel has not sent yet. If it is off already
+// there is no error, except on old kernels: [ErrAlreadyOff].
 func (c *Client) Stop(origins Origins) error {
 	return c.monitor("stop monitoring", cmdStop, origins)
 }
 
-// Running tells whether monitoring is on, by whomever. The kernel cannot be
-// asked: Running configures nothing at all, which the kernel refuses exactly
-// while monitoring is on. [ErrConfigurePermission], and [ErrUnsupported] before
+// Running reports whether monitoring is on, whoever switched it on. The kernel has no
+// request for that: Running sends a CONFIG without attributes, which changes nothing and
+// which the kernel refuses (EBUSY) exactly while monitoring is on. [ErrConfigurePermission], and [ErrUnsupported] before
 // Linux 5.4.
 func (c *Client) Running() (bool, error) {
 	err := c.configure("find out whether monitoring is on", func(*nl.AttributeEncoder) {})
@@ -175,9 +201,9 @@ func (c *Client) Running() (bool, error) {
 	return false, err
 }
 
-// FamilyMessage gives the netlink message, with its header, by which the
-// kernel tells the id of the NET_DM family. A reader of stored alerts needs it
-// to know them for what they are.
+// FamilyMessage returns the netlink message, with its header, in which the kernel
+// states the id of the NET_DM family. A reader of stored alerts needs it to recognise
+// them: the id differs from boot to boot.
 func (c *Client) FamilyMessage() ([]byte, error) {
 	const op = "read the NET_DM family's description"
 	ae := nl.NewAttributeEncoder()
@@ -198,7 +224,7 @@ func (c *Client) FamilyMessage() ([]byte, error) {
 	if err != nil {
 		return nil, newError(op, err, nil)
 	}
-	// genetlink keeps the kernel's own header to itself: this is one like it.
+	// genetlink does not return the header that came from the kernel: this one is equal.
 	m := nl.Message{Header: nl.Header{Length: uint32(nlmsgHdrLen + len(body)), Type: genlIDCtrl}, Data: body}
 	b, err := m.MarshalBinary()
 	return b, newError(op, err, nil)
@@ -240,15 +266,17 @@ var (
 	}
 )
 
-// errnoENOTSUPP is the kernel's internal ENOTSUPP, which CONFIG answered
-// before Linux 5.4.
+// errnoENOTSUPP is the kernel's internal ENOTSUPP, with which Linux before 5.4 refused
+// CONFIG. Package syscall has no such constant.
 const errnoENOTSUPP = syscall.Errno(524)
 
+// configure sends a CONFIG with the attributes that encode adds, and waits for the answer.
 func (c *Client) configure(op string, encode func(*nl.AttributeEncoder)) error {
 	_, err := c.execute(op, cmdConfig, nl.Acknowledge, encode, configErrors)
 	return err
 }
 
+// monitor sends START or STOP for origins.
 func (c *Client) monitor(op string, cmd uint8, origins Origins) error {
 	kinds := startErrors
 	if cmd == cmdStop {
@@ -261,8 +289,8 @@ func (c *Client) monitor(op string, cmd uint8, origins Origins) error {
 	return err
 }
 
-// query sends a request without attributes and hands each attribute of the
-// answer, whose command must be want, to decode.
+// query sends a request without attributes, and calls decode for each attribute of the
+// answer, whose command must be want.
 func (c *Client) query(op string, cmd, want uint8, decode func(*nl.AttributeDecoder)) error {
 	msgs, err := c.execute(op, cmd, 0, func(*nl.AttributeEncoder) {}, queryErrors)
 	if err != nil {
@@ -281,15 +309,19 @@ func (c *Client) query(op string, cmd, want uint8, decode func(*nl.AttributeDeco
 	return newError(op, ad.Err(), nil)
 }
 
-// execute is the one way by which requests go to the family.
-func (c *Client) execute(op string, cmd uint8, flags nl.HeaderFlags, encode func(*nl.AttributeEncoder), kinds map[syscall.Errno]error) ([]genetlink.Message, error) {
+// execute sends a request to the family and returns the answers. Kinds gives the sentinels
+// of the errnos that the request may be refused with.
+func (c *Client) execute(op string, cmd uint8, flags nl.HeaderFlags, encode func(*nl.AttributeEncoder),
+	kinds map[syscall.Errno]error,
+) ([]genetlink.Message, error) {
 	ae := nl.NewAttributeEncoder()
 	encode(ae)
 	data, err := ae.Encode()
 	if err != nil {
 		return nil, newError(op, err, nil)
 	}
-	req := genetlink.Message{Header: genetlink.Header{Command: cmd, Version: c.family.Version}, Data: data}
-	msgs, err := c.conn.Execute(req, c.family.ID, nl.Request|flags)
+	at := c.at.Load()
+	req := genetlink.Message{Header: genetlink.Header{Command: cmd, Version: at.version}, Data: data}
+	msgs, err := c.conn.Execute(req, at.family, nl.Request|flags)
 	return msgs, newError(op, err, kinds)
 }

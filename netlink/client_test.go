@@ -36,6 +36,13 @@ func testClient(t *testing.T, fn genltest.Func) *Client {
 	return c
 }
 
+// knownClient returns a Client that has found testFamily.
+func knownClient(conn *genetlink.Conn) *Client {
+	c := &Client{conn: conn}
+	c.at.Store(&address{testFamily.ID, 7, testFamily.Version})
+	return c
+}
+
 // A call is a method of Client, and the op that its errors begin with.
 type call struct {
 	op  string
@@ -87,7 +94,8 @@ func TestRequests(t *testing.T) {
 			n := 0
 			c := testClient(t, func(greq genetlink.Message, nreq nl.Message) ([]genetlink.Message, error) {
 				n++
-				want := genetlink.Message{Header: genetlink.Header{Command: tt.cmd, Version: 2}, Data: nltest.MustMarshalAttributes(tt.attrs)}
+				want := genetlink.Message{Header: genetlink.Header{Command: tt.cmd, Version: 2},
+					Data: nltest.MustMarshalAttributes(tt.attrs)}
 				if diff := cmp.Diff(want, greq); diff != "" {
 					t.Error("(-want +got)", diff)
 				}
@@ -245,8 +253,7 @@ func TestErrorMessage(t *testing.T) {
 		h := nl.Header{Type: nl.Error, Flags: nl.Capped | nl.AcknowledgeTLVs, Sequence: req.Header.Sequence, PID: req.Header.PID}
 		return []nl.Message{{Header: h, Data: data}}, nil
 	}))
-	c := &Client{conn: conn, family: testFamily}
-	err := c.SetQueueLen(1)
+	err := knownClient(conn).SetQueueLen(1)
 	if want := "set the queue length: monitoring is on (kernel: " + words + ")"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
@@ -299,6 +306,27 @@ func TestNewClient(t *testing.T) {
 	}
 }
 
+// TestRefresh: the module was loaded again, and the family has another id.
+func TestRefresh(t *testing.T) {
+	again := testFamily
+	again.ID, again.Version, again.Groups = 0x33, 3, []genetlink.MulticastGroup{{ID: 5, Name: "events"}}
+	var sent []nl.Header
+	conn := genltest.Dial(genltest.ServeFamily(again, func(_ genetlink.Message, m nl.Message) ([]genetlink.Message, error) {
+		sent = append(sent, m.Header)
+		return nil, nil
+	}))
+	c := knownClient(conn)
+	if err := c.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetQueueLen(1); err != nil || len(sent) == 0 || sent[0].Type != 0x33 {
+		t.Errorf("sent %+v, %v", sent, err)
+	}
+	if c.Group() != 5 {
+		t.Errorf("group %d, want 5", c.Group())
+	}
+}
+
 // TestFamilyMessage gives the message to genetlink's own parser.
 func TestFamilyMessage(t *testing.T) {
 	msg, err := testClient(t, nil).FamilyMessage()
@@ -338,8 +366,8 @@ func TestFamilyMessageErrors(t *testing.T) {
 		"odd": func(genetlink.Message, nl.Message) ([]genetlink.Message, error) { return []genetlink.Message{odd}, nil },
 	}
 	for name, fn := range tests {
-		c := &Client{conn: genltest.Dial(fn), family: testFamily}
-		if msg, err := c.FamilyMessage(); err == nil || !strings.HasPrefix(err.Error(), "read the NET_DM family's description: ") {
+		if msg, err := knownClient(genltest.Dial(fn)).FamilyMessage(); err == nil ||
+			!strings.HasPrefix(err.Error(), "read the NET_DM family's description: ") {
 			t.Errorf("%s: %x, error %v", name, msg, err)
 		}
 	}

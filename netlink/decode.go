@@ -15,8 +15,8 @@ type Decoder struct {
 	names map[string]string
 }
 
-// What a Decoder keeps at most: a kernel has a few hundred names, of up to 64
-// bytes, but a file that claims to hold alerts may have any.
+// Limits of what a Decoder keeps. A kernel has a few hundred names of up to 64 bytes; a
+// forged file of alerts may have any number of any length.
 const (
 	maxNames   = 4096
 	maxNameLen = 128
@@ -31,8 +31,9 @@ const (
 // ErrNotAlert: the message is well-formed, but no alert.
 var ErrNotAlert = errors.New("not an alert")
 
-// Decode decodes msg, a whole netlink message with its header, into a, whose
-// memory it uses again. After an error a holds nothing of use.
+// Decode decodes msg, a whole netlink message with its header, into a, and reuses the
+// memory that a has. The error wraps [ErrNotAlert] if msg is another message; the contents
+// of a are then undefined, as after every error.
 func (d *Decoder) Decode(msg []byte, a *Alert) error {
 	cmd, attrs, err := splitHeaders(msg)
 	if err != nil {
@@ -63,8 +64,7 @@ func splitHeaders(msg []byte) (cmd uint8, attrs []byte, err error) {
 	return msg[nlmsgHdrLen], msg[headers:n], nil
 }
 
-// attribute stores one attribute in a. Those that it does not know, a newer
-// kernel's, are passed over.
+// attribute stores one attribute in a. Unknown ones, of a newer kernel, are ignored.
 func (d *Decoder) attribute(a *Alert, attr Attr, data []byte) (err error) {
 	switch attr {
 	case AttrSummary:
@@ -103,7 +103,7 @@ func (d *Decoder) attribute(a *Alert, attr Attr, data []byte) (err error) {
 }
 
 // decodePoints appends the points of struct net_dm_alert_msg. The kernel's
-// count is not trusted beyond the bytes that are there.
+// count is limited by the bytes that are there.
 func decodePoints(points []Point, b []byte) ([]Point, error) {
 	if len(b) < alertMsgSize {
 		return points, fmt.Errorf("summary of %d bytes", len(b))
@@ -117,12 +117,12 @@ func decodePoints(points []Point, b []byte) ([]Point, error) {
 	return points, nil
 }
 
-// pointer reads the pc of a struct net_dm_drop_point: the kernel's pointer,
-// and zeroes behind it where that has only four of the eight bytes.
+// pointer reads the pc of a struct net_dm_drop_point: eight bytes, of which a 32-bit kernel
+// sets the first four and leaves the others 0.
 func pointer(b []byte) uint64 {
 	pc := binary.NativeEndian.Uint64(b)
 	if uint32(pc) == 0 {
-		pc >>= 32 // of a 32-bit kernel that stores the high bytes first
+		pc >>= 32 // of a big-endian 32-bit kernel
 	}
 	return pc
 }
@@ -140,6 +140,7 @@ func (d *Decoder) decodeTraps(traps []Trap, b []byte) ([]Trap, error) {
 	return traps, err
 }
 
+// decodeTrap decodes one entry, NET_DM_ATTR_HW_ENTRY.
 func (d *Decoder) decodeTrap(b []byte) (t Trap, err error) {
 	err = eachAttr(b, func(attr Attr, data []byte) (err error) {
 		switch attr {
@@ -153,6 +154,7 @@ func (d *Decoder) decodeTrap(b []byte) (t Trap, err error) {
 	return t, err
 }
 
+// decodePort decodes NET_DM_ATTR_IN_PORT.
 func (d *Decoder) decodePort(b []byte) (p Port, err error) {
 	err = eachAttr(b, func(attr Attr, data []byte) (err error) {
 		switch attr {
@@ -185,8 +187,8 @@ func (d *Decoder) name(b []byte) string {
 }
 
 // eachAttr calls fn for each attribute, struct nlattr, of b, until it fails.
-// The flags in a type (NLA_F_NESTED) are dropped, and, as in the kernel's own
-// parser, so are fewer bytes at the end than a header has.
+// It ignores the flags in a type (NLA_F_NESTED) and, as the kernel's own parser does, bytes
+// at the end that are too few for a header.
 func eachAttr(b []byte, fn func(Attr, []byte) error) error {
 	for len(b) >= attrHdrLen {
 		n := int(binary.NativeEndian.Uint16(b))
@@ -197,7 +199,7 @@ func eachAttr(b []byte, fn func(Attr, []byte) error) error {
 		if err := fn(attr, b[attrHdrLen:n]); err != nil {
 			return err
 		}
-		b = b[min((n+3)&^3, len(b)):] // NLA_ALIGN
+		b = b[min(align(n), len(b)):]
 	}
 	return nil
 }

@@ -46,29 +46,38 @@ func TestDecode(t *testing.T) {
 		msg  []byte
 		want netlink.Alert
 	}{
-		"software packet":             {encodePacket(softwareDrop), softwareDrop},
-		"hardware packet":             {encodePacket(hardwareDrop), hardwareDrop},
-		"summary":                     {encodeSummary(full, nil), netlink.Alert{Points: full}},
-		"empty summary":               {encodeSummary(nil, nil), netlink.Alert{}},
-		"hardware summary":            {encodeSummary(nil, traps), netlink.Alert{Traps: traps}},
-		"no attributes":               {packet(nil), netlink.Alert{Packet: true}},
-		"bytes behind the message":    {append(encodeSummary(two, nil), 1, 2, 3, 4), netlink.Alert{Points: two}},
-		"less than a header at end":   {packet(append(attrs(nil).u16(attrProto, 8), 1, 2, 3)), netlink.Alert{Packet: true, Proto: 8}},
-		"count claims too much":       {summary(attrs(nil).bytes(0, summaryPoints(1<<32-1, two...))), netlink.Alert{Points: two}},
-		"count claims less":           {summary(attrs(nil).bytes(0, summaryPoints(1, two...))), netlink.Alert{Points: two[:1]}},
-		"half a point":                {summary(attrs(nil).bytes(0, summaryPoints(2, two...)[:20])), netlink.Alert{Points: two[:1]}},
-		"device count":                {encodeSummary([]netlink.Point{{Count: 1}}, nil), netlink.Alert{Points: []netlink.Point{{Count: 1}}}},
-		"nest without the flag":       {packet(attrs(nil).bytes(attrInPort, attrs(nil).u32(0, 2))), netlink.Alert{Packet: true, Port: netlink.Port{IfIndex: 2}}},
-		"both flags":                  {packet(attrs(nil).u16(attrProto|0xc000, 8)), netlink.Alert{Packet: true, Proto: 8}},
-		"unknown attributes":          {packet(attrs(nil).u32(24, 1).u32(0x3fff, 1).u16(attrProto, 8)), netlink.Alert{Packet: true, Proto: 8}},
-		"unknown in nests":            {summary(attrs(nil).bytes(attrHWEntries, append(attrs(nil).u64(99, 1), hwEntries(traps...)...))), netlink.Alert{Traps: traps}},
-		"unknown in the port":         {packet(attrs(nil).bytes(attrInPort, attrs(nil).u64(2, 1).str(1, "lo"))), netlink.Alert{Packet: true, Port: netlink.Port{Name: "lo"}}},
-		"padding attribute":           {packet(attrs(nil).bytes(attrPad, nil).u16(attrProto, 8)), netlink.Alert{Packet: true, Proto: 8}},
-		"empty strings and bytes":     {packet(attrs(nil).bytes(attrReason, nil).bytes(attrSymbol, []byte{0}).bytes(attrPayload, nil)), netlink.Alert{Packet: true}},
-		"empty nests":                 {packet(attrs(nil).bytes(attrInPort, nil).bytes(attrHWEntries, nil)), netlink.Alert{Packet: true}},
-		"string without a zero":       {packet(attrs(nil).bytes(attrReason, []byte("NO_SOCKET"))), netlink.Alert{Packet: true, Reason: "NO_SOCKET"}},
-		"string with bytes after":     {packet(attrs(nil).bytes(attrReason, []byte("A\x00B\x00"))), netlink.Alert{Packet: true, Reason: "A"}},
-		"string with control bytes":   {packet(attrs(nil).str(attrTrapName, "a\x1b[31m\n\xff")), netlink.Alert{Packet: true, TrapName: "a\x1b[31m\n\xff"}},
+		"software packet":           {encodePacket(softwareDrop), softwareDrop},
+		"hardware packet":           {encodePacket(hardwareDrop), hardwareDrop},
+		"summary":                   {encodeSummary(full, nil), netlink.Alert{Points: full}},
+		"empty summary":             {encodeSummary(nil, nil), netlink.Alert{}},
+		"hardware summary":          {encodeSummary(nil, traps), netlink.Alert{Traps: traps}},
+		"no attributes":             {packet(nil), netlink.Alert{Packet: true}},
+		"bytes behind the message":  {append(encodeSummary(two, nil), 1, 2, 3, 4), netlink.Alert{Points: two}},
+		"less than a header at end": {packet(append(attrs(nil).u16(attrProto, 8), 1, 2, 3)), netlink.Alert{Packet: true, Proto: 8}},
+		"count claims too much":     {summary(attrs(nil).bytes(0, summaryPoints(1<<32-1, two...))), netlink.Alert{Points: two}},
+		"count claims less":         {summary(attrs(nil).bytes(0, summaryPoints(1, two...))), netlink.Alert{Points: two[:1]}},
+		"half a point":              {summary(attrs(nil).bytes(0, summaryPoints(2, two...)[:20])), netlink.Alert{Points: two[:1]}},
+		"device count": {encodeSummary([]netlink.Point{{Count: 1}}, nil),
+			netlink.Alert{Points: []netlink.Point{{Count: 1}}}},
+		"nest without the flag": {packet(attrs(nil).bytes(attrInPort, attrs(nil).u32(0, 2))),
+			netlink.Alert{Packet: true, Port: netlink.Port{IfIndex: 2}}},
+		"both flags": {packet(attrs(nil).u16(attrProto|0xc000, 8)), netlink.Alert{Packet: true, Proto: 8}},
+		"unknown attributes": {packet(attrs(nil).u32(24, 1).u32(0x3fff, 1).u16(attrProto, 8)),
+			netlink.Alert{Packet: true, Proto: 8}},
+		"unknown in nests": {summary(attrs(nil).bytes(attrHWEntries,
+			append(attrs(nil).u64(99, 1), hwEntries(traps...)...))), netlink.Alert{Traps: traps}},
+		"unknown in the port": {packet(attrs(nil).bytes(attrInPort, attrs(nil).u64(2, 1).str(1, "lo"))),
+			netlink.Alert{Packet: true, Port: netlink.Port{Name: "lo"}}},
+		"padding attribute": {packet(attrs(nil).bytes(attrPad, nil).u16(attrProto, 8)), netlink.Alert{Packet: true, Proto: 8}},
+		"empty strings and bytes": {packet(attrs(nil).bytes(attrReason, nil).bytes(attrSymbol, []byte{0}).bytes(attrPayload,
+			nil)), netlink.Alert{Packet: true}},
+		"empty nests": {packet(attrs(nil).bytes(attrInPort, nil).bytes(attrHWEntries, nil)), netlink.Alert{Packet: true}},
+		"string without a zero": {packet(attrs(nil).bytes(attrReason, []byte("NO_SOCKET"))),
+			netlink.Alert{Packet: true, Reason: "NO_SOCKET"}},
+		"string with bytes after": {packet(attrs(nil).bytes(attrReason, []byte("A\x00B\x00"))),
+			netlink.Alert{Packet: true, Reason: "A"}},
+		"string with control bytes": {packet(attrs(nil).str(attrTrapName, "a\x1b[31m\n\xff")),
+			netlink.Alert{Packet: true, TrapName: "a\x1b[31m\n\xff"}},
 		"origin that nobody has seen": {packet(attrs(nil).u16(attrOrigin, 9)), netlink.Alert{Packet: true, Origin: 9}},
 	}
 	for name, tt := range tests {
@@ -112,8 +121,11 @@ func TestDecodeErrors(t *testing.T) {
 		"port index":           {packet(attrs(nil).bytes(attrInPort, attrs(nil).u16(0, 1))), "attribute 0 has 2 bytes, not 4"},
 		"port cut":             {packet(attrs(nil).bytes(attrInPort, attrs(nil).u32(0, 1)[:6])), "attribute 0 of 8 bytes where 6 are left"},
 		"summary of 3 bytes":   {message(cmdAlert, attrs(nil).bytes(0, []byte{1, 0, 0})), "summary of 3 bytes"},
-		"trap cut":             {message(cmdAlert, attrs(nil).bytes(attrHWEntries, hwEntries(netlink.Trap{Name: "x"})[:9])), "attribute 18 of"},
-		"trap count":           {message(cmdAlert, attrs(nil).bytes(attrHWEntries, attrs(nil).bytes(attrHWEntry, attrs(nil).u64(attrHWTrapCount, 1)))), "attribute 19 has 8 bytes"},
+		"trap cut": {message(cmdAlert, attrs(nil).bytes(attrHWEntries, hwEntries(netlink.Trap{Name: "x"})[:9])),
+			"attribute 18 of"},
+		"trap count": {message(cmdAlert,
+			attrs(nil).bytes(attrHWEntries, attrs(nil).bytes(attrHWEntry, attrs(nil).u64(attrHWTrapCount, 1)))),
+			"attribute 19 has 8 bytes"},
 	}
 	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 		delete(tests, "attribute of 3 bytes") // written for little-endian machines
@@ -170,12 +182,14 @@ func TestDecodeHas(t *testing.T) {
 		netlink.AttrProto, netlink.AttrPayload, netlink.AttrOrigLen, netlink.AttrOrigin, netlink.AttrTrapGroup,
 		netlink.AttrTrapName, netlink.AttrHWEntries, netlink.AttrCookie, netlink.AttrReason, 40,
 	}
-	packet := []netlink.Attr{netlink.AttrPort, netlink.AttrTimestamp, netlink.AttrProto, netlink.AttrPayload, netlink.AttrOrigLen, netlink.AttrOrigin}
+	packet := []netlink.Attr{netlink.AttrPort, netlink.AttrTimestamp, netlink.AttrProto, netlink.AttrPayload, netlink.AttrOrigLen,
+		netlink.AttrOrigin}
 	tests := map[string]struct {
 		msg  []byte
 		want []netlink.Attr
 	}{
-		"software": {encodePacket(softwareDrop), append([]netlink.Attr{netlink.AttrPC, netlink.AttrSymbol, netlink.AttrReason, netlink.AttrCookie}, packet...)},
+		"software": {encodePacket(softwareDrop),
+			append([]netlink.Attr{netlink.AttrPC, netlink.AttrSymbol, netlink.AttrReason, netlink.AttrCookie}, packet...)},
 		"hardware": {encodePacket(hardwareDrop), append([]netlink.Attr{netlink.AttrTrapGroup, netlink.AttrTrapName}, packet...)},
 		"summary":  {encodeSummary(nil, nil), []netlink.Attr{netlink.AttrSummary}},
 		"traps":    {encodeSummary(nil, []netlink.Trap{}), []netlink.Attr{netlink.AttrSummary, netlink.AttrHWEntries}},
@@ -215,7 +229,7 @@ func TestDecodeManyNames(t *testing.T) {
 	}
 }
 
-// TestDecodeCaptured holds the decoder against what real kernels sent.
+// TestDecodeCaptured decodes what real kernels sent.
 func TestDecodeCaptured(t *testing.T) {
 	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 		t.Skip("captured on little-endian machines; this is a ", runtime.GOARCH)

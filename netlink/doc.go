@@ -10,7 +10,7 @@
 //
 // The monitor is one for the whole host, belongs to no socket and outlives
 // the process that started it: whoever calls [Client.Start] must call
-// [Client.Stop], and put back the [Config] that it found. Alerts are only sent
+// [Client.Stop], and restore the [Config] that it found. Alerts are only sent
 // to the initial network namespace, and to all that listen there.
 //
 // # Privileges

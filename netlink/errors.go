@@ -8,14 +8,14 @@ import (
 	nl "github.com/mdlayher/netlink"
 )
 
-// What a caller may test an error of this package for, with [errors.Is].
+// Sentinels that errors of this package match, with [errors.Is].
 var (
 	// ErrNoFamily: this kernel, or this network namespace, has no NET_DM.
 	ErrNoFamily = errors.New("this kernel or network namespace has no NET_DM family")
 	// ErrConfigurePermission: CAP_NET_ADMIN in the initial user namespace is missing.
 	ErrConfigurePermission = errors.New("not permitted without CAP_NET_ADMIN")
-	// ErrJoinPermission: CAP_SYS_ADMIN is missing, which kernels since 6.7 ask
-	// of those who listen.
+	// ErrJoinPermission: CAP_SYS_ADMIN is missing, which listening needs since
+	// Linux 6.7 and in stable kernels since December 2023.
 	ErrJoinPermission = errors.New("not permitted without CAP_SYS_ADMIN")
 	// ErrMonitoring: the monitor is on, and cannot be configured until it is off.
 	ErrMonitoring = errors.New("monitoring is on")
@@ -31,13 +31,14 @@ var (
 // An Error is a request that failed. It matches, with [errors.Is], one of this
 // package's sentinels where one fits, and the kernel's errno.
 type Error struct {
-	Op      string // what was tried, "start monitoring"
+	Op      string // what was attempted: "start monitoring"
 	Message string // the kernel's extended acknowledgement, empty if it gave none
 	Err     error  // mostly a [syscall.Errno]
 	kind    error  // one of the sentinels, or nil
 }
 
-// Error says what was tried, why it failed, and the kernel's own words.
+// Error says what was attempted, why it failed, and the kernel's own explanation if it gave
+// one.
 func (e *Error) Error() string {
 	why := e.Err
 	if e.kind != nil {

@@ -9,20 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"dropwatch/internal/host"
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/guest"
 	"dropwatch/netlink"
 )
 
 func TestMain(m *testing.M) { vmtest.Main(m) }
-
-// TestKernels runs the TestGuest functions on real kernels.
-func TestKernels(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: no kernels are booted")
-	}
-	vmtest.Suite{}.Run(t)
-}
 
 func dial(t *testing.T) *netlink.Client {
 	t.Helper()
@@ -93,9 +86,9 @@ func TestGuestAlerts(t *testing.T) {
 			defer l.Close()
 			check(t, "configure", c.SetConfig(netlink.Config{Mode: mode, QueueLen: 1000}), nil)
 			check(t, "start", c.Start(netlink.Software), nil)
-			peers, _, err := netlink.Peers("/proc", c.Group())
-			if err != nil || len(peers) != 1 || peers[0].PID != os.Getpid() {
-				t.Errorf("listeners %+v, %v", peers, err)
+			listeners, _, err := host.New("/").GenericListeners(c.Group())
+			if err != nil || len(listeners) != 1 || listeners[0].PID != uint32(os.Getpid()) {
+				t.Errorf("listeners %+v, %v", listeners, err)
 			}
 			guest.Flood(t, drops)
 			if n := count(t, l, drops); n < drops {

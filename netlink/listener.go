@@ -26,38 +26,39 @@ const DefaultReadBuffer = 16 << 20
 type Listener struct {
 	sock     eventSocket
 	lost     uint64
-	drops    uint32 // the kernel's count, as it was read last
+	drops    uint32 // the kernel's count when it was last read
 	overruns uint64
 }
 
 // An eventSocket is what a Listener needs of its socket.
 type eventSocket interface {
-	// receive gives the datagrams that are there, valid until the next call.
-	// It waits for the first if wait is true; otherwise there may be none.
+	// receive returns the waiting datagrams, which are valid until the next call.
+	// If wait is true it waits for the first; otherwise there may be none.
 	receive(wait bool) ([][]byte, error)
 	// dropped is the kernel's count of datagrams that found no room.
 	dropped() (uint32, error)
 	// interrupt makes a waiting receive, and all later ones that wait, fail
 	// with os.ErrDeadlineExceeded, until resume.
 	interrupt()
+	// resume undoes interrupt.
 	resume()
 	Close() error
 }
 
-// Listen joins the group of the alerts on a socket of its own. Listen first
-// and start then, or the first alerts are missed. [ErrJoinPermission].
+// Listen joins the group of the alerts on a socket of its own, which the caller closes.
+// Listen before [Client.Start], or the first alerts are missed. [ErrJoinPermission].
 func (c *Client) Listen(cfg ListenConfig) (*Listener, error) {
 	if cfg.ReadBuffer == 0 {
 		cfg.ReadBuffer = DefaultReadBuffer
 	}
-	sock, err := openEventSocket(c.group, cfg.ReadBuffer)
+	sock, err := openEventSocket(c.Group(), cfg.ReadBuffer)
 	if err != nil {
 		return nil, err
 	}
 	return newListener(sock)
 }
 
-// newListener reads the count of drops, from which on Lost counts.
+// newListener reads the kernel's count of drops, so that Lost counts from now on.
 func newListener(sock eventSocket) (*Listener, error) {
 	l := &Listener{sock: sock}
 	_, err := l.Lost()
@@ -70,9 +71,8 @@ func newListener(sock eventSocket) (*Listener, error) {
 }
 
 // A Handler gets messages as they were received, each a whole netlink message
-// for [Decoder.Decode], valid until it returns. More tells that further
-// messages are probably waiting; if there are none after all, Receive calls it
-// without any.
+// for [Decoder.Decode], valid until it returns. More says that further messages are
+// probably waiting; if there are none after all, Receive calls it without messages.
 type Handler func(msgs [][]byte, more bool) error
 
 // Receive hands alerts to handle, many at a time, until ctx ends, which is no
@@ -101,13 +101,13 @@ func (l *Listener) Receive(ctx context.Context, handle Handler) error {
 	return nil
 }
 
-// gather is how long Receive leaves alerts alone after it has read all that
-// there were, so that under load one system call receives many of them. It is
-// too short for a person to notice, and for the receive buffer to fill.
+// gather is how long Receive waits after it has read all alerts, so that under load one
+// system call receives many. It is too short for a person to notice, and for the receive
+// buffer to fill.
 const gather = 10 * time.Millisecond
 
-// interruptAfter interrupts the socket when ctx ends. The function that it
-// gives undoes that, so that no interrupt outlives its Receive.
+// interruptAfter interrupts the socket when ctx ends. Undo resumes it, so that no interrupt
+// outlives its Receive.
 func (l *Listener) interruptAfter(ctx context.Context) (undo func()) {
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

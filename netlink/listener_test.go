@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A fakeSocket gives out its script. A receive that waits at the end of the
+// A fakeSocket returns the results of its script. A receive that waits at the end of the
 // script does so until it is interrupted, or more is put there.
 type fakeSocket struct {
 	mu          sync.Mutex
@@ -114,7 +114,7 @@ func TestReceive(t *testing.T) {
 }
 
 // TestReceiveTellsThatNoMoreCame: a full batch may have been the last, and the
-// handler waits to be told.
+// handler waits for a signal.
 func TestReceiveTellsThatNoMoreCame(t *testing.T) {
 	l := testListener(t, newFake(step{msgs: batchSize}))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -16,11 +16,12 @@ import (
 const batchSize = 32
 
 // maxMessage is more than the largest alert: a payload of at most 65,527
-// bytes, and half a KiB of other attributes. A longer one is cut, which
-// Decode then finds.
+// bytes, and half a KiB of other attributes. A longer one would be cut,
+// which Decode reports as an error.
 const maxMessage = 66 << 10
 
-// A socket is the eventSocket of the kernel.
+// A socket is the eventSocket that receives from the kernel. All its memory is made once:
+// receiving allocates nothing.
 type socket struct {
 	conn   *genetlink.Conn
 	raw    syscall.RawConn
@@ -31,8 +32,7 @@ type socket struct {
 	buffer  []byte
 	msgs    [][]byte
 
-	// The answer of recvmmsg, and the method value that RawConn calls, made
-	// once so that receiving allocates nothing.
+	// The answer of recvmmsg, and tryReceive as a function value, which RawConn calls.
 	n        int
 	errno    syscall.Errno
 	recvmmsg func(fd uintptr) bool
@@ -44,6 +44,8 @@ type mmsghdr struct {
 	len uint32
 }
 
+// openEventSocket opens a socket with a receive buffer of so many bytes that has joined
+// group.
 func openEventSocket(group uint32, readBuffer int) (*socket, error) {
 	const op = "listen for alerts"
 	conn, err := genetlink.Dial(nil)
@@ -68,16 +70,16 @@ func openEventSocket(group uint32, readBuffer int) (*socket, error) {
 }
 
 // surviveOverruns makes the kernel go on delivering after an overrun, as soon
-// as there is room. It would deliver nothing until all that waits is read, and
-// lose three times as much, to report ENOBUFS, which says less than dropped.
+// as there is room (NETLINK_NO_ENOBUFS). Otherwise it delivers nothing until all that waits
+// was read, which loses three times as much, and reports ENOBUFS, which says less than dropped.
 func (s *socket) surviveOverruns() {
 	if _, err := s.dropped(); err == nil {
 		_ = s.conn.SetOption(nl.NoENOBUFS, true)
 	}
 }
 
-// newSocket makes the memory that recvmmsg fills. The kernel gets pointers
-// into it that Go sees as well, so that it is kept; the heap does not move.
+// newSocket makes the memory that recvmmsg fills. The kernel's pointers into it are Go
+// pointers too, so that the garbage collector keeps it; Go's heap does not move.
 func newSocket(conn *genetlink.Conn) (*socket, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -94,6 +96,7 @@ func newSocket(conn *genetlink.Conn) (*socket, error) {
 	return s, nil
 }
 
+// receive returns up to batchSize datagrams. One that is cut is as long as maxMessage.
 func (s *socket) receive(wait bool) ([][]byte, error) {
 	var err error
 	if wait {
@@ -117,7 +120,8 @@ func (s *socket) receive(wait bool) ([][]byte, error) {
 	return nil, s.errno
 }
 
-// tryReceive receives without waiting. False makes RawConn.Read wait.
+// tryReceive receives without waiting. It returns false if nothing was there, on which
+// RawConn.Read waits and calls it again.
 func (s *socket) tryReceive(fd uintptr) bool {
 	for {
 		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.headers)), batchSize, unix.MSG_DONTWAIT, 0, 0)
@@ -128,7 +132,7 @@ func (s *socket) tryReceive(fd uintptr) bool {
 	}
 }
 
-// why gives the error by which a closed socket is known, which RawConn does not.
+// why returns os.ErrClosed after Close, which is not what RawConn returns then.
 func (s *socket) why(err error) error {
 	if s.closed.Load() {
 		return os.ErrClosed
@@ -161,10 +165,12 @@ const (
 	skMemInfoVars  = 9 // SK_MEMINFO_VARS
 )
 
+// interrupt makes a waiting Read end by a deadline in the past.
 func (s *socket) interrupt() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 func (s *socket) resume() { _ = s.conn.SetReadDeadline(time.Time{}) }
 
+// Close also ends a receive that waits.
 func (s *socket) Close() error {
 	s.closed.Store(true)
 	return s.conn.Close()

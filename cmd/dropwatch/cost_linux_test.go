@@ -29,9 +29,9 @@ type watcher struct {
 type output struct{ stdout, stderr, file string } // names of files
 
 // watchers are what BenchmarkWatch compares.
-func watchers(ours string) []watcher {
+func watchers(binary string) []watcher {
 	const event = "skb:kfree_skb"
-	watch := func(args ...string) []string { return append([]string{ours, "watch", "--json", "--source"}, args...) }
+	watch := func(args ...string) []string { return append([]string{binary, "watch", "--json", "--source"}, args...) }
 	return []watcher{
 		{"perf stat", []string{"perf", "stat", "-a", "-x,", "-e", event}, output.stat},
 		{"watch bpf", watch("bpf"), output.end},
@@ -42,7 +42,8 @@ func watchers(ours string) []watcher {
 		{"perf record", []string{"perf", "record", "-q", "-a", "-e", event, "-o", "FILE"}, output.record},
 		{"perf record -g", []string{"perf", "record", "-q", "-a", "-g", "-e", event, "-o", "FILE"}, output.record},
 		{"bpftrace, count", []string{"bpftrace", "-e", "tracepoint:" + event + " { @[args->reason] = count(); }"}, output.counts},
-		{"bpftrace, print", []string{"bpftrace", "-e", "tracepoint:" + event + ` { printf("%d %llx\n", args->reason, args->location); }`}, output.lines},
+		{"bpftrace, print", []string{"bpftrace", "-e", "tracepoint:" + event +
+			` { printf("%d %llx\n", args->reason, args->location); }`}, output.lines},
 	}
 }
 
@@ -61,7 +62,7 @@ type cost struct {
 	cpu            float64 // nanoseconds of the watcher's for a drop
 	idle           float64 // share of a CPU before the flood
 	shown          float64 // share of the drops
-	lost, unspoken float64 // drops that it did not show: those that it tells of, and those that it does not
+	lost, unspoken float64 // drops that it did not show: reported as lost, and not reported
 }
 
 // A flood is how drops are made.
@@ -97,7 +98,7 @@ func BenchmarkWatch(b *testing.B) {
 	}
 }
 
-// build gives the program as users have it.
+// build returns the program as users have it.
 func build(b *testing.B) string {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), "dropwatch")
@@ -109,7 +110,7 @@ func build(b *testing.B) string {
 	return file
 }
 
-// rate floods for a while, and tells the drops a second, too.
+// rate floods for a time, and also returns the drops per second.
 func rate(ns *drops.Namespace, d time.Duration, cpus []int) (sent int, rate float64) {
 	sent, took := ns.Flood(d, cpus...)
 	return sent, float64(sent) / took.Seconds()
@@ -132,7 +133,7 @@ func (w watcher) run(b *testing.B, ns *drops.Namespace, cpus []int) cost {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		b.Fatal(err)
 	}
-	_ = cmd.Wait() // what it wrote tells
+	_ = cmd.Wait() // what it wrote says how it ended
 	shown, lost, err := w.seen(out)
 	if err != nil {
 		b.Errorf("%s: %v", w.name, err)
@@ -237,8 +238,8 @@ var lostEvents = regexp.MustCompile(`(?m)^Lost (\d+) events$`)
 // lines counts lines, but for bpftrace's first.
 func (o output) lines() (shown, lost int, err error) {
 	text, err := os.ReadFile(o.stdout)
-	complaints, _ := os.ReadFile(o.stderr)
-	for _, m := range lostEvents.FindAllSubmatch(append(complaints, text...), -1) {
+	stderr, _ := os.ReadFile(o.stderr)
+	for _, m := range lostEvents.FindAllSubmatch(append(stderr, text...), -1) {
 		n, _ := strconv.Atoi(string(m[1])) // digits
 		lost += n
 	}
@@ -248,7 +249,8 @@ func (o output) lines() (shown, lost int, err error) {
 // report is a table of medians.
 func report(all []watcher, costs [][]cost) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "%-21s %9s %9s %5s %12s %7s %8s %7s %9s\n", "", "free/s", "drops/s", "kept", "CPU a drop", "idle", "shown", "lost", "unspoken")
+	fmt.Fprintf(&s, "%-21s %9s %9s %5s %12s %7s %8s %7s %9s\n", "", "free/s", "drops/s", "kept", "CPU a drop", "idle", "shown",
+		"lost", "unspoken")
 	for i, w := range all {
 		of := func(value func(cost) float64) float64 { return median(costs[i], value) }
 		fmt.Fprintf(&s, "%-21s %9.0f %9.0f %5.2f %9.0f ns %5.2f %% %6.1f %% %7.0f %9.0f\n", w.name,

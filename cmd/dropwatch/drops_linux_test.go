@@ -65,15 +65,15 @@ func startWatch(t *testing.T, source string, args ...string) *watch {
 	return w
 }
 
-// mark is what JSON calls the protocol of drops.Mark.
-var mark = fmt.Sprintf("%#04x", drops.MarkType)
+// mark is the protocol of drops.DropProbes in JSON.
+var mark = fmt.Sprintf("%#04x", drops.ProbeType)
 
-// marking marks again and again until the end, which tells how often.
+// marking drops probes until end is called, which returns how many.
 func marking(t *testing.T) (end func() int) {
 	stop, marks := make(chan struct{}), make(chan int)
 	go func() {
 		for n := 1; ; n++ {
-			if err := drops.Mark(1); err != nil {
+			if err := drops.DropProbes(1); err != nil {
 				t.Error(err)
 			}
 			select {
@@ -114,7 +114,7 @@ func (w *watch) end() (reasons map[string]int, end line) {
 	for {
 		switch l := w.next(); {
 		case l.Kind == "end":
-			if err := w.cmd.Wait(); err != nil || w.stderr.String() != "dropwatch: source "+w.source+"\n" {
+			if err := w.cmd.Wait(); err != nil || w.stderr.String() != "dropwatch: using source "+w.source+"\n" {
 				w.t.Errorf("%v\n%s", err, &w.stderr)
 			}
 			return reasons, l
@@ -124,43 +124,44 @@ func (w *watch) end() (reasons map[string]int, end line) {
 	}
 }
 
-// TestWatchSeesEveryWay loses packets in every way there is, on this machine.
-func TestWatchSeesEveryWay(t *testing.T) {
+// TestWatchSeesEveryScenario loses packets in every scenario, on this machine.
+func TestWatchSeesEveryScenario(t *testing.T) {
 	for _, source := range []string{"bpf", "trace"} {
-		for _, way := range drops.Ways {
-			t.Run(source+"/"+way.Name, func(t *testing.T) { watchWay(t, source, way) })
+		for _, scenario := range drops.Scenarios {
+			t.Run(source+"/"+scenario.Name, func(t *testing.T) { watchScenario(t, source, scenario) })
 		}
 	}
 }
 
-// watchWay watches one. The filter keeps away what others drop meanwhile.
-func watchWay(t *testing.T, source string, way drops.Way) {
+// watchScenario watches one. The filter keeps away what others drop meanwhile. What is not
+// yet sent may have no ethertype, by which it can be known.
+func watchScenario(t *testing.T, source string, scenario drops.Scenario) {
 	const count = 7
-	reason := way.Reason()
-	drop := way.Prepare(t, count)
-	w := startWatch(t, source, "reason == "+reason+" and not ip6 or proto == "+mark)
+	reason := scenario.Reason()
+	drop := scenario.Prepare(t, count)
+	w := startWatch(t, source, "reason == "+reason+" and (not ip6 or not proto) or proto == "+mark)
 	drop()
 	reasons, end := w.end()
-	if got := reasons[reason]; got != count && !way.Silent || got >= count && way.Silent {
-		t.Errorf("drops by reason %v, want %d %s, unless they are silent: %v", reasons, count, reason, way.Silent)
+	if got := reasons[reason]; got != count && !scenario.Silent || got >= count && scenario.Silent {
+		t.Errorf("drops by reason %v, want %d %s, unless they are silent: %v", reasons, count, reason, scenario.Silent)
 	}
 	// TCP tries again later on an idle CPU, where perf of 6.18 counts drops that it does not sample.
-	if end.lost() != 0 && (source == "bpf" || way.Name != "sending without a route") {
+	if end.lost() != 0 && (source == "bpf" || scenario.Name != "sending without a route") {
 		t.Errorf("the end: %+v", end)
 	}
 }
 
 // TestWatchCountsWhatItLoses reads nothing while more is dropped than fits
-// between the kernel and us.
+// between the kernel and the output.
 func TestWatchCountsWhatItLoses(t *testing.T) {
 	const count = 100_000
 	drops.NewNamespace(t) // so that nobody else marks
 	w := startWatch(t, "trace", "--stack", "proto == "+mark)
-	if err := drops.Mark(count); err != nil {
+	if err := drops.DropProbes(count); err != nil {
 		t.Fatal(err)
 	}
 	_, end := w.end()
-	if end.Shown == 0 || end.Lost["ring"] == 0 {
+	if end.Shown == 0 || end.lost() == 0 {
 		t.Errorf("nothing is shown, or lost: %+v", end)
 	}
 	if all := end.Shown + end.lost(); all <= count || all > count+w.marks {

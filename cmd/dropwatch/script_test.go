@@ -42,10 +42,12 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// condition tells whether this machine has what a script needs: [net_dm] a drop
-// monitor, [trace] the event that stands for it, and the right to trace.
+// condition reports whether this machine has what a script needs: [net_dm] a drop
+// monitor, [trace] the event that stands for it, and the right to trace, [root] the user root.
 func condition(name string) (bool, error) {
 	switch name {
+	case "root":
+		return os.Geteuid() == 0, nil
 	case "net_dm":
 		c, err := netlink.Dial()
 		if err == nil {
@@ -62,7 +64,8 @@ func condition(name string) (bool, error) {
 	return false, errors.New("unknown condition " + name)
 }
 
-// TestReaderHasGone: what cannot be printed is a failure, not a silent death.
+// TestReaderHasGone: a reader that closes the pipe, as head does, wants no more,
+// and that is no failure.
 func TestReaderHasGone(t *testing.T) {
 	for _, line := range []string{
 		"dropwatch --help", "dropwatch help", "dropwatch help --man", "dropwatch -V", "dropwatch version",
@@ -79,10 +82,9 @@ func TestReaderHasGone(t *testing.T) {
 		cmd.Env = append(os.Environ(), "GORACE="+noDelay)
 		var stderr strings.Builder
 		cmd.Stdout, cmd.Stderr = w, &stderr
-		_ = cmd.Run() // the code tells
+		_ = cmd.Run() // the exit code says how it ended
 		w.Close()
-		want := "dropwatch: write to standard output: write /dev/stdout: broken pipe\n"
-		if code := cmd.ProcessState.ExitCode(); code != 1 || stderr.String() != want {
+		if code := cmd.ProcessState.ExitCode(); code != 0 || stderr.String() != "" {
 			t.Errorf("%s: exit code %d, stderr %q", line, code, &stderr)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package app is the only place that knows all the others: it reads the
-// command line, and for each command wires a source, the stages and a sink.
+// Package app has the verbs of the command line: each turns its arguments into a
+// capture.Spec, or does without one, and has it run.
 package app
 
 import (
@@ -8,182 +8,157 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"time"
 
-	"github.com/spf13/pflag"
-
+	"dropwatch/internal/capture"
+	"dropwatch/internal/cli"
+	"dropwatch/internal/event"
+	"dropwatch/internal/host"
+	"dropwatch/internal/pipeline"
 	"dropwatch/internal/repl"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
 	"dropwatch/internal/source/trace"
-	"dropwatch/internal/stage/filter"
 )
 
-// Exit codes.
+// Exit codes, which README and the manual page list.
 const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
-	exitSignal = 128 // and the signal's number, as a shell says it
+	exitSignal = 128 // and the signal's number, as a shell has it
 )
-
-// An App is one run of the program.
-type App struct {
-	in, out, err *os.File
-	signals      signals
-	monitor      monitor
-	trace        func(trace.Options) (tracer, error)
-	bpf          func(bpf.Options) (tracer, error)
-	lookup       *lookup        // nil: addresses stay raw
-	takeover     bool           // asked for in front of a command, or in a session
-	source       string         // that is set in a session; empty: auto
-	filter       *filter.Filter // that is set in a session
-	talking      bool           // standard output has the words of a session
-	warnings     *bytes.Buffer  // for those that have to wait
-}
 
 // Main runs the program that args names and returns its exit code. It returns
 // with the drop monitor as it was found, also after a signal or a panic.
 func Main(args []string, in, out, err *os.File) int {
-	a := &App{in: in, out: out, err: err, monitor: monitor{open: netdm.Open}, trace: opener(trace.Open), bpf: opener(bpf.Open)}
-	return a.main(args)
+	notices := capture.NewNotices(err)
+	h := host.New("/")
+	return run(args, &capture.Runner{
+		In: in, Out: out, Err: err, Version: Version, Host: h, Notices: notices, Signals: new(capture.Signals),
+		Monitor: &capture.Monitor{Open: netdm.Open, Host: h, Notify: notices.Text},
+		OpenBPF: capture.Opener(bpf.Open), OpenTrace: capture.Opener(trace.Open),
+	})
 }
 
-// main is Main with all that it needs.
-func (a *App) main(args []string) int {
-	ctx, stop := a.signals.listen(context.Background())
+// run is Main with a Runner, so that tests can bring sources of their own.
+func run(args []string, r *capture.Runner) int {
+	if err := checkSetuid(); err != nil {
+		return report(r.Err, err)
+	}
+	ctx, stop := r.Signals.Listen(context.Background())
 	defer stop()
-	failure := a.supervise(ctx, func(ctx context.Context) error { return a.run(ctx, args) })
-	left := a.monitor.close()
-	return max(a.report(failure), a.report(advise(left)))
+	a := &App{runner: r}
+	failure := supervise(ctx, r.Signals.Hurried(), func(ctx context.Context) error {
+		return a.program(defaults{}).Run(ctx, args, isUsage)
+	})
+	left := r.Monitor.Close()
+	var text bytes.Buffer
+	code := max(report(&text, failure), report(&text, left), report(&text, context.Cause(ctx)))
+	writeWithin(reportTimeout, r.Err, text.Bytes())
+	return code
 }
 
-// grace is how long a command has to end after its context has. Only one that
-// cannot write, to a terminal stopped with Ctrl-S say, takes longer; it is then
-// left behind so that the monitor can be put right.
-const grace = 3 * time.Second
+// reportTimeout is how long the program waits for its errors to be written: a
+// terminal that was stopped with Ctrl-S does not keep it from ending.
+const reportTimeout = time.Second
 
-// supervise runs a command, of which a panic becomes an error. One that ctx
-// ended has ended by its cause, unless it failed.
-func (a *App) supervise(ctx context.Context, run func(context.Context) error) error {
+// writeWithin writes text. When limit has passed it returns, and the write is left
+// behind.
+func writeWithin(limit time.Duration, to io.Writer, text []byte) {
+	if len(text) == 0 {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = to.Write(text) // there is no other place for an error
+	}()
+	select {
+	case <-done:
+	case <-time.After(limit):
+	}
+}
+
+// checkSetuid refuses to run setuid or setgid: the program would read and write
+// files as another user than the caller, wherever an option names one. File
+// capabilities are allowed, as they grant no access to files of others.
+func checkSetuid() error {
+	if os.Getuid() == os.Geteuid() && os.Getgid() == os.Getegid() {
+		return nil
+	}
+	return errors.New("refusing to run setuid or setgid: everybody could write files as another user: " +
+		"remove the bit (chmod ug-s), and use sudo or setcap")
+}
+
+// lastWait is how long a run may take after capture.Signals.Hurried: to put the drop
+// monitor back, and to say what was not written.
+const lastWait = 500 * time.Millisecond
+
+// supervise runs a verb in a goroutine of its own, so that one that blocks cannot
+// keep the program from ending. A panic becomes an error with its stack. After a
+// signal it waits for at most capture.Grace, and the error is the cause of ctx
+// unless the verb failed otherwise. It waits for only lastWait after hurried is closed.
+func supervise(ctx context.Context, hurried <-chan struct{}, run func(context.Context) error) error {
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				done <- fmt.Errorf("panic, which is a fault of dropwatch: %v\n%s", p, debug.Stack())
+				done <- fmt.Errorf("internal error (a bug in dropwatch): %v\n%s", p, debug.Stack())
 			}
 		}()
 		done <- run(ctx)
 	}()
-	var err error
-	select {
-	case err = <-done:
-	case <-ctx.Done():
+	var late <-chan time.Time
+	ended := ctx.Done()
+	for {
 		select {
-		case err = <-done:
-		case <-time.After(grace):
+		case err := <-done:
+			return cmp.Or(err, context.Cause(ctx))
+		case <-ended:
+			late, ended = time.After(capture.Grace), nil
+		case <-hurried:
+			late, hurried = time.After(lastWait), nil
+		case <-late:
+			return context.Cause(ctx)
 		}
 	}
-	return cmp.Or(err, context.Cause(ctx))
 }
 
-// A usageError is a command line that cannot be understood.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-
-// A commandError is what went wrong with a command: its name is for hints.
-type commandError struct {
-	command string // as it is typed: dropwatch watch
-	error
-}
-
-func (e *commandError) Unwrap() error { return e.error }
-
-// inCommand says whose error it is, if it is one.
-func inCommand(command string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &commandError{command, err}
-}
-
-// report says what failed and gives the exit code for it.
-func (a *App) report(err error) int {
-	var usage *usageError
-	var sig *signalError
+// report prints an error and returns the exit code for it. A reader that closed the
+// pipe, as head(1) does, has all it wanted: that is no failure.
+func report(to io.Writer, err error) int {
+	var usage *cli.UsageError
+	var sig *capture.SignalError
+	var result *resultError
 	switch {
-	case err == nil, errors.Is(err, errDone):
+	case err == nil, pipeline.ReaderClosed(err):
 		return exitDone
 	case errors.Is(err, repl.ErrFailed):
-		return exitFailed // it was said when it happened
+		return exitFailed // it was printed when it happened
 	case errors.As(err, &usage):
-		fmt.Fprintf(a.err, "dropwatch: %v\nTry '%s --help'.\n", err, commandOf(err))
+		printErrors(to, usage.Err)
+		fmt.Fprintf(to, "Try '%s --help'.\n", usage.Command)
 		return exitUsage
 	case errors.As(err, &sig):
-		return exitSignal + int(sig.number)
+		return exitSignal + int(sig.Number)
+	case errors.As(err, &result):
+		return result.code // the output says why
 	}
-	fmt.Fprintf(a.err, "dropwatch: %v\n", err)
+	printErrors(to, capture.Advise(err))
+	if child, ok := errors.AsType[*capture.ChildError](err); ok {
+		return child.Exit
+	}
 	return exitFailed
 }
 
-// commandOf is what was typed to get an error, without options.
-func commandOf(err error) string {
-	var of *commandError
-	if errors.As(err, &of) {
-		return of.command
+// printErrors prints the errors that were joined in err, each beginning with the
+// program's name.
+func printErrors(to io.Writer, err error) {
+	for _, err := range capture.SplitErrors(err) {
+		fmt.Fprintf(to, "dropwatch: %s\n", event.EscapeLines(err.Error()))
 	}
-	return "dropwatch"
-}
-
-// A command is what the first word of the command line may be.
-type command struct {
-	name    string
-	args    string // as help shows them
-	help    string
-	run     func(a *App, ctx context.Context, args []string) error
-	flags   *pflag.FlagSet  // its options, for the manual page and completion
-	session bool            // it can be typed in a session
-	words   func() []string // that can follow it, besides options
-	file    bool            // its first argument is the name of one
-}
-
-// commands is the one table of them, in the order of help.
-func commands() []command {
-	return []command{
-		{name: "watch", args: "[options] [expression]", help: "show each drop as a line, as JSON, or in a table", run: (*App).watchCommand, flags: new(watchOptions).flags(), session: true},
-		{name: "top", args: "[options] [expression]", help: "show live where most packets are dropped, and look into it", run: (*App).topCommand, flags: new(topOptions).flags(), session: true},
-		{name: "record", args: "[options] file [expression]", help: "write drops to a session file", run: (*App).recordCommand, flags: new(recordOptions).flags(), session: true, file: true},
-		{name: "replay", args: "[options] file [expression]", help: "show the drops of a session file", run: (*App).replayCommand, flags: new(replayOptions).flags(), session: true, file: true},
-		{name: "dump", args: "[options]", help: "write packets to a pcap file, as dwdump does", run: (*App).dumpCommand, flags: new(dumpOptions).flags(), session: true},
-		{name: "doctor", args: "[options]", help: "tell whether drops can be watched here, and what mends it", run: (*App).doctorCommand, flags: new(doctorOptions).flags(), session: true},
-		{name: "completion", args: "bash|zsh|fish", help: "print a script that completes words in a shell", run: (*App).completionCommand, flags: newFlags("completion"), words: shellNames},
-		{name: "help", args: "[--man] [topic]", help: "print this help, that of a command or topic, or the manual page", run: (*App).helpCommand, flags: new(helpOptions).flags(), words: helpWords},
-		{name: "version", help: "print the version", run: (*App).versionCommand, flags: newFlags("version")},
-	}
-}
-
-// run finds out which command is meant. A binary called dwdump is dump.
-func (a *App) run(ctx context.Context, args []string) error {
-	if filepath.Base(args[0]) == "dwdump" {
-		return inCommand("dwdump", a.dumpCommand(ctx, args[1:]))
-	}
-	o, rest, err := a.parseGlobal(args[1:])
-	if err != nil {
-		return err
-	}
-	a.lookup = o.lookup()
-	if len(rest) == 0 {
-		return a.replCommand(ctx, o)
-	}
-	a.takeover = o.takeover
-	for _, c := range commands() {
-		if c.name == rest[0] {
-			return inCommand("dropwatch "+c.name, c.run(a, ctx, rest[1:]))
-		}
-	}
-	return &usageError{fmt.Errorf("unknown command %q", rest[0])}
 }

@@ -12,18 +12,15 @@ import (
 // shellScript writes the script for a shell to a file.
 func shellScript(t *testing.T, dir, shell string) string {
 	t.Helper()
-	for _, s := range shells {
-		if s.name != shell {
-			continue
-		}
-		file := filepath.Join(dir, "completion."+shell)
-		if err := os.WriteFile(file, []byte(s.script(newSyntax())), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return file
+	script, err := testProgram(t).CompletionScript(shell)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("no shell %s", shell)
-	return ""
+	file := filepath.Join(dir, "completion."+shell)
+	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // completions are what a shell has to offer for the last word of a line.
@@ -31,7 +28,7 @@ var completions = []struct {
 	line string
 	want string // sorted; empty: nothing
 }{
-	{"dropwatch d", "doctor dump"},
+	{"dropwatch d", "diagnose doctor dump"},
 	{"dropwatch re", "record replay"},
 	{"dropwatch watch --sou", "--source"},
 	{"dropwatch watch -s ", "auto bpf netdm trace"},
@@ -42,11 +39,26 @@ var completions = []struct {
 	{"dropwatch watch -w dr", "drops.pcap"},
 	{"dropwatch record dr", "drops.pcap"},
 	{"dropwatch --takeover record -s trace dr", "drops.pcap"},
-	{"dropwatch record --in", "--include"},
+	{"dropwatch record --inc", "--include"},
 	{"dropwatch replay dr", "drops.pcap"},
 	{"dropwatch replay --write dr", "drops.pcap"},
 	{"dropwatch replay drops.pcap --hex --su", "--summary"},
 	{"dropwatch doctor --j", "--json"},
+	{"dropwatch doctor ", ""}, // not even a dash
+	{"dropwatch watch iface l", "lo"},
+	{"dropwatch watch port 53 and not iface == l", "lo"},
+	{"dropwatch watch iface lo and origin s", "sw"},
+	{"dropwatch watch tcp.fl", "tcp.flags"},
+	{"dropwatch replay drops.pcap reas", "reason"},
+	{"dropwatch top netn", "netns netns.inode"},
+	{"dropwatch top ni", "night"}, // a recording, of any name
+	{"dropwatch top ./ni", "./night"},
+	{"dropwatch top night reas", "reason"},
+	{"dropwatch top dr", "drops.pcap"}, // that is none, but there is nothing else
+	{"dropwatch top iface l", "lo"},
+	{"dropwatch explain no_so", "no_socket"},
+	{"dropwatch explain NO_SO", "NO_SOCKET"},
+	{"dropwatch explain tcp_v4_rc", "tcp_v4_rcv"},
 	{"dropwatch help fi", "filter"},
 	{"dropwatch help do", "doctor"},
 	{"dropwatch com", "completion"},
@@ -72,28 +84,54 @@ var completions = []struct {
 	{"dwdump --write dr", "drops.pcap"},
 }
 
-// TestBashFunction calls the function as bash does.
+// completedFiles puts a recording and another file into a directory, which it returns.
+func completedFiles(t *testing.T, dir string) string {
+	t.Helper()
+	recording, err := os.ReadFile("../../testdata/session-files/v2.session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"drops.pcap": nil, "night": recording} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// bashDriver calls the function as bash does, without the package
+// bash-completion.
+const bashDriver = `set -u; source "$1"; shift; compopt() { echo "compopt $*"; }
+type() { [[ $* == "-t compopt" ]] && echo builtin || builtin type "$@"; }
+COLUMNS=80 COMP_LINE=$1 COMP_POINT=${#1} COMP_TYPE=9; shift
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); __start_dropwatch; printf '%s\n' "${COMPREPLY[@]}"`
+
+// TestBashFunction: bash completes names of files itself, unless it is told not
+// to.
 func TestBashFunction(t *testing.T) {
-	dir := t.TempDir()
+	dir := completedFiles(t, t.TempDir())
 	script := shellScript(t, dir, "bash")
 	for _, tt := range completions {
 		// Bash has '=' as a word of its own.
 		words := strings.Split(strings.ReplaceAll(tt.line, "=", " = "), " ")
-		want := tt.want
-		if want == "drops.pcap" {
-			want = "compopt -o default" // bash itself completes it then
-		}
-		code := `set -u; source "$1"; shift; compopt() { echo "compopt $*"; }
-			COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dropwatch; printf '%s\n' "${COMPREPLY[@]}"`
-		args := append([]string{"--norc", "--noprofile", "-c", code, "bash", script}, words...)
-		out, err := exec.Command("bash", args...).CombinedOutput()
+		args := append([]string{"--norc", "--noprofile", "-c", bashDriver, "bash", script, tt.line}, words...)
+		cmd := exec.Command("bash", args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GORACE="+noDelay)
+		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%q: %v", tt.line, err)
 		}
-		got := strings.Split(strings.TrimSpace(string(out)), "\n")
+		text, noFiles := strings.CutPrefix(string(out), "compopt +o default\n")
+		var got []string
+		for line := range strings.Lines(text) {
+			word, _, _ := strings.Cut(strings.TrimSpace(line), " ") // a description may follow
+			got = append(got, word)
+		}
 		slices.Sort(got)
-		if strings.Join(got, " ") != want {
-			t.Errorf("%q: %q, want %q", tt.line, got, want)
+		joined := strings.TrimSpace(strings.Join(got, " "))
+		if files := !noFiles && joined == ""; files != (tt.want == "drops.pcap") || !files && joined != tt.want {
+			t.Errorf("%q: %q, files %t, want %q", tt.line, joined, files, tt.want)
 		}
 	}
 }
@@ -111,6 +149,11 @@ var keys = []struct{ typed, program, args string }{
 	{"dropwatch watch port 22 --js\t\n", "dropwatch", "watch port 22 --json"},
 	{"dropwatch rep\tdr\t--su\t\n", "dropwatch", "replay drops.pcap --summary"},
 	{"dropwatch rec\t--st\tdr\t\n", "dropwatch", "record --stack drops.pcap"},
+	{"dropwatch top ni\treas\t\n", "dropwatch", "top night reason"},
+	{"dropwatch top dr\t\n", "dropwatch", "top drops.pcap"},
+	{"dropwatch top iface l\t\n", "dropwatch", "top iface lo"},
+	{"dropwatch expl\tno_so\t\n", "dropwatch", "explain no_socket"},
+	{"dropwatch expl\tNO_SO\t\n", "dropwatch", "explain NO_SOCKET"},
 }
 
 // typeKeys tries them in a shell on a terminal, where the programs are
@@ -120,12 +163,11 @@ func typeKeys(t *testing.T, shell string, args, setup []string) {
 		t.Skipf("%s is not installed", shell)
 	}
 	c := newConsole(t, nil, shell, args...)
-	if err := os.WriteFile(filepath.Join(c.dir, "drops.pcap"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	completedFiles(t, c.dir)
 	c.onTerminal()
 	setup = append(setup, "source "+shellScript(t, t.TempDir(), shell),
-		`dropwatch() { echo "dropwatch<$*>"; }`, `dwdump() { echo "dwdump<$*>"; }`, "echo rea''dy")
+		`dropwatch() { case $1 in __c*) command dropwatch "$@" ;; *) echo "dropwatch<$*>" ;; esac; }`,
+		`dwdump() { case $1 in __c*) command dwdump "$@" ;; *) echo "dwdump<$*>" ;; esac; }`, "echo rea''dy")
 	c.send(strings.Join(setup, "\n") + "\n").expect("ready")
 	for _, k := range keys {
 		c.send(k.typed).expect(k.program + "<" + k.args + ">")
@@ -146,11 +188,8 @@ func TestFish(t *testing.T) {
 	if _, err := exec.LookPath("fish"); err != nil {
 		t.Skip("fish is not installed")
 	}
-	dir := t.TempDir()
+	dir := completedFiles(t, t.TempDir())
 	script := shellScript(t, t.TempDir(), "fish")
-	if err := os.WriteFile(filepath.Join(dir, "drops.pcap"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for _, tt := range completions {
 		cmd := exec.Command("fish", "--no-config", "-c", `source $argv[1]; complete -C $argv[2]`, script, tt.line)
 		cmd.Dir = dir
@@ -162,6 +201,9 @@ func TestFish(t *testing.T) {
 		var got []string
 		for line := range strings.Lines(string(out)) {
 			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			if word == "" {
+				continue
+			}
 			if i := strings.Index(word, "="); i >= 0 {
 				word = word[i+1:]
 			}

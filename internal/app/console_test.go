@@ -16,9 +16,9 @@ import (
 	"github.com/creack/pty"
 )
 
-// patience is how long a console waits for what must come: a guard against
+// maxWait is how long a console waits for expected output: a guard against
 // hanging, not a measure.
-const patience = 30 * time.Second
+const maxWait = 30 * time.Second
 
 // A console is a program at work, and what it says.
 type console struct {
@@ -138,7 +138,7 @@ func (c *console) said() string {
 // was expected before.
 func (c *console) expect(wants ...string) *console {
 	c.t.Helper()
-	guard := time.After(patience)
+	guard := time.After(maxWait)
 	for _, want := range wants {
 		for ended := false; !c.find(want); {
 			if ended {
@@ -187,7 +187,7 @@ func (c *console) signal(sig syscall.Signal) *console {
 // wait waits for the end of the program and checks its exit code.
 func (c *console) wait(code int) *console {
 	c.t.Helper()
-	hung := time.AfterFunc(patience, func() { _ = c.cmd.Process.Signal(syscall.SIGABRT) })
+	hung := time.AfterFunc(maxWait, func() { _ = c.cmd.Process.Signal(syscall.SIGABRT) })
 	defer hung.Stop()
 	_ = c.cmd.Wait() // the code tells
 	<-c.ended

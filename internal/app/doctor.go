@@ -4,52 +4,72 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
-	"github.com/spf13/pflag"
-
+	"dropwatch/internal/capture"
+	"dropwatch/internal/cli"
 	"dropwatch/internal/doctor"
+	"dropwatch/internal/event"
 	"dropwatch/internal/source/bpf"
+	"dropwatch/internal/source/netdm"
 	"dropwatch/internal/source/trace"
 )
 
-// errCannotWatch: it was said why.
-var errCannotWatch = errors.New("drops cannot be watched here")
+// errCannotWatch makes doctor exit with 1. It is printed after the findings.
+var errCannotWatch = errors.New("this host cannot be monitored")
 
-// doctorOptions are those of doctor.
-type doctorOptions struct{ json bool }
-
-func (o *doctorOptions) flags() *pflag.FlagSet {
-	f := newFlags("doctor")
-	f.BoolVarP(&o.json, "json", "j", false, "one JSON object")
-	return f
+// doctor is the verb that checks whether this host can be monitored.
+func (a *App) doctor() *cli.Verb {
+	var json, settings bool
+	f := cli.NewFlags()
+	f.BoolVarP(&json, "json", "j", false, "one JSON object; with --settings one a line for each setting")
+	f.BoolVar(&settings, "settings", false, "show the settings of this host that decide which packets are dropped, instead of the checks")
+	return &cli.Verb{
+		Name: "doctor", Args: "[options]", Short: "check whether this host can be monitored, and what to fix",
+		Long: `Check whether this host can be monitored by this user, and how to fix what
+prevents it. It changes nothing. The exit code is 1 if no source of drops works.`,
+		Notes: `Checks, by their names in the first column and in --json
+  btf, bpf                     what the source bpf needs, and whether it opens
+  module, family               the kernel module drop_monitor, and its interface
+  start, join                  may this user start it, and receive its alerts
+  monitor                      is it on, and who uses it
+  tracefs, perf, rings, trace  what the source trace needs (rings: the memory
+                               that it may lock), and whether it opens
+  symbols                      are function names known
+  owners                       can the sockets of all processes be read`,
+		Manual: manVerbs["doctor"], Flags: f, InSession: true,
+		Run: func(ctx context.Context, _ cli.Args) error {
+			if settings {
+				return a.showSettings(ctx, json)
+			}
+			report := a.examine()
+			if err := a.printReport(report, json); err != nil {
+				return err
+			}
+			if !report.Works() {
+				return errCannotWatch
+			}
+			return nil
+		},
+	}
 }
 
-func doctorHelp(f *pflag.FlagSet) string {
-	return `Tell whether this user can watch drops on this host, and what mends what is
-wrong. It changes nothing. The exit code is 1 if no source of drops works.
-
-Usage:
-  dropwatch doctor [options]
-
-Options:
-` + f.FlagUsagesWrapped(80)
+// examine tries each source: it opens and closes it. Nothing is monitored
+// meanwhile.
+func (a *App) examine() doctor.Report {
+	return doctor.Examine(doctor.Subject{
+		Host: a.runner.Host, Monitor: doctor.Dial, Netdm: netdm.Needs,
+		BPF:   doctor.Source{Needs: bpf.Needs, Try: func() error { return tryOpen(a.runner.OpenBPF, bpf.Options{}) }},
+		Trace: doctor.Source{Needs: trace.Needs, Try: func() error { return tryOpen(a.runner.OpenTrace, trace.Options{}) }},
+	})
 }
 
-func (a *App) doctorCommand(_ context.Context, args []string) error {
-	var o doctorOptions
-	f := o.flags()
-	if err := a.parseOnlyFlags(f, args, doctorHelp(f)); err != nil {
+// tryOpen returns why a source cannot be opened; nil if it can.
+func tryOpen[O any](open func(O) (capture.Tracer, error), o O) error {
+	s, err := open(o)
+	if err != nil {
 		return err
 	}
-	report := doctor.Examine(doctor.Host{Root: os.DirFS("/"), Monitor: doctor.Dial, BPF: a.tryBPF, Trace: a.tryTrace})
-	if err := a.printReport(report, o.json); err != nil {
-		return err
-	}
-	if !report.Works() {
-		return errCannotWatch
-	}
-	return nil
+	return s.Close()
 }
 
 func (a *App) printReport(report doctor.Report, json bool) error {
@@ -58,28 +78,10 @@ func (a *App) printReport(report doctor.Report, json bool) error {
 		if err != nil {
 			return err
 		}
-		return a.write(string(text) + "\n")
+		return a.write(string(text))
 	}
-	if err := report.WriteText(a.out, colored(a.out)); err != nil {
-		return fmt.Errorf("write to standard output: %w", err)
+	if err := report.WriteText(a.runner.Out, capture.Colored(a.runner.Out)); err != nil {
+		return fmt.Errorf("write to standard output: %w", event.WithoutPath(err))
 	}
 	return nil
-}
-
-// tryBPF and tryTrace open the source of that name and let it go.
-
-func (a *App) tryBPF() error {
-	s, err := a.bpf(bpf.Options{})
-	if err != nil {
-		return err
-	}
-	return s.Close()
-}
-
-func (a *App) tryTrace() error {
-	s, err := a.trace(trace.Options{})
-	if err != nil {
-		return err
-	}
-	return s.Close()
 }

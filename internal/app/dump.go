@@ -3,120 +3,127 @@ package app
 import (
 	"context"
 	"fmt"
-	"time"
+	"math"
 
 	"github.com/spf13/pflag"
 
-	"dropwatch/internal/event"
-	"dropwatch/internal/pipeline"
-	"dropwatch/internal/sink/dwdump"
+	"dropwatch/internal/capture"
+	"dropwatch/internal/cli"
 	"dropwatch/internal/source/netdm"
-	"dropwatch/internal/term"
 	"dropwatch/netlink"
 )
 
-// dumpOptions are those of dwdump(1).
-type dumpOptions struct {
-	file     string
-	trunc    uint32
-	query    bool
-	limit    uint32
-	passive  bool
-	stats    bool
-	bufSize  int
-	origin   string
-	exit     bool
-	takeover bool
+// dumpFlags are those of dwdump(1), with the same letters.
+type dumpFlags struct {
+	file               string
+	query, stats, exit bool
+	limit              uint32
+	origin             string
+	input              capture.Input
 }
 
-// maxTrunc is the largest payload of an alert, and C dwdump's "no truncation".
+// maxTrunc is the largest payload of a netlink attribute. It is also what C dwdump
+// sends for "no truncation".
 const maxTrunc = 0xffff
 
-// maxBuffer is the largest receive buffer in bytes, which the kernel doubles in
-// an int.
+// maxBuffer is the largest receive buffer in bytes: the kernel doubles the number
+// and keeps it in an int.
 const maxBuffer = 1<<30 - 1
 
-func (o *dumpOptions) flags() *pflag.FlagSet {
-	f := newFlags("dump")
+func (o *dumpFlags) flags() *pflag.FlagSet {
+	f := cli.NewFlags()
+	o.limit, o.input.ReadBuffer = 1000, netlink.DefaultReadBuffer
 	f.StringVarP(&o.file, "write", "w", "-", "write packets to this `file` in pcap format; - is standard output")
-	f.Uint32VarP(&o.trunc, "trunc", "t", 0, "ask the kernel to truncate packets to this `length`; 0 is no truncation")
+	f.VarP(numberFrom(&o.input.Trunc, 0, math.MaxUint32), "trunc", "t",
+		"ask the kernel to truncate packets to this `length`; 0 is no truncation")
 	f.BoolVarP(&o.query, "query", "q", false, "print the kernel's configuration and exit")
-	f.Uint32VarP(&o.limit, "limit", "l", 1000, "ask the kernel to queue up to this `number` of packets on each CPU")
-	f.BoolVarP(&o.passive, "passive", "p", false, "only listen to what others have switched on; configure nothing")
+	f.VarP(numberFrom(&o.limit, 0, math.MaxUint32), "limit", "l", "ask the kernel to queue up to this `number` of packets on each CPU")
+	f.BoolVarP(&o.input.Passive, "passive", "p", false, "only listen to what others have switched on; configure nothing")
 	f.BoolVarP(&o.stats, "stats", "s", false, "print the kernel's statistics and exit")
-	f.IntVarP(&o.bufSize, "bufsize", "b", netlink.DefaultReadBuffer, "size of our socket's receive buffer in `bytes`")
+	f.VarP(numberFrom(&o.input.ReadBuffer, 0, maxBuffer), "bufsize", "b",
+		"size of dropwatch's receive buffer in `bytes`")
 	f.StringVarP(&o.origin, "origin", "o", "", "monitor only drops of this `origin`: sw (software) or hw (hardware); otherwise both")
-	offer(f, "origin", "sw", "hw")
 	f.BoolVarP(&o.exit, "exit", "e", false, "ask the kernel to stop monitoring and exit")
-	f.BoolVar(&o.takeover, "takeover", o.takeover, "stop monitoring that others have left on, without asking")
+	f.BoolVar(&o.input.Takeover, "takeover", false, "stop the monitoring of other programs without asking")
 	return f
 }
 
-func (a *App) parseDump(args []string) (o dumpOptions, err error) {
-	o.takeover = a.takeover
-	f := o.flags()
-	if err := a.parseFlags(f, args, dumpHelp(f)); err != nil {
-		return o, err
+// dump is the verb that writes the drop monitor's messages to a file, as dwdump
+// does.
+func (a *App) dump(d *defaults) *cli.Verb {
+	o := &dumpFlags{input: capture.Input{Trunc: d.trunc}}
+	return &cli.Verb{
+		Name: "dump", Args: "[options]", Short: "write packets to a pcap file, as dwdump does",
+		Long: `Write dropped packets to a pcap file, each as the kernel reports it, until
+Ctrl-C. Wireshark and tshark read it and show location, reason and packet.`,
+		Usage: []string{
+			"dropwatch dump [options]",
+			"dwdump [options]                the same, by the name of a link to dropwatch",
+		},
+		Examples: []string{"dropwatch dump -w drops.pcap", "dropwatch dump | tshark -V -r -"},
+		Manual:   manVerbs["dump"], Flags: o.flags(), InSession: true,
+		Values: map[string]func() []string{"origin": func() []string { return []string{"sw", "hw"} }},
+		Run: func(ctx context.Context, args cli.Args) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			if o.query || o.stats || o.exit {
+				return a.askMonitor(o)
+			}
+			return a.dumpAlerts(ctx, o.spec(d, args))
+		},
 	}
-	if f.NArg() > 0 {
-		return o, &usageError{fmt.Errorf("dump: takes no argument, but got %q: a file is named by -w", f.Arg(0))}
-	}
-	if o.bufSize < 0 || o.bufSize > maxBuffer {
-		return o, &usageError{fmt.Errorf("dump: invalid receive buffer %d: give bytes from 0, the default, to %d", o.bufSize, maxBuffer)}
-	}
-	if o.trunc == 0 || o.trunc > maxTrunc {
-		o.trunc = maxTrunc
-	}
-	return o, nil
 }
 
-func dumpHelp(f *pflag.FlagSet) string {
-	return `Write dropped packets to a pcap file, each as the kernel reports it, until
-Ctrl-C. Wireshark and tshark read it and show place, reason and packet.
-
-Usage:
-  dropwatch dump [options]
-  dwdump [options]                the same, by the name of a link to dropwatch
-
-Options:
-` + f.FlagUsagesWrapped(80) + `
-Examples:
-  dropwatch dump -w drops.pcap
-  dropwatch dump | tshark -V -r -
-`
-}
-
-// origins is what -o asks for.
-func (o *dumpOptions) origins() (netlink.Origins, error) {
+// check returns an error for values that are not valid, and replaces those that
+// stand for others.
+func (o *dumpFlags) check() (err error) {
 	switch o.origin {
 	case "":
-		return netlink.Software | netlink.Hardware, nil
+		o.input.Origins = netlink.Software | netlink.Hardware
 	case "sw":
-		return netlink.Software, nil
+		o.input.Origins = netlink.Software
 	case "hw":
-		return netlink.Hardware, nil
+		o.input.Origins = netlink.Hardware
+	default:
+		return usagef("dump: invalid value %q for --origin: give sw or hw", o.origin)
 	}
-	return 0, &usageError{fmt.Errorf("dump: invalid origin %q: give sw or hw", o.origin)}
+	if o.input.Trunc == 0 || o.input.Trunc > maxTrunc {
+		o.input.Trunc = maxTrunc
+	}
+	return nil
 }
 
-// writes tells whether packets are to be written.
-func (o *dumpOptions) writes() bool { return !o.query && !o.stats && !o.exit }
+// spec returns the Spec. A session's filter applies: only then must anything be
+// looked up about drops.
+func (o *dumpFlags) spec(d *defaults, args cli.Args) capture.Spec {
+	spec := capture.Spec{
+		Input: o.input, Filter: d.filter, Detail: capture.Raw,
+		Outputs: []capture.Output{{Format: capture.Alerts, File: o.file}},
+	}
+	if d.filter != nil {
+		spec.Detail = capture.Everything
+	}
+	spec.Input.Queue = &o.limit
+	spec.Input.Source = "auto"
+	if d.source != "" {
+		spec.Input.Source = d.source
+	}
+	fill(&spec, d, "dump", args)
+	return spec
+}
 
-func (a *App) dumpCommand(ctx context.Context, args []string) error {
-	o, err := a.parseDump(args)
-	if err != nil {
-		return err
-	}
-	origins, err := o.origins()
-	if err != nil {
-		return err
-	}
-	if o.writes() && o.file == "-" {
-		if err := a.mayTakePackets("dump"); err != nil {
-			return err
-		}
-	}
-	s, err := a.monitor.get()
+// dumpAlerts writes packets to the file, and the ledger to standard error, also
+// after an error.
+func (a *App) dumpAlerts(ctx context.Context, spec capture.Spec) error {
+	outcome, err := a.runner.Run(ctx, spec, nil)
+	fmt.Fprint(a.runner.Err, outcome.Ledger.Report())
+	return err
+}
+
+// askMonitor runs -q, -s or -e: they start no monitoring.
+func (a *App) askMonitor(o *dumpFlags) error {
+	s, err := a.runner.Monitor.Session()
 	if err != nil {
 		return err
 	}
@@ -125,30 +132,14 @@ func (a *App) dumpCommand(ctx context.Context, args []string) error {
 		return a.dumpQuery(s)
 	case o.stats:
 		return a.dumpStats(s)
-	case o.exit:
-		return advise(s.Halt(origins))
 	}
-	if err := a.dump(ctx, s, o, origins); err != nil {
-		return err
-	}
-	return errDone // a signal is how it ends
-}
-
-// mayTakePackets tells why standard output is no place for packets, if it is none.
-func (a *App) mayTakePackets(command string) error {
-	switch {
-	case term.IsTerminal(a.out):
-		return &usageError{fmt.Errorf("%s: packets are no text for a terminal: name a file, or pipe them to a program that reads them", command)}
-	case a.talking:
-		return &usageError{fmt.Errorf("%s: packets would mix with the words of the session: name a file", command)}
-	}
-	return nil
+	return s.Halt(o.input.Origins)
 }
 
 func (a *App) dumpQuery(s *netdm.Session) error {
 	c, err := s.Config()
 	if err != nil {
-		return advise(err)
+		return err
 	}
 	return a.write(fmt.Sprintf("Alert mode: %v\nTruncation length: %d\nQueue length: %d\n", c.Mode, c.TruncLen, c.QueueLen))
 }
@@ -156,98 +147,7 @@ func (a *App) dumpQuery(s *netdm.Session) error {
 func (a *App) dumpStats(s *netdm.Session) error {
 	n, err := s.Stats()
 	if err != nil {
-		return advise(err)
+		return err
 	}
 	return a.write(fmt.Sprintf("Software statistics:\nTail dropped: %d\nHardware statistics:\nTail dropped: %d\n", n.Software, n.Hardware))
 }
-
-// dump writes packets until a signal. The file is not touched before it is
-// clear that the monitor can be had.
-func (a *App) dump(ctx context.Context, s *netdm.Session, o dumpOptions, origins netlink.Origins) (err error) {
-	ctx, stop := a.signals.interruptible(ctx)
-	defer stop()
-	if !o.passive {
-		restore, err := configureDump(ctx, s, o)
-		if err != nil {
-			return advise(err)
-		}
-		defer restore()
-	}
-	file, err := a.reserve(ctx, o.file)
-	if err != nil {
-		return fmt.Errorf("dump: %w", err)
-	}
-	defer func() { err = pipeline.Also(err, file.Close()) }()
-	if err := file.begin(); err != nil {
-		return fmt.Errorf("dump: %w", err)
-	}
-	p, err := newDump(ctx, s, o, origins, file)
-	if err != nil {
-		return advise(err)
-	}
-	ledger, err := p.Run(ctx)
-	a.reportDump(ledger)
-	return advise(err)
-}
-
-// configureDump is configure, for what dump was told.
-func configureDump(ctx context.Context, s *netdm.Session, o dumpOptions) (restore func(), err error) {
-	if o.takeover {
-		defer claiming(s, anybody)()
-	}
-	return configure(ctx, s, func(c *netlink.Config) {
-		*c = netlink.Config{Mode: netlink.ModePacket, TruncLen: o.trunc, QueueLen: o.limit}
-	})
-}
-
-// anybody is a Session.Claim that stops whoever has the monitor.
-func anybody(context.Context, string) bool { return true }
-
-// configure sets the monitor up, and gives what puts it back, but not by
-// stopping whoever has switched monitoring on since.
-func configure(ctx context.Context, s *netdm.Session, set func(*netlink.Config)) (restore func(), err error) {
-	before, err := s.Config()
-	if err != nil {
-		return nil, err
-	}
-	cfg := before
-	if set(&cfg); cfg == before {
-		return func() {}, nil
-	}
-	if err := s.SetConfig(ctx, cfg); err != nil {
-		return nil, err
-	}
-	return func() {
-		defer claiming(s, nil)()
-		_ = s.SetConfig(context.Background(), before) // Session.Close tries again, and says it if it fails
-	}, nil
-}
-
-// claiming sets s.Claim, and gives what sets it back.
-func claiming(s *netdm.Session, claim func(context.Context, string) bool) (undo func()) {
-	before := s.Claim
-	s.Claim = claim
-	return func() { s.Claim = before }
-}
-
-// newDump begins the file and starts the monitor, or only listens to it.
-func newDump(ctx context.Context, s *netdm.Session, o dumpOptions, origins netlink.Origins, file outFile) (*pipeline.Pipeline, error) {
-	family, err := s.FamilyMessage()
-	if err != nil {
-		return nil, err
-	}
-	sink, err := dwdump.New(file, file.name, family, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	listen := netlink.ListenConfig{ReadBuffer: o.bufSize}
-	var run *netdm.Run
-	if o.passive {
-		run, err = s.Listen(listen)
-	} else {
-		run, err = s.Start(ctx, origins, listen)
-	}
-	return &pipeline.Pipeline{Source: run, Sink: sink}, err
-}
-
-func (a *App) reportDump(ledger event.Ledger) { fmt.Fprint(a.err, ledger.Report()) }

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
+	"dropwatch/internal/capture"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
@@ -37,6 +39,9 @@ type fakeMonitor struct {
 //	panic      a fault in dropwatch
 //	stuck      says so when it should end, and does not
 //	flood      summaries until they cannot be shown
+//	packets    packets, one each millisecond
+//	stopped    another program switches monitoring off
+//	touch=F    creates the file F, when what was before it is counted
 //
 // and those that hold from the beginning:
 //
@@ -94,6 +99,8 @@ func (f *fakeMonitor) SetConfig(c netlink.Config) error {
 	return f.change(err, words, func() { f.config = c })
 }
 
+func (f *fakeMonitor) Refresh() error { return nil }
+
 func (f *fakeMonitor) SetAlertMode(m netlink.AlertMode) error {
 	c, _ := f.Config()
 	c.Mode = m
@@ -145,11 +152,14 @@ func (f *fakeMonitor) Group() uint32 { return 32 }
 func (f *fakeMonitor) Close() error { return nil }
 
 func (f *fakeMonitor) Listen(netlink.ListenConfig) (netdm.Listener, error) {
-	return &fakeListener{f.alerts}, nil
+	return &fakeListener{f, f.alerts}, nil
 }
 
 // A fakeListener brings the alerts of one run.
-type fakeListener struct{ alerts []string }
+type fakeListener struct {
+	monitor *fakeMonitor
+	alerts  []string
+}
 
 func (l *fakeListener) Receive(ctx context.Context, handle netlink.Handler) error {
 	for _, alert := range l.alerts {
@@ -166,7 +176,17 @@ func (l *fakeListener) Receive(ctx context.Context, handle netlink.Handler) erro
 			fmt.Fprintln(os.Stderr, "stuck")
 			select {}
 		case "flood":
-			return flood(handle)
+			return flood(ctx, handle, summaryAlert(1), 0)
+		case "packets":
+			return flood(ctx, handle, packetAlert(), time.Millisecond)
+		case "touch":
+			if err := os.WriteFile(number, nil, 0o600); err != nil {
+				return err
+			}
+			continue
+		case "stopped":
+			_ = l.monitor.change(nil, "stopped by another", func() { l.monitor.on = false })
+			continue
 		default:
 			panic("a word of the fake: " + alert)
 		}
@@ -178,16 +198,19 @@ func (l *fakeListener) Receive(ctx context.Context, handle netlink.Handler) erro
 	return nil
 }
 
-func flood(handle netlink.Handler) error {
-	for {
-		if err := handle([][]byte{summaryAlert(1)}, false); err != nil {
+func flood(ctx context.Context, handle netlink.Handler, alert []byte, pause time.Duration) error {
+	for ctx.Err() == nil {
+		if err := handle([][]byte{alert}, false); err != nil {
 			return err
 		}
+		time.Sleep(pause)
 	}
+	return nil
 }
 
 func (l *fakeListener) Drain(netlink.Handler) error { return nil }
 func (l *fakeListener) Lost() (uint64, error)       { return 0, nil }
+func (l *fakeListener) Overruns() uint64            { return 0 }
 func (l *fakeListener) Close() error                { return nil }
 
 // dropAddress is where every drop of a fakeMonitor is.
@@ -238,7 +261,7 @@ func attr(typ netlink.Attr, data []byte) []byte {
 type fakeTrace struct{}
 
 // openFakeBPF fails unless the variable BPF is set.
-func openFakeBPF(bpf.Options) (tracer, error) {
+func openFakeBPF(bpf.Options) (capture.Tracer, error) {
 	if os.Getenv("BPF") == "" {
 		return nil, bpf.ErrNoBTF
 	}
@@ -246,7 +269,7 @@ func openFakeBPF(bpf.Options) (tracer, error) {
 }
 
 // openFakeTrace fails if the variable NO_TRACE says why.
-func openFakeTrace(trace.Options) (tracer, error) {
+func openFakeTrace(trace.Options) (capture.Tracer, error) {
 	if why := os.Getenv("NO_TRACE"); why != "" {
 		return nil, errors.New(why)
 	}
@@ -259,3 +282,5 @@ func (fakeTrace) Run(ctx context.Context, _ pipeline.Output) error {
 }
 
 func (fakeTrace) Close() error { return nil }
+
+func (fakeTrace) Began() (from, until time.Time) { return from, until }

@@ -1,124 +1,117 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"runtime/debug"
 	"strings"
 
-	"github.com/spf13/pflag"
-
+	"dropwatch/internal/cli"
 	"dropwatch/internal/sink/jsonl"
 	"dropwatch/internal/stage/filter"
+	"dropwatch/internal/suggest"
 )
 
-// Version is set by the linker.
-var Version = "devel"
-
-func (a *App) versionCommand(_ context.Context, args []string) error {
-	if err := a.parseOnlyFlags(newFlags("version"), args, "Usage: dropwatch version\n"); err != nil {
-		return err
+// completion is the verb that prints completion scripts.
+func (a *App) completion(p *cli.Program) *cli.Verb {
+	names := func([]string) []string { return cli.Shells }
+	return &cli.Verb{
+		Name: "completion", Args: "bash|zsh|fish", Short: "print a script that completes words in a shell",
+		Notes: "The script says how to load it.", Words: names,
+		Run: func(_ context.Context, args cli.Args) error {
+			if len(args.Words) != 1 {
+				return usagef("completion: name one shell: %s", strings.Join(cli.Shells, ", "))
+			}
+			script, err := p.CompletionScript(args.Words[0])
+			if err != nil {
+				return usagef("completion: %v", err)
+			}
+			return a.write(script)
+		},
 	}
-	return a.printVersion()
 }
 
-func (a *App) printVersion() error {
-	text := "dropwatch " + Version
-	if info, ok := debug.ReadBuildInfo(); ok {
-		text += " " + info.GoVersion
-	}
-	return a.answered(text + "\n")
-}
-
-// helpOptions are those of the command help.
-type helpOptions struct{ man bool }
-
-func (o *helpOptions) flags() *pflag.FlagSet {
-	f := newFlags("help")
-	f.BoolVar(&o.man, "man", false, "print the manual page, for man -l -")
-	return f
-}
-
-// topics are what help tells besides commands.
-var topics = []struct {
+// A topic is something that help explains besides verbs.
+type topic struct {
 	name, help string
 	text       func() string
-}{
-	{"filter", "the language of expressions, with all its fields", filter.Help},
-	{"json", "the schema of the lines of --json", jsonl.Schema},
 }
 
-// helpWords are all topics, commands among them.
-func helpWords() (names []string) {
-	for _, t := range topics {
-		names = append(names, t.name)
+// topics returns them in the order in which help lists them. They are built on
+// demand, as schema and field list are made from the program itself.
+func topics() []topic {
+	all := []topic{
+		{"filter", "filter expressions, with all their fields", filter.Help},
+		{"json", "the schema of the lines of --json", jsonl.Schema},
+		{"reasons", "the reasons, functions and traps that explain knows", reasonList},
 	}
-	for _, c := range commands() {
-		names = append(names, c.name)
+	for _, t := range proseTopics {
+		all = append(all, topic{t.name, t.help, t.text})
+	}
+	return all
+}
+
+// topicNames are the names of all topics.
+func topicNames() (names []string) {
+	for _, t := range topics() {
+		names = append(names, t.name)
 	}
 	return names
 }
 
-func helpHelp(f *pflag.FlagSet) string {
+// help is the verb that prints help: for the program, a verb or a topic, or the
+// manual page.
+func (a *App) help(p *cli.Program, program programFunc) *cli.Verb {
+	var man bool
+	f := cli.NewFlags()
+	f.BoolVar(&man, "man", false, "print the manual page, for man -l -")
+	names := func() []string { return append(topicNames(), p.VerbNames()...) }
+	return &cli.Verb{
+		Name: "help", Args: "[--man] [topic]", Short: "print this help, that of a command or topic, or the manual page",
+		Notes: topicList(), Flags: f, InSession: false,
+		Words: func(before []string) []string {
+			if len(before) > 0 {
+				return nil
+			}
+			return names()
+		},
+		Run: func(_ context.Context, args cli.Args) error {
+			switch n := len(args.Words); {
+			case n > 1, n == 1 && man:
+				return usagef("help: unexpected argument %q: give one topic, or --man", args.Words[n-1])
+			case n == 1:
+				return a.helpOn(p, args.Words[0], names())
+			case man:
+				return a.write(manPage(p, program))
+			}
+			return p.PrintHelp(p.Name)
+		},
+	}
+}
+
+// topicList lists the topics in the help of help.
+func topicList() string {
 	var b strings.Builder
-	b.WriteString("Usage: dropwatch help [--man] [topic]\n\nTopics:\n")
-	for _, t := range topics {
-		fmt.Fprintf(&b, "  %-8s  %s\n", t.name, t.help)
+	b.WriteString("Topics:\n")
+	for _, t := range topics() {
+		fmt.Fprintf(&b, "  %-11s  %s\n", t.name, t.help)
 	}
-	b.WriteString("  COMMAND   a command and its options\n\nOptions:\n" + f.FlagUsagesWrapped(80))
-	return b.String()
+	return b.String() + "  COMMAND      a command and its options"
 }
 
-func (a *App) helpCommand(ctx context.Context, args []string) error {
-	var o helpOptions
-	f := o.flags()
-	if err := a.parseFlags(f, args, helpHelp(f)); err != nil {
-		return err
-	}
-	switch {
-	case f.NArg() > 1, f.NArg() == 1 && o.man:
-		return &usageError{fmt.Errorf("help: takes one topic, or --man, but got %q too", f.Arg(f.NArg()-1))}
-	case f.NArg() == 1:
-		return a.helpTopic(ctx, f.Arg(0))
-	case o.man:
-		return a.write(manPage())
-	}
-	return a.write(globalHelp(new(globalOptions).flags()))
-}
-
-func (a *App) helpTopic(ctx context.Context, name string) error {
-	for _, t := range topics {
+// helpOn prints the help of a topic or a verb. Topics come first: a verb's help is
+// also there with --help.
+func (a *App) helpOn(p *cli.Program, name string, names []string) error {
+	for _, t := range topics() {
 		if t.name == name {
 			return a.write(t.text())
 		}
 	}
-	for _, c := range commands() {
-		if c.name == name {
-			return c.run(a, ctx, []string{"--help"})
+	for _, verb := range p.VerbNames() {
+		if verb == name {
+			return p.PrintHelp(name)
 		}
 	}
-	return &usageError{fmt.Errorf("help: unknown topic %q: give one of: %s", name, strings.Join(helpWords(), ", "))}
-}
-
-// globalHelp is the text of --help.
-func globalHelp(f *pflag.FlagSet) string {
-	var b strings.Builder
-	b.WriteString(`Watch the packets that the kernel drops.
-
-Usage:
-  dropwatch [options] COMMAND ...  a command, see below and COMMAND --help
-  dropwatch [options]              a session: type help there. From a pipe or a
-                                   file, standard input is a script of commands
-
-Commands:
-`)
-	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-10s  %s\n", c.name, c.help)
-	}
-	b.WriteString("\nOptions:\n" + f.FlagUsagesWrapped(80))
-	b.WriteString(`
-Exit codes: 0 done, 1 failed, 2 wrong usage, 128+N a session that signal N
-ended. To begin: dropwatch doctor, then dropwatch watch.
-`)
-	return b.String()
+	advice := cmp.Or(suggest.Question(name, names), "give one of: "+strings.Join(names, ", "))
+	return usagef("help: unknown topic %q: %s", name, advice)
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"dropwatch/internal/capture"
+	"dropwatch/internal/host"
 	"dropwatch/internal/source/netdm"
 )
 
@@ -16,13 +18,16 @@ const noDelay = "atexit_sleep_ms=0"
 // drop monitor that the variable FAKE describes (newFakeMonitor).
 func TestMain(m *testing.M) {
 	program := func() {
-		a := &App{in: os.Stdin, out: os.Stdout, err: os.Stderr}
-		a.monitor.open = func() (*netdm.Session, error) {
+		r := &capture.Runner{
+			In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Version: Version, Host: host.New("/"),
+			Notices: capture.NewNotices(os.Stderr), Signals: new(capture.Signals),
+			OpenBPF: openFakeBPF, OpenTrace: openFakeTrace,
+		}
+		r.Monitor = &capture.Monitor{Open: func() (*netdm.Session, error) {
 			f := newFakeMonitor(os.Getenv("FAKE"), os.Getenv("FAKE_LOG"))
 			return netdm.New(f, f.Listen), nil
-		}
-		a.trace, a.bpf = openFakeTrace, openFakeBPF
-		os.Exit(a.main(os.Args))
+		}}
+		os.Exit(run(os.Args, r))
 	}
 	testscript.Main(m, map[string]func(){"dropwatch": program, "dwdump": program})
 }

@@ -6,6 +6,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/spf13/pflag"
+
+	"dropwatch/internal/capture"
+	"dropwatch/internal/cli"
 	"dropwatch/internal/stage/filter"
 )
 
@@ -16,7 +20,7 @@ func formatter(t *testing.T, name string, args ...string) string {
 		t.Skipf("%s is not installed", name)
 	}
 	cmd := exec.Command(name, args...)
-	cmd.Stdin = strings.NewReader(manPage())
+	cmd.Stdin = strings.NewReader(testManual(t))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%s: %v", name, err)
@@ -45,7 +49,7 @@ func TestManPageFits(t *testing.T) {
 			t.Errorf("%d columns: %q", n, line)
 		}
 	}
-	wanted := strings.NewReplacer(", * ", "", "_*'", "") // that stand for themselves
+	wanted := strings.NewReplacer("; * ", "", "_*'", "") // that stand for themselves
 	for _, roff := range []string{`\f`, `\(`, `\-`, "\n.", "*"} {
 		if strings.Contains(wanted.Replace(out), roff) {
 			t.Errorf("%q is left in the page", roff)
@@ -55,91 +59,61 @@ func TestManPageFits(t *testing.T) {
 
 // TestManPageIsWhole: it has every section, option and command.
 func TestManPageIsWhole(t *testing.T) {
-	page := manPage()
+	page := testManual(t)
 	for _, section := range []string{
 		"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS", "SESSION COMMANDS",
 		"OPTIONS OF WATCH", "OPTIONS OF RECORD", "OPTIONS OF REPLAY", "OPTIONS OF DUMP", "OPTIONS OF DOCTOR", "OPTIONS OF HELP",
-		"SOURCES", "EXPRESSIONS", "JSON LINES", "EXIT STATUS", "ENVIRONMENT", "FILES", "PRIVILEGES", "EXAMPLES", "DIFFERENCES FROM THE C PROGRAM", "SEE ALSO",
+		"SOURCES", "OWNERS", "LEDGER", "PRIVILEGES", "DIFFERENCES", "EXPRESSIONS", "JSON LINES",
+		"EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO",
 	} {
 		if n := strings.Count(page, "\n.SH "+section+"\n"); n != 1 {
 			t.Errorf("section %s: %d times", section, n)
 		}
 	}
-	s := newSyntax()
-	all := s.options
-	for _, v := range s.commands {
-		all = append(all, v.options...)
+	p := testProgram(t)
+	flags := []*pflag.FlagSet{p.Global}
+	for _, v := range p.Verbs {
+		flags = append(flags, v.Flags)
+		if !strings.Contains(page, "\n.TP\n"+bold(v.Name)) {
+			t.Errorf("command %s is missing", v.Name)
+		}
 	}
-	for _, o := range all {
-		for _, word := range o.dashed() {
-			if !strings.Contains(page, bold(word)) {
-				t.Errorf("option %s is missing", word)
+	for _, f := range flags {
+		if f == nil {
+			continue
+		}
+		f.VisitAll(func(flag *pflag.Flag) {
+			if !strings.Contains(page, bold("--"+flag.Name)) {
+				t.Errorf("option --%s is missing", flag.Name)
 			}
-		}
-	}
-	for _, v := range s.commands {
-		if !strings.Contains(page, "\n.TP\n"+bold(v.name)) {
-			t.Errorf("command %s is missing", v.name)
-		}
+		})
 	}
 	for _, f := range filter.Fields() {
 		if !strings.Contains(page, "\n.TP 18\n"+bold(f.Name)+"\n") {
 			t.Errorf("field %s is missing", f.Name)
 		}
 	}
-	for _, name := range sourceNames()[1:] {
+	for _, name := range capture.SourceNames()[1:] {
 		if !strings.Contains(page, "\n.TP\n"+bold(name)+"\n") {
 			t.Errorf("source %s is missing", name)
 		}
 	}
-	for _, u := range new(App).verbs().Usages() {
-		if !strings.Contains(page, "\n.TP\n"+markup(usageMarkup(u.Words))+"\n") {
+	language := sessionLanguage(func(defaults) *cli.Program { return p })
+	for _, u := range language.Usages() {
+		m := new(cli.Page)
+		m.Item(usageMarkup(u.Words), "")
+		if !strings.Contains(page, "\n"+strings.TrimSuffix(m.String(), "\n")) {
 			t.Errorf("session command %s is missing", u.Words)
 		}
 	}
 }
 
-func TestMarkup(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain":            "plain",
-		"a *b-c* d-e":      `a \fBb\-c\fR d-e`,
-		"see *--x*":        `see \fB\-\-x\fR`,
-		"give -x or --y":   `give \-x or \-\-y`,
-		"(-x)":             `(\-x)`,
-		"-w":               `\-w`,
-		`back\slash`:       `back\eslash`,
-		"*it's* it's":      `\fBit\(aqs\fR it's`,
-		"~/a ^b `c`":       `\(ti/a \(hab \(gac\(ga`,
-		"*a* and *b*":      `\fBa\fR and \fBb\fR`,
-		"set trunc <len>":  "set trunc <len>",
-		"devlink-trap (8)": "devlink-trap (8)",
-	} {
-		if got := markup(in); got != want {
-			t.Errorf("markup(%q) = %q, want %q", in, got, want)
-		}
-	}
+// testManual is the manual page.
+func testManual(t *testing.T) string {
+	t.Helper()
+	p := testProgram(t)
+	return manPage(p, func(defaults) *cli.Program { return p })
 }
 
-func TestManual(t *testing.T) {
-	m := new(manual)
-	m.section("A B")
-	m.text(".dot at the start\n'quote\n\nsecond")
-	m.item("*x*", "y.")
-	m.bullet("z")
-	m.example(".a\n\n'b -c\\n'\n")
-	want := ".SH A B\n\\&.dot at the start\n\\&'quote\n.PP\nsecond\n.TP\n\\fBx\\fR\ny.\n.IP \\(bu 4\nz\n" +
-		".PP\n.RS 4\n.nf\n\\&.a\n\n\\(aqb \\-c\\en\\(aq\n.fi\n.RE\n"
-	if got := m.b.String(); got != want {
-		t.Errorf("got  %q\nwant %q", got, want)
-	}
-}
-
-func TestWrap(t *testing.T) {
-	m := new(manual)
-	m.fill(strings.Repeat("word ", 15) + "x.y .z " + strings.Repeat("w", 90) + " end")
-	for line := range strings.Lines(m.b.String()) {
-		if strings.HasPrefix(line, ".") || len(line) > maxLine+1 && strings.Contains(line, " ") {
-			t.Errorf("line %q", line)
-		}
-	}
-}
+// bold is how the page has a word that is typed as it stands.
+func bold(word string) string { return `\fB` + strings.ReplaceAll(word, "-", `\-`) + `\fR` }

@@ -1,170 +1,326 @@
 package app
 
-// The prose of the manual page: a sentence a line, *asterisks* for bold.
+// The prose of the manual page, of which some sections are help topics too. Each
+// sentence begins a line; *asterisks* make words bold. See cli.Page.Fill.
 
 const manDescription = `
-*dropwatch* shows where the Linux kernel drops packets, and why, and accounts for every drop that it could not show.
-*dropwatch watch* is where to begin: a line a drop.
+*dropwatch* shows where and why this host drops packets, which ones, and which process they belong to.
+It accounts for every drop that it could not show.
+Begin with *dropwatch watch*, which prints a line for each drop, or *dropwatch top*, a live view.
 
-Without a command it runs a session with the commands and the words of the C program.
-On a terminal, commands are typed at a prompt, with editing, history and completion by the Tab key.
-From a pipe or a file, standard input is a script of the same commands, which are shown as they are read.
+Without a command it runs an interactive session with the commands and the output of the C program.
+On a terminal it has a prompt with editing, history and completion by the Tab key.
+*dropwatch start* begins one with its command *start*.
+When standard input is a pipe or a file, it is a script of the same commands, which are echoed as they are read.
 
-A program called *dwdump*, as a link to *dropwatch* can be, is the command *dump*.
+A program called *dwdump*, for example a link to *dropwatch*, is the command *dump*.
 
-The monitor is one for the whole host.
-What *dropwatch* has switched on it switches off, and what it has set it puts back, when it ends, also when a signal or a fault ends it.
-Monitoring that another program has switched on is stopped only when a person at the terminal says so, or after *--takeover* or *set takeover true*.`
+The drop monitor is one for the whole host.
+*dropwatch* switches off what it switched on and restores what it changed when it ends, also after a signal or an internal error.
+It stops monitoring that another program started only when a person at the terminal confirms it, or with *--takeover*
+or *set takeover true*.`
 
 const manSession = `
-While a capture runs, each drop is shown as it is reported.
-Ctrl-C ends the capture, and a second Ctrl-C a capture that does not end.
-At the end it says what was lost, if anything was: drops that the kernel reported, or had to report, and that could not be shown.
+During a capture each drop is shown as it is reported.
+Ctrl-C ends the capture; a second Ctrl-C ends a capture that does not stop.
+At the end it says what was lost, if anything was: drops that the kernel reported or should have reported and that could not be shown.
 
-A command that fails says on standard error what was tried, why it failed and what to do.
-It ends a script, but not a session on a terminal.
+When a command fails, standard error says what was attempted, why it failed and what to do.
+A failed command ends a script, but not a session on a terminal.
 `
 
-// manVerbs are what there is to say of commands before their options.
+// manVerbs has the text in front of the options of each command.
 var manVerbs = map[string]string{
 	"watch": `
-Each drop is a line: time, place, reason, interface, flow, length and owner, with a *-* for what is not known.
-With the source *bpf*, a line with *more* is a count of drops of the same kind.
-An owner with *?* is likely: the kernel did not name the socket, or several processes have it.
-At the end, by Ctrl-C or a limit, follow a table by place and reason, and the ledger: what was shown, what was lost and where, what the expression rejected.
-Standard output has the drops, standard error what is to be said of the source.`,
+Each drop is a line: time, location, reason, interface, flow, length and owner, with a *-* for what is not known.
+With the source *bpf*, a line with *more* is a count of further drops of the same kind.
+An owner with *?* is likely: the kernel did not name the socket, or several processes have it open.
+*cpu 0 ip/24904* is no owner: it is what that CPU was running, shown where the packet's bytes are not known.
+After Ctrl-C or a limit, a table by location and reason follows, and the ledger: what was shown, what was lost and
+where, what the expression filtered out.
+With *--explain*, cause and fix follow the first line of each kind of drop; with *--json* each line has an object *explain*.
+Drops go to standard output, messages about the source to standard error.`,
 	"top": `
 It needs a terminal.
-Enter shows more about a row and what its reason means, *h* the keys, *q* ends it, and then the table and the ledger of the run are printed.
-What is lost is always in sight.`,
+With a *file* that *record* has written it shows that recording, also if its name is a valid expression.
+A first word that ends in *.dw*, or begins with */*, *./* or *../*, is always a *file*.
+Enter shows details of a row: what its reason means, the settings that decide it, and what to do.
+*h* shows the keys, *q* quits; then the table and the ledger of the run are printed.
+Losses are always shown.`,
 	"record": `
-The file has packets, places by name, reasons, losses, and the host and kernel they are from.
-It is written as drops come, so that a crash costs no more than the last moment.
+The file has packets, locations by name, reasons, owners, losses, and the host and kernel they are from.
+It is written as drops come, so a crash costs no more than the last moment.
+With *--counters* it has what the host counts in all network namespaces, too: at the beginning, at each *--interval*, and at the end.
+It then also has what the findings of *diagnose* need to know of the host at that time: settings, the firewall's chains, routes,
+and the processes of sockets.
+With *bpf*, stack traces of sampled drops are recorded as well: they show narrower causes.
+After the first time only what changed is written.
+An older dropwatch cannot read a recording with counters, and says so.
 The file *-* is standard output.`,
 	"replay": `
-The file is read as the host it is from saw it: no symbol table or interface of this host is asked.
-One that breaks off is read as far as it goes, which is said and makes the exit code 1.
+The drops are shown as the recording host saw them; symbols and interfaces of this host are not used.
+Counters are skipped: *dropwatch counters* and *dropwatch diagnose* show them.
+A truncated recording is read as far as it goes, with a message and exit code 1.
 The file *-* is standard input.`,
 	"dump": `
-Packets are written as the kernel reports them, each with its place and reason, until a signal comes.
+Packets are written as the kernel reports them, each with its location and reason, until a signal comes.
 *tshark* and *wireshark* decode them.`,
+	"diagnose": `
+Drops and counters of all network namespaces are watched for the duration, 10 seconds unless *--duration* says otherwise.
+A finding says what happened, where, to which flows, and who owns them.
+It has the counters that agree, the sockets and queues it is about, and the present value of the settings that decide it.
+Commands check it and fix it.
+The same cause in more than three network namespaces is one finding, whose commands are for the one with the most drops.
+After five findings, those that may matter and have less than 1 % of the drops are a line each.
+It names the route that leads nowhere with its table, or the MTU that packets exceed with the interface they have to leave by.
+A firewall's rule or policy is named by its counter, or without one, of nftables, by taking up to four of the packets through the
+rules that are there now.
+It is named *exactly* if its counter rose by as many, or if it drops each of these packets.
+It is named *likely* if its counter rose by another number, or if no other rule can drop them, and *one of* if several may be it.
+What the packets do not tell, such as *ct state* or a mark, keeps a rule from being *exactly*.
+A finding with *no drop seen* is of a counter: the kernel counts these packets as lost, and no drop shows them.
+What needs no attention is one line, *noise*.
+A line *unexplained* is a counter that may mean lost packets, and rose by more than what was found.
+The verdict is the last line.
+The exit code is 3 if there is a finding that matters, see *--fail-on*.
+With a *file* that *record --counters* has written, the findings and the reconciliation are those of that host at that time.
+Nothing is read from this host. An expression may ask for a route that was not recorded; it is left out.
+A truncated recording is used as far as it goes, with a message and exit code 1.
+If its counters were read only once, how much they rose is not known, and a message says so.
+With *--json*, each finding is a line of kind *finding*, with a list *namespaces* if it is of many.
+The last line, of kind *end*, has the verdict and the reconciliation, and of a recording an object *recording*: *host*, *kernel*,
+whether it has *counters*, and *from* and *until*, the times between which they were read.
+That has of each counter its change, what was seen of it, and what is unexplained.`,
+	"explain": `
+It knows drop reasons, kernel functions, hardware traps, counters by the names of *dropwatch counters*, and sysctls, in full
+or by their last part.
+The settings that decide whether packets are dropped have their present value, the file that set it, and when to change it.
+The counters that rise with the drops have their totals in the network namespace of dropwatch, since it was made.`,
+	"points": `
+A point is a *reason* of the kernel, a *function*, a *trap* of a device, or a *counter*.
+After it are the sources that can show it here: *bpf*, *netdm* and *trace* where they work and the kernel has it, *counters*
+for a counter that can be read in the network namespace of dropwatch.
+A *-* means none: another kernel has it, its module is not loaded, or no source works (*dropwatch doctor* says why).
+A trap needs a device that has it as well.
+The names of layers and modules are values of *--include*, *--exclude*, and of *layer* and *layer.module* in expressions.
+With *--json*, each point is a line of kind *point*.`,
+	"counters": `
+Protocols have the names that *nstat*(8) gives their counters; others are named *group.counter*, such as *softnet.dropped*.
+The groups are, from the wire up: *devlink*, *driver*, *queue*, *softnet*, *interface*, *qdisc*, *filter*, *neighbour*,
+*nftables*, *iptables*, *conntrack*, *nfqueue*, *fragment*, *xfrm*, *socket*. *--name* shows one of them.
+Statistics of drivers have the names that *ethtool -S* shows, as in *dropwatch explain driver.rx_out_of_buffer*.
+*LOST?* says whether a packet is lost when the counter rises: *yes*, *maybe*, *no*, or *-* if nothing is known of the counter.
+It is *maybe* if the counter has attempts and copies as well, or packets that other counters have.
+A level, such as the length of a queue, is shown when it has reached its limit.
+A counter that began again at 0 in between is marked *reset*, one whose object was made in between *new*.
+With a *file* that *record --counters* has written, its first and last counters are compared.
+*dropwatch explain* takes the names of counters, too.`,
 	"doctor": `
-A line says of each thing that dropwatch needs whether it is right, and if not the command that mends it.
-It exits with 1 if no source of drops works.`,
+For each thing that dropwatch needs, a line says whether it is all right, and if not the command that fixes it.
+The exit code is 1 if no source works.
+With *--settings* it shows the sysctls that decide which packets are dropped.
+Each has its value, the file that set it, when packets are lost by it, and what the kernel has counted of that.`,
 }
 
 const manSources = `
-Drops come from the first of these sources that works, or from the one that *--source* names.
-A session's *start* begins with *netdm*.
-Standard error says why it is not one before.`
+A source is how dropwatch learns of drops.
+*--source auto*, the default, uses the first of these that works; a session's *start* and *dump* use *netdm* first.
+A message on standard error says which source is used and why the ones before it are unavailable.
+When another program stops the drop monitor, a run with *auto* goes on with the next source and reports the time that neither covered.
+There is none if *trace* ran beside the drop monitor, unless packets were dropped in the very moment when the next source began.
+*dump* ends instead, and so does a session's *start*, as in the C program, unless *set source auto* was given.`
 
-// manLadder are the sources in the order in which they are tried.
-var manLadder = []entry{
-	{"bpf", `The trace event *skb:kfree_skb*, read by a BPF program: Linux 5.8 with BTF (CONFIG_DEBUG_INFO_BTF), also in containers that may use it.
-It gives place, reason (since 5.17), packet, interface, network namespace, and the socket that the packet was of: the sender's, and since Linux 6.11 the receiver's.
-What process, unit, container and pod that is of is looked up, and what is not certain is marked.
-Of each kind of drop (place, reason, interface, namespace, protocol), each CPU shows the first 100 of a second, or as many as *--sample* says, by themselves.
-The others are counted in the kernel, exactly, and shown once a second as one line that says how many they are.
-It sees no hardware drops.`},
-	{"netdm", `The kernel's drop monitor (CONFIG_NET_DROP_MONITOR), in the host's network namespace alone.
-It gives packets with their bytes, drops by hardware, and on Linux since 5.18 the reason.
-In packet mode it skips packets that have no MAC header yet, such as those that a firewall drops on OUTPUT.
-So *trace* runs beside it, if it can, and its drops are shown without bytes and marked *[not in packet mode]*; none is shown twice.`},
-	{"trace", `The trace event *skb:kfree_skb*, on any kernel with tracepoints, also in containers that may use it.
-It gives place, reason (since 5.17), protocol, CPU and thread, and with *--stack* the calls, of packets in all namespaces.
-It knows neither bytes nor interface, flow or length, and no hardware drops.`},
+// manSourceList describes the sources in the order in which they are tried.
+var manSourceList = []entry{
+	{"bpf", `The trace event *skb:kfree_skb*, read by a BPF program: Linux 5.8 with BTF (CONFIG_DEBUG_INFO_BTF),
+also in containers that may use it.
+It provides location, reason (from 5.17), packet, interface, network namespace, and the socket that the packet belongs
+to: the sender's, and from Linux 6.11 the receiver's.
+The process, unit, container and pod of that socket are looked up; what is not certain is marked.
+Of each kind of drop (location, reason, interface, namespace, protocol), each CPU reports the first 100 of a second
+individually, or as many as *--sample* says.
+The kernel counts the others, exactly; once a second one line says how many they are.
+In a flood it loses nothing.
+It also shows how full a receive buffer was (*rmem*, *rcvbuf*), the queueing discipline and its own reason (Linux 7.2), and
+what XDP loses in drivers (*XDP_EXCEPTION* and others).
+It sees no drops by hardware.`},
+	{"netdm", `The kernel's drop monitor (CONFIG_NET_DROP_MONITOR, the module *drop_monitor*, which is loaded
+automatically), in the host's own network namespace only.
+It provides packets with all their bytes, drops by hardware, and from Linux 5.18 the reason; packets need Linux 5.4.
+In packet mode it skips packets that have no MAC header yet: those made on this host and dropped by a firewall on
+OUTPUT, for want of a route or of a neighbour.
+Therefore a second source runs beside it where possible, also with *--source netdm*; drops that only that one saw are
+marked *[not in packet mode]*, and none is shown twice.
+In a flood it loses packets and says how many.
+When another program stops it, or its software or hardware drops alone, dropwatch notices after a second without drops
+of that kind, from Linux 5.4.
+If that program starts it again within the second, nothing tells.
+It knows neither owners nor network namespaces: this host's own copies of broadcasts are recognised as harmless in
+dropwatch's own namespace only.`},
+	{"trace", `The trace event *skb:kfree_skb*, on any kernel with tracepoints and perf events, also in containers that may use them.
+It provides location, reason (from 5.17), protocol, CPU and thread, and with *--stack* the kernel stack trace, of packets in all namespaces.
+It provides no bytes, and so no flow, length, interface or owner, and no drops by hardware.
+It recognises the harmless drops of a connection that was closed in order and of a full *NFQUEUE*.
+Unread ICMP errors of a closed socket, unread copies of a closed capture and this host's own copies of its broadcasts
+count as losses, because only the packet or its socket distinguishes them.
+In a flood it takes much of a CPU.`},
+}
+
+const manLedger = `
+The last lines of a run are its ledger.
+Every packet that the kernel dropped is in exactly one of these numbers, and their sum is the total.`
+
+// manLedgerList explains the numbers of the ledger.
+var manLedgerList = []entry{
+	{"shown", "Drops that were shown, individually or in a count."},
+	{"harmless", "Drops that lost no packet, such as those of a connection that was closed in order. They are shown with *--harmless*."},
+	{"lost", `Drops that dropwatch failed to see, by where they were lost: at its socket (receive buffer full), in
+the kernel's queue of a CPU, in the kernel's ring, in messages that could not be decoded, or not read before stopping.
+With *bpf* a flood loses nothing, unless an expression needs each drop whole and the ring is full.`},
+	{"filtered", "Drops that the filter expression rejected, in the kernel or in dropwatch."},
+	{"undecided", "Drops for which the filter expression could not be decided, because it needs facts that are not known: an " +
+		"interface, an owner, bytes of the packet."},
+	{"fragments", "Further fragments of a reassembled packet whose drop is counted already."},
+}
+
+const manLedgerLimits = `
+What cannot be counted is said in words.
+A summary of the drop monitor holds 64 locations a second and CPU; if one was full, drops at further locations are counted nowhere.
+A summary that was lost has an unknown number of drops.
+When packet mode stops, the kernel discards what is queued and not sent; dropwatch waits a moment for it.
+Some losses raise no event in any kernel, for example SYNs that a full accept queue refuses on recent kernels: look at
+*nstat* and *ip -s link* as well.`
+
+const manOwners = `
+The owner of a packet is the process whose socket sent it or would have received it, never the process that a CPU happened to run.`
+
+// manOwnerList explains how owners are written.
+var manOwnerList = []entry{
+	{"from nginx/812", "This process sent it. The kernel names its socket, which no other process has open."},
+	{"to nginx/812", "This process was to receive it. The kernel names the socket from Linux 6.11."},
+	{"to nginx/812?", "Likely: several processes have the socket open, or it was found by the packet's addresses among those of the " +
+		"namespace (before Linux 6.11), or other users' processes cannot be read."},
+	{"to nginx/812 in web", "In this container (docker, containerd, cri-o, podman, lxc, systemd-nspawn), or in the pod *namespace/name*."},
+	{"cpu 0 ip/24904", "No owner: what the CPU was running when the packet was dropped, shown where the packet's bytes are not known. " +
+		"It need not have anything to do with the packet."},
+	{"netns blue", "In another network namespace than the host's: its name in */run/netns*, or that of its container."},
 }
 
 const manExpressions = `
-An expression says which drops are wanted, live, in a replay, and by *filter* in a session:
+A filter expression selects drops: live, in a replay, and in a session with *filter*.
 
 *reason == NO_SOCKET and dst port 53 and not iface lo*
 
-The arguments of a command are one expression, in which *< > ( ) !* and the like are quoted from the shell.
-It is made of comparisons, joined by *not*, *and*, *or*, which bind in this order, and parentheses.
+The arguments of a command are one expression; quote *< > ( ) !* from the shell.
+It consists of comparisons, joined by *not*, *and*, *or*, which bind in this order, and parentheses.
 A comparison is a field, an operator and a value:`
 
 var manOperators = []entry{
-	{"*field*", "It is there."},
-	{"*==*, *!=*", "Is equal, or is there and is not.\nIn names, which may be in any case, an asterisk stands for anything."},
+	{"*field*", "Is present."},
+	{"*==*, *!=*", "Is equal; is present and not equal.\nNames may be in any case, and an asterisk matches anything."},
 	{"*<*, *<=*, *>*, *>=*", "For numbers."},
 	{"*in {A, B, 1-9}*", "Is one of them."},
-	{"*~*, *!~*", "Fits the regular expression, or does not."},
+	{"*~*, *!~*", "Matches the regular expression, or does not."},
 	{"*has*", "Has all these flags: *tcp.flags has syn+ack*.\nOr, of *stack*, this function."},
 }
 
 const manWords = `
-What a drop does not have compares false, with every operator; *not* before that is true.
+A field that a drop does not have compares false, with every operator; with *not* before it the result is true.
 
-The words of *pcap-filter*(7) can be used as well: *udp port 53*, *src host 192.0.2.1*, *net 10.0.0.0/8*, *portrange 1-1023*, *less 100*.
-Before them and any field of a packet, *inner* means the packet in the tunnel, and *quoted* the one that an ICMP error is about.
-*dropwatch help filter* tells more.`
+The primitives of *pcap-filter*(7) work as well: *udp port 53*, *src host 192.0.2.1*, *net 10.0.0.0/8*, *portrange 1-1023*, *less 100*.
+*inner* before them and before any field of a packet means the packet in the tunnel, and *quoted* the one that an ICMP error is about.
+*dropwatch help filter* has more.`
 
 const manJSON = `
 With *--json* each line is an object, for programs such as *jq*(1).
 Its *kind* is *drop*, *loss* (drops that dropwatch failed to see) or, in the last line, *end*: the ledger.
-What is not known is not there.
-Names do not change their meaning; new ones may come.
-*dropwatch help json* prints the schema, which describes each.`
+What is not known is left out.
+Names do not change their meaning; new ones may be added.
+*dropwatch help json* prints the JSON schema, which describes each.`
 
 // An entry is a term of a list in the manual page, and its explanation.
 type entry struct{ term, text string }
 
 var manExits = []entry{
-	{"0", "All was done."},
-	{"1", "A command failed, or one of a script."},
+	{"0", "Success."},
+	{"1", "A command failed, or one of a script.\nA reader that closes the pipe, as *head*(1) does, is no failure."},
 	{"2", "The command line is wrong."},
-	{"128+N", "Signal N ended a session: 143 for SIGTERM.\nA signal is how *watch*, *record* and *dump* end, with 0."},
+	{"3", "With *--fail-if-any*: a drop matched. Of *diagnose*: there is a finding that matters, see *--fail-on*."},
+	{"of the command", "With a command after *--*: its exit code, if it is not 0; 127 if there is no such command, " +
+		"126 if it cannot be run."},
+	{"128+N", "Signal N ended it: 143 for SIGTERM, 129 for SIGHUP, 131 for SIGQUIT.\n" +
+		"Ctrl-C (SIGINT) is how a capture ends, with 0; 130 if it did not end, or if there was none."},
 }
 
 var manEnvironment = []entry{
-	{"NO_COLOR", "If it is not empty, nothing is coloured.\nWhat is not a terminal has no colours anyway."},
+	{"NO_COLOR", "If it is not empty, nothing is coloured.\nOutput that is not a terminal never has colours."},
 	{"XDG_STATE_HOME", "Where the history is kept, instead of *~/.local/state*."},
 }
 
 var manFiles = []entry{
-	{"~/.local/state/dropwatch/history", "The lines of earlier sessions, which only their owner can read."},
-	{"/proc/kallsyms", "The kernel's symbols, from which places are named."},
-	{"/sys/kernel/tracing", "The trace event's description.\nIf it is not there it is mounted for a moment, where nobody sees it."},
+	{"~/.local/state/dropwatch/history", "The lines of earlier sessions, readable by their owner only."},
+	{"/proc/kallsyms", "The kernel's symbols, which name locations."},
+	{"/sys/kernel/tracing", "The trace event's description.\n" +
+		"If it is not mounted, dropwatch mounts it for a moment, in a mount namespace of its own."},
 }
 
+const manPrivilegesIntro = `
+Run it as root, or give it these capabilities.
+*show*, *stats* and *replay* need none.`
+
 var manPrivileges = []entry{
-	{"CAP_NET_ADMIN", "To start, stop and configure the drop monitor, in the host's own user namespace."},
-	{"CAP_SYS_ADMIN", "To receive its drops, on Linux since 6.7 and on stable kernels since December 2023.\nEarlier ones let everybody listen."},
-	{"CAP_BPF and CAP_PERFMON", "For the source *bpf*; before Linux 5.8 there is none."},
-	{"CAP_PERFMON", "For the source *trace*, and the right to read */sys/kernel/tracing*, which is root's, or CAP_DAC_READ_SEARCH.\nWhere *kernel.perf_event_paranoid* is above 2, as on Debian, and before Linux 5.8, CAP_SYS_ADMIN."},
+	{"CAP_BPF and CAP_PERFMON", "For the source *bpf*, from Linux 5.8; before 5.11 CAP_SYS_RESOURCE too."},
+	{"CAP_NET_ADMIN", "To start, stop and configure the drop monitor, in the initial user namespace."},
+	{"CAP_SYS_ADMIN", "To receive its drops, from Linux 6.7 and stable kernels since December 2023.\n" +
+		"Earlier kernels let everybody receive them."},
+	{"CAP_PERFMON", "For the source *trace*, with the right to read */sys/kernel/tracing*, which is root's, or CAP_DAC_READ_SEARCH.\n" +
+		"Where *kernel.perf_event_paranoid* is above 2, as on Debian, and before Linux 5.8, CAP_SYS_ADMIN."},
 	{"CAP_IPC_LOCK", "For *trace* with more memory than *kernel.perf_event_mlock_kb* allows."},
-	{"CAP_SYSLOG", "To see the addresses of symbols, where *kernel.kptr_restrict* hides them.\nWithout it drops in summaries are shown by address."},
+	{"CAP_SYSLOG", "To see the addresses of symbols, and *kernel.kptr_restrict* below 2.\n" +
+		"Otherwise drops in summaries are shown by address."},
+	{"CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", "To find processes of other users that own packets."},
 }
 
 var manExamples = []entry{
-	{"# dropwatch doctor", "See what works here, and what mends the rest:"},
-	{"# dropwatch watch not iface lo", "Watch drops, a line each, but for those of the loopback:"},
-	{"# dropwatch top process nginx", "Look on at those of one program, by place and reason:"},
-	{"# dropwatch watch --summary 'reason == NO_SOCKET and udp'", "Where datagrams go that nobody listens for, a table a second:"},
-	{"# dropwatch watch --json -d 10s | jq -r .reason | sort | uniq -c", "Count ten seconds of drops by reason:"},
-	{"# dropwatch watch -w drops.pcapng net 192.0.2.0/24", "Keep the packets of a network for Wireshark:"},
-	{"# dropwatch record --duration 8h night.dw\n$ dropwatch replay night.dw 'symbol ~ ^tcp_'", "Record a night, and ask in the morning:"},
-	{"# dropwatch\ndropwatch> start", "Count drops by place in a session, until Ctrl-C:"},
-	{"# printf 'set alertlimit 10\\nstart\\n' | dropwatch", "Show the next ten reports of drops, by a script:"},
-	{"# dropwatch dump -w drops.pcap\n# tshark -V -r drops.pcap", "Write what the drop monitor sends to a file, and read it:"},
-	{"# dwdump | tshark -r -", "Watch them as they are dropped:"},
-	{"$ source <(dropwatch completion bash)", "Complete words in this shell:"},
+	{"# dropwatch doctor", "Check what works on this host, and how to fix the rest:"},
+	{"# dropwatch watch not iface lo", "A line for each drop, except those of the loopback interface:"},
+	{"# dropwatch top process nginx", "Live view of the drops of one program:"},
+	{"# dropwatch watch --summary 'reason == NO_SOCKET and udp'", "Datagrams that no socket receives, one table per second:"},
+	{"# dropwatch watch --json -d 10s | jq -r '[.count, .reason] | @tsv' |\n" +
+		"    awk 'NF == 2 {n[$2] += $1} END {for (r in n) print n[r], r}'", "Count ten seconds of drops by reason:"},
+	{"# dropwatch watch -w drops.pcapng net 192.0.2.0/24", "Write the dropped packets of a network for Wireshark:"},
+	{"# dropwatch record --duration 8h night.dw\n$ dropwatch replay night.dw 'symbol ~ ^tcp_'",
+		"Record a night, and filter it in the morning:"},
+	{"# dropwatch\ndropwatch> start", "Count drops by location in a session, until Ctrl-C:"},
+	{"# printf 'set alertlimit 10\\nstart\\n' | dropwatch", "Show the next ten drops, by a script:"},
+	{"# dropwatch dump -w drops.pcap\n# tshark -V -r drops.pcap", "Write the drop monitor's messages to a file, and decode it:"},
+	{"# dwdump | tshark -r -", "Decode them as they come:"},
+	{"$ source <(dropwatch completion bash)", "Enable completion in this shell:"},
 }
 
-// manDifferences are all that we do unlike C dropwatch on purpose.
+const manDifferencesIntro = "Everything that the C dropwatch prints is printed byte for byte, except for the following."
+
+// manDifferences are the deliberate differences from the C dropwatch.
 var manDifferences = []string{
-	"Without *-l*, places are named; *-l none* shows addresses as the C program does without it.",
-	"*set alertlimit* counts anew at each start, and the capture stops exactly there.",
-	"An unknown command, a word too many and a bad value are errors and change nothing.\nThe C program passes over them, or takes the number at their beginning, and reads *showx* as *show*.",
-	"Errors are on standard error, and say what to do.\nA failed command does not end a session on a terminal.\nIt ends a script, which then exits with 1 instead of 0.",
-	"A wrong command line exits with 2 instead of 1.\n*--help* is no error.",
-	"What was set is put back at the end, and a signal leaves nothing switched on.",
-	"*start*, *stop* and *set* ask before they stop what another program has switched on.",
-	"What was lost is told at the end of a capture.",
-	"It does not say that it waits for the kernel to acknowledge the end of a capture.",
-	"*dump* does not write to a terminal, and its numbers must be numbers.",
-	"Where there is no drop monitor, a session takes its drops from the source *trace*.",
-	"Packets that packet mode could not show are counted by place at the end of a capture, if *trace* can see them.",
-	"The commands *quit*, *status*, *filter* and those of the command line, the settings *rcvbuf*, *takeover* and *source*, and all long options but *--lmethod* are new.",
+	"*-l kas* is the default; *-l none* shows addresses, as the C program does without *-l*.",
+	"An address with no known symbol is *unknown location*, not the nearest symbol with an offset of megabytes.",
+	"*set alertlimit* counts drops, also in summary mode where the C program counts lines; it begins again at each start, " +
+		"and the capture stops exactly there.",
+	"Unknown commands, extra arguments and bad values are errors and change nothing.\n" +
+		"The C program ignores them, uses the number at their beginning, and reads *showx* as *show*.",
+	"Errors go to standard error and say what to do.\n" +
+		"A failed command does not end a session on a terminal.\n" +
+		"It ends a script, with exit code 1 instead of 0.",
+	"A wrong command line exits with 2 instead of 1.\n*--help* is not an error.",
+	"Mode, truncation and queue length are restored at the end, and a signal leaves nothing switched on.",
+	"*start*, *stop* and *set* ask before they stop what another program has started.",
+	"Ctrl-C shows what the kernel has counted and not sent yet; in summary mode that takes up to a second.",
+	"A line at the end of a capture says what was lost, and what packet mode could not show.",
+	"*Waiting for ... ack* is not printed: dropwatch waits for the answer.",
+	"*dump* does not write to a terminal, and its numbers must be numbers.\n" +
+		"It writes the time of the drop, in nanoseconds, and whole packets only; its receive buffer is 16 MiB.",
+	"Where there is no drop monitor, a session takes its drops from the next source.",
+	"Names that the kernel gives are escaped where a terminal could interpret them.",
+	"The commands *quit*, *status*, *filter* and those of the command line, the settings *rcvbuf*, *takeover* and " +
+		"*source*, and all long options but *--lmethod* are new.",
 }

@@ -1,195 +1,97 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"iter"
-	"os"
+	"path/filepath"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
-	"dropwatch/internal/event"
-	"dropwatch/internal/knowledge"
-	"dropwatch/internal/pipeline"
+	"dropwatch/internal/capture"
+	"dropwatch/internal/cli"
 	"dropwatch/internal/session"
-	"dropwatch/internal/sink/line"
-	"dropwatch/internal/sink/table"
 	"dropwatch/internal/sink/top"
-	"dropwatch/internal/stage/filter"
-	"dropwatch/internal/term"
 )
 
-// topOptions are those of top.
-type topOptions struct {
-	selection
-	take
+// top is the verb that shows the live view.
+func (a *App) top(d *defaults) *cli.Verb {
+	var spec capture.Spec
+	spec.Input.ByOwner, spec.Input.SampledStack = true, true
+	spec.Outputs = []capture.Output{{Format: capture.Screen}}
+	f := cli.NewFlags()
+	addCaptureFlags(f, &spec, d)
+	selected := addFilterFlags(f, &spec)
+	addHarmlessFlag(f, &spec.Outputs[0].Harmless)
+	return &cli.Verb{
+		Name: "top", Args: "[options] [file] [expression]", Short: "live view of the busiest drop locations, with drill-down",
+		Long: `Show live how many packets are dropped a second, by location, reason, interface
+and owner. Details of a row are its flows, stack traces and last packets.`,
+		Usage: []string{"dropwatch top [options] [expression]", "dropwatch top [options] FILE [expression]"},
+		Notes: `FILE is a file that record has written, also if its name is a valid expression.
+A word that ends in .dw, or begins with /, ./ or ../, is always FILE.
+
+` + top.Help,
+		Examples: []string{
+			"dropwatch top",
+			"dropwatch top not iface lo",
+			"dropwatch top process nginx or container web",
+			"dropwatch top night.dw",
+		},
+		Manual: manVerbs["top"], Flags: f, Values: captureFlagValues(), Words: a.expressionWords,
+		Fields: fieldNames(), OrFile: a.recordings, InSession: true,
+		Run: func(ctx context.Context, args cli.Args) (err error) {
+			fill(&spec, d, "top", args)
+			expression := args.Words
+			if len(expression) > 0 && a.isRecordingName(expression[0]) {
+				if expression[0] == "-" {
+					return usageError("top: cannot read a recording from standard input, which has the keys: name a file")
+				}
+				if err := checkRecordingFlags("top", f, liveFlags); err != nil {
+					return err
+				}
+				spec.Input.Recording, expression = expression[0], expression[1:]
+			}
+			if spec.Filter, err = selected.parse(d.filter, expression); err != nil {
+				return err
+			}
+			return a.run(ctx, spec)
+		},
+	}
 }
 
-func (o *topOptions) flags() *pflag.FlagSet {
-	f := newFlags("top")
-	o.byOwner = true
-	o.take.add(f)
-	o.selection.add(f)
-	return f
+// isRecordingName reports whether the first argument is a file name and not the
+// beginning of an expression.
+func (a *App) isRecordingName(word string) bool {
+	return word == "-" || strings.HasSuffix(word, ".dw") || strings.HasPrefix(word, "/") ||
+		strings.HasPrefix(word, "./") || strings.HasPrefix(word, "../") || a.isRecording(word)
 }
 
-func topHelp(f *pflag.FlagSet) string {
-	return `Show live how many packets are dropped a second, by place, reason, interface
-and owner, with a look into each: its flows, calls and last packets.
-
-Usage:
-  dropwatch top [options] [expression]
-
-` + top.Help + `
-
-Options:
-` + f.FlagUsagesWrapped(80) + `
-Examples:
-  dropwatch top
-  dropwatch top not iface lo
-  dropwatch top process nginx or container web
-`
-}
-
-func (a *App) topCommand(ctx context.Context, args []string) error {
-	var o topOptions
-	o.takeover, o.source = a.takeover, a.source
-	f := o.flags()
-	if err := a.parseFlags(f, args, topHelp(f)); err != nil {
-		return err
-	}
-	if err := o.selection.parse(a.filter, f.Args()); err != nil {
-		return err
-	}
-	if !term.IsTerminal(a.in) || !term.IsTerminal(a.out) || os.Getenv("TERM") == "dumb" {
-		return &usageError{top.ErrNoTerminal}
-	}
-	d, err := o.take.demand(o.filter, false)
+// isRecording reports whether a path is that of a regular file that begins as recordings
+// do. It waits for no FIFO, and not long for a file system that does not answer.
+func (a *App) isRecording(path string) bool {
+	from, err := filepath.Abs(path)
 	if err != nil {
-		return err
+		return false
 	}
-	d.sampledStack = true
-	v := &view{app: a, expression: o.filter.String(), command: strings.Join(append([]string{"dropwatch top"}, args...), " ")}
-	c := capture{demand: d, duration: o.duration, count: o.count, sink: v.open, show: v.run}
-	return pipeline.Also(c.run(ctx, a), v.end())
+	begin, err := a.runner.Host.Beginning(strings.TrimPrefix(from, "/"), int64(len(session.Magic)))
+	return err == nil && string(begin) == session.Magic
 }
 
-// A view is the screen that top shows, and what is said after it.
-type view struct {
-	app                 *App
-	expression, command string
-	header              session.Header // of what is saved
-	screen              *top.Sink
-	table               bytes.Buffer // of the run
+// recordings returns the recordings whose paths begin so.
+func (a *App) recordings(prefix string) []string {
+	return slices.DeleteFunc(fileNames(a.runner.Host, prefix), func(name string) bool { return !a.isRecording(name) })
 }
 
-// open makes the sink, whose screen run shows.
-func (v *view) open(from string, _ outFile) (pipeline.Sink, error) {
-	v.header = session.ThisHost()
-	v.header.Program, v.header.Command = "dropwatch "+Version, v.command
-	v.header.Source, v.header.Started = from, time.Now()
-	v.screen = top.New(top.Options{
-		Source: from, Host: v.header.Host, Expression: v.expression,
-		Color: colored(v.app.out), ASCII: !utf8Locale(),
-		Format: lineOf, Parse: matcher, Save: v.save, Explain: explain,
-	})
-	return pipeline.Tee{v.screen, table.New(&v.table, new(show).table(v.app.out, 0))}, nil
-}
+// liveFlags are the options that make no sense with a recording.
+var liveFlags = []string{"source", "mode", "origin", "trunc", "sample", "by-owner", "raw-addresses", "takeover"}
 
-// run shows the screen while feed runs. What is to be said waits.
-func (v *view) run(ctx context.Context, feed func(context.Context) error) error {
-	defer v.app.holdWarnings()()
-	return v.screen.Run(ctx, v.app.in, v.app.out, feed)
-}
-
-// end prints the table, where the terminal keeps it.
-func (v *view) end() error { return v.app.write(v.table.String()) }
-
-// save writes a session file, which begins with the first event. What is no regular
-// file, as a fifo that nobody reads, could hold up the screen.
-func (v *view) save(file string, events iter.Seq[*event.Event]) (err error) {
-	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("save to %s: it is no regular file: name another", event.Escape(file))
-	}
-	f, err := v.app.reserve(context.Background(), file)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := f.begin(); err != nil {
-		return err
-	}
-	header := v.header
-	for e := range events {
-		header.Started = e.Time
-		break
-	}
-	w, err := session.NewWriter(f, f.name, header)
-	if err != nil {
-		return err
-	}
-	for e := range events {
-		if err := w.Write(e); err != nil {
-			return err
+// checkRecordingFlags returns an error for the first of those options that was given.
+func checkRecordingFlags(verb string, f *pflag.FlagSet, live []string) error {
+	for _, name := range live {
+		if f.Changed(name) {
+			return usagef("%s: --%s and a recording cannot be combined: it is for live drops", verb, name)
 		}
 	}
-	return w.Flush()
-}
-
-// matcher reads an expression.
-func matcher(text string) (func(*event.Event) bool, error) {
-	f, err := filter.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	return f.Match, nil
-}
-
-// lineOf is what watch prints of a drop.
-func lineOf(e *event.Event) string {
-	var b bytes.Buffer
-	l := line.New(&b, line.Options{})
-	_ = pipeline.Also(l.Write(e), l.Flush()) // a Buffer takes all
-	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// explain says why a drop happened, and what to do; empty if that is not known.
-func explain(e *event.Event) string {
-	entry, _ := knowledge.Of(e)
-	return entry.String()
-}
-
-// utf8Locale tells whether the terminal is said to show more than ASCII.
-func utf8Locale() bool {
-	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := os.Getenv(name); v != "" {
-			v = strings.ToLower(v)
-			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
-		}
-	}
-	return false
-}
-
-// holdWarnings keeps warnings until release is called.
-func (a *App) holdWarnings() (release func()) {
-	var held bytes.Buffer
-	a.warnings = &held
-	return func() {
-		a.warnings = nil
-		_, _ = io.Copy(a.err, &held)
-	}
-}
-
-// warn tells what does not stop us.
-func (a *App) warn(err error) {
-	var to io.Writer = a.err
-	if a.warnings != nil {
-		to = a.warnings
-	}
-	fmt.Fprintf(to, "dropwatch: %v\n", err)
+	return nil
 }

@@ -23,9 +23,9 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// theProcess is what only main may touch: whoever else ends the process skips
-// what is to be cleaned up, and whoever else writes to its streams cannot be
-// tested, and prints between other lines.
+// theProcess is what only main may use: code that ends the process elsewhere skips the
+// clean-up, and code that writes to its streams cannot be tested and prints between
+// other lines.
 var theProcess = map[string][]string{
 	"os":  {"Exit", "Stdin", "Stdout", "Stderr"},
 	"fmt": {"Print", "Printf", "Println"},
@@ -34,7 +34,68 @@ var theProcess = map[string][]string{
 // mayTouch are the folders of main and of what runs instead of it in tests.
 var mayTouch = []string{"cmd/...", "internal/vmtest/..."}
 
-func TestOnlyMainTouchesTheProcess(t *testing.T) {
+func TestOnlyMainTouchesTheProcess(t *testing.T) { eachFile(t, mayTouch, touches) }
+
+// mayRead are the folders that may read /proc and /sys: the one room for it, a public
+// package that stands alone, and what runs only in tests.
+var mayRead = []string{"internal/host/...", "kallsyms/...", "internal/vmtest/...", "internal/source/sourcetest/..."}
+
+func TestOnlyHostReadsTheHost(t *testing.T) { eachFile(t, mayRead, reads) }
+
+// reads finds where a file calls a function of os with a path of /proc or /sys.
+func reads(t *testing.T, name, text string) (found []string) {
+	t.Helper()
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, name, text, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := importNames(file)
+	ast.Inspect(file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		sel, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if x, ok := sel.X.(*ast.Ident); ok && names[x.Name] == "os" && slices.ContainsFunc(call.Args, ofTheHost) {
+			found = append(found, set.Position(n.Pos()).String()+": internal/host reads /proc and /sys, with limits and without blocking")
+		}
+		return true
+	})
+	return found
+}
+
+// ofTheHost reports whether an expression begins with a path of /proc or /sys.
+func ofTheHost(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.BinaryExpr:
+		return ofTheHost(e.X)
+	case *ast.BasicLit:
+		return strings.HasPrefix(e.Value, `"/proc`) || strings.HasPrefix(e.Value, `"/sys`)
+	}
+	return false
+}
+
+// eachFile reports what find finds in the code of all folders but those that may have
+// it. Tests may have it, too.
+func eachFile(t *testing.T, may []string, find func(t *testing.T, name, text string) []string) {
+	t.Helper()
+	eachGoFile(t, func(t *testing.T, name, text string) []string {
+		if strings.HasSuffix(name, "_test.go") || matchAny(may, name) {
+			return nil
+		}
+		return find(t, name, text)
+	})
+}
+
+// eachGoFile reports what find finds in all files of the repository, tests included. A
+// name is below the root. As the files are read here, the go command runs this test
+// again when one of them changes, although no package of theirs is imported.
+func eachGoFile(t *testing.T, find func(t *testing.T, name, text string) []string) {
+	t.Helper()
 	files := 0
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -47,14 +108,9 @@ func TestOnlyMainTouchesTheProcess(t *testing.T) {
 		case d.IsDir() || !strings.HasSuffix(rel, ".go"):
 			return nil
 		}
-		// Tests are read, too: what a test has read, the go command knows it by
-		// when it decides whether a result is still good, that of TestImports.
 		text, err := os.ReadFile(path)
-		if strings.HasSuffix(rel, "_test.go") || matchAny(mayTouch, rel) {
-			return err
-		}
 		files++
-		for _, p := range touches(t, rel, string(text)) {
+		for _, p := range find(t, rel, string(text)) {
 			t.Error(p)
 		}
 		return err

@@ -16,7 +16,7 @@ import (
 // root is where the module begins, and module its path.
 const root, module = "../..", "dropwatch"
 
-// A pkg is a package of ours as `go list -json` tells it.
+// A pkg is a package of this module as `go list -json` tells it.
 type pkg struct {
 	ImportPath                         string
 	Imports, TestImports, XTestImports []string
@@ -133,7 +133,7 @@ func (c *checker) imports(p *pkg, r room, imp string, test bool) {
 	}
 }
 
-// foreign holds an import of what is not ours against the rules.
+// foreign holds an import of another module against the rules.
 func (c *checker) foreign(p *pkg, imp string, test bool) {
 	for _, l := range c.libraries {
 		if !match(l.imports, imp) {

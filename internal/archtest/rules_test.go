@@ -1,6 +1,6 @@
 package archtest
 
-// A room says what its packages may know of our own. Patterns are those of
+// A room says what its packages may import of this module. Patterns are those of
 // match, below the module's path.
 type room struct {
 	pkgs   string
@@ -12,10 +12,13 @@ type room struct {
 // The rooms from the inside out: vocabulary, then knowledge, then what knows
 // where drops come from and go to.
 var (
-	inner  = []string{"internal/event", "internal/clock", "internal/packet", "kallsyms", "netlink"}
+	inner = []string{
+		"internal/event", "internal/clock", "internal/host", "internal/packet", "internal/suggest", "internal/tally",
+		"internal/interval", "kallsyms", "netlink",
+	}
 	middle = append([]string{
-		"internal/condition", "internal/knowledge", "internal/counters", "internal/doctor", "internal/retrans", "internal/pipeline", "internal/records", "internal/session",
-		"internal/live",
+		"internal/condition", "internal/knowledge", "internal/counters", "internal/doctor", "internal/retrans", "internal/pipeline",
+		"internal/records", "internal/session", "internal/live", "internal/diagnose", "internal/settings",
 	}, inner...)
 )
 
@@ -24,40 +27,69 @@ var rooms = []room{
 	{pkgs: "internal/event", reason: "the vocabulary is everybody's, so it is nobody's customer"},
 	{pkgs: "internal/packet", may: []string{"internal/event"}, reason: "decoding of bytes makes a Flow and asks nobody"},
 	{pkgs: "internal/condition", reason: "what a filter asks and a source tests is neither's"},
-	{pkgs: "internal/clock", reason: "it reads clocks, for whoever needs them"},
-	{pkgs: "internal/records", reason: "it writes bytes, not our events"},
+	{pkgs: "internal/condition/conditiontest", may: []string{"internal/condition"}, reason: "tests of several rooms evaluate conditions"},
+	{pkgs: "internal/clock", may: []string{"internal/host"}, reason: "it reads clocks, for whoever needs them"},
+	{pkgs: "internal/host", reason: "it reads the files of any host, for whoever needs them"},
+	{pkgs: "internal/interval", reason: "it divides time, for any sink"},
+	{pkgs: "internal/tally", reason: "it counts by any key, and needs no package of this module"},
+	{pkgs: "internal/suggest", reason: "it compares any names"},
+	{pkgs: "internal/records", reason: "it writes bytes, and no events"},
 	{pkgs: "kallsyms", reason: "it is public, and useful without dropwatch"},
 	{pkgs: "netlink", reason: "it is public, and useful without dropwatch"},
 
 	{pkgs: "internal/pipeline", may: inner, reason: "it joins what it does not know"},
 	{pkgs: "internal/knowledge", may: inner, reason: "a table needs no source and no sink"},
-	{pkgs: "internal/counters", may: inner, reason: "it reads the host, not our events", future: true},
-	{pkgs: "internal/doctor", may: inner, reason: "it reads the host, not our events"},
+	{pkgs: "internal/counters", may: append([]string{"internal/knowledge"}, inner...), reason: "it reads the host, not our events"},
+	{
+		pkgs: "internal/diagnose", may: append([]string{"internal/knowledge", "internal/counters", "internal/settings"}, inner...),
+		reason: "it joins drops and counters, wherever they come from",
+	},
+	{pkgs: "internal/settings", may: inner, reason: "it reads the host, not our events"},
+	{pkgs: "internal/doctor", may: inner, reason: "it reads the host, and no events"},
 	{pkgs: "internal/live", may: inner, reason: "it counts for whoever looks on, and knows no screen"},
 	{pkgs: "internal/retrans", may: inner, reason: "live and recorded segments look alike to it", future: true},
 
 	{
-		pkgs: "internal/session", may: append([]string{"internal/pipeline"}, inner...),
+		pkgs: "internal/session", may: append([]string{"internal/pipeline", "internal/counters"}, inner...),
 		reason: "a file is written and read in one place: it is a sink, and a source, that know only each other",
 	},
 
 	{pkgs: "internal/source/*", may: middle, reason: "a source only makes events: it knows no other source, no stage and no sink"},
-	{pkgs: "internal/stage/*", may: middle, reason: "a stage only enriches or rejects events: it knows neither where they come from nor where they go"},
+	{
+		pkgs: "internal/stage/*", may: middle,
+		reason: "a stage only enriches or rejects events: it knows neither where they come from nor where they go",
+	},
 	{pkgs: "internal/sink/*", may: middle, reason: "a sink only writes events: it does not know where they come from"},
 
-	{pkgs: "internal/repl", may: []string{"internal/event"}, reason: "the language knows what it is handed, no kernel and no terminal"},
-	{pkgs: "internal/term", may: []string{"internal/event"}, reason: "the terminal knows lines, not what they mean"},
 	{
-		pkgs: "internal/app", reason: "it alone wires the rooms together",
-		may: append([]string{"internal/source/*", "internal/stage/*", "internal/sink/*", "internal/repl", "internal/term"}, middle...),
+		pkgs: "internal/repl", may: []string{"internal/event", "internal/suggest"},
+		reason: "the language knows what it is handed, no kernel and no terminal",
+	},
+	{pkgs: "internal/term", may: []string{"internal/event"}, reason: "the terminal knows lines, not what they mean"},
+	{pkgs: "internal/cli", may: []string{"internal/suggest"}, reason: "it reads command lines, and does not know what they are for"},
+	{
+		pkgs: "internal/capture", reason: "it joins sources, stages and sinks, whoever asks for a run: a verb, or a session",
+		may: append([]string{"internal/source/*", "internal/stage/*", "internal/sink/*", "internal/term"}, middle...),
+	},
+	{
+		pkgs: "internal/app", reason: "it has the verbs, and hands what they ask for to the others",
+		may: append([]string{
+			"internal/capture", "internal/cli", "internal/repl", "internal/term",
+			"internal/source/*", "internal/stage/*", "internal/sink/*",
+		}, middle...),
 	},
 	{pkgs: "cmd/*", may: []string{"internal/app"}, reason: "main hands over arguments and streams, no more"},
 
 	{pkgs: "internal/vmtest/...", may: []string{"internal/vmtest/..."}, reason: "it boots kernels for any room's tests"},
+	{pkgs: "internal/acceptance", reason: "its tests run the program, and know nothing that a user does not"},
+	{
+		pkgs: "internal/zoo", may: []string{"internal/vmtest/..."},
+		reason: "its test runs the program, and knows nothing that a user does not",
+	},
 	{pkgs: "internal/archtest", reason: "it reads the others' imports, and has none"},
 }
 
-// A library says which packages may import what is not ours. Tests may, too,
+// A library says which packages may import another module. Tests may, too,
 // where the library is for tests.
 type library struct {
 	imports string
@@ -71,12 +103,22 @@ type library struct {
 // that is confined.
 var libraries = []library{
 	{imports: "github.com/mdlayher/...", by: []string{"netlink", "internal/counters"}, reason: "netlink hides how we talk to the kernel"},
-	{imports: "github.com/cilium/ebpf/...", by: []string{"internal/source/bpf", "internal/source/trace"}, reason: "2 MB of BPF serve two sources"},
-	{imports: "github.com/chzyer/readline", by: []string{"internal/term"}, reason: "it has faults that term guards against, and may be replaced"},
-	{imports: "github.com/ianlancetaylor/demangle", by: []string{"kallsyms"}, reason: "names are made readable where they are read"},
-	{imports: "github.com/spf13/pflag", by: []string{"internal/app"}, reason: "command lines are read in one place"},
 	{
-		imports: "golang.org/x/sys/...", by: []string{"netlink", "internal/clock", "internal/source/*", "internal/counters", "internal/doctor", "internal/term"},
+		imports: "github.com/cilium/ebpf/...", by: []string{"internal/source/bpf", "internal/source/trace"},
+		reason: "2 MB of BPF serve two sources",
+	},
+	{
+		imports: "github.com/chzyer/readline", by: []string{"internal/term"},
+		reason: "it has faults that term guards against, and may be replaced",
+	},
+	{imports: "github.com/ianlancetaylor/demangle", by: []string{"kallsyms"}, reason: "names are made readable where they are read"},
+	{imports: "github.com/spf13/pflag", by: []string{"internal/app", "internal/cli"}, reason: "a verb has its flags beside it"},
+	{imports: "github.com/spf13/cobra", by: []string{"internal/cli"}, reason: "command lines are read in one place"},
+	{
+		imports: "golang.org/x/sys/...", by: []string{
+			"netlink", "internal/clock", "internal/host", "internal/source/*", "internal/counters", "internal/doctor",
+			"internal/term",
+		},
 		reason: "system calls are for those who speak to the kernel",
 	},
 	{imports: "golang.org/x/term", by: []string{"internal/term"}, reason: "there is one terminal"},
@@ -95,4 +137,5 @@ var libraries = []library{
 // and cmd stay out of reach, as they would turn the arrow round.
 var testRooms = append([]string{
 	"internal/source/*", "internal/stage/*", "internal/sink/*", "internal/repl", "internal/term", "internal/vmtest/...",
+	"internal/condition/conditiontest",
 }, middle...)

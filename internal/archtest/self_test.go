@@ -30,29 +30,53 @@ func world(lines ...string) (pkgs []pkg) {
 func TestRulesCanFail(t *testing.T) {
 	const netdm, text, event = "dropwatch/internal/source/netdm", "dropwatch/internal/sink/text", "dropwatch/internal/event"
 	tests := map[string]struct{ line, want string }{
-		"the vocabulary knows nobody":  {"internal/event dropwatch/netlink", "internal/event imports netlink: the vocabulary"},
-		"public packages stand alone":  {"netlink " + event, "netlink imports internal/event: it is public"},
-		"pipeline knows no source":     {"internal/pipeline " + netdm, "internal/pipeline imports internal/source/netdm: it joins"},
-		"a source knows no source":     {"internal/source/bpf " + netdm, "internal/source/bpf imports internal/source/netdm: a source only"},
-		"a sink knows no stage":        {"internal/sink/x dropwatch/internal/stage/resolve", "internal/sink/x imports internal/stage/resolve: a sink only"},
+		"the vocabulary knows nobody": {"internal/event dropwatch/netlink", "internal/event imports netlink: the vocabulary"},
+		"public packages stand alone": {"netlink " + event, "netlink imports internal/event: it is public"},
+		"pipeline knows no source":    {"internal/pipeline " + netdm, "internal/pipeline imports internal/source/netdm: it joins"},
+		"a source knows no source": {
+			"internal/source/bpf " + netdm, "internal/source/bpf imports internal/source/netdm: a source only",
+		},
+		"a sink knows no stage": {
+			"internal/sink/x dropwatch/internal/stage/resolve",
+			"internal/sink/x imports internal/stage/resolve: a sink only",
+		},
 		"a stage knows no sink":        {"internal/stage/x " + text, "internal/stage/x imports internal/sink/text: a stage only"},
 		"the language knows no kernel": {"internal/repl dropwatch/netlink", "internal/repl imports netlink: the language"},
 		"main knows app alone":         {"cmd/dropwatch " + event, "cmd/dropwatch imports internal/event: main hands"},
 		"nobody but main knows app":    {"internal/repl dropwatch/internal/app", "internal/repl imports internal/app: the language"},
-		"nor does a test":              {"internal/repl test fmt dropwatch/internal/app", "internal/repl imports internal/app: the language"},
-		"a guest is for tests":         {"internal/app dropwatch/internal/vmtest", "internal/app imports internal/vmtest: it alone"},
-		"a package without a room":     {"internal/util", "internal/util is in no room: say"},
-		"a room too deep":              {"internal/sink/text/more", "internal/sink/text/more is in no room: say"},
+		"nor does a test": {
+			"internal/repl test fmt dropwatch/internal/app", "internal/repl imports internal/app: the language",
+		},
+		"a guest is for tests": {
+			"internal/app dropwatch/internal/vmtest", "internal/app imports internal/vmtest: it has the verbs",
+		},
+		"a package without a room": {"internal/util", "internal/util is in no room: say"},
+		"a room too deep":          {"internal/sink/text/more", "internal/sink/text/more is in no room: say"},
 
-		"netlink's library":          {"internal/source/netdm github.com/mdlayher/netlink", "internal/source/netdm imports github.com/mdlayher/netlink: netlink hides"},
-		"and its packages":           {"internal/app github.com/mdlayher/netlink/nlenc", "internal/app imports github.com/mdlayher/netlink/nlenc: netlink hides"},
-		"BPF in a sink":              {"internal/sink/x github.com/cilium/ebpf", "internal/sink/x imports github.com/cilium/ebpf: 2 MB"},
-		"readline elsewhere":         {"internal/repl github.com/chzyer/readline", "internal/repl imports github.com/chzyer/readline: it has faults"},
-		"demangling elsewhere":       {"internal/sink/x github.com/ianlancetaylor/demangle", "internal/sink/x imports github.com/ianlancetaylor/demangle: names are"},
-		"flags elsewhere":            {"cmd/dropwatch github.com/spf13/pflag", "cmd/dropwatch imports github.com/spf13/pflag: command lines"},
-		"the network in app":         {"internal/app net/http", "internal/app imports net/http: only a sink"},
-		"also in a test":             {"internal/app test net/http", "internal/app imports net/http: only a sink"},
-		"a test's library in code":   {"internal/app github.com/google/go-cmp/cmp", "internal/app imports github.com/google/go-cmp/cmp: differences"},
+		"netlink's library": {
+			"internal/source/netdm github.com/mdlayher/netlink",
+			"internal/source/netdm imports github.com/mdlayher/netlink: netlink hides",
+		},
+		"and its packages": {
+			"internal/app github.com/mdlayher/netlink/nlenc",
+			"internal/app imports github.com/mdlayher/netlink/nlenc: netlink hides",
+		},
+		"BPF in a sink": {"internal/sink/x github.com/cilium/ebpf", "internal/sink/x imports github.com/cilium/ebpf: 2 MB"},
+		"readline elsewhere": {
+			"internal/repl github.com/chzyer/readline",
+			"internal/repl imports github.com/chzyer/readline: it has faults",
+		},
+		"demangling elsewhere": {
+			"internal/sink/x github.com/ianlancetaylor/demangle",
+			"internal/sink/x imports github.com/ianlancetaylor/demangle: names are",
+		},
+		"flags elsewhere":    {"cmd/dropwatch github.com/spf13/pflag", "cmd/dropwatch imports github.com/spf13/pflag: a verb"},
+		"the network in app": {"internal/app net/http", "internal/app imports net/http: only a sink"},
+		"also in a test":     {"internal/app test net/http", "internal/app imports net/http: only a sink"},
+		"a test's library in code": {
+			"internal/app github.com/google/go-cmp/cmp",
+			"internal/app imports github.com/google/go-cmp/cmp: differences",
+		},
 		"a library nobody named yet": {"internal/app example.org/x/y", "internal/app imports example.org/x/y: say in libraries"},
 	}
 	for name, tt := range tests {
@@ -155,5 +179,25 @@ func TestStrangers(t *testing.T) {
 	got := strangers([]string{".git", ".ci", "bin", "cmd", "go.mod", "x.test", "pkg", "notes.txt"})
 	if want := []string{"pkg", "notes.txt"}; !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
+	}
+}
+
+func TestReads(t *testing.T) {
+	const text = `package p
+import "os"
+const dir = "/sys/kernel/tracing"
+func f(pid string) {
+	os.ReadFile("/proc/" + pid + "/comm")
+	os.Readlink("/sys/x")
+	os.ReadFile(dir + "/format") // a mount
+	os.Open("/etc/passwd")
+	println("/proc/x")
+}`
+	want := []string{
+		"p.go:5:2: internal/host reads /proc and /sys, with limits and without blocking",
+		"p.go:6:2: internal/host reads /proc and /sys, with limits and without blocking",
+	}
+	if got := reads(t, "p.go", text); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -4,20 +4,30 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/host"
 )
 
-// WallAhead is how many nanoseconds the wall clock is ahead of CLOCK_MONOTONIC
-// just now.
-func WallAhead() (int64, error) { return wallAhead(readClocks) }
+// offset is that of dropwatch's time namespace, which no process can change while it is in it.
+var offset = sync.OnceValue(func() int64 { return host.New("/").MonotonicOffset() })
 
-// A reading is of the wall clock between two of the monotonic clock, all in
-// nanoseconds.
+// WallAhead returns how many nanoseconds CLOCK_REALTIME is now ahead of the kernel's monotonic
+// clock, which is CLOCK_MONOTONIC of the initial time namespace.
+// Setting the wall clock changes it: a long run asks again from time to time.
+func WallAhead() (int64, error) {
+	ahead, err := wallAhead(readClocks)
+	return ahead + offset(), err
+}
+
+// A reading is one of the wall clock, and one of the monotonic clock before and after it,
+// in nanoseconds.
 type reading struct{ before, wall, after int64 }
 
-// wallAhead takes the quickest of three readings: a stall within one would shift
-// all times that are made of it.
+// wallAhead uses the quickest of three readings: if this thread was not running for a moment
+// within one, all times that are computed from it would be shifted.
 func wallAhead(read func() (reading, error)) (int64, error) {
 	best := reading{after: math.MaxInt64}
 	for range 3 {
@@ -32,6 +42,7 @@ func wallAhead(read func() (reading, error)) (int64, error) {
 	return best.wall - (best.before + (best.after-best.before)/2), nil
 }
 
+// readClocks makes a reading.
 func readClocks() (reading, error) {
 	var before, wall, after unix.Timespec
 	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &before)

@@ -1,3 +1,3 @@
-// Package clock tells the kernel's monotonic clock, by which it stamps what it
-// records, from the wall clock.
+// Package clock converts times of the kernel's monotonic clock, which perf events and BPF
+// programs have, to wall-clock time.
 package clock

@@ -1,7 +1,7 @@
-// Package condition is what a source can be asked to test by itself, before it
-// makes an event: an expression over the few things that the kernel's side knows
-// of a drop. Something may not be known there, and then the expression may be
-// neither true nor false: logic is Kleene's, of three values.
+// Package condition is the part of a filter expression that a source evaluates in the
+// kernel, before it makes an event: an expression over the few fields that are known there.
+// A field that is not known makes a test neither true nor false but unknown, as in Kleene's
+// three-valued logic.
 package condition
 
 import (
@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// A Truth is what an expression comes to. It is also a Node, which is always that.
+// A Truth is the value of an expression. It is also a Node: the constant.
 type Truth uint8
 
 const (
-	False Truth = iota
-	Unknown
-	True
+	False   Truth = iota // the drop does not match
+	Unknown              // the kernel's side cannot decide
+	True                 // the drop matches
 )
 
-// String gives the word.
+// String returns the word.
 func (t Truth) String() string { return [...]string{"false", "unknown", "true"}[min(t, True)] }
 
 func truth(b bool) Truth {
@@ -30,7 +30,7 @@ func truth(b bool) Truth {
 	return False
 }
 
-// A Field is something that may be known of a drop, and that a drop may not have.
+// A Field is a property of a drop that a source may know. A drop may lack it.
 type Field uint8
 
 const (
@@ -44,30 +44,28 @@ const (
 	Network                // ethertype of the network header
 	Transport              // number of the protocol behind the IP header and all extensions
 	SrcPort                // of TCP, UDP and SCTP
-	DstPort
-	Src // address of IP or ARP
-	Dst
-	IfName
+	DstPort                // of TCP, UDP and SCTP
+	Src                    // address of IP or ARP
+	Dst                    // address of IP or ARP
+	IfName                 // name of the interface
 	fields
 )
 
 var fieldNames = [fields]string{
-	"reason", "pc", "ifindex", "netns", "socket", "protocol", "length", "network", "transport", "srcport", "dstport", "src", "dst", "ifname",
+	"reason", "pc", "ifindex", "netns", "socket", "protocol", "length", "network", "transport", "srcport", "dstport",
+	"src", "dst", "ifname",
 }
 
-// String gives the name.
+// String returns the name.
 func (f Field) String() string { return fieldNames[f] }
 
-// Tags are the ethertypes of VLAN tags in linux/if_ether.h: ETH_P_8021Q,
-// ETH_P_8021AD, ETH_P_QINQ1. What is behind them counts.
+// Tags are the ethertypes of VLAN tags in linux/if_ether.h: ETH_P_8021Q, ETH_P_8021AD,
+// ETH_P_QINQ1. A drop has the ethertype that follows them.
 var Tags = [...]uint16{0x8100, 0x88a8, 0x9100}
 
 // A Node is an expression in negation normal form: a Truth, a Test or a Group.
 type Node interface {
-	// Evaluate tells what it comes to.
-	Evaluate(*Facts) Truth
-
-	// String gives a form that equal nodes share.
+	// String returns the same text for equal nodes.
 	String() string
 
 	// Size is how many values it compares with, at least 1.
@@ -81,37 +79,40 @@ type Node interface {
 	certain() bool
 }
 
-// A Test tells whether a field has one of several values. Those are Spans, of a
-// Field that is a number; Nets, of an address; and Names.
+// A Test is true if a field has one of several values: Spans of a field that is a number,
+// Nets of Src and Dst, Names of IfName.
 type Test struct {
-	Field Field
+	Field Field // that is tested
 	Spans []Span
-	Nets  []netip.Prefix // an address is in none of the other family's
+	Nets  []netip.Prefix // an address is never in one of the other family
 	Names []Name
 
-	Other  bool // it is true for all other values instead
-	Absent bool // it is true for a drop without the field
+	Other  bool  // true for all other values instead
+	Absent Truth // the value for a drop without the field
 }
 
-// A Span is the numbers from Lo to Hi.
-type Span struct{ Lo, Hi uint64 }
+// A Span is the numbers from Lo to Hi, both included.
+type Span struct {
+	Lo, Hi uint64 // Lo is at most Hi
+}
 
-// A Name is a text, or what all begins with it.
+// A Name matches a name that is equal to Text or, with Prefix, begins with it.
 type Name struct {
-	Text   string
-	Prefix bool
+	Text   string // without a wildcard
+	Prefix bool   // any name that begins with Text
 }
 
-// A Group is true if all nodes are, or with Or if any is. It has at least two.
+// A Group is true if all nodes are, or with Or if any is. It has at least two nodes, of
+// which none is a Group of the same kind.
 type Group struct {
-	Or    bool
+	Or    bool // any node, instead of all
 	Nodes []Node
 }
 
-// NewTest gives a test, or its outcome if that is always the same.
+// NewTest returns a Test, or a Truth if its value is always the same.
 func NewTest(t Test) Node {
-	if t.values() == 0 && t.Other == t.Absent {
-		return truth(t.Other)
+	if t.values() == 0 && truth(t.Other) == t.Absent {
+		return t.Absent
 	}
 	return &t
 }
@@ -130,14 +131,14 @@ func Or(nodes ...Node) Node { return join(true, nodes) }
 // Not is true if n is false.
 func Not(n Node) Node { return n.not() }
 
-// May is n with whatever is always unknown taken for true: what it rejects, n
-// rejects.
+// May is n with true in place of whatever is always unknown: what it rejects, n rejects too.
 func May(n Node) Node { return n.may() }
 
-// Must is n with it taken for false: what it accepts, n accepts.
+// Must is n with false in place of that: what it accepts, n accepts too.
 func Must(n Node) Node { return Not(May(Not(n))) }
 
-// join leaves out what does not change the outcome.
+// join makes a group of the nodes, without those that do not change its value: duplicates
+// and constants.
 func join(or bool, nodes []Node) Node {
 	var all []Node
 	seen := make(map[string]bool)
@@ -158,7 +159,7 @@ func join(or bool, nodes []Node) Node {
 	return &Group{or, all}
 }
 
-// flat opens the groups that are joined as the whole is.
+// flat replaces groups of the same kind by their nodes.
 func flat(or bool, nodes []Node) (all []Node) {
 	for _, n := range nodes {
 		if g, ok := n.(*Group); ok && g.Or == or {
@@ -170,11 +171,14 @@ func flat(or bool, nodes []Node) (all []Node) {
 	return all
 }
 
-func (t Truth) Evaluate(*Facts) Truth { return t }
-func (t Truth) Size() int             { return 1 }
-func (t Truth) Each(func(*Test))      {}
-func (t Truth) certain() bool         { return t != Unknown }
-func (t Truth) not() Node             { return True - t }
+// Size is 1.
+func (t Truth) Size() int { return 1 }
+
+// Each calls nothing: a constant has no tests.
+func (t Truth) Each(func(*Test)) {}
+
+func (t Truth) certain() bool { return t != Unknown }
+func (t Truth) not() Node     { return True - t }
 
 func (t Truth) may() Node {
 	if t == Unknown {
@@ -183,51 +187,36 @@ func (t Truth) may() Node {
 	return t
 }
 
-// Evaluate tells what it comes to.
-func (t *Test) Evaluate(f *Facts) Truth {
-	switch {
-	case f.Unknown.Has(t.Field):
-		return Unknown
-	case f.Absent.Has(t.Field):
-		return truth(t.Absent)
-	}
-	return truth(t.finds(f) != t.Other)
-}
+// Size is 1 more than the number of values.
+func (t *Test) Size() int { return 1 + t.values() }
 
-func (t *Test) finds(f *Facts) bool {
-	switch t.Field {
-	case Src, Dst:
-		a := f.Addrs[t.Field-Src]
-		return slices.ContainsFunc(t.Nets, func(p netip.Prefix) bool { return p.Contains(a) })
-	case IfName:
-		return slices.ContainsFunc(t.Names, func(n Name) bool {
-			return n.Text == f.IfName || n.Prefix && strings.HasPrefix(f.IfName, n.Text)
-		})
-	}
-	n := f.Numbers[t.Field]
-	return slices.ContainsFunc(t.Spans, func(s Span) bool { return s.Lo <= n && n <= s.Hi })
-}
-
-func (t *Test) Size() int            { return 1 + t.values() }
+// Each calls f for the test itself.
 func (t *Test) Each(f func(t *Test)) { f(t) }
-func (t *Test) may() Node            { return t }
-func (t *Test) certain() bool        { return true }
+
+func (t *Test) certain() bool { return true }
 
 func (t *Test) not() Node {
 	other := *t
-	other.Other, other.Absent = !t.Other, !t.Absent
+	other.Other, other.Absent = !t.Other, True-t.Absent
 	return &other
 }
 
-// String gives a form such as "srcport in [{53 53}]", with "not in" for other
-// values and "or none" for a drop without.
+func (t *Test) may() Node {
+	if t.Absent != Unknown {
+		return t
+	}
+	may := *t
+	may.Absent = True
+	return NewTest(may)
+}
+
+// String returns a form such as "srcport in [{53 53}]": with "not in" for all other values,
+// "or none" where it is true for a drop without the field, and "or none?" where it is
+// unknown.
 func (t *Test) String() string {
-	word, none := "in", ""
+	word, none := "in", [...]string{"", " or none?", " or none"}[t.Absent]
 	if t.Other {
 		word = "not in"
-	}
-	if t.Absent {
-		none = " or none"
 	}
 	values := fmt.Sprint(t.Spans)
 	switch t.Field {
@@ -239,19 +228,7 @@ func (t *Test) String() string {
 	return fmt.Sprintf("%v %s %s%s", t.Field, word, values, none)
 }
 
-// Evaluate tells what it comes to.
-func (g *Group) Evaluate(f *Facts) Truth {
-	result := truth(!g.Or)
-	for _, n := range g.Nodes {
-		if t := n.Evaluate(f); g.Or {
-			result = max(result, t)
-		} else {
-			result = min(result, t)
-		}
-	}
-	return result
-}
-
+// Size is the sum of the sizes of the nodes.
 func (g *Group) Size() int {
 	size := 0
 	for _, n := range g.Nodes {
@@ -260,6 +237,7 @@ func (g *Group) Size() int {
 	return size
 }
 
+// Each calls f for the tests of all nodes.
 func (g *Group) Each(f func(*Test)) {
 	for _, n := range g.Nodes {
 		n.Each(f)
@@ -273,6 +251,7 @@ func (g *Group) certain() bool {
 	return !slices.ContainsFunc(g.Nodes, func(n Node) bool { return !n.certain() })
 }
 
+// each returns what f returns for each node.
 func (g *Group) each(f func(Node) Node) []Node {
 	all := make([]Node, len(g.Nodes))
 	for i, n := range g.Nodes {
@@ -281,7 +260,7 @@ func (g *Group) each(f func(Node) Node) []Node {
 	return all
 }
 
-// String gives its nodes with && or || between, in parentheses.
+// String returns the nodes, in parentheses, with && or || between them.
 func (g *Group) String() string {
 	operator := " && "
 	if g.Or {
@@ -294,8 +273,8 @@ func (g *Group) String() string {
 	return "(" + strings.Join(all, operator) + ")"
 }
 
-// MaxSize bounds what a source has to take.
+// MaxSize is the largest size of a condition that is given to a source.
 const MaxSize = 256
 
-// Certain says that n is only unknown of a drop of which something it asks for is.
+// Certain reports whether n is unknown only for drops of which a field that it tests is.
 func Certain(n Node) bool { return n.certain() }

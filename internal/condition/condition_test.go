@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dropwatch/internal/condition"
+	"dropwatch/internal/condition/conditiontest"
 )
 
 func port(n uint64) condition.Node {
@@ -30,15 +31,22 @@ func TestSimplified(t *testing.T) {
 		{condition.And(a), "dstport in [{1 1}]"},
 		{condition.And(a, y, a), "dstport in [{1 1}]"},
 		{condition.And(u, u), "unknown"},
-		{condition.And(a, condition.And(b, c), condition.Or(b, c)), "(dstport in [{1 1}] && dstport in [{2 2}] && dstport in [{3 3}] && (dstport in [{2 2}] || dstport in [{3 3}]))"},
-		{condition.Not(condition.And(a, condition.Or(b, u))), "(dstport not in [{1 1}] or none || (dstport not in [{2 2}] or none && unknown))"},
+		{condition.And(a, condition.And(b, c), condition.Or(b, c)),
+			"(dstport in [{1 1}] && dstport in [{2 2}] && dstport in [{3 3}] && (dstport in [{2 2}] || dstport in [{3 3}]))"},
+		{condition.Not(condition.And(a, condition.Or(b, u))),
+			"(dstport not in [{1 1}] or none || (dstport not in [{2 2}] or none && unknown))"},
 		{condition.Not(condition.Not(a)), a.String()},
 		{condition.Has(condition.IfName), "ifname not in []"},
 		{condition.NewTest(condition.Test{Field: condition.IfName}), "false"},
-		{condition.NewTest(condition.Test{Field: condition.IfName, Other: true, Absent: true}), "true"},
+		{condition.NewTest(condition.Test{Field: condition.IfName, Other: true, Absent: condition.True}), "true"},
 		{condition.May(condition.Or(a, condition.And(b, u))), "(dstport in [{1 1}] || dstport in [{2 2}])"},
 		{condition.Must(condition.Or(a, condition.And(b, u))), "dstport in [{1 1}]"},
 		{condition.May(u), "true"},
+		{condition.NewTest(condition.Test{Field: condition.IfName, Absent: u}), "ifname in [] or none?"},
+		{condition.Not(condition.NewTest(condition.Test{Field: condition.IfName, Absent: u})), "ifname not in [] or none?"},
+		{condition.May(condition.NewTest(condition.Test{Field: condition.IfName, Absent: u})), "ifname in [] or none"},
+		{condition.Must(condition.NewTest(condition.Test{Field: condition.IfName, Absent: u})), "false"},
+		{condition.May(condition.NewTest(condition.Test{Field: condition.IfName, Other: true, Absent: u})), "true"},
 		{condition.Must(u), "false"},
 		{condition.Must(condition.Not(u)), "false"},
 	}
@@ -51,7 +59,7 @@ func TestSimplified(t *testing.T) {
 
 // TestEvaluate: of a field that is there, that is not, and of which that is not known.
 func TestEvaluate(t *testing.T) {
-	f := condition.Facts{IfName: "eth0", Addrs: [2]netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::1")}}
+	f := conditiontest.Facts{IfName: "eth0", Addrs: [2]netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::1")}}
 	f.Numbers[condition.DstPort] = 53
 	absent, unknown := f, f
 	absent.Absent, unknown.Unknown = ^condition.Fields(0), ^condition.Fields(0)
@@ -67,23 +75,23 @@ func TestEvaluate(t *testing.T) {
 			prefix(condition.Src, "10.0.0.0/8"), prefix(condition.Dst, "::/0"), name("eth0", false), name("eth", true), name("", true),
 		},
 		condition.False: {
-			{Field: condition.DstPort, Spans: []condition.Span{{Lo: 54, Hi: 60}}}, {Field: condition.DstPort, Absent: true},
+			{Field: condition.DstPort, Spans: []condition.Span{{Lo: 54, Hi: 60}}}, {Field: condition.DstPort, Absent: condition.True},
 			prefix(condition.Src, "11.0.0.0/8"), prefix(condition.Dst, "0.0.0.0/0"), name("eth", false), name("eth00", true),
 		},
 	}
 	for want, all := range tests {
 		for _, test := range all {
 			n := condition.NewTest(test)
-			if got := n.Evaluate(&f); got != want {
+			if got := conditiontest.Evaluate(n, &f); got != want {
 				t.Errorf("%v is %v", n, got)
 			}
-			if got := condition.Not(n).Evaluate(&f); got != condition.True-want {
+			if got := conditiontest.Evaluate(condition.Not(n), &f); got != condition.True-want {
 				t.Errorf("not %v is %v", n, got)
 			}
-			if got := n.Evaluate(&absent); got != condition.False && !test.Absent {
+			if got := conditiontest.Evaluate(n, &absent); got != test.Absent {
 				t.Errorf("%v is %v of a drop without", n, got)
 			}
-			if got := n.Evaluate(&unknown); got != condition.Unknown {
+			if got := conditiontest.Evaluate(n, &unknown); got != condition.Unknown {
 				t.Errorf("%v is %v of a drop of which it is not known", n, got)
 			}
 		}
@@ -104,9 +112,10 @@ func TestMayAndMust(t *testing.T) {
 	var seen [3]int
 	for range 2000 {
 		n := random(1 + r.IntN(4))
-		var f condition.Facts
+		var f conditiontest.Facts
 		f.Numbers[condition.DstPort] = uint64(r.IntN(4))
-		must, is, may := condition.Must(n).Evaluate(&f), n.Evaluate(&f), condition.May(n).Evaluate(&f)
+		must, is, may := conditiontest.Evaluate(condition.Must(n), &f), conditiontest.Evaluate(n, &f),
+			conditiontest.Evaluate(condition.May(n), &f)
 		seen[is]++
 		if (must == condition.True) != (is == condition.True) || (may == condition.False) != (is == condition.False) {
 			t.Fatalf("%v is %v, must be %v, may be %v", n, is, must, may)

@@ -1,83 +1,26 @@
-// Package doctor tells whether this host and this user can watch drops, and
-// what mends what cannot be: each check is one [Finding]. It needs no root and
-// changes nothing but this: asking for the NET_DM family makes the kernel load
-// its module, as any use of dropwatch does, which costs nothing until monitoring
-// starts.
+// Package doctor checks whether this host and this user can monitor drops, and how
+// to fix what prevents it: each check is one [Finding]. It needs no root and changes
+// nothing but this: looking for the NET_DM family makes the kernel load its module,
+// as any use of dropwatch does, which costs nothing until monitoring starts.
 package doctor
 
-import (
-	"io/fs"
-
-	"dropwatch/netlink"
-)
-
-// A State says what a check came to.
-type State uint8
-
-const (
-	OK      State = iota
-	Warning       // something is missing, but drops can be watched
-	Wrong         // a source of drops cannot work, and no other does
-	Unknown       // it cannot be told, or does not apply
-)
-
-var stateNames = [...]string{OK: "ok", Warning: "warning", Wrong: "wrong", Unknown: "unknown"}
-
-// String gives the word that the JSON form uses.
-func (s State) String() string { return stateNames[s] }
-
-// MarshalText is String.
-func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// A Finding is what one check came to.
-type Finding struct {
-	Name   string `json:"name"`
-	State  State  `json:"state"`
-	Says   string `json:"says"`             // may hold what the kernel or a file chose, unescaped
-	Remedy string `json:"remedy,omitempty"` // a command; empty if nothing is to be done, or no command does it
-}
-
-// A Report is all that Examine found out.
+// A Report is the result of Examine.
 type Report struct {
-	Findings []Finding
-	BPF      bool // the source bpf works
-	Netdm    bool // the source netdm works
-	Trace    bool // the source trace works
+	Findings []Finding // in the order of checks; those with nothing to add are left out
+	BPF      bool      // the source bpf works
+	Netdm    bool      // the source netdm works
+	Trace    bool      // the source trace works
 }
 
-// Works tells whether drops can be watched at all.
+// Works reports whether drops can be monitored at all: one source is enough.
 func (r Report) Works() bool { return r.BPF || r.Netdm || r.Trace }
 
-// A Host is what Examine looks at.
-type Host struct {
-	// Root is the file system, of which proc, sys, boot, etc and lib/modules
-	// are read.
-	Root fs.FS
-
-	// Monitor finds NET_DM; [Dial] is the real one. [netlink.ErrNoFamily] when
-	// there is none.
-	Monitor func() (Monitor, error)
-
-	// BPF and Trace open the source of that name and close it again. Their
-	// errors say why that cannot be done, and what to do.
-	BPF, Trace func() error
-}
-
-// A Monitor is what can be asked of NET_DM without changing it. The errors are
-// those of [netlink.Client].
-type Monitor interface {
-	Running() (bool, error)
-	Join() error // joins the group of the alerts and leaves it: [netlink.ErrJoinPermission]
-	Peers() (peers []netlink.Peer, hidden int, err error)
-	Close() error
-}
-
-// checks are in the order in which a person reads them: what all sources need,
-// what bpf needs, what netdm needs, what trace needs, and the rest. One that has nothing to add
-// says nothing.
+// checks are in the order in which a person reads them: what all sources need, what
+// bpf needs, what netdm needs, what trace needs, and the rest. A Finding without a
+// Detail is not shown.
 var checks = []struct {
 	name string
-	look func(*exam) Finding
+	run  func(*exam) Finding
 }{
 	{"kernel", (*exam).kernel},
 	{"config", (*exam).config},
@@ -95,21 +38,23 @@ var checks = []struct {
 	{"rings", (*exam).rings},
 	{"trace", (*exam).trace},
 	{"symbols", (*exam).symbols},
+	{"owners", (*exam).owners},
 }
 
-// Examine looks at everything, also when something was found wrong.
-func Examine(h Host) Report {
-	e := newExam(h)
+// Examine runs all checks, also after one has failed, as each may need a fix. A
+// failure of one source is only a Warning if another source works.
+func Examine(s Subject) Report {
+	e := newExam(s)
 	r := Report{
 		BPF: e.bpfErr == nil, Netdm: e.mayStart && e.joinErr == nil && e.dialErr == nil, Trace: e.traceErr == nil,
 	}
 	for _, c := range checks {
-		f := c.look(e)
+		f := c.run(e)
 		f.Name = c.name
-		if f.State == Wrong && r.Works() {
+		if f.State == Failed && r.Works() {
 			f.State = Warning
 		}
-		if f.Says != "" {
+		if f.Detail != "" {
 			r.Findings = append(r.Findings, f)
 		}
 	}

@@ -2,156 +2,95 @@ package doctor
 
 import (
 	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 
+	"dropwatch/internal/host"
 	"dropwatch/netlink"
 )
 
-// An exam is one look at a host: its files, and what the probes answered.
+// An exam is one examination of a host: what its files say and what the probes
+// returned. Checks only read it.
 type exam struct {
-	tree
-	release      string // as uname -r
-	major, minor int    // of release; 0 if it is not known
-	caps         capabilities
-	root         bool // the effective user id is 0
-	contained    bool // in a container, as far as can be told
-	options      options
-	optionsErr   error
+	*host.Host
+	needs struct{ bpf, netdm, trace host.Requirements }
 
-	wasLoaded, isLoaded bool // drop_monitor, before and after it was asked for
+	release    string // as from uname -r
+	version    host.Version
+	caps       host.Capabilities // effective in the initial user namespace; none in another
+	root       bool              // the effective user ID is 0
+	contained  bool              // known to be in a container
+	options    host.KernelOptions
+	optionsErr error
+	locked     bool // lockdown=confidentiality
+
+	wasLoaded, isLoaded bool // drop_monitor, before and after NET_DM was looked for
 	dialErr             error
 	running             bool
 	runErr              error
-	peers               []netlink.Peer
-	hidden              int
-	peersErr            error
-	joinErr             error // also where NET_DM could not be asked
+	listeners           []host.Listener
+	hidden              int // listeners of other users, whose processes cannot be read
+	listenersErr        error
+	joinErr             error // the dialErr where there is no NET_DM
 	mayStart            bool
 	bpfErr, traceErr    error
 }
 
-func newExam(h Host) *exam {
-	e := &exam{tree: tree{h.Root}}
-	e.release, _ = e.sysctl("kernel/osrelease")
-	e.major, e.minor = version(e.release)
-	status, _ := e.text("proc/self/status")
-	e.contained = e.inContainer()
-	if e.initial("user") {
-		e.caps = parseCapabilities(status)
+// newExam collects everything that the checks look at. It tries the sources, which
+// takes about 0.1 s.
+func newExam(s Subject) *exam {
+	e := &exam{Host: s.Host}
+	e.needs.bpf, e.needs.netdm, e.needs.trace = s.BPF.Needs, s.Netdm, s.Trace.Needs
+	e.release = e.Release()
+	e.version = host.ParseVersion(e.release)
+	e.contained = e.Contained()
+	self, err := e.Self()
+	if e.root = err == nil && self.EUID == 0; e.InInitialUserNamespace() {
+		e.caps = self.Capabilities
 	}
-	e.root = effectiveUser(status) == "0"
-	e.options, e.optionsErr = e.findOptions(e.release)
-	e.probe(h)
+	e.options, e.optionsErr = e.KernelOptions(e.release)
+	e.locked = e.Locked(host.LockdownConfidentiality)
+	e.bpfErr, e.traceErr = s.BPF.Try(), s.Trace.Try()
+	e.probe(s.Monitor)
 	return e
 }
 
-// probe asks the kernel itself, whose answer is worth more than what files say.
-func (e *exam) probe(h Host) {
-	e.bpfErr, e.traceErr = h.BPF(), h.Trace()
-	e.wasLoaded = e.loaded()
-	m, err := h.Monitor()
-	e.isLoaded = e.loaded()
+// probe tries NET_DM itself, which is worth more than what files say. Looking for
+// the family makes the kernel load the module.
+func (e *exam) probe(monitor func() (Monitor, error)) {
+	e.wasLoaded = e.ModuleLoaded("drop_monitor")
+	m, err := monitor()
+	e.isLoaded = e.ModuleLoaded("drop_monitor")
 	if err != nil {
-		e.dialErr, e.joinErr, e.mayStart = err, err, e.caps.has(netAdmin)
+		e.dialErr, e.joinErr, e.mayStart = err, err, e.caps.Has(e.needs.netdm.Capabilities...)
 		return
 	}
 	defer m.Close()
 	e.joinErr = m.Join()
 	e.running, e.runErr = m.Running()
 	e.mayStart = e.runErr == nil || errors.Is(e.runErr, netlink.ErrUnsupported)
-	e.peers, e.hidden, e.peersErr = m.Peers()
+	e.listeners, e.hidden, e.listenersErr = e.GenericListeners(m.Group())
 }
 
-// before tells whether the kernel is older than a version; one that is not
-// known is not.
-func (e *exam) before(major, minor int) bool {
-	return e.major > 0 && (e.major < major || e.major == major && e.minor < minor)
-}
-
-// version reads the first two numbers of a release such as 6.12.8-amd64.
-func version(release string) (major, minor int) {
-	if n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor); n != 2 {
-		return 0, 0
-	}
-	return major, minor
-}
-
-// A capability is its number in include/uapi/linux/capability.h.
-type capability uint
-
-const (
-	netAdmin capability = 12
-	ipcLock  capability = 14
-	sysAdmin capability = 21
-	syslog   capability = 34
-	perfmon  capability = 38 // since 5.8, before it was a part of CAP_SYS_ADMIN
-	bpf      capability = 39 // since 5.8
-)
-
-// capabilityNames are without CAP_, as docker takes them.
-var capabilityNames = map[capability]string{
-	netAdmin: "NET_ADMIN", ipcLock: "IPC_LOCK", sysAdmin: "SYS_ADMIN",
-	syslog: "SYSLOG", perfmon: "PERFMON", bpf: "BPF",
-}
-
-// capabilities are those that a process has in the initial user namespace.
-type capabilities uint64
-
-func (c capabilities) has(n capability) bool { return c&(1<<n) != 0 }
-
-// parseCapabilities reads CapEff of /proc/PID/status (fs/proc/array.c).
-func parseCapabilities(status string) capabilities {
-	n, _ := strconv.ParseUint(field(status, "CapEff"), 16, 64)
-	return capabilities(n)
-}
-
-// effectiveUser is the second of the four in Uid of /proc/PID/status.
-func effectiveUser(status string) string {
-	ids := strings.Fields(field(status, "Uid"))
-	if len(ids) < 2 {
-		return ""
-	}
-	return ids[1]
-}
-
-// permit gives the command by which to run with a capability; empty if none
-// gives it.
-func (e *exam) permit(c capability) string {
+// permit returns the command by which to run with a capability; empty if no command
+// does.
+func (e *exam) permit(c host.Capability) string {
 	switch {
-	case !e.initial("user"):
+	case !e.InInitialUserNamespace():
 		return ""
 	case !e.root:
 		return asRoot
 	case e.contained:
-		return "docker run --cap-add " + capabilityNames[c] + " ..."
+		return "docker run --cap-add " + c.Short() + " ..."
 	}
 	return ""
 }
 
+// asRoot is the fix where root is enough.
 const asRoot = "sudo dropwatch watch"
 
-// missing says that a capability is not there, or does not count.
-func (e *exam) missing(c capability) string {
-	name := "CAP_" + capabilityNames[c]
-	if !e.initial("user") {
-		return name + " counts only in the host's user namespace, not in this one"
+// missing describes that a capability is missing, or is there and does not count.
+func (e *exam) missing(c host.Capability) string {
+	if !e.InInitialUserNamespace() {
+		return c.String() + " counts only in the host's user namespace, not in this one"
 	}
-	return name + " is missing"
-}
-
-func ok(format string, args ...any) Finding      { return found(OK, format, args) }
-func warning(format string, args ...any) Finding { return found(Warning, format, args) }
-func wrong(format string, args ...any) Finding   { return found(Wrong, format, args) }
-func unknown(format string, args ...any) Finding { return found(Unknown, format, args) }
-
-func found(s State, format string, args []any) Finding {
-	return Finding{State: s, Says: fmt.Sprintf(format, args...)}
-}
-
-// mend adds a remedy.
-func (f Finding) mend(command string) Finding {
-	f.Remedy = command
-	return f
+	return c.String() + " is missing"
 }

@@ -7,50 +7,56 @@ import (
 	"slices"
 	"strings"
 
+	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 	"dropwatch/netlink"
 )
 
-// module tells where drop_monitor is, or why it is not there.
+// netdmOption is the kernel's option for the module, without CONFIG_.
+const netdmOption = "NET_DROP_MONITOR"
+
+// module says where the module drop_monitor is, or why it is missing.
 func (e *exam) module() Finding {
-	switch {
-	case e.options.set("NET_DROP_MONITOR") == "y" || e.hasModule(e.release, "builtin", "drop_monitor"):
+	switch value := e.options.Values[netdmOption]; {
+	case value == "y" || e.HasModule(e.release, "builtin", "drop_monitor"):
 		return ok("drop_monitor is built into the kernel")
 	case e.wasLoaded:
 		return ok("drop_monitor is loaded")
 	case e.isLoaded:
-		return ok("drop_monitor was loaded by this look for it, which costs nothing until monitoring starts")
+		return ok("drop_monitor was loaded by this check, which costs nothing until monitoring starts")
 	case e.dialErr == nil:
-		return ok("drop_monitor is there")
-	case e.optionsErr == nil && e.options.set("NET_DROP_MONITOR") == "":
-		return wrong("not built for this kernel (CONFIG_NET_DROP_MONITOR is not set%s): no command mends that, use another kernel or another source", e.vendor())
+		return ok("drop_monitor is available")
+	case e.optionsErr == nil && value == "":
+		return failed("not built for this kernel (CONFIG_%s is not set%s): use another kernel or another source", netdmOption, e.vendor())
 	}
 	return e.unloaded()
 }
 
-// unloaded tells why a module that was, or may have been, built is not loaded.
+// unloaded says why a module is not loaded that was built, or may have been.
 func (e *exam) unloaded() Finding {
 	const load = "sudo modprobe drop_monitor"
-	disabled, _ := e.sysctl("kernel/modules_disabled")
-	switch there := e.exists("lib/modules/" + e.release); {
+	disabled, _ := e.Sysctl("kernel/modules_disabled")
+	switch installed := e.Exists("lib/modules/" + e.release); {
 	case disabled == "1":
-		return wrong("drop_monitor is not loaded, and kernel.modules_disabled is 1: none can be until a boot").
-			mend("echo drop_monitor | sudo tee /etc/modules-load.d/drop_monitor.conf && sudo reboot")
+		return failed("drop_monitor is not loaded, and kernel.modules_disabled is 1: module loading is disabled until the next boot").
+			fix("echo drop_monitor | sudo tee /etc/modules-load.d/drop_monitor.conf && sudo reboot")
 	case e.contained:
-		return wrong("drop_monitor is not loaded, and a container cannot load it: on the host").mend(load)
-	case there && e.hasModule(e.release, "dep", "drop_monitor"):
-		return wrong("drop_monitor is installed, but the kernel could not load it when asked").mend(load)
-	case there:
-		return wrong("drop_monitor is not installed in /lib/modules/%s", e.release).mend(e.install())
+		return failed("drop_monitor is not loaded, and a container cannot load it: load it on the host").fix(load)
+	case installed && e.HasModule(e.release, "dep", "drop_monitor"):
+		return failed("drop_monitor is installed, but the kernel failed to load it").fix(load)
+	case installed:
+		return failed("drop_monitor is not installed in /lib/modules/%s", e.release).fix(e.install())
 	case e.optionsErr == nil:
-		return wrong("/lib/modules/%s is not there: was the kernel updated since the boot?", e.release).mend("sudo reboot")
+		return failed("/lib/modules/%s is missing: was the kernel updated since the last boot?", e.release).fix("sudo reboot")
 	}
-	return unknown("neither options nor modules of this kernel can be read")
+	return unknown("cannot read the options and the modules of this kernel")
 }
 
-// install gives the command that installs the module where the distribution
-// splits or loses it.
+// install returns the command that installs the module, on distributions whose
+// package of the kernel does not have it or whose images leave it out; empty for
+// others.
 func (e *exam) install() string {
-	for _, name := range e.distribution() {
+	for _, name := range e.Distributions() {
 		switch name {
 		case "ubuntu":
 			return `sudo apt install "linux-modules-extra-$(uname -r)"`
@@ -63,101 +69,110 @@ func (e *exam) install() string {
 	return ""
 }
 
-// vendor names those who are known to build kernels without it.
+// vendor names a vendor that is known to build kernels without the module, as an
+// addition to a sentence.
 func (e *exam) vendor() string {
 	switch {
 	case strings.Contains(e.release, "-rpi"), strings.HasSuffix(e.release, "-v8+"):
 		return ", as in all of Raspberry Pi's"
-	case slices.Contains(e.distribution(), "alpine"):
+	case slices.Contains(e.Distributions(), "alpine"):
 		return ", as in Alpine's linux-lts and linux-virt"
 	}
 	return ""
 }
 
-// netns tells whether this is the initial network namespace by what is only
-// there since Linux 3.5: the host-wide ones of net.core's sysctls
-// (net/core/sysctl_net_core.c net_core_table). Inodes tell it only since 6.18,
-// and /proc/1 only to the privileged.
+// netns checks whether this is the initial network namespace, the only one with
+// NET_DM (genl_family.netnsok is not set). It can be recognized by its inode only
+// since 6.18, and by /proc/1 only by the privileged.
 func (e *exam) netns() Finding {
-	switch {
-	case e.dialErr == nil || e.exists("proc/sys/net/core/netdev_max_backlog"):
+	switch initial, known := e.InInitialNetns(); {
+	case e.dialErr == nil || initial:
 		return ok("the initial one")
-	case !e.exists("proc/sys/net/core/somaxconn"):
-		return unknown("cannot be told: /proc/sys/net is not there")
+	case !known:
+		return unknown("cannot check: /proc/sys/net is missing")
 	case e.contained:
-		return wrong("a container's: NET_DM is only in the host's").mend("docker run --network host ...")
+		return failed("a container's: NET_DM exists only in the host's").fix("docker run --network host ...")
 	}
-	return wrong("not the initial one: NET_DM is only there").mend("sudo nsenter -t 1 -n dropwatch watch")
+	return failed("not the initial one, which alone has NET_DM").fix("sudo nsenter -t 1 -n dropwatch watch")
 }
 
+// family checks for the generic netlink family, unless module or netns says why it
+// is missing.
 func (e *exam) family() Finding {
 	switch {
 	case e.dialErr == nil:
-		return ok("NET_DM is there")
+		return ok("NET_DM is available")
 	case !errors.Is(e.dialErr, netlink.ErrNoFamily):
-		return wrong("%v", e.dialErr)
-	case e.module().State == Wrong || e.netns().State == Wrong:
-		return Finding{} // they say so
+		return failed("%v", e.dialErr)
+	case e.module().State == Failed || e.netns().State == Failed:
+		return Finding{} // they say why
 	}
-	return wrong("NET_DM is not there")
+	return failed("NET_DM is not available")
 }
 
+// start checks CAP_NET_ADMIN, which the configuring commands need
+// (GENL_ADMIN_PERM).
 func (e *exam) start() Finding {
 	switch {
 	case e.mayStart && errors.Is(e.runErr, netlink.ErrUnsupported):
-		return ok("this kernel lets everybody start monitoring")
+		return ok("this kernel lets every user start monitoring")
 	case e.mayStart:
-		return ok("CAP_NET_ADMIN is there: monitoring can be set, started and stopped")
+		return ok("has CAP_NET_ADMIN: can configure, start and stop monitoring")
 	case e.dialErr == nil && !errors.Is(e.runErr, netlink.ErrConfigurePermission):
-		return wrong("%v", e.runErr)
+		return failed("%v", e.runErr)
 	}
-	return wrong("%s: monitoring cannot be started", e.missing(netAdmin)).mend(e.permit(netAdmin))
+	return failed("%s: cannot start monitoring", e.missing(host.CapNetAdmin)).fix(e.permit(host.CapNetAdmin))
 }
 
+// join checks whether alerts can be received. Since 6.7, and in stable kernels
+// since December 2023, the multicast group needs CAP_SYS_ADMIN
+// (GENL_MCAST_CAP_SYS_ADMIN).
 func (e *exam) join() Finding {
+	const need, admin = host.CapSysAdmin, "CAP_SYS_ADMIN"
 	switch {
-	case e.joinErr == nil && !e.caps.has(sysAdmin):
-		return ok("this kernel lets us listen without CAP_SYS_ADMIN")
+	case e.joinErr == nil && !e.caps.Has(need):
+		return ok("can receive alerts: this kernel does not require %s for that", admin)
 	case e.joinErr == nil:
-		return ok("alerts can be listened to")
-	case e.dialErr != nil && e.caps.has(sysAdmin):
-		return ok("CAP_SYS_ADMIN is there: alerts could be listened to")
+		return ok("can receive alerts")
+	case e.dialErr != nil && e.caps.Has(need):
+		return ok("has %s: could receive alerts", admin)
 	case e.dialErr != nil:
-		return unknown("%s, which kernels since 6.7 and those of December 2023 ask of listeners", e.missing(sysAdmin)).mend(e.permit(sysAdmin))
+		return unknown("%s, which kernels since 6.7 and those of December 2023 require to receive alerts", e.missing(need)).
+			fix(e.permit(need))
 	case errors.Is(e.joinErr, netlink.ErrJoinPermission):
-		return wrong("%s, which this kernel asks of listeners", e.missing(sysAdmin)).mend(e.permit(sysAdmin))
+		return failed("%s, which this kernel requires to receive alerts", e.missing(need)).fix(e.permit(need))
 	}
-	return wrong("alerts cannot be listened to: %v", e.joinErr)
+	return failed("cannot receive alerts: %v", e.joinErr)
 }
 
-// inUse tells whether monitoring is on by another's hand.
+// inUse checks whether another program has monitoring on. The kernel does not say
+// which one: it is among those that receive alerts.
 func (e *exam) inUse() Finding {
 	switch {
 	case e.dialErr != nil:
-		return unknown("there is none to ask")
+		return unknown("drop monitor not available")
 	case e.runErr != nil:
-		return unknown("whether it is on cannot be told: %v", e.runErr)
+		return unknown("cannot check whether it is on: %v", e.runErr)
 	}
 	const takeOver = "sudo dropwatch watch --takeover"
-	holders := e.holders()
+	users := e.users()
 	switch {
 	case !e.running:
 		return ok("off")
-	case slices.ContainsFunc(e.peers, func(p netlink.Peer) bool { return p.PID == os.Getpid() }):
-		return ok("on, and we listen")
-	case e.peersErr != nil:
-		return warning("on, by whom cannot be told (%v)", e.peersErr).mend(takeOver)
-	case len(holders) > 0:
-		return warning("on, in use by %s: end it there, or take over", strings.Join(holders, " and ")).mend(takeOver)
+	case slices.ContainsFunc(e.listeners, func(l host.Listener) bool { return l.PID == uint32(os.Getpid()) }):
+		return ok("on, by this program")
+	case e.listenersErr != nil:
+		return warning("on, by an unknown program (%v)", e.listenersErr).fix(takeOver)
+	case len(users) > 0:
+		return warning("on, in use by %s: end it there, or take over", strings.Join(users, " and ")).fix(takeOver)
 	}
-	return warning("left on by a program that has ended (nobody listens)").mend("echo stop | sudo dropwatch")
+	return warning("left on by a program that exited (nobody receives the alerts)").fix("echo stop | sudo dropwatch")
 }
 
-// holders names who listens, which is who switched monitoring on as far as can
-// be told.
-func (e *exam) holders() (names []string) {
-	for _, p := range e.peers {
-		names = append(names, fmt.Sprintf("%s (pid %d)", p.Command, p.PID))
+// users names the programs that receive alerts, escaped.
+func (e *exam) users() (names []string) {
+	for _, l := range e.listeners {
+		names = append(names, fmt.Sprintf("%s (pid %d)", event.Quote(l.Comm), l.PID))
 	}
 	if e.hidden > 0 {
 		names = append(names, "a program of another user")

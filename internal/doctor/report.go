@@ -11,24 +11,26 @@ import (
 
 // Of each state, the word for people and its colour (ECMA-48 SGR).
 var (
-	stateWords  = [...]string{OK: "ok", Warning: "warn", Wrong: "wrong", Unknown: "-"}
-	stateColors = [...]string{OK: "32", Warning: "33", Wrong: "31", Unknown: "2"}
+	// The words have at most five characters, the width of their column.
+	stateWords  = [...]string{OK: "ok", Warning: "warn", Failed: "error", Unknown: "-"}
+	stateColors = [...]string{OK: "32", Warning: "33", Failed: "31", Unknown: "2"}
 )
 
-// WriteText writes a line for each finding, one more for its remedy unless an
-// earlier one has the same, and the verdict.
+// WriteText writes a line for each finding and a second one for its fix, then the
+// verdict. A fix that was printed before is not repeated: one command can fix
+// several findings. Everything is escaped.
 func (r Report) WriteText(w io.Writer, color bool) error {
 	var b strings.Builder
-	said := map[string]bool{"": true}
+	shown := map[string]bool{"": true}
 	for _, f := range r.Findings {
 		word := fmt.Sprintf("%-5s", stateWords[f.State])
 		if color {
 			word = "\x1b[" + stateColors[f.State] + "m" + word + "\x1b[0m"
 		}
-		fmt.Fprintf(&b, "%s %-8s  %s\n", word, f.Name, event.Escape(f.Says))
-		if !said[f.Remedy] {
-			said[f.Remedy] = true
-			fmt.Fprintf(&b, "%-14s  mend: %s\n", "", f.Remedy)
+		fmt.Fprintf(&b, "%s %-8s  %s\n", word, f.Name, event.Escape(f.Detail))
+		if !shown[f.Fix] {
+			shown[f.Fix] = true
+			fmt.Fprintf(&b, "%-14s  fix: %s\n", "", f.Fix)
 		}
 	}
 	fmt.Fprintln(&b, r.verdict())
@@ -36,16 +38,22 @@ func (r Report) WriteText(w io.Writer, color bool) error {
 	return err
 }
 
+// verdict is the last line.
 func (r Report) verdict() string {
-	words := map[bool]string{true: "yes", false: "no"}
-	says := "drops can be watched here"
+	verdict := "this host can be monitored"
 	if !r.Works() {
-		says = "drops cannot be watched here"
+		verdict = "this host cannot be monitored"
 	}
-	return fmt.Sprintf("%s: bpf: %s, netdm: %s, trace: %s", says, words[r.BPF], words[r.Netdm], words[r.Trace])
+	return verdict + ": " + r.Sources()
 }
 
-// JSON gives the same facts as one line.
+// Sources lists which sources work: "bpf: yes, netdm: no, trace: yes".
+func (r Report) Sources() string {
+	words := map[bool]string{true: "yes", false: "no"}
+	return fmt.Sprintf("bpf: %s, netdm: %s, trace: %s", words[r.BPF], words[r.Netdm], words[r.Trace])
+}
+
+// JSON returns the same facts as one line, with its newline.
 func (r Report) JSON() ([]byte, error) {
 	type sources struct {
 		BPF   bool `json:"bpf"`

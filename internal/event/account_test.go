@@ -24,7 +24,7 @@ func TestLedgerAccountsForEverything(t *testing.T) {
 				drops += n
 				continue
 			}
-			place := event.Place(rnd.IntN(int(event.InRing) + 1))
+			place := event.Place(rnd.IntN(int(event.InSink) + 1))
 			l.Add(loss(place, n))
 			lost += n
 		}
@@ -37,7 +37,7 @@ func TestLedgerAccountsForEverything(t *testing.T) {
 	}
 }
 
-// addsUp reads a report back: "lost 12 drops: 9 at our socket, 3 in ...".
+// addsUp reads a report back: "lost 12 drops: 9 at dropwatch's socket, 3 in ...".
 func addsUp(report string, lost uint64) error {
 	if lost == 0 {
 		if report != "" {

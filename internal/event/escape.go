@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Escape makes a name that the kernel or a file chose safe to print: what a
-// terminal could obey, cannot show or is no UTF-8 becomes \x1b and the like.
-// A name without any of it is returned as it is.
+// Escape makes a name that the kernel or a file chose safe to print: control
+// characters, invisible ones and bytes that are not UTF-8 become \x1b and the like.
+// A name without any of them is returned as it is.
 func Escape(name string) string {
 	if strings.IndexFunc(name, hidden) < 0 {
 		return name
@@ -29,6 +29,25 @@ func Escape(name string) string {
 	return b.String()
 }
 
-// hidden tells control characters, the invisible ones that turn the direction
-// of text around, and what stands for bytes that are no UTF-8.
+// Quote escapes a name that others chose and puts it in double quotes if it could be
+// read as the text around it: if it has a space, a quote or a ?. A process named
+// "a/b to c" so cannot imitate the text of a line. Other names stay as they are.
+func Quote(name string) string {
+	if strings.ContainsAny(name, ` "?`) {
+		name = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
+	}
+	return Escape(name)
+}
+
+// EscapeLines is Escape for a text of several lines.
+func EscapeLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = Escape(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// hidden reports control characters, the invisible ones that turn the direction
+// of text around, and what stands for bytes that are not UTF-8.
 func hidden(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }

@@ -67,3 +67,16 @@ func FuzzEscape(f *testing.F) {
 		}
 	})
 }
+
+// TestQuote: what a name has to be quoted for is what the text around it consists of.
+func TestQuote(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "", "nginx": "nginx", "kworker/0:1-events": "kworker/0:1-events", `a\b`: `a\b`,
+		"a/b to c in d": `"a/b to c in d"`, "tmux: server": `"tmux: server"`, "?": `"?"`,
+		`a" to b`: `"a\" to b"`, `a\" to b`: `"a\\\" to b"`, "\x1b \xff": `"\x1b \xff"`,
+	} {
+		if got := event.Quote(name); got != want {
+			t.Errorf("%q is %s, want %s", name, got, want)
+		}
+	}
+}

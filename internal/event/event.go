@@ -6,16 +6,30 @@ import (
 	"bytes"
 	"slices"
 	"time"
+	"unsafe"
 )
 
-// A Kind says what an Event stands for.
+// A Kind is what an Event stands for. Every switch over kinds names each of them,
+// which archtest checks, so that a new kind is nowhere taken for another.
 type Kind uint8
 
 const (
-	Drop Kind = iota // the kernel freed packets that it should have delivered
-	Loss             // we failed to see drops
-	End              // the run is over: the last event, with the ledger
+	Drop       Kind = iota // the kernel or a device freed Count packets that it should have delivered
+	Retransmit             // TCP sent Count segments again
+	Rejected               // a filter rejected Count drops before they became events, or could not decide: Undecided
+	Loss                   // dropwatch failed to see drops: how many and where is in Place
+	End                    // the run is over: the last event, with its Ledger
 )
+
+var kindNames = [...]string{"drop", "retransmit", "rejected", "loss", "end"}
+
+// String gives the name of the kind in JSON.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "unknown"
+}
 
 // An Origin says who dropped a packet.
 type Origin uint8
@@ -38,18 +52,42 @@ func (o Origin) String() string {
 	return "unknown"
 }
 
-// An Event is a drop, a loss of drops, or the end. It belongs to its source, which
-// uses its memory again: a stage or a sink that keeps something copies it.
+// An Event is one thing that a source observed. It belongs to its source, which
+// reuses its memory: a stage or a sink that keeps an event keeps a [Event.Clone].
 type Event struct {
-	Kind    Kind
-	Time    time.Time // of the drop, or of its receipt if the kernel gave none
-	Stamped bool      // Time is the kernel's
-	Count   uint64    // packets, at least 1
-	Origin  Origin
-	Single  bool // one packet was reported by itself, not in a summary
+	Kind       Kind
+	Time       time.Time // of the drop, or of its receipt if the kernel gave none
+	KernelTime bool      // Time is the kernel's
+	Count      uint64    // socket buffers (struct sk_buff), at least 1; of a Loss, see Place
+	Segments   uint64    // packets on the wire that Count stands for: the sum of gso_segs, 1 for each that is not GSO; 0 if not known
+	Origin     Origin
+
+	// Individual: one packet was reported individually, not in a count of several.
+	Individual bool
+
+	// Aggregate: the source counted these drops beside others with the same location,
+	// reason and interface that it reported individually.
+	Aggregate bool
+
+	// Fragment: this is a further fragment of a reassembled packet whose drop is an
+	// event of its own, so that no other packet was dropped.
+	Fragment bool
+
+	// TraceOnly: the source of packets did not report this drop, but a second source
+	// did, which need not have bytes of it.
+	TraceOnly bool
+
+	// Undecided: a filter expression needs what is not known of this event. It is
+	// neither shown nor rejected. A filter sets it on a drop, a source on a Rejected.
+	Undecided bool
+
+	// Harmless is why nothing was lost by this drop, as a connection that was closed
+	// in order; empty if a packet was lost.
+	Harmless string
 
 	Where  Where
 	Reason string // as the kernel names it; empty if it gave none
+	Args   []Arg  // what the source read at the drop; empty if nothing
 	Packet Packet
 	Port   Port
 	Netns  Netns  // of the port, or else of the socket
@@ -57,37 +95,33 @@ type Event struct {
 	Owner  Owner
 	Task   Task
 
-	// Stack holds the calls that led to the drop, which is the first, at
-	// Where.PC; empty if none were asked for.
+	// Stack is the kernel stack trace, which begins with the location of the drop,
+	// Where.PC; empty if it was not recorded.
 	Stack []Frame
 
-	// Unseen: the source of packets did not show this drop, and another one
-	// did, which has no bytes of it.
-	Unseen bool
-
-	// Part: this is a further fragment of a reassembled packet whose drop is
-	// an event by itself, so it is none of its own.
-	Part bool
-
-	Place  Place   // of a Loss
-	Ledger *Ledger // of the End
+	Place  Place         // of a Loss
+	Gap    time.Duration // of a Loss at Uncovered: how long no source was running
+	Ledger *Ledger       // of the End
 
 	// Raw is the message that brought the event, as the kernel sent it, on
 	// the first event of that message.
 	Raw []byte
 }
 
-// Further says that the drops are of a kind that is known, and were counted beside
-// those of it that are Single. A summary is no such count: it has only a place, and
-// all of its drops.
-func (e *Event) Further() bool {
-	return e.Kind == Drop && !e.Single && (e.Reason != "" || e.Packet.HasProto || e.Port.IfIndex != 0 || e.Netns.Inode != 0)
+// An Arg is a value that a source read in the kernel at the drop, such as the length
+// of a queue or its limit.
+type Arg struct {
+	Name   string
+	Text   string // empty if the value is Number
+	Number uint64
 }
 
-// Clone gives a copy that is the caller's, without Raw, which is the message's.
+// Clone returns a copy that the caller owns, without Raw, which belongs to the
+// message.
 func (e *Event) Clone() Event {
 	c := *e
-	c.Packet.Data, c.Cookie, c.Stack = bytes.Clone(e.Packet.Data), bytes.Clone(e.Cookie), slices.Clone(e.Stack)
+	c.Packet.Data, c.Cookie = bytes.Clone(e.Packet.Data), bytes.Clone(e.Cookie)
+	c.Stack, c.Args = slices.Clone(e.Stack), slices.Clone(e.Args)
 	if e.Packet.Flow != nil {
 		flow := *e.Packet.Flow
 		c.Packet.Flow = &flow
@@ -100,7 +134,45 @@ func (e *Event) Clone() Event {
 	return c
 }
 
-// Where is the place of a drop.
+// CloneInto makes dst a copy of e, with Raw, that shares no memory with e. It uses
+// the memory that dst has, so that copying again and again need not allocate.
+func (e *Event) CloneInto(dst *Event) {
+	old := *dst
+	*dst = *e
+	dst.Packet.Data = copyInto(old.Packet.Data, e.Packet.Data)
+	dst.Cookie, dst.Raw = copyInto(old.Cookie, e.Cookie), copyInto(old.Raw, e.Raw)
+	dst.Stack, dst.Args = copyInto(old.Stack, e.Stack), copyInto(old.Args, e.Args)
+	dst.Packet.Flow = cloneInto(old.Packet.Flow, e.Packet.Flow)
+	dst.Owner.Socket = cloneInto(old.Owner.Socket, e.Owner.Socket)
+}
+
+// copyInto copies a slice into the memory of another; nil stays nil.
+func copyInto[T any](to, from []T) []T {
+	if from == nil {
+		return nil
+	}
+	return append(to[:0], from...)
+}
+
+// cloneInto copies what from points to, into the memory of to if there is any.
+func cloneInto[T any](to, from *T) *T {
+	if from == nil {
+		return nil
+	}
+	if to == nil {
+		to = new(T)
+	}
+	*to = *from
+	return to
+}
+
+// Size is about how many bytes a copy of e takes.
+func (e *Event) Size() int {
+	const fixed = int(unsafe.Sizeof(Event{}) + unsafe.Sizeof(Flow{}) + unsafe.Sizeof(Socket{}))
+	return fixed + len(e.Packet.Data) + len(e.Raw) + len(e.Stack)*int(unsafe.Sizeof(Frame{})) + len(e.Args)*int(unsafe.Sizeof(Arg{}))
+}
+
+// Where is the location of a drop.
 type Where struct {
 	Frame
 	HasPC  bool
@@ -138,6 +210,10 @@ type Packet struct {
 	Len      uint32   // bytes before truncation
 	HasLen   bool
 	Flow     *Flow // what the headers in Data say; nil if they were not read
+
+	Type   PacketType // to whom it was addressed
+	Traits Traits
+	Tag    VLAN // a tag that is not in Data, as a device has taken it out; TPID is 0 without one
 }
 
 // Port is the interface that a packet came in by, or was to leave by. IfIndex is

@@ -4,123 +4,168 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 )
 
-// A Place is where drops can be lost on their way from the kernel to us.
+// A Place is where drops can be lost on their way from the kernel to an output.
 type Place uint8
 
+// Places where the number of lost drops is known: it is the Count of a Loss.
 const (
-	AtSocket  Place = iota // our socket's receive buffer was full
+	AtSocket  Place = iota // the receive buffer of dropwatch's socket was full
 	InQueue                // the kernel's queue of a CPU was full
-	Unread                 // they were waiting in our socket when time was up
+	Unread                 // they were in a buffer when dropwatch stopped reading
 	Undecoded              // the kernel's message could not be decoded; it counts as one drop
 	InRing                 // the trace ring of a CPU was full
+	InSink                 // the queue in front of an output was full
+
+	// Places where the number of lost drops is not known: the Count of a Loss is how
+	// often it happened.
+
+	LostSummary // there was no room in the receive buffer for a summary
+	FullSummary // a summary had no room for further locations
+	Overflow    // the receive buffer was full, which a kernel before 4.12 does not count
+	Unopened    // a CPU came online or went offline while its trace event was not open
+	Uncovered   // no source was running, for the Gap of the event
 	places
 
-	// These are numbers of summaries, each of which stands for an unknown
-	// number of drops: there was no room in it for further places, or in our
-	// socket's receive buffer for it.
-	FullSummary
-	LostSummary
-
-	// ByFilter is no loss: drops that a filter in the kernel kept from us.
-	ByFilter
+	counted = LostSummary // how many places are of the first sort
 )
+
+// placeNames are the names of places in JSON, which never change, and the words
+// that complete "lost N drops: n ...".
+var placeNames = [places]struct{ key, words string }{
+	AtSocket:    {"socket", "at dropwatch's socket"},
+	InQueue:     {"queue", "in the kernel's queue"},
+	Unread:      {"unread", "not read before stopping"},
+	Undecoded:   {"undecoded", "in messages that could not be decoded"},
+	InRing:      {"ring", "in the kernel's ring"},
+	InSink:      {"sink", "that an output did not write"},
+	LostSummary: {"summaries_lost", "in lost summaries"},
+	FullSummary: {"summaries_full", "beyond full summaries"},
+	Overflow:    {"overflows", "at dropwatch's socket, not counted by this kernel"},
+	Unopened:    {"unopened_cpus", "on CPUs that came online or went offline"},
+	Uncovered:   {"gaps", "while no source was running"},
+}
 
 // String completes "lost N drops: n ...".
 func (p Place) String() string {
-	switch p {
-	case AtSocket:
-		return "at our socket"
-	case InQueue:
-		return "in the kernel's queue"
-	case Unread:
-		return "unread when we stopped"
-	case Undecoded:
-		return "in messages that could not be decoded"
-	case InRing:
-		return "in the kernel's ring"
-	case FullSummary:
-		return "beyond full summaries"
-	case LostSummary:
-		return "in lost summaries"
-	case ByFilter:
-		return "by the filter in the kernel"
+	if p < places {
+		return placeNames[p].words
 	}
-	return "nowhere known"
+	return "at an unknown place"
 }
 
-// placeKeys are the names of places for programs, which never change.
-var placeKeys = [places]string{
-	AtSocket: "socket", InQueue: "queue", Unread: "unread", Undecoded: "undecoded", InRing: "ring",
+// Key is the name of the place in JSON.
+func (p Place) Key() string {
+	if p < places {
+		return placeNames[p].key
+	}
+	return "unknown"
 }
 
-// Places gives the places where drops are lost, with their names for programs.
-func Places() iter.Seq2[Place, string] {
+// Counted reports whether the number of drops lost at the place is known.
+func (p Place) Counted() bool { return p < counted }
+
+// Places yields the places where the number of lost drops is known, with their keys.
+func Places() iter.Seq2[Place, string] { return placesFrom(0, counted) }
+
+// UncountedPlaces yields the places where it is not, with their keys.
+func UncountedPlaces() iter.Seq2[Place, string] { return placesFrom(counted, places) }
+
+func placesFrom(first, end Place) iter.Seq2[Place, string] {
 	return func(yield func(Place, string) bool) {
-		for p, key := range placeKeys {
-			if !yield(Place(p), key) {
+		for p := first; p < end; p++ {
+			if !yield(p, placeNames[p].key) {
 				return
 			}
 		}
 	}
 }
 
-// A Ledger accounts for every drop of a run: what the kernel freed is Shown,
-// Rejected, Lost, or one of the Parts of what is.
+// Losses has a number for each [Place]: of drops, or of how often it happened where
+// the place is not [Place.Counted].
+type Losses [places]uint64
+
+// A Ledger accounts for every drop of a run. What the kernel freed is the sum of
+// Shown, Harmless, Rejected, Undecided, Fragments and what was lost.
 type Ledger struct {
-	Shown    uint64 // packets that reached the sink
-	Unseen   uint64 // those of them that only a second source saw
-	Parts    uint64 // fragments of packets whose drop is counted by itself
-	Rejected uint64 // packets that a stage, or a filter in the kernel, kept from it
-	Lost     [places]uint64
-	Full     uint64 // summaries that had no room for further places
-	Missed   uint64 // summaries that were lost at our socket
+	Shown     uint64 // drops that reached the sink and lost a packet
+	TraceOnly uint64 // those of Shown and Harmless that only a second source reported
+	Harmless  uint64 // drops that passed the filter and lost nothing, shown or not
+	Rejected  uint64 // drops that a filter rejected, here or in the kernel
+	Undecided uint64 // drops of which a filter could not decide
+	Fragments uint64 // fragments of packets whose drop is counted individually
+	Lost      Losses
+	Gap       time.Duration // how long no source was running
 }
 
-// Add enters a loss that an event reports, or a drop that was shown or is part
-// of one.
+// Add enters an event: a drop when it has passed all stages, everything else when
+// it comes.
 func (l *Ledger) Add(e *Event) {
-	switch {
-	case e.Kind == Drop && e.Part:
-		l.Parts += e.Count
-	case e.Kind == Drop:
-		l.Shown += e.Count
-		if e.Unseen {
-			l.Unseen += e.Count
+	switch e.Kind {
+	case Drop:
+		l.addDrop(e)
+	case Rejected:
+		l.Reject(e)
+	case Loss:
+		if e.Place < places {
+			l.Lost[e.Place] += e.Count
 		}
-	case e.Kind == End:
-	case e.Place == FullSummary:
-		l.Full += e.Count
-	case e.Place == LostSummary:
-		l.Missed += e.Count
-	case e.Place == ByFilter:
-		l.Rejected += e.Count
-	default:
-		l.Lost[e.Place] += e.Count
+		l.Gap += e.Gap
+	case Retransmit, End: // nothing was dropped
 	}
 }
 
-// TotalLost is the number of all drops that were lost.
+func (l *Ledger) addDrop(e *Event) {
+	switch {
+	case e.Fragment:
+		l.Fragments += e.Count
+		return
+	case e.Harmless != "":
+		l.Harmless += e.Count
+	default:
+		l.Shown += e.Count
+	}
+	if e.TraceOnly {
+		l.TraceOnly += e.Count
+	}
+}
+
+// Reject enters drops that a filter did not pass, and nothing for what is no drop.
+func (l *Ledger) Reject(e *Event) {
+	if e.Kind == Retransmit {
+		return
+	}
+	if e.Undecided {
+		l.Undecided += e.Count
+	} else {
+		l.Rejected += e.Count
+	}
+}
+
+// TotalLost is the number of drops that were lost, as far as they were counted.
 func (l *Ledger) TotalLost() (n uint64) {
-	for _, lost := range l.Lost {
+	for _, lost := range l.Lost[:counted] {
 		n += lost
 	}
 	return n
 }
 
-// Total is the number of all packets that the kernel freed, as far as they can
-// be counted.
-func (l *Ledger) Total() uint64 { return l.Shown + l.Rejected + l.Parts + l.TotalLost() }
+// Total is the number of packets that the kernel freed, as far as they can be
+// counted.
+func (l *Ledger) Total() uint64 {
+	return l.Shown + l.Harmless + l.Rejected + l.Undecided + l.Fragments + l.TotalLost()
+}
 
-// Report says what is missing, a line for each thing, and nothing when nothing
-// is: "lost 12 drops: 9 at our socket, 3 in the kernel's queue".
+// Report says what was lost, a line for each thing, and is empty if nothing was:
+// "lost 12 drops: 9 at dropwatch's socket, 3 in the kernel's queue".
 func (l *Ledger) Report() string {
 	var b strings.Builder
 	if total := l.TotalLost(); total > 0 {
 		separator := ": "
-		b.WriteString("lost " + drops(total))
-		for place, lost := range l.Lost {
+		b.WriteString("lost " + Plural(total, "drop"))
+		for place, lost := range l.Lost[:counted] {
 			if lost > 0 {
 				fmt.Fprintf(&b, "%s%d %v", separator, lost, Place(place))
 				separator = ", "
@@ -128,25 +173,36 @@ func (l *Ledger) Report() string {
 		}
 		b.WriteByte('\n')
 	}
-	if l.Missed > 0 {
-		fmt.Fprintf(&b, "lost %s at our socket: how many drops are in them is not known\n", summaries(l.Missed))
-	}
-	if l.Full > 0 {
-		fmt.Fprintf(&b, "no room in %s: drops at any further place in that second were counted nowhere\n", summaries(l.Full))
+	for place := range UncountedPlaces() {
+		if n := l.Lost[place]; n > 0 {
+			b.WriteString(uncountedLine(place, n, l.Gap))
+		}
 	}
 	return b.String()
 }
 
-func drops(n uint64) string {
-	if n == 1 {
-		return "1 drop"
+// uncountedLine says that an unknown number of drops was lost, n times.
+func uncountedLine(p Place, n uint64, gap time.Duration) string {
+	switch p {
+	case FullSummary:
+		return fmt.Sprintf("no room in %s: drops at further locations in that second were not counted\n", Plural(n, "summary"))
+	case LostSummary:
+		return fmt.Sprintf("lost %s at dropwatch's socket, with an unknown number of drops\n", Plural(n, "summary"))
+	case Unopened:
+		return fmt.Sprintf("drops %v may not have been counted (%s)\n", p, Plural(n, "time"))
+	case Uncovered:
+		return fmt.Sprintf("no source was running for %v: drops in that time were not counted\n", gap.Round(time.Millisecond))
 	}
-	return fmt.Sprintf("%d drops", n)
+	return fmt.Sprintf("lost an unknown number of drops %v (%s)\n", p, Plural(n, "time"))
 }
 
-func summaries(n uint64) string {
+// Plural writes a number with its noun: "1 drop", "2 summaries".
+func Plural[N int | uint64](n N, noun string) string {
 	if n == 1 {
-		return "1 summary"
+		return "1 " + noun
 	}
-	return fmt.Sprintf("%d summaries", n)
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		noun = stem + "ie"
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

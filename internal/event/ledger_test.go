@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"testing"
+	"time"
 
 	"dropwatch/internal/event"
 )
@@ -14,7 +15,7 @@ func TestLedgerCloses(t *testing.T) {
 	var l event.Ledger
 	l.Add(&event.Event{Count: 1})
 	l.Add(&event.Event{Count: 41})
-	places := []event.Place{event.AtSocket, event.InQueue, event.Unread, event.Undecoded, event.InRing}
+	places := []event.Place{event.AtSocket, event.InQueue, event.Unread, event.Undecoded, event.InRing, event.InSink}
 	var want uint64
 	for i, p := range places {
 		n := uint64(10 + i)
@@ -26,24 +27,27 @@ func TestLedgerCloses(t *testing.T) {
 		want += 2 * n
 	}
 	l.Add(loss(event.FullSummary, 1))
-	l.Add(loss(event.ByFilter, 7))
-	l.Add(&event.Event{Count: 5, Part: true})
+	l.Add(&event.Event{Kind: event.Rejected, Count: 7})
+	l.Add(&event.Event{Kind: event.Rejected, Count: 3, Undecided: true})
+	l.Add(&event.Event{Count: 2, Harmless: "closed in order"})
+	l.Add(&event.Event{Kind: event.Retransmit, Count: 1000})
+	l.Add(&event.Event{Count: 5, Fragment: true})
 	l.Add(&event.Event{Kind: event.End, Count: 99, Ledger: &l})
 	if got := l.TotalLost(); got != want {
 		t.Errorf("total lost %d, want %d: a full summary is no number of drops, and what is filtered not lost", got, want)
 	}
-	if got := l.Total(); got != 42+7+5+want {
-		t.Errorf("total %d, want %d", got, 42+7+5+want)
+	if got := l.Total(); got != 42+7+3+2+5+want {
+		t.Errorf("total %d, want %d", got, 42+7+3+2+5+want)
 	}
-	if l.Parts != 5 || l.Shown != 42 || l.Full != 1 || l.Rejected != 7 {
-		t.Errorf("ledger %+v, want 42 shown, 1 full, 7 rejected", l)
+	if l.Fragments != 5 || l.Shown != 42 || l.Lost[event.FullSummary] != 1 || l.Rejected != 7 || l.Undecided != 3 || l.Harmless != 2 {
+		t.Errorf("ledger %+v, want 5 fragments, 42 shown, 1 full, 7 rejected, 3 undecided, 2 harmless", l)
 	}
 }
 
 func TestLedgerReport(t *testing.T) {
 	const (
-		one  = "no room in 1 summary: drops at any further place in that second were counted nowhere\n"
-		many = "no room in 3 summaries: drops at any further place in that second were counted nowhere\n"
+		one  = "no room in 1 summary: drops at further locations in that second were not counted\n"
+		many = "no room in 3 summaries: drops at further locations in that second were not counted\n"
 	)
 	tests := map[string]struct {
 		losses []*event.Event
@@ -52,30 +56,45 @@ func TestLedgerReport(t *testing.T) {
 		"nothing lost": {nil, ""},
 		"at the socket": {
 			[]*event.Event{loss(event.AtSocket, 9)},
-			"lost 9 drops: 9 at our socket\n",
+			"lost 9 drops: 9 at dropwatch's socket\n",
 		},
 		"in the queue": {
 			[]*event.Event{loss(event.AtSocket, 9), loss(event.InQueue, 3)},
-			"lost 12 drops: 9 at our socket, 3 in the kernel's queue\n",
+			"lost 12 drops: 9 at dropwatch's socket, 3 in the kernel's queue\n",
 		},
 		"everywhere": {
 			[]*event.Event{
 				loss(event.AtSocket, 1), loss(event.InQueue, 2),
 				loss(event.Unread, 3), loss(event.Undecoded, 4),
 			},
-			"lost 10 drops: 1 at our socket, 2 in the kernel's queue, " +
-				"3 unread when we stopped, 4 in messages that could not be decoded\n",
+			"lost 10 drops: 1 at dropwatch's socket, 2 in the kernel's queue, " +
+				"3 not read before stopping, 4 in messages that could not be decoded\n",
 		},
 		"undecoded alone": {
 			[]*event.Event{loss(event.Undecoded, 1)},
 			"lost 1 drop: 1 in messages that could not be decoded\n",
 		},
-		"lost summaries": {[]*event.Event{loss(event.LostSummary, 2)}, "lost 2 summaries at our socket: how many drops are in them is not known\n"},
+		"lost summaries": {
+			[]*event.Event{loss(event.LostSummary, 2)},
+			"lost 2 summaries at dropwatch's socket, with an unknown number of drops\n",
+		},
 		"in the trace ring": {
 			[]*event.Event{loss(event.InRing, 8)},
 			"lost 8 drops: 8 in the kernel's ring\n",
 		},
-		"filtered":          {[]*event.Event{loss(event.ByFilter, 8)}, ""},
+		"filtered": {[]*event.Event{{Kind: event.Rejected, Count: 8}}, ""},
+		"not counted": {
+			[]*event.Event{loss(event.Overflow, 3)},
+			"lost an unknown number of drops at dropwatch's socket, not counted by this kernel (3 times)\n",
+		},
+		"a CPU came online": {
+			[]*event.Event{loss(event.Unopened, 1)},
+			"drops on CPUs that came online or went offline may not have been counted (1 time)\n",
+		},
+		"a gap": {
+			[]*event.Event{{Kind: event.Loss, Place: event.Uncovered, Count: 1, Gap: 1500 * time.Millisecond}},
+			"no source was running for 1.5s: drops in that time were not counted\n",
+		},
 		"a full summary":    {[]*event.Event{loss(event.FullSummary, 1)}, one},
 		"several summaries": {[]*event.Event{loss(event.FullSummary, 1), loss(event.FullSummary, 2)}, many},
 		"both": {
@@ -108,13 +127,12 @@ func TestWords(t *testing.T) {
 	}
 	for place, want := range map[event.Place]string{
 		event.FullSummary: "beyond full summaries", event.LostSummary: "in lost summaries",
-		event.ByFilter: "by the filter in the kernel",
 	} {
 		if got := place.String(); got != want {
 			t.Errorf("place %d is %q, want %q", place, got, want)
 		}
 	}
-	if got := event.Place(200).String(); got != "nowhere known" {
+	if got := event.Place(200).String(); got != "at an unknown place" {
 		t.Errorf("place 200 is %q", got)
 	}
 }

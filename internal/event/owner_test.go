@@ -9,6 +9,7 @@ import (
 func TestOwnerForAPerson(t *testing.T) {
 	nginx := event.Process{PID: 812, Comm: "nginx", Confidence: event.Certain}
 	likely := event.Process{PID: 812, Comm: "nginx", Confidence: event.Likely}
+	spoof := event.Process{PID: 7, Comm: "a/b to c in d", Confidence: event.Certain}
 	received := &event.Socket{Family: 2, Receiver: true, Confidence: event.Certain}
 	sent := &event.Socket{Family: 2, Confidence: event.Certain}
 	unsure := &event.Socket{Family: 2, Confidence: event.Likely}
@@ -26,11 +27,17 @@ func TestOwnerForAPerson(t *testing.T) {
 		"from sshd.service?":            {Socket: unsure, Unit: "sshd.service"},
 		"of sshd.service?":              {Unit: "sshd.service"},
 		"to nginx/812? in 4f1c2d3e4a5b": {Socket: received, Process: likely, Container: event.Container{ID: web.ID}},
-		"to nginx/812 in shop/web-0":    {Socket: received, Process: nginx, Container: web, Pod: event.Pod{Namespace: "shop", Name: "web-0"}},
+		"to nginx/812 in shop/web-0": {
+			Socket: received, Process: nginx, Container: web, Pod: event.Pod{Namespace: "shop", Name: "web-0"},
+		},
 		"to nginx/812 in web-0":         {Socket: received, Process: nginx, Pod: event.Pod{Name: "web-0"}},
 		"to web":                        {Socket: received, Container: web},
+		"from web?":                     {Socket: unsure, Container: web},
+		`to "a/b to c in d"/7`:          {Socket: received, Process: spoof},
+		`from "a b.service" in "x y"/z`: {Socket: sent, Unit: "a b.service", Pod: event.Pod{Namespace: "x y", Name: "z"}},
 		`to n\x1b/1 in \xff/\x0a`: {
-			Socket: received, Process: event.Process{PID: 1, Comm: "n\x1b", Confidence: event.Certain}, Pod: event.Pod{Namespace: "\xff", Name: "\n"},
+			Socket: received, Process: event.Process{PID: 1, Comm: "n\x1b", Confidence: event.Certain},
+			Pod: event.Pod{Namespace: "\xff", Name: "\n"},
 		},
 	}
 	for want, o := range tests {
@@ -38,9 +45,31 @@ func TestOwnerForAPerson(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	for _, o := range []event.Owner{{Socket: sent}, {Pod: event.Pod{UID: "6f3c"}}, {Cgroup: event.Cgroup{ID: 1, Path: "/"}}} {
+	for _, o := range []event.Owner{{Socket: sent}, {Pod: event.Pod{UID: "6f3c"}}, {Cgroup: event.Cgroup{ID: 1}}} {
 		if got := string(o.AppendTo([]byte("x"))); got != "x" {
 			t.Errorf("%+v is %q", o, got)
+		}
+	}
+}
+
+func TestOwnerName(t *testing.T) {
+	certain, likely := &event.Socket{Confidence: event.Certain}, &event.Socket{Confidence: event.Likely}
+	nginx := event.Process{PID: 812, Comm: "nginx", Confidence: event.Certain}
+	guess := event.Process{PID: 812, Comm: "nginx", Confidence: event.Likely}
+	for want, o := range map[string]event.Owner{
+		"":                {Socket: likely, Cgroup: event.Cgroup{ID: 1}},
+		"nginx/812":       {Socket: certain, Process: nginx},
+		"nginx/812?":      {Socket: certain, Process: guess},
+		"?/812?":          {Process: event.Process{PID: 812, Confidence: event.Likely}},
+		"nginx.service":   {Socket: certain, Process: nginx, Unit: "nginx.service"},
+		"nginx.service?":  {Socket: likely, Unit: "nginx.service"},
+		"4f1c2d3e4a5b":    {Unit: "nginx.service", Container: event.Container{ID: "4f1c2d3e4a5b6c7d"}},
+		"web":             {Container: event.Container{ID: "4f1c", Name: "web"}},
+		"shop/web-0?":     {Process: guess, Container: event.Container{Name: "web"}, Pod: event.Pod{Namespace: "shop", Name: "web-0"}},
+		`"a/b to c in d"`: {Container: event.Container{Name: "a/b to c in d"}},
+	} {
+		if got := string(o.AppendName(nil)); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }
@@ -51,29 +80,6 @@ func TestNetnsForAPerson(t *testing.T) {
 	} {
 		if got := string(n.AppendTo(nil)); got != want {
 			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
-func TestFurther(t *testing.T) {
-	tests := map[string]struct {
-		e    event.Event
-		want bool
-	}{
-		"one":                  {event.Event{Count: 1, Single: true, Reason: "NO_SOCKET"}, false},
-		"a summary":            {event.Event{Count: 9, Where: event.Where{HasPC: true}}, false},
-		"a device's summary":   {event.Event{Count: 9, Origin: event.Hardware, Where: event.Where{Trap: "ttl"}}, false},
-		"a count":              {event.Event{Count: 9, Reason: "NO_SOCKET"}, true},
-		"of one":               {event.Event{Count: 1, Reason: "NO_SOCKET"}, true},
-		"without a reason":     {event.Event{Count: 9, Packet: event.Packet{HasProto: true}}, true},
-		"nor a protocol":       {event.Event{Count: 9, Netns: event.Netns{Inode: 1}}, true},
-		"but an interface":     {event.Event{Count: 9, Port: event.Port{IfIndex: 1}}, true},
-		"of no kind":           {event.Event{Count: 9}, false},
-		"a loss of such drops": {event.Event{Kind: event.Loss, Count: 9, Port: event.Port{IfIndex: 1}}, false},
-	}
-	for name, tt := range tests {
-		if got := tt.e.Further(); got != tt.want {
-			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

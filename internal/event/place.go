@@ -8,14 +8,22 @@ import (
 // Name gives the function that dropped the packet, the offset in bytes into it
 // and its module, empty for the kernel proper: as the symbol table has them, or
 // else the kernel. It is not ok if neither knows the address. The kernel cuts
-// its own name short, so that there may be no offset, which is 0 then, or the
-// end of symbol or module is missing.
+// its own name short ([Where.CutShort]), so that the end of the symbol may be missing,
+// or the offset, which is 0 then, or the module, which is empty then.
 func (w *Where) Name() (symbol string, offset uint64, module string, ok bool) {
 	if w.Lookup == Found {
 		return w.Symbol, w.Offset, w.Module, true
 	}
 	return parseName(w.Kernel)
 }
+
+// maxKernelName is the length of the longest name that NET_DM sends, which cuts longer
+// ones (NET_DM_MAX_SYMBOL_LEN, net/core/drop_monitor.c).
+const maxKernelName = 39
+
+// CutShort reports whether the end of the kernel's own name may be missing, so that
+// only the symbol table has all of it.
+func (w *Where) CutShort() bool { return len(w.Kernel) >= maxKernelName }
 
 // parseName reads what %pS of the kernel's printk writes: "function+0x1a/0x40
 // [module]", or an address that it does not know.
@@ -28,7 +36,10 @@ func parseName(s string) (symbol string, offset uint64, module string, ok bool) 
 	if digits, _, whole := strings.Cut(digits, "/"); whole {
 		offset, _ = strconv.ParseUint(digits, 16, 64)
 	}
-	return symbol, offset, strings.TrimSuffix(module, "]"), true
+	if module, ok = strings.CutSuffix(module, "]"); !ok {
+		module = "" // none, or only the beginning of its name
+	}
+	return symbol, offset, module, true
 }
 
 // ownCount is the place 0 of a summary: a device counted packets that it dropped

@@ -24,12 +24,18 @@ func TestName(t *testing.T) {
 		"the table is first": {event.Where{Frame: found, Kernel: "other+0x1/0x2"}, name{"icmp_rcv", 0x1a2, "mod", true}},
 		"not in the table":   {event.Where{Frame: event.Frame{Lookup: event.NotFound}, Kernel: "f+0xff/0x100"}, name{"f", 0xff, "", true}},
 		"of a module":        {event.Where{Kernel: "nft_do_chain+0x4f0/0x5c0 [nf_tables]"}, name{"nft_do_chain", 0x4f0, "nf_tables", true}},
-		"a cut module":       {event.Where{Kernel: "nf_hook_slow_of_a_name+0x4a/0xc0 [nf_ta"}, name{"nf_hook_slow_of_a_name", 0x4a, "nf_ta", true}},
-		"a cut offset":       {event.Where{Kernel: "a_function_with_a_long_name_so_be+0x1a"}, name{"a_function_with_a_long_name_so_be", 0, "", true}},
-		"a cut function":     {event.Where{Kernel: "f"}, name{"f", 0, "", true}},
-		"an address":         {event.Where{Kernel: "0xffffffffc0ffee00"}, name{}},
-		"no function":        {event.Where{Kernel: "+0x1/0x2 [m]"}, name{}},
-		"no number":          {event.Where{Kernel: "f+0xzz/0x2"}, name{"f", 0, "", true}},
+		"a cut module": {
+			event.Where{Kernel: "nf_hook_slow_of_a_name+0x4a/0xc0 [nf_ta"},
+			name{"nf_hook_slow_of_a_name", 0x4a, "", true},
+		},
+		"a cut offset": {
+			event.Where{Kernel: "a_function_with_a_long_name_so_be+0x1a"},
+			name{"a_function_with_a_long_name_so_be", 0, "", true},
+		},
+		"a cut function": {event.Where{Kernel: "f"}, name{"f", 0, "", true}},
+		"an address":     {event.Where{Kernel: "0xffffffffc0ffee00"}, name{}},
+		"no function":    {event.Where{Kernel: "+0x1/0x2 [m]"}, name{}},
+		"no number":      {event.Where{Kernel: "f+0xzz/0x2"}, name{"f", 0, "", true}},
 	}
 	for what, tt := range tests {
 		t.Run(what, func(t *testing.T) {

@@ -1,45 +1,228 @@
-// Package knowledge explains drops to who has to mend them: what happened, what to
-// look at, and what to do.
+// Package knowledge explains drops: what happened, how to check it, and how to fix
+// it. It is data, an [Entry] for each reason, function and trap, in a table for each
+// layer of the network stack.
+//
+// The comment at an entry names the functions of Linux 6.12 that drop for this reason,
+// three at most, or the file that defines the function. Other versions may differ: it
+// says where to read on, and is not data.
 package knowledge
 
 import (
+	"cmp"
+	"slices"
 	"strings"
+	"sync"
 
 	"dropwatch/internal/event"
 )
 
-// An Entry says what is known of a kind of drop, in short English sentences.
+// An Entry is what is known of drops with one name. Its texts may have holes, such as
+// {ifname}, which [Entry.Explain] fills.
 type Entry struct {
-	Layer  string // the part of the network stack, as "tcp" or "qdisc"
-	Cause  string // what happened, and what it usually means
-	Check  string // where to look; may be empty
-	Remedy string // what to do; may be empty
+	Name     string
+	Kind     Kind
+	Layer    Layer
+	Module   string // the part of the layer, as "tcp" or "qdisc"
+	Class    Class
+	Severity Severity
+	Cause    string   // what happened, in a sentence or two
+	Usual    []string // usual causes, each a phrase, the most likely first; only noise may have none
+	Check    []string // shell commands that show it; "# note" says what to look for
+	Fix      string   // what to do, or that nothing is to be done here, in a sentence or two; only noise may have none
+	Apply    []string // shell commands that do what Fix says; N stands for a number, other capitals for what the host has
+	Counters []string // kernel counters that rise with each such drop, by the ID of package counters
+	OfPeer   []string // those of another interface, to which the drop's handed the packet, maybe of another network namespace
+	Settings []string // that decide whether packets are dropped, by the names of package settings
+	Cases    []Case   // narrower causes, of which the first that applies is the one
+
+	Loses Loses // of a Counter: whether a packet is lost when it rises
+	Unit  Unit  // of a Counter: what it counts
+
+	// Includes are the counters that are counted in a Counter as well.
+	Includes []string
+
+	// Same is the name of another Entry, which has the texts of this one.
+	Same string
+
+	// Like is the name of another Entry, the usual causes, settings and fix of which are also those of this
+	// one, as far as it has none of its own. That one has no Like.
+	Like string
 }
 
-// Of explains a drop by its reason, or if the kernel gave none by its devlink trap
-// or the function that dropped it. It returns false if nothing is known.
-func Of(e *event.Event) (Entry, bool) {
-	if e.Reason != "" && e.Reason != "NOT_SPECIFIED" {
-		entry, ok := reasons[e.Reason]
-		return entry, ok
-	}
-	if e.Where.Trap != "" {
-		entry, ok := traps[e.Where.Trap]
-		return entry, ok
-	}
-	symbol, _, _, _ := e.Where.Name()
-	function, _, _ := strings.Cut(symbol, ".") // the compiler's copies are called f.isra.0
-	entry, ok := functions[function]
-	return entry, ok
+// A Case is a narrower cause, which applies if the drop carries the evidence for it.
+// Fields that are not set are as in the Entry.
+type Case struct {
+	If       Evidence // all of this
+	Via      []string // and one of these functions is the nearest known caller
+	Class    Class
+	Severity Severity
+	Cause    string
+	Check    []string
+	Fix      string
+	Apply    []string // set together with Fix
+	Counters []string
+	Settings []string
 }
 
-// String gives a line for each of cause, check and remedy that is not empty.
-func (en Entry) String() string {
-	var lines []string
-	for _, l := range [...]struct{ title, text string }{{"", en.Cause}, {"check: ", en.Check}, {"mend: ", en.Remedy}} {
-		if l.text != "" {
-			lines = append(lines, l.title+l.text)
+// tables are all entries, by layer. A name occurs once for each Kind, which a test
+// keeps.
+var tables = []struct {
+	layer   Layer
+	entries []Entry
+}{
+	{AnyLayer, general},
+	{Hardware, devices}, {Hardware, traps}, {Hardware, hardwareCounters}, {Hardware, driverCounters},
+	{Link, link}, {Link, queues}, {Link, renamed(queues, newNames)}, {Link, wireless}, {Link, linkFunctions}, {Link, linkCounters},
+	{Network, network}, {Network, firewall}, {Network, networkFunctions}, {Network, networkCounters},
+	{Transport, sockets}, {Transport, tcp}, {Transport, transportFunctions}, {Transport, transportCounters},
+}
+
+// general holds what says nothing about a layer.
+var general = []Entry{
+	{
+		Name: "NOT_SPECIFIED", Module: "kernel", Class: Error, Severity: Maybe,
+		Cause: "The kernel gives no reason for this drop. Its location is what is known.",
+		Usual: []string{
+			"a function that has no reason yet, or an older kernel",
+			"a driver or a module from outside the kernel",
+		},
+		Check: []string{"dropwatch watch --stack reason NOT_SPECIFIED"},
+		Fix:   "dropwatch explain FUNCTION explains the location, if it is a known one.",
+	},
+}
+
+// An id is what an Entry is found by.
+type id struct {
+	kind Kind
+	name string
+}
+
+// index returns all entries, complete, by kind and name. It is built at the first
+// use, so that a run that explains nothing pays nothing.
+var index = sync.OnceValue(func() map[id]*Entry {
+	all := make(map[id]*Entry)
+	for _, t := range tables {
+		for i := range t.entries {
+			e := t.entries[i]
+			e.Layer = t.layer
+			all[id{e.Kind, e.Name}] = &e
 		}
 	}
-	return strings.Join(lines, "\n")
+	for _, e := range all {
+		if e.Like != "" {
+			e.addLike(all)
+		}
+	}
+	for _, e := range all {
+		if e.Same != "" {
+			e.copyTexts(all)
+		}
+	}
+	return all
+})
+
+// copyTexts sets the texts of an Entry that are the same as those of another.
+func (en *Entry) copyTexts(all map[id]*Entry) {
+	if other := find(all, en.Same); other != nil {
+		kind, name, layer := en.Kind, en.Name, en.Layer
+		*en = *other
+		en.Kind, en.Name, en.Layer = kind, name, layer
+	}
+}
+
+// addLike sets what an Entry has from one that is like it.
+func (en *Entry) addLike(all map[id]*Entry) {
+	other := find(all, en.Like)
+	if other == nil {
+		return
+	}
+	if en.Fix == "" {
+		en.Fix, en.Apply = other.Fix, other.Apply
+	}
+	if len(en.Usual) == 0 {
+		en.Usual = other.Usual
+	}
+	if len(en.Settings) == 0 {
+		en.Settings = other.Settings
+	}
+}
+
+// find returns the Entry of a name of any Kind, nil if there is none.
+func find(all map[id]*Entry, name string) *Entry {
+	for _, kind := range []Kind{Reason, Function, Trap, Counter} {
+		if en := all[id{kind, name}]; en != nil {
+			return en
+		}
+	}
+	return nil
+}
+
+// All returns every Entry, sorted by layer, kind, module and name.
+func All() []*Entry {
+	all := make([]*Entry, 0, len(index()))
+	for _, e := range index() {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b *Entry) int {
+		return cmp.Or(
+			cmp.Compare(a.Layer, b.Layer), cmp.Compare(a.Kind, b.Kind),
+			cmp.Compare(a.Module, b.Module), cmp.Compare(a.Name, b.Name),
+		)
+	})
+	return all
+}
+
+// Lookup returns the entries with a name: of a reason, a function, a trap or a counter.
+// The name may be as people and tools write it: in any case, a reason with the kernel's
+// prefix, a function with offset and module.
+func Lookup(name string) []*Entry {
+	small := strings.ToLower(strings.TrimSpace(name))
+	if counter := byName()[small]; counter != nil { // whose name may have a dot
+		return counter
+	}
+	if counter := ofCounter(small); counter != nil {
+		return []*Entry{counter}
+	}
+	return byName()[plain(name)]
+}
+
+// byName returns all entries by their names in small letters, each name's sorted by kind.
+var byName = sync.OnceValue(func() map[string][]*Entry {
+	all := make(map[string][]*Entry)
+	for _, e := range index() {
+		name := strings.ToLower(e.Name)
+		all[name] = append(all[name], e)
+	}
+	for _, same := range all {
+		slices.SortFunc(same, func(a, b *Entry) int { return cmp.Compare(a.Kind, b.Kind) })
+	}
+	return all
+})
+
+// plain returns the key of byName for a name as people and tools write it.
+func plain(name string) string {
+	name = strings.ToLower(strings.TrimSpace(name))
+	return functionOf(strings.TrimPrefix(name, "skb_drop_reason_"))
+}
+
+// functionOf returns the function's own name without offset, module and the
+// compiler's suffix: its copies are called f.isra.0, f.part.1 and so on.
+func functionOf(symbol string) string {
+	symbol, _, _ = strings.Cut(symbol, " ")
+	symbol, _, _ = strings.Cut(symbol, "+0x")
+	symbol, _, _ = strings.Cut(symbol, ".")
+	return symbol
+}
+
+// Find returns the Entry of a drop: that of its reason, or if the kernel gave none of
+// its trap or function. It returns nil if there is none.
+func Find(e *event.Event) *Entry {
+	switch {
+	case e.Reason != "" && e.Reason != "NOT_SPECIFIED":
+		return index()[id{Reason, e.Reason}]
+	case e.Where.Trap != "":
+		return index()[id{Trap, e.Where.Trap}]
+	}
+	symbol, _, _, _ := e.Where.Name()
+	return index()[id{Function, functionOf(symbol)}]
 }

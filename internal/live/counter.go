@@ -6,67 +6,71 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/tally"
 )
 
-// What bounds the memory of a Counter.
+// These bound the memory of a Counter, whatever drops there are.
 const (
-	MaxKinds = 1000    // that have a count of their own
-	maxFlows = 8000    // of all kinds together
-	maxLast  = 8       // events of a kind
-	maxBytes = 8 << 20 // of the events of all kinds
+	MaxKinds = 1000    // kinds that have a count of their own
+	maxFlows = 8000    // flows of all kinds together
+	maxLast  = 8       // events of each kind
+	maxBytes = 8 << 20 // the events of all kinds, in bytes
 	noLimit  = 1 << 30
 )
 
-// Other is the name, by each Key, of the kinds that there is no room for.
+// Other is the name, by each Key, of all kinds for which there was no room.
 const Other = "(other)"
 
-// A Counter counts drops by kind, which is what they are by all keys. It is not
-// safe for use by several goroutines.
+// A Counter counts drops by kind: what they are by all keys. It keeps the events
+// that are added, which must not change. It is not safe for concurrent use.
 type Counter struct {
 	begin  time.Time // of second 0
-	second int64     // that is under way
-	kinds  map[string]*kind
-	other  *kind // nil if there is room for all
+	second int64     // the current second
+	kinds  *tally.Tally[kindKey, *kind]
 	clock  clock
 	total  uint64
-	flows  int // of all kinds
+	flows  int // the number of flows of all kinds
 	recent recent
-	buf    []byte
+	buf    []byte // the name of a flow, before it is known to be a new one
 }
 
-// A kind of drops.
+// An entry is a kind with its key and its count.
+type entry = tally.Entry[kindKey, *kind]
+
+// A kind is what is known about drops of one kind, besides their number.
 type kind struct {
 	names   Names
-	unowned string // the kind of the same but without an owner, if the owner is only likely
+	example *event.Event // the first drop; nil for Other
 	clock   clock
-	total   uint64
-	counted bool              // some of them were only counted
-	seen    uint64            // those that have a flow
-	flows   map[string]uint64 // as far as there was room
+	counted bool              // some of them were counted and not reported individually
+	seen    uint64            // drops that have a flow
+	flows   map[string]uint64 // drops by flow, as far as there was room
 	last    recent
 }
 
-// NewCounter makes a Counter that begins to count now. A source hands on counts
-// once a second from when it began: the seconds of a Counter end half way
-// between, so that each has one of these.
+// NewCounter returns a Counter that begins now. A source reports counts once a
+// second from when it began: the seconds of a Counter end half way between, so that
+// each has exactly one such report.
 func NewCounter(now time.Time) *Counter {
-	return &Counter{begin: now.Add(-time.Second / 2), kinds: make(map[string]*kind)}
+	return &Counter{begin: now.Add(-time.Second / 2), kinds: tally.New[kindKey, *kind](MaxKinds, kindKey.overflow)}
 }
 
-// Begin is when it began to count.
+// Begin returns when it began to count.
 func (c *Counter) Begin() time.Time { return c.begin.Add(time.Second / 2) }
 
-// Total is the number of drops.
+// Total returns the number of all drops since then.
 func (c *Counter) Total() uint64 { return c.total }
 
-// Events gives those that are still known, the latest last: drops, and losses
-// where they happened.
+// Events returns the events that are still kept, the latest last: drops, and losses
+// among them. The slice is the caller's, the events are not.
 func (c *Counter) Events() []*event.Event { return slices.Clone(c.recent.events) }
 
-// Crowded says whether there were more than [MaxKinds], so that some are in [Other].
-func (c *Counter) Crowded() bool { return c.other != nil }
+// Crowded reports whether there were more than [MaxKinds], so that some are in
+// [Other].
+func (c *Counter) Crowded() bool { return c.kinds.Overflow() > 0 }
 
-// Add counts a drop that we know of now, and keeps the event. A loss is only kept.
+// Add counts a drop at the given time, which must not go back, and keeps the event.
+// A loss is only kept.
 func (c *Counter) Add(e *event.Event, now time.Time) {
 	c.recent.add(e, noLimit, maxBytes)
 	if e.Kind != event.Drop {
@@ -76,42 +80,27 @@ func (c *Counter) Add(e *event.Event, now time.Time) {
 	c.total += e.Count
 	c.clock.add(c.second, e.Count)
 	k := c.kind(e)
-	k.total += e.Count
 	k.clock.add(c.second, e.Count)
-	k.counted = k.counted || !e.Single
-	if e.Single {
+	k.counted = k.counted || !e.Individual
+	if e.Individual {
 		k.last.add(e, maxLast, noLimit)
 		c.countFlow(k, e)
 	}
 }
 
-// kind finds that of e.
+// kind adds the count of e to its kind, and returns the kind.
 func (c *Counter) kind(e *event.Event) *kind {
-	c.buf = appendNames(c.buf[:0], e, &e.Owner)
-	k, ok := c.kinds[string(c.buf)]
-	switch {
-	case ok:
-		return k
-	case len(c.kinds) == MaxKinds:
-		return c.others()
+	k, isNew := c.kinds.Add(keyOf(e), e.Count)
+	if isNew {
+		k.Value = &kind{names: namesOf(&k.Key, e)}
+		if !k.Key.other {
+			k.Value.example = e
+		}
 	}
-	name := string(c.buf)
-	k = &kind{names: splitNames(name)}
-	if !certain(&e.Owner) {
-		c.buf = appendNames(c.buf[:0], e, &event.Owner{})
-		k.unowned = string(c.buf)
-	}
-	c.kinds[name] = k
-	return k
+	return k.Value
 }
 
-func (c *Counter) others() *kind {
-	if c.other == nil {
-		c.other = &kind{names: Names{Other, Other, Other, Other, Other, Other}}
-	}
-	return c.other
-}
-
+// countFlow counts the flow of a drop, unless there is no room for another flow.
 func (c *Counter) countFlow(k *kind, e *event.Event) {
 	if e.Packet.Flow == nil {
 		return
@@ -134,69 +123,54 @@ func (c *Counter) countFlow(k *kind, e *event.Event) {
 	k.flows[string(c.buf)] = n + e.Count
 }
 
-// Tick tells the time. When a second is over and there is no more room, kinds
-// of which there was no drop for a minute make some.
+// Tick sets the time. When a second has ended and all room is taken, kinds without
+// a drop for a minute are merged into [Other].
 func (c *Counter) Tick(now time.Time) {
 	second := int64(now.Sub(c.begin) / time.Second)
 	if second <= c.second {
 		return
 	}
 	c.second = second
-	if len(c.kinds) == MaxKinds {
-		maps.DeleteFunc(c.kinds, c.retire)
+	if c.kinds.Full() {
+		c.kinds.Fold(c.idle, c.merge)
 	}
 }
 
-// Elapsed is the number of seconds that are over, with which each [History] ends.
+// Elapsed returns the number of seconds that have ended. Each [History] ends with
+// the last of them.
 func (c *Counter) Elapsed() int64 { return c.second }
 
-// Next is how long it is until the second is over that is under way.
+// Next returns how long it is until the current second ends.
 func (c *Counter) Next(now time.Time) time.Duration {
 	return time.Second - now.Sub(c.begin)%time.Second
 }
 
-// retire makes a kind one of the others if it had no drop for a minute.
-func (c *Counter) retire(_ string, k *kind) bool {
-	if c.second-k.clock.second <= Seconds {
-		return false
+// idle reports whether a kind had no drop for a minute.
+func (c *Counter) idle(e *entry) bool { return c.second-e.Value.clock.second > Seconds }
+
+// merge makes an idle kind part of Other. Nothing of it is in the last minute, so
+// only its total counts.
+func (c *Counter) merge(to, from **kind) {
+	if *to == nil {
+		*to = &kind{names: otherNames}
 	}
-	o := c.others()
-	o.total += k.total
-	o.seen += k.seen
-	c.flows -= len(k.flows)
-	return true
+	(*to).seen += (*from).seen
+	c.flows -= len((*from).flows)
 }
 
-// Clone gives a copy of what was counted until now.
+// Clone returns an independent copy, which shares only the events.
 func (c *Counter) Clone() *Counter {
 	d := *c
 	d.buf = nil
 	d.recent = c.recent.clone()
-	d.kinds = make(map[string]*kind, len(c.kinds))
-	for name, k := range c.kinds {
-		d.kinds[name] = k.clone()
-	}
-	if c.other != nil {
-		d.other = c.other.clone()
-	}
+	d.kinds = c.kinds.Clone((*kind).clone)
 	return &d
 }
 
+// clone copies what further drops would change.
 func (k *kind) clone() *kind {
 	d := *k
 	d.flows = maps.Clone(k.flows)
 	d.last = k.last.clone()
 	return &d
-}
-
-// all gives every kind and, if there are any, the others as one.
-func (c *Counter) all(yield func(*kind) bool) {
-	for _, k := range c.kinds {
-		if !yield(k) {
-			return
-		}
-	}
-	if c.other != nil {
-		yield(c.other)
-	}
 }

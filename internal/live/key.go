@@ -1,33 +1,33 @@
-// Package live counts drops by the second while they happen, for somebody who
-// looks on: how many there are of each kind, in the last minute and in all, and
-// what the latest of them were. Its memory is bounded.
+// Package live counts drops by the second while they happen, for a screen: how many
+// there are of each kind, in the last minute and in all, and what the latest of them
+// were. Its memory is bounded.
 package live
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"dropwatch/internal/event"
 )
 
-// A Key is something that drops are told apart by.
+// A Key is a property by which drops are grouped.
 type Key uint8
 
 const (
-	Place Key = iota
+	Location Key = iota
 	Reason
 	Interface
 	Owner
 	Netns
-	Protocol // of the network layer: all that a count of drops has
+	Protocol // of the network layer: a count of drops has no other
 
-	Keys = iota // how many there are
+	Keys = iota // the number of keys
 )
 
-var keyNames = [Keys]string{"place", "reason", "interface", "owner", "netns", "protocol"}
+var keyNames = [Keys]string{"location", "reason", "interface", "owner", "netns", "protocol"}
 
-// String gives the name in small letters.
+// String returns the name in small letters.
 func (k Key) String() string {
 	if int(k) < len(keyNames) {
 		return keyNames[k]
@@ -35,14 +35,14 @@ func (k Key) String() string {
 	return "unknown"
 }
 
-// Names are what a drop is by each Key, ready to print: escaped, and "-" if that
-// is not known. Those of keys that are not asked for are empty.
+// Names has the text of a drop for each Key, ready to print: escaped, and "-" for
+// what is not known. For keys that are not in a Group it is empty.
 type Names [Keys]string
 
 // A Group is a set of keys.
 type Group uint8
 
-// GroupOf gives the set of these keys.
+// GroupOf returns the set of these keys.
 func GroupOf(keys ...Key) (g Group) {
 	for _, k := range keys {
 		g |= 1 << k
@@ -50,10 +50,10 @@ func GroupOf(keys ...Key) (g Group) {
 	return g
 }
 
-// Has says whether k is in the set.
+// Has reports whether k is in the set.
 func (g Group) Has(k Key) bool { return g&GroupOf(k) != 0 }
 
-// of gives only the names of the set.
+// of returns n without the names of keys outside the set.
 func (g Group) of(n Names) Names {
 	for k := range Key(Keys) {
 		if !g.Has(k) {
@@ -63,25 +63,67 @@ func (g Group) of(n Names) Names {
 	return n
 }
 
-// appendNames appends what a drop of an owner is by each key, each followed by a
-// NUL, which no name has.
-func appendNames(b []byte, e *event.Event, o *event.Owner) []byte {
-	b = append(e.Where.AppendTo(b), 0)
-	b = append(appendName(b, e.Reason), 0)
-	b = append(appendPort(b, &e.Port), 0)
-	b = append(appendOwner(b, o), 0)
-	b = append(appendNetns(b, &e.Netns), 0)
-	return append(appendProtocol(b, &e.Packet), 0)
+// A kindKey has everything that distinguishes kinds of drops. It is comparable.
+type kindKey struct {
+	where   event.Where
+	reason  string
+	port    event.Port
+	netns   event.Netns
+	proto   int // the ethertype; -1: not known
+	owner   ownerKey
+	guessed bool // the owner is only likely
+	other   bool // it stands for all kinds without room
 }
 
-// splitNames is the reverse of appendNames.
-func splitNames(b string) (n Names) {
-	for k := range n {
-		n[k], b, _ = strings.Cut(b, "\x00")
+// An ownerKey is what an owner is named by: less than the owner, of which each
+// socket would be a kind.
+type ownerKey struct {
+	process     event.Process
+	unit        string
+	container   string // its name, or else its ID
+	pod, podsNS string
+}
+
+// keyOf returns the key of the kind to which a drop belongs.
+func keyOf(e *event.Event) kindKey {
+	k := kindKey{where: e.Where, reason: e.Reason, port: e.Port, netns: e.Netns, proto: -1}
+	if e.Packet.HasProto {
+		k.proto = int(e.Packet.Proto)
 	}
+	o := &e.Owner
+	k.owner = ownerKey{o.Process, o.Unit, cmp.Or(o.Container.Name, o.Container.ID), o.Pod.Name, o.Pod.Namespace}
+	k.guessed = k.owner != (ownerKey{}) && o.Guessed()
+	return k
+}
+
+// overflow returns the key of Other.
+func (kindKey) overflow() kindKey { return kindKey{other: true} }
+
+// unowned returns the key of the same kind without an owner.
+func (k kindKey) unowned() kindKey {
+	k.owner, k.guessed = ownerKey{}, false
+	return k
+}
+
+// otherNames are those of Other.
+var otherNames = Names{Other, Other, Other, Other, Other, Other}
+
+// namesOf returns the names of a kind, from one of its drops.
+func namesOf(k *kindKey, e *event.Event) (n Names) {
+	if k.other {
+		return otherNames
+	}
+	n[Location] = string(e.Where.AppendTo(nil))
+	n[Reason] = string(appendName(nil, e.Reason))
+	n[Interface] = string(appendPort(nil, &e.Port))
+	n[Owner] = string(appendOwner(nil, &e.Owner))
+	n[Netns] = string(appendNetns(nil, &e.Netns))
+	n[Protocol] = string(appendProtocol(nil, &e.Packet))
 	return n
 }
 
+// These append one name. What is not known is "-"; a number stands for what has no
+// name.
 func appendName(b []byte, name string) []byte {
 	if name == "" {
 		return append(b, '-')
@@ -91,7 +133,7 @@ func appendName(b []byte, name string) []byte {
 
 func appendPort(b []byte, p *event.Port) []byte {
 	if p.IfName == "" && p.IfIndex != 0 {
-		return strconv.AppendUint(append(b, '#'), uint64(p.IfIndex), 10)
+		return strconv.AppendUint(append(b, "if"...), uint64(p.IfIndex), 10)
 	}
 	return appendName(b, p.IfName)
 }
@@ -103,44 +145,17 @@ func appendNetns(b []byte, n *event.Netns) []byte {
 	return appendName(b, n.Name)
 }
 
-// likely stands before an owner that is not certain.
-const likely = '~'
-
-// shortID is how much of a container's ID is shown, as its runtime does.
-const shortID = 12
-
-// appendOwner appends the pod that the packet was of, or else the container, the
-// unit, the process.
+// appendOwner appends the owner by its shortest name; "-" if nothing is known.
 func appendOwner(b []byte, o *event.Owner) []byte {
 	start := len(b)
-	if !certain(o) {
-		b = append(b, likely)
+	if b = o.AppendName(b); len(b) == start {
+		b = append(b, '-')
 	}
-	switch {
-	case o.Pod.Name != "" && o.Pod.Namespace != "":
-		b = append(append(b, event.Escape(o.Pod.Namespace)...), '/')
-		return appendName(b, o.Pod.Name)
-	case o.Pod.Name != "":
-		return appendName(b, o.Pod.Name)
-	case o.Container.Name != "":
-		return appendName(b, o.Container.Name)
-	case o.Container.ID != "":
-		return appendName(b, o.Container.ID[:min(len(o.Container.ID), shortID)])
-	case o.Unit != "":
-		return appendName(b, o.Unit)
-	case o.Process.PID != 0:
-		b = append(appendName(b, o.Process.Comm), '/')
-		return strconv.AppendUint(b, uint64(o.Process.PID), 10)
-	}
-	return append(b[:start], '-')
+	return b
 }
 
-// certain tells whether nothing about the owner is a guess.
-func certain(o *event.Owner) bool {
-	return (o.Socket == nil || o.Socket.Confidence != event.Likely) && o.Process.Confidence != event.Likely
-}
-
-// appendProtocol appends the network protocol by name, or its ethertype.
+// appendProtocol appends the network protocol, or its ethertype if it has no name
+// here.
 func appendProtocol(b []byte, p *event.Packet) []byte {
 	switch p.Proto {
 	case 0x0800:

@@ -3,6 +3,7 @@ package live_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -25,7 +26,7 @@ func drop(place, reason string, n uint64) event.Event {
 // packet is a drop that was reported by itself, of a flow from a port.
 func packet(place string, port uint16, when time.Time) event.Event {
 	e := drop(place, "R", 1)
-	e.Single, e.Time = true, when
+	e.Individual, e.Time = true, when
 	e.Packet.Flow = &event.Flow{Headers: event.Headers{
 		Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort, Transport: event.UDP,
 		Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), SrcPort: port, DstPort: 53,
@@ -40,7 +41,7 @@ func add(c *live.Counter, now time.Time, events ...event.Event) {
 	}
 }
 
-var all = live.GroupOf(live.Place, live.Reason, live.Interface, live.Owner, live.Netns, live.Protocol)
+var all = live.GroupOf(live.Location, live.Reason, live.Interface, live.Owner, live.Netns, live.Protocol)
 
 // rows gives the rows by total and names, as text.
 func rows(c *live.Counter, g live.Group) (lines []string) {
@@ -71,33 +72,44 @@ func TestNames(t *testing.T) {
 		"nothing": {event.Event{}, live.Names{"-", "-", "-", "-", "-", "-"}},
 		"a count": {
 			event.Event{
-				Reason: "NO_SOCKET", Where: event.Where{HasPC: true, Kernel: "icmp_rcv+0x1a2/0x400 [m]"}, Port: event.Port{IfIndex: 2, IfName: "eth0"},
+				Reason: "NO_SOCKET", Where: event.Where{
+					HasPC: true, Kernel: "icmp_rcv+0x1a2/0x400 [m]",
+				}, Port: event.Port{IfIndex: 2, IfName: "eth0"},
 				Netns: event.Netns{Inode: 7, Name: "blue"}, Packet: event.Packet{Proto: 0x0800, HasProto: true},
 			},
 			live.Names{"icmp_rcv+0x1a2 [m]", "NO_SOCKET", "eth0", "-", "blue", "ipv4"},
 		},
 		"numbers": {
-			event.Event{Port: event.Port{IfIndex: 2}, Netns: event.Netns{Inode: 4026531840}, Packet: event.Packet{Proto: 0x88cc, HasProto: true}},
-			live.Names{"-", "-", "#2", "-", "4026531840", "0x88cc"},
+			event.Event{
+				Port: event.Port{IfIndex: 2}, Netns: event.Netns{Inode: 4026531840},
+				Packet: event.Packet{Proto: 0x88cc, HasProto: true},
+			},
+			live.Names{"-", "-", "if2", "-", "4026531840", "0x88cc"},
 		},
 		"hostile": {
-			event.Event{Reason: "a\x1b", Port: event.Port{IfName: "b\x00c"}, Netns: event.Netns{Name: "\n"}, Packet: event.Packet{Proto: 0x86dd, HasProto: true}},
+			event.Event{
+				Reason: "a\x1b", Port: event.Port{IfName: "b\x00c"}, Netns: event.Netns{Name: "\n"},
+				Packet: event.Packet{Proto: 0x86dd, HasProto: true},
+			},
 			live.Names{"-", `a\x1b`, `b\x00c`, "-", `\x0a`, "ipv6"},
 		},
 		"protocol 0": {event.Event{Packet: event.Packet{HasProto: true}}, live.Names{"-", "-", "-", "-", "-", "0x0000"}},
 		"ARP":        {event.Event{Packet: event.Packet{Proto: 0x0806, HasProto: true}}, live.Names{"-", "-", "-", "-", "-", "arp"}},
 		"a process":  {owned(event.Owner{Process: process}), owner("nginx/812")},
 		"a process without a name": {
-			owned(event.Owner{Process: event.Process{PID: 812, Confidence: event.Likely}}), owner("~-/812"),
+			owned(event.Owner{Process: event.Process{PID: 812, Confidence: event.Likely}}), owner("?/812?"),
 		},
 		"a unit":           {owned(event.Owner{Unit: "sshd.service", Process: process}), owner("sshd.service")},
 		"a container":      {owned(event.Owner{Unit: "docker.scope", Container: container}), owner("web")},
 		"a container's ID": {owned(event.Owner{Container: event.Container{ID: container.ID}}), owner("0123456789ab")},
 		"a short ID":       {owned(event.Owner{Container: event.Container{ID: "\x7f"}}), owner(`\x7f`)},
-		"a pod":            {owned(event.Owner{Container: container, Pod: event.Pod{Namespace: "prod", Name: "web-0"}}), owner("prod/web-0")},
-		"a pod's name":     {owned(event.Owner{Pod: event.Pod{Name: "web-0"}}), owner("web-0")},
+		"a pod": {
+			owned(event.Owner{Container: container, Pod: event.Pod{Namespace: "prod", Name: "web-0"}}),
+			owner("prod/web-0"),
+		},
+		"a pod's name": {owned(event.Owner{Pod: event.Pod{Name: "web-0"}}), owner("web-0")},
 		"likely": {
-			owned(event.Owner{Socket: &event.Socket{Confidence: event.Likely}, Unit: "sshd.service"}), owner("~sshd.service"),
+			owned(event.Owner{Socket: &event.Socket{Confidence: event.Likely}, Unit: "sshd.service"}), owner("sshd.service?"),
 		},
 		"certain": {
 			owned(event.Owner{Socket: &event.Socket{Confidence: event.Certain}, Unit: "sshd.service"}), owner("sshd.service"),
@@ -127,7 +139,7 @@ func TestGroups(t *testing.T) {
 	h := drop("f", "B", 10)
 	add(c, begin, f, g, h, f)
 	add(c, at(0.6), f)
-	equal(t, "by place", rows(c, live.GroupOf(live.Place)), []string{
+	equal(t, "by place", rows(c, live.GroupOf(live.Location)), []string{
 		`16/s 19 ["f" "" "" "" "" ""]`, `4/s 4 ["g" "" "" "" "" ""]`,
 	})
 	equal(t, "by reason and interface", rows(c, live.GroupOf(live.Reason, live.Interface)), []string{
@@ -153,22 +165,23 @@ func TestLikelyOwners(t *testing.T) {
 	shown := func(what string, want ...string) {
 		t.Helper()
 		var got []string
-		for _, r := range c.Rows(live.GroupOf(live.Place, live.Owner)) {
-			got = append(got, fmt.Sprintf("%s %s %s %d", r.Text(live.Place), r.Names[live.Owner], r.Text(live.Owner), r.Total))
+		for _, r := range c.Rows(live.GroupOf(live.Location, live.Owner)) {
+			got = append(got, fmt.Sprintf("%s %s %s %d", r.Text(live.Location), r.Names[live.Owner], r.Text(live.Owner), r.Total))
 		}
 		slices.Sort(got)
 		equal(t, what, got, want)
 	}
 	add(c, begin, of(f, 1, event.Likely), of(f, 2, event.Likely), of(g, 1, event.Likely), of(f, 3, event.Certain))
-	shown("all were seen", "f p/3 p/3 1", "f ~p/1 ~p/1 1", "f ~p/2 ~p/2 1", "g ~p/1 ~p/1 1")
+	shown("all were seen", "f p/1? p/1? 1", "f p/2? p/2? 1", "f p/3 p/3 1", "g p/1? p/1? 1")
 	add(c, begin, drop("f", "R", 100))
-	shown("some were counted", "f - ~several 102", "f p/3 p/3 1", "g ~p/1 ~p/1 1")
+	shown("some were counted", "f - several? 102", "f p/3 p/3 1", "g p/1? p/1? 1")
 	add(c, begin, of(drop("f", "R", 10), 2, event.Likely))
-	shown("the counts have the owner", "f - ~p/1 101", "f p/3 p/3 1", "f ~p/2 ~p/2 11", "g ~p/1 ~p/1 1")
-	if d := c.Detail(live.GroupOf(live.Place, live.Owner), live.Names{live.Place: "f", live.Owner: "-"}); d.Total != 101 || d.Likely != "~p/1" || len(d.Last) != 1 {
+	shown("the counts have the owner", "f - p/1? 101", "f p/2? p/2? 11", "f p/3 p/3 1", "g p/1? p/1? 1")
+	d := c.Detail(live.GroupOf(live.Location, live.Owner), live.Names{live.Location: "f", live.Owner: "-"})
+	if d.Total != 101 || d.Likely != "p/1?" || len(d.Last) != 1 {
 		t.Errorf("detail of %d drops of %s, %d packets", d.Total, d.Likely, len(d.Last))
 	}
-	if r := c.Rows(live.GroupOf(live.Place)); len(r) != 2 || r[0].Likely != "" || r[1].Likely != "" {
+	if r := c.Rows(live.GroupOf(live.Location)); len(r) != 2 || r[0].Likely != "" || r[1].Likely != "" {
 		t.Errorf("not by owner: %v", r)
 	}
 }
@@ -178,7 +191,7 @@ func TestKeys(t *testing.T) {
 	for k := range live.Key(live.Keys + 1) {
 		got = append(got, k.String())
 	}
-	equal(t, "keys", got, []string{"place", "reason", "interface", "owner", "netns", "protocol", "unknown"})
+	equal(t, "keys", got, []string{"location", "reason", "interface", "owner", "netns", "protocol", "unknown"})
 }
 
 // TestHistory: what comes half a second before and after the first whole second
@@ -193,7 +206,8 @@ func TestHistory(t *testing.T) {
 		now  float64
 		want []uint64 // the latest seconds, the latest first
 	}{
-		{1.49, []uint64{1, 0, 0}}, {1.5, []uint64{1320, 1, 0}}, {2.7, []uint64{0, 1320, 1}}, {2.5, []uint64{0, 1320, 1}}, {3.6, []uint64{0, 0, 1320}},
+		{1.49, []uint64{1, 0, 0}}, {1.5, []uint64{1320, 1, 0}}, {2.7, []uint64{0, 1320, 1}},
+		{2.5, []uint64{0, 1320, 1}}, {3.6, []uint64{0, 0, 1320}},
 	} {
 		c.Tick(at(tt.now))
 		h := c.Rows(all)[0].History
@@ -223,7 +237,9 @@ func TestHistory(t *testing.T) {
 
 func TestNext(t *testing.T) {
 	c := live.NewCounter(begin)
-	for now, want := range map[float64]time.Duration{0: 500 * time.Millisecond, 0.4: 100 * time.Millisecond, 0.5: time.Second, 7.75: 750 * time.Millisecond} {
+	for now, want := range map[float64]time.Duration{
+		0: 500 * time.Millisecond, 0.4: 100 * time.Millisecond, 0.5: time.Second, 7.75: 750 * time.Millisecond,
+	} {
 		if got := c.Next(at(now)); got != want {
 			t.Errorf("at %v: %v, want %v", now, got, want)
 		}
@@ -239,9 +255,12 @@ func TestOthers(t *testing.T) {
 		t.Error("crowded without need")
 	}
 	add(c, begin, drop("late", "R", 7), drop("later", "R", 8), drop("f0", "R", 20))
-	byPlace := live.GroupOf(live.Place)
+	byPlace := live.GroupOf(live.Location)
 	got := rows(c, byPlace)
-	equal(t, "crowded", got[:3], []string{`0/s 21 ["f0" "" "" "" "" ""]`, `0/s 15 ["(other)" "" "" "" "" ""]`, `0/s 1 ["f1" "" "" "" "" ""]`})
+	equal(
+		t, "crowded", got[:3],
+		[]string{`0/s 21 ["f0" "" "" "" "" ""]`, `0/s 15 ["(other)" "" "" "" "" ""]`, `0/s 1 ["f1" "" "" "" "" ""]`},
+	)
 	if len(got) != live.MaxKinds+1 || !c.Crowded() {
 		t.Errorf("%d rows, crowded %v", len(got), c.Crowded())
 	}
@@ -267,8 +286,8 @@ func TestDetail(t *testing.T) {
 	other := packet("f", 1, at(3.5))
 	other.Port.IfName = "lo"
 	add(c, begin, packet("f", 1000, at(-1)), noAddress, undecoded, drop("f", "R", 100), other)
-	d := c.Detail(live.GroupOf(live.Place), live.Names{"f"})
-	if d.Total != 114 || d.Seen != 12 || d.Rest != 0 || d.Names[live.Place] != "f" {
+	d := c.Detail(live.GroupOf(live.Location), live.Names{"f"})
+	if d.Total != 114 || d.Seen != 12 || d.Rest != 0 || d.Names[live.Location] != "f" {
 		t.Errorf("%d drops, %d seen, %d of other flows, %q", d.Total, d.Seen, d.Rest, d.Names)
 	}
 	want := []live.Flow{{"10.0.0.1:1000 > 10.0.0.2:53 udp", 6}, {"10.0.0.1:1001 > 10.0.0.2:53 udp", 5}, {"10.0.0.1:1 > 10.0.0.2:53 udp", 1}}
@@ -283,8 +302,27 @@ func TestDetail(t *testing.T) {
 	if want := []float64{9, 8, 7, 6, 5, 3.5, -1, -1}; !slices.Equal(times, want) {
 		t.Errorf("last at %v, want %v", times, want)
 	}
-	if d := c.Detail(live.GroupOf(live.Place), live.Names{"h"}); d.Total != 0 || d.Flows != nil || d.Last != nil {
+	if d := c.Detail(live.GroupOf(live.Location), live.Names{"h"}); d.Total != 0 || d.Flows != nil || d.Last != nil {
 		t.Errorf("of what is not there: %+v", d)
+	}
+}
+
+// TestClientPorts: the connections of a client to a service are one flow, in both directions.
+func TestClientPorts(t *testing.T) {
+	c := live.NewCounter(begin)
+	for i := range uint16(20) {
+		back := packet("f", 53, begin)
+		back.Packet.Flow.DstPort = 32768 + i
+		peers := packet("f", 40000, begin)
+		peers.Packet.Flow.DstPort = 50000
+		add(c, begin, packet("f", 32768+i, begin), packet("f", 32767, begin), back, peers)
+	}
+	want := []live.Flow{
+		{"10.0.0.1:* > 10.0.0.2:53 udp", 20}, {"10.0.0.1:32767 > 10.0.0.2:53 udp", 20},
+		{"10.0.0.1:40000 > 10.0.0.2:50000 udp", 20}, {"10.0.0.1:53 > 10.0.0.2:* udp", 20},
+	}
+	if got := c.Detail(live.GroupOf(live.Location), live.Names{"f"}).Flows; !reflect.DeepEqual(got, want) {
+		t.Errorf("flows %v, want %v", got, want)
 	}
 }
 
@@ -292,15 +330,22 @@ func TestFlowNames(t *testing.T) {
 	src, dst := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
 	addresses := event.FieldSrc | event.FieldDst
 	for want, h := range map[string]event.Headers{
-		"2001:db8::1 > 2001:db8::2 icmpv6":      {Fields: addresses, Src: src, Dst: dst, Transport: event.ICMPv6},
-		"2001:db8::1 > 2001:db8::2 proto 89":    {Fields: addresses | event.FieldProtocol, Src: src, Dst: dst, Network: event.IPv6, Protocol: 89},
-		"2001:db8::1 > 2001:db8::2 ipv6":        {Fields: addresses, Src: src, Dst: dst, Network: event.IPv6},
-		"[2001:db8::1]:7 > [2001:db8::2]:0 tcp": {Fields: addresses | event.FieldSrcPort | event.FieldDstPort, Src: src, Dst: dst, SrcPort: 7, Transport: event.TCP},
-		"2001:db8::1 > 2001:db8::2 tcp":         {Fields: addresses | event.FieldSrcPort, Src: src, Dst: dst, SrcPort: 7, Transport: event.TCP},
+		"2001:db8::1 > 2001:db8::2 icmpv6": {Fields: addresses, Src: src, Dst: dst, Transport: event.ICMPv6},
+		"2001:db8::1 > 2001:db8::2 proto 89": {
+			Fields: addresses | event.FieldProtocol, Src: src, Dst: dst, Network: event.IPv6, Protocol: 89,
+		},
+		"2001:db8::1 > 2001:db8::2 ipv6": {Fields: addresses, Src: src, Dst: dst, Network: event.IPv6},
+		"[2001:db8::1]:7 > [2001:db8::2]:0 tcp": {
+			Fields: addresses | event.FieldSrcPort | event.FieldDstPort, Src: src, Dst: dst, SrcPort: 7,
+			Transport: event.TCP,
+		},
+		"2001:db8::1 > 2001:db8::2 tcp": {
+			Fields: addresses | event.FieldSrcPort, Src: src, Dst: dst, SrcPort: 7, Transport: event.TCP,
+		},
 	} {
 		c := live.NewCounter(begin)
 		e := drop("f", "R", 2)
-		e.Single, e.Packet.Flow = true, &event.Flow{Headers: h}
+		e.Individual, e.Packet.Flow = true, &event.Flow{Headers: h}
 		c.Add(&e, begin)
 		if got := c.Detail(0, live.Names{}).Flows; !slices.Equal(got, []live.Flow{{want, 2}}) {
 			t.Errorf("got %v, want %q", got, want)
@@ -426,5 +471,34 @@ func BenchmarkRows(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c.Rows(all)
+	}
+}
+
+// TestSampled: a row by owner has only samples where others of the kind were counted
+// without one; a row without owners, or with counts of their own, is exact.
+func TestSampled(t *testing.T) {
+	c := live.NewCounter(begin)
+	mine := packet("f", 1, begin)
+	mine.Owner.Process = event.Process{PID: 1, Comm: "p", Confidence: event.Certain}
+	exact := mine
+	exact.Where.Kernel = "g"
+	add(c, begin, mine, exact, drop("f", "R", 100))
+	got := map[string]bool{}
+	for _, r := range c.Rows(live.GroupOf(live.Location, live.Owner)) {
+		got[r.Names[live.Location]+" "+r.Names[live.Owner]] = r.Sampled
+		if r.Example == nil || r.Example.Where.Kernel != r.Names[live.Location] {
+			t.Errorf("%s has the example %+v", r.Names[live.Location], r.Example)
+		}
+	}
+	if want := map[string]bool{"f p/1": true, "f -": false, "g p/1": false}; !maps.Equal(got, want) {
+		t.Errorf("sampled: %v, want %v", got, want)
+	}
+	for _, r := range c.Rows(live.GroupOf(live.Location)) {
+		if r.Sampled {
+			t.Errorf("%s: sampled without owners", r.Names)
+		}
+	}
+	if d := c.Detail(live.GroupOf(live.Owner), live.Names{live.Owner: "p/1"}); !d.Sampled {
+		t.Error("the detail does not say that it is of samples")
 	}
 }

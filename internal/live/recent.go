@@ -7,13 +7,14 @@ import (
 	"dropwatch/internal/event"
 )
 
-// A recent holds the latest events, as many as there is room for.
+// A recent keeps the latest events within bounds.
 type recent struct {
 	events []*event.Event // the latest last
-	bytes  int
+	bytes  int            // the sum of their sizes
 }
 
-// add keeps e, and as many of those before as number and bytes allow.
+// add keeps e, and drops the oldest events until there are at most number of them
+// with at most so many bytes. One event is always kept.
 func (r *recent) add(e *event.Event, number, bytes int) {
 	r.events = append(r.events, e)
 	r.bytes += size(e)
@@ -26,7 +27,7 @@ func (r *recent) add(e *event.Event, number, bytes int) {
 
 func (r *recent) clone() recent { return recent{slices.Clone(r.events), r.bytes} }
 
-// size is about what an event takes in memory, in bytes.
+// size estimates the memory of an event in bytes.
 func size(e *event.Event) int {
 	n := int(unsafe.Sizeof(*e)) + len(e.Packet.Data) + len(e.Cookie) + len(e.Stack)*int(unsafe.Sizeof(event.Frame{}))
 	if e.Packet.Flow != nil {

@@ -8,22 +8,31 @@ import (
 	"dropwatch/internal/event"
 )
 
-// A Row is what is known of the drops that have some names in common.
+// A Row is the drops that have some names in common.
 type Row struct {
 	Names   Names
 	Total   uint64
 	History History
 
-	// Likely is the owner that the packets shown one by one likely had, where
-	// others of the same kind were only counted, so that these cannot be told
-	// apart by it. It is [Several] if there is more than one; empty: none.
+	// Likely is the likely owner of the drops that were reported individually, in a
+	// row without an owner because others were only counted. It is [Several] if
+	// there is more than one, and empty if there is none.
 	Likely string
+
+	// Sampled means that the numbers are too small: they are of drops that were
+	// reported individually, and others with the same owner may have been counted in
+	// the row without one.
+	Sampled bool
+
+	// Example is a drop of the row's largest kind; nil for Other.
+	Example *event.Event
+	largest uint64 // drops of that kind
 }
 
-// Several stands for more than one owner.
-const Several = "~several"
+// Several is a Likely that stands for more than one owner.
+const Several = "several?"
 
-// Text gives the name by a key as it is to be shown.
+// Text returns the name by a key as it is to be shown.
 func (r *Row) Text(k Key) string {
 	if k == Owner && r.Likely != "" {
 		return r.Likely
@@ -31,42 +40,61 @@ func (r *Row) Text(k Key) string {
 	return r.Names[k]
 }
 
-// Sum gives the row of all drops, without names.
+// Sum returns the row of all drops. It has no names.
 func (c *Counter) Sum() Row {
 	r := Row{Total: c.total}
 	c.clock.addTo(&r.History, c.second)
 	return r
 }
 
-// Rows gives a row for each combination of names by the keys of g, in no order.
+// Rows returns a row for each combination of names by the keys of g, in no
+// particular order.
 func (c *Counter) Rows(g Group) []*Row {
 	rows := make(map[Names]*Row)
-	for k := range c.all {
+	for k := range c.kinds.All {
 		names := g.of(c.names(k))
 		r, ok := rows[names]
 		if !ok {
 			r = &Row{Names: names}
 			rows[names] = r
 		}
-		r.add(k, c.second)
+		c.addTo(r, k)
 	}
 	return slices.Collect(maps.Values(rows))
 }
 
-// names gives those of a kind. A likely owner is none if there are counts that may
-// have it, too: a source that counts does not guess.
-func (c *Counter) names(k *kind) Names {
-	if u, ok := c.kinds[k.unowned]; ok && u.counted && !k.counted {
-		return u.names
+// names returns those of a kind. A likely owner is dropped if there are counts
+// without an owner that may belong to it: a source that counts in the kernel never
+// guesses.
+func (c *Counter) names(e *entry) Names {
+	if e.Key.guessed && c.sampled(e) {
+		return c.kinds.Find(e.Key.unowned()).Value.names
 	}
-	return k.names
+	return e.Value.names
 }
 
-func (r *Row) add(k *kind, second int64) {
-	r.Total += k.total
-	k.clock.addTo(&r.History, second)
+// sampled reports whether the drops of this kind were all reported individually,
+// while others that differ only in having no owner were counted.
+func (c *Counter) sampled(e *entry) bool {
+	if e.Value.counted || e.Key.owner == (ownerKey{}) {
+		return false
+	}
+	u := c.kinds.Find(e.Key.unowned())
+	return u != nil && u.Value.counted
+}
+
+// addTo adds the drops of a kind to a row.
+func (c *Counter) addTo(r *Row, e *entry) {
+	k := e.Value
+	r.Total += e.Count
+	k.clock.addTo(&r.History, c.second)
+	if r.Example == nil || e.Count > r.largest {
+		r.Example, r.largest = k.example, e.Count
+	}
 	switch owner := k.names[Owner]; {
-	case r.Names[Owner] == "" || owner == r.Names[Owner]:
+	case r.Names[Owner] == "": // not grouped by owner
+	case owner == r.Names[Owner]:
+		r.Sampled = r.Sampled || c.sampled(e)
 	case r.Likely == "":
 		r.Likely = owner
 	case r.Likely != owner:
@@ -74,40 +102,43 @@ func (r *Row) add(k *kind, second int64) {
 	}
 }
 
-// A Detail is more about the drops of a row.
+// A Detail is a Row with more about its drops.
 type Detail struct {
 	Row
-	Seen  uint64         // drops whose flow was seen, that is of packets shown one by one
-	Flows []Flow         // most drops first
-	Rest  uint64         // those of Seen whose flow there was no room for
-	Last  []*event.Event // the latest packets, the latest first
+	Seen  uint64         // drops with a known flow: those reported individually
+	Flows []Flow         // the flow with most drops first
+	Rest  uint64         // drops of Seen for whose flow there was no room
+	Last  []*event.Event // the last packets, the latest first
 }
 
-// A Flow is packets from one address to another.
+// A Flow is the packets from one address and port to another. All ports of a client
+// count as one.
 type Flow struct {
 	Name  string // ready to print
 	Drops uint64
 }
 
-// Detail gives more about the row with these names by the keys of g.
+// Detail returns the row with these names by the keys of g, and more about it. It
+// is empty if there is no such row.
 func (c *Counter) Detail(g Group, names Names) Detail {
 	d := Detail{Row: Row{Names: names}}
 	flows := make(map[string]uint64)
-	for k := range c.all {
+	for k := range c.kinds.All {
 		if g.of(c.names(k)) != names {
 			continue
 		}
-		d.add(k, c.second)
-		d.Seen += k.seen
-		for name, n := range k.flows {
+		c.addTo(&d.Row, k)
+		d.Seen += k.Value.seen
+		for name, n := range k.Value.flows {
 			flows[name] += n
 		}
-		d.Last = append(d.Last, k.last.events...)
+		d.Last = append(d.Last, k.Value.last.events...)
 	}
 	d.sort(flows)
 	return d
 }
 
+// sort fills in the flows and puts everything in order.
 func (d *Detail) sort(flows map[string]uint64) {
 	d.Rest = d.Seen
 	for name, n := range flows {

@@ -75,7 +75,8 @@ func corpus() []sample {
 
 		out4("vxlan", 17, udp(4789, vxlan(0x123456, eth(tIPv4, ip4(6, tcp(0x018, "")))))),
 		out4("vxlan on the port of linux", 17, udp(8472, vxlan(0xffffff, eth(tIPv4, plain4)))),
-		frame("vxlan in fragments", tIPv4, ip4frag(17, 0x2000, "", pack(udp(4789, vxlan(9, eth(tIPv4, ip4(17, udp(53, make([]byte, 80))))))[:64]))),
+		frame("vxlan in fragments", tIPv4,
+			ip4frag(17, 0x2000, "", pack(udp(4789, vxlan(9, eth(tIPv4, ip4(17, udp(53, make([]byte, 80))))))[:64]))),
 		out4("vxlan without a vni", 17, udp(4789, make([]byte, 8))),
 		out4("vxlan and vlan", 17, udp(4789, vxlan(7, eth(tVLAN, vlan(30, tARP, arp(1)))))),
 		out6("geneve", 17, udp(6081, geneve(0x654321, tTEB, "\x01\x02\x80\x01OPTS", eth(tIPv6, plain6)))),

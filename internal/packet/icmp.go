@@ -17,7 +17,7 @@ const (
 	icmpFragNeeded = 4 // a code of icmpUnreachable
 )
 
-// Types of ICMPv6, as in linux/icmpv6.h. Below icmpv6Info all are errors.
+// Types of ICMPv6, as in linux/icmpv6.h. Those below icmpv6Info are errors.
 const (
 	icmpv6TooBig    = 2
 	icmpv6Info      = 128
@@ -63,7 +63,8 @@ func (d *decoder) icmpv6(b []byte) {
 	}
 }
 
-// icmpHeader decodes what all messages begin with.
+// icmpHeader decodes type and code, with which all messages begin. It returns false if they
+// are not there.
 func (d *decoder) icmpHeader(layer event.Layer, b []byte) bool {
 	d.at = layer
 	d.h.ICMPType = d.u8(b, 0, event.FieldICMPType)
@@ -75,7 +76,7 @@ func (d *decoder) icmpHeader(layer event.Layer, b []byte) bool {
 	return true
 }
 
-// message ends the decoding of a message.
+// message ends the decoding after the 8 bytes that every message has.
 func (d *decoder) message(b []byte) {
 	if len(b) < 8 {
 		d.short(b)
@@ -84,16 +85,17 @@ func (d *decoder) message(b []byte) {
 	d.stop(event.Complete, b[8:])
 }
 
-// echo decodes what tells a request, and its reply, from others.
+// echo decodes the identifier and the sequence number, by which a reply belongs to its
+// request.
 func (d *decoder) echo(b []byte) {
 	d.h.ICMPID = d.u16(b, 4, event.FieldICMPID)
 	d.h.ICMPSeq = d.u16(b, 6, event.FieldICMPSeq)
 	d.message(b)
 }
 
-// quote decodes the packet that an error is about. The quotation is cut by
-// whoever sent the error: that it ends early is no fault, unless we miss a part
-// of the error itself. An error within a quotation is not opened.
+// quote decodes the packet that an error is about, t being its ethertype. Whoever sent the
+// error cut the quotation, so its end is no truncation, unless a part of the error itself
+// is missing. An error within a quotation is not decoded further.
 func (d *decoder) quote(t uint16, b []byte) {
 	d.message(b)
 	if len(b) < 8 || d.h == &d.f.Quoted {

@@ -24,11 +24,11 @@ const (
 	protoShim6       = 140
 )
 
-// maxExtensions bounds the time that a packet of nothing but extension headers
-// takes. Linux itself has no more than a few uses for them.
+// maxExtensions bounds the time for a packet of extension headers only. No real packet has
+// nearly as many.
 const maxExtensions = 16
 
-// ipv4 decodes struct iphdr of linux/ip.h, RFC 791.
+// ipv4 decodes struct iphdr of linux/ip.h, RFC 791. Options are skipped.
 func (d *decoder) ipv4(b []byte) {
 	h := d.h
 	d.at, h.Network = event.IPv4, event.IPv4
@@ -90,12 +90,12 @@ func (d *decoder) ipv6(b []byte) {
 	d.extensions(b[6], d.trim(b)[40:])
 }
 
-// tos splits the byte that RFC 2474 and RFC 3168 share.
+// tos splits the byte that DSCP (RFC 2474) and ECN (RFC 3168) share.
 func (d *decoder) tos(b uint8) { d.h.DSCP, d.h.ECN = b>>2, b&3 }
 
-// trim drops what follows the IP packet, and learns how much of that is not
-// here. A length of 0 says nothing: the packet is longer than 64 KiB (BIG TCP,
-// RFC 2675) or on its way out.
+// trim removes what follows the IP packet, such as padding, and sets missing to how many of
+// its bytes are not there. A length of 0 says nothing: the packet is longer than 64 KiB
+// (BIG TCP, RFC 2675), or the kernel had not set the length yet.
 func (d *decoder) trim(b []byte) []byte {
 	total := int(d.h.TotalLen)
 	if total == 0 {
@@ -106,9 +106,9 @@ func (d *decoder) trim(b []byte) []byte {
 	return b[:here]
 }
 
-// extensions passes the extension headers of RFC 8200, in IPv4 that of RFC 4302
-// alone. A next header is the Protocol only if it is none of those. There is no
-// fragment of a fragment.
+// extensions skips the extension headers of RFC 8200, of which IPv4 has only AH (RFC 4302),
+// and decodes what follows them. Protocol is the next header of the last one. A second
+// fragment header is malformed.
 func (d *decoder) extensions(next uint8, b []byte) {
 	for d.h.FragmentOffset == 0 && d.isExtension(next) {
 		if d.h.Extensions == maxExtensions || next == protoFragment && d.h.Has(event.FieldFragment) {
@@ -128,7 +128,7 @@ func (d *decoder) extensions(next uint8, b []byte) {
 	d.upper(next, b)
 }
 
-// isExtension says whether another next header follows.
+// isExtension reports whether next is a header with a next header of its own.
 func (d *decoder) isExtension(next uint8) bool {
 	switch next {
 	case protoAH:
@@ -139,8 +139,8 @@ func (d *decoder) isExtension(next uint8) bool {
 	return false
 }
 
-// extension decodes what is of use in an extension header, and gives its size,
-// at least 8.
+// extension decodes the fields of interest of an extension header, and returns its size in
+// bytes, at least 8.
 func (d *decoder) extension(kind uint8, b []byte) int {
 	switch {
 	case kind == protoFragment:
@@ -164,8 +164,8 @@ func (d *decoder) fragment(b []byte) {
 	d.h.FragmentID = d.u32(b, 4, event.FieldFragmentID)
 }
 
-// upper decodes what a protocol number announces, unless b is from the middle
-// of it.
+// upper decodes what the protocol number announces. Only the first fragment of a packet
+// begins with it.
 func (d *decoder) upper(proto uint8, b []byte) {
 	d.h.Transport = transports[proto]
 	if d.h.FragmentOffset > 0 {
@@ -199,7 +199,7 @@ func (d *decoder) upper(proto uint8, b []byte) {
 	}
 }
 
-// transports are the protocols that we decode, by their numbers.
+// transports are the protocols that are decoded, by their numbers.
 var transports = [256]event.Layer{
 	protoTCP:    event.TCP,
 	protoUDP:    event.UDP,

@@ -19,7 +19,7 @@ const (
 	typeQinQ1 = 0x9100 // ETH_P_QINQ1
 )
 
-// isTag says that a VLAN tag follows.
+// isTag reports whether an ethertype announces a VLAN tag.
 func isTag(t uint16) bool { return t == typeCTag || t == typeSTag || t == typeQinQ1 }
 
 // ethernet decodes struct ethhdr of linux/if_ether.h and up to two VLAN tags.
@@ -49,7 +49,7 @@ func (d *decoder) ethernet(b []byte) {
 	d.network(t, b)
 }
 
-// tag decodes the TCI of IEEE 802.1Q.
+// tag decodes the TCI of IEEE 802.1Q into the tag i.
 func (d *decoder) tag(i int, tpid uint16, b []byte) {
 	if len(b) < 2 {
 		return
@@ -58,7 +58,7 @@ func (d *decoder) tag(i int, tpid uint16, b []byte) {
 	d.h.VLAN[i] = event.VLAN{TPID: tpid, ID: tci & 0xfff, Priority: uint8(tci >> 13), DEI: tci&0x1000 != 0}
 }
 
-// network decodes what an ethertype announces.
+// network decodes what an ethertype announces; b begins behind it.
 func (d *decoder) network(t uint16, b []byte) {
 	d.h.EtherType = t
 	d.h.Fields |= event.FieldEtherType
@@ -74,7 +74,8 @@ func (d *decoder) network(t uint16, b []byte) {
 	}
 }
 
-// ip decodes IP whose version only its first byte, which is there, tells.
+// ip decodes an IP packet of a version that is not known but for its first byte. There must
+// be one.
 func (d *decoder) ip(b []byte) {
 	switch b[0] >> 4 {
 	case 4:
@@ -86,7 +87,8 @@ func (d *decoder) ip(b []byte) {
 	}
 }
 
-// arp decodes RFC 826 for IPv4 on Ethernet; of anything else only the operation.
+// arp decodes ARP (RFC 826) for IPv4 on Ethernet. For other hardware and protocols only the
+// operation is decoded.
 func (d *decoder) arp(b []byte) {
 	const ethernetIPv4 = 0x0001_0800_06_04 // hardware, protocol, lengths of their addresses
 	d.at, d.h.Network = event.ARP, event.ARP

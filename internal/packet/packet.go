@@ -1,12 +1,12 @@
-// Package packet decodes the headers of a packet into a flow, from as many of
-// its bytes as the kernel gave us. It runs for every drop: it does not allocate,
-// it looks at no byte twice without need, and it takes nothing on trust.
+// Package packet decodes the headers of a packet, from as many of its bytes as the kernel
+// provided, into a flow. It runs for every drop, so it does not allocate; its input may be
+// anything, so every length is checked.
 //
-// A field is set if all of its bytes are there, and event.Headers.Has says so.
-// Hence a packet that is cut short gives the same fields as the whole one, only
-// fewer of them. What follows the length in the IP header is padding, not packet.
+// A field is set if all of its bytes are there, which event.Headers.Has reports. A truncated
+// packet therefore has the same fields as the whole one, only fewer. Bytes beyond the length
+// in the IP header are padding and not decoded.
 //
-// One tunnel is opened, and one packet that an ICMP error quotes.
+// The packet in one tunnel is decoded too, and the packet that an ICMP error quotes.
 package packet
 
 import (
@@ -17,11 +17,13 @@ import (
 	"dropwatch/internal/event"
 )
 
-// Decode fills f with what data says, and forgets what f held. Proto is the
-// ethertype that the kernel knows the packet by, 0 if it is not known: it names
-// the first header of LinkRaw, and tells when there is no Ethernet header, as on
-// a tun device, though the kernel gave the packet from where one would be. Then
-// LinkRaw is returned instead of link: it is what data begins with.
+// Decode replaces the contents of f by what data says, and returns what data begins with.
+// Link is what the source believes that to be. Proto is the ethertype that the kernel has
+// for the packet, 0 if it is not known: it identifies the first header of LinkRaw.
+//
+// The kernel reports a packet from where its MAC header would be, also if there is none, as
+// on a tun device. If data then is the IP packet of proto itself, LinkRaw is returned
+// instead of LinkEthernet.
 func Decode(data []byte, link event.LinkType, proto uint16, f *event.Flow) event.LinkType {
 	*f = event.Flow{}
 	d := decoder{f: f, h: &f.Headers, size: cap(data), missing: unknown}
@@ -31,7 +33,7 @@ func Decode(data []byte, link event.LinkType, proto uint16, f *event.Flow) event
 	case link == event.LinkEthernet && !resembles(data, proto):
 		d.ethernet(data)
 	case link == event.LinkEthernet && len(data) < 15:
-		d.short(data) // either, and a guess would be garbage
+		d.short(data) // too short to decide which it is
 	case link == event.LinkEthernet && framed(data, proto):
 		d.ethernet(data)
 	case proto < typeMin:
@@ -44,34 +46,35 @@ func Decode(data []byte, link event.LinkType, proto uint16, f *event.Flow) event
 	return link
 }
 
-// resembles says that data could be the IP packet that proto promises; it could
-// also be an Ethernet address that begins with 4 or 6.
+// resembles reports whether data may be the IP packet that proto announces. It may also be
+// an Ethernet address that begins with 4 or 6.
 func resembles(data []byte, proto uint16) bool {
 	version := data[0] >> 4
 	return proto == typeIPv4 && version == 4 || proto == typeIPv6 && version == 6
 }
 
-// framed says that the IP packet is where it would be behind an Ethernet header,
-// or that there is a VLAN tag.
+// framed reports whether that IP packet is behind an Ethernet header, or there is a VLAN
+// tag.
 func framed(data []byte, proto uint16) bool {
 	t := binary.BigEndian.Uint16(data[12:])
 	return isTag(t) || t == proto && resembles(data[14:], proto)
 }
 
-// unknown is more than any packet has, and leaves room to add.
+// unknown stands for a number of bytes that is not known: more than any packet has, and
+// without overflow when a length is added.
 const unknown = math.MaxInt32 / 2
 
-// A decoder goes through a packet, from one header to what that announces.
-// Every method is handed what is left of the packet, and ends with a stop.
+// A decoder decodes a packet, from one header to the one that it announces. Each method
+// gets the rest of the packet and ends with exactly one stop.
 type decoder struct {
 	f    *event.Flow
 	h    *event.Headers // the part of f that is being filled
 	at   event.Layer    // the last layer that was recognised
 	size int            // capacity of the whole packet, to find offsets
 
-	// missing are the bytes that IP headers promise and we were not given: a
-	// short packet was cut if there are any. Without a promise, and when they are
-	// in further fragments, their number is unknown.
+	// missing is how many bytes of the packet, by the lengths in IP headers, are not in
+	// data: if any are, a header that is too short was truncated and is not malformed. It
+	// is unknown without such a length, and where the rest is in further fragments.
 	missing int
 }
 
@@ -80,8 +83,8 @@ func (d *decoder) stop(why event.Why, b []byte) {
 	d.f.Stop = event.Stop{Why: why, Layer: d.at, Offset: d.size - cap(b)}
 }
 
-// short records that b is too short for a header: it was cut, or the packet was
-// too short for what it claims to be.
+// short records that b is too short for a header: truncated, or malformed if the packet has
+// no more bytes.
 func (d *decoder) short(b []byte) {
 	why := event.Malformed
 	if d.missing > 0 {
@@ -90,7 +93,8 @@ func (d *decoder) short(b []byte) {
 	d.stop(why, b)
 }
 
-// The readers give the field at an offset of b and note that it is there, or 0.
+// The readers return the field at an offset of b and record that the packet has it. If b is
+// too short they return 0 and record nothing.
 
 func (d *decoder) u8(b []byte, at int, f event.Fields) uint8 {
 	if len(b) <= at {
@@ -124,6 +128,7 @@ func (d *decoder) mac(b []byte, at int, f event.Fields) (m event.MAC) {
 	return event.MAC(b[at:])
 }
 
+// addr4 is the reader of an IPv4 address.
 func (d *decoder) addr4(b []byte, at int, f event.Fields) (a netip.Addr) {
 	if len(b) < at+4 {
 		return a
@@ -132,6 +137,7 @@ func (d *decoder) addr4(b []byte, at int, f event.Fields) (a netip.Addr) {
 	return netip.AddrFrom4([4]byte(b[at:]))
 }
 
+// addr6 is the reader of an IPv6 address.
 func (d *decoder) addr6(b []byte, at int, f event.Fields) (a netip.Addr) {
 	if len(b) < at+16 {
 		return a

@@ -15,7 +15,7 @@ import (
 	"dropwatch/internal/packet"
 )
 
-var update = flag.Bool("update", false, "write testdata/flows.txt anew")
+var update = flag.Bool("update", false, "rewrite testdata/flows.txt")
 
 func decode(data []byte, link event.LinkType, proto uint16) (f event.Flow) {
 	packet.Decode(data, link, proto, &f)
@@ -45,7 +45,8 @@ func TestDecode(t *testing.T) {
 }
 
 func TestWholePacketsAreDecodedToTheEnd(t *testing.T) {
-	unknown := []string{"an unknown protocol", "unknown ethertype", "ieee 802.3", "arp of infiniband", "tunnel in tunnel", "ip in ip in gre", "gre with routing"}
+	unknown := []string{"an unknown protocol", "unknown ethertype", "ieee 802.3", "arp of infiniband", "tunnel in tunnel",
+		"ip in ip in gre", "gre with routing"}
 	for _, s := range corpus() {
 		want := event.Complete
 		if slices.Contains(unknown, s.name) {
@@ -77,7 +78,7 @@ func TestTruncatedAnywhere(t *testing.T) {
 	}
 }
 
-// cutAt holds a packet's first n bytes against the whole. The bytes behind them
+// cutAt compares a packet's first n bytes with the whole. The bytes behind them
 // are within reach, and must not be looked at.
 func cutAt(data []byte, n int, link event.LinkType, proto uint16) error {
 	whole, part := decode(data, link, proto), decode(data[:n], link, proto)
@@ -136,7 +137,7 @@ func TestDecodeForgetsTheLastPacket(t *testing.T) {
 	}
 }
 
-// TestWithoutAnEthernetHeader gives what a tun device does: the kernel takes the
+// TestWithoutAnEthernetHeader decodes what a tun device does: the kernel takes the
 // packet from its MAC header, and there is none.
 func TestWithoutAnEthernetHeader(t *testing.T) {
 	v4, v6 := ip4(17, udp(53, []byte(payload))), ip6(17, udp(53, []byte(payload)))

@@ -55,7 +55,7 @@ func showFragment(h *event.Headers) any {
 	return fmt.Sprintf("%d:%t:%t", h.FragmentOffset, h.MoreFragments, h.DontFragment)
 }
 
-// showHeaders gives every field that is there, in one line.
+// showHeaders returns every field that is there, in one line.
 func showHeaders(h *event.Headers) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v/%v", h.Network, h.Transport)
@@ -70,7 +70,7 @@ func showHeaders(h *event.Headers) string {
 	return b.String()
 }
 
-// show gives the whole flow, in as many lines as it has packets, and one more.
+// show returns the whole flow, in as many lines as it has packets, and one more.
 func show(f *event.Flow) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  %s\n", showHeaders(&f.Headers))

@@ -2,13 +2,13 @@ package packet
 
 import "dropwatch/internal/event"
 
-// ports decodes what TCP, UDP and SCTP begin with.
+// ports decodes the two ports, with which TCP, UDP and SCTP begin.
 func (d *decoder) ports(b []byte) {
 	d.h.SrcPort = d.u16(b, 0, event.FieldSrcPort)
 	d.h.DstPort = d.u16(b, 2, event.FieldDstPort)
 }
 
-// tcp decodes struct tcphdr of linux/tcp.h, RFC 9293, not its options.
+// tcp decodes struct tcphdr of linux/tcp.h, RFC 9293, without its options.
 func (d *decoder) tcp(b []byte) {
 	d.at = event.TCP
 	d.ports(b)
@@ -30,8 +30,8 @@ func (d *decoder) tcp(b []byte) {
 	}
 }
 
-// udp decodes struct udphdr of linux/udp.h, RFC 768. A length of 0 is that of
-// a packet above 64 KiB, RFC 2675.
+// udp decodes struct udphdr of linux/udp.h, RFC 768. A packet of more than 64 KiB has a
+// length of 0 (RFC 2675).
 func (d *decoder) udp(b []byte) {
 	d.at = event.UDP
 	d.ports(b)
@@ -73,8 +73,8 @@ func (d *decoder) esp(b []byte) {
 	d.stop(event.Complete, b[8:])
 }
 
-// spi decodes the security parameters index, of the outermost header if there
-// are several.
+// spi decodes the security parameters index. If several headers have one, that of the
+// outermost is kept.
 func (d *decoder) spi(b []byte, at int) {
 	if !d.h.Has(event.FieldSPI) {
 		d.h.SPI = d.u32(b, at, event.FieldSPI)

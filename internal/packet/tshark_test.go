@@ -14,7 +14,7 @@ import (
 	"dropwatch/internal/event"
 )
 
-// A column is a field of tshark's, and ours that must be the same. It has a
+// A column is a field of tshark, and the field of a Flow that must be the same. It has a
 // value for each header of its kind, the outermost first.
 type column struct {
 	name  string
@@ -124,7 +124,7 @@ func tags(f *event.Flow, ad bool) string {
 	return strings.Join(ids, ",")
 }
 
-// protocol4 is what the IPv4 header itself says: ours is behind AH.
+// protocol4 is what the IPv4 header itself says; Headers.Protocol is behind AH.
 func protocol4(h *event.Headers) any {
 	if h.Extensions > 0 {
 		return 51
@@ -132,7 +132,7 @@ func protocol4(h *event.Headers) any {
 	return h.Protocol
 }
 
-// plain gives values of tshark's in decimal: in which base it prints a number,
+// plain returns values of tshark's in decimal: in which base it prints a number,
 // and how a flag, is different from version to version.
 func plain(values string) string {
 	all := strings.Split(values, ",")
@@ -156,8 +156,8 @@ func bit(b bool) int {
 	return 0
 }
 
-// ours gives a column as tshark would.
-func (c *column) ours(f *event.Flow) string {
+// format returns a field as tshark prints it.
+func (c *column) format(f *event.Flow) string {
 	var all []string
 	for _, h := range headers(f) {
 		if h.Has(c.field) && (c.layer == event.NoLayer || c.layer == h.Network || c.layer == h.Transport) {
@@ -188,30 +188,31 @@ func capture(t *testing.T, linkType uint32, samples []sample, more int) string {
 	return name
 }
 
-// notForTshark are packets of which tshark shows more than we keep: a second
+// notForTshark are packets of which tshark shows more than a Flow has: a second
 // tunnel or index, other hardware than Ethernet, a VNI though its flag is not set,
 // which Linux drops.
 var notForTshark = []string{
-	"tunnel in tunnel", "ip in ip in gre", "geneve of another version", "gre with routing", "ah and esp", "arp of infiniband", "vxlan without a vni",
+	"tunnel in tunnel", "ip in ip in gre", "geneve of another version", "gre with routing", "ah and esp", "arp of infiniband",
+	"vxlan without a vni",
 }
 
 // linkTypes are those of pcap.
 var linkTypes = map[event.LinkType]uint32{event.LinkEthernet: 1, event.LinkRaw: 101}
 
-// TestTsharkAgrees holds every whole packet against tshark's reading of it.
+// TestTsharkAgrees compares every whole packet with tshark's reading of it.
 func TestTsharkAgrees(t *testing.T) {
 	tshark := lookFor(t)
 	for link, linkType := range linkTypes {
 		samples := slices.DeleteFunc(corpus(), func(s sample) bool {
 			return s.link != link || slices.Contains(notForTshark, s.name)
 		})
-		compare(t, samples, tshark(capture(t, linkType, samples, 0)), func(ours, theirs string) bool { return ours == theirs })
+		compare(t, samples, tshark(capture(t, linkType, samples, 0)), func(got, want string) bool { return got == want })
 	}
 }
 
 // TestTsharkAgreesOnCutPackets cuts every packet at every byte. What tshark
-// still shows is there; we show more, as tshark gives up on a header that is cut.
-// Only a Protocol that is AH we do not show, as it is not the transport's.
+// still shows is in the Flow too, which has more, as tshark gives up on a header that
+// is cut. The exception is a Protocol that is AH, which is not the transport's.
 func TestTsharkAgreesOnCutPackets(t *testing.T) {
 	tshark := lookFor(t)
 	skip := append([]string{"ah"}, notForTshark...)
@@ -227,11 +228,11 @@ func TestTsharkAgreesOnCutPackets(t *testing.T) {
 }
 
 // beginsWith says that a list has at least the values of another.
-func beginsWith(ours, theirs string) bool {
-	return ours == theirs || theirs == "" || strings.HasPrefix(ours, theirs+",")
+func beginsWith(got, want string) bool {
+	return got == want || want == "" || strings.HasPrefix(got, want+",")
 }
 
-// lookFor gives a function that has tshark read a file: for each packet a line,
+// lookFor returns a function that has tshark read a file: for each packet a line,
 // for each column a value.
 func lookFor(t *testing.T) func(file string) [][]string {
 	t.Helper()
@@ -265,21 +266,21 @@ func lookFor(t *testing.T) func(file string) [][]string {
 	}
 }
 
-// compare holds packets against tshark's lines about them.
-func compare(t *testing.T, samples []sample, lines [][]string, agree func(ours, theirs string) bool) {
+// compare compares packets with tshark's lines about them.
+func compare(t *testing.T, samples []sample, lines [][]string, agree func(got, want string) bool) {
 	t.Helper()
 	if len(lines) != len(samples) {
 		t.Fatalf("tshark reads %d packets of %d", len(lines), len(samples))
 	}
 	for i, s := range samples {
 		f := decode(s.data, s.link, 0)
-		check := func(name, ours, theirs string) {
-			if !agree(ours, plain(theirs)) {
-				t.Errorf("%s: %s is %q, tshark says %q", s.name, name, ours, theirs)
+		check := func(name, got, want string) {
+			if !agree(got, plain(want)) {
+				t.Errorf("%s: %s is %q, tshark says %q", s.name, name, got, want)
 			}
 		}
 		for j := range columns {
-			check(columns[j].name, columns[j].ours(&f), lines[i][j])
+			check(columns[j].name, columns[j].format(&f), lines[i][j])
 		}
 		for j, c := range once {
 			check(c.name, c.get(&f), lines[i][len(columns)+j])

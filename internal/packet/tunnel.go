@@ -9,7 +9,7 @@ import (
 // Destination ports of tunnels over UDP.
 const (
 	portVXLAN      = 4789 // RFC 7348
-	portVXLANLinux = 8472 // what Linux takes if it is told nothing else
+	portVXLANLinux = 8472 // the default of Linux, older than the RFC
 	portGeneve     = 6081 // RFC 8926
 )
 
@@ -21,8 +21,8 @@ const (
 	greOther    = 0x4807 // routing, strict source route, version
 )
 
-// enter goes on with the packet in a tunnel, unless this one is in a tunnel, or
-// quoted, already.
+// enter begins a tunnel, and returns false if this packet is in a tunnel, or quoted,
+// already: then the tunnel is not decoded.
 func (d *decoder) enter(kind event.Layer) bool {
 	d.at = kind
 	if d.h != &d.f.Headers {
@@ -32,10 +32,10 @@ func (d *decoder) enter(kind event.Layer) bool {
 	return true
 }
 
-// id sets the tunnel's identifier.
+// id sets the tunnel's identifier: the VNI, or the key of GRE.
 func (d *decoder) id(id uint32) { d.f.Tunnel.ID, d.f.Tunnel.HasID = id, true }
 
-// inside decodes what an ethertype announces within the tunnel.
+// inside decodes the packet in the tunnel, which the ethertype t announces.
 func (d *decoder) inside(t uint16, b []byte) {
 	d.h = &d.f.Inner
 	if t == typeTEB {
@@ -45,8 +45,8 @@ func (d *decoder) inside(t uint16, b []byte) {
 	d.network(t, b)
 }
 
-// datagram decodes the payload of UDP where the port says that it is a tunnel
-// and its first byte does not deny that.
+// datagram decodes the payload of UDP as a tunnel, if the port is that of one and the first
+// byte does not contradict it: the I flag of VXLAN is set, the version of Geneve is 0.
 func (d *decoder) datagram(b []byte) {
 	port := d.h.DstPort
 	switch {
@@ -74,7 +74,7 @@ func (d *decoder) vxlan(b []byte) {
 	d.inside(typeTEB, b[8:])
 }
 
-// geneve decodes struct genevehdr of net/geneve.h, RFC 8926, not its options.
+// geneve decodes struct genevehdr of net/geneve.h, RFC 8926, without its options.
 func (d *decoder) geneve(b []byte) {
 	d.enter(event.Geneve)
 	if len(b) >= 7 {

@@ -1,45 +1,49 @@
-// Package pipeline joins one source, the stages and one sink, and keeps the
-// ledger of what passed. There is no queue of its own in it: an event is
-// written before the next is made, and what has to wait waits in the source's
-// kernel buffer, whose losses the kernel counts.
+// Package pipeline connects sources, stages and sinks, and keeps the ledger of a run. A sink
+// that blocks makes the source wait, unless a [Queue] is in front of it. Meanwhile drops wait
+// in the kernel's buffer for the source; the kernel counts those that it has no room for.
 package pipeline
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"dropwatch/internal/event"
 )
 
-// A Source makes events until ctx ends, which is no error, or out fails, whose
-// error it returns. It switches off what it had switched on before it returns.
+// A Source reports events.
 type Source interface {
+	// Run emits events until ctx ends, which is no error. Before it returns it switches
+	// off what it has switched on in the kernel. It may be called once.
 	Run(ctx context.Context, out Output) error
 }
 
-// An Output takes events. Emit does not keep the event. Flush is called when
-// the source has nothing more to say for the moment.
+// An Output is where a source emits events. It takes them all: when it cannot write them any
+// more, it enters them in the ledger and ends the source's context.
 type Output interface {
-	Emit(*event.Event) error
-	Flush() error
+	// Emit does not keep the event: the source may reuse its memory.
+	Emit(*event.Event)
+	// Flush is called when the source has no more events for the moment.
+	Flush()
 }
 
-// A Stage enriches a drop, or rejects it by returning false.
+// A Stage adds to a drop what it knows, or rejects it by returning false. If it returns false
+// because what it needs is not known, it sets Undecided.
 type Stage func(*event.Event) bool
 
-// A Sink writes events, of which it keeps none. What it holds back it writes at
-// Flush. The last event of a run is an event.End.
+// A Sink writes events. After an error it is not used any more.
 type Sink interface {
+	// Write may buffer, but does not keep the event. The last event of a run is an
+	// event.End.
 	Write(*event.Event) error
+	// Flush writes what is buffered.
 	Flush() error
 }
 
-// Tee is a Sink that writes to each of several, until one fails.
+// A Tee is one output that several sinks make together: it ends when one fails.
 type Tee []Sink
 
-// Write gives the event to each.
+// Write writes the event to each.
 func (t Tee) Write(e *event.Event) error {
 	for _, s := range t {
 		if err := s.Write(e); err != nil {
@@ -59,49 +63,45 @@ func (t Tee) Flush() error {
 	return nil
 }
 
-// ErrLimit: as many drop events were written as the limit allows.
-var ErrLimit = errors.New("limit reached")
-
-// Also adds a second error to a first, for one line, unless it says the same, as
-// those of a file do that is written to again. Either may be nil. ErrLimit, which is
-// no failure, gives way to one.
-func Also(err, second error) error {
-	switch {
-	case second == nil, err != nil && (errors.Is(second, ErrLimit) || errors.Is(err, second) || err.Error() == second.Error()):
-		return err
-	case err == nil || errors.Is(err, ErrLimit):
-		return second
-	}
-	return fmt.Errorf("%w; and %w", err, second)
-}
-
 // A Pipeline is one run from a source to a sink.
 type Pipeline struct {
-	Source Source
-	Stages []Stage
-	Sink   Sink
-	Limit  uint64 // drop events to write before ErrLimit; 0: no limit
+	Source Source  // is run once
+	Stages []Stage // in this order
+	Sink   Sink    // gets what passes the stages
 
-	// Now gives the time of the end; nil stands for time.Now.
+	// Limit is how many drops are written before the run ends, 0 for no limit. An event
+	// that counts several drops is written whole.
+	Limit uint64
+
+	// Now returns the time of the End; nil means time.Now.
 	Now func() time.Time
 
+	// Progress, unless it is nil, shows the state of the run to other goroutines.
+	Progress *Progress
+
+	stop    context.CancelFunc // ends the source
 	ledger  event.Ledger
-	written uint64 // drop events
-	broken  bool   // the sink takes no more
+	written uint64 // drops that the sink has written
+	err     error  // of the sink, which is not used after it
 }
 
-// Run runs the pipeline once, until ctx ends, the source ends, a write fails,
-// or the limit is reached (ErrLimit). The ledger holds also after an error.
+// Run runs the pipeline once: until ctx ends, the source ends, the sink fails, or the
+// limit is reached, which is no error. It returns the errors of source and sink, joined; the
+// ledger is right also after an error.
 func (p *Pipeline) Run(ctx context.Context) (event.Ledger, error) {
+	ctx, p.stop = context.WithCancel(ctx)
+	defer p.stop()
 	err := p.Source.Run(ctx, (*output)(p))
-	if !p.broken {
-		err = Also(err, p.Sink.Write(p.end()))
+	if p.err == nil {
+		p.err = errors.Join(p.Sink.Write(p.end()), p.Sink.Flush())
 	}
-	err = Also(err, p.Sink.Flush())
-	return p.ledger, err
+	return p.ledger, errors.Join(err, p.err)
 }
 
-// end is the last event.
+// LimitReached reports whether as many drops were written as Limit allows.
+func (p *Pipeline) LimitReached() bool { return p.Limit > 0 && p.written >= p.Limit }
+
+// end returns the last event of the run.
 func (p *Pipeline) end() *event.Event {
 	now := p.Now
 	if now == nil {
@@ -110,61 +110,82 @@ func (p *Pipeline) end() *event.Event {
 	return &event.Event{Kind: event.End, Time: now(), Ledger: &p.ledger}
 }
 
-// output is the Output side of a Pipeline.
+// output is the Output of a Pipeline.
+// Drops that the source still emits then are ignored if the limit was reached, and are a loss
+// if the sink failed.
 type output Pipeline
 
-func (p *output) Emit(e *event.Event) error {
-	if e.Kind == event.Loss {
-		return p.lose(e)
+// Emit enters an event in the ledger and writes it.
+func (p *output) Emit(e *event.Event) {
+	p.Progress.begin()
+	defer p.Progress.end(&p.ledger)
+	switch e.Kind {
+	case event.Drop, event.Retransmit:
+		p.show(e)
+	case event.Rejected, event.Loss:
+		if !p.full() {
+			p.ledger.Add(e)
+			p.write(e)
+		}
+	case event.End: // a source emits none: Run makes it
 	}
-	if p.full() {
-		return ErrLimit
-	}
-	if !p.pass(e) {
-		return nil
-	}
-	if err := p.write(e); err != nil {
-		return err
-	}
-	p.ledger.Add(e)
-	p.written++
-	if p.full() {
-		return ErrLimit
-	}
-	return nil
 }
 
-// pass runs the stages, and enters what they reject or find to be a part of
-// another drop.
+// show writes an event if it passes the stages.
+func (p *output) show(e *event.Event) {
+	if p.full() {
+		return
+	}
+	if p.err != nil {
+		p.ledger.Add(&event.Event{Kind: event.Loss, Place: event.Unread, Count: e.Count})
+		return
+	}
+	if !p.pass(e) || !p.write(e) {
+		return
+	}
+	p.ledger.Add(e)
+	p.written += e.Count
+	if p.full() {
+		p.stop()
+	}
+}
+
+// pass runs the stages. It enters in the ledger what they reject or mark as a fragment.
 func (p *output) pass(e *event.Event) bool {
-	for i := 0; i < len(p.Stages) && !e.Part; i++ {
+	for i := 0; i < len(p.Stages) && !e.Fragment; i++ {
 		if !p.Stages[i](e) {
-			p.ledger.Rejected += e.Count
+			p.ledger.Reject(e)
 			return false
 		}
 	}
-	if e.Part {
+	if e.Fragment {
 		p.ledger.Add(e)
 	}
-	return !e.Part
+	return !e.Fragment
 }
 
-// lose enters a loss, whether or not it can be written.
-func (p *output) lose(e *event.Event) error {
-	p.ledger.Add(e)
-	return p.write(e)
+// write reports whether the sink works and wrote the event.
+func (p *output) write(e *event.Event) bool {
+	if p.err == nil {
+		p.check(p.Sink.Write(e))
+	}
+	return p.err == nil
 }
 
-func (p *output) write(e *event.Event) error {
-	err := p.Sink.Write(e)
-	p.broken = p.broken || err != nil
-	return err
+// check ends the source if the sink failed.
+func (p *output) check(err error) {
+	if err != nil {
+		p.err = err
+		p.stop()
+	}
 }
 
-func (p *output) full() bool { return p.Limit > 0 && p.written >= p.Limit }
+// full reports whether the limit is reached.
+func (p *output) full() bool { return (*Pipeline)(p).LimitReached() }
 
-func (p *output) Flush() error {
-	err := p.Sink.Flush()
-	p.broken = p.broken || err != nil
-	return err
+// Flush flushes the sink.
+func (p *output) Flush() {
+	if p.err == nil {
+		p.check(p.Sink.Flush())
+	}
 }

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
@@ -15,32 +16,26 @@ import (
 
 var errBroken = errors.New("broken")
 
-// A script is a source that gives its events and obeys out, or does not.
+// A script is a source that gives its events, whether or not the run is over.
 type script struct {
-	events   []event.Event
-	stubborn bool  // goes on after an error, and returns the first
-	err      error // of its own, in the end
-	flushes  int
+	events  []event.Event
+	err     error // of its own, in the end
+	flushes int
+	stopped bool // its context had ended when it did
 }
 
-func (s *script) Run(_ context.Context, out pipeline.Output) (err error) {
+func (s *script) Run(ctx context.Context, out pipeline.Output) error {
 	for i := range s.events {
-		if eerr := out.Emit(&s.events[i]); eerr != nil {
-			err = pipeline.Also(err, eerr)
-			if !s.stubborn {
-				return err
-			}
-		}
+		out.Emit(&s.events[i])
 	}
 	for range s.flushes {
-		if err := out.Flush(); err != nil {
-			return err
-		}
+		out.Flush()
 	}
-	return pipeline.Also(err, s.err)
+	s.stopped = ctx.Err() != nil
+	return s.err
 }
 
-// A memory is a sink that keeps what was written, and fails when it is told to.
+// A memory is a sink that keeps what was written, and fails after failAfter events.
 type memory struct {
 	wrote     []string
 	failAfter int // writes; 0: never
@@ -86,7 +81,7 @@ func TestRun(t *testing.T) {
 	mixed := []event.Event{
 		drop(1, "A"), lost(7, event.AtSocket), drop(2, "B"), drop(3, "A"), lost(1, event.InQueue), drop(4, "B"),
 	}
-	all := []string{"1 A", "lost 7 at our socket", "2 B", "3 A", "lost 1 in the kernel's queue", "4 B"}
+	all := []string{"1 A", "lost 7 at dropwatch's socket", "2 B", "3 A", "lost 1 in the kernel's queue", "4 B"}
 	losses := func(socket, queue uint64) event.Ledger {
 		var l event.Ledger
 		l.Lost[event.AtSocket], l.Lost[event.InQueue] = socket, queue
@@ -96,24 +91,25 @@ func TestRun(t *testing.T) {
 		l.Shown, l.Rejected = shown, rejected
 		return l
 	}
+	unread := func(l event.Ledger, n uint64) event.Ledger {
+		l.Lost[event.Unread] = n
+		return l
+	}
 	tests := map[string]struct {
-		p      pipeline.Pipeline
-		sink   memory
-		source script
-		wrote  []string
-		ledger event.Ledger
-		err    error
+		p       pipeline.Pipeline
+		sink    memory
+		source  script
+		wrote   []string
+		ledger  event.Ledger
+		err     error
+		stopped bool
 	}{
 		"everything": {wrote: all, ledger: with(losses(7, 1), 10, 0)},
-		"the limit counts drop events, neither packets nor losses": {
-			p: pipeline.Pipeline{Limit: 2}, wrote: all[:3], ledger: with(losses(7, 0), 3, 0), err: pipeline.ErrLimit,
-		},
-		"nothing more passes the limit, but losses do": {
-			p: pipeline.Pipeline{Limit: 1}, source: script{stubborn: true},
-			wrote: []string{all[0], all[1], all[4]}, ledger: with(losses(7, 1), 1, 0), err: pipeline.ErrLimit,
+		"the limit counts drops, also of an event of several, and no losses; nothing counts after it": {
+			p: pipeline.Pipeline{Limit: 3}, wrote: all[:3], ledger: with(losses(7, 0), 3, 0), stopped: true,
 		},
 		"a limit that is not reached": {
-			p: pipeline.Pipeline{Limit: 5}, wrote: all, ledger: with(losses(7, 1), 10, 0),
+			p: pipeline.Pipeline{Limit: 11}, wrote: all, ledger: with(losses(7, 1), 10, 0),
 		},
 		"a stage rejects drops and no losses": {
 			p:     pipeline.Pipeline{Stages: []pipeline.Stage{not("A")}},
@@ -121,13 +117,13 @@ func TestRun(t *testing.T) {
 		},
 		"what is rejected does not count for the limit": {
 			p:     pipeline.Pipeline{Stages: []pipeline.Stage{not("A")}, Limit: 1},
-			wrote: all[1:3], ledger: with(losses(7, 0), 2, 1), err: pipeline.ErrLimit,
+			wrote: all[1:3], ledger: with(losses(7, 0), 2, 1), stopped: true,
 		},
-		"a failing sink ends the run": {
-			sink: memory{failAfter: 2}, wrote: all[:2], ledger: with(losses(7, 0), 1, 0), err: errBroken,
+		"a failing sink ends the run, and what it did not take is lost": {
+			sink: memory{failAfter: 2}, wrote: all[:2], ledger: unread(with(losses(7, 1), 1, 0), 3+4), err: errBroken, stopped: true,
 		},
 		"a loss is in the ledger though it could not be written": {
-			sink: memory{failAfter: 1}, wrote: all[:1], ledger: with(losses(7, 0), 1, 0), err: errBroken,
+			sink: memory{failAfter: 1}, wrote: all[:1], ledger: unread(with(losses(7, 1), 1, 0), 2+3+4), err: errBroken, stopped: true,
 		},
 		"a failing source": {
 			source: script{err: errBroken}, wrote: all, ledger: with(losses(7, 1), 10, 0), err: errBroken,
@@ -148,7 +144,10 @@ func TestRun(t *testing.T) {
 			if ledger != tt.ledger {
 				t.Errorf("ledger %+v, want %+v", ledger, tt.ledger)
 			}
-			if tt.sink.failAfter == 0 { // otherwise it is not told
+			if tt.source.stopped != tt.stopped || p.LimitReached() != (tt.stopped && tt.err == nil) {
+				t.Errorf("source stopped %t, limit reached %t", tt.source.stopped, p.LimitReached())
+			}
+			if tt.sink.failAfter == 0 { // otherwise it has failed and gets no End
 				tt.wrote = append(slices.Clone(tt.wrote), fmt.Sprintf("end of %d", ledger.Total()))
 			}
 			if !reflect.DeepEqual(tt.sink.wrote, tt.wrote) {
@@ -160,16 +159,16 @@ func TestRun(t *testing.T) {
 
 func TestPartsAreNoDrops(t *testing.T) {
 	part := drop(3, "A")
-	part.Part = true
-	unseen := drop(2, "B")
-	unseen.Unseen = true
+	part.Fragment = true
+	traceOnly := drop(2, "B")
+	traceOnly.TraceOnly = true
 	sink := &memory{}
 	p := pipeline.Pipeline{
-		Source: &script{events: []event.Event{part, unseen, drop(1, "B")}}, Sink: sink,
+		Source: &script{events: []event.Event{part, traceOnly, drop(1, "B")}}, Sink: sink,
 		Stages: []pipeline.Stage{func(*event.Event) bool { return true }},
 	}
 	ledger, err := p.Run(t.Context())
-	if want := (event.Ledger{Shown: 3, Unseen: 2, Parts: 3}); err != nil || ledger != want {
+	if want := (event.Ledger{Shown: 3, TraceOnly: 2, Fragments: 3}); err != nil || ledger != want {
 		t.Errorf("ledger %+v, %v, want %+v", ledger, err, want)
 	}
 	if want := []string{"2 B", "1 B", "end of 6"}; !reflect.DeepEqual(sink.wrote, want) {
@@ -183,7 +182,6 @@ func TestTeeWritesToEachUntilOneFails(t *testing.T) {
 		Source: &script{events: []event.Event{drop(1, "A"), drop(2, "B")}},
 		Sink:   pipeline.Tee{first, second, third},
 	}
-	// Flush fails too.
 	if _, err := p.Run(t.Context()); !errors.Is(err, errBroken) {
 		t.Errorf("error %v, want %v", err, errBroken)
 	}
@@ -191,8 +189,8 @@ func TestTeeWritesToEachUntilOneFails(t *testing.T) {
 	if want := [][]string{{"1 A", "2 B"}, {"1 A"}, {"1 A"}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("wrote %q, want %q", got, want)
 	}
-	if first.flushed != 1 || third.flushed != 0 {
-		t.Errorf("flushed %d and %d times, want the one before the failure", first.flushed, third.flushed)
+	if first.flushed != 0 || third.flushed != 0 {
+		t.Errorf("flushed %d and %d times after the failure", first.flushed, third.flushed)
 	}
 }
 
@@ -213,8 +211,8 @@ func TestRunStopsAtAFlushThatFails(t *testing.T) {
 	if _, err := p.Run(t.Context()); !errors.Is(err, errBroken) {
 		t.Errorf("error %v, want %v", err, errBroken)
 	}
-	if sink.flushed != 2 {
-		t.Errorf("flushed %d times, want the one that failed and the last", sink.flushed)
+	if sink.flushed != 1 {
+		t.Errorf("flushed %d times, want the one that failed", sink.flushed)
 	}
 }
 
@@ -238,34 +236,41 @@ func TestStagesRunInOrderUntilOneRejects(t *testing.T) {
 	}
 }
 
-func TestAlso(t *testing.T) {
-	first, second := errors.New("first"), errors.New("second")
-	tests := []struct {
-		err, second error
-		want        string
-	}{
-		{nil, nil, "<nil>"},
-		{first, nil, "first"},
-		{nil, second, "second"},
-		{first, second, "first; and second"},
-		{pipeline.ErrLimit, nil, "limit reached"},
-		{pipeline.ErrLimit, second, "second"},
-		{nil, pipeline.ErrLimit, "limit reached"},
-		{first, pipeline.ErrLimit, "first"},
-		{pipeline.ErrLimit, pipeline.ErrLimit, "limit reached"},
-		{fmt.Errorf("write: %w", first), first, "write: first"},
-		{fmt.Errorf("write: %w", first), fmt.Errorf("write: %w", first), "write: first"},
-	}
-	for _, tt := range tests {
-		got := pipeline.Also(tt.err, tt.second)
-		if fmt.Sprint(got) != tt.want {
-			t.Errorf("Also(%v, %v) = %v, want %s", tt.err, tt.second, got, tt.want)
+// TestProgress: another goroutine sees an event at which a stage blocks, and what
+// filters have rejected.
+func TestProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var progress pipeline.Progress
+		stuck := make(chan struct{})
+		stage := func(e *event.Event) bool {
+			if e.Count == 2 {
+				<-stuck
+			}
+			return e.Count != 3
 		}
-		if got != nil && strings.Contains(got.Error(), "\n") {
-			t.Errorf("Also(%v, %v) = %q is more than a line", tt.err, tt.second, got)
+		p := pipeline.Pipeline{
+			Source: &script{events: []event.Event{drop(3, "A"), drop(2, "B"), drop(1, "C")}},
+			Stages: []pipeline.Stage{stage}, Sink: new(memory), Progress: &progress,
 		}
-	}
-	if err := pipeline.Also(first, second); !errors.Is(err, first) || !errors.Is(err, second) {
-		t.Errorf("%v does not match both", err)
-	}
+		go p.Run(t.Context())
+		busy := func(what string, want time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			if got := progress.Busy(time.Now()); got != want {
+				t.Errorf("%s: busy for %v, want %v", what, got, want)
+			}
+		}
+		busy("at first", 0)
+		for s := range 3 {
+			time.Sleep(time.Second)
+			busy("stuck", time.Duration(s+1)*time.Second)
+		}
+		if rejected, undecided := progress.Rejected(); rejected != 3 || undecided != 0 {
+			t.Errorf("%d rejected, %d undecided", rejected, undecided)
+		}
+		close(stuck)
+		busy("done", 0)
+		time.Sleep(time.Hour)
+		busy("and long after", 0)
+	})
 }

@@ -1,4 +1,5 @@
-// Package records writes drops to where there may be no room for them all.
+// Package records buffers the records that an output writes, each of one drop, and keeps
+// a file whole if its disk is full: a record is written whole or not at all.
 package records
 
 import (
@@ -9,29 +10,29 @@ import (
 	"slices"
 )
 
-// A Buffer collects records, each of a drop, and writes many at once. None is
-// left half written where that can be helped.
+// A Buffer collects records and writes many at once. If a write to a file fails, it removes
+// the part of a record that was written.
 type Buffer struct {
-	Bytes []byte // what is not written yet, to append to
+	Bytes []byte // not written yet; the owner appends to it and then calls EndRecord
 
 	w      io.Writer
 	name   string // of a capture file
-	enough int    // bytes that are written without waiting for Flush
-	ends   []int  // of the whole records in Bytes
-	whole  uint64 // records that were written
+	enough int    // bytes from which on EndRecord writes
+	ends   []int  // offset in Bytes at which each record ends
+	whole  uint64 // records that were written whole
 }
 
-// NewText makes a Buffer for text, which someone may be waiting for.
+// NewText returns a Buffer for lines of text, which writes from 32 KiB on.
 func NewText(w io.Writer) Buffer { return Buffer{w: w, enough: 32 << 10} }
 
-// NewCapture makes a Buffer for the packets of a file called name in errors,
-// which tell how many of them are there.
+// NewCapture returns a Buffer for the packets of a file, which writes from 256 KiB on. Its
+// errors have the name of the file and how many packets were written.
 func NewCapture(w io.Writer, name string) Buffer {
 	return Buffer{w: w, name: name, enough: 256 << 10}
 }
 
-// EndRecord ends a record where Bytes ends, and writes what is there if it is
-// enough. What belongs to no record is not counted.
+// EndRecord ends a record where Bytes ends, and writes if there is enough. A file header,
+// after which EndRecord is not called, is not counted.
 func (b *Buffer) EndRecord() error {
 	b.ends = append(b.ends, len(b.Bytes))
 	if len(b.Bytes) < b.enough {
@@ -43,39 +44,40 @@ func (b *Buffer) EndRecord() error {
 // Whole is the number of records that were written whole.
 func (b *Buffer) Whole() uint64 { return b.whole }
 
-// Flush writes what is there. After a failure the destination ends with a
-// whole record, if it is a file, and what was to follow is gone.
+// Flush writes all that was appended. After an error a file ends with a whole record, and
+// the records that were not written are discarded: the caller must not write any more.
 func (b *Buffer) Flush() error {
 	if len(b.Bytes) == 0 {
 		return nil
 	}
 	n, err := b.w.Write(b.Bytes)
-	whole, _ := slices.BinarySearch(b.ends, n+1) // those that end at n or before
+	whole, _ := slices.BinarySearch(b.ends, n+1) // records that end at n or before
 	b.whole += uint64(whole)
 	if err != nil {
 		if whole > 0 {
 			n -= b.ends[whole-1]
 		}
-		takeBack(b.w, n)
+		removeTail(b.w, n)
 		err = b.fail(err)
 	}
 	b.Bytes, b.ends = b.Bytes[:0], b.ends[:0]
 	return err
 }
 
+// fail says what could not be written, and why.
 func (b *Buffer) fail(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pe.Err // without the name, which may be there twice
+	}
 	if b.name == "" {
 		return fmt.Errorf("write drops: %w", err)
-	}
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pe.Err // the name is known by ours
 	}
 	return fmt.Errorf("write packets to %s: %w (%d packets were written whole)", b.name, err, b.whole)
 }
 
-// takeBack removes the last n bytes that we wrote, if w is a file. It need not
-// have begun with us, as >> appends, nor end with us.
-func takeBack(w io.Writer, n int) {
+// removeTail removes the last n bytes that were written, if w is a file and ends with them.
+// The file may hold something older, as with >>, which stays.
+func removeTail(w io.Writer, n int) {
 	f, ok := w.(interface {
 		io.Seeker
 		Stat() (fs.FileInfo, error)
@@ -85,7 +87,7 @@ func takeBack(w io.Writer, n int) {
 		return
 	}
 	at, err := f.Seek(-int64(n), io.SeekCurrent)
-	if err != nil { // a pipe has no place
+	if err != nil { // a pipe has no position
 		return
 	}
 	if info, err := f.Stat(); err == nil && info.Size() == at+int64(n) {

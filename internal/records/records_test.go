@@ -103,9 +103,9 @@ func fill(t *testing.T, b *records.Buffer, batch string) {
 	}
 }
 
-// TestOthersKeepWhatIsTheirs: what is behind ours in a file is not removed.
-func TestOthersKeepWhatIsTheirs(t *testing.T) {
-	f := create(t, "......theirs")
+// TestLaterBytesStay: what another program wrote behind this one is not removed.
+func TestLaterBytesStay(t *testing.T) {
+	f := create(t, "......others")
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestOthersKeepWhatIsTheirs(t *testing.T) {
 	if err := b.Flush(); !errors.Is(err, errFull) {
 		t.Errorf("error %v", err)
 	}
-	if got := read(t, f); got != "ab|cd.theirs" {
+	if got := read(t, f); got != "ab|cd.others" {
 		t.Errorf("%q in the file", got)
 	}
 }
@@ -165,8 +165,10 @@ func TestEnoughIsWrittenWithoutFlush(t *testing.T) {
 func TestErrors(t *testing.T) {
 	failure := &os.PathError{Op: "write", Path: "/dev/stdout", Err: errFull}
 	tests := map[string]func(io.Writer) records.Buffer{
-		"write drops: write /dev/stdout: full":                             records.NewText,
-		"write packets to drops.pcap: full (0 packets were written whole)": func(w io.Writer) records.Buffer { return records.NewCapture(w, "drops.pcap") },
+		"write drops: full": records.NewText,
+		"write packets to drops.pcap: full (0 packets were written whole)": func(w io.Writer) records.Buffer {
+			return records.NewCapture(w, "drops.pcap")
+		},
 	}
 	for want, buffer := range tests {
 		b := buffer(failing{failure})

@@ -7,54 +7,101 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"dropwatch/internal/suggest"
 )
 
-// commands is the one table of all that can be typed, in the order of help.
-func (v Verbs) commands() []*entry {
+// commands is the one table of everything that can be typed, in the order of help.
+// The texts of the C program's commands are its own.
+func (l *Language) commands() []*entry {
 	own := []*entry{
 		{name: "exit", help: "Quit dropwatch", run: exit},
-		{name: "help", help: "Display this message", run: help},
-		{name: "set", below: settings()},
+		{name: "help", help: "Display this message", many: true, run: help},
+		{name: "set", below: settings(l.Sources)},
 		{name: "start", help: "start capture", run: start},
 		{name: "stop", help: "stop capture", run: stop},
 		{name: "show", help: "show existing configuration", run: show},
 		{name: "stats", help: "show statistics", run: stats},
 		{name: "status", help: "show whether monitoring is on, by whom, and what was lost", run: status},
-		{name: "filter", arg: "[expression]", help: "show only drops that match, from now on; none shows all again", many: true, run: setFilter},
+		{
+			name: "filter", arg: "[expression]", help: "show only drops that match, from now on; none shows all again", many: true,
+			run: setFilter,
+		},
 	}
-	for _, verb := range v {
+	for _, verb := range l.Verbs {
 		own = append(own, verb.entry())
 	}
 	return append(own, &entry{name: "quit", help: "Quit dropwatch", run: exit})
 }
 
-func settings() []*entry {
+// names are those of all commands.
+func (l *Language) names() (all []string) {
+	for _, e := range l.commands() {
+		all = append(all, e.name)
+	}
+	return all
+}
+
+// unknownCommand is the error for a name that is none of a command.
+func (l *Language) unknownCommand(name string) error {
+	return fmt.Errorf("unknown command %q: %s", name, cmp.Or(suggest.Question(name, l.names()), "type help for the list"))
+}
+
+// settings are the entries below set. Sources are the values of set source.
+func settings(sources []string) []*entry {
 	booleans := []string{"true", "false"}
 	const packetOnly = `. Only applicable when "alertmode" is set to "packet"`
 	return []*entry{
 		{name: "alertlimit", arg: "<number>", help: "capture only this many alert packets", run: setAlertLimit},
-		{name: "alertmode", arg: "<mode>", help: `set mode to "summary" or "packet"`, values: []string{"summary", "packet"}, run: setAlertMode},
+		{
+			name: "alertmode", arg: "<mode>", help: `set mode to "summary" or "packet"`, values: []string{"summary", "packet"},
+			run: setAlertMode,
+		},
 		{name: "trunc", arg: "<len>", help: "truncate packets to this length" + packetOnly, run: setTrunc},
 		{name: "queue", arg: "<len>", help: "queue up to this many packets in the kernel" + packetOnly, run: setQueue},
 		{name: "sw", arg: "<true | false>", help: "monitor software drops", values: booleans, run: setSoftware},
 		{name: "hw", arg: "<true | false>", help: "monitor hardware drops", values: booleans, run: setHardware},
-		{name: "rcvbuf", arg: "<bytes>", help: "size of our socket's receive buffer, from the next start on", run: setReadBuffer},
-		{name: "source", arg: "<name>", help: `where drops come from: "bpf", "netdm", "trace", or "auto", the first that works`, values: sources, run: setSource},
-		{name: "takeover", arg: "<true | false>", help: "stop monitoring that others have left on without asking", values: booleans, run: setTakeover},
+		{name: "rcvbuf", arg: "<bytes>", help: "size of dropwatch's receive buffer, from the next start on", run: setReadBuffer},
+		{name: "source", arg: "<name>", help: "where drops come from: " + sourceList(sources), values: sources, run: setSource},
+		{
+			name: "takeover", arg: "<true | false>", help: "stop monitoring that others have left on without asking", values: booleans,
+			run: setTakeover,
+		},
 	}
 }
 
+// exit ends the session after this command.
 func exit(_ context.Context, r *REPL, _ []string) error {
 	r.exiting = true
 	return nil
 }
 
-func help(_ context.Context, r *REPL, _ []string) error {
-	r.print("Command Syntax:\n")
-	r.print("%s", r.Verbs.Help())
+// help prints all commands, or the help of one. That of a verb is its own.
+func help(ctx context.Context, r *REPL, words []string) error {
+	switch len(words) {
+	case 0:
+		r.print("Command Syntax:\n")
+		r.print("%s", r.Help())
+		return nil
+	case 1:
+	default:
+		return fmt.Errorf("help: unexpected argument %q: give one command", words[1])
+	}
+	c := find(r.commands(), words[0])
+	switch {
+	case c == nil:
+		return r.unknownCommand(words[0])
+	case slices.ContainsFunc(r.Verbs, func(v Verb) bool { return v.Name == c.name }):
+		return c.call(ctx, r, c.name, []string{"--help"})
+	}
+	var text strings.Builder
+	writeHelp(&text, []*entry{c}, "")
+	r.print("%s", &text)
 	return nil
 }
 
+// setAlertLimit counts drops, also in summary mode, where the C program counts
+// lines.
 func setAlertLimit(_ context.Context, r *REPL, words []string) error {
 	n, err := parseNumber(words[0], 64)
 	if err != nil {
@@ -65,6 +112,8 @@ func setAlertLimit(_ context.Context, r *REPL, words []string) error {
 	return nil
 }
 
+// setAlertMode takes only the whole names: the C program would take "packetx" for
+// packet.
 func setAlertMode(ctx context.Context, r *REPL, words []string) error {
 	mode := words[0]
 	if mode != "summary" && mode != "packet" {
@@ -87,6 +136,7 @@ func setTrunc(ctx context.Context, r *REPL, words []string) error {
 	if err := r.Host.SetTrunc(ctx, uint32(n)); err != nil {
 		return err
 	}
+	r.Settings.Trunc = uint32(n)
 	r.print("Truncation length successfully set\n")
 	return nil
 }
@@ -97,7 +147,11 @@ func setQueue(ctx context.Context, r *REPL, words []string) error {
 		return fmt.Errorf("set queue: %w", err)
 	}
 	r.print("Setting queue length to %d\n", n)
-	if err := r.Host.SetQueue(ctx, uint32(n)); err != nil {
+	switch err := r.Host.SetQueue(ctx, uint32(n)); {
+	case errors.Is(err, ErrNoMonitor):
+		r.print("No other source has a queue: %v\n", err)
+		return nil
+	case err != nil:
 		return err
 	}
 	r.print("Queue length successfully set\n")
@@ -107,6 +161,7 @@ func setQueue(ctx context.Context, r *REPL, words []string) error {
 	return nil
 }
 
+// setSoftware and setHardware select what the next start monitors.
 func setSoftware(_ context.Context, r *REPL, words []string) error {
 	on, err := parseBool(words[0])
 	if err != nil {
@@ -130,6 +185,8 @@ func setHardware(_ context.Context, r *REPL, words []string) error {
 	return nil
 }
 
+// setReadBuffer sets bytes of the socket, which is opened by start. The kernel
+// doubles the number, and keeps it in an int: hence 30 bits.
 func setReadBuffer(_ context.Context, r *REPL, words []string) error {
 	n, err := parseNumber(words[0], 30)
 	if err != nil {
@@ -150,20 +207,27 @@ func setTakeover(_ context.Context, r *REPL, words []string) error {
 	return nil
 }
 
-// sources are what "set source" takes.
-var sources = []string{"auto", "bpf", "netdm", "trace"}
+// sourceList names the sources for help. The first of them is auto.
+func sourceList(sources []string) string {
+	var b strings.Builder
+	for _, name := range sources[1:] {
+		fmt.Fprintf(&b, "%q, ", name)
+	}
+	return fmt.Sprintf("%sor %q, the first that works and the next if that is stopped", &b, sources[0])
+}
 
 func setSource(_ context.Context, r *REPL, words []string) error {
 	name := words[0]
-	if !slices.Contains(sources, name) {
-		return fmt.Errorf("set source: unknown source %q: give auto, bpf, netdm or trace", name)
+	if !slices.Contains(r.Sources, name) {
+		return fmt.Errorf("set source: unknown source %q: give one of: %s", name, strings.Join(r.Sources, ", "))
 	}
 	r.Settings.Source = name
 	r.print("setting source to %s\n", name)
 	return nil
 }
 
-// start runs until Ctrl-C, the alert limit, or a failure.
+// start runs until Ctrl-C, the alert limit, or a failure. The words around the
+// capture are those of the C program.
 func start(ctx context.Context, r *REPL, _ []string) error {
 	r.print("Enabling monitoring...\n")
 	started := false
@@ -171,22 +235,21 @@ func start(ctx context.Context, r *REPL, _ []string) error {
 		r.print("Kernel monitoring activated.\nIssue Ctrl-C to stop monitoring\n")
 		started = true
 	})
-	if !started {
+	if !started { // nothing ran, so there is no report
 		return err
 	}
-	if errors.Is(err, ErrLimit) {
+	if err == nil && report.Limited {
 		r.print("Alert limit reached, deactivating!\nDeactivation requested, turning off monitoring\n")
-		err = nil
 	}
 	if err == nil {
 		r.print("Got a stop message\n")
 	}
-	r.print("%s%s", report.Report(), report.Unseen)
+	r.print("%s%s", report.Report(), report.TraceOnly)
 	r.last, r.ran = report, true
 	return err
 }
 
-// setFilter sets, shows or clears the expression.
+// setFilter sets, shows or clears the expression that following commands filter by.
 func setFilter(_ context.Context, r *REPL, words []string) error {
 	text := strings.Join(words, " ")
 	switch text {
@@ -204,18 +267,29 @@ func setFilter(_ context.Context, r *REPL, words []string) error {
 	return nil
 }
 
+// stop stops the monitoring of other programs: between two runs this session has
+// none on. Without a drop monitor there is nothing to stop.
 func stop(ctx context.Context, r *REPL, _ []string) error {
 	r.print("Deactivation requested, turning off monitoring\n")
-	if err := r.Host.Stop(ctx); err != nil {
+	switch err := r.Host.Stop(ctx); {
+	case errors.Is(err, ErrNoMonitor):
+		r.print("Nothing to stop: %v\n", ErrNoMonitor)
+		return nil
+	case err != nil:
 		return err
 	}
 	r.print("Got a stop message\n")
 	return nil
 }
 
+// show prints the configuration. Without a drop monitor there is no queue.
 func show(_ context.Context, r *REPL, _ []string) error {
 	r.print("Getting existing configuration\n")
 	c, err := r.Host.Config()
+	if errors.Is(err, ErrNoMonitor) {
+		r.printWithoutMonitor(c, err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -223,9 +297,15 @@ func show(_ context.Context, r *REPL, _ []string) error {
 	return nil
 }
 
+// stats prints the kernel's statistics, or else those of the last run.
 func stats(_ context.Context, r *REPL, _ []string) error {
 	r.print("Getting statistics\n")
 	s, err := r.Host.Stats()
+	if errors.Is(err, ErrNoMonitor) {
+		r.print("%s", r.otherSource(err))
+		r.printLastRun()
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -233,19 +313,52 @@ func stats(_ context.Context, r *REPL, _ []string) error {
 	return nil
 }
 
+// status prints all that show and stats do, and who uses the monitor. It fails only
+// after it has printed what it knows.
 func status(_ context.Context, r *REPL, _ []string) error {
 	s := r.Host.Status()
 	r.print("Monitoring: %s\n", s.Monitoring)
-	if s.ConfigErr == nil {
+	none := errors.Is(s.ConfigErr, ErrNoMonitor)
+	switch {
+	case none:
+		r.printWithoutMonitor(s.Config, s.ConfigErr)
+	case s.ConfigErr == nil:
 		r.printConfig(s.Config)
 	}
 	if s.StatsErr == nil {
 		r.printStats(s.Stats)
 	}
-	if r.ran {
-		r.print("Last run: %d drops shown, %d lost\n%s%s", r.last.Shown, r.last.TotalLost(), r.last.Report(), r.last.Unseen)
+	r.printLastRun()
+	if none {
+		return nil
 	}
 	return cmp.Or(s.ConfigErr, s.StatsErr)
+}
+
+// auto is the value of set source for the first source that works.
+const auto = "auto"
+
+// otherSource describes where drops come from without a drop monitor, and why there
+// is none.
+func (r *REPL) otherSource(err error) string {
+	source := cmp.Or(r.Settings.Source, auto)
+	if source == auto {
+		others := slices.DeleteFunc(slices.Clone(r.Sources), func(s string) bool { return s == auto || s == "netdm" })
+		source = fmt.Sprintf("%s, the first that works of %s", auto, strings.Join(others, " and "))
+	}
+	return fmt.Sprintf("Source: %s\n%v\n", source, err)
+}
+
+// printLastRun prints the ledger of the last run, if there was one.
+func (r *REPL) printLastRun() {
+	if r.ran {
+		r.print("Last run: %s shown, %d lost\n%s%s", drops(r.last.Shown), r.last.TotalLost(), r.last.Report(), r.last.TraceOnly)
+	}
+}
+
+// printWithoutMonitor prints what is configured for another source.
+func (r *REPL) printWithoutMonitor(c Config, err error) {
+	r.print("Alert mode: %s\nTruncation length: %d\n%s", c.Mode, r.Settings.Trunc, r.otherSource(err))
 }
 
 func (r *REPL) printConfig(c Config) {
@@ -256,18 +369,11 @@ func (r *REPL) printStats(s Stats) {
 	r.print("Software statistics:\nTail dropped: %d\nHardware statistics:\nTail dropped: %d\n", s.Software, s.Hardware)
 }
 
-// print answers. A session whose answers nobody can read ends.
-func (r *REPL) print(format string, args ...any) {
-	if _, err := fmt.Fprintf(r.Out, format, args...); err != nil {
-		r.end(fmt.Errorf("write the answer: %w", err))
+func drops(n uint64) string {
+	if n == 1 {
+		return "1 drop"
 	}
-}
-
-// note says something to the person that no script reads.
-func (r *REPL) note(text string) {
-	for line := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintf(r.Err, "dropwatch: %s\n", line)
-	}
+	return fmt.Sprintf("%d drops", n)
 }
 
 func digit(b bool) int {

@@ -3,9 +3,11 @@ package repl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,6 +26,10 @@ func TestAnswers(t *testing.T) {
 		{line: ""},
 		{line: " \t "},
 		{line: "exit"},
+		{line: "# a comment"},
+		{line: "  #show"},
+		{line: "help stop", out: "stop\t\t\t\t - stop capture\n"},
+		{line: "help dump", changes: []string{`dump ["--help"]`}},
 		{line: "quit"},
 		{line: "  show  ", out: "Getting existing configuration\n" + shown},
 		{line: "stats", out: "Getting statistics\n" + counted},
@@ -96,17 +102,21 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+const settingNames = "give one of: alertlimit, alertmode, trunc, queue, sw, hw, rcvbuf, source, takeover"
+
 // TestBadLines: they are errors that say what to do, and change nothing.
 func TestBadLines(t *testing.T) {
 	tests := map[string]string{
 		"foo":                    `unknown command "foo": type help for the list`,
-		"HELP":                   `unknown command "HELP": type help for the list`,
-		"showx":                  `unknown command "showx": type help for the list`,
+		"HELP":                   `unknown command "HELP": did you mean help?`,
+		"showx":                  `unknown command "showx": did you mean show?`,
 		"\x1b[2J":                `unknown command "\x1b[2J": type help for the list`,
-		"exit now":               `exit: takes nothing after it, but got "now"`,
-		"start 5 6":              `start: takes nothing after it, but got "5 6"`,
-		"set":                    `set: nothing to set: give one of: alertlimit, alertmode, trunc, queue, sw, hw, rcvbuf, source, takeover`,
-		"set bogus 1":            `set: unknown word "bogus": give one of: alertlimit, alertmode, trunc, queue, sw, hw, rcvbuf, source, takeover`,
+		"help stopp":             `unknown command "stopp": did you mean stop?`,
+		"help start stop":        `help: unexpected argument "stop": give one command`,
+		"exit now":               `exit: unexpected argument "now"`,
+		"start 5 6":              `start: unexpected argument "5"`,
+		"set":                    `set: nothing to set: ` + settingNames,
+		"set bogus 1":            `set: unknown setting "bogus": ` + settingNames,
 		"set trunc":              `set trunc: got 0 values: give one: set trunc <len>`,
 		"set trunc 7 8":          `set trunc: got 2 values: give one: set trunc <len>`,
 		"set trunc abc":          `set trunc: invalid number "abc": give a whole number from 0 to 4294967295`,
@@ -124,10 +134,10 @@ func TestBadLines(t *testing.T) {
 		"set hw 2":               `set hw: invalid boolean value "2": give true or false`,
 		"set rcvbuf 99999999999": `set rcvbuf: invalid number "99999999999": give a whole number from 0 to 1073741823`,
 		"set takeover yes":       `set takeover: invalid boolean value "yes": give true or false`,
-		"set alertlimit5":        `set: unknown word "alertlimit5": give one of: alertlimit, alertmode, trunc, queue, sw, hw, rcvbuf, source, takeover`,
+		"set alertlimit5":        `set: unknown setting "alertlimit5": ` + settingNames,
 		"filter bad":             errBadFilter.Error(),
-		"set source perf":        `set source: unknown source "perf": give auto, bpf, netdm or trace`,
-		"stats\u00a0now":         `stats: takes nothing after it, but got "now"`,
+		"set source perf":        `set source: unknown source "perf": give one of: auto, bpf, netdm, trace`,
+		"stats\u00a0now":         `stats: unexpected argument "now"`,
 	}
 	for line, want := range tests {
 		t.Run(line, func(t *testing.T) {
@@ -194,7 +204,7 @@ func TestLosses(t *testing.T) {
 	b := newBench("start", "status", "exit")
 	b.host.captures = []capture{{shows: "7 drops\n", ledger: ledger}}
 	b.run(t, nil)
-	const report = "lost 2 drops: 2 at our socket\n"
+	const report = "lost 2 drops: 2 at dropwatch's socket\n"
 	for _, want := range []string{
 		"7 drops\nGot a stop message\n" + report,
 		"Last run: 7 drops shown, 2 lost\n" + report,
@@ -208,7 +218,7 @@ func TestLosses(t *testing.T) {
 // TestFailedCapture: a run that ended in an error was no stop, but its losses
 // are told.
 func TestFailedCapture(t *testing.T) {
-	ledger := event.Ledger{Full: 1}
+	ledger := event.Ledger{Lost: event.Losses{event.FullSummary: 1}}
 	b := newBench("start")
 	b.host.captures = []capture{{shows: "1 drops\n", ledger: ledger, err: errRefused}}
 	b.run(t, ErrFailed)
@@ -218,10 +228,22 @@ func TestFailedCapture(t *testing.T) {
 	}
 }
 
-// TestSettingsReachTheCapture: also that each start is given the limit anew.
+// TestClosedPipe: a script whose output nobody reads ends with that error, which it
+// leaves to the caller.
+func TestClosedPipe(t *testing.T) {
+	gone := fmt.Errorf("show drops: %w", syscall.EPIPE)
+	b := newBench("start", "show")
+	b.host.captures = []capture{{shows: "1 drops\n", err: gone}}
+	b.run(t, gone)
+	if b.err.Len() > 0 || strings.Contains(b.answers(), "Queue") {
+		t.Errorf("stdout %q, stderr %q", b.answers(), &b.err)
+	}
+}
+
+// TestSettingsReachTheCapture: also that each start is given the limit again.
 func TestSettingsReachTheCapture(t *testing.T) {
 	b := newBench("set alertlimit 3", "set sw true", "set hw 1", "set rcvbuf 4096", "set takeover true", "start", "start")
-	b.host.captures = []capture{{err: ErrLimit}, {err: ErrLimit}}
+	b.host.captures = []capture{{limited: true}, {limited: true}}
 	b.run(t, nil)
 	want := Settings{AlertLimit: 3, Software: true, Hardware: true, ReadBuffer: 4096, Takeover: true}
 	if diff := cmp.Diff([]Settings{want, want}, b.host.settings); diff != "" {
@@ -237,7 +259,7 @@ func TestSettingsReachTheCapture(t *testing.T) {
 func TestSettingsReachVerbs(t *testing.T) {
 	b := newBench("set source trace", "filter port 53", "set takeover true", "look  a b")
 	var got Settings
-	b.Verbs = Verbs{{Name: "look", Args: "[x]", Run: func(_ context.Context, s Settings, args []string) error {
+	b.Verbs = []Verb{{Name: "look", Args: "[x]", Run: func(_ context.Context, s Settings, args []string) error {
 		got = s
 		return nil
 	}}}
@@ -273,6 +295,29 @@ func FuzzExecute(f *testing.F) {
 				t.Errorf("%q: stderr has a control byte: %q", line, &b.err)
 			}
 		}
-		verbs.Complete(line)
+		language.Complete(line)
 	})
+}
+
+// TestWithoutMonitor: what asks about the drop monitor says which source there is
+// instead, and does not end a script.
+func TestWithoutMonitor(t *testing.T) {
+	none := fmt.Errorf("%w: try modprobe", ErrNoMonitor)
+	const auto = "Source: auto, the first that works of bpf and trace\ndrop monitor not available: try modprobe\n"
+	for script, want := range map[string]string{
+		"show":   "Getting existing configuration\nAlert mode: Summary\nTruncation length: 7\n" + auto,
+		"stats":  "Getting statistics\n" + auto,
+		"status": "Monitoring: off\nAlert mode: Summary\nTruncation length: 7\n" + auto,
+		"stop": "Deactivation requested, turning off monitoring\n" +
+			"Nothing to stop: drop monitor not available\n",
+		"set queue 5":              "Setting queue length to 5\nNo other source has a queue: drop monitor not available: try modprobe\n",
+		"set source trace\nstatus": "Source: trace\ndrop monitor not available: try modprobe\n",
+	} {
+		b := newBench(strings.Split(script, "\n")...)
+		b.host.fail, b.Settings.Trunc = none, 7
+		b.run(t, nil)
+		if got := b.answers(); !strings.Contains(got, want) || b.err.String() != "" {
+			t.Errorf("%s: %q, notes %q; want %q", script, got, b.err.String(), want)
+		}
+	}
 }

@@ -24,7 +24,7 @@ type fakeHost struct {
 	stats    Stats
 	fail     error                           // of every request
 	captures []capture                       // the runs to come
-	claim    func(context.Context) bool      // asked before a capture, when set
+	confirm  func(context.Context) bool      // asked before a capture, when set
 	during   func(context.Context, Settings) // called within a capture, when set
 	changes  []string
 	settings []Settings // of each capture
@@ -32,10 +32,11 @@ type fakeHost struct {
 
 // A capture is a run: what it shows and how it ends.
 type capture struct {
-	shows  string
-	ledger event.Ledger
-	unseen string
-	err    error
+	limited   bool
+	shows     string
+	ledger    event.Ledger
+	traceOnly string
+	err       error
 }
 
 func newFakeHost() *fakeHost { return &fakeHost{config: Config{Mode: "Summary", Queue: 1000}} }
@@ -91,10 +92,10 @@ func (h *fakeHost) dump(_ context.Context, _ Settings, args []string) error {
 }
 
 // verbs are those of a bench.
-var verbs = newBench().Verbs
+var language = &newBench().Language
 
 func (h *fakeHost) Capture(ctx context.Context, s Settings, started func()) (Report, error) {
-	if h.claim != nil && !h.claim(ctx) {
+	if h.confirm != nil && !h.confirm(ctx) {
 		return Report{}, errRefused
 	}
 	if err := h.change("start"); err != nil {
@@ -110,7 +111,7 @@ func (h *fakeHost) Capture(ctx context.Context, s Settings, started func()) (Rep
 		h.during(ctx, s)
 	}
 	io.WriteString(h.out, c.shows)
-	return Report{c.ledger, c.unseen}, c.err
+	return Report{c.ledger, c.traceOnly, c.limited}, c.err
 }
 
 // fakeLines is a script that is echoed as term does. After its last line comes
@@ -167,9 +168,10 @@ func newBench(lines ...string) *bench {
 	b.lines = &fakeLines{out: &b.out, lines: lines}
 	b.host.out = &b.out
 	b.REPL = REPL{Lines: b.lines, Host: b.host, Out: &b.out, Err: &b.err}
-	b.Verbs = Verbs{{
+	b.Sources = []string{"auto", "bpf", "netdm", "trace"}
+	b.Verbs = []Verb{{
 		Name: "dump", Args: "[options]", Help: "write dropped packets to a file",
-		Options: []string{"--write"}, Run: b.host.dump,
+		Run: b.host.dump,
 	}}
 	return b
 }

@@ -6,115 +6,21 @@ package repl
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
-
-	"dropwatch/internal/event"
+	"syscall"
 )
 
-// Errors that a Lines or a Host returns, and the REPL has words for.
-var (
-	ErrInterrupt = errors.New("interrupt")     // Ctrl-C at the prompt
-	ErrLimit     = errors.New("limit reached") // as many alerts as alertlimit allows
-)
-
-// Lines is where commands come from. ReadLine returns io.EOF at their end and
-// ErrInterrupt after Ctrl-C. Confirm asks a question.
-type Lines interface {
-	ReadLine(ctx context.Context) (string, error)
-	Confirm(ctx context.Context, question string) (bool, error)
-}
-
-// A Host does what commands ask for.
-type Host interface {
-	// SetPacketMode sets the alert mode: packet, or else summary.
-	SetPacketMode(ctx context.Context, packet bool) error
-	SetTrunc(ctx context.Context, bytes uint32) error
-	SetQueue(ctx context.Context, packets uint32) error
-	Config() (Config, error)
-	Stats() (Stats, error)
-	Status() Status
-	// Capture switches monitoring on, calls started, shows drops until ctx, a
-	// SIGINT or the limit (ErrLimit) ends it, and has switched monitoring off
-	// when it returns.
-	Capture(ctx context.Context, s Settings, started func()) (Report, error)
-	// CheckFilter tells what is wrong with an expression, if anything is.
-	CheckFilter(expression string) error
-	// Stop switches off what others have left on.
-	Stop(ctx context.Context) error
-}
-
-// A Report says what became of a run.
-type Report struct {
-	event.Ledger
-	Unseen string // lines on what packet mode could not show, if anything
-}
-
-// Config is what the kernel's monitor is set to.
-type Config struct {
-	Mode         string // "Summary", "Packet"
-	Trunc, Queue uint32
-}
-
-// Stats are packets that the kernel's queues had no room for.
-type Stats struct{ Software, Hardware uint64 }
-
-// Status is what can be told of the host's monitor.
-type Status struct {
-	Monitoring string // "on, in use by ..."
-	Config     Config
-	ConfigErr  error
-	Stats      Stats
-	StatsErr   error
-}
-
-// A Verb is a command of the command line that can be typed in a session too.
-type Verb struct {
-	Name, Args, Help string
-	Options          []string // that complete its arguments
-	Run              func(ctx context.Context, s Settings, args []string) error
-}
-
-// Verbs are those of a session, which with its own commands make its language.
-type Verbs []Verb
-
-// Settings are what `set` sets on our side.
-type Settings struct {
-	AlertLimit uint64 // drops to show; 0: no limit
-	Software   bool
-	Hardware   bool
-	ReadBuffer int    // bytes; 0: the default
-	Takeover   bool   // stop what others have left on without asking
-	Source     string // auto, or empty; netdm; trace
-	Filter     string // the expression that drops have to match; empty: all do
-}
-
-// A REPL is one session.
-type REPL struct {
-	Lines       Lines
-	Host        Host
-	Out, Err    io.Writer
-	Interactive bool // a person types; otherwise the first failure ends the session
-	Settings    Settings
-	Verbs       Verbs
-
-	last    Report // of the last run, if one ran
-	ran     bool
-	exiting bool
-	end     context.CancelCauseFunc // ends the session
-}
-
-// Prompt is what is shown before each command.
+// Prompt is shown before each command, as in the C program.
 const Prompt = "dropwatch> "
 
-// ErrFailed: a command of a script failed, and what it had to say was said.
+// ErrFailed: a command of the script failed. Its error was printed already.
 var ErrFailed = errors.New("a command of the script failed")
 
-// Run reads and runs commands until exit, the end of the input, a failure to
-// write to Out, or the end of ctx, whose cause it returns. A command that fails
-// is reported to Err; it ends a script with ErrFailed, but not a person's
-// session.
+// Run reads and runs commands until exit or quit, the end of the input, a failure
+// to write to Out, or the end of ctx, whose cause it returns. A command that fails
+// is reported to Err. A script then ends with ErrFailed; the session of a person
+// goes on. Run must be called only once.
 func (r *REPL) Run(ctx context.Context) error {
 	ctx, r.end = context.WithCancelCause(ctx)
 	defer r.end(nil)
@@ -126,7 +32,11 @@ func (r *REPL) Run(ctx context.Context) error {
 	return err
 }
 
+// loop runs First and then the lines. Ctrl-C at the prompt only clears the line.
 func (r *REPL) loop(ctx context.Context) error {
+	if err := r.run(ctx, r.First); err != nil {
+		return err
+	}
 	for !r.exiting {
 		line, err := r.Lines.ReadLine(ctx)
 		switch {
@@ -138,36 +48,50 @@ func (r *REPL) loop(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		err = r.execute(ctx, line)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err != nil {
-			r.note(err.Error())
-			if !r.Interactive {
-				return ErrFailed
-			}
+		if err := r.run(ctx, line); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// execute runs one line.
+// run runs one line and reports its failure. It returns an error only if the
+// session must end.
+func (r *REPL) run(ctx context.Context, line string) error {
+	err := r.execute(ctx, line)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		if !r.Interactive && errors.Is(err, syscall.EPIPE) { // nobody reads the output of the script
+			return err
+		}
+		r.note(err.Error())
+		if !r.Interactive {
+			return ErrFailed
+		}
+	}
+	return nil
+}
+
+// execute runs one line. An empty one does nothing, and so does a comment, which begins with #: the
+// C program has no comments.
 func (r *REPL) execute(ctx context.Context, line string) error {
 	words := strings.Fields(line)
-	if len(words) == 0 {
+	if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 		return nil
 	}
-	c := find(r.Verbs.commands(), words[0])
+	c := find(r.commands(), words[0])
 	if c == nil {
-		return fmt.Errorf("unknown command %q: type help for the list", words[0])
+		return r.unknownCommand(words[0])
 	}
 	return c.call(ctx, r, c.name, words[1:])
 }
 
-// Claim decides whether monitoring that holder has may be stopped: as the
-// setting says, or as the person answers.
-func (r *REPL) Claim(ctx context.Context, holder string) bool {
+// ConfirmTakeover decides whether monitoring may be stopped that another program
+// started, and which holder describes: as the setting says, or as the person
+// answers. A script is not asked.
+func (r *REPL) ConfirmTakeover(ctx context.Context, holder string) bool {
 	if r.Settings.Takeover || !r.Interactive {
 		return r.Settings.Takeover
 	}

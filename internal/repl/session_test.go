@@ -56,7 +56,7 @@ func TestInputThatCannotBeRead(t *testing.T) {
 // A closingWriter takes so many bytes, as a pipe whose reader then goes.
 type closingWriter struct{ room int }
 
-var errClosed = errors.New("reader has gone")
+var errClosed = errors.New("reader closed the pipe")
 
 func (w *closingWriter) Write(b []byte) (int, error) {
 	if w.room -= len(b); w.room < 0 {
@@ -119,7 +119,7 @@ func TestEndOfContext(t *testing.T) {
 		},
 		"at the takeover question": {
 			prepare: func(b *bench, end func()) {
-				b.host.claim = func(context.Context) bool { end(); return false }
+				b.host.confirm = func(context.Context) bool { end(); return false }
 			},
 			lines: []string{"start", "stop"},
 		},
@@ -165,8 +165,8 @@ func TestTakeover(t *testing.T) {
 			b := newBench()
 			b.Interactive, b.Settings.Takeover = tt.interactive, tt.setting
 			b.lines.answer, b.lines.failure = tt.answer, tt.failure
-			if got := b.Claim(t.Context(), holder); got != tt.want {
-				t.Errorf("Claim: %v, want %v", got, tt.want)
+			if got := b.ConfirmTakeover(t.Context(), holder); got != tt.want {
+				t.Errorf("ConfirmTakeover: %v, want %v", got, tt.want)
 			}
 			var want []string
 			if tt.asked {
@@ -184,7 +184,7 @@ func TestTakeover(t *testing.T) {
 func TestRefusedTakeover(t *testing.T) {
 	b := newBench("start", "exit")
 	b.Interactive = true
-	b.host.claim = func(ctx context.Context) bool { return b.Claim(ctx, "in use") }
+	b.host.confirm = func(ctx context.Context) bool { return b.ConfirmTakeover(ctx, "in use") }
 	b.run(t, nil)
 	if got := b.answers(); got != "Enabling monitoring...\nMonitoring is on, in use.\n" {
 		t.Errorf("stdout %q", got)

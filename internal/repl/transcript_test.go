@@ -1,7 +1,6 @@
 package repl
 
 import (
-	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,8 +9,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestTranscripts replays sessions of the C program. Where ours differ, by a
-// documented difference, the fixture says how in its file "ours".
+// TestTranscripts replays sessions of the C program. Where dropwatch differs, by a
+// documented difference, the fixture says how in its file "dropwatch".
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/repl/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -33,8 +32,8 @@ func replay(t *testing.T, file string) {
 	for _, f := range archive.Files {
 		parts[f.Name] = string(f.Data)
 	}
-	greeting, theirs, _ := strings.Cut(parts["stdout"], "\n")
-	want, ok := parts["ours"]
+	greeting, fromC, _ := strings.Cut(parts["stdout"], "\n")
+	want, ok := parts["dropwatch"]
 	if !ok {
 		want = parts["stdout"]
 	}
@@ -42,14 +41,14 @@ func replay(t *testing.T, file string) {
 	if parts["stdin"] == "" {
 		b.lines.lines = nil
 	}
-	b.host.captures = captures(theirs)
+	b.host.captures = captures(fromC)
 	var failed error
-	if strings.Contains(theirs, "\nFailed ") {
+	if strings.Contains(fromC, "\nFailed ") {
 		b.host.fail, failed = errRefused, ErrFailed
 	}
 	b.run(t, failed)
 	if diff := cmp.Diff(want, greeting+"\n"+b.out.String()); diff != "" {
-		t.Errorf("(-C +ours):\n%s", diff)
+		t.Errorf("(-C +dropwatch):\n%s", diff)
 	}
 	if failed != nil && b.err.Len() == 0 {
 		t.Error("stderr says nothing of the failure")
@@ -63,7 +62,7 @@ func captures(transcript string) (all []capture) {
 	for _, run := range runs[1:] {
 		shows, _, limited := strings.Cut(run, "Alert limit reached")
 		if limited {
-			all = append(all, capture{shows: shows, err: ErrLimit})
+			all = append(all, capture{shows: shows, limited: true})
 			continue
 		}
 		shows, _, _ = strings.Cut(run, "Got a stop message\n")
@@ -75,7 +74,7 @@ func captures(transcript string) (all []capture) {
 func TestCaptures(t *testing.T) {
 	got := captures("x\nIssue Ctrl-C to stop monitoring\na\nAlert limit reached, d\nGot a stop message\n" +
 		"Issue Ctrl-C to stop monitoring\nGot a stop message\n")
-	if len(got) != 2 || got[0].shows != "a\n" || !errors.Is(got[0].err, ErrLimit) || got[1].shows != "" {
+	if len(got) != 2 || got[0].shows != "a\n" || !got[0].limited || got[1].shows != "" {
 		t.Errorf("%+v", got)
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"net/netip"
 	"time"
@@ -10,39 +11,56 @@ import (
 	"dropwatch/internal/event"
 )
 
-// A decoder takes records from the front of b. What it gives after a failure is
-// of no meaning.
+// A decoder decodes records from the front of b. After a failure, which err keeps, its results
+// must not be used.
 type decoder struct {
-	b    []byte
-	err  error // the first failure
-	last int64 // time of an event, ns
+	b       []byte
+	err     error // the first failure
+	version byte  // of the format
+	last    int64 // time of the last event that had one, in nanoseconds since 1970
 
 	strings []string
 	frames  []event.Frame
 	stacks  [][]uint32    // of indexes in frames
-	calls   []event.Frame // the stack that was read last
-	size    int
+	calls   []event.Frame // the last stack trace that was read
+	size    int           // of the tables, as the format counts it
+
+	expanded uint64 // bytes of all texts, places and chains, each time that they were used
 }
 
-var (
-	errNewer     = errors.New("its events have what is not known here")
-	errShort     = errors.New("a record that is not whole")
-	errRange     = errors.New("a number beyond its range")
-	errReference = errors.New("a reference to what is not there")
-	errTables    = errors.New("tables that are too large")
-	errKind      = errors.New("a record of unknown kind")
-	errSum       = errors.New("counts too large to be summed")
-	errLedger    = errors.New("a ledger that is not that of the events")
-	errEnded     = errors.New("a record after the end")
+// Limits of what a file may expand to when its texts, places and chains are written out. A
+// recording of a flood with stack traces expands to some 260 times its size.
+const (
+	maxRatio = 512
+	freeSize = 64 << 20 // bytes that a file of any size may expand to
 )
 
+// overflows reports whether the file expands to more than any recording does. Read is how many
+// bytes of it were decoded.
+func (d *decoder) overflows(read int64) bool { return d.expanded > freeSize+maxRatio*uint64(read) }
+
+// Failures of a decoder. All but errNewer mean that the file was damaged or forged.
+var (
+	errNewer     = errors.New("its events have unknown fields")
+	errShort     = errors.New("an incomplete record")
+	errRange     = errors.New("a number out of range")
+	errReference = errors.New("a reference to an entry that does not exist")
+	errTables    = errors.New("tables that are too large")
+	errKind      = errors.New("a record of unknown kind")
+	errSum       = errors.New("counts too large to add up")
+	errLedger    = errors.New("a ledger that does not match the events")
+	errEnded     = errors.New("a record after the end")
+	errExpands   = fmt.Errorf("it expands to more than %d times its size", maxRatio)
+)
+
+// fail keeps the first failure, unless that is nil, and ends the decoding.
 func (d *decoder) fail(err error) {
-	if d.err == nil {
+	if d.err == nil && err != nil {
 		d.err, d.b = err, nil
 	}
 }
 
-// socket reads a socket, which is the caller's.
+// socket reads a socket that the caller owns.
 func (d *decoder) socket() *event.Socket {
 	return &event.Socket{
 		Cookie: d.number(math.MaxUint64), Inode: d.number(math.MaxUint64),
@@ -52,7 +70,7 @@ func (d *decoder) socket() *event.Socket {
 	}
 }
 
-// socketConfidence reads what belongs to the socket of the event, if it has one.
+// socketConfidence reads the confidence of a socket. It fails if the event has no socket.
 func (d *decoder) socketConfidence(s *event.Socket) {
 	if s == nil {
 		d.fail(errReference)
@@ -65,6 +83,7 @@ func (d *decoder) confidence() event.Confidence {
 	return event.Confidence(d.number(uint64(event.Certain)))
 }
 
+// addrPort reads an address, of no bytes if there is none, and a port.
 func (d *decoder) addrPort() netip.AddrPort {
 	b := d.bytes()
 	addr, ok := netip.AddrFromSlice(b)
@@ -74,7 +93,7 @@ func (d *decoder) addrPort() netip.AddrPort {
 	return netip.AddrPortFrom(addr, uint16(d.number(math.MaxUint16)))
 }
 
-// restart empties the tables.
+// restart empties the tables and keeps their memory.
 func (d *decoder) restart() {
 	clear(d.strings)
 	clear(d.frames)
@@ -82,7 +101,7 @@ func (d *decoder) restart() {
 	d.strings, d.frames, d.stacks, d.size = d.strings[:0], d.frames[:0], d.stacks[:0], 0
 }
 
-// kind reads what begins a record.
+// kind reads the kind of a record. It fails if the tables should have been emptied before it.
 func (d *decoder) kind() byte {
 	kind := d.take(1)
 	if d.err != nil {
@@ -94,7 +113,7 @@ func (d *decoder) kind() byte {
 	return kind[0]
 }
 
-// event reads a drop or a loss, which holds until the next call.
+// event reads an event. Its packet data and stack trace are valid until the next call.
 func (d *decoder) event(e *event.Event) {
 	*e = event.Event{Count: 1}
 	set := d.number(math.MaxUint64)
@@ -107,20 +126,66 @@ func (d *decoder) event(e *event.Event) {
 			fields[i].get(d, e)
 		}
 	}
+	if d.version == 1 {
+		e.Aggregate = isAggregate1(e)
+	}
 }
 
-// end reads the end of the run.
+// isAggregate1 returns Event.Aggregate, which version 1 does not record. A count that is not of
+// that sort is from a summary of the drop monitor, and has nothing but a location.
+func isAggregate1(e *event.Event) bool {
+	return e.Kind == event.Drop && !e.Individual &&
+		(e.Reason != "" || e.Packet.HasProto || e.Port.IfIndex != 0 || e.Netns.Inode != 0)
+}
+
+// loss reads the place of a loss. In version 1 it may be the number of drops that a filter
+// rejected.
+func (d *decoder) loss(e *event.Event) {
+	e.Kind = event.Loss
+	if d.version > 1 {
+		e.Place = places[d.number(uint64(len(places)-1))]
+		return
+	}
+	if n := d.number(places1); n < places1 {
+		e.Place = places[n]
+	} else {
+		e.Kind = event.Rejected
+	}
+}
+
+// end reads the end of a run: its time and its ledger.
 func (d *decoder) end() (t time.Time, l event.Ledger) {
 	t = d.time()
-	for _, n := range []*uint64{&l.Shown, &l.Unseen, &l.Parts} {
+	if d.version == 1 {
+		return t, d.ledger1()
+	}
+	for _, n := range []*uint64{&l.Shown, &l.TraceOnly, &l.Harmless, &l.Fragments, &l.Rejected, &l.Undecided} {
 		*n = d.number(math.MaxUint64)
 	}
+	l.Gap = d.duration()
 	for i := range d.number(uint64(len(places))) {
-		l.Add(&event.Event{Kind: event.Loss, Place: places[i], Count: d.number(math.MaxUint64)})
+		l.Lost[places[i]] = d.number(math.MaxUint64)
 	}
 	return t, l
 }
 
+// ledger1 reads the ledger of version 1.
+func (d *decoder) ledger1() (l event.Ledger) {
+	for _, n := range []*uint64{&l.Shown, &l.TraceOnly, &l.Fragments} {
+		*n = d.number(math.MaxUint64)
+	}
+	for i := range d.number(places1 + 1) {
+		n := d.number(math.MaxUint64)
+		if i < places1 {
+			l.Lost[places[i]] = n
+		} else {
+			l.Rejected = n
+		}
+	}
+	return l
+}
+
+// take removes n bytes from the front. They are those of the frame, not a copy.
 func (d *decoder) take(n uint64) []byte {
 	if n > uint64(len(d.b)) {
 		d.fail(errShort)
@@ -131,7 +196,7 @@ func (d *decoder) take(n uint64) []byte {
 	return b
 }
 
-// number reads one that is at most highest.
+// number reads a number. It fails if that is more than highest.
 func (d *decoder) number(highest uint64) uint64 {
 	v, n := binary.Uvarint(d.b)
 	switch {
@@ -148,21 +213,45 @@ func (d *decoder) number(highest uint64) uint64 {
 
 func (d *decoder) bytes() []byte { return d.take(d.number(math.MaxUint64)) }
 
-func (d *decoder) time() time.Time {
-	delta, n := binary.Varint(d.b)
-	if n <= 0 {
+// signed reads a zigzag number.
+func (d *decoder) signed() int64 {
+	n, length := binary.Varint(d.b)
+	if length <= 0 {
 		d.fail(errShort)
+		return 0
+	}
+	d.b = d.b[length:]
+	return n
+}
+
+// time reads a time, relative to the one before.
+func (d *decoder) time() time.Time {
+	d.last += d.signed()
+	if d.err != nil {
 		return time.Time{}
 	}
-	d.b = d.b[n:]
-	d.last += delta
 	return time.Unix(0, d.last)
 }
 
-func (d *decoder) place() event.Place { return places[d.number(uint64(len(places)-1))] }
+func (d *decoder) duration() time.Duration { return time.Duration(d.number(math.MaxInt64)) }
 
-// reference reads the number of an entry in a table of a length, or, for a new
-// one that follows, the length.
+// args reads values that the caller owns.
+func (d *decoder) args() []event.Arg {
+	args := make([]event.Arg, d.number(min(maxArgs, uint64(len(d.b)))))
+	for i := range args {
+		args[i] = event.Arg{Name: d.text(), Text: d.text(), Number: d.number(math.MaxUint64)}
+	}
+	return args
+}
+
+// tag reads a VLAN tag: its ethertype and its tag control information.
+func (d *decoder) tag() event.VLAN {
+	tpid, tci := uint16(d.number(math.MaxUint16)), uint16(d.number(math.MaxUint16))
+	return event.VLAN{TPID: tpid, ID: tci & 0xfff, Priority: uint8(tci >> 13), DEI: tci&(1<<12) != 0}
+}
+
+// reference reads the index of an entry in a table of this length. If known is false, the entry is
+// new and follows.
 func (d *decoder) reference(length int) (n int, known bool) {
 	v := d.number(math.MaxUint64)
 	if v > uint64(length) {
@@ -171,9 +260,11 @@ func (d *decoder) reference(length int) (n int, known bool) {
 	return int(v), d.err == nil && v < uint64(length)
 }
 
+// text reads a string of the table, or a new one.
 func (d *decoder) text() string {
 	n, known := d.reference(len(d.strings))
 	if known {
+		d.expanded += uint64(len(d.strings[n]))
 		return d.strings[n]
 	}
 	s := string(d.bytes())
@@ -182,14 +273,20 @@ func (d *decoder) text() string {
 	return s
 }
 
+// frame reads a place in the code.
 func (d *decoder) frame() event.Frame {
 	n := d.frameIndex()
 	if d.err != nil {
 		return event.Frame{}
 	}
+	d.expanded += expandedSize(&d.frames[n])
 	return d.frames[n]
 }
 
+// expandedSize returns how many bytes a frame counts in expanded.
+func expandedSize(f *event.Frame) uint64 { return frameCost + uint64(len(f.Symbol)+len(f.Module)) }
+
+// frameIndex reads a place of the table, or a new one, and returns its index.
 func (d *decoder) frameIndex() int {
 	n, known := d.reference(len(d.frames))
 	if known || d.err != nil {
@@ -206,7 +303,7 @@ func (d *decoder) frameIndex() int {
 	return n
 }
 
-// stack gives a chain that holds until the next call.
+// stack reads a call chain. The result is valid until the next call.
 func (d *decoder) stack() []event.Frame {
 	n, known := d.reference(len(d.stacks))
 	if !known {
@@ -218,10 +315,12 @@ func (d *decoder) stack() []event.Frame {
 	d.calls = d.calls[:0]
 	for _, call := range d.stacks[n] {
 		d.calls = append(d.calls, d.frames[call])
+		d.expanded += expandedSize(&d.frames[call])
 	}
 	return d.calls
 }
 
+// newStack reads a chain that is not in the table.
 func (d *decoder) newStack() {
 	calls := make([]uint32, d.number(min(maxStack, uint64(len(d.b)))))
 	for i := range calls {

@@ -9,24 +9,25 @@ import (
 	"dropwatch/internal/event"
 )
 
-// An encoder appends records to buf.
+// An encoder appends records, in the format of the package comment, to buf. Its tables are those
+// that a decoder will have.
 type encoder struct {
 	buf  []byte
-	last int64 // time of an event, ns
+	last int64 // time of the last event that had one, in nanoseconds since 1970
 
 	strings map[string]uint64
 	frames  []event.Frame
 	byPC    map[uint64]uint64 // the last frame of each address
 	stacks  [][]uint32        // of indexes in frames
 	byCalls map[uint64]uint64 // the last stack of each hash
-	size    int               // of the tables
+	size    int               // of the tables, as the format counts it
 }
 
 func newEncoder() encoder {
 	return encoder{strings: map[string]uint64{}, byPC: map[uint64]uint64{}, byCalls: map[uint64]uint64{}}
 }
 
-// restart empties the tables, which keep their room.
+// restart empties the tables, keeps their memory, and appends a record that says so.
 func (x *encoder) restart() {
 	x.buf = append(x.buf, recordRestart)
 	clear(x.strings)
@@ -37,7 +38,7 @@ func (x *encoder) restart() {
 	x.frames, x.stacks, x.size = x.frames[:0], x.stacks[:0], 0
 }
 
-// event appends a drop or a loss.
+// event appends an event of any kind but End.
 func (x *encoder) event(e *event.Event) {
 	var set uint64
 	for i := range fields {
@@ -58,29 +59,54 @@ func (x *encoder) event(e *event.Event) {
 func (x *encoder) end(t time.Time, l *event.Ledger) {
 	x.buf = append(x.buf, recordEnd)
 	x.time(t)
-	for _, n := range []uint64{l.Shown, l.Unseen, l.Parts, uint64(len(places))} {
+	for _, n := range []uint64{
+		l.Shown, l.TraceOnly, l.Harmless, l.Fragments, l.Rejected, l.Undecided, uint64(l.Gap), uint64(len(places)),
+	} {
 		x.number(n)
 	}
 	for _, p := range places {
-		x.number(lost(l, p))
+		x.number(l.Lost[p])
 	}
 }
 
 func (x *encoder) number(n uint64) { x.buf = binary.AppendUvarint(x.buf, n) }
+
+func (x *encoder) signed(n int64) { x.buf = binary.AppendVarint(x.buf, n) }
 
 func (x *encoder) bytes(b []byte) {
 	x.number(uint64(len(b)))
 	x.buf = append(x.buf, b...)
 }
 
+// time appends a time, relative to the one before.
 func (x *encoder) time(t time.Time) {
 	now := t.UnixNano()
-	x.buf = binary.AppendVarint(x.buf, now-x.last)
+	x.signed(now - x.last)
 	x.last = now
 }
 
 func (x *encoder) place(p event.Place) { x.number(uint64(slices.Index(places[:], p))) }
 
+func (x *encoder) args(args []event.Arg) {
+	x.number(uint64(len(args)))
+	for i := range args {
+		x.text(args[i].Name)
+		x.text(args[i].Text)
+		x.number(args[i].Number)
+	}
+}
+
+// tag appends a VLAN tag: its ethertype and its tag control information.
+func (x *encoder) tag(v event.VLAN) {
+	tci := uint64(v.Priority)<<13 | uint64(v.ID)
+	if v.DEI {
+		tci |= 1 << 12
+	}
+	x.number(uint64(v.TPID))
+	x.number(tci)
+}
+
+// text appends the index of a string and, if it is new, the string.
 func (x *encoder) text(s string) {
 	n, ok := x.strings[s]
 	if ok {
@@ -110,7 +136,7 @@ func (x *encoder) socket(s *event.Socket) {
 	}
 }
 
-// frame appends a place in the code.
+// frame appends the index of a place in the code and, if it is new, the place.
 func (x *encoder) frame(f *event.Frame) {
 	if n, ok := x.byPC[f.PC]; ok && x.frames[n] == *f {
 		x.number(n)
@@ -120,7 +146,7 @@ func (x *encoder) frame(f *event.Frame) {
 	x.newFrame(f)
 }
 
-// newFrame writes a frame out and enters it in the table.
+// newFrame appends a new place and enters it in the table.
 func (x *encoder) newFrame(f *event.Frame) {
 	x.buf = binary.LittleEndian.AppendUint64(x.buf, f.PC)
 	x.number(uint64(f.Lookup))
@@ -132,7 +158,7 @@ func (x *encoder) newFrame(f *event.Frame) {
 	x.size += frameCost
 }
 
-// stack appends a call chain, of at most maxStack calls.
+// stack appends the index of a call chain, of at most maxStack calls, and, if it is new, the chain.
 func (x *encoder) stack(stack []event.Frame) {
 	hash := hashCalls(stack)
 	if n, ok := x.byCalls[hash]; ok && x.same(x.stacks[n], stack) {
@@ -152,6 +178,7 @@ func (x *encoder) stack(stack []event.Frame) {
 	x.size += stackCost + callCost*len(stack)
 }
 
+// same reports whether calls, indexes of frames, are the frames of stack.
 func (x *encoder) same(calls []uint32, stack []event.Frame) bool {
 	if len(calls) != len(stack) {
 		return false
@@ -164,7 +191,7 @@ func (x *encoder) same(calls []uint32, stack []event.Frame) bool {
 	return true
 }
 
-// hashCalls is FNV-1a over words.
+// hashCalls returns FNV-1a of the addresses, by words instead of bytes.
 func hashCalls(stack []event.Frame) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range stack {

@@ -2,27 +2,28 @@ package session
 
 import (
 	"math"
+	"slices"
 
 	"dropwatch/internal/event"
 )
 
-// A field of an event: whether it is in the set of those that are written, and
-// how it is written and read. A field of one bit has nothing to write.
+// A field of an event. Has reports whether the event has it, so that its bit is set; put writes it,
+// and get reads it if its bit is set. Some fields are only bits.
 type field struct {
 	has func(*event.Event) bool
 	put func(*encoder, *event.Event)
 	get func(*decoder, *event.Event)
 }
 
-// fields are in the order of the format, for good.
+// fields are in the order of the bits of the format. New ones are appended; the order never changes.
 var fields = [...]field{
 	{
 		func(e *event.Event) bool { return !e.Time.IsZero() },
 		func(x *encoder, e *event.Event) { x.time(e.Time) },
 		func(d *decoder, e *event.Event) { e.Time = d.time() },
 	},
-	bit(func(e *event.Event) *bool { return &e.Stamped }),
-	bit(func(e *event.Event) *bool { return &e.Single }),
+	bit(func(e *event.Event) *bool { return &e.KernelTime }),
+	bit(func(e *event.Event) *bool { return &e.Individual }),
 	bit(func(e *event.Event) *bool { return &e.Where.HasPC }),
 	{
 		func(e *event.Event) bool { return e.Where.Frame != event.Frame{} },
@@ -86,7 +87,7 @@ var fields = [...]field{
 		func(x *encoder, e *event.Event) { x.number(e.Count) },
 		func(d *decoder, e *event.Event) { e.Count = d.number(math.MaxUint64) },
 	},
-	bit(func(e *event.Event) *bool { return &e.Unseen }),
+	bit(func(e *event.Event) *bool { return &e.TraceOnly }),
 	{
 		func(e *event.Event) bool { return e.Origin != event.Software },
 		func(x *encoder, e *event.Event) { x.number(uint64(e.Origin)) },
@@ -102,7 +103,7 @@ var fields = [...]field{
 	{
 		func(e *event.Event) bool { return e.Kind == event.Loss },
 		func(x *encoder, e *event.Event) { x.place(e.Place) },
-		func(d *decoder, e *event.Event) { e.Kind, e.Place = event.Loss, d.place() },
+		func(d *decoder, e *event.Event) { d.loss(e) },
 	},
 	{
 		func(e *event.Event) bool { return e.Netns.Inode != 0 },
@@ -149,9 +150,52 @@ var fields = [...]field{
 		func(x *encoder, e *event.Event) { x.number(uint64(e.Owner.Socket.Confidence)) },
 		func(d *decoder, e *event.Event) { d.socketConfidence(e.Owner.Socket) },
 	},
+	bit(func(e *event.Event) *bool { return &e.Owner.Pending }),
+	bit(func(e *event.Event) *bool { return &e.Aggregate }),
+	bit(func(e *event.Event) *bool { return &e.Fragment }),
+	bit(func(e *event.Event) *bool { return &e.Undecided }),
+	{
+		func(e *event.Event) bool { return slices.Contains(otherKinds[:], e.Kind) },
+		func(x *encoder, e *event.Event) { x.number(uint64(slices.Index(otherKinds[:], e.Kind))) },
+		func(d *decoder, e *event.Event) { e.Kind = otherKinds[d.number(uint64(len(otherKinds)-1))] },
+	},
+	{
+		func(e *event.Event) bool { return e.Segments != 0 },
+		func(x *encoder, e *event.Event) { x.number(e.Segments) },
+		func(d *decoder, e *event.Event) { e.Segments = d.number(math.MaxUint64) },
+	},
+	text(func(e *event.Event) *string { return &e.Harmless }),
+	{
+		func(e *event.Event) bool { return len(e.Args) > 0 },
+		func(x *encoder, e *event.Event) { x.args(e.Args) },
+		func(d *decoder, e *event.Event) { e.Args = d.args() },
+	},
+	{
+		func(e *event.Event) bool { return e.Gap != 0 },
+		func(x *encoder, e *event.Event) { x.number(uint64(e.Gap)) },
+		func(d *decoder, e *event.Event) { e.Gap = d.duration() },
+	},
+	{
+		func(e *event.Event) bool { return e.Packet.Type != event.PacketTypeUnknown },
+		func(x *encoder, e *event.Event) { x.number(uint64(e.Packet.Type)) },
+		func(d *decoder, e *event.Event) { e.Packet.Type = event.PacketType(d.number(math.MaxUint8)) },
+	},
+	{
+		func(e *event.Event) bool { return e.Packet.Traits != 0 },
+		func(x *encoder, e *event.Event) { x.number(uint64(e.Packet.Traits)) },
+		func(d *decoder, e *event.Event) { e.Packet.Traits = event.Traits(d.number(math.MaxUint8)) },
+	},
+	{
+		func(e *event.Event) bool { return e.Packet.Tag != event.VLAN{} },
+		func(x *encoder, e *event.Event) { x.tag(e.Packet.Tag) },
+		func(d *decoder, e *event.Event) { e.Packet.Tag = d.tag() },
+	},
 }
 
-// bit is a field that is true if it is in the set.
+// otherKinds are the kinds without a bit of their own, in the order of the format.
+var otherKinds = [...]event.Kind{event.Retransmit, event.Rejected}
+
+// bit returns a field that is true if its bit is set.
 func bit(of func(*event.Event) *bool) field {
 	return field{
 		func(e *event.Event) bool { return *of(e) },
@@ -160,7 +204,7 @@ func bit(of func(*event.Event) *bool) field {
 	}
 }
 
-// text is a string, which is in the set unless it is empty.
+// text returns a field that is a string, whose bit is set unless it is empty.
 func text(of func(*event.Event) *string) field {
 	return field{
 		func(e *event.Event) bool { return *of(e) != "" },
@@ -176,29 +220,20 @@ const (
 	recordRestart = 3
 )
 
-// places are those of losses in the order of the format, for good.
+// places are the places of losses in the order of the format, which never changes.
 var places = [...]event.Place{
-	event.AtSocket, event.InQueue, event.Unread, event.Undecoded, event.InRing,
-	event.FullSummary, event.LostSummary, event.ByFilter,
+	event.AtSocket, event.InQueue, event.Unread, event.Undecoded, event.InRing, event.FullSummary, event.LostSummary,
+	event.InSink, event.Overflow, event.Unopened, event.Uncovered,
 }
 
-// lost gives the number that the ledger has for a place of losses.
-func lost(l *event.Ledger, p event.Place) uint64 {
-	switch p {
-	case event.FullSummary:
-		return l.Full
-	case event.LostSummary:
-		return l.Missed
-	case event.ByFilter:
-		return l.Rejected
-	}
-	return l.Lost[p]
-}
+// places1 is how many of them version 1 has. There the next number stands for rejected drops.
+const places1 = 7
 
-// The limits of tables and of what is in them, and what each entry counts for.
+// Limits of the tables and their entries, and how many bytes an entry counts.
 const (
 	maxTables  = 1 << 20
 	maxStack   = 8192
+	maxArgs    = 256
 	stringCost = 32
 	frameCost  = 64
 	stackCost  = 32

@@ -8,22 +8,26 @@ import (
 	"io"
 )
 
-const (
-	magic   = "\x89DWS\r\n\x1a\n"
-	version = 1 // the newest, which is written
+// Magic is what every recording begins with.
+const Magic = "\x89DWS\r\n\x1a\n"
 
-	beginLen   = len(magic) + 1 // with the version
+const (
+	version      = 3 // the newest, which is written if there are counters
+	versionDrops = 2 // which is written without, for the readers that know no other
+
+	beginLen   = len(Magic) + 1 // with the version
 	headLen    = 8              // length and checksum of a frame
 	maxPayload = 1 << 20
 )
 
+// castagnoli is the polynomial of CRC-32C.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// extend continues a checksum.
+// extend continues a checksum with b.
 func extend(sum uint32, b []byte) uint32 { return crc32.Update(sum, castagnoli, b) }
 
-// seal completes a frame, the first headLen bytes of which are free, and gives
-// the checksum for the next.
+// seal fills in the first headLen bytes of a frame, and returns the checksum that the next frame
+// continues.
 func seal(frame []byte, before uint32) uint32 {
 	payload := frame[headLen:]
 	sum := extend(before, payload)
@@ -38,12 +42,13 @@ type frames struct {
 	head [headLen]byte
 	buf  []byte
 	sum  uint32 // of the frame before
-	at   int64  // where the frame begins that was read last, or could not be
-	end  int64  // where the one before next begins
+	at   int64  // offset of the frame that was last read, or could not be read
+	end  int64  // offset of the next frame
 }
 
-// next gives the payload of the next frame, until the one after it is read. The
-// error is io.EOF if there is none, io.ErrUnexpectedEOF if it is not whole.
+// next returns the payload of the next frame, which is valid until the next call. The error is
+// io.EOF if there is no further frame, io.ErrUnexpectedEOF if it is not whole, and wraps ErrCorrupt
+// if it was changed.
 func (f *frames) next() ([]byte, error) {
 	f.at = f.end
 	if _, err := io.ReadFull(f.r, f.head[:]); err != nil {

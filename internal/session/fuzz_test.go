@@ -13,7 +13,7 @@ func FuzzFile(f *testing.F) {
 	file, _ := small(f)
 	f.Add(file)
 	f.Add(file[:len(file)-1])
-	f.Add(sealed([]byte(`{"host":"a"}`), ending))
+	f.Add(sealed(1, []byte(`{"host":"a"}`), ending))
 	f.Add([]byte("\x89DWS\r\n\x1a\n\x02"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		if _, err := replay(t, file); err != nil && !known(err) {
@@ -33,11 +33,11 @@ func FuzzRecords(f *testing.F) {
 	f.Add(append(numbers(event1, 1<<22|1<<23|1<<26|1<<27|1<<29|1<<36, 9, 0, 0, 1, 2, 10, 6, 10, 1, 0, 0, 4), 1, 2, 3, 4, 80, 8, 2, 0, 2))
 	f.Add(append(numbers(event1, 1<<15|1<<21, 300, 4), ending...))
 	f.Fuzz(func(t *testing.T, records []byte) {
-		events, err := replay(t, sealed([]byte("{}"), records))
+		events, err := replay(t, sealed(1, []byte("{}"), records))
 		if !known(err) && err != nil {
 			t.Fatal(err)
 		}
-		events = slices.DeleteFunc(events, func(e event.Event) bool { return e.Part }) // of the ledger at the end
+		events = slices.DeleteFunc(events, func(e event.Event) bool { return e.Fragment }) // of the ledger at the end
 		again, _ := record(t, events)
 		got, err := replay(t, again)
 		if err != nil {

@@ -13,14 +13,14 @@ import (
 	"dropwatch/internal/session"
 )
 
-// rerun runs a file through a pipeline of its own.
+// rerun replays a file through a pipeline.
 func rerun(t *testing.T, file []byte, stages ...pipeline.Stage) event.Ledger {
 	t.Helper()
 	r, err := session.Open(bytes.NewReader(file), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := pipeline.Pipeline{Source: r, Stages: stages, Sink: &list{}}
+	p := pipeline.Pipeline{Source: r, Stages: stages, Sink: keep{}}
 	ledger, err := p.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -39,14 +39,14 @@ func TestLedger(t *testing.T) {
 		for range rnd.IntN(40) {
 			e := anyEvent(rnd)
 			e.Count = rnd.Uint64N(1000)
-			e.Part = e.Kind == event.Drop && rnd.IntN(4) == 0
+			e.Fragment = e.Kind == event.Drop && rnd.IntN(4) == 0
 			events = append(events, e)
 		}
 		file, want := record(t, events, odd)
 		if got := rerun(t, file); got != want {
 			t.Errorf("replay: %+v, recording: %+v", got, want)
 		}
-		filtered := rerun(t, file, func(e *event.Event) bool { return e.Single })
+		filtered := rerun(t, file, func(e *event.Event) bool { return e.Individual })
 		if filtered.Total() != want.Total() {
 			t.Errorf("filtered replay: %d drops, recording: %d", filtered.Total(), want.Total())
 		}
@@ -56,9 +56,9 @@ func TestLedger(t *testing.T) {
 // TestEndOfARun shows what the reader makes of a ledger.
 func TestEndOfARun(t *testing.T) {
 	byFilter := func(n uint64) event.Event {
-		return event.Event{Kind: event.Loss, Place: event.ByFilter, Count: n}
+		return event.Event{Kind: event.Rejected, Count: n}
 	}
-	parts := func(n uint64) event.Event { return event.Event{Part: true, Count: n} }
+	parts := func(n uint64) event.Event { return event.Event{Fragment: true, Count: n} }
 	reject := func(e *event.Event) bool { return e.Count < 5 }
 	tests := map[string]struct{ events, want []event.Event }{
 		"nothing":              {nil, nil},
@@ -89,16 +89,16 @@ func TestLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := pipeline.Pipeline{Source: r, Sink: &list{}, Limit: 4}
+	p := pipeline.Pipeline{Source: r, Sink: keep{}, Limit: 4}
 	ledger, err := p.Run(t.Context())
-	if !errors.Is(err, pipeline.ErrLimit) || ledger.Shown != 4 {
+	if err != nil || !p.LimitReached() || ledger.Shown != 4 {
 		t.Errorf("%d shown, error %v", ledger.Shown, err)
 	}
 }
 
 // An endTime keeps the time of the end.
 type endTime struct {
-	list
+	keep
 	at time.Time
 }
 
@@ -149,11 +149,11 @@ type stopper struct {
 	stop func()
 }
 
-func (s *stopper) Emit(e *event.Event) error {
+func (s *stopper) Emit(e *event.Event) {
 	if len(s.events) == 2 {
 		s.stop()
 	}
-	return s.list.Emit(e)
+	s.list.Emit(e)
 }
 
 func TestContextEndsAReplay(t *testing.T) {

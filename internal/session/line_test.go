@@ -17,12 +17,13 @@ var (
 	links   = map[event.LinkType]string{event.LinkEthernet: "ethernet", event.LinkRaw: "raw"}
 	losses  = map[event.Place]string{
 		event.AtSocket: "socket", event.InQueue: "queue", event.Unread: "unread", event.Undecoded: "undecoded",
-		event.InRing: "ring", event.FullSummary: "full-summary", event.LostSummary: "lost-summary", event.ByFilter: "filter",
+		event.InRing: "ring", event.FullSummary: "full-summary", event.LostSummary: "lost-summary",
+		event.InSink: "sink", event.Overflow: "overflow", event.Unopened: "unopened", event.Uncovered: "uncovered",
 	}
 	sure = map[event.Confidence]string{event.Unsure: "unsure", event.Likely: "likely", event.Certain: "certain"}
 )
 
-// line gives all of an event that a session keeps.
+// line returns all of an event that a session keeps.
 func line(e *event.Event) string {
 	var b strings.Builder
 	say := func(there bool, format string, values ...any) {
@@ -30,14 +31,20 @@ func line(e *event.Event) string {
 			fmt.Fprintf(&b, " "+format, values...)
 		}
 	}
-	b.WriteString([]string{event.Drop: "drop", event.Loss: "loss"}[e.Kind])
+	b.WriteString(e.Kind.String())
 	say(e.Kind == event.Loss, "at=%s", losses[e.Place])
 	say(!e.Time.IsZero(), "time=%s", e.Time.UTC().Format(time.RFC3339Nano))
-	say(e.Stamped, "stamped")
+	say(e.KernelTime, "kernel-time")
 	say(true, "count=%d", e.Count)
-	say(e.Single, "single")
-	say(e.Unseen, "unseen")
-	say(e.Part, "part")
+	say(e.Individual, "individual")
+	say(e.Aggregate, "aggregate")
+	say(e.Undecided, "undecided")
+	say(e.Segments != 0, "segments=%d", e.Segments)
+	say(e.Harmless != "", "harmless=%q", e.Harmless)
+	say(len(e.Args) > 0, "args=%v", e.Args)
+	say(e.Gap != 0, "gap=%v", e.Gap)
+	say(e.TraceOnly, "trace-only")
+	say(e.Fragment, "fragment")
 	say(e.Origin != event.Software, "origin=%s", origins[e.Origin])
 	say(e.Where.HasPC, "has-pc")
 	say(e.Where.Frame != event.Frame{}, "where=%s", call(e.Where.Frame))

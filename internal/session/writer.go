@@ -2,31 +2,30 @@ package session
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 
+	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 )
 
-// enough is the number of bytes that are written without waiting for Flush.
+// enough is how many bytes are buffered before they are written without a Flush.
 const enough = 64 << 10
 
-// A Writer is a sink that records a run. What was flushed can be replayed,
-// whatever becomes of the writer. It takes all that a pipeline hands to a sink:
-// the ledger at the end must be that of the events. After an error nothing more
-// may be written.
+// A Writer is a pipeline.Sink that records a run. What was flushed can be replayed even if the
+// process dies. The ledger of the End must be that of the events, as that of a pipeline is. After
+// an error it must not be used any more.
 type Writer struct {
 	w       io.Writer
 	name    string
 	encoder encoder // its buf begins with room for the head of a frame
-	sum     uint32  // checksum of the frame before
-	held    uint64  // events in buf
-	events  uint64  // in whole frames
+	host    countersEncoder
+	sum     uint32 // checksum of the frame before
+	held    uint64 // events in the buffer
+	events  uint64 // in frames that were written
 }
 
-// NewWriter begins a file on w, called name in errors.
+// NewWriter begins a file on w, which errors call name, and writes the header.
 func NewWriter(w io.Writer, name string, h Header) (*Writer, error) {
 	s := &Writer{w: w, name: name, encoder: newEncoder()}
 	head, err := json.Marshal(h)
@@ -34,25 +33,28 @@ func NewWriter(w io.Writer, name string, h Header) (*Writer, error) {
 		return nil, s.fail(err)
 	}
 	if len(head) > maxPayload {
-		return nil, s.fail(fmt.Errorf("a header of %d bytes, of which a session holds %d", len(head), maxPayload))
+		return nil, s.fail(fmt.Errorf("a header of %d bytes, more than the %d of a recording", len(head), maxPayload))
 	}
-	begin := append([]byte(magic), version)
+	begin := append([]byte(Magic), versionDrops)
+	if h.Counters {
+		begin[len(Magic)] = version
+	}
 	s.sum = extend(0, begin)
 	s.encoder.buf = append(make([]byte, headLen, headLen+2*enough), head...)
 	return s, s.writeFrame(begin)
 }
 
-// Write adds an event.
+// Write adds an event. It fails if the event is larger than a frame.
 func (s *Writer) Write(e *event.Event) error {
 	x := &s.encoder
 	if len(e.Stack) > maxStack {
-		return s.fail(fmt.Errorf("a chain of %d calls, of which a session holds %d", len(e.Stack), maxStack))
+		return s.fail(fmt.Errorf("a stack trace of %d calls, more than the %d of a recording", len(e.Stack), maxStack))
 	}
 	before := len(x.buf)
 	s.add(e)
 	if n := len(x.buf); n-headLen > maxPayload {
 		x.buf = x.buf[:before]
-		return s.fail(fmt.Errorf("an event of %d bytes, of which a session holds %d", n-before, maxPayload-enough))
+		return s.fail(fmt.Errorf("an event of %d bytes, more than the %d of a recording", n-before, maxPayload-enough))
 	}
 	if e.Kind != event.End {
 		s.held++
@@ -63,6 +65,7 @@ func (s *Writer) Write(e *event.Event) error {
 	return s.Flush()
 }
 
+// add encodes an event, after emptying tables that have grown too large.
 func (s *Writer) add(e *event.Event) {
 	x := &s.encoder
 	if x.size > maxTables {
@@ -75,7 +78,45 @@ func (s *Writer) add(e *event.Event) {
 	}
 }
 
-// Flush writes what is there.
+// WriteCounters adds what the host counted, to a file whose header has Counters. It fails if
+// that is more than a recording holds.
+func (s *Writer) WriteCounters(snapshot *counters.Snapshot) error {
+	var err error
+	s.host.record = func(record []byte) {
+		if err == nil {
+			err = s.writeSized(recordCounters, record)
+		}
+	}
+	if !s.host.snapshot(snapshot) {
+		return s.fail(fmt.Errorf("%d counters, more than a recording holds: leave out --counters", len(snapshot.Counters)))
+	}
+	return err
+}
+
+// WriteAnswer adds what the host answered to a question, to a file whose header has Counters.
+// It replaces an earlier answer to the same question. One that is too long is left out.
+func (s *Writer) WriteAnswer(question string, answer []byte) error {
+	if len(question)+len(answer) > maxAnswer {
+		return nil
+	}
+	var x encoder
+	x.bytes([]byte(question))
+	x.bytes(answer)
+	return s.writeSized(recordAnswer, x.buf)
+}
+
+// writeSized adds a record that begins with its length.
+func (s *Writer) writeSized(kind byte, record []byte) error {
+	x := &s.encoder
+	x.buf = append(x.buf, kind)
+	x.bytes(record)
+	if len(x.buf) < enough {
+		return nil
+	}
+	return s.Flush()
+}
+
+// Flush writes the buffered events as a frame. It does not wait for the disk.
 func (s *Writer) Flush() error {
 	if len(s.encoder.buf) == headLen {
 		return nil
@@ -83,7 +124,7 @@ func (s *Writer) Flush() error {
 	return s.writeFrame(nil)
 }
 
-// writeFrame writes what is there as a frame, behind what is before it.
+// writeFrame writes before, and then what is buffered as a frame.
 func (s *Writer) writeFrame(before []byte) error {
 	frame := s.encoder.buf
 	s.sum = seal(frame, s.sum)
@@ -95,15 +136,13 @@ func (s *Writer) writeFrame(before []byte) error {
 		s.events += s.held
 	}
 	s.encoder.buf, s.held = s.encoder.buf[:headLen], 0
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pe.Err // the name is known by ours
-	}
 	if err != nil {
-		return s.fail(err)
+		return s.fail(event.WithoutPath(err))
 	}
 	return nil
 }
 
+// fail says what failed, and how much of the file can be replayed.
 func (s *Writer) fail(err error) error {
 	return fmt.Errorf("record to %s: %w (%d events can be replayed from it)", s.name, err, s.events)
 }

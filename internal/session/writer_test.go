@@ -19,9 +19,9 @@ import (
 
 // apart are the fields of an event that a session need not keep: what decoding
 // makes again, and what a drop that reaches a sink has not.
-var apart = map[string]bool{"Kind": true, "Raw": true, "Flow": true, "Part": true, "Place": true, "Ledger": true}
+var apart = map[string]bool{"Kind": true, "Raw": true, "Flow": true, "Fragment": true, "Place": true, "Ledger": true}
 
-// fill gives everything in v a value that is not zero.
+// fill sets everything in v to a value that is not zero.
 func fill(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -44,6 +44,8 @@ func fill(v reflect.Value) {
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		fill(v.Index(1))
+	case reflect.Int64:
+		v.SetInt(1)
 	case reflect.String:
 		v.SetString("text of " + v.Type().String())
 	case reflect.Bool:
@@ -71,10 +73,14 @@ func TestEveryField(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	events := []event.Event{
 		{Kind: event.Loss, Place: event.FullSummary, Count: 1}, {Kind: event.Loss, Place: event.LostSummary, Count: 2},
-		{Kind: event.Loss, Place: event.ByFilter, Count: 3},
+		{Kind: event.Rejected, Count: 3}, {Kind: event.Rejected, Undecided: true, Count: 4}, {Kind: event.Retransmit, Count: 5},
+		{Kind: event.Loss, Place: event.Uncovered, Count: 1, Gap: time.Second}, {Harmless: "closed", Count: 6},
 	}
 	for p := range event.Places() {
 		events = append(events, event.Event{Kind: event.Loss, Place: p, Count: 4})
+	}
+	for p := range event.UncountedPlaces() {
+		events = append(events, event.Event{Kind: event.Loss, Place: p, Count: 5})
 	}
 	file, want := record(t, events)
 	got, err := replay(t, file)
@@ -194,9 +200,9 @@ func TestTooLarge(t *testing.T) {
 	}{
 		"packet": {
 			event.Event{Packet: event.Packet{Data: make([]byte, 2<<20), HasData: true}},
-			"an event of 2097162 bytes, of which a session holds 983040",
+			"an event of 2097162 bytes, more than the 983040 of a recording",
 		},
-		"chain": {event.Event{Stack: make([]event.Frame, 8193)}, "a chain of 8193 calls, of which a session holds 8192"},
+		"chain": {event.Event{Stack: make([]event.Frame, 8193)}, "a stack trace of 8193 calls, more than the 8192 of a recording"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -237,7 +243,7 @@ func TestTheLargest(t *testing.T) {
 
 func TestALargeHeader(t *testing.T) {
 	h := session.Header{Command: strings.Repeat("x", 1<<20)}
-	const want = "record to drops: a header of 1048590 bytes, of which a session holds 1048576 (0 events can be replayed from it)"
+	const want = "record to drops: a header of 1048590 bytes, more than the 1048576 of a recording (0 events can be replayed from it)"
 	if _, err := session.NewWriter(io.Discard, "drops", h); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// completer answers the Tab key. The library gets one text to insert or none;
-// a choice is listed by us.
+// completer answers the Tab key. The library gets one text to insert or none: it must not list
+// candidates, which list does instead.
 type completer struct {
-	complete func(line string) []string
-	list     func(line string, candidates []string)
-	off      bool // no completion now
+	complete func(line string) []string             // Config.Complete
+	list     func(line string, candidates []string) // prints several candidates
+	off      bool                                   // at a question
 }
 
 // Do implements readline.AutoCompleter.
@@ -35,13 +35,16 @@ func (c *completer) Do(line []rune, pos int) ([][]rune, int) {
 	return [][]rune{[]rune(rest)}, utf8.RuneCountInString(word)
 }
 
-// extension is what all words, which begin with word, agree to add to it; the
-// only one is followed by a space.
+// extension returns what can be added to word, with which all words begin: what these have in
+// common. A single one is complete, so a space follows, except after a directory.
 func extension(word string, words []string) string {
 	switch len(words) {
 	case 0:
 		return ""
 	case 1:
+		if strings.HasSuffix(words[0], "/") {
+			return words[0][len(word):]
+		}
 		return words[0][len(word):] + " "
 	}
 	common := []rune(words[0])
@@ -58,7 +61,7 @@ func extension(word string, words []string) string {
 	return string(common)[len(word):]
 }
 
-// table sets words in columns that fit into width.
+// table returns words in columns that fit into a width.
 func table(words []string, width int) string {
 	cell := 0
 	for _, w := range words {

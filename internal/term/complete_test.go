@@ -22,6 +22,7 @@ func TestCompleterDo(t *testing.T) {
 		{"one is the start of another", "set", []string{"set", "setup"}, "", []string{"set", "setup"}},
 		{"others are ignored", "sta", []string{"stop", "start", "Stats"}, "rt ", nil},
 		{"last word", "set al", []string{"alertmode"}, "ertmode ", nil},
+		{"a directory", "replay no", []string{"nov/"}, "v/", nil},
 		{"after a tab", "set\tal", []string{"alertmode"}, "ertmode ", nil},
 		{"empty word", "set ", []string{"alertmode", "trunc"}, "", []string{"alertmode", "trunc"}},
 		{"runes", "grü", []string{"grüße", "grün"}, "", []string{"grüße", "grün"}},

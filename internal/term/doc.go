@@ -2,39 +2,34 @@
 // with line editing, history and completion, or from a script on standard
 // input. It is the only package that knows the line editing library.
 //
-// Prompting and running alternate strictly. The terminal is raw only while
-// [Reader.ReadLine] waits; between two lines it is back in the mode it was
-// found in, so Ctrl-C during a run is a SIGINT and output needs no care.
+// The terminal is in raw mode only while [Reader.ReadLine] waits. While a command runs it is in
+// its original mode: Ctrl-C raises SIGINT, and output needs no special treatment.
 //
 // # What is typed during a run
 //
-// Nothing is read between two prompts. The kernel keeps what is typed then,
-// echoes it amid the output as any terminal does, and hands it to the next
-// prompt, which erases the echo on its own line and types the text again: no
-// key is lost. The same holds for the rest of a pasted block, whose lines are
-// one command each. As in every program, Ctrl-C during a run makes the kernel
-// drop what it kept. Input is taken one byte at a time so that nothing is ever
-// taken from the kernel too early: what follows the last command is left for
-// the shell.
+// Nothing is read while a command runs. The kernel keeps and echoes what is typed meanwhile, and
+// the next prompt gets it: no key is lost. The same holds for the rest of a pasted block, each
+// line of which is a command. As in every program, Ctrl-C makes the kernel discard what it kept.
+// Input is read one byte at a time, so that what follows the last command is left for the shell.
 //
-// # Faults of the library kept away from here
+// # Workarounds
 //
-// Version 1.5.1 of chzyer/readline, each seen on a real pty:
+// Faults of chzyer/readline 1.5.1, each seen on a real pty, and what is done about it:
 //
 //   - Ctrl-Z stops the parent process too, a NUL byte (Ctrl-Space) ends the
 //     input for good, and Ctrl-T on a line of one letter leads to a panic at
-//     the next key. These bytes become BEL, which does nothing (keyboard).
-//   - Close hangs beside a waiting Readline, and its own closing of the input
-//     does not end a read; so the input is ended first, by us.
+//     the next key. The keyboard type replaces these bytes by BEL, which does nothing.
+//   - Close hangs while a Readline waits, and does not end its read. Reader.Close
+//     ends the input first.
 //   - In a terminal 0 columns wide, or of a width that divides that of the
 //     prompt, cursor keys spin (terminal.columns).
 //   - The SIGWINCH handler is global and races with the redraw. The width is
 //     asked for at every key instead, on the library's own goroutine.
-//   - The list of candidates divides by zero in a narrow terminal and on
-//     Ctrl-K, Ctrl-R then Ctrl-C crashes without history. The list is printed
-//     by us and the history is never empty.
-//   - A line cut off by a hang-up counts as entered. It is dropped.
-//   - Redraws can come late, after Readline returned. They are dropped (gate).
-//   - The history file is world-readable and its errors are swallowed. Only
-//     the copy in memory is the library's.
+//   - The list of candidates divides by zero in a narrow terminal and on Ctrl-K;
+//     Ctrl-R, then Ctrl-C, panics without history. completer.list prints the list,
+//     and the history is never empty.
+//   - An incomplete line at a hang-up is returned as entered. It is discarded.
+//   - Redraws can come after Readline has returned. The gate type discards them.
+//   - The history file is readable by everybody, and its errors are ignored. The
+//     history type keeps the file; the library has only a copy in memory.
 package term

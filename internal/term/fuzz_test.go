@@ -40,7 +40,7 @@ func FuzzTerminalKeys(f *testing.F) {
 			if err != context.Canceled {
 				t.Errorf("ReadLine: %v, want %v", err, context.Canceled)
 			}
-		case <-time.After(patience):
+		case <-time.After(maxWait):
 			t.Fatalf("ReadLine hangs; goroutines:\n%s", stacks())
 		}
 		if !reflect.DeepEqual(s.mode(), cooked) {

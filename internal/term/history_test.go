@@ -155,6 +155,71 @@ func TestHistoryGivesUpOnce(t *testing.T) {
 	}
 }
 
+// TestHistoryOfOthers is what a user can put where a root session that kept their
+// HOME looks: nothing of it is read or changed.
+func TestHistoryOfOthers(t *testing.T) {
+	const text = "precious\n"
+	link := func(t *testing.T, make func(old, new string) error) (path, target string) {
+		target = historyFile(t, text)
+		path = filepath.Join(t.TempDir(), "history")
+		if err := make(target, path); err != nil {
+			t.Fatal(err)
+		}
+		return path, target
+	}
+	given := func(t *testing.T, path string) {
+		if os.Geteuid() != 0 {
+			t.Skip("only root can give a file away")
+		}
+		if err := os.Chown(path, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, tt := range map[string]struct {
+		make func(t *testing.T) (path, target string)
+		want string
+	}{
+		"a symbolic link": {func(t *testing.T) (string, string) { return link(t, os.Symlink) }, "a symbolic link"},
+		"a hard link":     {func(t *testing.T) (string, string) { return link(t, os.Link) }, "another name elsewhere"},
+		"another's file": {func(t *testing.T) (string, string) {
+			path := historyFile(t, text)
+			given(t, path)
+			return path, path
+		}, "owned by another user"},
+		"another's directory": {func(t *testing.T) (string, string) {
+			path := historyFile(t, text)
+			given(t, filepath.Dir(path))
+			return path, path
+		}, "owned by another user"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, target := tt.make(t)
+			var warnings []string
+			h := openHistory(path, func(err error) { warnings = append(warnings, err.Error()) })
+			h.add("start")
+			h.close()
+			if len(warnings) != 1 || !strings.Contains(warnings[0], tt.want) {
+				t.Errorf("warnings %q, want one with %q", warnings, tt.want)
+			}
+			if got := content(t, target); got != text || len(h.lines) != 0 {
+				t.Errorf("the file holds %q and %q was read of it", got, h.lines)
+			}
+		})
+	}
+}
+
+// TestHistoryIsMadePrivate: an older one that others may read is closed to them.
+func TestHistoryIsMadePrivate(t *testing.T) {
+	path := historyFile(t, "start\n")
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	openHistory(path, noWarning(t)).close()
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+		t.Errorf("mode %v, error %v, want -rw-------", info.Mode(), err)
+	}
+}
+
 func TestHistoryOnFullDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history")
 	var warnings []error

@@ -8,26 +8,27 @@ import (
 	"github.com/chzyer/readline"
 )
 
-// harmful are the keys the library cannot bear: NUL, which is Ctrl-Space and a
-// Ctrl-D typed during a run, ends the input for good; Ctrl-T, transpose, leaves
-// the cursor outside a line of one letter; Ctrl-Z stops the parent process.
+// harmful are the keys that the library does not survive: NUL, from Ctrl-Space or a Ctrl-D typed
+// during a run, ends the input for good; Ctrl-T moves the cursor outside of a line of one letter;
+// Ctrl-Z stops the parent process.
 const harmful = "\x00\x14\x1a"
 
-// bell is the key in their place. It does nothing.
-const bell = 0x07
+// noKey replaces them: BEL, which does nothing.
+const noKey = 0x07
 
-// keyboard is the input of the line editor: one byte at a time, without
-// harmful keys, and with an end that can be called.
+// keyboard is the input of the line editor: one byte at a time, without harmful keys. Its end method
+// ends it while a Read waits.
 type keyboard struct {
 	in     *readline.CancelableStdin
 	closed atomic.Bool
 }
 
+// newKeyboard returns a keyboard that reads from r.
 func newKeyboard(r io.Reader) *keyboard {
 	return &keyboard{in: readline.NewCancelableStdin(r)}
 }
 
-// Read returns the next byte.
+// Read reads one byte.
 func (k *keyboard) Read(b []byte) (int, error) {
 	n, err := k.in.Read(b[:min(1, len(b))])
 	if err != nil {
@@ -35,7 +36,7 @@ func (k *keyboard) Read(b []byte) (int, error) {
 	}
 	for i, c := range b[:n] {
 		if strings.IndexByte(harmful, c) >= 0 {
-			b[i] = bell
+			b[i] = noKey
 		}
 	}
 	return n, err
@@ -47,7 +48,7 @@ func (k *keyboard) end() {
 	_ = k.in.Close() // never fails
 }
 
-// ended reports whether there is nothing more to read.
+// ended reports whether the input has ended.
 func (k *keyboard) ended() bool {
 	return k.closed.Load()
 }

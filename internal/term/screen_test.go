@@ -11,8 +11,8 @@ import (
 	"github.com/creack/pty"
 )
 
-// patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+// maxWait is how long a test waits for something expected.
+const maxWait = 10 * time.Second
 
 // screen is the person's side of a pty: it types, and sees what a terminal
 // would show.
@@ -97,7 +97,7 @@ func (s *screen) text() string { return render(s.raw()) }
 // until waits for the screen to end with want.
 func (s *screen) until(want string) {
 	s.t.Helper()
-	limit := time.After(patience)
+	limit := time.After(maxWait)
 	for !s.ends(want) {
 		select {
 		case <-s.changed:

@@ -6,25 +6,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
+
+	"dropwatch/internal/event"
 )
 
-// maxScriptLine is the length of the longest line of a script, in bytes and
-// with its end.
+// maxScriptLine is the length of the longest line of a script in bytes, with its newline.
 const maxScriptLine = 1 << 20
 
-// script is the Reader of a pipe or a file. It shows prompt and line as a
-// terminal would have, the way C dropwatch does.
+// script is the Reader of a pipe or a file. It prints prompt and line as a terminal would echo them,
+// as the C dropwatch does.
 type script struct {
 	lines   *bufio.Scanner
 	out     io.Writer
 	prompt  string
-	pending chan error // answers the read under way, if there is one
-	end     error      // why there is no next line
+	pending chan error // gets the result of the read in progress; nil if there is none
+	end     error      // why there is no further line
 	closing sync.Once
 	closed  chan struct{}
 }
 
+// newScript returns the Reader of the lines of in.
 func newScript(in io.Reader, out io.Writer, prompt string) *script {
 	s := &script{lines: bufio.NewScanner(in), out: out, prompt: prompt, closed: make(chan struct{})}
 	s.lines.Buffer(nil, maxScriptLine)
@@ -47,14 +50,23 @@ func (s *script) ReadLine(ctx context.Context) (string, error) {
 		return "", err
 	}
 	line := s.lines.Text()
-	if _, err := fmt.Fprintln(s.out, line); err != nil {
+	if _, err := fmt.Fprintln(s.out, printable(line)); err != nil {
 		return "", fmt.Errorf("echo command: %w", err)
 	}
 	return line, nil
 }
 
-// scan reads the next line in a goroutine, as nothing ends a read of a silent
-// pipe. A read that outlives its ctx serves the next call.
+// printable returns a line escaped for a terminal, except for its tabs.
+func printable(line string) string {
+	parts := strings.Split(line, "\t")
+	for i := range parts {
+		parts[i] = event.Escape(parts[i])
+	}
+	return strings.Join(parts, "\t")
+}
+
+// scan reads the next line in a goroutine, because a read of a silent pipe cannot be interrupted. If
+// ctx ends first, the next call gets the result of the read.
 func (s *script) scan(ctx context.Context) error {
 	if s.pending == nil {
 		s.pending = make(chan error, 1)
@@ -71,8 +83,8 @@ func (s *script) scan(ctx context.Context) error {
 	}
 }
 
-// next moves on to the next line. The Scanner must not be asked again after
-// its end: it would hand out the part of a line that was too long.
+// next advances to the next line. After the end the Scanner must not be called again: it would return
+// a part of a line that was too long.
 func (s *script) next() error {
 	if s.end != nil || s.lines.Scan() {
 		return s.end
@@ -81,14 +93,14 @@ func (s *script) next() error {
 	case err == nil:
 		s.end = io.EOF
 	case errors.Is(err, bufio.ErrTooLong):
-		s.end = fmt.Errorf("read command: line longer than %d bytes", maxScriptLine)
+		s.end = fmt.Errorf("read command: a line is longer than %d bytes: split it", maxScriptLine)
 	default:
 		s.end = fmt.Errorf("read command: %w", err)
 	}
 	return s.end
 }
 
-// Confirm implements Reader.
+// Confirm implements Reader: nobody can be asked.
 func (s *script) Confirm(context.Context, string) (bool, error) {
 	return false, nil
 }

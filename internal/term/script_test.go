@@ -26,6 +26,11 @@ func all(r Reader) (lines []string, err error) {
 	}
 }
 
+// escaped is how the echo shows what a terminal would obey.
+var escaped = strings.NewReplacer(
+	"\r", `\x0d`, "\x00", `\x00`, "\x03", `\x03`, "\x04", `\x04`, "\x1a", `\x1a`, "\xff", `\xff`, "\xfe", `\xfe`,
+)
+
 func TestScriptLines(t *testing.T) {
 	long := strings.Repeat("x", maxScriptLine-1)
 	tests := []struct {
@@ -55,7 +60,7 @@ func TestScriptLines(t *testing.T) {
 			}
 			var want strings.Builder
 			for _, line := range tt.want {
-				want.WriteString(prompt + line + "\n")
+				want.WriteString(prompt + escaped.Replace(line) + "\n")
 			}
 			want.WriteString(prompt) // and no newline, as in C
 			if out.String() != want.String() {
@@ -81,7 +86,7 @@ func TestScriptLineTooLong(t *testing.T) {
 		if len(lines) != want {
 			t.Errorf("%d lines, want %d", len(lines), want)
 		}
-		if err == nil || !strings.Contains(err.Error(), "line longer than 1048576 bytes") {
+		if err == nil || !strings.Contains(err.Error(), "a line is longer than 1048576 bytes") {
 			t.Errorf("error %v", err)
 		}
 	}

@@ -8,60 +8,53 @@ import (
 	xterm "golang.org/x/term"
 )
 
-// ErrInterrupt says that Ctrl-C was pressed at the prompt. The line typed so
-// far is dropped and the next one can be read.
+// ErrInterrupt: Ctrl-C was pressed at the prompt. What was typed is discarded, and the next line can
+// be read.
 var ErrInterrupt = errors.New("interrupt")
 
-// Reader hands out the lines of a session, one at a time. Only Close may be
-// called while another call is under way.
+// Reader reads the lines of a session. Only Close may be called during another call.
 type Reader interface {
-	// ReadLine shows the prompt and returns the line entered, without its
-	// end. The error is io.EOF at the end of the input, after Ctrl-D on an
-	// empty line (reading may go on after that one) and after Close,
-	// ErrInterrupt after Ctrl-C, and ctx's cause as soon as ctx ends, which
-	// also ends the input of a terminal.
+	// ReadLine prints the prompt and returns the line that is entered, without its newline.
+	// The error is io.EOF at the end of the input, after Close, and after Ctrl-D on an empty
+	// line, after which reading may go on; ErrInterrupt after Ctrl-C; and the cause of ctx
+	// when ctx ends, which also ends the input of a terminal.
 	ReadLine(ctx context.Context) (string, error)
 
-	// Confirm asks a yes-or-no question and reports whether the answer was
-	// yes. The answer does not enter the history; an empty one, the end of
-	// the input and Ctrl-C all mean no. A script is never asked: its answer
-	// is no, and it loses no line.
+	// Confirm asks a yes-or-no question and reports whether the answer was yes. An empty
+	// answer, the end of the input and Ctrl-C mean no. The answer is not in the history. A
+	// script is not asked, and no line of it is read: its answer is no.
 	Confirm(ctx context.Context, question string) (bool, error)
 
-	// Close ends the input and frees what Open took. A ReadLine that still
-	// waits in another goroutine returns io.EOF, and Close returns when the
-	// terminal is back in its own mode. It can be called again and from a
-	// deferred function; Stdin and Stdout stay open.
+	// Close ends the input and releases what Open has opened. A ReadLine that waits in
+	// another goroutine returns io.EOF; when Close returns the terminal is in its original
+	// mode. Close can be called again. Stdin and Stdout stay open.
 	Close() error
 }
 
-// Config says where lines come from. Stdin and Stdout are required.
+// Config configures a Reader. Stdin and Stdout are required.
 type Config struct {
-	// Stdin and Stdout decide between the two readers: if both are
-	// terminals lines are edited, otherwise Stdin is a script.
+	// Stdin and Stdout decide between the two readers: if both are terminals, lines are edited;
+	// otherwise Stdin is a script.
 	Stdin, Stdout *os.File
 
 	// Prompt is shown before each line, in a script as well.
 	Prompt string
 
-	// HistoryFile keeps the lines entered on a terminal from one session to
-	// the next. It and its directory are created as needed, for the owner
-	// only. Empty means that lines are remembered in this session only.
+	// HistoryFile is the path of the file that keeps the lines entered on a terminal. It and
+	// its directory are created as needed, for the owner only. If it is empty, lines are
+	// remembered until the end of the session.
 	HistoryFile string
 
-	// Complete returns what the last word of line may become: whole words,
-	// of which those that do not begin with that word are ignored. The line
-	// is what is left of the cursor. Nil means no completion.
+	// Complete returns completions of the last word of line, which ends at the cursor: whole
+	// words. Those that do not begin with that word are ignored. Nil means no completion.
 	Complete func(line string) []string
 
-	// Warn is told, at most once, that HistoryFile cannot be read or
-	// written; the session goes on without it. It must not use the Reader.
-	// It may be nil.
+	// Warn is called, at most once, if HistoryFile cannot be read or written; the session goes
+	// on without it. It must not use the Reader. It may be nil.
 	Warn func(error)
 }
 
-// Open returns the reader that suits cfg.Stdin and cfg.Stdout. The caller
-// closes it.
+// Open returns the reader for cfg.Stdin and cfg.Stdout. The caller closes it.
 func Open(cfg Config) (Reader, error) {
 	if IsTerminal(cfg.Stdin) && IsTerminal(cfg.Stdout) {
 		return openTerminal(cfg)
@@ -74,7 +67,8 @@ func IsTerminal(f *os.File) bool {
 	return f != nil && xterm.IsTerminal(int(f.Fd()))
 }
 
-// Width is the number of columns of a terminal; 0 if f is none or does not tell.
+// Width returns the number of columns of a terminal; 0 if f is not a terminal or its width is not
+// known.
 func Width(f *os.File) int {
 	width, _, err := xterm.GetSize(int(f.Fd()))
 	if err != nil {

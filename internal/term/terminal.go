@@ -12,25 +12,26 @@ import (
 	xterm "golang.org/x/term"
 )
 
-// fallbackColumns is the width of a terminal that does not know its own.
+// fallbackColumns is used as the width of a terminal whose width is not known.
 const fallbackColumns = 80
 
-// terminal is the Reader of a person.
+// terminal is the Reader for a person, who edits lines.
 type terminal struct {
 	in       *keyboard
 	out      *gate
-	stdin    int // descriptor whose mode is switched
-	stdout   int // descriptor whose width is asked for
-	commands string
+	stdin    int    // file descriptor whose mode is switched
+	stdout   int    // file descriptor of which the width is read
+	commands string // the prompt for commands
 	rl       *readline.Instance
-	resize   func() // makes the library ask for the width again
+	resize   func() // makes the library read the width again
 	tab      *completer
 	past     *history
 
 	asking sync.Mutex // held while the terminal is raw
-	prompt string     // the one on screen; set before a key can come
+	prompt string     // on the screen now
 }
 
+// openTerminal returns the Reader for a terminal.
 func openTerminal(cfg Config) (*terminal, error) {
 	t := &terminal{
 		in:       newKeyboard(cfg.Stdin),
@@ -50,8 +51,8 @@ func openTerminal(cfg Config) (*terminal, error) {
 	return t, nil
 }
 
-// config leaves the library no way to the process's own standard files, to
-// its signals or to the mode of the terminal.
+// config returns a configuration in which the library uses neither the standard files of the
+// process nor its signals, and does not change the mode of the terminal.
 func (t *terminal) config() *readline.Config {
 	return &readline.Config{
 		Stdin:  t.in,
@@ -75,16 +76,16 @@ func (t *terminal) config() *readline.Config {
 	}
 }
 
-// recall fills the library's history. The empty line in front is needed: it
-// takes the history for non-empty.
+// recall fills the library's history. It begins with an empty line, because the library panics when
+// it searches an empty history.
 func (t *terminal) recall() {
 	for _, line := range append([]string{""}, t.past.lines...) {
 		t.remember(line)
 	}
 }
 
-// remember adds line to the library's history, or only forgets the text being
-// edited if line is empty. It cannot fail, as no file is behind it.
+// remember adds a line to the library's history; an empty line only resets the text that is being
+// edited. It cannot fail, as the library has no file.
 func (t *terminal) remember(line string) {
 	_ = t.rl.SaveHistory(line)
 }
@@ -117,8 +118,8 @@ func (t *terminal) Confirm(ctx context.Context, question string) (bool, error) {
 	return answer == "y" || answer == "yes", err
 }
 
-// ask shows prompt and reads a line in raw mode. The input is ended when ctx
-// ends: nothing else makes the library return.
+// ask prints a prompt and reads a line in raw mode. When ctx ends it ends the input, which is all that
+// makes the library return.
 func (t *terminal) ask(ctx context.Context, prompt string) (string, error) {
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
@@ -140,7 +141,7 @@ func (t *terminal) ask(ctx context.Context, prompt string) (string, error) {
 	return line, err
 }
 
-// readline runs the library, which may write only during the call.
+// readline reads a line by the library, which may write only during the call.
 func (t *terminal) readline(prompt string) (string, error) {
 	t.prompt = prompt
 	t.rl.SetPrompt(prompt)
@@ -149,15 +150,15 @@ func (t *terminal) readline(prompt string) (string, error) {
 	line, err := t.rl.Readline()
 	switch {
 	case t.in.ended():
-		return "", io.EOF // what was typed so far is no command
+		return "", io.EOF // what was typed is not a whole line
 	case errors.Is(err, readline.ErrInterrupt):
 		return "", ErrInterrupt
 	}
 	return line, err
 }
 
-// columns is the width of the terminal, or a usual one if it is unknown or
-// not larger than the prompt, where the library may count for ever.
+// columns returns the width of the terminal. If it is not known, or not larger than the prompt, for
+// which the library may loop for ever, it returns a usual one.
 func (t *terminal) columns() int {
 	width, _, err := xterm.GetSize(t.stdout)
 	if err != nil || width <= len(t.prompt) {
@@ -166,14 +167,14 @@ func (t *terminal) columns() int {
 	return width
 }
 
-// list shows the candidates below the line being edited and the prompt again
-// below them. It runs on the library's goroutine, during a key.
+// list prints candidates below the line that is being edited, and prompt and line again. The library
+// calls it from its goroutine.
 func (t *terminal) list(line string, candidates []string) {
 	fmt.Fprintf(t.rl.Stdout(), "%s%s\n%s", t.prompt, line, table(candidates, t.columns()))
 }
 
-// Close implements Reader. It takes down only the library's Terminal: closing
-// all of the Instance leaves a goroutine behind.
+// Close implements Reader. It closes only the library's Terminal, because closing its Instance leaves
+// a goroutine behind.
 func (t *terminal) Close() error {
 	t.in.end()
 	t.asking.Lock()
@@ -181,20 +182,22 @@ func (t *terminal) Close() error {
 	return errors.Join(t.rl.Terminal.Close(), t.past.close())
 }
 
-// gate passes on what is written while it is open and drops the rest: redraws
-// of a line that was already handed out.
+// gate passes on what is written while it is open, and discards the rest: redraws of a line that was
+// returned already.
 type gate struct {
 	mu   sync.Mutex
 	open bool
 	w    io.Writer
 }
 
+// set opens or closes the gate.
 func (g *gate) set(open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.open = open
 }
 
+// Write reports success also for what it discards.
 func (g *gate) Write(b []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -97,7 +97,7 @@ func receive(t *testing.T, c <-chan answer) answer {
 	select {
 	case a := <-c:
 		return a
-	case <-time.After(patience):
+	case <-time.After(maxWait):
 		t.Fatalf("no answer; goroutines:\n%s", stacks())
 		return answer{}
 	}
@@ -255,7 +255,7 @@ func TestTerminalIsCookedBetweenLines(t *testing.T) {
 
 func TestTerminalContext(t *testing.T) {
 	why := errors.New("time is up")
-	fastest := patience
+	fastest := maxWait
 	for _, typed := range []string{"", "half", "\x12sta", "x\x1b[D"} {
 		t.Run(fmt.Sprintf("%q", typed), func(t *testing.T) {
 			s := open(t, nil)
@@ -351,7 +351,7 @@ func TestTerminalLeavesNoGoroutine(t *testing.T) {
 		s.Close()
 		s.master.Close() // ends the screen's own
 	}
-	limit := time.Now().Add(patience)
+	limit := time.Now().Add(maxWait)
 	for runtime.NumGoroutine() > before {
 		if time.Now().After(limit) {
 			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks())

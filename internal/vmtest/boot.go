@@ -19,34 +19,33 @@ import (
 // consoleTail is how much of a failed guest's console an error shows.
 const consoleTail = 8000
 
-// accelerator emulates all of a guest's CPUs in one thread. With a thread each,
-// two guests on two cores take twice as long to boot, and now and then a kernel
-// dies while it patches its own code or waits for its timer.
+// accelerator emulates all CPUs of a guest in one thread. With a thread for each CPU, two guests
+// on two cores take twice as long to boot, and now and then a kernel dies while it patches its
+// own code or waits for its timer.
 const accelerator = "tcg,thread=single"
 
-// cpuModel is everything that qemu can emulate but cmpxchg16b: qemu 7.2 was
-// seen to corrupt the flags in it, and 6.12 to die in kmalloc of that.
+// cpuModel is everything that qemu can emulate except cmpxchg16b: in qemu 7.2 it corrupts the
+// flags, of which Linux 6.12 dies in kmalloc.
 const cpuModel = "max,-cx16"
 
-// kernelArgs keep the console to what matters and a panic short. The check of
-// the timer fails where the host is too busy to let it tick in time.
+// kernelArgs keep the console short and end the guest at a panic. The kernel's check of the timer
+// is off, as it fails on a busy host.
 const kernelArgs = "console=ttyS0 quiet panic=-1 no_timer_check"
 
 // A Guest is one boot of one kernel, to run one command as root.
 type Guest struct {
-	Kernel  Kernel
-	Command string            // for the guest's sh, which prefers its own ip and the like to programs in PATH: /sbin/ip
-	Files   map[string]string // files to put there: guest's path -> host's path
-	Output  io.Writer         // gets what the command prints, both streams, as it comes; nil discards it
-	Out     string            // a directory that gets the files which the command leaves in /out; "" discards them
+	Kernel  Kernel            // to boot
+	Command string            // for busybox sh, whose applets come before programs in PATH: write /sbin/ip
+	Files   map[string]string // paths on the host, by the path in the guest
+	Output  io.Writer         // gets both output streams of the command while it runs; nil discards them
+	Out     string            // directory of the host for the files that the command leaves in /out; "" discards them
 
 	CPUs   int // 0 means 2
 	Memory int // in MiB; 0 means 512
 }
 
-// Run boots the guest, waits for the command and returns its exit status. An
-// error says that the guest itself failed: no qemu, a panic, or ctx was done
-// first; it has the end of the console. Run ends no process but its own.
+// Run boots the guest, waits for the command and returns its exit status. An error means that the
+// guest itself failed (no qemu, a panic) or that ctx ended first; it has the end of the console.
 func (g Guest) Run(ctx context.Context) (status int, err error) {
 	dir, err := os.MkdirTemp("", "vmtest-")
 	if err != nil {
@@ -66,9 +65,9 @@ func (g Guest) Run(ctx context.Context) (status int, err error) {
 	return status, nil
 }
 
-// boot runs qemu on what is in dir and leaves the console and the result there.
+// boot runs qemu with the root in dir, and leaves console and result there.
 func (g Guest) boot(ctx context.Context, dir string) error {
-	var complaint bytes.Buffer
+	var stderr bytes.Buffer
 	qemu := exec.CommandContext(ctx, "qemu-system-x86_64",
 		"-accel", accelerator, "-cpu", cpuModel,
 		"-smp", strconv.Itoa(cmp.Or(g.CPUs, 2)),
@@ -80,7 +79,7 @@ func (g Guest) boot(ctx context.Context, dir string) error {
 		"-serial", "stdio",
 		"-serial", "file:"+filepath.Join(dir, "result"))
 	qemu.Stdout = g.Output
-	qemu.Stderr = &complaint
+	qemu.Stderr = &stderr
 	qemu.WaitDelay = time.Second
 	err := qemu.Run()
 	switch {
@@ -89,12 +88,12 @@ func (g Guest) boot(ctx context.Context, dir string) error {
 	case errors.Is(err, exec.ErrNotFound):
 		return fmt.Errorf("%w: %w", err, errSetup)
 	case err != nil:
-		return fmt.Errorf("qemu: %w: %s", err, bytes.TrimSpace(complaint.Bytes()))
+		return fmt.Errorf("qemu: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return nil
 }
 
-// console returns the end of the guest's console, introduced, for an error.
+// console returns the end of the guest's console, with a heading, for an error.
 func console(dir string) string {
 	text, err := os.ReadFile(filepath.Join(dir, "console"))
 	if err != nil || len(text) == 0 {
@@ -106,8 +105,8 @@ func console(dir string) string {
 	return "\nconsole:\n" + strings.ToValidUTF8(strings.ReplaceAll(string(text), "\r", ""), "?")
 }
 
-// readResult unpacks the tar that the guest made of /out into dir and returns
-// the exit status in it.
+// readResult unpacks the tar that the guest has made of /out into dir, and returns the exit status
+// in it.
 func readResult(name, dir string) (status int, err error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -136,7 +135,8 @@ func readResult(name, dir string) (status int, err error) {
 	}
 }
 
-// extract writes one directory or regular file of a tar; other kinds are left.
+// extract writes a directory or a regular file of a tar, below dir whatever its name is. It ignores
+// other types.
 func extract(r io.Reader, h *tar.Header, dir string) error {
 	name := filepath.Join(dir, filepath.Join("/", h.Name))
 	switch h.Typeflag {

@@ -15,7 +15,7 @@ import (
 // newest returns the kernel to test the booting itself on.
 func newest(t *testing.T) vmtest.Kernel {
 	t.Helper()
-	kernels := vmtest.Need(t)
+	kernels := vmtest.RequireKernels(t)
 	return kernels[len(kernels)-1]
 }
 

@@ -9,18 +9,18 @@ import (
 	"slices"
 )
 
-// errSetup ends every error that running setup.sh mends.
+// errSetup ends every error that running setup.sh fixes.
 var errSetup = errors.New("run internal/vmtest/setup.sh")
 
 // A Kernel is one of the kernels in the cache.
 type Kernel struct {
 	Name    string // major and minor version: "6.1"
-	Release string // what uname -r says
+	Release string // as uname -r prints it
 	Image   string // the bootable image
-	Modules string // the modules' directory, with modules.dep and modules.alias
+	Modules string // directory of its modules, with modules.dep and modules.alias
 }
 
-// Kernels lists the kernels in the cache, the oldest first.
+// Kernels returns the kernels in the cache, oldest first.
 func Kernels() ([]Kernel, error) {
 	cache, err := cacheDir()
 	if err != nil {
@@ -45,6 +45,7 @@ func (k Kernel) AtLeast(major, minor int) bool {
 	return compareVersions(k.Name, fmt.Sprintf("%d.%d", major, minor)) >= 0
 }
 
+// openKernel returns the kernel with this image.
 func openKernel(image string) (Kernel, error) {
 	dir := filepath.Dir(image)
 	modules, err := filepath.Glob(filepath.Join(dir, "lib", "modules", "*"))
@@ -59,6 +60,7 @@ func openKernel(image string) (Kernel, error) {
 	}, nil
 }
 
+// compareVersions compares versions such as 6.1.
 func compareVersions(a, b string) int {
 	var aMajor, aMinor, bMajor, bMinor int
 	fmt.Sscanf(a, "%d.%d", &aMajor, &aMinor)
@@ -66,7 +68,7 @@ func compareVersions(a, b string) int {
 	return cmp.Or(cmp.Compare(aMajor, bMajor), cmp.Compare(aMinor, bMinor))
 }
 
-// cacheDir is where setup.sh puts what it fetches.
+// cacheDir returns the directory in which setup.sh keeps what it fetches.
 func cacheDir() (string, error) {
 	if dir := os.Getenv("DROPWATCH_CACHE"); dir != "" {
 		return dir, nil

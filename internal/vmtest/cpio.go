@@ -12,9 +12,8 @@ import (
 )
 
 // An archive writes a file system in the "newc" cpio format that the kernel
-// unpacks as its first root. All files belong to root, all names are relative
-// to /, and directories that a name needs are made on the way. The first error
-// sticks and is what close returns.
+// unpacks as its first root. All files belong to root. Names are relative to /; missing directories
+// are added. The first error ends the writing and is returned by close.
 type archive struct {
 	w    *bufio.Writer
 	n    int64 // bytes written
@@ -42,7 +41,7 @@ func (a *archive) link(name, target string) {
 	a.text(name, 0o120777, target)
 }
 
-// text adds a file with this content; mode has the type's bits.
+// text adds a file with this content. The mode includes the type.
 func (a *archive) text(name string, mode int, content string) {
 	a.entry(name, mode, int64(len(content)))
 	a.copy(strings.NewReader(content), int64(len(content)))
@@ -65,7 +64,7 @@ func (a *archive) file(name, host string) {
 	a.copy(f, info.Size())
 }
 
-// tree adds a directory of the host with all that is in it.
+// tree adds a directory of the host with its contents.
 func (a *archive) tree(name, host string) {
 	a.fail(filepath.WalkDir(host, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -114,6 +113,7 @@ func (a *archive) entry(name string, mode int, size int64) {
 	a.pad(4)
 }
 
+// copy writes the content of the last entry.
 func (a *archive) copy(r io.Reader, size int64) {
 	if a.err != nil {
 		return
@@ -124,6 +124,7 @@ func (a *archive) copy(r io.Reader, size int64) {
 	a.pad(4)
 }
 
+// pad writes zeros up to a multiple of bytes.
 func (a *archive) pad(to int64) {
 	if rest := a.n % to; rest != 0 {
 		a.printf("%s", make([]byte, to-rest))
@@ -139,6 +140,7 @@ func (a *archive) printf(format string, args ...any) {
 	a.fail(err)
 }
 
+// fail keeps the first error.
 func (a *archive) fail(err error) {
 	if a.err == nil {
 		a.err = err

@@ -1,16 +1,17 @@
-// Package vmtest boots real kernels in qemu, for the tests that need NET_DM.
+// Package vmtest boots real kernels in qemu, for tests that need NET_DM or a certain kernel.
 //
-// A [Guest] is one boot: a kernel, an initial file system made of busybox,
-// iproute2, nftables, the C dropwatch and the modules that matter here, and
-// one command, run as root. It takes four to six seconds without KVM. What the
-// command prints, its exit status and the files that it leaves in /out come
-// back; the console does not mix with them.
+// A [Guest] is one boot: a kernel, an initial file system with busybox, iproute2, nftables, the C
+// dropwatch and some modules, and one command, which is run as root. Booting takes four to six seconds
+// without KVM. The result is what the command prints, its exit status, and the files that it leaves in
+// /out; the console is separate.
 //
-// A package runs its own tests in guests with [Main] and [Suite]: functions
-// named TestGuest... run inside, on every kernel, and all others on the host.
-// Package guest has what they need in there.
+// A [Suite] runs the TestGuest functions of all packages, in one guest for each kernel; all other tests
+// run on the host only. To add one, write a function whose name begins with TestGuest; its package needs
+// a TestMain that calls [Main]. Package guest has what such tests need. A test must leave the kernel as
+// it found it; one that cannot is named TestGuestLast..., and runs after all others. A test must not
+// skip in a guest: where a kernel lacks something, it tests that.
 //
-// Kernels and programs come from a cache that setup.sh fills. Where the cache
-// or qemu is missing the tests skip and say so, unless DROPWATCH_REQUIRE_ALL
-// is 1: then they fail.
+// Guests are booted only with DROPWATCH_GUESTS=1, which `make test` and `make guest` set. Kernels and
+// programs come from a cache that setup.sh fills. Without the cache or qemu the tests skip and say so;
+// with DROPWATCH_REQUIRE_ALL=1 they fail.
 package vmtest

@@ -18,9 +18,8 @@ const passwd = `root:x:0:0:root:/root:/bin/sh
 nobody:x:65534:65534:nobody:/:/bin/sh
 `
 
-// baseImage returns the part of the guest's root that is the same in every
-// boot of k. It is made once and kept in the cache, under a name that changes
-// with what is in it.
+// baseImage returns the file with the part of the guest's root that is the same in every boot of k.
+// It is made once and kept in the cache, under a name that depends on its contents.
 func baseImage(k Kernel) (string, error) {
 	cache, err := cacheDir()
 	if err != nil {
@@ -53,7 +52,7 @@ func baseImage(k Kernel) (string, error) {
 	})
 }
 
-// baseKey names one content of the base image.
+// baseKey returns a text that differs for different contents of the base image.
 func baseKey(k Kernel, userland string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, initScript, passwd, wantedModules, k.Release)
@@ -76,7 +75,7 @@ func removeAll(pattern string) error {
 	return err
 }
 
-// writeFile makes an archive in a file that is either whole or not there.
+// writeFile writes an archive to a file, which is whole or does not exist.
 func writeFile(name string, fill func(*archive) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(name), "new-*")
 	if err != nil {
@@ -125,8 +124,8 @@ func writeRoot(name string, g Guest) error {
 	return out.Close()
 }
 
-// realPath is the name of a guest's file with no link in it: unpacking a
-// directory over the link /bin would put the link away.
+// realPath returns the name of a guest's file without links: unpacking a directory bin would replace
+// the link /bin.
 func realPath(name string) string {
 	name = strings.TrimPrefix(name, "/")
 	for _, dir := range []string{"bin/", "sbin/", "lib/", "lib64/"} {

@@ -10,18 +10,20 @@ import (
 	"strings"
 )
 
-// wantedModules are what a guest may load, with all that they need; a guest
-// has no others. A kernel that lacks one, or has it built in, goes without.
+// wantedModules are the modules that a guest has, besides those that they need. A kernel may lack some
+// of them or have them built in.
 var wantedModules = []string{
 	"drop_monitor", "netdevsim",
-	"dummy", "veth", "bridge", "8021q", "tun", "vxlan", "openvswitch",
-	"nf_tables", "nft_ct", "nft_limit", "nft_reject_inet", "nft_compat", "nf_conntrack",
-	"sch_ingress", "sch_tbf", "sch_netem", "sch_fq_codel", "cls_flower", "cls_matchall", "act_gact", "act_police",
-	"tcp_diag", "udp_diag", "inet_diag", "netlink_diag", "sctp",
+	"dummy", "veth", "bridge", "br_netfilter", "8021q", "tun", "vxlan", "openvswitch",
+	"nf_tables", "nft_counter", "nft_objref", "nft_queue", "nfnetlink_queue", "nft_ct", "nft_limit", "nft_reject_inet", "nft_compat",
+	"nf_conntrack", "nft_chain_nat", "nft_nat",
+	"sch_ingress", "sch_tbf", "sch_netem", "sch_fq_codel", "cls_flower", "cls_matchall", "cls_bpf", "act_gact", "act_police",
+	"tcp_diag", "udp_diag", "inet_diag", "netlink_diag", "af_packet_diag", "sctp",
+	"xfrm_user",
 }
 
-// addModules adds the wanted modules of k, and the two tables that modprobe
-// reads, cut down to these modules: the whole ones cost seconds to search.
+// addModules adds the wanted modules of k, and the two tables that modprobe reads, reduced to these
+// modules: searching the whole tables takes seconds.
 func addModules(a *archive, k Kernel) error {
 	needs, err := readModuleNeeds(filepath.Join(k.Modules, "modules.dep"))
 	if err != nil {
@@ -45,8 +47,8 @@ func addModules(a *archive, k Kernel) error {
 	return nil
 }
 
-// readModuleNeeds reads modules.dep: each module's file, and the files of all
-// the modules to be loaded before it.
+// readModuleNeeds reads modules.dep: for the file of each module, the files of the modules that must
+// be loaded before it.
 func readModuleNeeds(name string) (map[string][]string, error) {
 	content, err := os.ReadFile(name)
 	if err != nil {
@@ -61,8 +63,7 @@ func readModuleNeeds(name string) (map[string][]string, error) {
 	return needs, nil
 }
 
-// closure returns the files of the modules with these names and of those they
-// need, sorted.
+// closure returns the files of the modules with these names and of those that they need, sorted.
 func closure(needs map[string][]string, names []string) []string {
 	var files []string
 	for file, others := range needs {
@@ -91,8 +92,8 @@ func moduleAliases(name string, modules map[string]bool) (string, error) {
 	return lines.String(), s.Err()
 }
 
-// moduleName is what modprobe calls the module in a file: there is no
-// difference between a dash and an underscore.
+// moduleName returns the name of the module in a file, with underscores for dashes: modprobe treats
+// them alike.
 func moduleName(file string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(path.Base(file), ".ko"), "-", "_")
 }

@@ -1,38 +1,134 @@
 package vmtest
 
-import "strings"
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+)
 
-// A result is what became of one test in a guest.
-type result struct {
-	name    string
-	verdict string // PASS, FAIL, SKIP
-	output  string
+// A follower reads what the test binaries in a guest print while they run, and makes each binary and
+// each of its tests a subtest on the host, which takes as long. In a guest one test runs at a time, so
+// a line belongs to the test that began last.
+type follower struct {
+	lines *bufio.Reader
+	line  string
+	ended bool // no line is left
 }
 
-// parseResults reads what a test binary prints with -test.v. Tests run one
-// after the other there, so a line belongs to the test that began last. A test
-// without a verdict was the last to begin before the binary died: a FAIL.
-func parseResults(output string) []result {
-	var results []result
-	for line := range strings.Lines(output) {
-		if name, ok := strings.CutPrefix(line, "=== RUN   "); ok && !strings.Contains(name, "/") {
-			results = append(results, result{name: strings.TrimSpace(name), verdict: "FAIL"})
+// follow returns a follower at the first line.
+func follow(output io.Reader) *follower {
+	f := &follower{lines: bufio.NewReader(output)}
+	f.next()
+	return f
+}
+
+// next reads the next line.
+func (f *follower) next() {
+	line, err := f.lines.ReadString('\n')
+	f.line, f.ended = line, err != nil && line == ""
+}
+
+// The lines around what a binary prints.
+const (
+	beginMark = "### begins: "
+	endMark   = "### ended with status "
+)
+
+// binaries follows the runs until the output ends.
+func (f *follower) binaries(t *testing.T, runs []testRun) {
+	ran := make(map[string]bool)
+	var stray strings.Builder
+	for ; !f.ended; f.next() {
+		name, ok := strings.CutPrefix(f.line, beginMark)
+		if !ok {
+			stray.WriteString(f.line)
 			continue
 		}
-		if len(results) == 0 {
-			continue
-		}
-		last := &results[len(results)-1]
-		if verdict, ok := verdictOf(line, last.name); ok {
-			last.verdict = verdict
-		} else if !isNoise(line) {
-			last.output += line
+		name = strings.TrimSpace(name)
+		ran[name] = true
+		for _, r := range runs {
+			if r.name == name {
+				t.Run(name, func(t *testing.T) { f.binary(t, r.tests) })
+			}
 		}
 	}
-	return results
+	for _, r := range runs {
+		if !ran[r.name] {
+			t.Errorf("%s was not run; output:\n%s", r.name, stray.String())
+		}
+	}
 }
 
-// verdictOf reads a line "--- PASS: TestName (0.00s)".
+// binary follows a run to its end. It fails unless each of the tests was run.
+func (f *follower) binary(t *testing.T, tests []string) {
+	ran := make(map[string]bool)
+	var stray strings.Builder
+	for f.next(); !f.ended && !strings.HasPrefix(f.line, endMark); {
+		name, ok := began(f.line)
+		if !ok {
+			stray.WriteString(f.line)
+			f.next()
+			continue
+		}
+		ran[name] = true
+		begin := f.line
+		if t.Run(name, f.test); f.line == begin { // the flag -test.run leaves it out
+			f.next()
+		}
+	}
+	var status int
+	if _, err := fmt.Sscanf(f.line, endMark+"%d", &status); err != nil {
+		t.Error("the guest ended before this did")
+	} else if status != 0 && !t.Failed() {
+		t.Errorf("exit status %d:\n%s", status, stray.String())
+	}
+	for _, name := range tests {
+		if !ran[name] {
+			t.Errorf("%s was not run", name)
+		}
+	}
+}
+
+// test follows a test and passes or fails as it does. A test without a verdict was running when the
+// binary died. A skipped test, or one of which a part was skipped, fails: where a kernel lacks
+// something, a test must test that.
+func (f *follower) test(t *testing.T) {
+	name := t.Name()[strings.LastIndex(t.Name(), "/")+1:]
+	verdict := "none: the program ended"
+	var output strings.Builder
+	for f.next(); !f.ended && !strings.HasPrefix(f.line, endMark); f.next() {
+		if v, ok := verdictOf(f.line, name); ok {
+			verdict = v
+			break
+		}
+		output.WriteString(withoutNoise(f.line))
+	}
+	if _, ok := verdictOf(f.line, name); ok {
+		for f.next(); strings.HasPrefix(f.line, "    "); f.next() {
+			output.WriteString(withoutNoise(f.line))
+		}
+	}
+	switch {
+	case verdict == "PASS" && !strings.Contains(output.String(), "--- SKIP: "):
+		if output.Len() > 0 {
+			t.Log(output.String())
+		}
+	case verdict == "FAIL":
+		t.Error(output.String())
+	default:
+		t.Errorf("verdict %s, or a part was skipped:\n%s", verdict, output.String())
+	}
+}
+
+// began returns the name in a line "=== RUN   TestName" that is not of a subtest.
+func began(line string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(line, "=== RUN   ")
+	return strings.TrimSpace(name), ok && !strings.Contains(name, "/")
+}
+
+// verdictOf returns the verdict in a line "--- PASS: TestName (0.00s)" of that test.
 func verdictOf(line, name string) (string, bool) {
 	rest, ok := strings.CutPrefix(line, "--- ")
 	if !ok {
@@ -42,9 +138,12 @@ func verdictOf(line, name string) (string, bool) {
 	return verdict, ok
 }
 
-// isNoise reports whether a line tells nothing about what went wrong.
-func isNoise(line string) bool {
-	line = strings.TrimSpace(line)
-	return line == "PASS" || line == "FAIL" ||
-		strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- PASS")
+// withoutNoise returns the line, or nothing if it says only that something began
+// or passed.
+func withoutNoise(line string) string {
+	text := strings.TrimSpace(line)
+	if strings.HasPrefix(text, "=== ") || strings.HasPrefix(text, "--- PASS") {
+		return ""
+	}
+	return line
 }

@@ -20,7 +20,7 @@ userland_packages="dropwatch busybox-static iproute2 nftables bsdutils coreutils
 userland="bin/dropwatch bin/dwdump bin/busybox sbin/ip sbin/devlink sbin/tc sbin/nft bin/script bin/stdbuf
 	libexec/coreutils/libstdbuf.so"
 host_packages="qemu-system-x86 cpio xz-utils kmod tshark debian-archive-keyring gcc libc6-dev mandoc groff zsh fish
-	iproute2 nftables"
+	iproute2 nftables iptables"
 compiler="clang-14 llvm-14" # that made the BPF objects: bookworm has it
 
 cache=${DROPWATCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dropwatch}

@@ -4,208 +4,157 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"os/exec"
+	"io"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
 
 const (
-	guestTests  = "^TestGuest" // the tests that run inside
-	bootTimeout = 15 * time.Minute
+	bootTimeout   = 40 * time.Minute // of all that runs in one guest
+	binaryTimeout = 12 * time.Minute // of one test binary, so that a hang of it does not lose the others
+	suiteMemory   = 1024             // MiB: the test binaries are in memory twice while the guest boots
 )
 
-// atOnce is how many guests run at the same time, of all test processes: two
-// keep two cores busy, and a third makes all of them miss their time limits.
-const atOnce = 2
-
-// takeSlot waits until fewer than atOnce guests run, by locks in the cache that
-// end with their process at the latest, and gives what frees the slot.
-func takeSlot(ctx context.Context) (free func(), err error) {
-	cache, err := cacheDir()
-	if err != nil {
-		return nil, err
-	}
-	for ; ; time.Sleep(100 * time.Millisecond) {
-		for i := range atOnce {
-			f, err := os.OpenFile(filepath.Join(cache, fmt.Sprintf("slot%d", i)), os.O_CREATE|os.O_RDWR, 0o600)
-			if err != nil {
-				return nil, fmt.Errorf("waiting for other guests: %w", err)
-			}
-			if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
-				return func() { f.Close() }, nil
-			}
-			f.Close()
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
-// A Suite runs the TestGuest functions of the package under test in a guest of
-// every kernel, and reports each as a subtest.
+// A Suite runs the TestGuest functions of all packages of a module in guests:
+// each kernel is booted once, with two kernels at a time. Every test becomes a
+// subtest KERNEL/PACKAGE/TEST, and runs only if the flag -test.run selects it.
 type Suite struct {
-	// Programs are built and put in the guest: guest's path -> package.
+	// Module is the path of the module, in whose tree the tests run.
+	Module string
+	// Programs are the packages to build, by the path of the program in the guest.
 	Programs map[string]string
-	// Files are put in the guest too: guest's path -> host's path.
-	Files map[string]string
-	// Check, if not nil, looks on the host at what the tests left in /out.
-	Check func(t *testing.T, k Kernel, out string)
-	// Skips are the tests that may skip, each with the kernels and the reason.
-	// All others must run everywhere: a skip that nobody expected is a failure.
-	Skips map[string]Skip
+	// Checks are functions that check on the host what a test has left in /out, if it passed,
+	// by PACKAGE/TEST. They get the directory.
+	Checks map[string]func(t *testing.T, out string)
 }
 
-// A Skip says on which kernels a test cannot run.
-type Skip struct {
-	Kernel func(k Kernel) bool
-	Reason string
+// A testRun is one run of a test binary.
+type testRun struct {
+	name   string   // of the subtest
+	binary string   // path in the guest
+	tests  []string // that it runs
 }
 
-// Main is for TestMain of a package with a [Suite]: on the host it leaves out
-// the TestGuest functions, and in a guest it runs what it is told to.
-func Main(m *testing.M) {
-	flag.Parse()
-	if !InGuest() {
-		skip := flag.Lookup("test.skip").Value
-		if err := skip.Set(strings.TrimSuffix(guestTests+"|"+skip.String(), "|")); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(m.Run())
-}
-
-// InGuest reports whether this process runs in a guest.
-func InGuest() bool {
-	return os.Getenv("DROPWATCH_GUEST") == "1"
-}
-
-// Need returns the kernels to test on. Where there are none it ends the test, as
-// [Without] does.
-func Need(t testing.TB) []Kernel {
-	t.Helper()
-	kernels, err := Kernels()
-	if err == nil {
-		_, err = exec.LookPath("qemu-system-x86_64")
-	}
+// Run builds the test binaries and the programs, then boots each kernel.
+func (s Suite) Run(t *testing.T) {
+	kernels := RequireKernels(t)
+	packages, err := guestPackages(s.Module)
 	if err != nil {
-		Without(t, err)
-	}
-	return kernels
-}
-
-// Without ends a test that something is missing for: as skipped, or as failed if
-// DROPWATCH_REQUIRE_ALL is 1.
-func Without(t testing.TB, err error) {
-	t.Helper()
-	if os.Getenv("DROPWATCH_REQUIRE_ALL") == "1" {
 		t.Fatal(err)
 	}
-	t.Skip(err)
-}
-
-// Run builds the test binary and the programs, then boots each kernel.
-func (s Suite) Run(t *testing.T) {
-	kernels := Need(t)
-	files, err := s.build(t.TempDir())
+	files, runs, err := s.build(t.TempDir(), packages)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range kernels {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
-			free, err := takeSlot(t.Context())
+			release, err := acquireSlot(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer free()
-			s.runOn(t, k, files)
+			defer release()
+			s.runOn(t, k, files, runs)
 		})
 	}
 }
 
-// build makes the binaries and returns all files for the guest.
-func (s Suite) build(dir string) (map[string]string, error) {
-	files := map[string]string{"/guest.test": filepath.Join(dir, "guest.test")}
-	if err := goTool("test", "-c", "-o", files["/guest.test"], "."); err != nil {
-		return nil, err
-	}
+// build builds the programs and the selected test binaries in dir. It returns the files for the guest,
+// and the runs in their order.
+func (s Suite) build(dir string, packages []guestPackage) (files map[string]string, runs []testRun, err error) {
+	files = make(map[string]string)
 	for guest, pkg := range s.Programs {
 		files[guest] = filepath.Join(dir, filepath.Base(guest))
-		if err := goTool("build", "-o", files[guest], pkg); err != nil {
-			return nil, err
+		if _, err := goTool("build", "-o", files[guest], pkg); err != nil {
+			return nil, nil, err
 		}
 	}
-	for guest, host := range s.Files {
-		files[guest] = host
+	runs = plan(packages, flag.Lookup("test.run").Value.String())
+	for _, p := range packages {
+		binary := p.binary()
+		if !slices.ContainsFunc(runs, func(r testRun) bool { return r.binary == binary }) {
+			continue
+		}
+		files[binary] = filepath.Join(dir, p.name())
+		if _, err := goTool("test", "-c", "-ldflags", "-s -w", "-o", files[binary], p.path); err != nil {
+			return nil, nil, err
+		}
 	}
-	return files, nil
+	return files, runs, nil
 }
 
-// goTool runs the go command for the guest: nothing there but the kernel.
-func goTool(args ...string) error {
-	cmd := exec.Command("go", args...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
-	}
-	return nil
+// binary returns the path of the package's test binary in a guest.
+func (p guestPackage) binary() string {
+	return "/tests/" + p.name() + "/guest.test"
 }
 
-func (s Suite) runOn(t *testing.T, k Kernel, files map[string]string) {
-	ctx, cancel := context.WithTimeoutCause(t.Context(), bootTimeout,
-		fmt.Errorf("not done after %v", bootTimeout))
+// plan returns the runs of the tests that a pattern for -test.run selects, whose third element is for
+// packages and the fourth for tests: one for each package, and then one for each package that has tests
+// to be run last.
+func plan(packages []guestPackage, pattern string) (runs []testRun) {
+	elements := append(strings.Split(pattern, "/"), "", "", "")
+	isPackage, isTest := regexp.MustCompile(elements[2]), regexp.MustCompile(elements[3])
+	for _, last := range []bool{false, true} {
+		for _, p := range packages {
+			r := testRun{name: p.name(), binary: p.binary()}
+			if last {
+				r.name += ".last"
+			}
+			for _, name := range p.tests {
+				if isTest.MatchString(name) && strings.HasPrefix(name, lastPrefix) == last {
+					r.tests = append(r.tests, name)
+				}
+			}
+			if len(r.tests) > 0 && isPackage.MatchString(r.name) {
+				runs = append(runs, r)
+			}
+		}
+	}
+	return runs
+}
+
+// command returns the shell commands that run the binaries, each in a directory of its own, and kill what
+// a binary has left running.
+func command(runs []testRun) string {
+	var b strings.Builder
+	for _, r := range runs {
+		fmt.Fprintf(&b, "echo '%s%s'; cd %s; %s -test.v -test.timeout %v -test.run '^(%s)$'; echo; echo \"%s$?\"; kill -9 -1\n",
+			beginMark, r.name, filepath.Dir(r.binary), r.binary, binaryTimeout, strings.Join(r.tests, "|"), endMark)
+	}
+	return b.String()
+}
+
+// runOn boots k and follows the runs in it.
+func (s Suite) runOn(t *testing.T, k Kernel, files map[string]string, runs []testRun) {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), bootTimeout, fmt.Errorf("not done after %v", bootTimeout))
 	defer cancel()
-	var output strings.Builder
-	g := Guest{
-		Kernel:  k,
-		Command: "/guest.test -test.v -test.run '" + guestPattern() + "'",
-		Files:   files,
-		Output:  &output,
-		Out:     t.TempDir(),
+	output, write := io.Pipe()
+	g := Guest{Kernel: k, Command: command(runs), Files: files, Output: write, Out: t.TempDir(), Memory: suiteMemory}
+	done := make(chan error)
+	go func() {
+		_, err := g.Run(ctx) // the exit status of each binary is in the output
+		write.Close()
+		done <- err
+	}()
+	follow(output).binaries(t, runs)
+	if err := <-done; err != nil {
+		t.Error(err)
+		return
 	}
-	status, err := g.Run(ctx)
-	results := parseResults(output.String())
-	for _, r := range results {
-		t.Run(r.name, func(t *testing.T) { s.report(t, k, r) })
-	}
-	switch {
-	case err != nil:
-		t.Errorf("%v\noutput:\n%s", err, output.String())
-	case len(results) == 0 || (status != 0 && !t.Failed()):
-		t.Errorf("the tests in the guest: exit status %d:\n%s", status, output.String())
-	case s.Check != nil && guestPattern() == guestTests:
-		s.Check(t, k, g.Out)
-	}
+	s.check(t, g.Out, runs)
 }
 
-// report makes a guest's result the result of t.
-func (s Suite) report(t *testing.T, k Kernel, r result) {
-	skip, known := s.Skips[r.name]
-	switch {
-	case r.verdict == "PASS":
-		if r.output != "" {
-			t.Log(r.output)
+// check runs the checks of the tests that ran.
+func (s Suite) check(t *testing.T, out string, runs []testRun) {
+	for _, r := range runs {
+		for _, name := range r.tests {
+			if check := s.Checks[r.name+"/"+name]; check != nil && !t.Failed() {
+				check(t, out)
+			}
 		}
-	case r.verdict == "SKIP" && known && skip.Kernel(k):
-		t.Skip(skip.Reason)
-	case r.verdict == "SKIP":
-		t.Errorf("it skipped, which nobody expects on %s:\n%s", k.Name, r.output)
-	default:
-		t.Error(r.output)
 	}
-}
-
-// guestPattern is what to run inside: with -run 'TestKernels/6.1/TestGuestX'
-// only that test, else all of them.
-func guestPattern() string {
-	_, rest, _ := strings.Cut(flag.Lookup("test.run").Value.String(), "/")
-	if _, pattern, ok := strings.Cut(rest, "/"); ok {
-		return pattern
-	}
-	return guestTests
 }

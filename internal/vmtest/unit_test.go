@@ -3,40 +3,131 @@ package vmtest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-func TestParseResults(t *testing.T) {
+// TestFollow has a guest's output whose every fault must fail a test of the host.
+// The test runs itself again for it, as those failures are wanted.
+func TestFollow(t *testing.T) {
 	const output = `early words
+### begins: good
 === RUN   TestGuestGood
     a_test.go:1: said
 --- PASS: TestGuestGood (0.01s)
+PASS
+
+### ended with status 0
+### begins: bad
 === RUN   TestGuestBad
 === RUN   TestGuestBad/one
     a_test.go:2: wrong
 --- FAIL: TestGuestBad (0.02s)
     --- FAIL: TestGuestBad/one (0.00s)
     --- PASS: TestGuestBad/two (0.00s)
+=== RUN   TestGuestPart
+--- PASS: TestGuestPart (0.00s)
+    --- SKIP: TestGuestPart/one (0.00s)
 === RUN   TestGuestOdd
     a_test.go:3: no reason
 --- SKIP: TestGuestOdd (0.00s)
 === RUN   TestGuestDead
 panic: oh
+
+### ended with status 2
+### begins: exits
+=== RUN   TestGuestGood
+--- PASS: TestGuestGood (0.01s)
+on the way out
+
+### ended with status 3
+### begins: dead
+=== RUN   TestGuestHang
 `
-	want := []result{
-		{"TestGuestGood", "PASS", "    a_test.go:1: said\n"},
-		{"TestGuestBad", "FAIL", "    a_test.go:2: wrong\n    --- FAIL: TestGuestBad/one (0.00s)\n"},
-		{"TestGuestOdd", "SKIP", "    a_test.go:3: no reason\n"},
-		{"TestGuestDead", "FAIL", "panic: oh\n"},
+	if os.Getenv("DROPWATCH_TEST_FOLLOW") != "" {
+		follow(strings.NewReader(output)).binaries(t, []testRun{
+			{name: "good", tests: []string{"TestGuestGood"}},
+			{name: "bad", tests: []string{"TestGuestBad", "TestGuestNotRun"}},
+			{name: "exits", tests: []string{"TestGuestGood"}},
+			{name: "dead"},
+			{name: "never"},
+		})
+		return
 	}
-	if diff := cmp.Diff(want, parseResults(output), cmp.AllowUnexported(result{})); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestFollow$", "-test.v")
+	cmd.Env = append(os.Environ(), "DROPWATCH_TEST_FOLLOW=1")
+	text, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Error("it passed")
+	}
+	for _, want := range []string{
+		"--- PASS: TestFollow/good/TestGuestGood ", "a_test.go:1: said",
+		"--- FAIL: TestFollow/bad/TestGuestBad ", "a_test.go:2: wrong\n", "--- FAIL: TestGuestBad/one ",
+		"--- FAIL: TestFollow/bad/TestGuestPart ", "--- SKIP: TestGuestPart/one ",
+		"--- FAIL: TestFollow/bad/TestGuestOdd ", "a_test.go:3: no reason",
+		"--- FAIL: TestFollow/bad/TestGuestDead ", "panic: oh",
+		"TestGuestNotRun was not run",
+		"--- FAIL: TestFollow/exits ", "exit status 3:\n", "on the way out", "--- PASS: TestFollow/exits/TestGuestGood ",
+		"--- FAIL: TestFollow/dead/TestGuestHang ", "the guest ended before this did",
+		"never was not run", "early words",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+func TestPlan(t *testing.T) {
+	packages := []guestPackage{
+		{path: "m/netlink", tests: []string{"TestGuestA", "TestGuestB"}},
+		{path: "m/internal/source/bpf", tests: []string{"TestGuestA", "TestGuestLastC"}},
+	}
+	for pattern, want := range map[string]string{
+		"":                              "netlink: TestGuestA TestGuestB; source.bpf: TestGuestA; source.bpf.last: TestGuestLastC; ",
+		"TestKernels/6.1$":              "netlink: TestGuestA TestGuestB; source.bpf: TestGuestA; source.bpf.last: TestGuestLastC; ",
+		"TestKernels//bpf":              "source.bpf: TestGuestA; source.bpf.last: TestGuestLastC; ",
+		"TestKernels/6.1/bpf$":          "source.bpf: TestGuestA; ",
+		"TestKernels/6.1//TestGuestB/x": "netlink: TestGuestB; ",
+	} {
+		var got strings.Builder
+		for _, r := range plan(packages, pattern) {
+			fmt.Fprintf(&got, "%s: %s; ", r.name, strings.Join(r.tests, " "))
+		}
+		if got.String() != want {
+			t.Errorf("%q: got %q, want %q", pattern, got.String(), want)
+		}
+	}
+}
+
+// TestPackagesOfThisModule reads this module, in which each package with tests for guests
+// must leave them out on the host.
+func TestPackagesOfThisModule(t *testing.T) {
+	packages, err := guestPackages("dropwatch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := make(map[string][]string)
+	for _, p := range packages {
+		names[p.name()] = p.tests
+	}
+	if !slices.Contains(names["netlink"], "TestGuestAlerts") || !slices.Contains(names["source.trace"], "TestGuestAsHere") {
+		t.Errorf("found %q", names)
+	}
+}
+
+func TestPackageThatRunsGuestTestsOnTheHost(t *testing.T) {
+	dir := t.TempDir()
+	const source = "package p\nfunc TestGuestX(t *testing.T) {}\n"
+	if err := os.WriteFile(filepath.Join(dir, "x_test.go"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readPackage("m/p", dir, []string{"x_test.go"}); err == nil || !strings.Contains(err.Error(), "vmtest.Main(m)") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"dropwatch/internal/records"
 )
 
-// Of the pcap format (pcap-savefile(5)) and of its link type NETLINK, in which
-// each packet begins with a Linux cooked header (LINKTYPE_LINUX_SLL).
+// Constants of the pcap format (pcap-savefile(5)) and of its link type NETLINK, in which each
+// packet begins with a Linux cooked header (LINKTYPE_LINUX_SLL).
 const (
 	magicNanoseconds = 0xa1b23c4d
 	linkTypeNetlink  = 253
@@ -24,20 +24,20 @@ const (
 	snapLen          = sllLen + 66<<10
 )
 
-// A Sink writes the messages of events. A record goes out whole or not at all
-// where the destination can be cut back, as a file can; what is written there
-// before an error counts.
+// A Sink writes the netlink messages that brought events. In a file a record is written whole
+// or not at all, also if the disk is full.
 type Sink struct{ buf records.Buffer }
 
-// New begins a file on w, called name in errors, with the message that tells a
-// reader the id of the NET_DM family.
+// New begins a file on w, which errors call name. Its first record is family, the message
+// from which a reader learns the id of the NET_DM family ([netlink.Client.FamilyMessage]).
 func New(w io.Writer, name string, family []byte, now time.Time) (*Sink, error) {
 	s := &Sink{buf: records.NewCapture(w, name)}
 	s.header()
-	s.message(family, now) // neither is a packet of ours
+	s.message(family, now) // neither counts as a packet in errors
 	return s, s.Flush()
 }
 
+// header appends the file header.
 func (s *Sink) header() {
 	b := s.buf.Bytes
 	b = binary.NativeEndian.AppendUint32(b, magicNanoseconds)
@@ -48,7 +48,7 @@ func (s *Sink) header() {
 	s.buf.Bytes = binary.NativeEndian.AppendUint32(b, linkTypeNetlink)
 }
 
-// message appends a message that was sent at t.
+// message appends a record with a message that was received at t.
 func (s *Sink) message(msg []byte, t time.Time) {
 	b := s.buf.Bytes
 	b = binary.NativeEndian.AppendUint32(b, uint32(t.Unix()))
@@ -62,8 +62,8 @@ func (s *Sink) message(msg []byte, t time.Time) {
 	s.buf.Bytes = append(b, msg...)
 }
 
-// Write adds the message that brought e, at the time of the drop. Further
-// events of the same message, and losses, bring none.
+// Write adds the message that brought e, with the time of the drop. Further events of the
+// same message, losses and the ledger have no message and add nothing.
 func (s *Sink) Write(e *event.Event) error {
 	if e.Raw == nil {
 		return nil
@@ -72,9 +72,6 @@ func (s *Sink) Write(e *event.Event) error {
 	return s.buf.EndRecord()
 }
 
-// Packets is the number of packets that were written whole.
-func (s *Sink) Packets() uint64 { return s.buf.Whole() }
-
-// Flush writes what is there. After a failure the destination ends with a
-// whole record, if it is a file, and nothing more may be written.
+// Flush writes all that was added. After an error a file ends with a whole record, and the
+// Sink must not be used any more.
 func (s *Sink) Flush() error { return s.buf.Flush() }

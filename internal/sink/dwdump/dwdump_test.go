@@ -151,7 +151,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// fill writes until it fails, and tells how many packets came through.
+// fill writes until it fails, and returns how many packets were written.
 func fill(f *fullFile, family, packet string) (uint64, error) {
 	s, err := dwdump.New(f, "drops.pcap", []byte(family), start)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"dropwatch/internal/sink/jsonl"
 )
 
-// write gives the work that a typical drop makes: TCP, with place, reason and owner.
+// write returns the work that a typical drop makes: TCP, with place, reason and owner.
 func write(tb testing.TB) func() {
 	tb.Helper()
 	s := jsonl.New(io.Discard, jsonl.Options{})

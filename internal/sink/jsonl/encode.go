@@ -12,19 +12,20 @@ import (
 	"dropwatch/internal/event"
 )
 
-// Each member of an object, or element of an array, is followed by a comma. The
-// one behind the last is taken back by end.
+// Each member of an object and each element of an array is followed by a comma. The function end
+// removes the last one.
 
+// appendKey appends a key, which needs no escape, and a colon.
 func appendKey(b []byte, key string) []byte {
 	b = append(b, '"')
 	b = append(b, key...)
 	return append(b, '"', ':')
 }
 
-// begin begins an object or an array.
+// begin begins an object or an array: bracket is { or [.
 func begin(b []byte, key string, bracket byte) []byte { return append(appendKey(b, key), bracket) }
 
-// end ends what began last.
+// end ends the object or array that began last: bracket is } or ].
 func end(b []byte, bracket byte) []byte {
 	if last := len(b) - 1; b[last] == ',' {
 		b = b[:last]
@@ -40,20 +41,26 @@ func appendBool(b []byte, key string, v bool) []byte {
 	return append(strconv.AppendBool(appendKey(b, key), v), ',')
 }
 
-// appendWord appends one of our own words, which need no escape.
+// appendWord appends a word of dropwatch itself, which needs no escape.
 func appendWord(b []byte, key, word string) []byte { return appendElement(appendKey(b, key), word) }
 
+// appendElement appends a word to an array.
 func appendElement(b []byte, word string) []byte {
 	b = append(b, '"')
 	b = append(b, word...)
 	return append(b, '"', ',')
 }
 
-// appendText appends a text of others. Terminals get nothing to obey: what is
-// not printable is escaped. Bytes that are no UTF-8, which JSON cannot hold,
-// become \x9b and the like, as in event.Escape.
+// appendText appends a text that dropwatch did not choose. What is not printable is
+// escaped, so that a terminal interprets nothing. Bytes that are not UTF-8, which JSON
+// cannot have, become \x9b and the like, as in event.Escape.
 func appendText(b []byte, key, text string) []byte {
-	b = append(appendKey(b, key), '"')
+	return append(appendString(appendKey(b, key), text), ',')
+}
+
+// appendString appends a text with its quotes.
+func appendString(b []byte, text string) []byte {
+	b = append(b, '"')
 	plain := 0 // where what needs no escape began
 	for i := 0; i < len(text); {
 		if c := text[i]; ' ' <= c && c < 0x7f && c != '"' && c != '\\' {
@@ -67,10 +74,10 @@ func appendText(b []byte, key, text string) []byte {
 		plain = i
 	}
 	b = append(b, text[plain:]...)
-	return append(b, '"', ',')
+	return append(b, '"')
 }
 
-// appendIfAny leaves out what is not known.
+// appendIfAny appends a text unless it is empty.
 func appendIfAny(b []byte, key, text string) []byte {
 	if text == "" {
 		return b
@@ -78,7 +85,7 @@ func appendIfAny(b []byte, key, text string) []byte {
 	return appendText(b, key, text)
 }
 
-// appendRune appends r, which was found as bytes.
+// appendRune appends a character that may need an escape; bytes is its UTF-8.
 func appendRune(b []byte, r rune, bytes string) []byte {
 	switch {
 	case r == '"' || r == '\\':
@@ -97,7 +104,7 @@ func appendRune(b []byte, r rune, bytes string) []byte {
 
 const digits = "0123456789abcdef"
 
-// appendHexadecimal appends the last n digits of v.
+// appendHexadecimal appends the lower n hexadecimal digits of v.
 func appendHexadecimal(b []byte, v uint64, n int) []byte {
 	for shift := 4 * (n - 1); shift >= 0; shift -= 4 {
 		b = append(b, digits[v>>shift&0xf])
@@ -105,24 +112,27 @@ func appendHexadecimal(b []byte, v uint64, n int) []byte {
 	return b
 }
 
+// appendHex appends bytes as a string of hexadecimal digits.
 func appendHex(b []byte, key string, data []byte) []byte {
 	b = append(appendKey(b, key), '"')
 	return append(hex.AppendEncode(b, data), '"', ',')
 }
 
+// appendAddress appends an address as a string, because 64 bits are more than the numbers of many JSON
+// readers have.
 func appendAddress(b []byte, key string, pc uint64) []byte {
 	b = append(appendKey(b, key), `"0x`...)
 	return append(strconv.AppendUint(b, pc, 16), '"', ',')
 }
 
-// appendQuoted appends a number where others have names.
+// appendQuoted appends a number as a string, where other values have names.
 func appendQuoted(b []byte, key string, n uint64) []byte {
 	b = append(appendKey(b, key), '"')
 	return append(strconv.AppendUint(b, n, 10), '"', ',')
 }
 
-// appendEtherType names the protocols that have a name as an event.Layer; the
-// others are numbers, like 0x88cc.
+// appendEtherType appends the name of an ethertype that is an event.Layer, and otherwise a number such
+// as 0x88cc.
 func appendEtherType(b []byte, key string, t uint16) []byte {
 	switch t {
 	case 0x0800: // ETH_P_IP
@@ -149,13 +159,14 @@ func appendMAC(b []byte, key string, m event.MAC) []byte {
 	return append(b, ',')
 }
 
-// A clock formats times, and remembers all but the fraction of the last one's
-// second, in which most are.
+// A clock formats times. It caches the text of the last second, as most times are in the same one.
 type clock struct {
 	second int64
 	text   []byte
 }
 
+// appendTime appends a time in UTC with nanoseconds, as in RFC 3339. Its digits are always
+// as many, so that texts of times sort as the times do.
 func (c *clock) appendTime(b []byte, t time.Time) []byte {
 	if s := t.Unix(); c.text == nil || s != c.second {
 		c.second, c.text = s, t.UTC().AppendFormat(c.text[:0], "2006-01-02T15:04:05")

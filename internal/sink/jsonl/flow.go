@@ -2,8 +2,8 @@ package jsonl
 
 import "dropwatch/internal/event"
 
-// appendFlow appends the packet's own headers, and then, each as an object, the
-// tunnel that it is, the packet in that, and the packet that it quotes.
+// appendFlow appends the headers of a packet, and then, each as an object, the tunnel, the packet in it,
+// and the packet that an ICMP error quotes.
 func appendFlow(b []byte, f *event.Flow) []byte {
 	b = begin(b, "flow", '{')
 	b = appendHeaders(b, &f.Headers)
@@ -27,6 +27,7 @@ func appendTunnel(b []byte, t *event.Tunnel) []byte {
 	return end(b, '}')
 }
 
+// appendNested appends an object with headers, unless there are none.
 func appendNested(b []byte, key string, h *event.Headers) []byte {
 	if h.Fields == 0 {
 		return b
@@ -36,8 +37,8 @@ func appendNested(b []byte, key string, h *event.Headers) []byte {
 	return end(b, '}')
 }
 
-// appendHeaders leaves out what only matters to the packet's own sender and
-// receiver, and what nobody asks who looks for a drop.
+// appendHeaders appends the header fields that help to explain a drop. It leaves out those that only matter
+// to the ends of the connection, such as checksums and windows.
 func appendHeaders(b []byte, h *event.Headers) []byte {
 	b = appendLink(b, h)
 	b = appendNetwork(b, h)
@@ -55,6 +56,8 @@ func appendLink(b []byte, h *event.Headers) []byte {
 	return appendField(b, h, event.FieldVLANInner, "vlan_inner", uint64(h.VLAN[1].ID))
 }
 
+// appendNetwork appends the network layer; of ARP, src and dst are the addresses of sender
+// and target.
 func appendNetwork(b []byte, h *event.Headers) []byte {
 	switch {
 	case h.Network != event.NoLayer:
@@ -73,7 +76,7 @@ func appendNetwork(b []byte, h *event.Headers) []byte {
 	return appendFragment(b, h)
 }
 
-// appendFragment appends nothing for a packet that is whole.
+// appendFragment appends an object for a fragment, and nothing for a whole packet.
 func appendFragment(b []byte, h *event.Headers) []byte {
 	if !h.Has(event.FieldFragment) || h.FragmentOffset == 0 && !h.MoreFragments {
 		return b
@@ -85,6 +88,8 @@ func appendFragment(b []byte, h *event.Headers) []byte {
 	return end(b, '}')
 }
 
+// appendTransport appends the transport layer. A protocol without a name is its number, as
+// a string.
 func appendTransport(b []byte, h *event.Headers) []byte {
 	switch {
 	case h.Transport != event.NoLayer:
@@ -104,6 +109,7 @@ func appendTransport(b []byte, h *event.Headers) []byte {
 	return appendField(b, h, event.FieldSCTPChunk, "sctp_chunk", uint64(h.SCTPChunk))
 }
 
+// appendTCP appends flags, sequence and acknowledgment number, all as they were sent.
 func appendTCP(b []byte, h *event.Headers) []byte {
 	if h.Has(event.FieldTCPFlags) {
 		b = begin(b, "tcp_flags", '[')
@@ -124,7 +130,7 @@ func appendICMP(b []byte, h *event.Headers) []byte {
 	return appendField(b, h, event.FieldMTU, "icmp_mtu", uint64(h.MTU))
 }
 
-// appendField appends a number that is one of the fields of h.
+// appendField appends the number n if h has the field f.
 func appendField(b []byte, h *event.Headers, f event.Fields, key string, n uint64) []byte {
 	if !h.Has(f) {
 		return b

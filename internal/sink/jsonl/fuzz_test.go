@@ -45,7 +45,7 @@ type addresses struct {
 	DstPort                      uint16 `json:"dst_port"`
 }
 
-// text gives what stands for s: s itself, but for bytes that are no UTF-8.
+// text returns what stands for s: s itself, but for bytes that are no UTF-8.
 func text(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {
@@ -60,11 +60,12 @@ func text(s string) string {
 	return b.String()
 }
 
-// named gives a drop of data in which every name is name.
+// named returns a drop of data in which every name is name.
 func named(name string, data []byte, proto uint16, nsec int64) event.Event {
 	flow := new(event.Flow)
 	e := event.Event{Time: time.Unix(0, nsec), Count: uint64(nsec), Reason: name, Port: event.Port{IfIndex: uint32(nsec), IfName: name}}
-	e.Where = event.Where{Frame: event.Frame{PC: uint64(nsec), Lookup: event.Found, Symbol: name, Module: name}, Trap: name, TrapGroup: name}
+	e.Where = event.Where{Frame: event.Frame{PC: uint64(nsec), Lookup: event.Found, Symbol: name, Module: name}, Trap: name,
+		TrapGroup: name}
 	e.Stack = []event.Frame{e.Where.Frame}
 	e.Task = event.Task{Known: true, Comm: name}
 	e.Netns = event.Netns{Inode: 1, Name: name}
@@ -78,7 +79,7 @@ func named(name string, data []byte, proto uint16, nsec int64) event.Event {
 	return e
 }
 
-// check holds a line against the event, the schema, and what is safe to print.
+// check compares a line with the event, the schema, and what is safe to print.
 func check(t *testing.T, v *validator, e *event.Event, name string) {
 	t.Helper()
 	got := line(t, jsonl.Options{Bytes: true}, e)
@@ -103,7 +104,8 @@ func check(t *testing.T, v *validator, e *event.Event, name string) {
 			t.Errorf("%s is %q, want %q", what, s, text(name))
 		}
 	}
-	if !r.Time.Equal(e.Time) || r.Count != e.Count || r.IfIndex != e.Port.IfIndex || r.Length != e.Packet.Len || r.Packet != fmt.Sprintf("%x", e.Packet.Data) {
+	if !r.Time.Equal(e.Time) || r.Count != e.Count || r.IfIndex != e.Port.IfIndex || r.Length != e.Packet.Len ||
+		r.Packet != fmt.Sprintf("%x", e.Packet.Data) {
 		t.Errorf("%+v\nof\n%+v", r, e)
 	}
 	f := e.Packet.Flow

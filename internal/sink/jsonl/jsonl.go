@@ -1,20 +1,26 @@
-// Package jsonl writes events for programs, as JSON lines: an object for each
-// drop and each loss, and the ledger as the last. Schema describes them.
+// Package jsonl writes events for programs, as JSON lines: an object for each drop and each loss, or
+// for each second, and last the ledger. [Schema] describes them. It appends text by
+// hand, because writing a drop must not allocate.
 package jsonl
 
 import (
 	"io"
+	"strconv"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/records"
 )
 
-// Options say what a Sink writes besides what was found out.
+// Options of a Sink.
 type Options struct {
-	Bytes bool // those of each packet, as far as there are any
+	Bytes bool // also write the bytes of each packet
+
+	// Explain: also write why each packet was dropped, as far as known. It takes a third
+	// more time, and 200 bytes or more.
+	Explain bool
 }
 
-// A Sink writes events to a Writer, when it is flushed or enough is there.
+// A Sink writes events to a Writer: when it is flushed, or from 32 KiB on.
 type Sink struct {
 	buf    records.Buffer
 	o      Options
@@ -25,28 +31,27 @@ type Sink struct {
 // New makes a Sink that writes to w.
 func New(w io.Writer, o Options) *Sink { return &Sink{buf: records.NewText(w), o: o} }
 
-// Write formats an event as a line. What a filter in the kernel kept from us is
-// no loss and makes none: it is in the ledger.
+// Write formats an event as a line. Rejected drops have none; the ledger has their number.
 func (s *Sink) Write(e *event.Event) error {
-	switch {
-	case e.Kind == event.Drop:
+	switch e.Kind {
+	case event.Drop, event.Retransmit:
 		s.buf.Bytes = s.appendDrop(s.buf.Bytes, e)
-	case e.Kind == event.End:
-		s.buf.Bytes = s.appendEnd(s.buf.Bytes, e)
-	case e.Place != event.ByFilter:
+	case event.Loss:
 		s.buf.Bytes = s.appendLoss(s.buf.Bytes, e)
-	default:
+	case event.End:
+		s.buf.Bytes = s.appendEnd(s.buf.Bytes, e)
+	case event.Rejected:
 		return nil
 	}
 	return s.buf.EndRecord()
 }
 
-// Flush writes what is there.
+// Flush writes all lines that are buffered.
 func (s *Sink) Flush() error { return s.buf.Flush() }
 
-// begin begins a line with what is in each.
-func (s *Sink) begin(b []byte, kind string, e *event.Event) []byte {
-	b = appendWord(append(b, '{'), "kind", kind)
+// begin begins a line with what every line has: kind and time.
+func (s *Sink) begin(b []byte, e *event.Event) []byte {
+	b = appendWord(append(b, '{'), "kind", e.Kind.String())
 	return s.clock.appendTime(b, e.Time)
 }
 
@@ -57,20 +62,29 @@ func finish(b []byte) []byte {
 	return b
 }
 
+// appendDrop appends the line of a drop or a retransmission. What is not known is left out.
 func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
-	b = s.begin(b, "drop", e)
+	b = s.begin(b, e)
 	b = appendNumber(b, "count", e.Count)
-	if !e.Single {
-		b = appendBool(b, "counted", true)
+	if e.Segments != 0 {
+		b = appendNumber(b, "segments", e.Segments)
 	}
-	if e.Unseen {
-		b = appendBool(b, "unseen", true)
+	if !e.Individual {
+		b = appendBool(b, "aggregated", true)
+	}
+	if e.TraceOnly {
+		b = appendBool(b, "trace_only", true)
 	}
 	if e.Origin != event.Unstated {
 		b = appendWord(b, "origin", e.Origin.String())
 	}
 	b = appendWhere(b, &e.Where)
 	b = appendIfAny(b, "reason", e.Reason)
+	b = appendIfAny(b, "harmless", e.Harmless)
+	if s.o.Explain {
+		b = appendExplain(b, e)
+	}
+	b = appendArgs(b, e.Args)
 	b = appendPacket(b, &e.Packet)
 	b = appendPort(b, &e.Port)
 	if e.Netns.Inode != 0 {
@@ -93,8 +107,8 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 	return finish(b)
 }
 
-// appendWhere leaves an offset of 0 out if it is of the kernel's own name: then
-// it was cut off.
+// appendWhere appends the location. If the name is the kernel's own, an offset of 0 is left out: the
+// kernel has cut it off.
 func appendWhere(b []byte, w *event.Where) []byte {
 	if symbol, offset, module, ok := w.Name(); ok {
 		b = appendText(b, "symbol", symbol)
@@ -115,6 +129,27 @@ func appendWhere(b []byte, w *event.Where) []byte {
 	return end(b, '}')
 }
 
+// appendArgs appends an object with what the source read at the drop, by name.
+func appendArgs(b []byte, args []event.Arg) []byte {
+	if len(args) == 0 {
+		return b
+	}
+	b = begin(b, "args", '{')
+	for i := range args {
+		a := &args[i]
+		b = append(appendString(b, a.Name), ':')
+		if a.Text != "" {
+			b = appendString(b, a.Text)
+		} else {
+			b = strconv.AppendUint(b, a.Number, 10)
+		}
+		b = append(b, ',')
+	}
+	return end(b, '}')
+}
+
+// appendPacket appends the kernel's ethertype of the packet and its length in bytes before
+// truncation.
 func appendPacket(b []byte, p *event.Packet) []byte {
 	if p.HasProto {
 		b = appendEtherType(b, "protocol", p.Proto)
@@ -132,6 +167,7 @@ func appendPort(b []byte, p *event.Port) []byte {
 	return appendIfAny(b, "ifname", p.IfName)
 }
 
+// appendStack appends an array with the frames of the stack trace, if there is one.
 func (s *Sink) appendStack(b []byte, stack []event.Frame) []byte {
 	if len(stack) == 0 {
 		return b
@@ -143,12 +179,13 @@ func (s *Sink) appendStack(b []byte, stack []event.Frame) []byte {
 	return end(b, ']')
 }
 
-// frames remembers the text of frames: the same few are in nearly every stack.
+// frames caches the text of frames, by their addresses: nearly all stack traces have the same few.
 type frames [1024]struct {
 	frame event.Frame
 	text  []byte
 }
 
+// append appends the object of a frame.
 func (r *frames) append(b []byte, f *event.Frame) []byte {
 	known := &r[f.PC*0x9e3779b97f4a7c15>>54] // Fibonacci hashing
 	if known.text == nil || known.frame != *f {
@@ -158,6 +195,7 @@ func (r *frames) append(b []byte, f *event.Frame) []byte {
 	return append(b, known.text...)
 }
 
+// appendFrame appends the members of a frame.
 func appendFrame(b []byte, f *event.Frame) []byte {
 	if f.Lookup == event.Found {
 		b = appendText(b, "symbol", f.Symbol)
@@ -167,6 +205,7 @@ func appendFrame(b []byte, f *event.Frame) []byte {
 	return appendAddress(b, "pc", f.PC)
 }
 
+// appendTask appends what the CPU was running, which need not own the packet.
 func appendTask(b []byte, t *event.Task) []byte {
 	b = begin(b, "task", '{')
 	b = appendNumber(b, "cpu", uint64(t.CPU))
@@ -176,6 +215,7 @@ func appendTask(b []byte, t *event.Task) []byte {
 	return end(b, '}')
 }
 
+// appendBytes appends the bytes that were reported, and what they begin with.
 func appendBytes(b []byte, p *event.Packet) []byte {
 	link := "ethernet"
 	if p.Link == event.LinkRaw {
@@ -184,50 +224,43 @@ func appendBytes(b []byte, p *event.Packet) []byte {
 	return appendHex(appendWord(b, "link", link), "packet", p.Data)
 }
 
-// Names of the numbers of summaries, which are in no place of their own.
-const (
-	fullSummaries = "summaries_full"
-	lostSummaries = "summaries_lost"
-)
-
-// appendLoss gives the number of drops, or of summaries that stand for a number
-// of drops that nobody knows.
+// appendLoss appends the line of a loss: where drops were lost and how many, or, if that is not known,
+// how often or for how long.
 func (s *Sink) appendLoss(b []byte, e *event.Event) []byte {
-	b = s.begin(b, "loss", e)
+	b = s.begin(b, e)
 	switch e.Place {
-	case event.FullSummary:
-		b = appendWord(appendNumber(b, "summaries", e.Count), "place", fullSummaries)
-	case event.LostSummary:
-		b = appendWord(appendNumber(b, "summaries", e.Count), "place", lostSummaries)
+	case event.FullSummary, event.LostSummary:
+		b = appendNumber(b, "summaries", e.Count)
+	case event.Uncovered:
+		b = appendNumber(b, "gap_ms", uint64(e.Gap.Milliseconds()))
+	case event.Overflow, event.Unopened:
+		b = appendNumber(b, "times", e.Count)
 	default:
-		b = appendWord(appendNumber(b, "count", e.Count), "place", lossPlace(e.Place))
+		b = appendNumber(b, "count", e.Count)
 	}
-	return finish(b)
+	b = appendWord(b, "place", e.Place.Key())
+	return finish(appendArgs(b, e.Args))
 }
 
-func lossPlace(p event.Place) string {
-	for place, key := range event.Places() {
-		if place == p {
-			return key
-		}
-	}
-	return "unknown"
-}
-
+// appendEnd appends the last line: the ledger, in which every number is stated.
 func (s *Sink) appendEnd(b []byte, e *event.Event) []byte {
 	l := e.Ledger
-	b = s.begin(b, "end", e)
+	b = s.begin(b, e)
 	b = appendNumber(b, "shown", l.Shown)
-	b = appendNumber(b, "unseen", l.Unseen)
+	b = appendNumber(b, "trace_only", l.TraceOnly)
+	b = appendNumber(b, "harmless", l.Harmless)
 	b = appendNumber(b, "filtered", l.Rejected)
-	b = appendNumber(b, "parts", l.Parts)
+	b = appendNumber(b, "undecided", l.Undecided)
+	b = appendNumber(b, "fragments", l.Fragments)
 	b = begin(b, "lost", '{')
 	for place, key := range event.Places() {
 		b = appendNumber(b, key, l.Lost[place])
 	}
 	b = end(b, '}')
-	b = appendNumber(b, fullSummaries, l.Full)
-	b = appendNumber(b, lostSummaries, l.Missed)
+	for place, key := range event.UncountedPlaces() {
+		b = appendNumber(b, key, l.Lost[place])
+	}
+	b = appendNumber(b, "gap_ms", uint64(l.Gap.Milliseconds()))
 	b = appendNumber(b, "total", l.Total())
 	return finish(b)
 }

@@ -21,12 +21,13 @@ var noon = time.Date(2026, 11, 21, 12, 0, 5, 28161970, time.FixedZone("", 2*60*6
 
 // Fields of headers that are always together.
 const (
-	link  = event.FieldEthSrc | event.FieldEthDst | event.FieldEtherType
-	ipv4  = event.FieldTOS | event.FieldTotalLen | event.FieldFragment | event.FieldFragmentID | event.FieldTTL | event.FieldProtocol | event.FieldSrc | event.FieldDst
+	link = event.FieldEthSrc | event.FieldEthDst | event.FieldEtherType
+	ipv4 = event.FieldTOS | event.FieldTotalLen | event.FieldFragment | event.FieldFragmentID | event.FieldTTL |
+		event.FieldProtocol | event.FieldSrc | event.FieldDst
 	ports = event.FieldSrcPort | event.FieldDstPort
 )
 
-// ip gives the headers of an IPv4 packet.
+// ip returns the headers of an IPv4 packet.
 func ip(l event.Layer, proto uint8, more event.Fields) event.Headers {
 	return event.Headers{
 		Fields: ipv4 | event.FieldEtherType | more, EtherType: 0x800,
@@ -37,31 +38,31 @@ func ip(l event.Layer, proto uint8, more event.Fields) event.Headers {
 	}
 }
 
-// drop gives a drop of which nothing is known but its flow.
+// drop returns a drop of which nothing is known but its flow.
 func drop(f event.Flow) event.Event {
 	if f.Stop.Why == event.Undone {
 		f.Stop.Why = event.Complete
 	}
-	return event.Event{Time: noon, Count: 1, Single: true, Origin: event.Unstated, Packet: event.Packet{Flow: &f}}
+	return event.Event{Time: noon, Count: 1, Individual: true, Origin: event.Unstated, Packet: event.Packet{Flow: &f}}
 }
 
-// tcp gives a drop as it usually is.
+// tcp returns a drop as it usually is.
 func tcp() event.Event {
 	h := ip(event.TCP, 6, link|ports|event.FieldSeq|event.FieldAck|event.FieldTCPFlags|event.FieldWindow)
 	h.TCPFlags = event.SYN | event.ACK
 	e := drop(event.Flow{Headers: h})
-	e.Origin, e.Reason, e.Stamped = event.Software, "NO_SOCKET", true
+	e.Origin, e.Reason, e.KernelTime = event.Software, "NO_SOCKET", true
 	e.Where = event.Where{Frame: event.Frame{PC: 0xffffffff87a84b72, Lookup: event.Found, Symbol: "tcp_v4_rcv", Offset: 0x9a2}, HasPC: true}
 	e.Packet.Proto, e.Packet.HasProto, e.Packet.Len, e.Packet.HasLen = 0x800, true, 74, true
 	e.Port = event.Port{IfIndex: 2, IfName: "eth0"}
 	return e
 }
 
-// of gives the drop of what h says.
+// of returns the drop of what h says.
 func of(h event.Headers) event.Event { return drop(event.Flow{Headers: h}) }
 
 func bare(change func(*event.Event)) event.Event {
-	e := event.Event{Time: noon, Count: 1, Single: true, Origin: event.Unstated}
+	e := event.Event{Time: noon, Count: 1, Individual: true, Origin: event.Unstated}
 	change(&e)
 	return e
 }
@@ -71,7 +72,7 @@ func lost(p event.Place) event.Event {
 }
 
 func traced() event.Event {
-	e := event.Event{Time: noon, Count: 1, Single: true, Origin: event.Software, Unseen: true, Reason: "NETFILTER_DROP"}
+	e := event.Event{Time: noon, Count: 1, Individual: true, Origin: event.Software, TraceOnly: true, Reason: "NETFILTER_DROP"}
 	e.Where = event.Where{Frame: event.Frame{PC: 0xffffffffc0ffee00, Lookup: event.NotFound}, HasPC: true}
 	e.Stack = []event.Frame{
 		{PC: 0xffffffffc0ffee00, Lookup: event.NotFound},
@@ -82,22 +83,23 @@ func traced() event.Event {
 	return e
 }
 
-// counted gives one more drop of a kind.
+// counted returns one more drop of a kind.
 func counted() event.Event {
 	return bare(func(e *event.Event) {
-		e.Single, e.Origin, e.Reason, e.Port = false, event.Software, "NO_SOCKET", event.Port{IfIndex: 2, IfName: "eth0"}
+		e.Individual, e.Origin, e.Reason, e.Port = false, event.Software, "NO_SOCKET", event.Port{IfIndex: 2, IfName: "eth0"}
 		e.Netns.Inode, e.Owner.Socket = 7, &event.Socket{Cookie: 0x1f}
 	})
 }
 
-// owned gives a drop of which all is known of whose it was.
+// owned returns a drop of which every owner field is known.
 func owned() event.Event {
 	return bare(func(e *event.Event) {
 		e.Netns, e.Task.Known = event.Netns{Inode: 4026532281, Name: "blue"}, true
 		e.Owner = event.Owner{
 			Socket: &event.Socket{
-				Cookie: 0xffff888012345000, Inode: 4711, Family: 2, Protocol: 6, State: event.SocketListens, Receiver: true, Confidence: event.Certain,
-				Local: netip.MustParseAddrPort("127.0.0.1:80"), Remote: netip.MustParseAddrPort("0.0.0.0:0"),
+				Cookie: 0xffff888012345000, Inode: 4711, Family: 2, Protocol: 6, State: event.SocketListens, Receiver: true,
+				Confidence: event.Certain,
+				Local:      netip.MustParseAddrPort("127.0.0.1:80"), Remote: netip.MustParseAddrPort("0.0.0.0:0"),
 			},
 			Process:   event.Process{PID: 812, Comm: "nginx", Confidence: event.Certain},
 			Cgroup:    event.Cgroup{ID: 5120, Path: "/system.slice/nginx.service"},
@@ -108,7 +110,7 @@ func owned() event.Event {
 	})
 }
 
-// likely gives a drop of which some is known, and less is certain.
+// likely returns a drop of which some is known, and less is certain.
 func likely() event.Event {
 	return bare(func(e *event.Event) {
 		e.Owner = event.Owner{
@@ -117,7 +119,7 @@ func likely() event.Event {
 				Local: netip.MustParseAddrPort("[2001:db8::1]:53"), Remote: netip.MustParseAddrPort("[::1]:0"),
 			},
 			Process: event.Process{PID: 1, Confidence: event.Likely}, Cgroup: event.Cgroup{Path: "/"},
-			Container: event.Container{ID: "a"}, Pod: event.Pod{UID: "b"},
+			Container: event.Container{ID: "a"}, Pod: event.Pod{UID: "b"}, Pending: true,
 		}
 	})
 }
@@ -138,8 +140,9 @@ func fragment(offset uint16, more bool) event.Event {
 
 func icmp6(fields event.Fields) event.Headers {
 	return event.Headers{
-		Fields: event.FieldSrc | event.FieldDst | event.FieldICMPType | event.FieldICMPCode | fields, Network: event.IPv6, Transport: event.ICMPv6,
-		Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("ff02::1"),
+		Fields: event.FieldSrc | event.FieldDst | event.FieldICMPType | event.FieldICMPCode | fields, Network: event.IPv6,
+		Transport: event.ICMPv6,
+		Src:       netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("ff02::1"),
 		ICMPType: 128, ICMPID: 65535, ICMPSeq: 2, MTU: 1280,
 	}
 }
@@ -181,26 +184,36 @@ func lines() map[string]event.Event {
 		one + `"origin":"software","symbol":"tcp_v4_rcv","offset":2466,"pc":"0xffffffff87a84b72","reason":"NO_SOCKET",` +
 			`"protocol":"ipv4","length":74,"ifindex":2,"ifname":"eth0","flow":{` + macs + ipd +
 			`"transport":"tcp","src_port":40000,"dst_port":443,"tcp_flags":["syn","ack"],"tcp_seq":4294967295,"tcp_ack":84281096}}`: tcp(),
-		one + `"unseen":true,"origin":"software","pc":"0xffffffffc0ffee00","reason":"NETFILTER_DROP","stack":[{"pc":"0xffffffffc0ffee00"},` +
+		one +
+			`"trace_only":true,"origin":"software","pc":"0xffffffffc0ffee00","reason":"NETFILTER_DROP",` +
+			`"stack":[{"pc":"0xffffffffc0ffee00"},` +
 			`{"symbol":"startup_64","offset":0,"pc":"0xffffffff81000000"},` +
 			`{"symbol":"nft_do_chain","offset":16,"module":"nf_tables","pc":"0xffffffffc0400010"}],` +
 			`"task":{"cpu":3,"pid":12,"tid":13,"comm":"a\"b\\c"}}`: traced(),
 		at("drop") + `"count":1}`: bare(func(*event.Event) {}),
-		at("drop") + `"count":18446744073709551615,"counted":true,"pc":"0x0"}`: bare(func(e *event.Event) {
-			e.Count, e.Single, e.Where.HasPC = 1<<64-1, false, true
+		at("drop") + `"count":18446744073709551615,"aggregated":true,"pc":"0x0"}`: bare(func(e *event.Event) {
+			e.Count, e.Individual, e.Where.HasPC = 1<<64-1, false, true
 		}),
-		one + `"counted":true,"origin":"software","reason":"NO_SOCKET","ifindex":2,"ifname":"eth0","netns":{"inode":7},"socket":{"cookie":"0x1f"}}`: counted(),
-		one + `"netns":{"inode":4026532281,"name":"blue"},"socket":{"family":"inet","protocol":"tcp","state":"listen","local":"127.0.0.1:80",` +
-			`"cookie":"0xffff888012345000","inode":4711,"receiver":true,"confidence":"certain"},"process":{"pid":812,"comm":"nginx","confidence":"certain"},` +
-			`"cgroup":{"id":5120,"path":"/system.slice/nginx.service"},"unit":"nginx.service","container":{"id":"4f1c","runtime":"docker","name":"web"},` +
+		one +
+			`"aggregated":true,"origin":"software","reason":"NO_SOCKET","ifindex":2,"ifname":"eth0","netns":{"inode":7},` +
+			`"socket":{"cookie":"0x1f"}}`: counted(),
+		one +
+			`"netns":{"inode":4026532281,"name":"blue"},"socket":{"family":"inet","protocol":"tcp","state":"listen",` +
+			`"local":"127.0.0.1:80",` +
+			`"cookie":"0xffff888012345000","inode":4711,"receiver":true,"confidence":"certain"},"process":{"pid":812,` +
+			`"comm":"nginx","confidence":"certain"},` +
+			`"cgroup":{"id":5120,"path":"/system.slice/nginx.service"},"unit":"nginx.service","container":{"id":"4f1c",` +
+			`"runtime":"docker","name":"web"},` +
 			`"pod":{"uid":"6f3c","namespace":"shop","name":"web-0"},"task":{"cpu":0,"pid":0,"tid":0}}`: owned(),
-		one + `"socket":{"family":"inet6","protocol":"89","local":"[2001:db8::1]:53","remote":"[::1]:0","cookie":"0x0","confidence":"likely"},` +
-			`"process":{"pid":1,"confidence":"likely"},"cgroup":{"path":"/"},"container":{"id":"a"},"pod":{"uid":"b"}}`: likely(),
+		one + `"socket":{"family":"inet6","protocol":"89","local":"[2001:db8::1]:53","remote":"[::1]:0","confidence":"likely"},` +
+			`"process":{"pid":1,"confidence":"likely"},"cgroup":{"path":"/"},"container":{"id":"a"},"pod":{"uid":"b"},` +
+			`"owner_pending":true}`: likely(),
 		one + `"socket":{"family":"38","state":"unknown","cookie":"0x1"},"cgroup":{"id":1}}`: bare(func(e *event.Event) {
 			e.Owner.Socket, e.Owner.Cgroup.ID = &event.Socket{Family: 38, Protocol: 1, State: 99, Cookie: 1}, 1
 		}),
 		one + `"symbol":"nft_do_chain","offset":1264,"module":"nf_tables","pc":"0x1"}`: bare(func(e *event.Event) {
-			e.Where = event.Where{Frame: event.Frame{PC: 1, Lookup: event.NotFound}, HasPC: true, Kernel: "nft_do_chain+0x4f0/0x5c0 [nf_tables]"}
+			e.Where = event.Where{Frame: event.Frame{PC: 1, Lookup: event.NotFound}, HasPC: true,
+				Kernel: "nft_do_chain+0x4f0/0x5c0 [nf_tables]"}
 		}),
 		one + `"symbol":"a_name_that_the_kernel_cut"}`: bare(func(e *event.Event) { e.Where.Kernel = "a_name_that_the_kernel_cut" }),
 		one + `"origin":"hardware","trap":{"name":"blackhole_route","group":"l3_drops"},"cookie":"00ff"}`: bare(func(e *event.Event) {
@@ -215,37 +228,65 @@ func lines() map[string]event.Event {
 		one + `"protocol":"arp","length":0}`: bare(func(e *event.Event) {
 			e.Packet = event.Packet{Proto: 0x806, HasProto: true, HasLen: true}
 		}),
-		one + `"length":3,"link":"ethernet","packet":"4500ff"}`:                                                     content(event.LinkEthernet),
-		one + `"length":3,"link":"raw","packet":"4500ff"}`:                                                          content(event.LinkRaw),
-		one + `"flow":{"stop":"not decoded"}}`:                                                                      bare(func(e *event.Event) { e.Packet.Flow = new(event.Flow) }),
+		one +
+			`"length":3,"link":"ethernet","packet":"4500ff"}`: content(event.LinkEthernet),
+		one + `"length":3,"link":"raw","packet":"4500ff"}`: content(event.LinkRaw),
+		one +
+			`"flow":{"stop":"not decoded"}}`: bare(func(e *event.Event) { e.Packet.Flow = new(event.Flow) }),
 		one + `"flow":{"vlan":4094,"vlan_inner":0,"network":"arp","arp_op":1,"src":"192.0.2.1","dst":"192.0.2.2"}}`: arp(),
-		one + `"flow":{"network":"0x88cc"}}`:                                                                        of(event.Headers{Fields: event.FieldEtherType, EtherType: 0x88cc}),
-		one + `"flow":{` + ipd + `"fragment":{"id":7,"offset":0,"more":true},"transport":"udp"}}`:                   fragment(0, true),
-		one + `"flow":{` + ipd + `"fragment":{"id":7,"offset":65528,"more":false},"transport":"udp"}}`:              fragment(65528, false),
-		one + `"flow":{` + v6 + `"transport":"icmpv6","icmp_type":128,"icmp_code":0,"icmp_id":65535,"icmp_seq":2}}`: of(icmp6(event.FieldICMPID | event.FieldICMPSeq)),
-		one + `"flow":{` + ipd + `"transport":"sctp","src_port":40000,"dst_port":443,"spi":4097,"sctp_chunk":3}}`:   sctp(),
-		one + `"flow":{` + ipd + `"transport":"tcp","tcp_flags":[]}}`:                                               of(ip(event.TCP, 6, event.FieldTCPFlags)),
+		one +
+			`"flow":{"network":"0x88cc"}}`: of(event.Headers{Fields: event.FieldEtherType, EtherType: 0x88cc}),
+		one + `"flow":{` + ipd + `"fragment":{"id":7,"offset":0,"more":true},"transport":"udp"}}`:      fragment(0, true),
+		one + `"flow":{` + ipd + `"fragment":{"id":7,"offset":65528,"more":false},"transport":"udp"}}`: fragment(65528, false),
+		one + `"flow":{` + v6 +
+			`"transport":"icmpv6","icmp_type":128,"icmp_code":0,"icmp_id":65535,` +
+			`"icmp_seq":2}}`: of(icmp6(event.FieldICMPID | event.FieldICMPSeq)),
+		one + `"flow":{` + ipd + `"transport":"sctp","src_port":40000,"dst_port":443,"spi":4097,"sctp_chunk":3}}`: sctp(),
+		one + `"flow":{` + ipd +
+			`"transport":"tcp","tcp_flags":[]}}`: of(ip(event.TCP, 6, event.FieldTCPFlags)),
 		one + `"flow":{` + udp + `,"src_port":40000,"dst_port":443,"tunnel":{"kind":"vxlan","id":16777215},"inner":{` + //
 			macs + `"vlan":5,` + ipd + `"transport":"89"},"stop":"unknown protocol"}}`: vxlan(),
 		one + `"flow":{` + v6 + `"transport":"icmpv6","icmp_type":2,"icmp_code":0,"icmp_mtu":1280,"quoted":{` +
 			udp + `,"src_port":40000,"dst_port":443},"stop":"truncated"}}`: tooBig(),
-		at("loss") + `"count":3,"place":"socket"}`:             lost(event.AtSocket),
-		at("loss") + `"count":3,"place":"queue"}`:              lost(event.InQueue),
-		at("loss") + `"count":3,"place":"unread"}`:             lost(event.Unread),
-		at("loss") + `"count":3,"place":"undecoded"}`:          lost(event.Undecoded),
-		at("loss") + `"count":3,"place":"ring"}`:               lost(event.InRing),
-		at("loss") + `"summaries":3,"place":"summaries_full"}`: lost(event.FullSummary),
+		at("loss") + `"count":3,"place":"socket"}`:                                          lost(event.AtSocket),
+		at("loss") + `"count":3,"place":"queue"}`:                                           lost(event.InQueue),
+		at("loss") + `"count":3,"place":"unread"}`:                                          lost(event.Unread),
+		at("loss") + `"count":3,"place":"undecoded"}`:                                       lost(event.Undecoded),
+		at("loss") + `"count":3,"place":"ring"}`:                                            lost(event.InRing),
+		at("loss") + `"count":3,"place":"sink"}`:                                            lost(event.InSink),
+		at("loss") + `"summaries":3,"place":"summaries_full"}`:                              lost(event.FullSummary),
+		at("loss") + `"times":3,"place":"overflows"}`:                                       lost(event.Overflow),
+		at("loss") + `"times":3,"place":"unopened_cpus"}`:                                   lost(event.Unopened),
+		at("loss") + `"gap_ms":1500,"place":"gaps","args":{"source":"trace","\"\u001b":2}}`: gap(),
+		at("retransmit") + `"count":1,"segments":3,"args":{"limit":64}}`: bare(func(e *event.Event) {
+			e.Kind, e.Segments, e.Args = event.Retransmit, 3, []event.Arg{{Name: "limit", Number: 64}}
+		}),
+		one + `"segments":4,"reason":"QUEUE_PURGE","harmless":"closed in order"}`: bare(func(e *event.Event) {
+			e.Segments, e.Reason, e.Harmless = 4, "QUEUE_PURGE", "closed in order"
+		}),
 		at("loss") + `"summaries":3,"place":"summaries_lost"}`: lost(event.LostSummary),
-		at("end") + `"shown":10,"unseen":2,"filtered":3,"parts":4,"lost":{"socket":1,"queue":2,"unread":0,"undecoded":0,"ring":5},` +
-			`"summaries_full":6,"summaries_lost":7,"total":25}`: end(event.Ledger{Shown: 10, Unseen: 2, Rejected: 3, Parts: 4, Lost: [5]uint64{1, 2, 0, 0, 5}, Full: 6, Missed: 7}),
-		at("end") + `"shown":0,"unseen":0,"filtered":0,"parts":0,"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0},` +
-			`"summaries_full":0,"summaries_lost":0,"total":0}`: end(event.Ledger{}),
+		at("end") + `"shown":10,"trace_only":2,"harmless":8,"filtered":3,"undecided":9,"fragments":4,` +
+			`"lost":{"socket":1,"queue":2,"unread":0,"undecoded":0,"ring":5,"sink":0},` +
+			`"summaries_lost":7,"summaries_full":6,"overflows":1,"unopened_cpus":0,"gaps":1,"gap_ms":1500,"total":42}`: end(event.Ledger{
+			Shown: 10, TraceOnly: 2, Harmless: 8, Rejected: 3, Undecided: 9, Fragments: 4, Gap: 1500 * time.Millisecond,
+			Lost: event.Losses{1, 2, 0, 0, 5, event.LostSummary: 7, event.FullSummary: 6, event.Overflow: 1, event.Uncovered: 1},
+		}),
+		at("end") + `"shown":0,"trace_only":0,"harmless":0,"filtered":0,"undecided":0,"fragments":0,` +
+			`"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0,"sink":0},` +
+			`"summaries_lost":0,"summaries_full":0,"overflows":0,"unopened_cpus":0,"gaps":0,"gap_ms":0,"total":0}`: end(event.Ledger{}),
 	}
+}
+
+// gap returns a failover from one source to another.
+func gap() event.Event {
+	e := lost(event.Uncovered)
+	e.Gap, e.Args = 1500*time.Millisecond, []event.Arg{{Name: "source", Text: "trace"}, {Name: "\"\x1b", Number: 2}}
+	return e
 }
 
 func end(l event.Ledger) event.Event { return event.Event{Kind: event.End, Time: noon, Ledger: &l} }
 
-// line gives what a Sink writes of e.
+// line returns what a Sink writes of e.
 func line(t *testing.T, o jsonl.Options, e *event.Event) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -277,7 +318,7 @@ func TestBytesAreOnlyThereIfAskedFor(t *testing.T) {
 }
 
 func TestWhatTheKernelFilteredIsNoLoss(t *testing.T) {
-	e := lost(event.ByFilter)
+	e := event.Event{Kind: event.Rejected, Time: noon, Count: 3}
 	if got := line(t, jsonl.Options{}, &e); got != "" {
 		t.Errorf("got %q, want nothing", got)
 	}
@@ -297,7 +338,7 @@ func TestTimesInOneSink(t *testing.T) {
 	s := jsonl.New(&b, jsonl.Options{})
 	for at, want := range times {
 		b.Reset()
-		if err := errors.Join(s.Write(&event.Event{Time: at, Count: 1, Single: true}), s.Flush()); err != nil {
+		if err := errors.Join(s.Write(&event.Event{Time: at, Count: 1, Individual: true}), s.Flush()); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(b.String(), `{"kind":"drop","time":"`+want+`",`) {

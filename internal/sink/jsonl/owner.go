@@ -13,7 +13,7 @@ func appendNetns(b []byte, n *event.Netns) []byte {
 	return end(b, '}')
 }
 
-// appendOwner appends an object for each thing that is known of an owner.
+// appendOwner appends an object for each part of the owner that is known.
 func appendOwner(b []byte, o *event.Owner) []byte {
 	if o.Socket != nil {
 		b = appendSocket(b, o.Socket)
@@ -37,10 +37,13 @@ func appendOwner(b []byte, o *event.Owner) []byte {
 		b = appendIfAny(b, "namespace", o.Pod.Namespace)
 		b = end(appendIfAny(b, "name", o.Pod.Name), '}')
 	}
+	if o.Pending {
+		b = appendBool(b, "owner_pending", true)
+	}
 	return b
 }
 
-// appendSocket leaves out addresses that are not bound or not connected.
+// appendSocket appends the socket. It leaves out an address that is not bound or not connected.
 func appendSocket(b []byte, s *event.Socket) []byte {
 	b = begin(b, "socket", '{')
 	if s.Family != 0 {
@@ -52,9 +55,11 @@ func appendSocket(b []byte, s *event.Socket) []byte {
 	if s.State != 0 {
 		b = appendWord(b, "state", s.State.String())
 	}
-	b = appendEnd(b, "local", s.Local)
-	b = appendEnd(b, "remote", s.Remote)
-	b = appendAddress(b, "cookie", s.Cookie)
+	b = appendEndpoint(b, "local", s.Local)
+	b = appendEndpoint(b, "remote", s.Remote)
+	if s.Cookie != 0 {
+		b = appendAddress(b, "cookie", s.Cookie)
+	}
 	if s.Inode != 0 {
 		b = appendNumber(b, "inode", s.Inode)
 	}
@@ -64,16 +69,16 @@ func appendSocket(b []byte, s *event.Socket) []byte {
 	return end(appendConfidence(b, s.Confidence), '}')
 }
 
-// Numbers of address families, as in include/linux/socket.h.
+// Numbers of address families (include/linux/socket.h).
 const (
 	inet  = 2
 	inet6 = 10
 )
 
-// families have the names of ip(8) and ss(8).
+// families are the names of address families, as in ip(8) and ss(8).
 var families = [...]string{1: "unix", inet: "inet", inet6: "inet6", 16: "netlink", 17: "packet", 29: "can", 40: "vsock", 44: "xdp"}
 
-// protocols are those of linux/in.h that sockets have.
+// protocols are the names of the protocols that sockets have (include/uapi/linux/in.h).
 var protocols = [...]string{
 	1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmpv6", 132: "sctp", 136: "udplite", 255: "raw", 262: "mptcp",
 }
@@ -86,7 +91,8 @@ func appendName(b []byte, key string, names []string, n uint16) []byte {
 	return appendQuoted(b, key, uint64(n))
 }
 
-func appendEnd(b []byte, key string, a netip.AddrPort) []byte {
+// appendEndpoint appends an address and port, unless both are unset.
+func appendEndpoint(b []byte, key string, a netip.AddrPort) []byte {
 	if !a.IsValid() || a.Addr().IsUnspecified() && a.Port() == 0 {
 		return b
 	}
@@ -100,6 +106,7 @@ func appendProcess(b []byte, p *event.Process) []byte {
 	return end(appendConfidence(b, p.Confidence), '}')
 }
 
+// appendConfidence appends likely or certain, or nothing.
 func appendConfidence(b []byte, c event.Confidence) []byte {
 	if c == event.Unsure {
 		return b

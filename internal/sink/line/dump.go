@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// appendDump appends the bytes as tcpdump -XX does, 16 to a line:
+// appendDump appends bytes as tcpdump -XX does, 16 per line:
 //
 //	0x0000:  0200 5e00 5302 0200 5e00 5301 0800 4500  ..^.S...^.S...E.
 func appendDump(b, data []byte) []byte {
@@ -15,9 +15,10 @@ func appendDump(b, data []byte) []byte {
 	return b
 }
 
+// digits are those of all hexadecimal numbers in a line.
 const digits = "0123456789abcdef"
 
-// appendBytes appends a line of up to 16 bytes.
+// appendBytes appends one line of up to 16 bytes, which begin at offset at.
 func appendBytes(b []byte, at int, line []byte) []byte {
 	b = append(b, "    0x"...)
 	if at > 0xffff {

@@ -7,9 +7,9 @@ import (
 	"dropwatch/internal/event"
 )
 
-// appendFlow appends what the headers of a packet say, as tcpdump does where it
-// has a short form for it: "192.0.2.1:443 > 192.0.2.2:50000 tcp [S.]". What a
-// packet carries or quotes follows in braces.
+// appendFlow appends what the headers of a packet say, as tcpdump does where it has
+// a short form for it: "192.0.2.1:443 > 192.0.2.2:50000 tcp [S.]". A packet in it
+// follows in braces: the one in a tunnel, or the one that an ICMP error quotes.
 func appendFlow(b []byte, f *event.Flow) []byte {
 	b = appendHeaders(b, &f.Headers)
 	if f.Tunnel.Kind != event.NoLayer {
@@ -18,7 +18,7 @@ func appendFlow(b []byte, f *event.Flow) []byte {
 	return appendQuoted(b, f)
 }
 
-// appendTunnel appends the tunnel, unless it is the transport that was named
+// appendTunnel appends the kind of tunnel, unless the transport has that name
 // already, and the packet in it.
 func appendTunnel(b []byte, f *event.Flow) []byte {
 	if f.Tunnel.Kind != f.Transport {
@@ -35,6 +35,7 @@ func appendTunnel(b []byte, f *event.Flow) []byte {
 	return append(appendQuoted(b, f), " }"...)
 }
 
+// appendQuoted appends the packet that an ICMP error is about.
 func appendQuoted(b []byte, f *event.Flow) []byte {
 	if f.Quoted.Fields == 0 {
 		return b
@@ -43,7 +44,8 @@ func appendQuoted(b []byte, f *event.Flow) []byte {
 	return append(b, " }"...)
 }
 
-// appendHeaders appends the flow of one packet.
+// appendHeaders appends the headers of one packet, from the network layer up, and
+// its VLANs.
 func appendHeaders(b []byte, h *event.Headers) []byte {
 	switch h.Network {
 	case event.ARP:
@@ -61,7 +63,7 @@ func appendHeaders(b []byte, h *event.Headers) []byte {
 	return b
 }
 
-// appendFrame appends a packet that is neither of IP nor of ARP.
+// appendFrame appends a frame that is neither IP nor ARP.
 func appendFrame(b []byte, h *event.Headers) []byte {
 	start := len(b)
 	if h.Has(event.FieldEthSrc) {
@@ -81,6 +83,8 @@ const (
 	arpReply   = 2
 )
 
+// appendARP appends the message as tcpdump writes it, or only its operation if
+// addresses are missing.
 func appendARP(b []byte, h *event.Headers) []byte {
 	b = append(b, "arp"...)
 	switch {
@@ -96,11 +100,13 @@ func appendARP(b []byte, h *event.Headers) []byte {
 	return b
 }
 
+// appendIP appends addresses, ports, protocol and fragment, as far as they are
+// known.
 func appendIP(b []byte, h *event.Headers) []byte {
 	if h.Has(event.FieldSrc | event.FieldDst) {
-		b = appendEnd(b, h, h.Src, h.SrcPort)
+		b = appendEnd(b, h.Src, h.SrcPort, h.Has(event.FieldSrcPort))
 		b = append(b, " > "...)
-		b = appendEnd(b, h, h.Dst, h.DstPort)
+		b = appendEnd(b, h.Dst, h.DstPort, h.Has(event.FieldDstPort))
 	} else {
 		b = append(b, h.Network.String()...)
 	}
@@ -113,15 +119,15 @@ func appendIP(b []byte, h *event.Headers) []byte {
 	return b
 }
 
-// appendEnd appends an address, with its port if there is one.
-func appendEnd(b []byte, h *event.Headers, addr netip.Addr, port uint16) []byte {
-	if h.Has(event.FieldSrcPort | event.FieldDstPort) {
+// appendEnd appends an address, and the port if the packet has one.
+func appendEnd(b []byte, addr netip.Addr, port uint16, hasPort bool) []byte {
+	if hasPort {
 		return netip.AddrPortFrom(addr, port).AppendTo(b)
 	}
 	return addr.AppendTo(b)
 }
 
-// appendFragment appends where in the packet a fragment belongs: "frag 7@1480+",
+// appendFragment appends which part of a packet a fragment is: "frag 7@1480+" is
 // its identification, its offset in bytes, and a plus unless it is the last.
 func appendFragment(b []byte, h *event.Headers) []byte {
 	b = append(b, " frag "...)
@@ -135,6 +141,8 @@ func appendFragment(b []byte, h *event.Headers) []byte {
 	return b
 }
 
+// appendTransport appends the protocol, and the field that tells most about the
+// packet.
 func appendTransport(b []byte, h *event.Headers) []byte {
 	if h.Transport == event.NoLayer {
 		return appendProtocol(b, h.Protocol)
@@ -154,9 +162,10 @@ func appendTransport(b []byte, h *event.Headers) []byte {
 	return b
 }
 
-// tcpLetters are tcpdump's for the flags from FIN on.
+// tcpLetters are tcpdump's letters for the TCP flags, from bit 0 (FIN) on.
 const tcpLetters = "FSRP.UEWe"
 
+// appendTCPFlags appends flags in brackets: "[S.]" is SYN and ACK.
 func appendTCPFlags(b []byte, flags event.TCPFlags) []byte {
 	b = append(b, " ["...)
 	start := len(b)
@@ -171,6 +180,8 @@ func appendTCPFlags(b []byte, flags event.TCPFlags) []byte {
 	return append(b, ']')
 }
 
+// appendMAC appends an address with colons. Unlike net.HardwareAddr it allocates
+// nothing.
 func appendMAC(b []byte, m event.MAC) []byte {
 	for i, c := range m {
 		if i > 0 {
@@ -181,6 +192,7 @@ func appendMAC(b []byte, m event.MAC) []byte {
 	return b
 }
 
+// appendNumber appends a label and a decimal number.
 func appendNumber(b []byte, label string, n uint64) []byte {
 	return strconv.AppendUint(append(b, label...), n, 10)
 }

@@ -1,5 +1,5 @@
-// Package line writes a line for each drop, for a person: when, where, why, by
-// which interface, which packet, whose.
+// Package line writes a line for each drop, for a person: when, where, why, on which
+// interface, which packet, which owner.
 //
 //	03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.1:9 udp len 50
 //	03:42:35.712203 tcp_v4_rcv+0x9a2             TCP_OVERWINDOW eth0  192.0.2.7:50000 > 192.0.2.1:80 tcp [.] len 54 to nginx/812
@@ -11,75 +11,99 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/records"
 )
 
-// Options say what a line shows, and what follows it.
+// Options select what lines show, and what follows them.
 type Options struct {
-	Color bool // with the colours of an ANSI terminal
-	Stack bool // the calls that led to the drop
-	Hex   bool // the bytes of the packet
-	Task  bool // the task of every drop, not only of those without bytes and owner
+	Color bool // use the colours of an ANSI terminal
+	Stack bool // show the kernel stack trace below the line
+	Hex   bool // show the bytes of the packet below the line
+	Task  bool // show the running task of every drop, not only of those without bytes and owner
+
+	Explain bool // show cause and fix below the line, once for each kind of drop
+
+	Harmless bool // also show drops that lost nothing
+
+	// Width is the number of columns of the terminal; 0: there is none. A line that
+	// would be longer has milliseconds and no spaces that align columns. It is not
+	// cut: what is still too long is for the terminal to wrap.
+	Width int
 }
 
-// A Sink writes events to a Writer, when it is flushed or enough is there.
+// A Sink formats events. It writes to its Writer when it is flushed, or when enough
+// has come together. It is for one goroutine, and keeps no event.
 type Sink struct {
 	buf  records.Buffer
 	opts Options
+	day  day
 
-	bold, red, plain string // what switches them on and off
+	explained map[kind]bool // with Explain: those whose cause was shown
+
+	bold, red, plain string // ANSI sequences; empty without colours
 }
 
-// New makes a Sink that writes to w.
+// New returns a Sink that writes to w.
 func New(w io.Writer, o Options) *Sink {
-	s := &Sink{buf: records.NewText(w), opts: o}
+	s := &Sink{buf: records.NewText(w), opts: o, explained: make(map[kind]bool)}
 	if o.Color {
 		s.bold, s.red, s.plain = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 	}
 	return s
 }
 
-// Write formats a drop, or a loss where it happened. The end is not shown:
-// it is a table's.
+// Write formats a drop, or a loss of drops where it happened. It leaves out drops
+// that lost nothing, unless Options say otherwise, and the end, which is for a
+// table.
 func (s *Sink) Write(e *event.Event) error {
-	switch {
-	case e.Kind == event.Drop:
+	switch e.Kind {
+	case event.Drop:
+		if e.Harmless != "" && !s.opts.Harmless {
+			return nil
+		}
 		s.drop(e)
-	case e.Kind == event.Loss && e.Place != event.ByFilter:
+	case event.Loss:
+		if e.Count == 0 { // another source took over in time, and nothing was lost
+			return nil
+		}
 		s.loss(e)
-	default:
+	case event.Retransmit, event.Rejected, event.End:
 		return nil
 	}
 	return s.buf.EndRecord()
 }
 
-// Flush writes what is there.
+// Flush writes what was formatted.
 func (s *Sink) Flush() error { return s.buf.Flush() }
 
-// The least widths of columns, in characters: most of what Linux has fits.
-const (
-	placeWidth  = 28
-	reasonWidth = 14
-	portWidth   = 5
+// A layout is the least width of columns in characters, and the format of the time.
+type layout struct {
+	location, reason, port int
+	time                   string
+}
+
+// Wide columns fit most of the functions, reasons and interfaces that Linux has. Longer
+// ones move the rest of the line to the right.
+var (
+	wide  = layout{location: 28, reason: 14, port: 5, time: "15:04:05.000000 "}
+	tight = layout{time: "15:04:05.000 "}
 )
 
+// drop appends the line of a drop and what follows it. A line too long for the
+// terminal is formatted again.
 func (s *Sink) drop(e *event.Event) {
-	b := appendTime(s.buf.Bytes, e.Time)
-	b = append(b, s.bold...)
-	start := len(b)
-	b = e.Where.AppendTo(b)
-	width := utf8.RuneCount(b[start:])
-	b = append(b, s.plain...)
-	b = pad(b, width, placeWidth)
-	b = appendColumn(b, e.Reason, reasonWidth)
-	b = appendPort(b, &e.Port)
-	b = appendPacket(b, &e.Packet)
-	b = s.appendRest(b, e)
-	b = append(bytes.TrimRight(b, " "), '\n')
+	start := len(s.buf.Bytes)
+	b := s.appendDrop(s.buf.Bytes, e, &wide)
+	if s.opts.Width > 0 && utf8.RuneCount(b[start:])-len(s.bold)-len(s.plain) > s.opts.Width {
+		b = s.appendDrop(b[:start], e, &tight)
+	}
+	b = append(b, '\n')
+	if s.opts.Explain {
+		b = s.appendExplanation(b, e)
+	}
 	if s.opts.Stack {
 		b = appendStack(b, e)
 	}
@@ -89,13 +113,24 @@ func (s *Sink) drop(e *event.Event) {
 	s.buf.Bytes = b
 }
 
-// appendTime appends the local time. Like all that appends to a line it ends
-// with a space.
-func appendTime(b []byte, t time.Time) []byte {
-	return t.Local().AppendFormat(b, "15:04:05.000000 ")
+// appendDrop appends the line of a drop without its newline. It and all functions
+// that append a part of a line end the part with a space; the last one is removed.
+func (s *Sink) appendDrop(b []byte, e *event.Event, l *layout) []byte {
+	b = s.day.appendTime(b, e.Time, l.time)
+	b = append(b, s.bold...)
+	start := len(b)
+	b = e.Where.AppendTo(b)
+	width := utf8.RuneCount(b[start:])
+	b = append(b, s.plain...)
+	b = pad(b, width, l.location)
+	b = appendColumn(b, e.Reason, l.reason)
+	b = appendPort(b, &e.Port, l.port)
+	b = appendPacket(b, e)
+	b = s.appendRest(b, e)
+	return bytes.TrimRight(b, " ")
 }
 
-// appendColumn appends text, or a dash for none, to fill a column.
+// appendColumn appends escaped text, or a dash if it is empty, in a column.
 func appendColumn(b []byte, text string, width int) []byte {
 	if text == "" {
 		text = "-"
@@ -104,7 +139,8 @@ func appendColumn(b []byte, text string, width int) []byte {
 	return pad(append(b, text...), utf8.RuneCountInString(text), width)
 }
 
-// pad fills a column of which n characters are there, and separates the next.
+// pad fills a column that has n characters, and appends the space that separates it
+// from the next.
 func pad(b []byte, n, width int) []byte {
 	for ; n < width; n++ {
 		b = append(b, ' ')
@@ -112,17 +148,19 @@ func pad(b []byte, n, width int) []byte {
 	return append(b, ' ')
 }
 
-// appendPort appends the interface by its name, or by its index as #7.
-func appendPort(b []byte, p *event.Port) []byte {
+// appendPort appends the interface by name. One without a name is "if7".
+func appendPort(b []byte, p *event.Port, width int) []byte {
 	if p.IfName != "" || p.IfIndex == 0 {
-		return appendColumn(b, p.IfName, portWidth)
+		return appendColumn(b, p.IfName, width)
 	}
 	start := len(b)
-	b = strconv.AppendUint(append(b, '#'), uint64(p.IfIndex), 10)
-	return pad(b, len(b)-start, portWidth)
+	b = strconv.AppendUint(append(b, "if"...), uint64(p.IfIndex), 10)
+	return pad(b, len(b)-start, width)
 }
 
-func appendPacket(b []byte, p *event.Packet) []byte {
+// appendPacket appends the flow, the length in bytes and the evidence.
+func appendPacket(b []byte, e *event.Event) []byte {
+	p := &e.Packet
 	start := len(b)
 	if p.Flow != nil {
 		b = appendFlow(b, p.Flow)
@@ -138,10 +176,10 @@ func appendPacket(b []byte, p *event.Packet) []byte {
 		b = append(b, "len "...)
 		b = append(strconv.AppendUint(b, uint64(p.Len), 10), ' ')
 	}
-	return b
+	return appendEvidence(b, e)
 }
 
-// appendStop says why there is less of a flow than one would expect.
+// appendStop appends why the headers are not complete.
 func appendStop(b []byte, why event.Why) []byte {
 	switch why {
 	case event.Truncated:
@@ -160,9 +198,12 @@ func space(b []byte, start int) []byte {
 	return append(b, ' ')
 }
 
-// appendRest appends what few drops have, and last whose it was.
+// appendRest appends what few drops have, and the owner.
 func (s *Sink) appendRest(b []byte, e *event.Event) []byte {
 	b = appendCount(b, e)
+	if e.Segments > e.Count {
+		b = append(appendNumber(b, "segments ", e.Segments), ' ')
+	}
 	if e.Origin == event.Hardware {
 		b = append(b, "[hw] "...)
 	}
@@ -172,18 +213,24 @@ func (s *Sink) appendRest(b []byte, e *event.Event) []byte {
 	}
 	b = appendNetns(b, &e.Netns)
 	b = s.appendOwner(b, e)
-	if e.Unseen {
+	if e.TraceOnly {
 		b = append(b, "[not in packet mode] "...)
+	}
+	if e.Harmless != "" {
+		b = append(append(append(b, "[harmless: "...), event.Escape(e.Harmless)...), "] "...)
 	}
 	return b
 }
 
-// appendCount appends how many drops there were: "x17", or of those beside others
-// that had lines of their own "x9900 more".
+// appendCount appends the number of drops if the line stands for several: "x17", or
+// "... x9900 more" if others of the same kind had lines of their own.
 func appendCount(b []byte, e *event.Event) []byte {
-	further := e.Further()
+	further := e.Aggregate
 	if e.Count == 1 && !further {
 		return b
+	}
+	if further {
+		b = append(b, "... "...)
 	}
 	b = strconv.AppendUint(append(b, 'x'), e.Count, 10)
 	if further {
@@ -192,8 +239,7 @@ func appendCount(b []byte, e *event.Event) []byte {
 	return append(b, ' ')
 }
 
-// appendNetns appends the network namespace, unless it is the one that every host
-// has.
+// appendNetns appends the network namespace, unless it is the host's or not known.
 func appendNetns(b []byte, n *event.Netns) []byte {
 	if n.Inode == 0 || n.Name == event.InitNetns {
 		return b
@@ -201,8 +247,9 @@ func appendNetns(b []byte, n *event.Netns) []byte {
 	return append(n.AppendTo(append(b, "netns "...)), ' ')
 }
 
-// appendOwner appends whose the packet was, or, where that is not known, the task
-// of a drop without bytes.
+// appendOwner appends the owner of the packet. Where it is not known and there are
+// no bytes either, it appends the task that was running: all there is, though it
+// need not have anything to do with the packet.
 func (s *Sink) appendOwner(b []byte, e *event.Event) []byte {
 	start := len(b)
 	b = e.Owner.AppendTo(b)
@@ -214,12 +261,12 @@ func (s *Sink) appendOwner(b []byte, e *event.Event) []byte {
 	return b
 }
 
-// appendTask appends what the CPU was running: "cpu 1 ping/1234", with ? for a
-// name that is not known. PID 0 is what runs when there is nothing to do, by its
-// name, or what our PID namespace does not have.
+// appendTask appends what the CPU was running: "cpu 1 ping/1234", with ? for an
+// unknown name. PID 0 is the idle task, by its name "swapper", or else a task
+// outside the PID namespace of dropwatch.
 func appendTask(b []byte, t *event.Task) []byte {
 	b = strconv.AppendUint(append(b, "cpu "...), uint64(t.CPU), 10)
-	comm := event.Escape(t.Comm)
+	comm := event.Quote(t.Comm)
 	switch {
 	case t.PID == 0 && strings.HasPrefix(comm, "swapper"):
 		comm = "idle"
@@ -235,7 +282,8 @@ func appendTask(b []byte, t *event.Task) []byte {
 	return append(b, ' ')
 }
 
-// appendStack appends the callers of the place, a line each.
+// appendStack appends the stack trace, one function per line, without the location,
+// which is in the line above.
 func appendStack(b []byte, e *event.Event) []byte {
 	stack := e.Stack
 	if len(stack) > 0 && stack[0].PC == e.Where.PC {
@@ -248,18 +296,19 @@ func appendStack(b []byte, e *event.Event) []byte {
 	return b
 }
 
+// loss appends the line of a loss.
 func (s *Sink) loss(e *event.Event) {
-	b := appendTime(s.buf.Bytes, e.Time)
+	b := s.day.appendTime(s.buf.Bytes, e.Time, wide.time)
 	b = append(b, s.red...)
 	b = appendLoss(b, e)
 	b = append(b, s.plain...)
 	s.buf.Bytes = append(b, '\n')
 }
 
-// appendLoss appends how many drops were lost where, or, where that is not
-// known, the ledger's words for it.
+// appendLoss appends how many drops were lost and where. For a loss of unknown size
+// it has the words of the ledger.
 func appendLoss(b []byte, e *event.Event) []byte {
-	if e.Place == event.FullSummary || e.Place == event.LostSummary {
+	if !e.Place.Counted() {
 		var l event.Ledger
 		l.Add(e)
 		return append(b, strings.TrimSuffix(l.Report(), "\n")...)

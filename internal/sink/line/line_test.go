@@ -15,13 +15,21 @@ import (
 
 const pc = 0xffffffff87a84b72
 
-var at = time.Date(2026, 11, 21, 3, 42, 35, 698459123, time.UTC)
+// at is a time of today, which has no date on a line.
+var at time.Time
 
-func init() { time.Local = time.UTC }
+func init() {
+	time.Local = time.UTC
+	y, m, d := time.Now().Date()
+	at = time.Date(y, m, d, 3, 42, 35, 698459123, time.UTC)
+}
 
 // udp is a datagram to a closed port.
 func udp() event.Event {
-	e := event.Event{Count: 1, Single: true, Time: at, Stamped: true, Reason: "NO_SOCKET", Port: event.Port{IfIndex: 1, IfName: "lo"}}
+	e := event.Event{
+		Count: 1, Individual: true, Time: at, KernelTime: true, Reason: "NO_SOCKET",
+		Port: event.Port{IfIndex: 1, IfName: "lo"},
+	}
 	e.Where = event.Where{Frame: event.Frame{PC: pc}, HasPC: true, Kernel: "udp_queue_rcv_one_skb+0x1a2/0x5c0"}
 	e.Packet = event.Packet{Proto: 0x800, HasProto: true, Data: []byte("0123456789abcdef\x00\xff"), HasData: true, Len: 50, HasLen: true}
 	e.Packet.Flow = &event.Flow{
@@ -64,16 +72,20 @@ func TestWrite(t *testing.T) {
 		event event.Event
 		want  string
 	}{
+		"no gap between two sources": {loss(event.Uncovered, 0), ""},
 		"a datagram": {
 			udp(),
 			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
 		},
 		"of a module, wider than its column": {
 			with(func(e *event.Event) {
-				e.Where.Frame = event.Frame{PC: pc, Lookup: event.Found, Symbol: "ovs_vport_deferred_free", Offset: 0xff, Module: "openvswitch"}
+				e.Where.Frame = event.Frame{
+					PC: pc, Lookup: event.Found, Symbol: "ovs_vport_deferred_free", Offset: 0xff, Module: "openvswitch",
+				}
 				e.Reason, e.Port.IfName = "TCP_OLD_SEQUENCE", "veth1234567890a"
 			}),
-			"03:42:35.698459 ovs_vport_deferred_free+0xff [openvswitch] TCP_OLD_SEQUENCE veth1234567890a 127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
+			"03:42:35.698459 ovs_vport_deferred_free+0xff [openvswitch] TCP_OLD_SEQUENCE veth1234567890a " +
+				"127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
 		},
 		"of hardware": {
 			with(func(e *event.Event) {
@@ -92,15 +104,15 @@ func TestWrite(t *testing.T) {
 		},
 		"of a kind that was counted": {
 			with(func(e *event.Event) {
-				e.Packet, e.Count, e.Single = event.Packet{Proto: 0x800, HasProto: true}, 9900, false
+				e.Packet, e.Count, e.Individual, e.Aggregate = event.Packet{Proto: 0x800, HasProto: true}, 9900, false, true
 			}),
-			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    ipv4 x9900 more\n",
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    ipv4 ... x9900 more\n",
 		},
 		"one more of a kind": {
 			with(func(e *event.Event) {
-				e.Packet, e.Count, e.Single, e.Owner = event.Packet{}, 1, false, nginx()
+				e.Packet, e.Count, e.Individual, e.Aggregate, e.Owner = event.Packet{}, 1, false, true, nginx()
 			}),
-			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    x1 more to nginx/812\n",
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    ... x1 more to nginx/812\n",
 		},
 		"counted without a kind": {
 			event.Event{Count: 3, Time: at},
@@ -115,7 +127,8 @@ func TestWrite(t *testing.T) {
 				e.Owner, e.Netns = nginx(), event.Netns{Inode: 7, Name: "blue"}
 				e.Owner.Process.Confidence, e.Owner.Container.Name = event.Likely, "web"
 			}),
-			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 netns blue to nginx/812? in web\n",
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len " +
+				"50 netns blue to nginx/812? in web\n",
 		},
 		"in a namespace without a name": {
 			with(func(e *event.Event) { e.Netns.Inode = 4026532281 }),
@@ -127,7 +140,7 @@ func TestWrite(t *testing.T) {
 		},
 		"without bytes, whose owner is known": {
 			with(func(e *event.Event) {
-				e.Packet, e.Owner, e.Unseen = event.Packet{Proto: 0x800, HasProto: true}, nginx(), true
+				e.Packet, e.Owner, e.TraceOnly = event.Packet{Proto: 0x800, HasProto: true}, nginx(), true
 				e.Task = event.Task{Known: true, PID: 1, Comm: "ping"}
 			}),
 			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    ipv4 to nginx/812 [not in packet mode]\n",
@@ -141,7 +154,7 @@ func TestWrite(t *testing.T) {
 		},
 		"with an interface that has no name": {
 			with(func(e *event.Event) { e.Port = event.Port{IfIndex: 12} }),
-			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      #12   127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      if12  127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
 		},
 		"without bytes": {
 			with(func(e *event.Event) {
@@ -157,7 +170,7 @@ func TestWrite(t *testing.T) {
 			"03:42:35.698459 -                            -              -     cpu 0 idle\n",
 		},
 		"by a task outside our PID namespace": {
-			event.Event{Count: 1, Time: at, Task: event.Task{Known: true, CPU: 1}, Unseen: true},
+			event.Event{Count: 1, Time: at, Task: event.Task{Known: true, CPU: 1}, TraceOnly: true},
 			"03:42:35.698459 -                            -              -     cpu 1 [not in packet mode]\n",
 		},
 		"by one whose name is known": {
@@ -173,7 +186,7 @@ func TestWrite(t *testing.T) {
 			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
 		},
 		"that packet mode did not show": {
-			with(func(e *event.Event) { e.Packet, e.Unseen = event.Packet{Proto: 0x86dd, HasProto: true}, true }),
+			with(func(e *event.Event) { e.Packet, e.TraceOnly = event.Packet{Proto: 0x86dd, HasProto: true}, true }),
 			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    ipv6 [not in packet mode]\n",
 		},
 		"of a frame that was not decoded": {
@@ -185,21 +198,81 @@ func TestWrite(t *testing.T) {
 				e.Where.Kernel, e.Reason, e.Port.IfName = "a\x1b[2J+0x1/0x2 [m\u009b]", "R\u202e", "日\a"
 				e.Packet.HasData, e.Task = false, event.Task{Known: true, PID: 1, Comm: "c\n"}
 			}),
-			`03:42:35.698459 a\x1b[2J+0x1 [m\xc2\x9b]     R\xe2\x80\xae  日\x07 127.0.0.1:40449 > 127.0.0.2:9 udp len 50 cpu 0 c\x0a/1` + "\n",
+			`03:42:35.698459 a\x1b[2J+0x1 [m\xc2\x9b]     R\xe2\x80\xae  日\x07 127.0.0.1:40449 > 127.0.0.2:9 udp len ` +
+				`50 cpu 0 c\x0a/1` + "\n",
 		},
 		"of owners that would obey": {
 			with(func(e *event.Event) {
 				e.Owner, e.Netns = nginx(), event.Netns{Inode: 7, Name: "\x1b]"}
 				e.Owner.Process.Comm, e.Owner.Container.Name = "\x1b[2J", "\a"
 			}),
-			`03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 netns \x1b] to \x1b[2J/812 in \x07` + "\n",
+			`03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len ` +
+				`50 netns \x1b] to \x1b[2J/812 in \x07` + "\n",
 		},
-		"lost":                {loss(event.AtSocket, 3938), "03:42:35.698459 lost 3938 drops at our socket\n"},
-		"lost one":            {loss(event.InRing, 1), "03:42:35.698459 lost 1 drop in the kernel's ring\n"},
-		"lost in a summary":   {loss(event.LostSummary, 2), "03:42:35.698459 lost 2 summaries at our socket: how many drops are in them is not known\n"},
-		"lost beyond a table": {loss(event.FullSummary, 1), "03:42:35.698459 no room in 1 summary: drops at any further place in that second were counted nowhere\n"},
-		"filtered":            {loss(event.ByFilter, 9), ""},
-		"the end":             {event.Event{Kind: event.End, Time: at, Ledger: &event.Ledger{Shown: 1}}, ""},
+		"an expired TTL": {
+			with(func(e *event.Event) { e.Reason, e.Packet.Flow.Fields = "IP_INHDR", e.Packet.Flow.Fields|event.FieldTTL }),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  IP_INHDR       lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 ttl 0\n",
+		},
+		"a TTL that is not to blame": {
+			with(func(e *event.Event) { e.Packet.Flow.Fields |= event.FieldTTL }),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
+		},
+		"for another host, in a VLAN": {
+			with(func(e *event.Event) {
+				e.Reason, e.Packet.Flow.Fields = "OTHERHOST", e.Packet.Flow.Fields|event.FieldEthDst|event.FieldVLAN
+				e.Packet.Flow.EthDst, e.Packet.Flow.VLAN[0].ID = event.MAC{2, 0, 0x5e, 0, 0x53, 1}, 77
+			}),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  OTHERHOST      lo    127.0.0.1:40449 > 127.0.0.2:9 udp vlan 77 len 50 " +
+				"ether dst 02:00:5e:00:53:01\n",
+		},
+		"at a hook": {
+			with(func(e *event.Event) {
+				e.Reason = "NETFILTER_DROP"
+				e.Stack = []event.Frame{{Lookup: event.Found, Symbol: "nf_hook_slow"}, {Lookup: event.Found, Symbol: "ip_forward"}}
+			}),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NETFILTER_DROP lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 hook FORWARD\n",
+		},
+		"harmless": {with(func(e *event.Event) { e.Harmless = "connection closed" }), ""},
+		"of several segments": {
+			with(func(e *event.Event) { e.Segments = 44 }),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 segments 44\n",
+		},
+		"longer than the MTU": {
+			with(func(e *event.Event) {
+				e.Reason, e.Packet.Len, e.Args = "PKT_TOO_BIG", 1514, []event.Arg{{Name: "mtu", Number: 1400}}
+			}),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  PKT_TOO_BIG    lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 1514 mtu 1400\n",
+		},
+		"a route that leads nowhere": {
+			with(func(e *event.Event) { e.Args = []event.Arg{{Name: "route", Text: "prohibit"}} }),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 route prohibit\n",
+		},
+		"with what the source read": {
+			with(func(e *event.Event) { e.Args = []event.Arg{{Name: "queue", Number: 512}, {Name: "state", Text: "a b"}} }),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 " +
+				"queue 512 state \"a b\"\n",
+		},
+		"of another day": {
+			with(func(e *event.Event) { e.Time = time.Date(2024, 2, 29, 3, 42, 35, 0, time.UTC) }),
+			"2024-02-29 03:42:35.000000 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
+		},
+		"of the next day": {
+			with(func(e *event.Event) { e.Time = at.AddDate(0, 0, 1) }),
+			at.AddDate(0, 0, 1).Format(time.DateOnly) +
+				" 03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
+		},
+		"lost":     {loss(event.AtSocket, 3938), "03:42:35.698459 lost 3938 drops at dropwatch's socket\n"},
+		"lost one": {loss(event.InRing, 1), "03:42:35.698459 lost 1 drop in the kernel's ring\n"},
+		"lost in a summary": {
+			loss(event.LostSummary, 2),
+			"03:42:35.698459 lost 2 summaries at dropwatch's socket, with an unknown number of drops\n",
+		},
+		"lost beyond a table": {
+			loss(event.FullSummary, 1),
+			"03:42:35.698459 no room in 1 summary: drops at further locations in that second were not counted\n",
+		},
+		"filtered": {event.Event{Kind: event.Rejected, Time: at, Count: 9}, ""},
+		"the end":  {event.Event{Kind: event.End, Time: at, Ledger: &event.Ledger{Shown: 1}}, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -247,7 +320,14 @@ func TestOptions(t *testing.T) {
 		"stack": {line.Options{Stack: true}, first + "\n" + stack},
 		"hex":   {line.Options{Hex: true}, first + "\n" + dump},
 		"task":  {line.Options{Task: true}, first + " cpu 1 nc/7\n"},
-		"all":   {line.Options{Task: true, Hex: true, Stack: true}, first + " cpu 1 nc/7\n" + stack + dump},
+		"a terminal with room": {
+			line.Options{Width: 106, Color: true},
+			strings.Replace(first, "udp_queue_rcv_one_skb+0x1a2", "\x1b[1mudp_queue_rcv_one_skb+0x1a2\x1b[0m", 1) + "\n",
+		},
+		"a narrow terminal": {
+			line.Options{Width: 105}, "03:42:35.698 udp_queue_rcv_one_skb+0x1a2 NO_SOCKET lo 127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",
+		},
+		"all": {line.Options{Task: true, Hex: true, Stack: true}, first + " cpu 1 nc/7\n" + stack + dump},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -258,10 +338,19 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+func TestHarmless(t *testing.T) {
+	e := udp()
+	e.Harmless = "connection closed"
+	got := format(t, line.Options{Harmless: true}, e)
+	if want := strings.TrimSuffix(format(t, line.Options{}, udp()), "\n") + " [harmless: connection closed]\n"; got != want {
+		t.Errorf("got %swant %s", got, want)
+	}
+}
+
 func TestColor(t *testing.T) {
 	got := format(t, line.Options{Color: true}, udp(), loss(event.AtSocket, 2))
 	want := "03:42:35.698459 \x1b[1mudp_queue_rcv_one_skb+0x1a2\x1b[0m  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n" +
-		"03:42:35.698459 \x1b[31mlost 2 drops at our socket\x1b[0m\n"
+		"03:42:35.698459 \x1b[31mlost 2 drops at dropwatch's socket\x1b[0m\n"
 	if got != want {
 		t.Errorf("got\n%qwant\n%q", got, want)
 	}
@@ -348,7 +437,10 @@ func TestFailedWrite(t *testing.T) {
 
 // FuzzFlow prints packets of any bytes, each in one line that a terminal shows.
 func FuzzFlow(f *testing.F) {
-	f.Add([]byte("\x45\x00\x00\x1c\x00\x00\x00\x00\x40\x01\x00\x00\x7f\x00\x00\x01\x7f\x00\x00\x02\x08\x00\x00\x00\x00\x00\x00\x00"), uint16(0x800))
+	f.Add(
+		[]byte("\x45\x00\x00\x1c\x00\x00\x00\x00\x40\x01\x00\x00\x7f\x00\x00\x01\x7f\x00\x00\x02\x08\x00\x00\x00\x00\x00\x00\x00"),
+		uint16(0x800),
+	)
 	f.Add([]byte("\x00\x01\x08\x00\x06\x04\x00\x01"), uint16(0x806))
 	f.Fuzz(func(t *testing.T, data []byte, proto uint16) {
 		e := udp()

@@ -6,10 +6,11 @@ import (
 	"dropwatch/internal/event"
 )
 
-// etherTypes are of linux/if_ether.h, where those below 0x600 are Linux's own.
+// etherTypes are from linux/if_ether.h. Those below 0x600 are not on the wire:
+// Linux uses them for frames without an ethertype.
 var etherTypes = map[uint16]string{
 	0x0001: "802.3",
-	0x0004: "802.2", // spanning tree for one
+	0x0004: "802.2", // for example spanning tree
 	0x0800: "ipv4",
 	0x0806: "arp",
 	0x8100: "vlan",
@@ -24,6 +25,7 @@ var etherTypes = map[uint16]string{
 	0x88f7: "ptp",
 }
 
+// appendEtherType appends the name of an ethertype, or its number.
 func appendEtherType(b []byte, t uint16) []byte {
 	if name, ok := etherTypes[t]; ok {
 		return append(b, name...)
@@ -31,9 +33,10 @@ func appendEtherType(b []byte, t uint16) []byte {
 	return strconv.AppendUint(append(b, "ethertype 0x"...), uint64(t), 16)
 }
 
-// protocols are those that are not decoded and that hosts meet.
+// protocols are IP protocols that packet does not decode and that are common.
 var protocols = [256]string{2: "igmp", 59: "no next header", 89: "ospf", 103: "pim", 112: "vrrp"}
 
+// appendProtocol appends the name of an IP protocol, or its number.
 func appendProtocol(b []byte, p uint8) []byte {
 	if protocols[p] == "" {
 		return appendNumber(b, "proto ", uint64(p))
@@ -41,12 +44,13 @@ func appendProtocol(b []byte, p uint8) []byte {
 	return append(b, protocols[p]...)
 }
 
-// chunks are of RFC 9260.
+// chunks are the types of SCTP chunks (RFC 9260).
 var chunks = [256]string{
 	0: "DATA", 1: "INIT", 2: "INIT ACK", 3: "SACK", 4: "HEARTBEAT", 5: "HEARTBEAT ACK", 6: "ABORT", 7: "SHUTDOWN",
 	8: "SHUTDOWN ACK", 9: "ERROR", 10: "COOKIE ECHO", 11: "COOKIE ACK", 12: "ECNE", 13: "CWR", 14: "SHUTDOWN COMPLETE",
 }
 
+// appendChunk appends the type of the first chunk, in brackets if it has a name.
 func appendChunk(b []byte, chunk uint8) []byte {
 	if chunks[chunk] == "" {
 		return appendNumber(b, " chunk ", uint64(chunk))
@@ -56,10 +60,10 @@ func appendChunk(b []byte, chunk uint8) []byte {
 	return append(b, ']')
 }
 
-// icmpNames are the types of a protocol, and the codes of two of them.
+// icmpNames are the names of ICMP types, and of the codes of two of them.
 type icmpNames struct {
 	types       [256]string
-	unreachable uint8 // the type that codes are of
+	unreachable uint8 // the type that codes belong to
 	codes       [16]string
 	exceeded    uint8 // the type whose code 1 is about reassembly
 }
@@ -99,7 +103,8 @@ var (
 	}
 )
 
-// name names the message, or gives nothing if it is not known.
+// name returns the name of a message; empty if it has none. A code is more specific
+// than its type.
 func (n *icmpNames) name(h *event.Headers) string {
 	switch kind, code := h.ICMPType, h.ICMPCode; {
 	case !h.Has(event.FieldICMPCode):
@@ -111,7 +116,8 @@ func (n *icmpNames) name(h *event.Headers) string {
 	return n.types[h.ICMPType]
 }
 
-// appendICMP appends what a message of ICMP or ICMPv6 is.
+// appendICMP appends the name of an ICMP or ICMPv6 message, with sequence number or
+// MTU.
 func appendICMP(b []byte, h *event.Headers) []byte {
 	names := &icmp
 	if h.Transport == event.ICMPv6 {

@@ -8,7 +8,7 @@ import (
 	"dropwatch/internal/sink/pcapng"
 )
 
-// drops gives the work that one drop on either of two interfaces makes.
+// drops returns the work that one drop on either of two interfaces makes.
 func drops(tb testing.TB) func() {
 	tb.Helper()
 	s, err := pcapng.New(io.Discard, pcapng.Options{})
@@ -16,7 +16,7 @@ func drops(tb testing.TB) func() {
 		tb.Fatal(err)
 	}
 	one, other := udp("eth0"), udp("eth1")
-	one.Stack = unseen().Stack
+	one.Stack = traceOnly().Stack
 	other.Owner.Process, other.Netns = event.Process{PID: 812, Comm: "nginx"}, event.Netns{Inode: 7, Name: "blue"}
 	return func() {
 		one, other = other, one

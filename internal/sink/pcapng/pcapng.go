@@ -1,5 +1,5 @@
-// Package pcapng writes dropped packets for Wireshark, with what is known of
-// each drop as comments, in the format of draft-ietf-opsawg-pcapng.
+// Package pcapng writes dropped packets to a file for Wireshark, in the format of
+// draft-ietf-opsawg-pcapng. Comments of a packet say where and why it was dropped, and who owned it.
 package pcapng
 
 import (
@@ -10,57 +10,58 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 	"dropwatch/internal/records"
 )
 
-// Link types of https://www.tcpdump.org/linktypes.html.
-const (
-	linkEthernet = 1   // LINKTYPE_ETHERNET
-	linkRaw      = 101 // LINKTYPE_RAW
-	linkNone     = 147 // LINKTYPE_USER0, which says nothing: there are no bytes
-)
-
-// Options say what the file tells about itself. What is empty is left out.
+// Options of a file. The texts may be empty.
 type Options struct {
 	Name    string // of the file, for errors
-	App     string // program and version
-	Host    string // name of the machine
-	Kernel  string // its name and release
-	SnapLen uint32 // bytes to keep of a packet; 0: as many as there are
+	App     string // program that writes it, with its version
+	Host    string // name of the host
+	Kernel  string // name and release of its kernel
+	SnapLen uint32 // bytes to keep of a packet; 0 means all
+	Link    Link   // how packets of different link types share the file
 }
 
-// A Sink writes a record for each drop. One without bytes, of a summary, a count or
-// a source that has none, is a packet of no bytes on an interface of its own.
-// How much was lost is in the statistics that End brings. A reader of a file
-// that ends early gets all but the last packet.
+// A Sink writes a packet for each event of a drop. Drops without bytes (in a summary or a count, or
+// of a source without packets) are packets of no bytes, on an interface of their own. The End writes
+// statistics, with the number of lost drops. A file that ends early can be read up to there.
 type Sink struct {
 	buf     records.Buffer
 	snapLen uint32
-	start   time.Time
+	link    Link
+	start   time.Time // of the run
 
-	ids   map[key]uint32
-	drops []uint64 // by interface
+	ids   map[key]uint32 // numbers of the interfaces
+	drops []uint64       // by number of the interface
 }
 
-// A key is what an interface of the file stands for.
+// A key identifies an interface of the file. Those beyond maxInterfaces share one interface for each
+// link type.
 type key struct {
-	port  event.Port
-	netns event.Netns
-	link  uint16
+	port     event.Port
+	netns    event.Netns
+	link     uint16
+	overflow bool // it stands for all beyond maxInterfaces
 }
 
-// New begins a file on w.
+// maxInterfaces bounds the memory for interfaces: containers that come and go for months, or a forged
+// recording, may have any number.
+const maxInterfaces = 1 << 14
+
+// New begins a file on w and writes its header.
 func New(w io.Writer, o Options) (*Sink, error) {
-	s := &Sink{buf: records.NewCapture(w, o.Name), snapLen: o.SnapLen, start: time.Now(), ids: make(map[key]uint32)}
+	s := &Sink{buf: records.NewCapture(w, o.Name), snapLen: o.SnapLen, link: o.Link, start: time.Now(), ids: make(map[key]uint32)}
 	s.section(&o)
 	return s, s.Flush()
 }
 
-// section appends a Section Header Block. Its length is not known yet.
+// section appends a Section Header Block, for a section whose length is not known.
 func (s *Sink) section(o *Options) {
 	start := len(s.buf.Bytes)
 	b := beginBlock(s.buf.Bytes, blockSection)
-	b = u32(b, 0x1a2b3c4d) // tells the byte order
+	b = u32(b, 0x1a2b3c4d) // Byte-Order Magic
 	b = u16(u16(b, 1), 0)  // version 1.0
 	b = u64(b, 1<<64-1)
 	b = text(b, optHardware, o.Host)
@@ -69,7 +70,7 @@ func (s *Sink) section(o *Options) {
 	s.buf.Bytes = endBlock(b, start)
 }
 
-// Write adds a drop, or at the end the statistics.
+// Write adds a drop, or for the End the statistics.
 func (s *Sink) Write(e *event.Event) error {
 	switch e.Kind {
 	case event.Drop:
@@ -77,21 +78,23 @@ func (s *Sink) Write(e *event.Event) error {
 		return s.buf.EndRecord()
 	case event.End:
 		s.statistics(e)
+	case event.Retransmit, event.Rejected, event.Loss: // Rejected and Loss are in the statistics
 	}
 	return nil
 }
 
-// Packets is the number of drops that were written whole.
-func (s *Sink) Packets() uint64 { return s.buf.Whole() }
-
-// Flush writes what is there. After a failure the destination ends with a
-// whole packet, if it is a file, and nothing more may be written.
+// Flush writes all that was added. After an error a file ends with a whole packet, and the Sink must
+// not be used any more.
 func (s *Sink) Flush() error { return s.buf.Flush() }
 
-// id gives the interface of e in the file, and describes it there if it is new.
+// id returns the number of e's interface in the file, and describes it there if it is new.
 func (s *Sink) id(e *event.Event) uint32 {
-	k := key{e.Port, e.Netns, link(&e.Packet)}
+	k := key{port: e.Port, netns: e.Netns, link: s.link.of(&e.Packet)}
 	id, ok := s.ids[k]
+	if !ok && len(s.ids) >= maxInterfaces {
+		k = key{link: k.link, overflow: true}
+		id, ok = s.ids[k]
+	}
 	if !ok {
 		k.port.IfName, k.netns.Name = strings.Clone(k.port.IfName), strings.Clone(k.netns.Name)
 		id = s.describe(k)
@@ -99,17 +102,7 @@ func (s *Sink) id(e *event.Event) uint32 {
 	return id
 }
 
-func link(p *event.Packet) uint16 {
-	switch {
-	case len(p.Data) == 0:
-		return linkNone
-	case p.Link == event.LinkRaw:
-		return linkRaw
-	}
-	return linkEthernet
-}
-
-// describe appends an Interface Description Block.
+// describe appends an Interface Description Block and returns the number of the interface.
 func (s *Sink) describe(k key) uint32 {
 	id := uint32(len(s.drops))
 	s.ids[k], s.drops = id, append(s.drops, 0)
@@ -125,10 +118,12 @@ func (s *Sink) describe(k key) uint32 {
 	return id
 }
 
-// description says what the name of an interface does not.
+// description returns what is known of an interface besides its name.
 func (k *key) description() string {
 	var words []string
 	switch {
+	case k.overflow:
+		words = append(words, fmt.Sprintf("interfaces beyond the first %d", maxInterfaces))
 	case k.port.IfName != "":
 	case k.port.IfIndex != 0:
 		words = append(words, fmt.Sprintf("ifindex %d", k.port.IfIndex))
@@ -144,29 +139,35 @@ func (k *key) description() string {
 	return strings.Join(words, ", ")
 }
 
-// packet appends an Enhanced Packet Block.
+// packet appends an Enhanced Packet Block on the interface id.
 func (s *Sink) packet(id uint32, e *event.Event) {
-	data := e.Packet.Data
-	size := max(uint32(len(data)), e.Packet.Len)
-	if s.snapLen > 0 && len(data) > int(s.snapLen) {
-		data = data[:s.snapLen]
+	c := s.link.content(&e.Packet)
+	if n := int(s.snapLen); n > 0 && c.made+len(c.data) > n {
+		c.made = min(c.made, n)
+		c.data = c.data[:n-c.made]
 	}
 	start := len(s.buf.Bytes)
 	b := beginBlock(s.buf.Bytes, blockPacket)
 	b = stamp(u32(b, id), e.Time.UnixNano())
-	b = u32(u32(b, uint32(len(data))), size)
-	b = pad(append(b, data...), len(data))
-	b = appendComments(b, e)
+	n := c.made + len(c.data)
+	b = u32(u32(b, uint32(n)), c.size)
+	b = pad(append(append(b, c.header[:c.made]...), c.data...), n)
+	b = appendComments(b, e, c.note)
 	s.buf.Bytes = endBlock(b, start)
 	s.drops[id] += e.Count
 }
 
-// appendComments appends one on the drop itself, and one on the calls that led
-// to it, if they are known.
-func appendComments(b []byte, e *event.Event) []byte {
+// appendComments appends a comment on the drop, which ends with note, and one each with its cause and
+// with the stack trace, if they are known.
+func appendComments(b []byte, e *event.Event, note string) []byte {
 	start := len(b)
-	b = appendDrop(beginOption(b, optComment), e)
+	b = append(appendDrop(beginOption(b, optComment), e), note...)
 	b = endOption(b, start)
+	if x, ok := knowledge.BriefOf(e); ok {
+		start = len(b)
+		b = append(append(beginOption(b, optComment), "cause: "...), x.Cause...)
+		b = endOption(b, start)
+	}
 	if len(e.Stack) == 0 {
 		return b
 	}
@@ -181,8 +182,8 @@ func appendComments(b []byte, e *event.Event) []byte {
 	return endOption(b, start)
 }
 
-// appendDrop says what became of the packet: "dropped at icmp_rcv+0x1a2:
-// NO_SOCKET (software), to nginx/812".
+// appendDrop appends a sentence such as "dropped at icmp_rcv+0x1a2: NO_SOCKET (software), to
+// nginx/812".
 func appendDrop(b []byte, e *event.Event) []byte {
 	b = append(appendCount(b, e), "at "...)
 	b = e.Where.AppendTo(b)
@@ -195,13 +196,16 @@ func appendDrop(b []byte, e *event.Event) []byte {
 		b = append(b, e.Origin.String()...)
 		b = append(b, ')')
 	}
-	if e.Unseen {
-		b = append(b, ", not shown by packet mode"...)
+	if e.TraceOnly {
+		b = append(b, ", not in packet mode"...)
+	}
+	if e.Harmless != "" {
+		b = append(append(b, ", nothing lost: "...), event.Escape(e.Harmless)...)
 	}
 	return appendOwner(b, &e.Owner)
 }
 
-// appendOwner says whose the packet was, if that is known.
+// appendOwner appends the owner of the packet, if it is known.
 func appendOwner(b []byte, o *event.Owner) []byte {
 	without := b
 	b = append(b, ", "...)
@@ -212,9 +216,10 @@ func appendOwner(b []byte, o *event.Owner) []byte {
 	return b
 }
 
-// appendCount says of how many drops the record is.
+// appendCount appends how many drops the event stands for: "3 packets dropped ", "2 further drops,
+// counted ", or just "dropped ".
 func appendCount(b []byte, e *event.Event) []byte {
-	switch further := e.Further(); {
+	switch further := e.Aggregate; {
 	case further && e.Count == 1:
 		return append(b, "1 further drop, counted "...)
 	case further:
@@ -225,8 +230,8 @@ func appendCount(b []byte, e *event.Event) []byte {
 	return append(b, "dropped "...)
 }
 
-// statistics appends an Interface Statistics Block for each interface. The
-// first has those of the run, as a loss is of no interface that is known.
+// statistics appends an Interface Statistics Block for each interface. The first one also has the
+// numbers of the whole run, as the interface of a lost drop is not known.
 func (s *Sink) statistics(e *event.Event) {
 	if len(s.drops) == 0 {
 		s.describe(key{link: linkNone})
@@ -247,10 +252,11 @@ func (s *Sink) statistics(e *event.Event) {
 	}
 }
 
-// ledger says, a comment for each thing, what received and dropped are of.
+// ledger appends comments that explain the numbers of the whole run: what was received, and what lost.
 func ledger(b []byte, l *event.Ledger) []byte {
-	b = text(b, optComment, fmt.Sprintf("drops on all interfaces: %d, of which %d are in this file, %d were filtered out, %d are further fragments",
-		l.Total(), l.Shown, l.Rejected, l.Parts))
+	b = text(b, optComment, fmt.Sprintf("drops on all interfaces: %d, of which %d are in this file, %d were harmless, "+
+		"%d were filtered out, %d could not be decided, %d are further fragments",
+		l.Total(), l.Shown, l.Harmless, l.Rejected, l.Undecided, l.Fragments))
 	for line := range strings.Lines(l.Report()) {
 		b = text(b, optComment, strings.TrimSuffix(line, "\n"))
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,7 +39,7 @@ type option struct {
 	Value string
 }
 
-// read takes a file apart, and holds every length and padding in it against the
+// read reads the blocks of a file, and compares every length and padding in it with the
 // format.
 func read(t *testing.T, b []byte) (blocks []block) {
 	t.Helper()
@@ -81,7 +82,7 @@ func parse(t *testing.T, kind uint32, body []byte) block {
 	}
 }
 
-// padded gives n bytes of b, and what follows them and their padding.
+// padded returns n bytes of b, and what follows them and their padding.
 func padded(t *testing.T, b []byte, n int) (data, rest []byte) {
 	t.Helper()
 	end := (n + 3) &^ 3
@@ -91,7 +92,7 @@ func padded(t *testing.T, b []byte, n int) (data, rest []byte) {
 	return b[:n], b[end:]
 }
 
-// words gives the bytes of 32-bit numbers.
+// words returns the bytes of 32-bit numbers.
 func words(n ...uint32) (b []byte) {
 	for _, n := range n {
 		b = binary.LittleEndian.AppendUint32(b, n)
@@ -101,13 +102,13 @@ func words(n ...uint32) (b []byte) {
 
 func u64(n uint64) string { return string(binary.LittleEndian.AppendUint64(nil, n)) }
 
-// moment gives a time as the format has it: the upper half first.
+// moment returns a time as the format has it: the upper half first.
 func moment(t time.Time) []byte {
 	n := uint64(t.UnixNano())
 	return words(uint32(n>>32), uint32(n))
 }
 
-// write gives the file of events, and the blocks in it.
+// write returns the file of events, and the blocks in it.
 func write(t *testing.T, o pcapng.Options, events ...event.Event) ([]byte, []block) {
 	t.Helper()
 	var b bytes.Buffer
@@ -126,9 +127,9 @@ func write(t *testing.T, o pcapng.Options, events ...event.Event) ([]byte, []blo
 	return b.Bytes(), read(t, b.Bytes())
 }
 
-// udp gives a drop of a packet that is longer than its bytes.
+// udp returns a drop of a packet that is longer than its bytes.
 func udp(name string) event.Event {
-	e := event.Event{Time: at, Count: 1, Single: true, Reason: "NO_SOCKET", Port: event.Port{IfIndex: 2, IfName: name}}
+	e := event.Event{Time: at, Count: 1, Individual: true, Reason: "NO_SOCKET", Port: event.Port{IfIndex: 2, IfName: name}}
 	e.Where = event.Where{Frame: event.Frame{PC: 1, Lookup: event.Found, Symbol: "udp_rcv", Offset: 0x9a2, Module: "mod"}, HasPC: true}
 	e.Packet = event.Packet{Data: []byte(ethernet + datagram), HasData: true, Len: 60, HasLen: true}
 	return e
@@ -139,17 +140,18 @@ const (
 	datagram = "\x45\x00\x00\x1d\x00\x00\x00\x00\x40\x11\x00\x00\xc0\x00\x02\x01\xc6\x33\x64\x02\x9c\x40\x00\x09\x00\x09\x00\x00x"
 )
 
-// raw gives a drop of a packet without an Ethernet header, by a device.
+// raw returns a drop of a packet without an Ethernet header, by a device.
 func raw() event.Event {
-	e := event.Event{Time: at.Add(time.Microsecond), Count: 1, Single: true, Origin: event.Hardware}
+	e := event.Event{Time: at.Add(time.Microsecond), Count: 1, Individual: true, Origin: event.Hardware}
 	e.Where.Trap, e.Where.TrapGroup = "blackhole_route", "l3_drops"
 	e.Packet = event.Packet{Data: []byte(datagram), HasData: true, Link: event.LinkRaw}
 	return e
 }
 
-// unseen gives a drop without bytes, and summary one of several packets.
-func unseen() event.Event {
-	e := event.Event{Time: at.Add(time.Second), Count: 1, Single: true, Unseen: true, Reason: "NETFILTER_DROP", Port: event.Port{IfIndex: 7}}
+// traceOnly returns a drop without bytes, and summary one of several packets.
+func traceOnly() event.Event {
+	e := event.Event{Time: at.Add(time.Second), Count: 1, Individual: true, TraceOnly: true, Reason: "NETFILTER_DROP",
+		Port: event.Port{IfIndex: 7}}
 	e.Where = event.Where{HasPC: true, Kernel: "nf_hook_slow+0x4a/0xc0"}
 	e.Stack = []event.Frame{{PC: 1, Lookup: event.Found, Symbol: "nf_hook_slow", Offset: 0x4a}, {PC: 0xffffffffc0ffee00}}
 	return e
@@ -167,10 +169,14 @@ func TestFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		loss := event.Event{Kind: event.Loss, Count: 3, Place: event.AtSocket}
-		ledger := event.Ledger{Shown: 11, Unseen: 1, Rejected: 2, Parts: 1, Lost: [5]uint64{3}, Missed: 1}
+		ledger := event.Ledger{Shown: 11, TraceOnly: 1, Rejected: 2, Fragments: 1,
+			Lost: event.Losses{event.AtSocket: 3, event.LostSummary: 1}}
 		_, got := write(t, pcapng.Options{App: "dropwatch 1", Host: "gate", Kernel: "Linux 6.1", SnapLen: 65535},
-			udp("eth0"), raw(), udp("eth1"), unseen(), loss, summary(), udp("eth0"), end(ledger))
-		comment := option{1, "dropped at udp_rcv+0x9a2 [mod]: NO_SOCKET (software)"}
+			udp("eth0"), raw(), udp("eth1"), traceOnly(), loss, summary(), udp("eth0"), end(ledger))
+		comments := []option{
+			{1, "dropped at udp_rcv+0x9a2 [mod]: NO_SOCKET (software)"},
+			{1, "cause: No socket accepts this address and port: nothing listens there, or the connection is already closed."},
+		}
 		resolution := option{9, "\x09"}
 		stamp := func(id uint32, t time.Time, captured, length uint32) []byte {
 			return append(append(words(id), moment(t)...), words(captured, length)...)
@@ -180,24 +186,31 @@ func TestFile(t *testing.T) {
 		want := []block{
 			{0x0a0d0d0a, words(0x1a2b3c4d, 1, 1<<32-1, 1<<32-1), nil, []option{{2, "gate"}, {3, "Linux 6.1"}, {4, "dropwatch 1"}}},
 			{1, words(1, 65535), nil, []option{{2, "eth0"}, resolution}},
-			{6, stamp(0, at, 43, 60), []byte(ethernet + datagram), []option{comment}},
+			{6, stamp(0, at, 43, 60), []byte(ethernet + datagram), comments},
 			{1, words(101, 65535), nil, []option{{3, "no interface known"}, resolution}},
-			{6, stamp(1, at.Add(time.Microsecond), 29, 29), []byte(datagram), []option{{1, "dropped at blackhole_route (l3_drops) (hardware)"}}},
+			{6, stamp(1, at.Add(time.Microsecond), 29, 29), []byte(datagram),
+				[]option{
+					{1, "dropped at blackhole_route (l3_drops) (hardware)"},
+					{1, "cause: A blackhole route drops all packets to this destination."},
+				}},
 			{1, words(1, 65535), nil, []option{{2, "eth1"}, resolution}},
-			{6, stamp(2, at, 43, 60), []byte(ethernet + datagram), []option{comment}},
+			{6, stamp(2, at, 43, 60), []byte(ethernet + datagram), comments},
 			{1, words(147, 65535), nil, []option{{3, "ifindex 7, drops without bytes"}, resolution}},
 			{6, stamp(3, at.Add(time.Second), 0, 0), []byte{}, []option{
-				{1, "dropped at nf_hook_slow+0x4a: NETFILTER_DROP (software), not shown by packet mode"},
+				{1, "dropped at nf_hook_slow+0x4a: NETFILTER_DROP (software), not in packet mode"},
+				{1, "cause: A firewall rule, a chain's policy or connection tracking dropped the packet."},
 				{1, "stack: nf_hook_slow+0x4a < 0xffffffffc0ffee00"},
 			}},
 			{1, words(147, 65535), nil, []option{{3, "no interface known, drops without bytes"}, resolution}},
 			{6, stamp(4, at, 0, 0), []byte{}, []option{{1, "7 packets dropped at 0xabc"}}},
-			{6, stamp(0, at, 43, 60), []byte(ethernet + datagram), []option{comment}},
+			{6, stamp(0, at, 43, 60), []byte(ethernet + datagram), comments},
 			{5, statistics(0), nil, []option{
 				from, to, {4, u64(17)}, {5, u64(3)},
-				{1, "drops on all interfaces: 17, of which 11 are in this file, 2 were filtered out, 1 are further fragments"},
-				{1, "lost 3 drops: 3 at our socket"},
-				{1, "lost 1 summary at our socket: how many drops are in them is not known"},
+				{1,
+					"drops on all interfaces: 17, of which 11 are in this file, 0 were harmless, 2 were filtered out, 0 could " +
+						"not be decided, 1 are further fragments"},
+				{1, "lost 3 drops: 3 at dropwatch's socket"},
+				{1, "lost 1 summary at dropwatch's socket, with an unknown number of drops"},
 				{8, u64(2)},
 			}},
 			{5, statistics(1), nil, []option{from, to, {8, u64(1)}}},
@@ -212,7 +225,7 @@ func TestFile(t *testing.T) {
 }
 
 func TestARunWithoutDropsStillTellsItsLoss(t *testing.T) {
-	_, got := write(t, pcapng.Options{}, end(event.Ledger{Lost: [5]uint64{0, 9}}))
+	_, got := write(t, pcapng.Options{}, end(event.Ledger{Lost: event.Losses{event.InQueue: 9}}))
 	if len(got) != 3 || got[1].Type != 1 || got[2].Type != 5 {
 		t.Fatalf("blocks %v, want a section, an interface and its statistics", got)
 	}
@@ -257,6 +270,29 @@ func TestAnInterface(t *testing.T) {
 	}
 }
 
+// TestManyInterfaces is what a crafted recording has: memory stays bounded, and
+// every drop is in the file.
+func TestManyInterfaces(t *testing.T) {
+	const known = 1 << 14
+	var events []event.Event
+	for n := range known + 100 {
+		events = append(events, udp("veth"+strconv.Itoa(n)))
+	}
+	file, blocks := write(t, pcapng.Options{}, events...)
+	interfaces, last := 0, uint32(0)
+	for _, k := range blocks {
+		switch k.Type {
+		case 1:
+			interfaces++
+		case 6:
+			last = binary.LittleEndian.Uint32(k.Fields)
+		}
+	}
+	if interfaces != known+1 || last != known || !bytes.Contains(file, []byte("interfaces beyond the first 16384")) {
+		t.Errorf("%d interfaces, the last drop on %d; want %d, the last for all others", interfaces, last, known+1)
+	}
+}
+
 // TestComments of owners and of counts, and that all that is counted is summed.
 func TestComments(t *testing.T) {
 	owned := udp("eth0")
@@ -267,7 +303,7 @@ func TestComments(t *testing.T) {
 	}
 	counted := func(n uint64) event.Event {
 		e := owned
-		e.Count, e.Single, e.Packet = n, false, event.Packet{Proto: 0x800, HasProto: true}
+		e.Count, e.Individual, e.Aggregate, e.Packet = n, false, true, event.Packet{Proto: 0x800, HasProto: true}
 		return e
 	}
 	_, got := write(t, pcapng.Options{}, owned, counted(9900), counted(1), end(event.Ledger{Shown: 9902}))
@@ -285,6 +321,17 @@ func TestComments(t *testing.T) {
 	last := got[len(got)-1]
 	if o := last.Options[len(last.Options)-1]; last.Type != 5 || o != (option{8, u64(9901)}) {
 		t.Errorf("statistics of the counts are %v", last)
+	}
+}
+
+// TestHarmless: the comment says that nothing was lost, and why.
+func TestHarmless(t *testing.T) {
+	e := udp("eth0")
+	e.Harmless = "closed\x1b in order"
+	_, got := write(t, pcapng.Options{}, e)
+	const want = `dropped at udp_rcv+0x9a2 [mod]: NO_SOCKET (software), nothing lost: closed\x1b in order`
+	if c := got[2].Options[0].Value; c != want {
+		t.Errorf("comment %q, want %q", c, want)
 	}
 }
 

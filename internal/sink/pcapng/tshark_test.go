@@ -12,7 +12,7 @@ import (
 	"dropwatch/internal/sink/pcapng"
 )
 
-// wireshark gives what one of Wireshark's tools says of a file. The test is
+// wireshark returns what one of Wireshark's tools says of a file. The test is
 // skipped where it is not installed.
 func wireshark(t *testing.T, tool string, file []byte, args ...string) (out, errs string, err error) {
 	t.Helper()
@@ -32,11 +32,11 @@ func wireshark(t *testing.T, tool string, file []byte, args ...string) (out, err
 	return stdout.String(), stderr.String(), err
 }
 
-// run gives a file as a run makes it.
+// run returns a file as a run makes it.
 func run(t *testing.T) []byte {
 	t.Helper()
 	file, _ := write(t, pcapng.Options{App: "dropwatch 1", Host: "gate", Kernel: "Linux 6.1", SnapLen: 65535},
-		udp("eth0"), raw(), unseen(), summary(), udp("eth0"), end(event.Ledger{Shown: 11, Lost: [5]uint64{3}}))
+		udp("eth0"), raw(), traceOnly(), summary(), udp("eth0"), end(event.Ledger{Shown: 11, Lost: event.Losses{event.AtSocket: 3}}))
 	return file
 }
 
@@ -46,8 +46,11 @@ var columns = strings.Fields("-T fields -E separator=| -e frame.time_epoch -e fr
 	"-e frame.len -e frame.cap_len -e frame.protocols -e ip.src -e udp.dstport -e _ws.malformed -e frame.comment -r")
 
 const (
-	seenUDP = "1795231702.728779790|eth0||60|43|eth:ethertype:ip:udp:data|192.0.2.1|9||dropped at udp_rcv+0x9a2 [mod]: NO_SOCKET (software)\n"
-	seenRaw = "1795231702.728780790|no interface known|no interface known|29|29|raw:ip:udp:data|192.0.2.1|9||dropped at blackhole_route (l3_drops) (hardware)\n"
+	seenUDP = "1795231702.728779790|eth0||60|43|eth:ethertype:ip:udp:data|192.0.2.1|9||dropped at udp_rcv+0x9a2 [mod]: " +
+		"NO_SOCKET (software),cause: No socket accepts this address and port: nothing listens there, or the connection is " +
+		"already closed.\n"
+	seenRaw = "1795231702.728780790|no interface known|no interface known|29|29|raw:ip:udp:data|192.0.2.1|9||dropped at " +
+		"blackhole_route (l3_drops) (hardware),cause: A blackhole route drops all packets to this destination.\n"
 )
 
 func TestTsharkReadsIt(t *testing.T) {
@@ -56,8 +59,11 @@ func TestTsharkReadsIt(t *testing.T) {
 		t.Fatal(err, errs)
 	}
 	const want = seenUDP + seenRaw +
-		"1795231703.728779790|ifindex 7, drops without bytes|ifindex 7, drops without bytes|0|0|||||dropped at nf_hook_slow+0x4a: NETFILTER_DROP (software), not shown by packet mode,stack: nf_hook_slow+0x4a < 0xffffffffc0ffee00\n" +
-		"1795231702.728779790|no interface known, drops without bytes|no interface known, drops without bytes|0|0|||||7 packets dropped at 0xabc\n" + seenUDP
+		"1795231703.728779790|ifindex 7, drops without bytes|ifindex 7, drops without bytes|0|0|||||dropped at " +
+		"nf_hook_slow+0x4a: NETFILTER_DROP (software), not in packet mode,cause: A firewall rule, a chain's policy or connection " +
+		"tracking dropped the packet.,stack: nf_hook_slow+0x4a < 0xffffffffc0ffee00\n" +
+		"1795231702.728779790|no interface known, drops without bytes|no interface known, drops without bytes|0|0|||||7 packets " +
+		"dropped at 0xabc\n" + seenUDP
 	if got != want {
 		t.Errorf("tshark reads\n%swant\n%s", got, want)
 	}

@@ -1,44 +1,61 @@
-// Package sampled passes on the first drops of each kind and second, and once a
-// second how many more there were of it, to a sink that is not to be flooded.
+// Package sampled protects a sink from floods: it passes on the first drops of each kind
+// and second individually, and once a second how many more there were. The counts are
+// exact: nothing is lost.
 package sampled
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/tally"
 )
 
-// interval is how often the others are told.
+// interval is how often counts are passed on.
 const interval = time.Second
 
-// maxKinds is of how many kinds drops are held back at a time; those of any more
-// are all passed on.
+// maxKinds bounds the memory: so many kinds are counted at a time. Drops of other
+// kinds are all passed on individually, so that their counts are right.
 const maxKinds = 4096
 
-// A Sink is a pipeline.Sink in front of another, to which nobody else writes.
+// A Sink is a pipeline.Sink in front of another, to which it must be the only
+// writer. A timer writes, too, so a mutex guards everything.
 type Sink struct {
-	to   pipeline.Sink
-	most uint64
+	to     pipeline.Sink
+	limit  uint64
+	byFlow bool // kinds also differ in the ends of the flow
 
 	mu    sync.Mutex
-	kinds map[kind]*tally // since the others were told
-	order []*tally        // those of kinds
-	timer *time.Timer     // set while any are held back
-	ended bool
-	err   error // of the first write that failed
+	kinds *tally.Tally[kind, event.Event] // of this second, each with the count of drops held back
+	timer *time.Timer                     // runs while there are kinds
+	ended bool                            // an End was written, so the timer writes nothing more
+	err   error                           // the first error of a write, which all later calls return
 }
 
-// New makes a Sink that passes on the first most drops of a kind.
-func New(to pipeline.Sink, most int) *Sink {
-	return &Sink{to: to, most: uint64(most), kinds: make(map[kind]*tally)}
+// New returns a Sink that passes on the first limit drops of each kind and second.
+func New(to pipeline.Sink, limit int) *Sink {
+	return &Sink{to: to, limit: uint64(limit), kinds: tally.New[kind, event.Event](maxKinds, nil)}
 }
 
-// A kind is what drops are told apart by: where, why, which and whose, but not by
-// their packets.
+// foldLimit is how many lines that look alike a person wants to see.
+const foldLimit = 5
+
+// Fold returns a Sink for a terminal: it passes on the first five drops of each
+// kind, flow and second.
+func Fold(to pipeline.Sink) *Sink {
+	s := New(to, foldLimit)
+	s.byFlow = true
+	return s
+}
+
+// A kind is what drops that are counted together have in common: everything but
+// their packets. It is comparable.
 type kind struct {
 	where           event.Where
+	harmless        string
+	segments        bool // the number of segments is known
 	origin          event.Origin
 	reason          string
 	proto           uint16
@@ -46,68 +63,95 @@ type kind struct {
 	netns           event.Netns
 	process         event.Process
 	unit, container string
+	ends            ends
 }
 
-func kindOf(e *event.Event) kind {
-	return kind{
-		e.Where, e.Origin, e.Reason, e.Packet.Proto, e.Port, e.Netns,
-		e.Owner.Process, e.Owner.Unit, e.Owner.Container.ID,
+// ends are those of a flow. The source port is left out, as a client uses another
+// one for each attempt.
+type ends struct {
+	src, dst  netip.Addr
+	dstPort   uint16
+	transport event.Layer
+}
+
+// kindOf returns the kind of a drop.
+func (s *Sink) kindOf(e *event.Event) kind {
+	k := kind{
+		e.Where, e.Harmless, e.Segments != 0, e.Origin, e.Reason, e.Packet.Proto, e.Port, e.Netns,
+		e.Owner.Process, e.Owner.Unit, e.Owner.Container.ID, ends{},
 	}
+	if f := e.Packet.Flow; s.byFlow && f != nil {
+		k.ends = ends{f.Src, f.Dst, f.DstPort, f.Transport}
+	}
+	return k
 }
 
-// A tally is of one kind.
-type tally struct {
-	passed uint64
-	others event.Event // a count of those that were held back
+// flow returns what the packets of a kind have in common; nil if that is nothing.
+func (k *kind) flow(f *event.Flow) *event.Flow {
+	if k.ends == (ends{}) {
+		return nil
+	}
+	h := event.Headers{
+		Network: f.Network, Transport: f.Transport, EtherType: f.EtherType, Protocol: f.Protocol,
+		Src: f.Src, Dst: f.Dst, DstPort: f.DstPort,
+	}
+	const common = event.FieldEtherType | event.FieldSrc | event.FieldDst | event.FieldDstPort | event.FieldProtocol
+	h.Fields = f.Fields & common
+	return &event.Flow{Headers: h}
 }
 
-// Write passes an event on, or counts it.
+// Write passes an event on, or counts it. It does not keep the event. The error may
+// be that of an earlier write by the timer.
 func (s *Sink) Write(e *event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case e.Kind == event.End:
+	switch e.Kind {
+	case event.Drop:
+		if e.Individual && s.holds(e) {
+			return s.err
+		}
+	case event.End:
 		s.ended = true
-		s.tell()
-	case e.Kind == event.Drop && e.Single && s.holds(e):
-		return s.err
+		s.report()
+	case event.Retransmit, event.Rejected, event.Loss:
 	}
 	s.pass(e)
 	return s.err
 }
 
-// holds tells whether a drop is one of the others, which are counted.
+// holds counts a drop, and reports whether to hold it back.
 func (s *Sink) holds(e *event.Event) bool {
-	k := kindOf(e)
-	t := s.kinds[k]
-	if t == nil {
-		if len(s.kinds) >= maxKinds {
-			return false
-		}
-		t = new(tally)
-		s.kinds[k], s.order = t, append(s.order, t)
-	}
-	s.schedule()
-	if t.passed < s.most {
-		t.passed++
+	k, _ := s.kinds.Add(s.kindOf(e), 1)
+	if k == nil {
 		return false
 	}
-	t.add(e)
+	s.schedule()
+	if k.Count <= s.limit {
+		return false
+	}
+	k.Key.addTo(&k.Value, e)
 	return true
 }
 
-// add counts a drop.
-func (t *tally) add(e *event.Event) {
-	if t.others.Count == 0 {
-		t.others = event.Event{Origin: e.Origin, Where: e.Where, Reason: e.Reason, Port: e.Port, Netns: e.Netns, Owner: e.Owner}
-		t.others.Packet.Proto, t.others.Packet.HasProto = e.Packet.Proto, e.Packet.HasProto
-		t.others.Owner.Socket = nil // each may have another
+// addTo adds a drop to the event that stands for those held back. The owner's
+// socket is left out, as each may have another.
+func (k *kind) addTo(others, e *event.Event) {
+	if others.Count == 0 {
+		*others = event.Event{
+			Aggregate: true, Harmless: e.Harmless, Origin: e.Origin, Where: e.Where, Reason: e.Reason,
+			Port: e.Port, Netns: e.Netns, Owner: e.Owner,
+		}
+		others.Packet.Proto, others.Packet.HasProto = e.Packet.Proto, e.Packet.HasProto
+		others.Packet.Flow = k.flow(e.Packet.Flow)
+		others.Owner.Socket = nil
 	}
-	t.others.Time, t.others.Stamped = e.Time, e.Stamped
-	t.others.Count++
+	others.Time, others.KernelTime = e.Time, e.KernelTime
+	others.Count++
+	others.Segments += e.Segments
 }
 
-// schedule sets the timer for the end of a second that has drops.
+// schedule starts the timer for the first drop of a second. Without drops no timer
+// runs.
 func (s *Sink) schedule() {
 	if s.timer != nil {
 		return
@@ -116,35 +160,35 @@ func (s *Sink) schedule() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if !s.ended {
-			s.tell()
+			s.report()
 			s.flush()
 		}
 	})
 }
 
-// tell passes on the counts, and begins another second.
-func (s *Sink) tell() {
+// report passes the counts on, and begins another second.
+func (s *Sink) report() {
 	if s.timer != nil {
 		s.timer.Stop()
 		s.timer = nil
 	}
-	for _, t := range s.order {
-		if t.others.Count > 0 {
-			s.pass(&t.others)
+	for k := range s.kinds.All {
+		if k.Value.Count > 0 {
+			s.pass(&k.Value)
 		}
 	}
-	clear(s.kinds)
-	clear(s.order)
-	s.order = s.order[:0]
+	s.kinds.Reset()
 }
 
+// pass writes to the sink behind, unless a write has failed.
 func (s *Sink) pass(e *event.Event) {
 	if s.err == nil {
 		s.err = s.to.Write(e)
 	}
 }
 
-// Flush flushes what was passed on.
+// Flush flushes the sink behind. Drops that are held back stay so until the second
+// is over.
 func (s *Sink) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

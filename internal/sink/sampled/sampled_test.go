@@ -3,6 +3,7 @@ package sampled_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -22,7 +23,7 @@ type sink struct {
 
 func (s *sink) Write(e *event.Event) error {
 	words := map[event.Kind]string{event.Drop: "drop", event.Loss: "loss", event.End: "end"}[e.Kind]
-	if e.Kind == event.Drop && !e.Single {
+	if e.Kind == event.Drop && !e.Individual {
 		words = fmt.Sprintf("%d more", e.Count)
 	}
 	return s.take(words + " " + e.Reason)
@@ -48,7 +49,7 @@ func (s *sink) taken(err error) []string {
 }
 
 func drop(reason string) *event.Event {
-	e := &event.Event{Count: 1, Single: true, Reason: reason, Time: time.Now()}
+	e := &event.Event{Count: 1, Individual: true, Reason: reason, Time: time.Now()}
 	e.Owner.Socket = new(event.Socket) // which is no part of the kind
 	return e
 }
@@ -114,10 +115,45 @@ func TestACountIsOfItsKind(t *testing.T) {
 		if err := s.Write(&event.Event{Kind: event.End}); err != nil {
 			t.Fatal(err)
 		}
-		if count.Count != 2 || count.Single || count.Where != e.Where || count.Port != e.Port || count.Netns != e.Netns ||
+		if count.Count != 2 || count.Individual || count.Where != e.Where || count.Port != e.Port || count.Netns != e.Netns ||
 			count.Owner.Process != e.Owner.Process || count.Owner.Unit != "x.service" || count.Owner.Socket != nil ||
 			count.Packet.HasData || count.Packet.Proto != 0x800 || !count.Time.Equal(e.Time) {
 			t.Errorf("%+v", count)
+		}
+	})
+}
+
+// TestFold: what a terminal shows of a flow each second is five drops and a count,
+// which has the ends of the flow but for the client's port.
+func TestFold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []event.Event
+		s := sampled.Fold(keep(func(e *event.Event) { got = append(got, e.Clone()) }))
+		for i := range 20 {
+			e := drop("A")
+			e.Packet.Flow = &event.Flow{Headers: event.Headers{
+				Fields:  event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort | event.FieldTTL,
+				Network: event.IPv4, Transport: event.UDP, Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"),
+				SrcPort: uint16(i), DstPort: 53 + uint16(i/12),
+			}}
+			if err := s.Write(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(got) != 10 {
+			t.Fatalf("%d drops at once, want 5 of each of two flows", len(got))
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(got) != 12 {
+			t.Fatalf("%d drops, want a count of each flow besides", len(got))
+		}
+		for i, want := range []uint64{7, 3} {
+			e := got[10+i]
+			if f := e.Packet.Flow; e.Count != want || e.Individual || f == nil || f.DstPort != 53+uint16(i) ||
+				f.Has(event.FieldSrcPort) || f.Has(event.FieldTTL) || !f.Has(event.FieldSrc|event.FieldDst|event.FieldDstPort) {
+				t.Errorf("count %+v of %+v, want %d", e, e.Packet.Flow, want)
+			}
 		}
 	})
 }

@@ -3,42 +3,55 @@ package table
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
-// cells are a line: two columns of numbers and three of words.
+// cells are a row: two columns of numbers and three of words.
 type cells [5]string
 
-// The first column of words, and the width below which it is not cut.
+// A line is a row of the table, with a text below it that begins under the
+// location.
+type line struct {
+	cells
+	below string // may be empty
+}
+
+// Locations are the first column of words, and the only one that is cut. It stays at
+// least so wide.
 const (
-	placeColumn = 2
-	leastPlace  = 16
+	locationColumn = 2
+	leastLocation  = 16
 )
 
-// gap is what begins a line and separates columns.
+// gap begins each line and separates columns.
 const gap = "  "
 
-// appendCells appends a table, each column as wide as needed. Places are cut so
-// that it fits width, and if that does not do, so are lines; 0 does not cut.
-func appendCells(b []byte, table []cells, width int) []byte {
+// appendLines appends a table. Each column is as wide as its longest cell.
+// Locations are cut so that the table fits width; if that is not enough, lines are
+// cut. A width of 0 cuts nothing.
+func appendLines(b []byte, table []line, width int) []byte {
 	var widths [len(cells{})]int
-	for _, line := range table {
-		for i, c := range line {
+	for _, l := range table {
+		for i, c := range l.cells {
 			widths[i] = max(widths[i], utf8.RuneCountInString(c))
 		}
 	}
-	widths[placeColumn] = fit(widths, width)
-	for _, line := range table {
-		text := bytes.TrimRight(appendLine(nil, line, widths), " ")
-		b = append(b, cut(string(text), width)...)
-		b = append(b, '\n')
+	widths[locationColumn] = fit(widths, width)
+	indent := strings.Repeat(" ", widths[0]+widths[1]+len(gap)*(locationColumn+1))
+	for _, l := range table {
+		text := bytes.TrimRight(appendCells(nil, l.cells, widths), " ")
+		b = append(append(b, cut(string(text), width)...), '\n')
+		if l.below != "" {
+			b = append(b, wrap(l.below, indent, width)...)
+		}
 	}
 	return b
 }
 
-// fit gives the width of places that makes the table fit.
+// fit returns the width of locations with which the table fits.
 func fit(widths [len(cells{})]int, width int) int {
-	place := widths[placeColumn]
+	location := widths[locationColumn]
 	over := -width
 	for _, w := range widths {
 		if w > 0 {
@@ -46,16 +59,16 @@ func fit(widths [len(cells{})]int, width int) int {
 		}
 	}
 	if width == 0 || over <= 0 {
-		return place
+		return location
 	}
-	return max(place-over, min(place, leastPlace))
+	return max(location-over, min(location, leastLocation))
 }
 
-// appendLine aligns numbers to the right, and words to the left.
-func appendLine(b []byte, line cells, widths [len(cells{})]int) []byte {
+// appendCells aligns numbers to the right and words to the left.
+func appendCells(b []byte, line cells, widths [len(cells{})]int) []byte {
 	for i, c := range line {
 		b = append(b, gap...)
-		if i < placeColumn {
+		if i < locationColumn {
 			b = fmt.Appendf(b, "%*s", widths[i], c)
 		} else {
 			b = fmt.Appendf(b, "%-*s", widths[i], cut(c, widths[i]))
@@ -64,11 +77,39 @@ func appendLine(b []byte, line cells, widths [len(cells{})]int) []byte {
 	return b
 }
 
-// cut shortens text to width characters, and says so with the last. 0 does not
-// cut.
+// cut shortens text to width characters, of which the last is then an ellipsis. A
+// width of 0 cuts nothing.
 func cut(text string, width int) string {
 	if width == 0 || utf8.RuneCountInString(text) <= width {
 		return text
 	}
 	return string([]rune(text)[:width-1]) + "…"
+}
+
+// leastText is the width below which text is no longer wrapped: a terminal that
+// narrow is left to cut it.
+const leastText = 20
+
+// wrap breaks text between words into lines of at most width characters, each with
+// an indent. A width of 0 makes one line.
+func wrap(text, indent string, width int) string {
+	room := max(width-len(indent), leastText)
+	var b strings.Builder
+	n := 0 // characters of the line
+	for _, word := range strings.Fields(text) {
+		size := utf8.RuneCountInString(word)
+		switch {
+		case n == 0:
+			b.WriteString(indent)
+		case width > 0 && n+1+size > room:
+			b.WriteString("\n" + indent)
+			n = 0
+		default:
+			b.WriteByte(' ')
+			n++
+		}
+		b.WriteString(word)
+		n += size
+	}
+	return b.String() + "\n"
 }

@@ -8,106 +8,109 @@ import (
 	"dropwatch/internal/event"
 )
 
-// schedule sets the timer for the end of the interval that now is in, as there
-// is something to print then. An interval without drops sets none.
-func (s *Sink) schedule() {
-	left := s.opts.Every - time.Since(s.begin)%s.opts.Every
-	s.due = true
-	s.timer = time.AfterFunc(left, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.ended {
-			return
-		}
-		s.due = false
-		s.interval(time.Now())
+// endInterval is called when an interval is over. A live run writes its table at
+// once; in a recording the events come faster, and Flush writes.
+func (s *Sink) endInterval(now time.Time, live bool) {
+	s.interval(now)
+	if live {
 		s.flush()
-	})
-}
-
-// advance makes the table of the interval that a recorded run leaves at t, if
-// it does.
-func (s *Sink) advance(t time.Time) {
-	if s.opts.Every == 0 || t.Before(s.until) {
-		return
 	}
-	s.interval(s.until)
-	s.until = t.Add(s.opts.Every - t.Sub(s.begin)%s.opts.Every)
 }
 
-// interval appends the table of what came since the last, until now.
+// interval appends the table of the interval that ended now. Nothing is printed for
+// one without drops and losses.
 func (s *Sink) interval(now time.Time) {
-	all := s.tally.shares(func(r *row) uint64 { return r.drops - r.printed })
+	all := s.tally.shares(func(r *entry) uint64 { return lossy(r) - r.Value.printed })
 	lost := s.lost.Report()
 	if len(all) == 0 && lost == "" {
 		return
 	}
 	head := fmt.Sprintf("%s  %s", now.Local().Format(time.TimeOnly), count(sum(all)))
 	s.appendColored(s.bold, head+"\n")
-	s.appendTable(all, cells{"drops/s", "total", "place", "reason"}, func(r share) (string, string) {
-		return fmt.Sprintf("%.1f", float64(r.drops)/s.opts.Every.Seconds()), fmt.Sprint(r.row.drops)
+	s.appendTable(all, cells{"drops/s", "total", "location", "reason"}, false, func(r share) (string, string) {
+		return fmt.Sprintf("%.1f", float64(r.drops)/s.opts.Every.Seconds()), fmt.Sprint(r.Count)
 	})
 	s.appendColored(s.red, lost)
 	for _, r := range all {
-		r.printed = r.row.drops
+		r.Value.printed = r.Count
 	}
 	s.lost = event.Ledger{}
 }
 
-// end appends the table of the run, and its ledger.
+// end appends the table of the whole run, and its ledger. The time is that of the
+// End, so a recording shows its own.
 func (s *Sink) end(e *event.Event) {
-	s.ended = true
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	all := s.tally.shares(func(r *row) uint64 { return r.drops })
+	s.intervals.Stop()
+	all := s.tally.shares(lossy)
 	total := sum(all)
-	s.appendColored(s.bold, fmt.Sprintf("%s in %.1f s\n", count(total), max(0, e.Time.Sub(s.begin)).Seconds()))
-	s.appendTable(all, cells{"drops", "share", "place", "reason"}, func(r share) (string, string) {
+	if s.opts.Width > 0 {
+		s.buf = append(s.buf, '\r') // overwrites the ^C that the terminal has echoed
+	}
+	s.appendColored(s.bold, fmt.Sprintf("%s in %.1f s\n", count(total), max(0, e.Time.Sub(s.intervals.Begin())).Seconds()))
+	s.appendTable(all, cells{"drops", "share", "location", "reason"}, true, func(r share) (string, string) {
 		return fmt.Sprint(r.drops), fmt.Sprintf("%.1f%%", 100*float64(r.drops)/float64(total))
 	})
+	s.buf = s.tally.appendHarmless(s.buf, s.opts.Harmless, s.opts.Rows)
 	s.buf = appendLedger(s.buf, e.Ledger)
 	s.appendColored(s.red, e.Ledger.Report())
-	s.buf = s.tally.AppendUnseen(s.buf, s.opts.Rows)
+	s.buf = s.tally.AppendTraceOnly(s.buf, s.opts.Rows)
 }
 
-// count says how many drops there were: "no drops", "1 drop", "7 drops".
+// count formats a number of drops: "no drops", "1 drop", "7 drops".
 func count(n uint64) string {
 	if n == 0 {
 		return "no drops"
 	}
-	return plural(n, "drop")
+	return event.Plural(n, "drop")
 }
 
-// appendTable appends what each place dropped, most first, under its head. The
-// numbers of a place come from a function.
-func (s *Sink) appendTable(all []share, head cells, numbers func(share) (string, string)) {
+// noise is the cause of a row that needs no attention.
+const noise = "noise: no action needed"
+
+// appendTable appends rows under a head. Numbers returns the two numbers of a row.
+// With causes, each row has its cause below it, as far as it is known.
+func (s *Sink) appendTable(all []share, head cells, causes bool, numbers func(share) (string, string)) {
 	shown, rest := top(all, s.opts.Rows)
 	if len(shown) == 0 {
 		return
 	}
-	table := []cells{head}
+	table := []line{{cells: head}}
 	for _, r := range shown {
 		first, second := numbers(r)
-		table = append(table, cells{first, second, r.place, r.reason, r.mark})
+		l := line{cells: cells{first, second, r.Value.location, r.Value.reason, r.Value.mark}}
+		switch {
+		case !causes:
+		case r.Value.cause.matters():
+			l.below = r.Value.cause.text
+		case r.Value.cause.entry != nil:
+			l.below = noise
+		}
+		table = append(table, l)
 	}
-	s.buf = appendCells(s.buf, table, s.opts.Width)
+	s.buf = appendLines(s.buf, table, s.opts.Width)
 	s.buf = append(s.buf, rest...)
 }
 
-// appendLedger appends what became of all drops, in numbers that add up.
+// appendLedger appends the ledger in one line, whose numbers add up to the total.
+// What is 0 is left out, but for shown and lost.
 func appendLedger(b []byte, l *event.Ledger) []byte {
 	b = fmt.Appendf(b, "total %d: %d shown, %d lost", l.Total(), l.Shown, l.TotalLost())
+	if l.Harmless > 0 {
+		b = fmt.Appendf(b, ", %d harmless", l.Harmless)
+	}
 	if l.Rejected > 0 {
 		b = fmt.Appendf(b, ", %d filtered", l.Rejected)
 	}
-	if l.Parts > 0 {
-		b = fmt.Appendf(b, ", %s of packets counted already", plural(l.Parts, "fragment"))
+	if l.Undecided > 0 {
+		b = fmt.Appendf(b, ", %d undecided", l.Undecided)
+	}
+	if l.Fragments > 0 {
+		b = fmt.Appendf(b, ", %s of packets counted already", event.Plural(l.Fragments, "fragment"))
 	}
 	return append(b, '\n')
 }
 
-// appendColored appends lines, if there are any.
+// appendColored appends lines in a colour. It appends nothing if there are none.
 func (s *Sink) appendColored(color, lines string) {
 	if text, ok := strings.CutSuffix(lines, "\n"); ok {
 		s.buf = fmt.Append(s.buf, color, text, s.plain, "\n")

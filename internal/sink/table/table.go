@@ -1,5 +1,5 @@
-// Package table counts drops by place and reason, and shows the counts when the
-// run is over, with the ledger, and on request at intervals.
+// Package table counts drops by location and reason. It writes a table when the run
+// is over, with the causes and the ledger, and on request at intervals.
 package table
 
 import (
@@ -9,63 +9,60 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/interval"
 )
 
 // Options say which tables there are, and how they look.
 type Options struct {
-	// Every is the interval of tables before the last one; with 0 there are
-	// none.
+	// Every is the interval of tables during the run; 0 writes only the one at its end.
 	Every time.Duration
 
-	// Begin is when a run began that was recorded: intervals are then by the
-	// time of its events. Zero: it begins now, and they are by the clock.
+	// Begin is when a recorded run began: intervals are then measured by the time of
+	// its events. The zero value is for live drops: intervals are by the clock.
 	Begin time.Time
 
-	Rows  int  // most places of a table; 0: all
-	Width int  // columns of the terminal, where places are cut; 0: never
-	Color bool // with the colours of an ANSI terminal
+	Rows  int  // the most rows of a table; 0: all
+	Width int  // columns of the terminal, to which lines are cut; 0: nothing is cut
+	Color bool // use the colours of an ANSI terminal
+
+	// Harmless lists the drops that lost nothing, instead of one line with their
+	// number and the reasons.
+	Harmless bool
 }
 
-// A Sink counts events, and writes to a Writer at Flush. The tables at
-// intervals it writes from a goroutine of their own, when they are due.
+// A Sink counts events, and writes to a Writer at Flush. A goroutine of its own
+// writes the tables at intervals, so Writes of the Writer may come from another
+// goroutine. It keeps no event.
 type Sink struct {
 	w    io.Writer
 	opts Options
 
-	bold, red, plain string // what switches them on and off
+	bold, red, plain string // ANSI sequences; empty without colours
 
-	mu    sync.Mutex
-	tally Tally
-	lost  event.Ledger // since the last table
-	begin time.Time
-	until time.Time // end of the interval that a recorded run is in
-	timer *time.Timer
-	due   bool // the timer is set
-	ended bool
-	buf   []byte
-	err   error // of the first write that failed
+	mu        sync.Mutex
+	tally     Tally
+	lost      event.Ledger // losses since the last table
+	intervals *interval.Divider
+	buf       []byte
+	err       error // the first error of a write, which all later calls return
 }
 
-// New makes a Sink that writes to w.
+// New returns a Sink that writes to w.
 func New(w io.Writer, o Options) *Sink {
-	s := &Sink{w: w, opts: o, begin: o.Begin, until: o.Begin.Add(o.Every)}
-	if o.Begin.IsZero() {
-		s.begin = time.Now()
-	}
+	s := &Sink{w: w, opts: o}
+	s.intervals = interval.New(o.Every, o.Begin, &s.mu, s.endInterval)
 	if o.Color {
 		s.bold, s.red, s.plain = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 	}
 	return s
 }
 
-// Write counts a drop or a loss, or makes the last table. It fails if a table
-// at an interval could not be written.
+// Write counts a drop or a loss; an End makes the last table. The error is that of
+// any write before, also by the goroutine.
 func (s *Sink) Write(e *event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.recorded() {
-		s.advance(e.Time)
-	}
+	s.intervals.Event(e.Time)
 	switch e.Kind {
 	case event.Drop:
 		s.tally.Add(e)
@@ -73,16 +70,12 @@ func (s *Sink) Write(e *event.Event) error {
 		s.lost.Add(e)
 	case event.End:
 		s.end(e)
-	}
-	if s.opts.Every > 0 && !s.recorded() && !s.due && !s.ended {
-		s.schedule()
+	case event.Retransmit, event.Rejected: // Rejected is in the ledger at the end
 	}
 	return s.err
 }
 
-func (s *Sink) recorded() bool { return !s.opts.Begin.IsZero() }
-
-// Flush writes the last table.
+// Flush writes the tables that are complete.
 func (s *Sink) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,11 +83,11 @@ func (s *Sink) Flush() error {
 	return s.err
 }
 
-// flush writes what is there, unless a write has failed.
+// flush writes what is there, unless a write has failed. The caller holds mu.
 func (s *Sink) flush() {
 	if len(s.buf) > 0 && s.err == nil {
 		if _, err := s.w.Write(s.buf); err != nil {
-			s.err = fmt.Errorf("write drops: %w", err)
+			s.err = fmt.Errorf("write drops: %w", event.WithoutPath(err))
 		}
 	}
 	s.buf = s.buf[:0]

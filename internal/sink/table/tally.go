@@ -7,119 +7,128 @@ import (
 	"strings"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/tally"
 )
 
-// maxPlaces bounds the memory of a Tally. Linux has some thousand places that
-// drop, of which a host uses a few dozen.
-const maxPlaces = 4096
+// maxRows bounds the memory of a Tally. Linux has a few thousand locations that
+// drop packets; a host uses a few dozen.
+const maxRows = 4096
 
-// A Tally counts drops by place and reason. It keeps nothing of an event. The
-// zero Tally is empty.
+// A Tally counts drops by location and reason. It keeps nothing of an event. The
+// zero value is empty and ready to use.
 type Tally struct {
-	rows  map[key]*row
-	drops uint64
+	rows *tally.Tally[key, row] // nil: no drop was added
 }
 
-// A key tells drops apart.
+// A key is what distinguishes rows.
 type key struct {
 	pc           uint64
 	trap, reason string
+	harmless     string // why nothing was lost
 	hardware     bool
-	unseen       bool
-	other        bool // all places that there is no room for
+	traceOnly    bool
+	other        bool // it stands for all locations without room
 }
 
-// A row is what is known of a key, its words ready to print.
+// An entry is a row with its key and its count.
+type entry = tally.Entry[key, row]
+
+// A row has the words of a key, ready to print.
 type row struct {
-	place, reason, mark string
-	unseen              bool
-	drops               uint64
-	printed             uint64 // how many of them a table of an interval had
+	location, reason, mark string
+	cause                  cause
+	printed                uint64 // how many of the drops were in the tables of intervals
 }
 
-// Add counts a drop, and nothing else.
+// Add counts a drop. It ignores other events, and fragments of packets that
+// arrived.
 func (t *Tally) Add(e *event.Event) {
-	if e.Kind != event.Drop || e.Part {
+	if e.Kind != event.Drop || e.Fragment {
 		return
 	}
-	k := key{
-		pc: e.Where.PC, trap: e.Where.Trap, reason: e.Reason,
-		hardware: e.Origin == event.Hardware, unseen: e.Unseen,
+	if t.rows == nil {
+		t.rows = tally.New[key, row](maxRows, key.overflow)
 	}
-	r, ok := t.rows[k]
-	if !ok {
-		r = t.open(k, e)
+	r, isNew := t.rows.Add(key{
+		pc: e.Where.PC, trap: e.Where.Trap, reason: e.Reason, harmless: e.Harmless,
+		hardware: e.Origin == event.Hardware, traceOnly: e.TraceOnly,
+	}, e.Count)
+	if isNew {
+		r.Value = rowOf(&r.Key, e)
 	}
-	r.drops += e.Count
-	t.drops += e.Count
+	if !r.Key.other {
+		r.Value.cause.add(e)
+	}
 }
 
-// open gives the row of a place that was not seen before.
-func (t *Tally) open(k key, e *event.Event) *row {
-	r := &row{reason: "-", unseen: k.unseen, mark: mark(k)}
-	if len(t.rows) < maxPlaces {
-		r.place = string(e.Where.AppendTo(nil))
-		k.trap, k.reason = strings.Clone(k.trap), strings.Clone(k.reason)
-		if k.reason != "" {
-			r.reason = event.Escape(k.reason)
-		}
-	} else {
-		r.place = "other places"
-		k = key{hardware: k.hardware, unseen: k.unseen, other: true}
-		if other, ok := t.rows[k]; ok {
-			return other
-		}
+// overflow returns the key that stands for locations without room. The sums by kind
+// of drop stay right.
+func (k key) overflow() key {
+	return key{harmless: k.harmless, hardware: k.hardware, traceOnly: k.traceOnly, other: true}
+}
+
+// rowOf returns the words of a key, from a drop that has it.
+func rowOf(k *key, e *event.Event) row {
+	r := row{location: "other locations", reason: "-", mark: mark(k)}
+	if k.other {
+		return r
 	}
-	if t.rows == nil {
-		t.rows = make(map[key]*row)
+	r.location = string(e.Where.AppendTo(nil))
+	if k.reason != "" {
+		r.reason = event.Escape(k.reason)
 	}
-	t.rows[k] = r
 	return r
 }
 
-// mark gives the words for what is special about a drop.
-func mark(k key) string {
+// mark returns the last column: what is special about a drop.
+func mark(k *key) string {
 	switch {
 	case k.hardware:
 		return "[hw]"
-	case k.unseen:
+	case k.traceOnly:
 		return "[not in packet mode]"
 	}
 	return ""
 }
 
-// A share is the part of a row that a table shows.
+// A share is the part of a row that one table shows.
 type share struct {
-	*row
+	*entry
 	drops uint64
 }
 
-// shares gives the rows of which count finds any drops, most first.
-func (t *Tally) shares(count func(*row) uint64) []share {
+// shares returns the rows for which count returns more than 0, the largest first.
+// Equal ones are in a fixed order.
+func (t *Tally) shares(count func(*entry) uint64) []share {
+	if t.rows == nil {
+		return nil
+	}
 	var all []share
-	for _, r := range t.rows {
+	for r := range t.rows.All {
 		if n := count(r); n > 0 {
 			all = append(all, share{r, n})
 		}
 	}
 	slices.SortFunc(all, func(a, b share) int {
 		return cmp.Or(
-			cmp.Compare(b.drops, a.drops), cmp.Compare(a.place, b.place),
-			cmp.Compare(a.reason, b.reason), cmp.Compare(a.mark, b.mark),
+			cmp.Compare(b.drops, a.drops), cmp.Compare(a.Value.location, b.Value.location),
+			cmp.Compare(a.Value.reason, b.Value.reason), cmp.Compare(a.Value.mark, b.Value.mark),
 		)
 	})
 	return all
 }
 
-// top parts the first most of all from the rest, which it counts. 0 is no
-// limit.
-func top(all []share, most int) (shown []share, rest string) {
-	if most == 0 || len(all) <= most {
+// top returns the first limit shares, and a line that sums up the rest. A limit of
+// 0 is none.
+func top(all []share, limit int) (shown []share, rest string) {
+	if limit == 0 || len(all) <= limit {
 		return all, ""
 	}
-	return all[:most], fmt.Sprintf(gap+"and %s: %s\n", plural(len(all)-most, "more place"), plural(sum(all[most:]), "drop"))
+	others := all[limit:]
+	return all[:limit], fmt.Sprintf(gap+"and %s: %s\n", event.Plural(len(others), "more location"), event.Plural(sum(others), "drop"))
 }
 
+// sum returns the number of drops of all shares.
 func sum(all []share) (n uint64) {
 	for _, s := range all {
 		n += s.drops
@@ -127,30 +136,71 @@ func sum(all []share) (n uint64) {
 	return n
 }
 
-func plural[N int | uint64](n N, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// AppendUnseen appends what packet mode could not show, if anything, a line for
-// each place and reason, at most that many unless most is 0.
-func (t *Tally) AppendUnseen(b []byte, most int) []byte {
-	all := t.shares(func(r *row) uint64 {
-		if r.unseen {
-			return r.drops
+// AppendTraceOnly appends the drops that packet mode could not show, if there are
+// any: one line for each location and reason. There are at most limit of them,
+// unless that is 0.
+func (t *Tally) AppendTraceOnly(b []byte, limit int) []byte {
+	all := t.shares(func(r *entry) uint64 {
+		if r.Key.traceOnly {
+			return r.Count
 		}
 		return 0
 	})
 	if len(all) == 0 {
 		return b
 	}
-	shown, rest := top(all, most)
-	b = fmt.Appendf(b, "packet mode could not show %s:\n", plural(sum(all), "drop"))
+	b = fmt.Appendf(b, "packet mode could not show %s:\n", event.Plural(sum(all), "drop"))
+	return appendList(b, all, limit, func(share) string { return "" })
+}
+
+// appendList appends one line for each share, with a note. There are at most limit
+// lines, unless that is 0.
+func appendList(b []byte, all []share, limit int, note func(share) string) []byte {
+	shown, rest := top(all, limit)
 	width := len(fmt.Sprint(all[0].drops))
 	for _, s := range shown {
-		b = fmt.Appendf(b, gap+"%*d at %s %s\n", width, s.drops, s.place, s.reason)
+		b = fmt.Appendf(b, gap+"%*d at %s %s%s\n", width, s.drops, s.Value.location, s.Value.reason, note(s))
 	}
 	return append(b, rest...)
 }
+
+// lossy returns the drops of a row that lost a packet.
+func lossy(r *entry) uint64 {
+	if r.Key.harmless != "" {
+		return 0
+	}
+	return r.Count
+}
+
+// harmless returns the drops of a row that lost nothing.
+func harmless(r *entry) uint64 { return r.Count - lossy(r) }
+
+// appendHarmless appends how many drops lost nothing: in one line with the reasons,
+// or as a list of at most limit lines, unless that is 0.
+func (t *Tally) appendHarmless(b []byte, list bool, limit int) []byte {
+	all := t.shares(harmless)
+	if len(all) == 0 {
+		return b
+	}
+	b = fmt.Appendf(b, "%s (nothing was lost)", event.Plural(sum(all), "harmless drop"))
+	if list {
+		return appendList(append(b, ":\n"...), all, limit, func(s share) string { return ": " + event.Escape(s.Key.harmless) })
+	}
+	return append(append(b, reasonsOf(all)...), '\n')
+}
+
+// reasonsOf lists why drops were harmless: ": 48 connection closed, 2 ...".
+func reasonsOf(all []share) string {
+	counts := tally.New[string, struct{}](maxReasons, func(string) string { return "others" })
+	for _, s := range all {
+		counts.Add(s.Key.harmless, s.drops)
+	}
+	var words []string
+	for c := range counts.All {
+		words = append(words, fmt.Sprintf("%d %s", c.Count, event.Escape(c.Key)))
+	}
+	return ": " + strings.Join(words, ", ")
+}
+
+// maxReasons is how many reasons are listed before "others".
+const maxReasons = 4

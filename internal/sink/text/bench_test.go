@@ -18,7 +18,7 @@ import (
 // two boots have: the difference is what __udp4_lib_rcv is moved by.
 const slide = 0xffffffff87a84b72 - (0xffffffff82046a90 + 0x9a2)
 
-// packetAlert gives the work that one packet alert makes: decode, resolve,
+// packetAlert returns the work that one packet alert makes: decode, resolve,
 // format. The event is filled as the source does it.
 func packetAlert(tb testing.TB) func() {
 	tb.Helper()
@@ -39,7 +39,7 @@ func packetAlert(tb testing.TB) func() {
 			tb.Fatal(err)
 		}
 		e = event.Event{
-			Count: 1, Single: true, Time: time.Unix(0, int64(a.Timestamp)), Stamped: true,
+			Count: 1, Individual: true, Time: time.Unix(0, int64(a.Timestamp)), KernelTime: true,
 			Where:  event.Where{Frame: event.Frame{PC: a.PC}, HasPC: true, Kernel: a.Symbol},
 			Packet: event.Packet{Proto: a.Proto, HasProto: true, Data: a.Payload, HasData: true, Len: a.OrigLen, HasLen: true},
 			Port:   event.Port{IfIndex: a.Port.IfIndex}, Reason: a.Reason,

@@ -1,4 +1,5 @@
-// Package text writes drops as the C program dropwatch does, byte for byte.
+// Package text writes drops as the C program dropwatch prints them, byte for byte, quirks
+// included: programs that read its output can read this one.
 package text
 
 import (
@@ -10,31 +11,31 @@ import (
 	"dropwatch/internal/records"
 )
 
-// A Sink writes events to a Writer, when it is flushed or enough is there.
+// A Sink writes drops to a Writer: when it is flushed, or from 32 KiB on.
 type Sink struct{ buf records.Buffer }
 
 // New makes a Sink that writes to w.
 func New(w io.Writer) *Sink { return &Sink{buf: records.NewText(w)} }
 
-// Write formats a drop. A loss is not shown where it happens: whoever ran the
-// pipeline tells it at the end.
+// Write formats a drop. It writes nothing for other events, which the C program does not
+// have: losses are in the ledger, which is printed after the run.
 func (s *Sink) Write(e *event.Event) error {
-	switch {
-	case e.Kind != event.Drop:
+	if e.Kind != event.Drop {
 		return nil
-	case e.Single:
+	}
+	if e.Individual {
 		s.buf.Bytes = appendPacket(s.buf.Bytes, e)
-	default:
+	} else {
 		s.buf.Bytes = appendSummary(s.buf.Bytes, e)
 	}
 	return s.buf.EndRecord()
 }
 
-// Flush writes what is there.
+// Flush writes all drops that are buffered.
 func (s *Sink) Flush() error { return s.buf.Flush() }
 
-// appendSummary formats a place of a summary: "7 drops at icmp_rcv+1a2
-// (0xffffffff81a2b3c4) [software]".
+// appendSummary formats a location of a summary: "7 drops at icmp_rcv+1a2
+// (0xffffffff81a2b3c4) [software]". The offset is hexadecimal, without 0x.
 func appendSummary(b []byte, e *event.Event) []byte {
 	b = strconv.AppendUint(b, e.Count, 10)
 	b = append(b, " drops at "...)
@@ -60,7 +61,7 @@ func appendSummary(b []byte, e *event.Event) []byte {
 	return append(b, "]\n"...)
 }
 
-// appendPointer formats pc as the %p of glibc does.
+// appendPointer formats pc as %p of glibc's printf does.
 func appendPointer(b []byte, pc uint64) []byte {
 	if pc == 0 {
 		return append(b, "(nil)"...)
@@ -84,7 +85,7 @@ func appendPacket(b []byte, e *event.Event) []byte {
 		b = append(b, "cookie: "...)
 		b = append(hex.AppendEncode(b, e.Cookie), '\n')
 	}
-	if e.Stamped {
+	if e.KernelTime {
 		b = appendTime(b, e)
 	}
 	b = appendContent(b, &e.Packet)
@@ -94,6 +95,8 @@ func appendPacket(b []byte, e *event.Event) []byte {
 	return append(b, '\n')
 }
 
+// appendPlace formats the location of a packet. The kernel's own text is preferred, as it
+// is what the C program prints; a drop without any location has no line.
 func appendPlace(b []byte, w *event.Where) []byte {
 	switch {
 	case w.HasPC && w.Kernel != "":
@@ -120,7 +123,8 @@ func appendPlace(b []byte, w *event.Where) []byte {
 	return b
 }
 
-// appendTime formats the time of the drop as C's asctime does, in local time.
+// appendTime formats the time of the drop as C's asctime does, in local time, with nine
+// digits of nanoseconds.
 func appendTime(b []byte, e *event.Event) []byte {
 	b = append(b, "timestamp: "...)
 	b = e.Time.AppendFormat(b, "Mon Jan _2 15:04:05 2006 ")
@@ -132,6 +136,7 @@ func appendTime(b []byte, e *event.Event) []byte {
 	return append(b, " nsec\n"...)
 }
 
+// appendContent formats the protocol and the two lengths, in bytes, of a packet.
 func appendContent(b []byte, p *event.Packet) []byte {
 	if p.HasProto {
 		b = append(b, "protocol: 0x"...)
@@ -146,11 +151,13 @@ func appendContent(b []byte, p *event.Packet) []byte {
 	return b
 }
 
+// appendNumber appends a line with a label and a decimal number.
 func appendNumber(b []byte, label string, n uint64) []byte {
 	b = append(b, label...)
 	return append(strconv.AppendUint(b, n, 10), '\n')
 }
 
+// appendText appends a line with a label and a text of the kernel, escaped for a terminal.
 func appendText(b []byte, label, text string) []byte {
 	b = append(b, label...)
 	return append(append(b, event.Escape(text)...), '\n')

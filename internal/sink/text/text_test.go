@@ -41,7 +41,7 @@ func trap(name string, n uint64) event.Event {
 
 func packet(kernel string, at time.Time) event.Event {
 	return event.Event{
-		Count: 1, Single: true, Time: at, Stamped: !at.IsZero(),
+		Count: 1, Individual: true, Time: at, KernelTime: !at.IsZero(),
 		Where: event.Where{Frame: event.Frame{PC: pc}, HasPC: true, Kernel: kernel},
 	}
 }
@@ -58,7 +58,7 @@ func full() event.Event {
 }
 
 func hardware() event.Event {
-	e := event.Event{Count: 1, Single: true, Origin: event.Hardware, Time: noon, Stamped: true}
+	e := event.Event{Count: 1, Individual: true, Origin: event.Hardware, Time: noon, KernelTime: true}
 	e.Where.Trap, e.Where.TrapGroup = "blackhole_route", "l3_drops"
 	e.Port = event.Port{IfIndex: 10, IfName: "eth10"}
 	e.Cookie = []byte{0xde, 0xad, 0xbe, 0xef}
@@ -77,21 +77,22 @@ func padded() []event.Event {
 	e := packet("icmp_rcv+0x0/0x400", time.Date(2026, 3, 3, 1, 2, 3, 4567, time.UTC))
 	e.Origin = event.Unknown
 	e.Packet = event.Packet{HasProto: true, HasData: true, HasLen: true}
-	start := event.Event{Count: 1, Single: true, Origin: event.Unstated, Stamped: true, Time: time.Unix(0, 0).UTC()}
+	start := event.Event{Count: 1, Individual: true, Origin: event.Unstated, KernelTime: true, Time: time.Unix(0, 0).UTC()}
 	return []event.Event{e, start}
 }
 
 func control() []event.Event {
-	soft := event.Event{Count: 1, Single: true, Reason: "R\u202e", Where: event.Where{Frame: event.Frame{PC: 1}, HasPC: true, Kernel: "a\u009bb"}}
+	soft := event.Event{Count: 1, Individual: true, Reason: "R\u202e", Where: event.Where{Frame: event.Frame{PC: 1}, HasPC: true,
+		Kernel: "a\u009bb"}}
 	soft.Port.IfName = "e\x1b]0;x\a"
-	hard := event.Event{Count: 1, Single: true, Origin: event.Hardware, Where: event.Where{Trap: "t\r", TrapGroup: "g\n"}}
+	hard := event.Event{Count: 1, Individual: true, Origin: event.Hardware, Where: event.Where{Trap: "t\r", TrapGroup: "g\n"}}
 	return []event.Event{soft, hard}
 }
 
 func TestWriteIsByteForByteC(t *testing.T) {
 	unknown := software(0xffffffffc0ffee00)
 	unknown.Where.Lookup = event.NotFound
-	half := event.Event{Count: 1, Single: true, Origin: event.Unstated}
+	half := event.Event{Count: 1, Individual: true, Origin: event.Unstated}
 	half.Where = event.Where{Frame: event.Frame{PC: pc}, HasPC: true, Trap: "a trap without its group"}
 	tests := map[string][]event.Event{
 		"summary":          {found(software(pc), "__udp4_lib_rcv", 0x9a2)},
@@ -129,7 +130,7 @@ func TestWriteIsByteForByteC(t *testing.T) {
 // TestPlaceThatTheKernelDidNotName: other sources than C's have it by address.
 func TestPlaceThatTheKernelDidNotName(t *testing.T) {
 	e := software(pc)
-	e.Count, e.Single = 1, true
+	e.Count, e.Individual = 1, true
 	want := "drop at: 0xffffffff87a84b72\norigin: software\n\n"
 	if got := format(t, e); got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -171,7 +172,7 @@ func TestTimeOfEveryMagnitude(t *testing.T) {
 	}
 }
 
-// A slow writer counts its calls, and fails if it is told to.
+// A slow writer counts its calls, and fails if err is set.
 type slowWriter struct {
 	writes int
 	bytes  int

@@ -3,7 +3,6 @@ package top
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/live"
@@ -14,7 +13,7 @@ import (
 func BenchmarkSecond(b *testing.B) {
 	for _, kinds := range []int{16, live.MaxKinds} {
 		b.Run(fmt.Sprint(kinds), func(b *testing.B) {
-			v := newScreen(New(Options{}), time.Now)
+			v := newScreen(New(Options{}))
 			for i := range kinds {
 				e := drop(fmt.Sprintf("udp_queue_rcv_one_skb_%d+0x1a2/0x5c0", i), "NO_SOCKET", "eth0", uint64(i+1))
 				if err := v.sink.Write(&e); err != nil {

@@ -1,31 +1,39 @@
 package top
 
-// Help is what the help key shows.
+// Help is the text of the help key, and a part of `dropwatch top --help`.
 const Help = `Keys
   up down j k    select a row            pgup pgdown home end
-  enter l right  more about the row: its flows, last packets, stack
-  esc left q     back; in the table q ends the run, and ctrl-c does so always
-  s > .  < ,     sort by the next column, by the one before
+  enter l right  more about the row: cause, settings, fix, flows, last
+                 packets, stack
+  ] [ n N        in there: the next row, the previous row
+  esc left q     back; in the table q quits, and ctrl-c quits anywhere
+  s > .  < ,     sort by the next column, by the previous column
   r              reverse the order
-  1 ... 6        group by place, reason, interface, owner, netns, protocol,
-                 or no longer (g says which are on)
-  / f            show only what an expression wants; an empty one shows all
-  p space        pause: the screen stands still, counting goes on
-  w              save the last drops to a session file, for dropwatch replay
-  ctrl-l         draw the screen anew
+  1 ... 6        group by location, reason, interface, owner, netns, protocol,
+                 or no longer (g shows which are on)
+  / f            show only what an expression matches; an empty one (ctrl-u,
+                 enter) shows all
+  p space        pause the screen; counting continues
+  w              save the last drops to a recording, for dropwatch replay
+  ctrl-l         redraw
   h ? f1         this help
 
 What is shown
-  DROPS/S        in the last second that is over
-  MINUTE         the last one, each row by its own highest value
-  OWNER          pod, container, unit or process that the packet was of;
-                 ~ in front: likely, not certain (of drops that were only
-                 counted, it is that of the packets seen)
+  DROPS/S        in the last full second
+  MINUTE         the last minute, each row scaled to its own maximum
+  OWNER          pod, container, unit or process that the packet belongs to;
+                 ? after it: likely, not certain (of drops that were only
+                 counted, it is that of the packets reported)
+  ~              before a number: samples only; more drops of this kind were
+                 counted without an owner and are in the row without one
   (other)        kinds of drops that there was no room for
+  red, bold      traffic is lost that should not be
+  yellow         it depends on what was wanted (without colour: plain)
+  faint          noise: nothing that anybody needs is lost
 
-  A filter counts from when it was set. A drop that was only counted has no
-  packet: a filter that asks for addresses or ports hides it, and one that asks
-  for an owner if the kernel did not name the socket. Give such an expression
-  on the command line to have the counts themselves exact.
+  A filter keeps the counts of the rows that it shows. If the expression needs
+  the packet, such as a port or an address, it counts the packets that are
+  kept, and those to come; drops that were only counted are undecided. Give
+  such an expression on the command line for exact counts.
 
   When paused, rows, details and what is saved are those of that moment.`

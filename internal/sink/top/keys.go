@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/live"
 )
 
-// An action is what the program is to do after a key, besides drawing.
+// An action is what the program must do after a key, besides drawing the screen.
 type action int
 
 const (
@@ -19,7 +20,8 @@ const (
 	redraw
 )
 
-// press obeys a key, by its name: "q", "enter", "ctrl+c".
+// press handles a key, by the name that bubbletea gives it: "q", "enter", "ctrl+c".
+// A note of the key before is gone.
 func (v *screen) press(key string) action {
 	defer v.refresh()
 	v.note = ""
@@ -30,11 +32,11 @@ func (v *screen) press(key string) action {
 		return suspend
 	case key == "ctrl+l":
 		return redraw
-	case v.ask != nil:
+	case v.prompt != nil:
 		v.answer(key)
 		return stay
 	case v.pane != table:
-		v.turn(key)
+		v.page(key)
 		return stay
 	case key == "q":
 		return quit
@@ -43,14 +45,15 @@ func (v *screen) press(key string) action {
 	return stay
 }
 
-// paste types text where something is asked.
+// paste types text into the prompt; without one it is ignored, so that pasted text
+// is not taken for commands.
 func (v *screen) paste(text string) {
-	if v.ask != nil {
-		v.ask.insert(text)
+	if v.prompt != nil {
+		v.prompt.insert(text)
 	}
 }
 
-// command obeys a key of the table.
+// command handles a key in the table.
 func (v *screen) command(key string) {
 	switch key {
 	case "esc":
@@ -63,16 +66,18 @@ func (v *screen) command(key string) {
 		v.note = v.list.grouping()
 	default:
 		if !v.common(key) && !v.list.press(key, v.body()-1) {
-			v.note = fmt.Sprintf("no such key: %s: press h for help", event.Escape(key))
+			v.note = fmt.Sprintf("unknown key %s: press h for help", event.Escape(key))
 		}
 	}
 }
 
-// turn obeys a key of a text.
-func (v *screen) turn(key string) {
+// page handles a key in the details or the help.
+func (v *screen) page(key string) {
 	switch key {
 	case "q", "esc", "backspace", "left":
 		v.pane = table
+	case "]", "n", "tab", "[", "N", "shift+tab":
+		v.step(key)
 	default:
 		if !v.common(key) {
 			v.more.press(key, v.body())
@@ -80,7 +85,20 @@ func (v *screen) turn(key string) {
 	}
 }
 
-// common obeys the keys that each pane has.
+// step shows the details of the next row, or of the previous one.
+func (v *screen) step(key string) {
+	if v.pane != detail {
+		return
+	}
+	by := 1
+	if key == "[" || key == "N" || key == "shift+tab" {
+		by = -1
+	}
+	v.list.move(by)
+	v.open(detail)
+}
+
+// common handles the keys that all panes have, and reports whether it is one.
 func (v *screen) common(key string) bool {
 	switch key {
 	case "h", "?", "f1":
@@ -88,19 +106,19 @@ func (v *screen) common(key string) bool {
 	case "p", "space", " ":
 		v.pause()
 	case "/", "f", "f4":
-		v.ask = v.filterPrompt()
+		v.prompt = v.filterPrompt()
 	case "w":
-		v.ask = v.savePrompt()
+		v.prompt = v.savePrompt()
 	default:
 		return false
 	}
 	return true
 }
 
-// open shows a pane from its beginning.
+// open shows a pane from its first line.
 func (v *screen) open(p pane) {
 	if p == detail && len(v.list.rows) == 0 {
-		v.note = "there is no row yet"
+		v.note = "there are no rows"
 		return
 	}
 	v.pane, v.more = p, more{}
@@ -109,60 +127,62 @@ func (v *screen) open(p pane) {
 	}
 }
 
-// pause makes the screen stand still, or go on. Counting goes on.
+// pause freezes a copy of what is counted, or drops it. Counting goes on.
 func (v *screen) pause() {
 	if v.frozen != nil {
 		v.frozen = nil
 		return
 	}
 	var m *moment
-	v.look(func(now *moment) { m = now.clone() })
-	v.frozen, v.paused = m, v.now()
+	v.view(func(now *moment) { m = now.clone() })
+	v.frozen, v.paused = m, time.Now()
 }
 
-// answer edits what is typed, and takes it when it is complete.
+// answer edits what is typed at the prompt. Enter calls done; after an error the
+// prompt stays.
 func (v *screen) answer(key string) {
 	switch key {
 	case "esc":
-		v.ask = nil
+		v.prompt = nil
 	case "enter":
-		ask := v.ask
-		if ask.err = ask.done(strings.TrimSpace(string(ask.text))); ask.err == nil {
-			v.ask = nil
+		p := v.prompt
+		if p.err = p.done(strings.TrimSpace(string(p.text))); p.err == nil {
+			v.prompt = nil
 		}
 	default:
-		v.ask.press(key)
+		v.prompt.press(key)
 	}
 }
 
-// filterPrompt asks for an expression. A new filter counts from now on, so the
-// screen goes on, with the table.
+// filterPrompt asks for an expression that narrows what is shown. It begins with
+// the current one.
 func (v *screen) filterPrompt() *prompt {
 	p := &prompt{label: "show only: "}
-	v.look(func(m *moment) {
+	v.view(func(m *moment) {
 		if m.filter != nil {
 			p.insert(m.filter.text)
 		}
 	})
 	p.done = func(text string) error {
-		err := v.sink.setFilter(text)
+		err := v.sink.setFilter(text, v.frozen)
 		if err == nil {
-			v.frozen, v.pane = nil, table
+			v.pane = table
 		}
 		return err
 	}
 	return p
 }
 
-// errNoFile is for what names none: - would be the screen.
-var errNoFile = errors.New("give the name of a file")
+// errNoFile: the name is empty, or is - for standard output, which is the screen.
+var errNoFile = errors.New("type the name of a file")
 
-// savePrompt asks where to save what is kept of what is shown.
+// savePrompt asks for a file for the events that are kept. They are those of the
+// moment at which the key was pressed.
 func (v *screen) savePrompt() *prompt {
 	var events []*event.Event
-	v.look(func(m *moment) { events = m.shown().Events() })
-	now := v.now()
-	p := &prompt{label: fmt.Sprintf("save the last %s to: ", plural(len(events), "event"))}
+	v.view(func(m *moment) { events = m.shown().Events() })
+	now := time.Now()
+	p := &prompt{label: fmt.Sprintf("save the last %s to: ", event.Plural(len(events), "event"))}
 	p.insert(now.Local().Format("dropwatch-20060102-150405.dw"))
 	p.done = func(file string) error {
 		if file == "" || file == "-" {
@@ -171,7 +191,7 @@ func (v *screen) savePrompt() *prompt {
 		if err := v.sink.save(file, events, now); err != nil {
 			return err
 		}
-		v.note = fmt.Sprintf("saved the last %s to %s", plural(len(events), "event"), event.Escape(file))
+		v.note = fmt.Sprintf("saved the last %s to %s", event.Plural(len(events), "event"), event.Escape(file))
 		return nil
 	}
 	return p

@@ -7,7 +7,7 @@ import (
 	"dropwatch/internal/live"
 )
 
-// A column is what a list is sorted by: a number, or the names by a key.
+// A column is what a list can be sorted by: a number, or the names by a key.
 type column int
 
 const (
@@ -16,30 +16,37 @@ const (
 	byName // by the first key; the others follow
 )
 
-// by is the column of a key.
+// by returns the column of a key.
 func by(k live.Key) column { return byName + column(k) }
 
-// A list is the table of all rows: how it is grouped and sorted, and where the
-// person is in it.
+// A list is the table of all rows: how it is grouped and sorted, and which row is
+// selected.
 type list struct {
 	group    live.Group
 	sortedBy column
 	reversed bool
 
 	rows    []*live.Row // sorted
-	elapsed int64       // seconds, with which the history of each ends
+	elapsed int64       // the second at which their histories end
 
 	at      int        // the selected row
-	follow  live.Names // the row that stays selected when others pass it
-	follows bool       // otherwise the first is
+	follow  live.Names // the row that stays selected when the order changes
+	follows bool       // follow is set; otherwise the place stays selected, not the row
 	top     int        // the first row on the screen
 }
 
-func newList() list {
-	return list{group: live.GroupOf(live.Place, live.Reason, live.Interface, live.Owner)}
+// newList returns an empty list. That of a recording is sorted by the totals, as
+// the rate is that of its last second.
+func newList(recorded bool) list {
+	l := list{group: live.GroupOf(live.Location, live.Reason, live.Interface, live.Owner)}
+	if recorded {
+		l.sortedBy = byTotal
+	}
+	return l
 }
 
-// set takes the rows as they are now.
+// set replaces the rows by those of c. The selected row stays selected if it is
+// still there.
 func (l *list) set(c *live.Counter) {
 	l.rows, l.elapsed = c.Rows(l.group), c.Elapsed()
 	slices.SortFunc(l.rows, l.compare)
@@ -51,8 +58,8 @@ func (l *list) set(c *live.Counter) {
 	l.at = max(0, min(l.at, len(l.rows)-1))
 }
 
-// compare sorts numbers from the most, and names from A. What is the same is in a
-// fixed order.
+// compare sorts numbers from the largest down and names from A up. Equal ones have
+// a fixed order, so that rows do not jump.
 func (l *list) compare(a, b *live.Row) int {
 	rate := cmp.Compare(b.History.Rate(), a.History.Rate())
 	total := cmp.Compare(b.Total, a.Total)
@@ -73,10 +80,11 @@ func (l *list) compare(a, b *live.Row) int {
 	return cmp.Or(first, rate, total, names)
 }
 
-// current is the selected row, of which there must be one.
+// current returns the selected row. There must be rows.
 func (l *list) current() *live.Row { return l.rows[l.at] }
 
-// press obeys a key of the list, that has room for rows.
+// press handles a key of the list, which shows room rows. It reports whether it is
+// one.
 func (l *list) press(key string, room int) bool {
 	switch key {
 	case "up", "k", "ctrl+p":
@@ -103,6 +111,7 @@ func (l *list) press(key string, room int) bool {
 	return true
 }
 
+// move selects another row, which stays selected from then on.
 func (l *list) move(by int) {
 	if len(l.rows) == 0 {
 		return
@@ -111,14 +120,14 @@ func (l *list) move(by int) {
 	l.follow, l.follows = l.current().Names, true
 }
 
-// sort goes to the next column, or the one before.
+// sort sorts by the column that is step columns further.
 func (l *list) sort(step int) {
 	all := l.columns()
 	i := slices.Index(all, l.sortedBy) + step
 	l.sortedBy, l.reversed = all[(i+len(all))%len(all)], false
 }
 
-// columns are those that there are.
+// columns returns the columns that are shown, from left to right.
 func (l *list) columns() []column {
 	all := []column{byRate, byTotal}
 	for k := range live.Key(live.Keys) {
@@ -129,7 +138,7 @@ func (l *list) columns() []column {
 	return all
 }
 
-// toggle groups by a key, or does so no longer, unless it is the only one.
+// toggle adds a key to the grouping or removes it; the last one stays.
 func (l *list) toggle(k live.Key) {
 	group := l.group ^ live.GroupOf(k)
 	if group == 0 {

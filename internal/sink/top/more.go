@@ -6,18 +6,33 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 	"dropwatch/internal/live"
+	"dropwatch/internal/settings"
 )
 
-// A more is a text that is longer than the screen: about a row, or the help.
+// A more is a text that can be longer than the screen: the details of a row, or the
+// help.
 type more struct {
 	group live.Group
-	names live.Names // of the row
+	names live.Names // of the row, by the keys of group
 	text  []string
 	top   int // the first line on the screen
+
+	wanted question                        // whose settings the text lacks; zero: none
+	values map[question][]settings.Setting // of those that were asked for
 }
 
-// press scrolls, on a screen with room for lines.
+// A question is which settings the text shows: those that decide the drops, in a network
+// namespace, for an interface.
+type question struct {
+	names  string // with spaces between them; empty: of none
+	netns  event.Netns
+	ifname string
+}
+
+// press handles a key that scrolls. Room is the number of lines on the screen.
 func (m *more) press(key string, room int) {
 	switch key {
 	case "up", "k":
@@ -36,17 +51,16 @@ func (m *more) press(key string, room int) {
 	m.scroll(room)
 }
 
-// scroll keeps the first line where the others have room.
+// scroll keeps the first line within the text.
 func (m *more) scroll(room int) { m.top = max(0, min(m.top, len(m.text)-room)) }
 
-// lines is the part of the text that is on the screen.
+// lines returns the lines that are on the screen.
 func (m *more) lines(room int) []string {
 	m.scroll(room)
 	return m.text[m.top:min(len(m.text), m.top+room)]
 }
 
-// wrap goes on, on further lines, where a line of the text has more than width
-// columns.
+// wrap breaks lines that have more than width columns, and indents what follows.
 func (m *more) wrap(width int) {
 	var text []string
 	for _, line := range m.text {
@@ -58,72 +72,136 @@ func (m *more) wrap(width int) {
 	m.text = text
 }
 
+// indent is before the continuation of a line.
 const indent = "    "
 
-// tell makes the text about a row, whose history ends with a second, for a screen
-// of width columns.
-func (m *more) tell(o *Options, d *live.Detail, end int64, width int) {
-	m.text = nil
+// describe makes the text about a row for a screen of width columns. End is the
+// second at which the history ends.
+func (m *more) describe(o *Options, d *live.Detail, end int64, width int) {
+	m.text, m.wanted = nil, question{}
 	for k := range live.Key(live.Keys) {
 		if m.group.Has(k) {
 			m.add("%-*v %s", labelWidth, k, d.Text(k))
 		}
 	}
 	m.add("%-*s %d a second, %d in all", labelWidth, "drops", d.History.Rate(), d.Total)
+	if d.Sampled {
+		m.add("%-*s %s", labelWidth, "", "samples only: more may be in the row without an owner")
+	}
 	m.add("%-*s %s", labelWidth, "minute", sparkline(&d.History, end, sparkFit(width-labelWidth-1)))
-	m.explain(o, d, width)
+	m.explain(d, width)
 	m.flows(d)
 	m.packets(o, d)
 	m.stack(d)
 }
 
+// labelWidth is the width of the labels before the first lines.
 const labelWidth = 10
 
+// add adds one line.
 func (m *more) add(format string, args ...any) { m.text = append(m.text, fmt.Sprintf(format, args...)) }
 
-// begin begins a part of the text.
+// begin begins a section of the text.
 func (m *more) begin(title string) { m.text = append(m.text, "", styled(bold, title)) }
 
-func (m *more) explain(o *Options, d *live.Detail, width int) {
-	if o.Explain == nil || len(d.Last) == 0 {
+// explain adds cause, check and fix by the evidence of the latest drop, or of the
+// example if drops were only counted.
+func (m *more) explain(d *live.Detail, width int) {
+	e := d.Example
+	if len(d.Last) > 0 {
+		e = d.Last[0]
+	}
+	if e == nil {
 		return
 	}
-	if text := strings.TrimSpace(o.Explain(d.Last[0])); text != "" {
-		m.begin("why")
-		m.text = append(m.text, strings.Split(ansi.Wordwrap(text, max(width, 1), ""), "\n")...)
+	x, known := knowledge.Of(e)
+	if !known {
+		return
+	}
+	n := x.Entry
+	m.begin(fmt.Sprintf("cause (%v, %s, %v, %v)", n.Layer, n.Module, x.Class, x.Severity))
+	m.paragraph(x.Cause, width)
+	if len(x.Usual) > 0 {
+		m.paragraph("Usually: "+strings.Join(x.Usual, "; "), width)
+	}
+	m.settings(question{strings.Join(x.Settings, " "), e.Netns, e.Port.IfName}, width)
+	if len(x.Check) > 0 {
+		m.begin("check")
+		m.text = append(m.text, x.Check...)
+	}
+	if x.Fix != "" {
+		m.begin("fix")
+		m.paragraph(x.Fix, width)
+		m.text = append(m.text, x.Apply...)
 	}
 }
 
+// settings adds those that decide the drops, as they were when the details were opened,
+// or wants them to be read.
+func (m *more) settings(q question, width int) {
+	values, asked := m.values[q]
+	if !asked && q.names != "" {
+		m.wanted = q
+	}
+	for i, s := range values {
+		if i == 0 {
+			m.begin("settings")
+		}
+		text := s.Name + " = " + s.Value
+		if s.Origin != "" {
+			text += "  (" + s.Origin + ")"
+		}
+		m.add("%s", event.Escape(text))
+		if s.About != nil {
+			m.paragraph(s.About.Loses+" "+s.About.Advice, width)
+		}
+	}
+}
+
+// paragraph adds text, broken between words. Commands are not broken: they can be
+// copied.
+func (m *more) paragraph(text string, width int) {
+	m.text = append(m.text, strings.Split(ansi.Wordwrap(text, max(width, 1), ""), "\n")...)
+}
+
+// maxFlows is how many flows are listed, so that the sections below stay within
+// reach.
+const maxFlows = 10
+
+// flows adds the flows with the most drops.
 func (m *more) flows(d *live.Detail) {
 	if d.Seen == 0 {
 		return
 	}
-	m.begin("flows of the " + plural(d.Seen, "drop") + " whose packets were seen")
-	for _, f := range d.Flows {
+	m.begin("flows of the " + event.Plural(d.Seen, "drop") + " reported with their packets")
+	rest := d.Seen
+	for _, f := range d.Flows[:min(len(d.Flows), maxFlows)] {
 		m.add("%8d  %s", f.Drops, f.Name)
+		rest -= f.Drops
 	}
-	if d.Rest > 0 {
-		m.add("%8d  of flows that there was no room for", d.Rest)
+	if rest > 0 {
+		m.add("%8d  of other flows", rest)
 	}
 }
 
+// packets adds the last packets, each as watch prints it.
 func (m *more) packets(o *Options, d *live.Detail) {
 	m.begin("last packets, the latest first")
 	for _, e := range d.Last {
 		m.text = append(m.text, o.Format(e))
 	}
 	if len(d.Last) == 0 {
-		m.add("none was seen: these drops were only counted")
+		m.add("none: these drops were only counted")
 	}
 }
 
-// stack is the calls that led to the latest drop that has them.
+// stack adds the stack trace of the latest drop that has one.
 func (m *more) stack(d *live.Detail) {
 	for _, e := range d.Last {
 		if len(e.Stack) == 0 {
 			continue
 		}
-		m.begin("calls that led to the latest drop")
+		m.begin("kernel stack trace of the latest drop")
 		for i := range e.Stack {
 			m.text = append(m.text, "  "+string(e.Stack[i].AppendTo(nil)))
 		}

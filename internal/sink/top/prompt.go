@@ -10,16 +10,17 @@ import (
 	"dropwatch/internal/event"
 )
 
-// A prompt is a line that is typed.
+// A prompt is a line that the user types.
 type prompt struct {
 	label string
 	text  []rune
-	at    int // of text, where the cursor is
-	done  func(text string) error
-	err   error // what done said of text
+	at    int                     // the cursor, as an index of text
+	done  func(text string) error // is called with the text; after an error the prompt stays
+	err   error                   // what done returned for this text
 }
 
-// insert types text, without what no terminal shows.
+// insert types text at the cursor. Characters that are not printable are left out:
+// pasted text can hold any.
 func (p *prompt) insert(text string) {
 	p.err = nil
 	for _, r := range text {
@@ -30,7 +31,7 @@ func (p *prompt) insert(text string) {
 	}
 }
 
-// press obeys a key of an editor.
+// press handles a key as the line editors of shells do.
 func (p *prompt) press(key string) {
 	switch key {
 	case "left", "ctrl+b":
@@ -60,20 +61,21 @@ func (p *prompt) press(key string) {
 	}
 }
 
+// remove removes characters, and puts the cursor where they were.
 func (p *prompt) remove(from, to int) {
 	p.err = nil
 	p.text = append(p.text[:from], p.text[to:]...)
 	p.at = from
 }
 
-// word is where the word before the cursor begins.
+// word returns where the word before the cursor begins.
 func (p *prompt) word() int {
 	before := strings.TrimRight(string(p.text[:p.at]), " ")
 	return utf8.RuneCountInString(before[:strings.LastIndexByte(before, ' ')+1])
 }
 
-// lines is what was wrong with what was typed, if anything, and of the line itself
-// the width columns around the cursor.
+// lines returns the error, if there is one, and the part of the line around the
+// cursor that has room in width columns.
 func (p *prompt) lines(width int) []string {
 	var lines []string
 	if p.err != nil {
@@ -85,5 +87,5 @@ func (p *prompt) lines(width int) []string {
 	return append(lines, ansi.TruncateLeft(line, max(0, p.column()-width+1), ""))
 }
 
-// column is where the cursor is on the line.
+// column returns the column of the cursor in the whole line.
 func (p *prompt) column() int { return ansi.StringWidth(p.label + string(p.text[:p.at])) }

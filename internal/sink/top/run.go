@@ -10,21 +10,24 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"dropwatch/internal/settings"
 )
 
-// framesPerSecond is how often the library looks whether there is anything to
-// draw, and so how long a key may wait. Each look costs some CPU.
+// framesPerSecond is how often bubbletea checks whether there is something to draw,
+// and so the longest delay of a key. Each check costs some CPU.
 const framesPerSecond = 10
 
-// Run shows what feed writes to the sink, on the terminal in and out, until the
-// person quits, ctx ends or feed returns. It ends the context of feed, waits for it
-// and gives its error. The terminal is then as it was, also if feed panics.
+// Run shows on the terminal in and out what feed writes to the sink, until the user
+// quits, ctx ends, or feed returns; after feed has read a recording it goes on
+// until the user quits. It then ends the context of feed, waits for it and returns
+// its error. The terminal is restored, also if feed panics.
 func (s *Sink) Run(ctx context.Context, in, out *os.File, feed func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var p *tea.Program
 	p = tea.NewProgram(
-		program{newScreen(s, time.Now)},
+		program{newScreen(s)},
 		tea.WithInput(&terminal{in, func() { p.Quit() }}), tea.WithOutput(out),
 		tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond),
 	)
@@ -32,14 +35,17 @@ func (s *Sink) Run(ctx context.Context, in, out *os.File, feed func(context.Cont
 	defer stop()
 	fed := make(chan error, 1)
 	go func() {
-		fed <- guard(ctx, feed)
-		p.Quit()
+		err := guard(ctx, feed)
+		fed <- err
+		if crashed := (*crash)(nil); !s.recorded() || errors.As(err, &crashed) {
+			p.Quit()
+		}
 	}()
 	_, err := p.Run()
 	cancel()
 	feedErr := <-fed
-	if crash := (*crash)(nil); errors.As(feedErr, &crash) {
-		panic(crash.Error())
+	if crashed := (*crash)(nil); errors.As(feedErr, &crashed) {
+		panic(crashed.Error())
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("show drops live: %w", err), feedErr)
@@ -47,7 +53,8 @@ func (s *Sink) Run(ctx context.Context, in, out *os.File, feed func(context.Cont
 	return feedErr
 }
 
-// A crash is a panic of another goroutine.
+// A crash is a panic in the goroutine of feed. Run panics with it when the terminal
+// has been restored.
 type crash struct {
 	value any
 	stack []byte
@@ -55,7 +62,7 @@ type crash struct {
 
 func (c *crash) Error() string { return fmt.Sprintf("%v\n\n%s", c.value, c.stack) }
 
-// guard makes an error of a panic.
+// guard calls feed, and returns a panic as a *crash.
 func guard(ctx context.Context, feed func(context.Context) error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -65,12 +72,15 @@ func guard(ctx context.Context, feed func(context.Context) error) (err error) {
 	return feed(ctx)
 }
 
-// A terminal is input that tells when it is gone, which the library does not.
+// A terminal is the input. It calls gone when reading fails, as when the terminal
+// was closed: bubbletea would then wait for ever.
 type terminal struct {
 	*os.File
 	gone func()
 }
 
+// Read calls gone in a goroutine of its own: bubbletea may wait for this Read
+// meanwhile.
 func (t *terminal) Read(b []byte) (int, error) {
 	n, err := t.File.Read(b)
 	if err != nil {
@@ -79,39 +89,76 @@ func (t *terminal) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A program is a screen as the library wants it.
+// A program is a screen as a tea.Model.
 type program struct{ *screen }
 
-// A tick says that a second is over.
+// A tick is sent when a second is over, by which the numbers change.
 type tick struct{}
 
 // Init implements tea.Model.
 func (p program) Init() tea.Cmd { return p.wait() }
 
-// wait waits for the end of the second.
+// wait sends a tick at the end of the current second of the counter.
 func (p program) wait() tea.Cmd {
 	p.sink.mu.Lock()
 	defer p.sink.mu.Unlock()
-	return tea.Tick(p.sink.run.shown().Next(time.Now()), func(time.Time) tea.Msg { return tick{} })
+	left := time.Second
+	if !p.sink.recorded() {
+		left = p.sink.run.shown().Next(time.Now())
+	}
+	return tea.Tick(left, func(time.Time) tea.Msg { return tick{} })
 }
 
 // Update implements tea.Model.
 func (p program) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	var next tea.Cmd
 	switch msg := msg.(type) {
 	case tick:
 		p.refresh()
-		return p, p.wait()
+		next = p.wait()
+	case answer:
+		p.answered(msg)
 	case tea.WindowSizeMsg:
 		p.resize(msg.Width, msg.Height)
 	case tea.PasteMsg:
 		p.paste(msg.Content)
 	case tea.KeyPressMsg:
-		return p, p.obey(msg.String())
+		next = p.act(msg.String())
 	}
-	return p, nil
+	return p, tea.Batch(next, p.ask())
 }
 
-func (p program) obey(key string) tea.Cmd {
+// An answer has the settings that the details asked for.
+type answer struct {
+	question
+	values []settings.Setting
+}
+
+// ask reads the settings that the details want, in a goroutine of its own: the screen
+// does not wait for them. It returns nil if they want none.
+func (p program) ask() tea.Cmd {
+	q, read := p.more.wanted, p.sink.opts.Settings
+	if q.names == "" || read == nil || p.pane != detail {
+		return nil
+	}
+	p.answered(answer{question: q}) // so that it is not asked for again
+	return func() tea.Msg { return answer{q, read(q.netns, strings.Fields(q.names), q.ifname)} }
+}
+
+// answered shows settings in the details, if they are still those that want them.
+func (v *screen) answered(a answer) {
+	if v.pane != detail {
+		return
+	}
+	if v.more.values == nil {
+		v.more.values = make(map[question][]settings.Setting)
+	}
+	v.more.values[a.question] = a.values
+	v.refresh()
+}
+
+// act handles a key.
+func (p program) act(key string) tea.Cmd {
 	switch p.press(key) {
 	case quit:
 		return tea.Quit

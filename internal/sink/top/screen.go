@@ -1,18 +1,16 @@
 package top
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
-	"dropwatch/internal/event"
 	"dropwatch/internal/live"
 )
 
-// A pane is what the screen shows between head and foot.
+// A pane is what is between head and foot.
 type pane int
 
 const (
@@ -21,32 +19,41 @@ const (
 	help
 )
 
-// A screen is what a person sees, and does with keys. It knows no terminal.
+// A screen is what the user sees and does with keys. It knows no terminal, so that
+// tests can press keys and read lines.
 type screen struct {
 	sink          *Sink
 	width, height int
-	now           func() time.Time
 
-	frozen *moment // when it was paused; nil: it is not
-	paused time.Time
+	frozen *moment   // what is shown while paused; nil: not paused
+	paused time.Time // when it was paused
 
-	pane pane
-	list list
-	more more
-	ask  *prompt // nil: nothing is asked
-	note string  // said in the foot until the next key
+	pane   pane
+	list   list
+	more   more
+	prompt *prompt // nil: none
+	note   string  // shown in the foot until the next key
 
-	head []string // as it was when refreshed
+	head, idle []string // as of the last refresh
 }
 
-func newScreen(s *Sink, now func() time.Time) *screen {
-	v := &screen{sink: s, now: now, width: 80, height: 24, list: newList()}
+// newScreen returns a screen of the usual size; resize follows.
+func newScreen(s *Sink) *screen {
+	v := &screen{sink: s, width: 80, height: 24, list: newList(s.recorded())}
 	v.refresh()
 	return v
 }
 
-// look hands over what is shown: what is counted, or, when paused, what was then.
-func (v *screen) look(f func(*moment)) {
+// now returns the time of the run.
+func (v *screen) now() time.Time {
+	v.sink.mu.Lock()
+	defer v.sink.mu.Unlock()
+	return v.sink.now()
+}
+
+// view calls f with what is shown: the current counts, or those of the pause. F
+// must not keep them.
+func (v *screen) view(f func(*moment)) {
 	if v.frozen != nil {
 		f(v.frozen)
 		return
@@ -56,11 +63,12 @@ func (v *screen) look(f func(*moment)) {
 	f(&v.sink.run)
 }
 
-// refresh takes the numbers anew, as they are now.
+// refresh updates everything from the counts. Between two refreshes the screen
+// changes only by keys.
 func (v *screen) refresh() {
-	now := v.now()
+	now, status := v.now(), v.status()
 	var about live.Detail
-	v.look(func(m *moment) {
+	v.view(func(m *moment) {
 		if v.frozen == nil {
 			m.tick(now)
 		}
@@ -69,90 +77,52 @@ func (v *screen) refresh() {
 		if v.pane == detail {
 			about = c.Detail(v.more.group, v.more.names)
 		}
-		v.head = v.heading(m, now)
+		v.head, v.idle = v.heading(m, status, now), v.waiting(m, status, now)
 	})
 	switch v.pane {
 	case detail:
-		v.more.tell(&v.sink.opts, &about, v.list.elapsed, v.width)
+		v.more.describe(&v.sink.opts, &about, v.list.elapsed, v.width)
 	case help:
 		v.more.text = strings.Split(Help, "\n")
 	}
 	v.more.wrap(v.width)
 }
 
-// heading is the lines above a pane.
-func (v *screen) heading(m *moment, now time.Time) []string {
-	c := m.shown()
-	sum := c.Sum()
-	source := fmt.Sprintf("dropwatch top  %s on %s", event.Escape(v.sink.opts.Source), event.Escape(v.sink.opts.Host))
-	lines := []string{
-		styled(bold, apart(source, v.state(m, now), v.width)),
-		apart(fmt.Sprintf("%d drops/s, %d in all", sum.History.Rate(), sum.Total), sparkline(&sum.History, c.Elapsed(), sparkWidth(v.width)), v.width),
-		v.lost(&m.ledger),
-	}
-	if c.Crowded() {
-		lines = append(lines, fmt.Sprintf("more than %d kinds of drops: the rest is %s", live.MaxKinds, live.Other))
-	}
-	if text := v.sink.opts.Expression; text != "" {
-		lines = append(lines, "only "+event.Escape(text))
-	}
-	if f := m.filter; f != nil {
-		hides := fmt.Sprintf("hides %d", f.hidden())
-		if f.bare > 0 {
-			hides += fmt.Sprintf(", %d of them without a packet", f.bare)
-		}
-		lines = append(lines, apart("filter "+event.Escape(f.text), hides, v.width))
-	}
-	return lines
-}
-
-// state says how long the run is, or since when the screen stands still.
-func (v *screen) state(m *moment, now time.Time) string {
-	if v.frozen == nil {
-		return "up " + now.Sub(m.all.Begin()).Truncate(time.Second).String()
-	}
-	v.sink.mu.Lock()
-	defer v.sink.mu.Unlock()
-	since := v.sink.run.all.Total() - m.all.Total()
-	return fmt.Sprintf("PAUSED %s, %s since", v.paused.Local().Format(time.TimeOnly), plural(since, "drop"))
-}
-
-// lost says what the ledger lacks, on a line.
-func (v *screen) lost(l *event.Ledger) string {
-	report := strings.ReplaceAll(strings.TrimSuffix(l.Report(), "\n"), "\n", "; ")
-	switch {
-	case report == "":
-		return "nothing lost"
-	case v.sink.opts.Color:
-		return styled(red, report)
-	}
-	return styled(bold, report)
-}
-
-// body is how many lines a pane has.
+// body returns the number of lines of a pane.
 func (v *screen) body() int { return max(0, v.height-len(v.head)-len(v.foot())) }
 
-// foot is the lines below a pane.
+// foot returns the lines below a pane.
 func (v *screen) foot() []string {
 	switch {
-	case v.ask != nil:
-		return v.ask.lines(v.width)
+	case v.prompt != nil:
+		return v.prompt.lines(v.width)
 	case v.note != "":
 		return strings.Split(ansi.Wordwrap(v.note, v.width, ""), "\n")
 	case v.pane == table:
 		return []string{"h: help  q: quit  enter: more  /: filter  g: group  s: sort  p: pause  w: save"}
+	case v.pane == detail:
+		return []string{v.further() + "h: help  esc: back  [ ]: other rows  /: filter  p: pause  w: save"}
 	}
-	return []string{"h: help  esc: back  arrows: scroll  /: filter  p: pause  w: save"}
+	return []string{v.further() + "esc: back  arrows: scroll"}
 }
 
-// lines is the screen: at most height lines of at most width columns.
+// further says that the text goes on below a screen, if the foot has one line.
+func (v *screen) further() string {
+	if v.more.top+v.height-len(v.head)-1 < len(v.more.text) {
+		return "down: more  "
+	}
+	return ""
+}
+
+// lines returns the screen: at most height lines of at most width columns.
 func (v *screen) lines() []string {
 	lines := slices.Clone(v.head)
 	foot := v.foot()
 	room := v.body()
 	body := v.more.lines(room)
 	if v.pane == table {
-		body = v.list.lines(v.width, room)
+		body = v.list.lines(v.width, room, v.sink.opts.style)
+		body = append(body, v.idle[:max(0, min(len(v.idle), room-len(body)))]...)
 	}
 	for len(body) < room {
 		body = append(body, "")
@@ -168,15 +138,15 @@ func (v *screen) lines() []string {
 	return lines
 }
 
-// cursor is where what is asked for is typed; it is not ok if nothing is.
+// cursor returns where the prompt's cursor is; ok is false without a prompt.
 func (v *screen) cursor() (x, y int, ok bool) {
-	if v.ask == nil {
+	if v.prompt == nil {
 		return 0, 0, false
 	}
-	return min(v.ask.column(), v.width-1), v.height - 1, true
+	return min(v.prompt.column(), v.width-1), v.height - 1, true
 }
 
-// resize takes the size of the terminal.
+// resize sets the size of the terminal in columns and lines.
 func (v *screen) resize(width, height int) {
 	v.width, v.height = width, height
 	v.refresh()

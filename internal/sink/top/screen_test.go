@@ -25,10 +25,10 @@ func drop(place, reason, port string, n uint64) event.Event {
 	return e
 }
 
-// packet is a drop that was reported by itself.
+// packet is a drop that was reported individually.
 func packet(place, reason, port string, srcPort uint16) event.Event {
 	e := drop(place, reason, port, 1)
-	e.Single = true
+	e.Individual = true
 	e.Packet.Data, e.Packet.HasData = []byte{1}, true
 	e.Packet.Flow = &event.Flow{Headers: event.Headers{
 		Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort, Transport: event.UDP,
@@ -55,28 +55,38 @@ func sit(t *testing.T, o Options, width, height int) *person {
 	p := &person{t: t}
 	o.Source, o.Host = "bpf", "web1"
 	o.Format = func(e *event.Event) string { return fmt.Sprintf("line of %s %d", e.Reason, e.Packet.Flow.SrcPort) }
-	o.Parse = func(text string) (func(*event.Event) bool, error) {
-		if text == "bad" {
-			return nil, errors.New("column 1: \"bad\" is no field\n  bad\n  ^^^")
-		}
-		return func(e *event.Event) bool { return e.Reason == text }, nil
-	}
+	o.Parse = parse
 	o.Save = func(file string, events iter.Seq[*event.Event]) error {
 		if file == "x.dw" {
 			return errTaken
 		}
 		p.saved = []string{file}
 		for e := range events {
-			p.saved = append(p.saved, fmt.Sprintf("%d %d %s", e.Kind, e.Count, e.Reason))
+			p.saved = append(p.saved, fmt.Sprintf("%v %d %s", e.Kind, e.Count, e.Reason))
 			if e.Kind == event.End {
 				p.saved = append(p.saved, fmt.Sprintf("%d shown, %d lost", e.Ledger.Shown, e.Ledger.TotalLost()))
 			}
 		}
 		return nil
 	}
-	p.screen = newScreen(New(o), time.Now)
+	p.screen = newScreen(New(o))
 	p.resize(width, height)
 	return p
+}
+
+// parse reads the only expressions that there are: a reason, "bad", and "port N",
+// which needs the packet.
+func parse(text string) (Filter, error) {
+	if text == "bad" {
+		return Filter{}, errors.New("column 1: unknown field bad\n  bad\n  ^^^")
+	}
+	if port, ok := strings.CutPrefix(text, "port "); ok {
+		return Filter{Match: func(e *event.Event) (matches, decided bool) {
+			f := e.Packet.Flow
+			return f != nil && fmt.Sprint(f.SrcPort) == port, f != nil
+		}}, nil
+	}
+	return Filter{ByKind: true, Match: func(e *event.Event) (matches, decided bool) { return e.Reason == text, true }}, nil
 }
 
 func (p *person) write(events ...event.Event) {
@@ -173,13 +183,13 @@ func traffic() []event.Event {
 const at80 = `
 dropwatch top  bpf on web1                                                 up 0s
 9040301 drops/s, 9040301 in all                                                █
-lost 5 drops: 5 at our socket
-only not iface lo
- DROPS/S▼  TOTAL  MINUTE  PLACE               REASON        IFACE   OWNER
->   9.00M  9.00M       █  udp_queue_rcv_one…  SOCKET_RCVB…  eth0    systemd-res…
-    40000  40000       █  nft_do_chain+0x4f…  NETFILTER_D…  veth1…  ~nginx/812
-      300    300       █  a\x1b[2J+0x1        \xe2\x80\xae  eth0    -
-        1      1       █  icmp_rcv+0x2        ICMP_CSUM     lo      -
+lost 5 drops: 5 at dropwatch's socket
+only not iface lo                                                  hides 0 drops
+ DROPS/S▼  TOTAL  MINUTE  LOCATION           REASON          IFACE  OWNER
+>   9.00M  9.00M       █  udp_queue_…+0x1a2  SOCKET_RCVBUFF  eth0   systemd-res…
+    40000  40000       █  nft_do_chain+0x4…  NETFILTER_DROP  veth…  nginx/812?
+      300    300       █  a\x1b[2J+0x1       \xe2\x80\xae    eth0   -
+        1      1       █  icmp_rcv+0x2       ICMP_CSUM       lo     -
 
 
 h: help  q: quit  enter: more  /: filter  g: group  s: sort  p: pause  w: save
@@ -188,22 +198,22 @@ h: help  q: quit  enter: more  /: filter  g: group  s: sort  p: pause  w: save
 const at40 = `
 dropwatch top  bpf on web1         up 0s
 9040301 drops/s, 9040301 in all
-lost 5 drops: 5 at our socket
-only not iface lo
- DROPS/S▼  TOTAL  PLACE           REASO…
->   9.00M  9.00M  udp_queue_rcv…  SOCKE…
+lost 5 drops: 5 at dropwatch's socket
+only not iface lo          hides 0 drops
+ DROPS/S▼  TOTAL  LOCATION        REASO…
+>   9.00M  9.00M  udp_que…+0x1a2  SOCKE…
     40000  40000  nft_do_chain+…  NETFI…
 h: help  q: quit  enter: more  /: filte…
 `
 
-const at180 = `
-dropwatch top  bpf on web1                                                                                                                                                     up 0s
-9040301 drops/s, 9040301 in all                                                                                                                                                    #
-lost 5 drops: 5 at our socket
-only not iface lo
- DROPS/Sv  TOTAL  MINUTE                          PLACE                           REASON          IFACE         OWNER
+const at140 = `
+dropwatch top  bpf on web1                                                                                                             up 0s
+9040301 drops/s, 9040301 in all                                                                                                            #
+lost 5 drops: 5 at dropwatch's socket
+only not iface lo                                                                                                              hides 0 drops
+ DROPS/Sv  TOTAL  MINUTE                          LOCATION                        REASON          IFACE         OWNER
 >   9.00M  9.00M                               #  udp_queue_rcv_one_skb+0x1a2     SOCKET_RCVBUFF  eth0          systemd-resolved.service
-    40000  40000                               #  nft_do_chain+0x4f0 [nf_tables]  NETFILTER_DROP  veth12345678  ~nginx/812
+    40000  40000                               #  nft_do_chain+0x4f0 [nf_tables]  NETFILTER_DROP  veth12345678  nginx/812?
       300    300                               #  a\x1b[2J+0x1                    \xe2\x80\xae    eth0          -
         1      1                               #  icmp_rcv+0x2                    ICMP_CSUM       lo            -
 h: help  q: quit  enter: more  /: filter  g: group  s: sort  p: pause  w: save
@@ -211,7 +221,7 @@ h: help  q: quit  enter: more  /: filter  g: group  s: sort  p: pause  w: save
 
 const at20 = `
 lost 5 drops: 5 at …
-only not iface lo
+only … hides 0 drops
 h: help  q: quit  e…
 `
 
@@ -223,7 +233,7 @@ func TestScreen(t *testing.T) {
 	}{
 		"usual": {false, 80, 12, at80},
 		"small": {false, 40, 8, at40},
-		"large": {true, 180, 10, at180},
+		"large": {true, 140, 10, at140},
 		"tiny":  {false, 20, 3, at20},
 		"none":  {false, 0, 0, ""},
 	}
@@ -238,7 +248,10 @@ func TestScreen(t *testing.T) {
 }
 
 func TestAttributes(t *testing.T) {
-	for color, lost := range map[bool]string{true: "\x1b[31mlost 5 drops: 5 at our socket\x1b[0m", false: "\x1b[1mlost 5 drops: 5 at our socket\x1b[0m"} {
+	for color, lost := range map[bool]string{
+		true:  "\x1b[31mlost 5 drops: 5 at dropwatch's socket\x1b[0m",
+		false: "\x1b[1mlost 5 drops: 5 at dropwatch's socket\x1b[0m",
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := sit(t, Options{Color: color}, 60, 6)
 			p.write(loss(5), drop("f", "R", "lo", 1))
@@ -248,8 +261,8 @@ func TestAttributes(t *testing.T) {
 				"\x1b[1mdropwatch top  bpf on web1                             up 0s\x1b[0m",
 				"0 drops/s, 1 in all" + strings.Repeat(" ", 41),
 				lost,
-				"\x1b[7m DROPS/S▼  TOTAL  PLACE  REASON  IFACE  OWNER               \x1b[0m",
-				"\x1b[7m>       0      1  f      R       lo     -                   \x1b[0m",
+				"\x1b[7m DROPS/S▼  TOTAL  LOCATION  REASON  IFACE  OWNER            \x1b[0m",
+				"\x1b[7m>       0      1  f         R       lo     -                \x1b[0m",
 			}
 			for i, line := range want {
 				if got[i] != line {
@@ -265,7 +278,7 @@ func TestHostileWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := sit(t, Options{Expression: "place a\x1b[5m"}, 80, 24)
 		p.sink.opts.Source, p.sink.opts.Host = "b\x1b[5m", "c\x1b[5m"
-		p.sink.opts.Parse = func(string) (func(*event.Event) bool, error) { return nil, errors.New("d\x1b[5m") }
+		p.sink.opts.Parse = func(string) (Filter, error) { return Filter{}, errors.New("d\x1b[5m") }
 		p.write(drop("e\x1b[5m", "f\x1b[5m", "g\x1b[5m", 1))
 		p.keys("/", "\x1b", "x", "enter")
 		p.finds("escaped", `b\x1b[5m on c\x1b[5m`, `only place a\x1b[5m`, `e\x1b[5m`, `f\x1b[5m`, `g\x1b`, `d\x1b[5m`, "show only: x")
@@ -279,7 +292,7 @@ func TestHostileWords(t *testing.T) {
 func (p *person) places() (names []string) {
 	p.refresh()
 	for _, r := range p.list.rows {
-		names = append(names, r.Names[live.Place]+r.Names[live.Reason])
+		names = append(names, r.Names[live.Location]+r.Names[live.Reason])
 	}
 	return names
 }
@@ -298,10 +311,10 @@ func TestSort(t *testing.T) {
 		}{
 			{"home", "DROPS/S▼", []string{"aZ", "cY", "bY"}},
 			{"s", "TOTAL▼", []string{"bY", "aZ", "cY"}},
-			{">", "PLACE▲", []string{"aZ", "bY", "cY"}},
-			{"r", "PLACE▼", []string{"cY", "bY", "aZ"}},
+			{">", "LOCATION▲", []string{"aZ", "bY", "cY"}},
+			{"r", "LOCATION▼", []string{"cY", "bY", "aZ"}},
 			{".", "REASON▲", []string{"cY", "bY", "aZ"}}, // the same reason: by rate
-			{"<", "PLACE▲", []string{"aZ", "bY", "cY"}},
+			{"<", "LOCATION▲", []string{"aZ", "bY", "cY"}},
 			{",", "TOTAL▼", []string{"bY", "aZ", "cY"}},
 			{"r", "TOTAL▲", []string{"cY", "aZ", "bY"}},
 			{"<", "DROPS/S▼", []string{"aZ", "cY", "bY"}},
@@ -322,15 +335,16 @@ func TestGroup(t *testing.T) {
 		p := sit(t, Options{}, 80, 24)
 		p.write(traffic()...)
 		p.keys("g")
-		p.finds("which", "press to group by: 1*place 2*reason 3*interface 4*owner 5 netns 6 protocol")
+		p.finds("which", "press to group by: 1*location 2*reason 3*interface 4*owner 5 netns 6 protocol")
 		p.keys("s", "s", "1", "3", "4", "5", "6")
-		p.finds("which", "group by: 1 place 2*reason 3 interface 4 owner 5*netns 6*protocol")
+		p.finds("which", "group by: 1 location 2*reason 3 interface 4 owner 5*netns 6*protocol")
 		p.keys("esc")
-		p.finds("others", "DROPS/S▼", "REASON          NETNS  PROTO", "!PLACE", "!IFACE", "!OWNER")
+		p.finds("others", "DROPS/S▼", "REASON          NETNS  PROTO", "!LOCATION", "!IFACE", "!OWNER")
 		p.keys("2", "5", "6")
 		p.finds("the only one stays", "PROTO", "!NETNS")
 		p.keys("1", "6")
-		if got, want := p.places(), []string{"udp_queue_rcv_one_skb+0x1a2", "nft_do_chain+0x4f0 [nf_tables]", `a\x1b[2J+0x1`, "icmp_rcv+0x2"}; !slices.Equal(got, want) {
+		want := []string{"udp_queue_rcv_one_skb+0x1a2", "nft_do_chain+0x4f0 [nf_tables]", `a\x1b[2J+0x1`, "icmp_rcv+0x2"}
+		if got := p.places(); !slices.Equal(got, want) {
 			t.Errorf("places %q, want %q", got, want)
 		}
 	})
@@ -342,14 +356,14 @@ func TestSelect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := sit(t, Options{}, 80, 10)
 		p.keys("down", "up", "enter")
-		p.finds("nothing to select", "there is no row yet")
+		p.finds("nothing to select", "there are no rows")
 		for i := range 20 {
 			p.write(drop(fmt.Sprintf("f%02d", i), "R", "lo", uint64(100-i)))
 		}
 		selected := func(want string) {
 			t.Helper()
 			p.finds("selected", ">       0", want+" ")
-			if got := p.list.current().Names[live.Place]; got != want {
+			if got := p.list.current().Names[live.Location]; got != want {
 				t.Errorf("selected %s, want %s", got, want)
 			}
 		}
@@ -378,221 +392,33 @@ func TestSelect(t *testing.T) {
 	})
 }
 
-func TestDetail(t *testing.T) {
+// TestSeverity: rows have the attributes of how much they matter.
+func TestSeverity(t *testing.T) {
+	for color, want := range map[bool][]string{true: {bold + red, yellow, faint}, false: {bold, "", faint}} {
+		p := sit(t, Options{Color: color}, 80, 24)
+		for i, reason := range []string{"CPU_BACKLOG", "NETFILTER_DROP", "TCP_OLD_ACK"} {
+			e := drop("f", reason, "lo", 1)
+			r := live.Row{Example: &e}
+			if got := p.sink.opts.style(&r); got != want[i] {
+				t.Errorf("color %v, %s: %q, want %q", color, reason, got, want[i])
+			}
+		}
+		p.write(drop("a", "R", "lo", 9), drop("f", "CPU_BACKLOG", "lo", 1))
+		p.refresh()
+		if got := p.lines()[5]; !strings.HasPrefix(got, want[0]+" ") || !strings.HasSuffix(got, plain) {
+			t.Errorf("row %q, want the attribute %q", got, want[0])
+		}
+	}
+}
+
+// TestNarrowScreen: reasons are whole at 80 columns where there is no owner.
+func TestNarrowScreen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		explained := ""
-		p := sit(t, Options{Explain: func(*event.Event) string { return explained }}, 60, 24)
-		first, last := packet("f", "R", "lo", 8), packet("f", "R", "lo", 7)
-		last.Time = last.Time.Add(time.Second)
-		last.Stack = []event.Frame{{PC: 1, Lookup: event.Found, Symbol: "f", Offset: 1}, {PC: 0x20}}
-		last.Where.PC = 1
-		p.write(first, last, last, drop("f", "R", "lo", 100))
-		p.wait(500 * time.Millisecond)
-		p.keys("enter")
-		const want = `
-dropwatch top  bpf on web1                             up 0s
-103 drops/s, 103 in all
-nothing lost
-place      f
-reason     R
-interface  lo
-owner      -
-drops      103 a second, 103 in all
-minute                                  █
-
-flows of the 3 drops whose packets were seen
-       2  10.0.0.1:7 > 10.0.0.2:53 udp
-       1  10.0.0.1:8 > 10.0.0.2:53 udp
-
-last packets, the latest first
-line of R 7
-line of R 7
-line of R 8
-
-calls that led to the latest drop
-  f+0x1
-  0x20
-
-h: help  esc: back  arrows: scroll  /: filter  p: pause  w:…
-`
-		p.sees("detail", want)
-		explained = "It is full.\nRead faster, from the socket that is much too long for a line of this screen.\n"
+		p := sit(t, Options{}, 80, 24)
+		p.write(drop("unix_stream_read_generic+0x1a2/0x5c0", "UNICAST_IN_L2_MULTICAST", "veth12345678", 1))
 		p.wait(time.Second)
-		p.finds("explained", "0 a second, 103 in all", "why\nIt is full.\nRead faster, from the socket that is much too long for a\nline of this screen.\n\nflows")
-		p.keys("end")
-		p.finds("the end", "!place ", "  0x20\nh: help")
-		p.keys("up", "pgup", "home", "down")
-		p.finds("near the begin", "!place ", "reason     R\n")
-		p.keys("left", "1", "up")
-		p.finds("back", "DROPS/S▼")
-		p.keys("enter")
-		p.finds("of another group", "nothing lost\nreason     R\n")
-		p.keys("q")
-		p.finds("back", "DROPS/S▼")
-	})
-}
-
-// TestLikelyOwner: counts have the owner of what was seen of them.
-func TestLikelyOwner(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := sit(t, Options{}, 80, 24)
-		seen := packet("f", "R", "lo", 7)
-		seen.Owner.Process = event.Process{PID: 812, Comm: "nginx", Confidence: event.Likely}
-		p.write(seen, drop("f", "R", "lo", 100))
-		p.refresh()
-		p.finds("the row", "OWNER\n>       0    101          f      R       lo     ~nginx/812\n\n")
-		p.keys("enter")
-		p.finds("more", "owner      ~nginx/812", "101 in all", "line of R 7")
-	})
-}
-
-// TestLongLines: what is told of a row goes on, on the next line.
-func TestLongLines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := sit(t, Options{}, 40, 24)
-		p.sink.opts.Format = func(*event.Event) string { return "00:00:00 a_place A_REASON  lo  10.0.0.1:7 > 10.0.0.2:53 udp" }
-		p.write(packet("a_place_that_is_longer_than_the_line_on_a_small_screen", "R", "lo", 7))
-		p.refresh()
-		p.keys("enter")
-		p.finds("long lines", "\nplace\n    a_place_that_is_longer_than_the_line\n    _on_a_small_screen\n", "\n00:00:00 a_place A_REASON  lo\n    10.0.0.1:7 > 10.0.0.2:53 udp\n")
-		p.keys("h")
-		p.finds("help", "\n  up down j k    select a row\n    pgup pgdown home end\n")
-		p.resize(80, 24)
-		p.finds("help", "\n  up down j k    select a row            pgup pgdown home end\n")
-	})
-}
-
-func TestDetailOfCounts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := sit(t, Options{Explain: func(*event.Event) string { panic("of nothing") }}, 80, 24)
-		p.write(drop("f", "R", "lo", 100))
-		p.refresh()
-		p.keys("l")
-		p.finds("counts", "last packets, the latest first\nnone was seen: these drops were only counted\n\n", "!flows", "!calls")
-	})
-}
-
-func TestHelp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := sit(t, Options{}, 80, 40)
-		for _, key := range []string{"h", "?", "f1"} {
-			p.keys(key)
-			p.finds("help", "Keys\n  up down j k", "What is shown", "those of that moment.\n")
-			p.keys("esc")
-			p.finds("back", "DROPS/S▼", "!Keys")
-		}
-		p.keys("x")
-		p.finds("a wrong key", "no such key: x: press h for help")
-		p.keys("home")
-		p.finds("no more", "!no such key")
-		for line := range strings.SplitSeq(Help, "\n") {
-			if ansi.StringWidth(line) > 80 {
-				t.Errorf("more than a line: %q", line)
-			}
-		}
-	})
-}
-
-func TestPause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := sit(t, Options{}, 80, 24)
-		p.write(drop("f", "R", "lo", 10))
-		p.wait(500 * time.Millisecond)
-		p.keys("p")
-		p.finds("paused", "PAUSED 00:00:00, 0 drops since", "10 drops/s, 10 in all", "nothing lost")
-		p.write(drop("f", "R", "lo", 1), drop("g", "R", "lo", 20), loss(3))
-		p.wait(5 * time.Second)
-		p.keys("s", "1", "1")
-		p.finds("stands still", "PAUSED 00:00:00, 21 drops since", "10 drops/s, 10 in all", "nothing lost", "10     10")
-		p.finds("no other", "! g ")
-		p.keys("w")
-		p.finds("what was then", "save the last 1 event to: dropwatch-20000101-000005.dw")
-		p.keys("enter", "space")
-		p.finds("goes on", "up 5s", "0 drops/s, 31 in all", "lost 3 drops", "g ")
-		if want := []string{"dropwatch-20000101-000005.dw", "0 10 R", "2 0 ", "10 shown, 0 lost"}; !slices.Equal(p.saved, want) {
-			t.Errorf("saved %q, want %q", p.saved, want)
-		}
-	})
-}
-
-func TestFilter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := sit(t, Options{}, 80, 24)
-		p.write(drop("f", "A", "lo", 10), drop("f", "B", "lo", 30))
-		p.keys("/")
-		p.text("bad")
-		p.keys("enter")
-		p.finds("an error in place", "column 1: \"bad\" is no field\n  bad\n  ^^^\nshow only: bad")
-		p.keys("x")
-		p.finds("until it is edited", "!column 1", "show only: badx")
-		p.keys("esc")
-		p.finds("nothing", "!show only", "40 in all", "h: help")
-		p.keys("p", "f", "A", "enter")
-		p.finds("from now on", "up 0s", "0 drops/s, 0 in all", "nothing lost\nfilter A", "hides 0\n", "OWNER\n\n")
-		p.write(drop("f", "A", "lo", 1), drop("f", "B", "lo", 7), packet("f", "B", "lo", 1), packet("f", "A", "lo", 2), loss(2))
-		p.wait(500 * time.Millisecond)
-		p.finds("filtered", "2 drops/s, 2 in all", "lost 2 drops", "filter A", "hides 8, 7 of them without a packet\n", "2      2", "!B ")
-		p.keys("w", "enter")
-		p.finds("saved", "saved the last 3 events to dropwatch-20000101-000000.dw")
-		if want := []string{"0 1 A", "0 1 A", "1 2 ", "2 0 ", "2 shown, 2 lost"}; !slices.Equal(p.saved[1:], want) {
-			t.Errorf("saved %q, want %q", p.saved, want)
-		}
-		p.keys("p")
-		p.write(drop("f", "A", "lo", 1))
-		p.finds("paused", "2 in all")
-		p.keys("/")
-		p.finds("the last is there", "show only: A")
-		p.keys("backspace", "enter")
-		p.finds("all again", "51 in all", "!filter A")
-	})
-}
-
-func TestSaveFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := sit(t, Options{}, 80, 24)
-		p.write(drop("f", "A", "lo", 10))
-		p.keys("w", "ctrl+u", "enter")
-		p.finds("no name", "give the name of a file\nsave the last 1 event to:")
-		p.keys("-", "enter")
-		p.finds("the screen", "give the name of a file\nsave the last 1 event to: -")
-		p.keys("backspace")
-		p.text("x.dw")
-		p.keys("enter")
-		p.finds("the error", "x.dw: file exists\nsave the last 1 event to: x.dw")
-		p.keys("left", "left", "left", "y", "enter")
-		p.finds("another name", "saved the last 1 event to xy.dw")
-	})
-}
-
-func TestEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := sit(t, Options{}, 80, 24)
-		p.write(drop("f", "A", "lo", 10), event.Event{Kind: event.End, Ledger: &event.Ledger{Shown: 10, Full: 1}})
-		p.refresh()
-		p.finds("the ledger of the run", "no room in 1 summary")
-		for _, keys := range [][]string{{}, {"h"}, {"/"}} {
-			p.keys(keys...)
-			for key, want := range map[string]action{"ctrl+c": quit, "ctrl+z": suspend, "ctrl+l": redraw} {
-				if got := p.press(key); got != want {
-					t.Errorf("%v, then %s: %d, want %d", keys, key, got, want)
-				}
-			}
-		}
-		p.keys("q", "esc", "esc") // typed, then back from help
-		if got := p.press("q"); got != quit {
-			t.Errorf("q: %d", got)
-		}
-	})
-}
-
-func TestCrowded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := sit(t, Options{}, 80, 24)
-		for i := range live.MaxKinds + 1 {
-			p.write(drop(fmt.Sprintf("f%d", i), "R", "lo", 1))
-		}
-		p.write(drop("late", "R", "lo", 7))
-		p.refresh()
-		p.finds("crowded", "nothing lost\nmore than 1000 kinds of drops: the rest is (other)\n", "8 ", "(other)", "h: help")
+		p.finds("whole", "UNICAST_IN_L2_MULTICAST", "!OWNER")
+		p.resize(132, 24)
+		p.finds("wide", "unix_stream_read_generic+0x1a2  UNICAST_IN_L2_MULTICAST  veth12345678  -")
 	})
 }

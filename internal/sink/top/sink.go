@@ -1,6 +1,6 @@
-// Package top shows drops while they happen, on a terminal: how many there are a
-// second by place, reason, interface and owner, and more about each. It is a sink
-// that a person looks into.
+// Package top shows drops while they happen, or those of a recording, on a terminal:
+// how many there are a second by location, reason, interface and owner, and more about
+// each. It is a sink with a screen.
 package top
 
 import (
@@ -12,82 +12,141 @@ import (
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/live"
+	"dropwatch/internal/settings"
 )
 
-// ErrNoTerminal is for a view that has no terminal to be on.
-var ErrNoTerminal = errors.New("show drops live: this is no terminal: use dropwatch watch --summary")
+// These say why there can be no view, and what to use instead.
+var (
+	ErrNoTerminal   = errors.New("show drops live: not a terminal: use dropwatch watch --summary")
+	ErrDumbTerminal = errors.New("show drops live: a terminal of type dumb has no screen: set TERM, or use dropwatch watch --summary")
+)
 
 // Options say what is shown, and how.
 type Options struct {
-	Source     string // of the drops, by name
-	Host       string // that they are of
-	Expression string // which drops the run is about; empty: all
-	Color      bool   // with the colours of an ANSI terminal
-	ASCII      bool   // without other characters: the locale is not UTF-8
+	Source     string // the name of the source
+	Host       string // the name of the host that dropped
+	Expression string // the filter of the command line; empty: all drops
+	Color      bool   // use the colours of an ANSI terminal
+	ASCII      bool   // use no other characters: the locale is not UTF-8
+	Harmless   bool   // also show drops that lost nothing
 
-	// Format gives a drop as a line for a person, without colours.
+	// Begin is when a recording began. The time is then that of its events, and its
+	// end does not end [Sink.Run]. The zero value is for live drops.
+	Begin time.Time
+
+	// Status reports how the run is doing. It is called once a second, from another
+	// goroutine than Write. It may be nil.
+	Status func() Status
+
+	// Settings reads sysctls by name, as package settings has them, in a network
+	// namespace. It is called from a goroutine of its own when details are opened, and
+	// may take long. Nil: this host is not the one that dropped.
+	Settings func(n event.Netns, names []string, ifname string) []settings.Setting
+
+	// Format returns the line of a drop, without colours.
 	Format func(*event.Event) string
 
-	// Explain gives the cause of a drop and what to do about it. With nil
-	// there is no explanation.
-	Explain func(*event.Event) string
+	// Parse reads an expression for a filter. An error may have further lines, which
+	// mark the place.
+	Parse func(string) (Filter, error)
 
-	// Parse reads an expression that says which drops are shown. An error may
-	// have further lines, which mark the place.
-	Parse func(string) (func(*event.Event) bool, error)
-
-	// Save writes events to a session file. The last is an [event.End], whose
-	// ledger is that of the others.
+	// Save writes events to a recording. The last is an [event.End], whose ledger is
+	// that of the others.
 	Save func(file string, events iter.Seq[*event.Event]) error
 }
 
-// A Sink counts events, for [Sink.Run] to show. Write never waits for the
-// terminal.
+// A Status is how a run is doing, beyond what is written to the sink.
+type Status struct {
+	Rejected  uint64        // drops that the filter of the command line rejected
+	Undecided uint64        // drops that it could not decide
+	Busy      time.Duration // how long the current event has taken so far; 0: none is under way
+}
+
+// A Filter selects drops by an expression.
+type Filter struct {
+	// Match reports whether a drop matches, and whether that could be decided: an
+	// expression may need what is not known of it.
+	Match func(*event.Event) (matches, decided bool)
+
+	// ByKind means that the expression needs only what all drops of a kind have in
+	// common, so that it is true for all of them or for none.
+	ByKind bool
+}
+
+// A Sink counts events, for [Sink.Run] to show. Write never waits for the terminal.
+// It is safe for concurrent use.
 type Sink struct {
 	opts Options
 
-	mu  sync.Mutex
-	run moment
+	mu     sync.Mutex
+	run    moment
+	latest time.Time // the time of the latest event, which is the time of a recording
 }
 
-// A moment is what was counted until then.
+// A moment is everything that was counted up to some time: the current one, or that
+// of a pause.
 type moment struct {
 	all    *live.Counter
-	filter *filter // nil: all is shown
+	filter *filter // nil: everything is shown
 	ledger event.Ledger
+	ended  bool
 }
 
-// A filter is what a person looks for.
+// A filter is the part of a moment that is shown.
 type filter struct {
-	text  string
-	match func(*event.Event) bool
-	found *live.Counter
-	bare  uint64 // drops that it hides and that were counted without their packet
-	all   uint64 // drops since it is there
+	Filter
+	text      string
+	found     *live.Counter
+	undecided uint64 // hidden drops for which it could not be decided
 }
 
-// New makes a Sink whose run begins now.
+// New returns a Sink whose run begins now, or when its recording did.
 func New(o Options) *Sink {
-	return &Sink{opts: o, run: moment{all: live.NewCounter(time.Now())}}
+	s := &Sink{opts: o, latest: o.Begin}
+	s.run.all = live.NewCounter(s.now())
+	return s
 }
 
-// Write counts a drop or a loss.
+// recorded reports whether the events are those of a recording.
+func (s *Sink) recorded() bool { return !s.opts.Begin.IsZero() }
+
+// now returns the time of the run. The caller holds mu.
+func (s *Sink) now() time.Time {
+	if s.recorded() {
+		return s.latest
+	}
+	return time.Now()
+}
+
+// Write counts a drop or a loss. It keeps a copy of the event.
 func (s *Sink) Write(e *event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e.Kind == event.End {
-		s.run.ledger = *e.Ledger
+	if e.Time.After(s.latest) {
+		s.latest = e.Time
+	}
+	switch e.Kind {
+	case event.End:
+		s.run.ledger, s.run.ended = *e.Ledger, true
+		return nil
+	case event.Drop, event.Loss:
+		s.run.ledger.Add(e)
+	case event.Rejected, event.Retransmit:
+		s.run.ledger.Add(e)
 		return nil
 	}
-	s.run.ledger.Add(e)
+	if e.Kind == event.Drop && e.Harmless != "" && !s.opts.Harmless {
+		return nil
+	}
 	kept := e.Clone()
-	s.run.add(&kept, time.Now())
+	s.run.add(&kept, s.now())
 	return nil
 }
 
-// Flush does nothing: what was written is shown when it is time.
+// Flush does nothing: what was written is shown at the next tick.
 func (s *Sink) Flush() error { return nil }
 
+// add counts an event, for what is shown as well.
 func (m *moment) add(e *event.Event, now time.Time) {
 	m.all.Add(e, now)
 	if m.filter != nil {
@@ -95,24 +154,23 @@ func (m *moment) add(e *event.Event, now time.Time) {
 	}
 }
 
+// add counts an event if it is shown. Losses always are.
 func (f *filter) add(e *event.Event, now time.Time) {
-	if e.Kind != event.Drop {
+	if e.Kind != event.Drop || f.matches(e) {
 		f.found.Add(e, now)
-		return
-	}
-	f.all += e.Count
-	switch {
-	case f.match(e):
-		f.found.Add(e, now)
-	case !e.Packet.HasData:
-		f.bare += e.Count
 	}
 }
 
-// hidden is how many drops are not shown.
-func (f *filter) hidden() uint64 { return f.all - f.found.Total() }
+// matches reports whether a drop is shown, and counts those that cannot be decided.
+func (f *filter) matches(e *event.Event) bool {
+	matches, decided := f.Match(e)
+	if !decided {
+		f.undecided += e.Count
+	}
+	return matches && decided
+}
 
-// shown counts what is shown.
+// shown returns the counter of what is shown.
 func (m *moment) shown() *live.Counter {
 	if m.filter != nil {
 		return m.filter.found
@@ -120,13 +178,16 @@ func (m *moment) shown() *live.Counter {
 	return m.all
 }
 
-// tick tells the time.
+// hidden returns how many drops the filter hides.
+func (m *moment) hidden() uint64 { return m.all.Total() - m.shown().Total() }
+
+// tick sets the time of the counters.
 func (m *moment) tick(now time.Time) {
 	m.all.Tick(now)
 	m.shown().Tick(now)
 }
 
-// clone gives a copy that stays as it is.
+// clone returns a copy that does not change.
 func (m *moment) clone() *moment {
 	d := *m
 	d.all = m.all.Clone()
@@ -138,23 +199,47 @@ func (m *moment) clone() *moment {
 	return &d
 }
 
-// setFilter begins to show only what an expression wants, or all if it is empty.
-func (s *Sink) setFilter(text string) error {
-	var f *filter
+// narrow shows only what matches a filter. What was counted before stays counted,
+// as far as the filter can be applied to it.
+func (m *moment) narrow(text string, f Filter) {
+	m.filter = &filter{Filter: f, text: text}
+	if f.ByKind {
+		m.filter.found = m.all.Narrow(func(e *event.Event) bool {
+			matches, decided := f.Match(e)
+			return matches && decided
+		})
+		return
+	}
+	m.filter.found = m.all.Recount(m.filter.matches)
+}
+
+// setFilter shows only what an expression matches, or everything if it is empty: in
+// the run and, if the screen is paused, in what it shows.
+func (s *Sink) setFilter(text string, frozen *moment) error {
+	moments := []*moment{&s.run}
+	if frozen != nil {
+		moments = append(moments, frozen)
+	}
+	var f Filter
 	if text != "" {
-		match, err := s.opts.Parse(text)
-		if err != nil {
+		var err error
+		if f, err = s.opts.Parse(text); err != nil {
 			return err
 		}
-		f = &filter{text: text, match: match, found: live.NewCounter(time.Now())}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.run.filter = f
+	for _, m := range moments {
+		if text == "" {
+			m.filter = nil
+		} else {
+			m.narrow(text, f)
+		}
+	}
 	return nil
 }
 
-// save writes events, of which the last is from now, and their ledger.
+// save writes events and a ledger of just these. The End is from now.
 func (s *Sink) save(file string, events []*event.Event, now time.Time) error {
 	var l event.Ledger
 	for _, e := range events {

@@ -2,6 +2,7 @@ package top
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -9,7 +10,7 @@ import (
 	"dropwatch/internal/live"
 )
 
-// The widths of what stands before the names.
+// The widths of what is left of the names.
 const (
 	markWidth  = 1
 	rateWidth  = 8
@@ -17,22 +18,22 @@ const (
 	gap        = "  "
 )
 
-// names are the columns of names: what stands above each, and how it is cut where
-// there is no room. The one that is the widest for its weight is cut first, but not
-// to less than the least width; then lines are.
+// names are the columns of names: their titles, and how they are cut where there is
+// no room. The column that is widest for its weight is cut first, but none to less
+// than its least width; after that, lines are cut.
 var names = [live.Keys]struct {
 	title         string
 	weight, least int
 }{
-	live.Place:     {"PLACE", 3, 14},
-	live.Reason:    {"REASON", 2, 10},
+	live.Location:  {"LOCATION", 3, 14},
+	live.Reason:    {"REASON", 6, 10},
 	live.Interface: {"IFACE", 1, 5},
 	live.Owner:     {"OWNER", 2, 8},
 	live.Netns:     {"NETNS", 1, 5},
 	live.Protocol:  {"PROTO", 1, 5},
 }
 
-// sparkWidth is how wide a sparkline is on a screen of width columns.
+// sparkWidth returns the width of sparklines on a screen of width columns.
 func sparkWidth(width int) int {
 	switch {
 	case width >= 140:
@@ -45,7 +46,7 @@ func sparkWidth(width int) int {
 	return 0
 }
 
-// grouping says which keys there are, and which of them are on.
+// grouping lists the keys, and marks those that the rows are grouped by.
 func (l *list) grouping() string {
 	line := "press to group by:"
 	for k := range live.Key(live.Keys) {
@@ -58,9 +59,9 @@ func (l *list) grouping() string {
 	return line
 }
 
-// lines is the list on that many lines: the head, and the rows around the selected
-// one.
-func (l *list) lines(width, room int) []string {
+// lines returns the list on room lines: the head, and the rows around the selected
+// one, each with the attribute that style returns.
+func (l *list) lines(width, room int, style func(*live.Row) string) []string {
 	if room <= 0 {
 		return nil
 	}
@@ -74,15 +75,17 @@ func (l *list) lines(width, room int) []string {
 	lines := []string{styled(reverse, pad(l.heading(spark, widths), width))}
 	for i := l.top; i < min(len(l.rows), l.top+room-1); i++ {
 		line := l.line(l.rows[i], i == l.at, spark, widths)
+		attribute := style(l.rows[i])
 		if i == l.at {
-			line = styled(reverse, pad(line, width))
+			line, attribute = pad(line, width), attribute+reverse
 		}
+		line = styled(attribute, cut(line, width))
 		lines = append(lines, line)
 	}
 	return lines
 }
 
-// scroll brings the selected row into a window of that many rows.
+// scroll moves the window of room rows so that the selected row is in it.
 func (l *list) scroll(room int) {
 	l.top = max(0, min(l.top, l.at, len(l.rows)-room))
 	if room > 0 {
@@ -90,18 +93,23 @@ func (l *list) scroll(room int) {
 	}
 }
 
-// fit gives the width of the names by each key, 0 for those that are not asked
-// for, so that they have room.
+// fit returns the width of each column of names; 0: it is not shown. Where there is
+// no room, columns without any name are left out first.
 func (l *list) fit(room int) (widths [live.Keys]int) {
+	columns := 0
 	for k := range live.Key(live.Keys) {
-		if !l.group.Has(k) {
-			continue
+		if l.group.Has(k) {
+			columns++
+			widths[k] = l.widthOf(k)
+			room -= len(gap) + widths[k]
 		}
-		widths[k] = ansi.StringWidth(l.title(by(k)))
-		for i := range l.rows {
-			widths[k] = max(widths[k], ansi.StringWidth(l.rows[i].Text(k)))
+	}
+	for k := range live.Key(live.Keys) {
+		if room < 0 && columns > 1 && widths[k] > 0 && l.isEmpty(k) {
+			room += len(gap) + widths[k]
+			widths[k] = 0
+			columns--
 		}
-		room -= len(gap) + widths[k]
 	}
 	for ; room < 0; room++ {
 		k, ok := widest(&widths)
@@ -113,7 +121,22 @@ func (l *list) fit(room int) (widths [live.Keys]int) {
 	return widths
 }
 
-// widest gives the key whose names are to be cut first. It is not ok if none are.
+// widthOf returns the width that a column needs for its title and all names.
+func (l *list) widthOf(k live.Key) int {
+	width := ansi.StringWidth(l.title(by(k)))
+	for i := range l.rows {
+		width = max(width, ansi.StringWidth(l.rows[i].Text(k)))
+	}
+	return width
+}
+
+// isEmpty reports whether no row has a name by a key. A column that the list is
+// sorted by counts as not empty.
+func (l *list) isEmpty(k live.Key) bool {
+	return len(l.rows) > 0 && l.sortedBy != by(k) && !slices.ContainsFunc(l.rows, func(r *live.Row) bool { return r.Text(k) != "-" })
+}
+
+// widest returns the column to cut next; ok is false if all have their least width.
 func widest(widths *[live.Keys]int) (key live.Key, ok bool) {
 	most := 0
 	for k, w := range widths {
@@ -124,7 +147,7 @@ func widest(widths *[live.Keys]int) (key live.Key, ok bool) {
 	return key, ok
 }
 
-// title is the head of a column, which says whether the list is sorted by it.
+// title returns the head of a column, with an arrow if the list is sorted by it.
 func (l *list) title(c column) string {
 	text := "DROPS/S"
 	switch {
@@ -142,21 +165,31 @@ func (l *list) title(c column) string {
 	return text + "▲"
 }
 
+// heading returns the first line of the list.
 func (l *list) heading(spark int, widths [live.Keys]int) string {
 	head := func(k live.Key) string { return l.title(by(k)) }
 	return cells(" ", l.title(byRate), l.title(byTotal), pad("MINUTE", spark), head, widths)
 }
 
+// line returns one row. The selected one is marked without colours, too.
 func (l *list) line(r *live.Row, selected bool, spark int, widths [live.Keys]int) string {
 	mark := " "
 	if selected {
 		mark = ">"
 	}
 	graph := sparkline(&r.History, l.elapsed, spark)
-	return cells(mark, count(r.History.Rate()), count(r.Total), graph, r.Text, widths)
+	return cells(mark, numberOf(r, r.History.Rate()), numberOf(r, r.Total), graph, r.Text, widths)
 }
 
-// cells makes a line of columns.
+// numberOf formats a number of a row, with ~ before it if it counts only samples.
+func numberOf(r *live.Row, n uint64) string {
+	if r.Sampled {
+		return "~" + count(n)
+	}
+	return count(n)
+}
+
+// cells joins the columns of one line.
 func cells(mark, rate, total, graph string, name func(live.Key) string, widths [live.Keys]int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%*s%*s", mark, rateWidth, rate, totalWidth, total)
@@ -165,7 +198,7 @@ func cells(mark, rate, total, graph string, name func(live.Key) string, widths [
 	}
 	for k, w := range widths {
 		if w > 0 {
-			b.WriteString(gap + pad(name(live.Key(k)), w))
+			b.WriteString(gap + pad(shorten(name(live.Key(k)), w), w))
 		}
 	}
 	return strings.TrimRight(b.String(), " ")

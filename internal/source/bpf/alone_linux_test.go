@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -61,20 +64,19 @@ type accountant struct {
 	*account
 }
 
-func (a *accountant) Emit(e *event.Event) error {
+func (a *accountant) Emit(e *event.Event) {
 	switch {
 	case e.Kind == event.Loss:
 		a.Lost += e.Count
 	case e.Netns.Inode == a.netns && e.Reason == reason("NO_SOCKET"):
 		a.Packets += e.Count
-		if e.Single {
+		if e.Individual {
 			a.Single++
 		}
 	}
-	return nil
 }
 
-func (a *accountant) Flush() error { return nil }
+func (a *accountant) Flush() {}
 
 // A process is a reader that runs.
 type process struct {
@@ -86,7 +88,7 @@ type process struct {
 
 func startReader(t *testing.T, netns uint32) *process {
 	t.Helper()
-	need(t, Options{}).Close()
+	needAble(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fmt.Sprint(readerEnv, "=", netns))
 	in, err := cmd.StdinPipe()
@@ -153,7 +155,7 @@ func TestStoppedReader(t *testing.T) {
 	}
 }
 
-// race tells whether this is built with the race detector, which takes memory.
+// race reports whether this is built with the race detector, which takes memory.
 func race() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
@@ -161,60 +163,65 @@ func race() bool {
 
 // TestKilledReader leaves nothing in the kernel.
 func TestKilledReader(t *testing.T) {
-	before := loaded(t)
 	r := startReader(t, 1)
-	known := func(thing string) bool { return slices.Contains(before, thing) }
-	its := slices.DeleteFunc(loaded(t), known)
-	for _, kind := range []string{"program", "map", "link"} {
-		if !slices.ContainsFunc(its, func(thing string) bool { return strings.HasPrefix(thing, kind) }) {
-			t.Fatalf("the reader has no %s: %q", kind, its)
+	objects := heldBy(t, r.cmd.Process.Pid)
+	for _, kind := range []string{"prog", "map", "link"} {
+		if !slices.ContainsFunc(objects, func(o object) bool { return o.kind == kind }) {
+			t.Fatalf("the reader has no %s: %v", kind, objects)
 		}
 	}
 	r.signal(syscall.SIGKILL)
 	r.cmd.Wait()
-	for range 100 { // until the kernel has let go
-		now := loaded(t)
-		left := slices.ContainsFunc(its, func(thing string) bool { return slices.Contains(now, thing) })
-		if !left {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	left := objects
+	for begin := time.Now(); len(left) > 0 && time.Since(begin) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
+		left = slices.DeleteFunc(left, object.gone)
 	}
-	t.Errorf("%q, of which the reader had %q", loaded(t), its)
+	if len(left) > 0 {
+		t.Errorf("%v are left", left)
+	}
 }
 
-// loaded lists what is of ours in the kernel, as "program 7". What goes while
-// we look is none.
-func loaded(t *testing.T) (things []string) {
+// An object is one of BPF in the kernel: a prog, map or link, and its number.
+type object struct {
+	kind string
+	id   uint32
+}
+
+// heldBy lists the objects that a process has open, as /proc/PID/fdinfo does.
+func heldBy(t *testing.T, pid int) (objects []object) {
 	t.Helper()
-	var programs []ebpf.ProgramID
-	for id, err := ebpf.ProgramGetNextID(0); err == nil; id, err = ebpf.ProgramGetNextID(id) {
-		p, err := ebpf.NewProgramFromID(id)
-		if err != nil {
-			continue
-		}
-		if info, err := p.Info(); err == nil && slices.Contains(forms, info.Name) {
-			programs, things = append(programs, id), append(things, fmt.Sprint("program ", id))
-		}
-		p.Close()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for id, err := ebpf.MapGetNextID(0); err == nil; id, err = ebpf.MapGetNextID(id) {
-		m, err := ebpf.NewMapFromID(id)
-		if err != nil {
-			continue
-		}
-		ours := []string{dropsMapCounts, dropsMapBeyond, dropsMapRing}
-		if info, err := m.Info(); err == nil && slices.Contains(ours, info.Name) {
-			things = append(things, fmt.Sprint("map ", id))
-		}
-		m.Close()
-	}
-	var links link.Iterator
-	defer links.Close()
-	for links.Next() {
-		if info, err := links.Link.Info(); err == nil && slices.Contains(programs, info.Program) {
-			things = append(things, fmt.Sprint("link ", links.ID))
+	for _, file := range files {
+		text, _ := os.ReadFile(file) // it may have been closed
+		for line := range strings.Lines(string(text)) {
+			var o object
+			if _, err := fmt.Sscanf(strings.Replace(line, "_id:", " ", 1), "%s %d", &o.kind, &o.id); err == nil {
+				objects = append(objects, o)
+			}
 		}
 	}
-	return things
+	return slices.DeleteFunc(objects, object.gone)
+}
+
+// gone reports whether the kernel does not have the object any more.
+func (o object) gone() bool {
+	var c io.Closer
+	var err error
+	switch o.kind {
+	case "prog":
+		c, err = ebpf.NewProgramFromID(ebpf.ProgramID(o.id))
+	case "map":
+		c, err = ebpf.NewMapFromID(ebpf.MapID(o.id))
+	case "link":
+		c, err = link.NewFromID(link.ID(o.id))
+	default: // pos, flags and the like
+		return true
+	}
+	if err == nil {
+		c.Close()
+	}
+	return errors.Is(err, os.ErrNotExist)
 }

@@ -1,56 +1,70 @@
-// Package bpf makes events of the packets that the kernel frees, as its
-// tracepoint skb:kfree_skb tells them to a BPF program: with the reason and the
-// place, the packet, the interface and its network namespace, and the socket
-// that it was of, the receiver's too where the kernel says it (since Linux 6.11).
-// It needs a 64-bit Linux 5.8 with BTF, and neither NET_DM nor tracefs.
+// Package bpf reports the packets that the kernel frees, as its tracepoint
+// skb:kfree_skb passes them to a BPF program: with reason and location, the packet, the
+// interface and its network namespace, and the socket: the sender's or, of a packet in a
+// receive queue, the receiver's, and since Linux 6.11 the receiver's also where the
+// kernel names it. It needs a 64-bit Linux 5.8 with BTF, and neither NET_DM nor
+// tracefs.
 //
-// # What is shown, and that it is all
+// # Every drop is accounted for
 //
-// To send each drop to us would slow a host that drops many. So the program
-// sends only the first [Options.Sample] of each kind (a place, reason,
-// interface, namespace and protocol), second and CPU as records in a ring, and
-// counts the others of that kind in a table: a drop is one record or it is one
-// count, never both and never neither. What the ring has no room for is counted
-// too, so a full ring loses no drop.
+// To send each packet to user space would slow a host that drops many. So the program
+// sends only the first [Options.Sample] for each key, second and CPU, as records in a
+// ring, and counts the others by their key in a table. A key is location, reason,
+// interface, namespace, ethertype, packet type and traits. A packet is in one record or
+// in one count, never both and never neither. What the ring has no room for is counted,
+// so a full ring loses no drop.
 //
-// A record becomes an event of one packet, which is Single. About every second
-// and at the end we read the table, and for each kind that has grown there is an
-// event that is not Single and whose Count is by how much: it has the kind, the
-// time at which it was read, and no packet. So the counts of all events of a
-// kind are exactly its drops, whatever is sampled. When a table fills, the program
-// takes another, and what has been read of the first is forgotten. A drop that
-// it cannot tell the kind of, because more kinds came in a second than there is
-// room for or because it came while the same CPU was already in the program, is
-// in a count without a kind.
+// Other tracepoints of the kernel, where it has them, say more of some drops just before
+// skb:kfree_skb. It becomes arguments of an Individual event: how full a receive buffer
+// or the memory of a protocol is (udp:udp_fail_queue_rcv_skb, sock:sock_rcvqueue_full,
+// sock:sock_exceed_buf_limit), or the queueing discipline that dropped the packet
+// (qdisc:qdisc_drop, which Linux 7.2 has), with a better reason, which is also that of counts:
+// QDISC_DROP_OVERLIMIT instead of QDISC_DROP.
 //
-// Only what could not be handed on at the end of a run is lost, and is counted
-// as [event.Unread]: a second of drops at most and what was in the ring.
+// What XDP loses in a driver is no packet yet, and skb:kfree_skb does not report it.
+// Where the kernel has the tracepoints of xdp, it is a Drop without location and packet,
+// beside those that kfree_skb reports: XDP_EXCEPTION, XDP_REDIRECT_ERR, XDP_DEVMAP_XMIT,
+// XDP_CPUMAP_ENQUEUE and XDP_CPUMAP_KTHREAD, with the program's ID, its action and the
+// error as arguments. One event may stand for several frames. Where XDP runs on packets
+// (generic XDP, veth), kfree_skb reports them, with this reason and these arguments. What a
+// program drops by its action XDP_DROP has no tracepoint.
 //
-// # What a condition rejects
+// A record becomes an Individual event. About once a second, and at the end, the table
+// is read, and each key whose count has grown becomes an Aggregate event: it has what
+// the key has, the time of reading, and no packet. So the Counts of all events of a key
+// add up to exactly its drops, and their Segments to the packets on the wire, whatever
+// is sampled. When a table fills, the other one becomes active, and the full one is
+// emptied once it has been read. Where more keys come within a second than there is
+// room for, the rest is counted without a key: an Aggregate event without location.
 //
-// With an [Options.Condition] the program tests each drop first, by what it knows
-// of it: the kind, the interface's name, and of a packet that is plain the length
-// and the headers, in the very bytes that it would send. It reads what
-// internal/packet reads or it leaves it unknown: what is behind VLAN tags and
-// extension headers, the addresses of ARP, and headers that are cut short or
-// contradict themselves. So a condition is one of three things.
+// Only what cannot be emitted at the end of a run is lost, and is counted as
+// [event.Unread]: at most what was in the ring, and one second of counts.
 //
-// If it is false the drop is counted as rejected, of no kind, which is a Loss at
-// [event.ByFilter]. If it is true the drop is one record or one count, as without
-// a condition. If it is unknown, the drop is sent whole whatever is sampled: it is
-// for a stage to test it. If the ring has no room for it nobody can tell whether
-// it was wanted, and it is lost at [event.InRing]. So is what has no kind.
+// # Conditions
 //
-// Hence each drop is shown, rejected by the program, rejected by a stage that
-// tests records and kinds (filter.Split says with what), or lost.
+// With an [Options.Condition] the program tests each packet first: its key, the name of
+// the interface, its length, and the headers of a simple packet, in the bytes that it
+// would send. It reads what internal/packet reads, or leaves a field unknown: what
+// follows VLAN tags and extension headers, the addresses of ARP, and headers that are
+// cut short or contradict themselves. Three outcomes:
+//
+//   - false: the packet is counted without a key, and becomes an [event.Rejected].
+//   - true: the packet is in one record or one count, as without a condition.
+//   - unknown: the packet is sent whole, whatever is sampled, for a stage to test it. If
+//     the ring has no room for it, it becomes an [event.Rejected] that is Undecided. So
+//     does a packet that was freed while its CPU was already in the program, which the
+//     kernel skips then.
+//
+// So each drop is shown, rejected by the program, rejected or left undecided by a stage
+// (filter.Split says with which filter), undecided here, or lost.
 //
 // # The reader
 //
-// The program wakes us when we sleep, and when the ring is a quarter full; a
-// wake-up costs the CPU that drops more than all the rest. While there are drops
-// we look by ourselves, ten times a second. The seconds of the samples are ours:
-// they pass when we have read the table. So nothing floods a reader that does not
-// run, and a host that drops nothing is not disturbed at all.
+// The program wakes the reader when it sleeps, and when the ring is a quarter full; a
+// wakeup costs the CPU that drops more than everything else. While packets are dropped
+// the reader polls ten times a second. The seconds of the samples are the reader's: one
+// ends when the table has been read. So a reader that does not run is not flooded, and a
+// host that drops nothing is not disturbed.
 //
 // Nothing outlives the process: no program, link or map is pinned.
 package bpf
@@ -60,12 +74,14 @@ import (
 	"time"
 
 	"dropwatch/internal/condition"
+	"dropwatch/internal/host"
 )
 
-//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -tags linux -type owner -type link -type facts -type verdict -target bpfel,bpfeb drops drops.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate -command compile go tool bpf2go -cc clang-14 -strip llvm-strip-14 -tags linux -target bpfel,bpfeb -type owner -type detail
+//go:generate compile -type detail_kind -type link -type trait -type facts -type verdict drops drops.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 
-// Why a Source cannot be had. The error that Open returns wraps one of them if
-// it is one of those cases, and says what to do.
+// Reasons why a Source cannot be opened. The error that Open returns wraps one of them
+// where that applies, and says what to do.
 var (
 	ErrPermission  = errors.New("not permitted")
 	ErrLockdown    = errors.New("the kernel is locked down") // lockdown=confidentiality
@@ -73,38 +89,55 @@ var (
 	ErrUnsupported = errors.New("this kernel does not support it")
 )
 
-// DefaultSample is an [Options.Sample] that shows what is there and costs little.
+// Needs is what the source needs of a host.
+var Needs = host.Requirements{
+	Options:      []string{"BPF_SYSCALL", "BPF_EVENTS", "DEBUG_INFO_BTF"},
+	Capabilities: []host.Capability{host.CapBPF, host.CapPerfmon},
+}
+
+// DefaultSample is an [Options.Sample] that shows each kind of drop and costs little.
 const DefaultSample = 100
 
 // Options of a Source. The zero value works.
 type Options struct {
-	// Sample is the number of drops of each kind that each CPU sends whole in
-	// a second. 0 stands for all, as far as the ring has room.
+	// Sample is the number of packets of each key that each CPU sends whole in a
+	// second. 0 is all of them, as far as the ring has room.
 	Sample int
 
-	// Trunc is the number of bytes that are kept of a packet, from its MAC
-	// header if it has one, as far as they are not in pages of their own. 0
-	// stands for 128; there are never more than 65535.
+	// Trunc is the number of bytes that are kept of a packet, from its MAC header
+	// if it has one, as far as they are not in pages. 0 is 128; at most 65535 are
+	// kept.
 	Trunc int
 
-	// Stack asks for the calls that led to each drop that is sent, which
-	// costs the CPU that drops a microsecond or more.
+	// Stack also records the kernel stack trace of each packet that is sent, which
+	// costs the CPU that drops a microsecond or more. Without it, only packets that
+	// Netfilter drops have one, for its hook to be found.
 	Stack bool
 
-	// ByOwner makes the socket part of the kind.
+	// ByOwner makes the socket part of the key.
 	ByOwner bool
 
-	// Condition tells which drops are wanted, nil all of them; its size is at
-	// most condition.MaxSize. Without ByOwner no drop has a condition.Socket.
+	// RawAddresses identifies a socket without a cookie by its address in the kernel,
+	// instead of by an event.SocketID, which hides it.
+	RawAddresses bool
+
+	// WithoutMACHeader restricts the source to packets without a MAC header. These
+	// are exactly the packets that NET_DM's packet mode does not report: what this
+	// host sends and drops before it has an interface. All others cost the program
+	// one load, and appear in no event and in no number.
+	WithoutMACHeader bool
+
+	// Condition selects the packets that are wanted, nil selects all; its size is
+	// at most condition.MaxSize. Without ByOwner no packet has a condition.Socket.
 	Condition condition.Node
 
-	// RingSize is the number of bytes that the kernel keeps for us, of all
-	// CPUs together, rounded up to a power of two pages; 0 stands for room for
-	// some thousand records, from 2 to 16 MiB.
+	// RingSize is the number of bytes of the ring, for all CPUs together, rounded
+	// up to a power of two pages; 0 is room for a few thousand records, from 2 to
+	// 16 MiB.
 	RingSize int
 
-	// Kinds is how many each of two tables has room for; 0 stands for 8192.
-	// Each takes some 100 bytes, and 16 for each CPU.
+	// Kinds is how many keys each of the two tables has room for; 0 is 8192. Each
+	// takes some 100 bytes, and 24 for each CPU.
 	Kinds int
 }
 
@@ -116,13 +149,17 @@ const (
 	maxRing      = 16 << 20
 	defaultKinds = 8192
 	maxFrames    = 32 // of a stack
+
+	// What Netfilter drops has a stack of hookFrames, of which some five are the
+	// tracepoint's.
+	hookFrames = 16
 )
 
-// The times of a run. What cannot be shown within drainTime of the end is
-// counted as unread.
+// The times of a run. Records that cannot be emitted within drainTime of the end are
+// unread.
 const (
 	pollTime  = 100 * time.Millisecond
 	countTime = time.Second
 	drainTime = 200 * time.Millisecond
-	leaveTime = 40 * time.Millisecond // of a program, where the kernel does not tell
+	leaveTime = 40 * time.Millisecond // for every CPU to leave the program
 )

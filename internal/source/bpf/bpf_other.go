@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"dropwatch/internal/condition"
 	"dropwatch/internal/pipeline"
@@ -14,19 +15,22 @@ import (
 
 var errElsewhere = fmt.Errorf("trace skb:kfree_skb with BPF on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 
-// A Source is to be had on Linux only.
+// A Source can be opened on Linux only.
 type Source struct{}
 
-// Open fails: here is no BPF.
+// Open fails: only Linux has such programs.
 func Open(Options) (*Source, error) { return nil, errElsewhere }
 
-// Reasons fails, too.
+// Reasons fails.
 func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
 	return nil, errElsewhere
 }
 
 // Run fails.
 func (*Source) Run(context.Context, pipeline.Output) error { return errElsewhere }
+
+// Began returns nothing.
+func (*Source) Began() (from, until time.Time) { return from, until }
 
 // Close does nothing.
 func (*Source) Close() error { return nil }

@@ -1,9 +1,12 @@
 package bpf
 
 import (
+	"cmp"
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 	"unsafe"
 
@@ -12,21 +15,27 @@ import (
 	"dropwatch/internal/event"
 )
 
-// A decoder makes events of records and of kinds. Only what it meets for the
-// first time makes it allocate.
+// A decoder makes events of records and of counts. It allocates only for names and sockets that
+// it has not met before. An event is valid until the next one is decoded.
 type decoder struct {
 	reasons reasons
-	room    int   // bytes of a stack, whether or not it is there
-	wall    int64 // the wall clock less the monotonic clock, in nanoseconds
+	wall    int64 // the wall clock minus the monotonic clock, in nanoseconds
 
+	// Memory of the last event.
 	stack  []event.Frame
 	socket event.Socket
-	names  map[[16]int8]string // of tasks and interfaces, as far as met
+	args   []event.Arg
+
+	// What was met before, each of at most maxNames entries.
+	names  map[[16]int8]string // of tasks and interfaces, by the bytes
 	ports  map[port]string     // names of interfaces
-	owners map[uint64]owner    // by cookie; nil if the kinds have none
+	owners map[uint64]owner    // by dropsKey.Socket; nil unless Options.ByOwner
+
+	// socketID returns the Cookie of an event's socket.
+	socketID func(cookieOrAddress uint64) uint64
 }
 
-// An owner is the same for all drops of a socket.
+// An owner is what all packets of a socket share.
 type owner struct {
 	socket event.Socket
 	cgroup uint64
@@ -35,19 +44,23 @@ type owner struct {
 // A port is an interface of any namespace.
 type port struct{ netns, index uint32 }
 
-// maxNames is how many names are kept before all are forgotten, or sockets: more
-// than both counts of a table have room for by default.
+// maxNames is how many entries a map has before it is emptied: more than both tables of counts
+// have room for by default.
 const maxNames = 1 << 15
 
+// newDecoder returns a decoder for a source with these options.
 func newDecoder(opts Options, rs reasons) decoder {
-	d := decoder{reasons: rs, room: opts.stackSize(), names: make(map[[16]int8]string), ports: make(map[port]string)}
+	d := decoder{reasons: rs, names: make(map[[16]int8]string), ports: make(map[port]string), socketID: event.SocketID}
+	if opts.RawAddresses {
+		d.socketID = func(cookieOrAddress uint64) uint64 { return cookieOrAddress }
+	}
 	if opts.ByOwner {
 		d.owners = make(map[uint64]owner)
 	}
 	return d
 }
 
-// keep puts something into a map that forgets all before it grows too large.
+// keep sets m[k], and empties m first if it is full.
 func keep[K comparable, V any](m map[K]V, k K, v V) {
 	if _, known := m[k]; !known && len(m) >= maxNames {
 		clear(m)
@@ -55,64 +68,247 @@ func keep[K comparable, V any](m map[K]V, k K, v V) {
 	m[k] = v
 }
 
+// recordLen is the size of a record in bytes, before the stack trace and the packet.
 const recordLen = int(unsafe.Sizeof(dropsRecord{}))
 
-// record makes e of a record. It is false if the record is too short for what it
-// should have.
+// record makes e the drop that a record describes. It returns false if the record is shorter than
+// the lengths in it say, or stands for no packet.
 func (d *decoder) record(raw []byte, e *event.Event) bool {
 	var r dropsRecord
-	if len(raw) < recordLen+d.room {
+	if len(raw) < recordLen {
 		return false
 	}
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&r)), recordLen), raw)
-	calls, data := raw[recordLen:][:d.room], raw[recordLen+d.room:]
-	if uint64(r.DataLen) > uint64(len(data)) || int64(r.StackLen) > int64(len(calls)) {
+	raw = raw[recordLen:]
+	if r.StackSize > maxFrames*8 || int64(r.StackLen) > int64(r.StackSize) || uint64(len(raw)) < uint64(r.StackSize)+uint64(r.DataLen) {
 		return false
 	}
-	d.kind(&r.Key, e)
-	e.Time, e.Stamped, e.Count, e.Single = time.Unix(0, int64(r.Time)+d.wall), true, 1, true
+	if r.Count == 0 {
+		return false
+	}
+	stack, data := raw[:max(r.StackLen, 0)], raw[r.StackSize:]
+	d.key(&r.Key, e)
+	e.Time, e.KernelTime, e.Count, e.Individual = time.Unix(0, int64(r.Time)+d.wall), true, uint64(r.Count), r.Count == 1
+	e.Segments = uint64(r.Segments)
 	e.Port.IfName = d.portName(&r)
 	e.Task = event.Task{
 		Known: true, CPU: r.Cpu, PID: uint32(r.PidTgid >> 32), TID: uint32(r.PidTgid), Comm: d.name(&r.Comm),
 	}
-	e.Packet.Len, e.Packet.HasLen = r.Len, true
-	if r.Link != dropsLinkLINK_NONE {
-		e.Packet.Data, e.Packet.HasData = data[:r.DataLen], true
-	}
-	if r.Link == dropsLinkLINK_RAW {
-		e.Packet.Link = event.LinkRaw
-	}
-	e.Stack = d.calls(calls[:max(r.StackLen, 0)], r.Key.Location)
-	d.owner(&r.Owner, e)
+	d.packet(&r, data[:r.DataLen], e)
+	e.Args = d.arguments(&r, e.Reason)
+	e.Stack = d.frames(stack, r.Key.Location)
+	d.owner(&r, e)
 	return true
 }
 
-// kind makes e of what its kind tells. A protocol of 0 is none: the packet had
-// not got one yet, or is none.
-func (d *decoder) kind(k *dropsKey, e *event.Event) {
+// key makes e an event with what a key has. A protocol of 0 means that there is none: the packet
+// did not have one yet, or is none of a network, such as a netlink message.
+func (d *decoder) key(k *dropsKey, e *event.Event) {
 	*e = event.Event{Reason: d.reasons.name(k.Reason)}
-	e.Where.PC, e.Where.HasPC = k.Location, true
-	e.Packet.Proto, e.Packet.HasProto = uint16(k.Protocol), k.Protocol != 0
+	e.Where.PC, e.Where.HasPC = k.Location, k.Location != 0
+	p := &e.Packet
+	p.Proto, p.HasProto = k.Protocol, k.Protocol != 0
+	if e.Where.HasPC { // it is no frame of XDP
+		p.Type, p.Traits = event.PacketType(k.Type)+event.PacketHost, traitsOf(k)
+	}
+	e.Fragment = k.Traits&dropsTraitTRAIT_FRAGMENT != 0 && !fromReassembly(e.Reason)
 	e.Port.IfIndex, e.Netns.Inode = k.Ifindex, k.Netns
 }
 
-// counted makes e of n drops of a kind.
-func (d *decoder) counted(k *dropsKey, n uint64, e *event.Event) {
-	d.kind(k, e)
-	e.Time, e.Count = time.Now(), n
+// traits are the traits of a key, and those of an event.
+var traits = [...]struct {
+	bit   dropsTrait
+	trait event.Traits
+}{
+	{dropsTraitTRAIT_EMPTY, event.NoPayload}, {dropsTraitTRAIT_CAPTURE, event.ToCapture}, {dropsTraitTRAIT_ERROR_QUEUE, event.InErrorQueue},
+	{dropsTraitTRAIT_QUEUE_MESSAGE, event.QueueMessage}, {dropsTraitTRAIT_TO_DEVICE, event.ToDevice},
+}
+
+// traitsOf returns the traits of an event with this key.
+func traitsOf(k *dropsKey) (all event.Traits) {
+	for i := range traits {
+		if k.Traits&traits[i].bit != 0 {
+			all |= traits[i].trait
+		}
+	}
+	return all
+}
+
+// fromReassembly reports whether a reason is one with which reassembly drops the fragments in its
+// queues since Linux 6.3 (net/ipv4/inet_fragment.c): those are lost packets, not further
+// fragments of one that was counted.
+func fromReassembly(reason string) bool {
+	return reason == "FRAG_REASM_TIMEOUT" || reason == "FRAG_TOO_FAR"
+}
+
+// packet sets the packet of an event.
+func (d *decoder) packet(r *dropsRecord, data []byte, e *event.Event) {
+	p := &e.Packet
+	p.Len, p.HasLen = r.Len, e.Where.HasPC
+	if r.Link != dropsLinkLINK_NONE {
+		p.Data, p.HasData = data, true
+	}
+	if r.Link == dropsLinkLINK_RAW {
+		p.Link = event.LinkRaw
+	}
+	if r.VlanProto != 0 {
+		p.Tag = event.VLAN{TPID: r.VlanProto, ID: r.VlanTci & 0xfff, Priority: uint8(r.VlanTci >> 13), DEI: r.VlanTci&(1<<12) != 0}
+	}
+}
+
+// Lengths of headers in bytes: ETH_HLEN (include/uapi/linux/if_ether.h) and VLAN_HLEN
+// (include/linux/if_vlan.h).
+const (
+	ethernetHeader = 14
+	vlanHeader     = 4
+)
+
+// arguments returns what may explain a drop: the MTU that the packet exceeds, as "mtu", and the
+// type of a route that leads nowhere, as "route", and what detail appends.
+func (d *decoder) arguments(r *dropsRecord, reason string) []event.Arg {
+	d.args = d.args[:0]
+	if mtu := mtuOf(r, reason); mtu > 0 && r.Segments == 1 && payloadOf(r) > mtu {
+		d.args = append(d.args, event.Arg{Name: "mtu", Number: uint64(mtu)})
+	}
+	if kind := routes[unix.Errno(r.RouteError)]; kind != "" {
+		d.args = append(d.args, event.Arg{Name: "route", Text: kind})
+	}
+	d.detail(r)
+	return d.args
+}
+
+// detail appends what another tracepoint said of the packet: how full a receive buffer is, as
+// "rmem" and "rcvbuf" in bytes, or how much memory a protocol uses, as "allocated" and "limits"
+// in pages, or which queueing discipline dropped it, as "qdisc", "handle" and "parent".
+func (d *decoder) detail(r *dropsRecord) {
+	n := &r.Detail.Numbers
+	number := func(name string, n uint64) { d.args = append(d.args, event.Arg{Name: name, Number: n}) }
+	text := func(name, text string) { d.args = append(d.args, event.Arg{Name: name, Text: text}) }
+	switch r.Detail.Kind {
+	case dropsDetailKindDETAIL_BUFFER:
+		number("rmem", n[0])
+		number("rcvbuf", n[1])
+	case dropsDetailKindDETAIL_MEMORY:
+		number("rmem", n[0])
+		number("rcvbuf", n[1])
+		text("protocol", d.name(&r.Detail.Name))
+		number("allocated", n[2])
+		text("limits", fmt.Sprintf("%d %d %d", n[3], n[4], n[5]))
+	case dropsDetailKindDETAIL_QDISC:
+		text("qdisc", d.name(&r.Detail.Name))
+		text("handle", handle(n[0]))
+		text("parent", handle(n[1]))
+	case dropsDetailKindDETAIL_XDP:
+		d.xdp(&r.Detail)
+	}
+}
+
+// actions are the names of what an XDP program returns (enum xdp_action, include/uapi/linux/bpf.h).
+var actions = [...]string{"XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"}
+
+// xdp appends what is known of frames that XDP lost: "prog" and "map" are the IDs that bpftool
+// lists, "action" is what the program returned, "err" the error of the kernel, "out" the interface
+// and "cpu" the CPU that the frames were for.
+func (d *decoder) xdp(detail *dropsDetail) {
+	n := &detail.Numbers
+	add := func(name, text string, number uint64) {
+		d.args = append(d.args, event.Arg{Name: name, Text: text, Number: number})
+	}
+	if n[0] != 0 {
+		add("prog", "", n[0])
+	}
+	if a := n[1]; 0 < a && a <= uint64(len(actions)) {
+		add("action", actions[a-1], 0)
+	} else if a > 0 {
+		add("action", "", a-1)
+	}
+	if n[2] != 0 {
+		add("err", errorName(n[2]), 0)
+	}
+	if n[3] != 0 {
+		add("map", "", n[3])
+	}
+	if n[4] != 0 {
+		add("cpu", "", n[4]-1)
+	}
+	if out := d.name(&detail.Name); out != "" {
+		add("out", out, 0)
+	}
+}
+
+// errorName returns the name of an error as the kernel's code has it, or its number.
+func errorName(n uint64) string {
+	const notSupported = 524 // ENOTSUPP of include/linux/errno.h, which no system call returns
+	switch n {
+	case uint64(unix.EOPNOTSUPP): // on Linux the same as ENOTSUP
+		return "EOPNOTSUPP"
+	case notSupported:
+		return "ENOTSUPP"
+	}
+	return cmp.Or(unix.ErrnoName(unix.Errno(n)), strconv.FormatUint(n, 10))
+}
+
+// handle writes the handle or the parent of a queueing discipline as tc does.
+func handle(h uint64) string {
+	const root = 0xffffffff // TC_H_ROOT
+	switch {
+	case h == root:
+		return "root"
+	case h&0xffff == 0:
+		return fmt.Sprintf("%x:", h>>16)
+	}
+	return fmt.Sprintf("%x:%x", h>>16, h&0xffff)
+}
+
+// mtuOf gives the MTU of the device, or a lower one of the route, for which a packet is
+// fragmented unless that is the reason. 0: it is not known.
+func mtuOf(r *dropsRecord, reason string) uint32 {
+	switch reason {
+	case "PKT_TOO_BIG", "NOT_SPECIFIED", "":
+		if r.RouteMtu > 0 {
+			return min(r.Mtu, r.RouteMtu)
+		}
+	}
+	return r.Mtu
+}
+
+// payloadOf gives the bytes of a packet that an MTU limits.
+func payloadOf(r *dropsRecord) uint32 {
+	header := uint32(ethernetHeader)
+	switch {
+	case r.Link == dropsLinkLINK_RAW:
+		return r.Len
+	case r.Key.Protocol == unix.ETH_P_8021Q, r.Key.Protocol == unix.ETH_P_8021AD:
+		header += vlanHeader
+	}
+	return r.Len - min(r.Len, header)
+}
+
+// routes are the kinds of routes that lead nowhere, by their errors (fib_props of
+// net/ipv4/fib_semantics.c, ip6_rt_type_to_error of net/ipv6/route.c). On a host that
+// does not forward, every route is unreachable.
+var routes = map[unix.Errno]string{
+	unix.EINVAL: "blackhole", unix.EACCES: "prohibit", unix.EHOSTUNREACH: "unreachable", unix.ENETUNREACH: "none",
+}
+
+// counted makes e the drops that were counted for a key. What the key lacks is taken from records
+// with the same key: the name of the interface, and the socket.
+func (d *decoder) counted(k *dropsKey, a amount, e *event.Event) {
+	d.key(k, e)
+	e.Time, e.Count, e.Segments, e.Aggregate = time.Now(), a.packets, a.segments, true
 	e.Port.IfName = d.ports[port{k.Netns, k.Ifindex}]
 	if k.Socket == 0 {
 		return
 	}
 	o, ok := d.owners[k.Socket]
 	if !ok {
-		o.socket.Cookie = k.Socket
+		o.socket.Cookie = d.socketID(k.Socket)
 	}
 	d.socket = o.socket
 	e.Owner.Socket, e.Owner.Cgroup.ID = &d.socket, o.cgroup
 }
 
-// portName gives the name of a record's interface, and keeps it for its kind.
+// portName returns the name of a record's interface, and keeps it for counts.
 func (d *decoder) portName(r *dropsRecord) string {
 	name, p := d.name(&r.Ifname), port{r.Key.Netns, r.Key.Ifindex}
 	if name != "" && d.ports[p] != name {
@@ -121,7 +317,7 @@ func (d *decoder) portName(r *dropsRecord) string {
 	return name
 }
 
-// name gives a string of C.
+// name returns a C string, without its NUL.
 func (d *decoder) name(c *[16]int8) string {
 	name, ok := d.names[*c]
 	if ok {
@@ -132,9 +328,9 @@ func (d *decoder) name(c *[16]int8) string {
 	return name
 }
 
-// calls reads a stack, and leaves out the tracepoint's own calls, which come
-// before the place of the drop. One that does not have that is left as it is.
-func (d *decoder) calls(b []byte, pc uint64) []event.Frame {
+// frames returns the stack trace from the location of the drop on, without the functions of the
+// tracepoint itself. A stack trace without that location is returned whole.
+func (d *decoder) frames(b []byte, pc uint64) []event.Frame {
 	d.stack = d.stack[:0]
 	for ; len(b) >= 8; b = b[8:] {
 		if call := binary.NativeEndian.Uint64(b); call != 0 {
@@ -148,13 +344,15 @@ func (d *decoder) calls(b []byte, pc uint64) []event.Frame {
 	return d.stack[at:]
 }
 
-func (d *decoder) owner(o *dropsOwner, e *event.Event) {
+// owner sets the socket of an event, if the kernel named one, and remembers it for counts.
+func (d *decoder) owner(r *dropsRecord, e *event.Event) {
+	o := &r.Owner
 	if o.Cookie == 0 {
 		return
 	}
 	d.socket = event.Socket{
-		Cookie: o.Cookie, Inode: o.Inode, Family: o.Family, Protocol: o.Protocol,
-		State: event.SocketState(o.State), Receiver: o.Received != 0, Confidence: event.Certain,
+		Cookie: d.socketID(o.Cookie), Inode: o.Inode, Family: o.Family, Protocol: o.Protocol,
+		State: event.SocketState(o.State), Receiver: o.Receiver != 0, Confidence: event.Certain,
 	}
 	switch o.Family {
 	case unix.AF_INET:
@@ -165,7 +363,7 @@ func (d *decoder) owner(o *dropsOwner, e *event.Event) {
 		d.socket.Remote = netip.AddrPortFrom(netip.AddrFrom16(o.Remote), o.RemotePort)
 	}
 	e.Owner.Socket, e.Owner.Cgroup.ID = &d.socket, o.Cgroup
-	if d.owners != nil {
-		keep(d.owners, o.Cookie, owner{d.socket, o.Cgroup})
+	if r.Key.Socket != 0 {
+		keep(d.owners, r.Key.Socket, owner{d.socket, o.Cgroup})
 	}
 }

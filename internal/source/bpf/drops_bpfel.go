@@ -13,12 +13,22 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-type dropsAttention uint32
+type dropsDetail struct {
+	_       structs.HostLayout
+	Numbers [6]uint64
+	Name    [16]int8
+	Kind    dropsDetailKind
+	Reason  uint32
+}
+
+type dropsDetailKind uint32
 
 const (
-	dropsAttentionASLEEP  dropsAttention = 0
-	dropsAttentionPOLLING dropsAttention = 1
-	dropsAttentionCALLED  dropsAttention = 2
+	dropsDetailKindDETAIL_NONE   dropsDetailKind = 0
+	dropsDetailKindDETAIL_BUFFER dropsDetailKind = 1
+	dropsDetailKindDETAIL_MEMORY dropsDetailKind = 2
+	dropsDetailKindDETAIL_QDISC  dropsDetailKind = 3
+	dropsDetailKindDETAIL_XDP    dropsDetailKind = 4
 )
 
 type dropsFact uint32
@@ -71,7 +81,9 @@ type dropsKey struct {
 	Reason   uint32
 	Ifindex  uint32
 	Netns    uint32
-	Protocol uint32
+	Protocol uint16
+	Type     uint8
+	Traits   dropsTrait
 }
 
 type dropsLink uint32
@@ -82,13 +94,13 @@ const (
 	dropsLinkLINK_RAW      dropsLink = 2
 )
 
-type dropsOthers uint32
+type dropsOverflow uint32
 
 const (
-	dropsOthersKINDLESS       dropsOthers = 0
-	dropsOthersREJECTED       dropsOthers = 1
-	dropsOthersLEFT_UNDECIDED dropsOthers = 2
-	dropsOthersOTHERS         dropsOthers = 3
+	dropsOverflowUNKEYED          dropsOverflow = 0
+	dropsOverflowREJECTED         dropsOverflow = 1
+	dropsOverflowUNDECIDED_UNSENT dropsOverflow = 2
+	dropsOverflowOVERFLOWS        dropsOverflow = 3
 )
 
 type dropsOwner struct {
@@ -103,32 +115,71 @@ type dropsOwner struct {
 	Local      [16]uint8
 	Remote     [16]uint8
 	State      uint8
-	Received   uint8
-	_          [6]byte
+	Receiver   uint8
+	Pad        [6]uint8
 }
 
-type dropsRecord struct {
+type dropsPending struct {
 	_        structs.HostLayout
-	Key      dropsKey
+	Skb      uint64
+	Sk       uint64
+	Dev      uint64
+	Valid    uint64
 	Time     uint64
-	PidTgid  uint64
-	Cpu      uint32
-	Len      uint32
-	DataLen  uint32
-	StackLen int32
-	Link     dropsLink
-	Comm     [16]int8
-	Ifname   [16]int8
-	Pad      uint32
-	Owner    dropsOwner
+	Redirect uint64
+	Detail   dropsDetail
+}
+
+type dropsReaderState uint32
+
+const (
+	dropsReaderStateSLEEPING dropsReaderState = 0
+	dropsReaderStatePOLLING  dropsReaderState = 1
+	dropsReaderStateWOKEN    dropsReaderState = 2
+)
+
+type dropsRecord struct {
+	_          structs.HostLayout
+	Key        dropsKey
+	Time       uint64
+	PidTgid    uint64
+	Cpu        uint32
+	Segments   uint32
+	Len        uint32
+	DataLen    uint32
+	StackSize  uint32
+	StackLen   int32
+	Mtu        uint32
+	RouteMtu   uint32
+	RouteError int32
+	VlanProto  uint16
+	VlanTci    uint16
+	Link       dropsLink
+	Count      uint32
+	Comm       [16]int8
+	Ifname     [16]int8
+	Owner      dropsOwner
+	Detail     dropsDetail
 }
 
 type dropsTally struct {
-	_      structs.HostLayout
-	Unsent uint64
-	Tick   uint32
-	Sent   uint32
+	_        structs.HostLayout
+	Counted  uint64
+	Segments uint64
+	Tick     uint32
+	Sent     uint32
 }
+
+type dropsTrait uint8
+
+const (
+	dropsTraitTRAIT_EMPTY         dropsTrait = 1
+	dropsTraitTRAIT_FRAGMENT      dropsTrait = 2
+	dropsTraitTRAIT_CAPTURE       dropsTrait = 4
+	dropsTraitTRAIT_ERROR_QUEUE   dropsTrait = 8
+	dropsTraitTRAIT_QUEUE_MESSAGE dropsTrait = 16
+	dropsTraitTRAIT_TO_DEVICE     dropsTrait = 32
+)
 
 type dropsVerdict uint32
 
@@ -142,23 +193,36 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	dropsMapBeyond      = "beyond"
-	dropsMapCounts      = "counts"
-	dropsMapCounts2     = "counts2"
-	dropsMapRing        = "ring"
-	dropsProgDropBtf    = "drop_btf"
-	dropsProgDropRaw    = "drop_raw"
-	dropsVarAsked       = "asked"
-	dropsVarByOwner     = "by_owner"
-	dropsVarConditional = "conditional"
-	dropsVarMark        = "mark"
-	dropsVarReader      = "reader"
-	dropsVarRoom        = "room"
-	dropsVarSample      = "sample"
-	dropsVarSnaplen     = "snaplen"
-	dropsVarStackSize   = "stack_size"
-	dropsVarTick        = "tick"
-	dropsVarTurn        = "turn"
+	dropsMapCounts             = "counts"
+	dropsMapCounts2            = "counts2"
+	dropsMapDetails            = "details"
+	dropsMapOverflow           = "overflow"
+	dropsMapRing               = "ring"
+	dropsProgDropBtf           = "drop_btf"
+	dropsProgDropRaw           = "drop_raw"
+	dropsProgMemoryFull        = "memory_full"
+	dropsProgQdiscFull         = "qdisc_full"
+	dropsProgQueueFull         = "queue_full"
+	dropsProgUdpFull           = "udp_full"
+	dropsProgXdpCpumapEnqueue  = "xdp_cpumap_enqueue"
+	dropsProgXdpCpumapKthread  = "xdp_cpumap_kthread"
+	dropsProgXdpDevmapXmit     = "xdp_devmap_xmit"
+	dropsProgXdpException      = "xdp_exception"
+	dropsProgXdpRedirectErr    = "xdp_redirect_err"
+	dropsProgXdpRedirectMapErr = "xdp_redirect_map_err"
+	dropsVarActiveTable        = "active_table"
+	dropsVarByOwner            = "by_owner"
+	dropsVarConditional        = "conditional"
+	dropsVarFaultsHandled      = "faults_handled"
+	dropsVarHookSize           = "hook_size"
+	dropsVarReader             = "reader"
+	dropsVarSample             = "sample"
+	dropsVarSnaplen            = "snaplen"
+	dropsVarStackSize          = "stack_size"
+	dropsVarTested             = "tested"
+	dropsVarTick               = "tick"
+	dropsVarWakeupLevel        = "wakeup_level"
+	dropsVarWithoutMacHeader   = "without_mac_header"
 )
 
 // loadDrops returns the embedded CollectionSpec for drops.
@@ -203,35 +267,48 @@ type dropsSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type dropsProgramSpecs struct {
-	DropBtf *ebpf.ProgramSpec `ebpf:"drop_btf"`
-	DropRaw *ebpf.ProgramSpec `ebpf:"drop_raw"`
+	DropBtf           *ebpf.ProgramSpec `ebpf:"drop_btf"`
+	DropRaw           *ebpf.ProgramSpec `ebpf:"drop_raw"`
+	MemoryFull        *ebpf.ProgramSpec `ebpf:"memory_full"`
+	QdiscFull         *ebpf.ProgramSpec `ebpf:"qdisc_full"`
+	QueueFull         *ebpf.ProgramSpec `ebpf:"queue_full"`
+	UdpFull           *ebpf.ProgramSpec `ebpf:"udp_full"`
+	XdpCpumapEnqueue  *ebpf.ProgramSpec `ebpf:"xdp_cpumap_enqueue"`
+	XdpCpumapKthread  *ebpf.ProgramSpec `ebpf:"xdp_cpumap_kthread"`
+	XdpDevmapXmit     *ebpf.ProgramSpec `ebpf:"xdp_devmap_xmit"`
+	XdpException      *ebpf.ProgramSpec `ebpf:"xdp_exception"`
+	XdpRedirectErr    *ebpf.ProgramSpec `ebpf:"xdp_redirect_err"`
+	XdpRedirectMapErr *ebpf.ProgramSpec `ebpf:"xdp_redirect_map_err"`
 }
 
 // dropsMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type dropsMapSpecs struct {
-	Beyond  *ebpf.MapSpec `ebpf:"beyond"`
-	Counts  *ebpf.MapSpec `ebpf:"counts"`
-	Counts2 *ebpf.MapSpec `ebpf:"counts2"`
-	Ring    *ebpf.MapSpec `ebpf:"ring"`
+	Counts   *ebpf.MapSpec `ebpf:"counts"`
+	Counts2  *ebpf.MapSpec `ebpf:"counts2"`
+	Details  *ebpf.MapSpec `ebpf:"details"`
+	Overflow *ebpf.MapSpec `ebpf:"overflow"`
+	Ring     *ebpf.MapSpec `ebpf:"ring"`
 }
 
 // dropsVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type dropsVariableSpecs struct {
-	Asked       *ebpf.VariableSpec `ebpf:"asked"`
-	ByOwner     *ebpf.VariableSpec `ebpf:"by_owner"`
-	Conditional *ebpf.VariableSpec `ebpf:"conditional"`
-	Mark        *ebpf.VariableSpec `ebpf:"mark"`
-	Reader      *ebpf.VariableSpec `ebpf:"reader"`
-	Room        *ebpf.VariableSpec `ebpf:"room"`
-	Sample      *ebpf.VariableSpec `ebpf:"sample"`
-	Snaplen     *ebpf.VariableSpec `ebpf:"snaplen"`
-	StackSize   *ebpf.VariableSpec `ebpf:"stack_size"`
-	Tick        *ebpf.VariableSpec `ebpf:"tick"`
-	Turn        *ebpf.VariableSpec `ebpf:"turn"`
+	ActiveTable      *ebpf.VariableSpec `ebpf:"active_table"`
+	ByOwner          *ebpf.VariableSpec `ebpf:"by_owner"`
+	Conditional      *ebpf.VariableSpec `ebpf:"conditional"`
+	FaultsHandled    *ebpf.VariableSpec `ebpf:"faults_handled"`
+	HookSize         *ebpf.VariableSpec `ebpf:"hook_size"`
+	Reader           *ebpf.VariableSpec `ebpf:"reader"`
+	Sample           *ebpf.VariableSpec `ebpf:"sample"`
+	Snaplen          *ebpf.VariableSpec `ebpf:"snaplen"`
+	StackSize        *ebpf.VariableSpec `ebpf:"stack_size"`
+	Tested           *ebpf.VariableSpec `ebpf:"tested"`
+	Tick             *ebpf.VariableSpec `ebpf:"tick"`
+	WakeupLevel      *ebpf.VariableSpec `ebpf:"wakeup_level"`
+	WithoutMacHeader *ebpf.VariableSpec `ebpf:"without_mac_header"`
 }
 
 // dropsObjects contains all objects after they have been loaded into the kernel.
@@ -254,17 +331,19 @@ func (o *dropsObjects) Close() error {
 //
 // It can be passed to loadDropsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type dropsMaps struct {
-	Beyond  *ebpf.Map `ebpf:"beyond"`
-	Counts  *ebpf.Map `ebpf:"counts"`
-	Counts2 *ebpf.Map `ebpf:"counts2"`
-	Ring    *ebpf.Map `ebpf:"ring"`
+	Counts   *ebpf.Map `ebpf:"counts"`
+	Counts2  *ebpf.Map `ebpf:"counts2"`
+	Details  *ebpf.Map `ebpf:"details"`
+	Overflow *ebpf.Map `ebpf:"overflow"`
+	Ring     *ebpf.Map `ebpf:"ring"`
 }
 
 func (m *dropsMaps) Close() error {
 	return _DropsClose(
-		m.Beyond,
 		m.Counts,
 		m.Counts2,
+		m.Details,
+		m.Overflow,
 		m.Ring,
 	)
 }
@@ -273,31 +352,53 @@ func (m *dropsMaps) Close() error {
 //
 // It can be passed to loadDropsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type dropsVariables struct {
-	Asked       *ebpf.Variable `ebpf:"asked"`
-	ByOwner     *ebpf.Variable `ebpf:"by_owner"`
-	Conditional *ebpf.Variable `ebpf:"conditional"`
-	Mark        *ebpf.Variable `ebpf:"mark"`
-	Reader      *ebpf.Variable `ebpf:"reader"`
-	Room        *ebpf.Variable `ebpf:"room"`
-	Sample      *ebpf.Variable `ebpf:"sample"`
-	Snaplen     *ebpf.Variable `ebpf:"snaplen"`
-	StackSize   *ebpf.Variable `ebpf:"stack_size"`
-	Tick        *ebpf.Variable `ebpf:"tick"`
-	Turn        *ebpf.Variable `ebpf:"turn"`
+	ActiveTable      *ebpf.Variable `ebpf:"active_table"`
+	ByOwner          *ebpf.Variable `ebpf:"by_owner"`
+	Conditional      *ebpf.Variable `ebpf:"conditional"`
+	FaultsHandled    *ebpf.Variable `ebpf:"faults_handled"`
+	HookSize         *ebpf.Variable `ebpf:"hook_size"`
+	Reader           *ebpf.Variable `ebpf:"reader"`
+	Sample           *ebpf.Variable `ebpf:"sample"`
+	Snaplen          *ebpf.Variable `ebpf:"snaplen"`
+	StackSize        *ebpf.Variable `ebpf:"stack_size"`
+	Tested           *ebpf.Variable `ebpf:"tested"`
+	Tick             *ebpf.Variable `ebpf:"tick"`
+	WakeupLevel      *ebpf.Variable `ebpf:"wakeup_level"`
+	WithoutMacHeader *ebpf.Variable `ebpf:"without_mac_header"`
 }
 
 // dropsPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadDropsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type dropsPrograms struct {
-	DropBtf *ebpf.Program `ebpf:"drop_btf"`
-	DropRaw *ebpf.Program `ebpf:"drop_raw"`
+	DropBtf           *ebpf.Program `ebpf:"drop_btf"`
+	DropRaw           *ebpf.Program `ebpf:"drop_raw"`
+	MemoryFull        *ebpf.Program `ebpf:"memory_full"`
+	QdiscFull         *ebpf.Program `ebpf:"qdisc_full"`
+	QueueFull         *ebpf.Program `ebpf:"queue_full"`
+	UdpFull           *ebpf.Program `ebpf:"udp_full"`
+	XdpCpumapEnqueue  *ebpf.Program `ebpf:"xdp_cpumap_enqueue"`
+	XdpCpumapKthread  *ebpf.Program `ebpf:"xdp_cpumap_kthread"`
+	XdpDevmapXmit     *ebpf.Program `ebpf:"xdp_devmap_xmit"`
+	XdpException      *ebpf.Program `ebpf:"xdp_exception"`
+	XdpRedirectErr    *ebpf.Program `ebpf:"xdp_redirect_err"`
+	XdpRedirectMapErr *ebpf.Program `ebpf:"xdp_redirect_map_err"`
 }
 
 func (p *dropsPrograms) Close() error {
 	return _DropsClose(
 		p.DropBtf,
 		p.DropRaw,
+		p.MemoryFull,
+		p.QdiscFull,
+		p.QueueFull,
+		p.UdpFull,
+		p.XdpCpumapEnqueue,
+		p.XdpCpumapKthread,
+		p.XdpDevmapXmit,
+		p.XdpException,
+		p.XdpRedirectErr,
+		p.XdpRedirectMapErr,
 	)
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What drops.bpf.c uses of the kernel: its own types with the fields that are
- * read, relocated when the program is loaded (CO-RE), and the helpers. */
+ * The parts of the kernel that drops.bpf.c uses: its types, reduced to the
+ * fields that are read and relocated when the program is loaded (CO-RE), and
+ * the BPF helpers. */
 #ifndef KERNEL_H
 #define KERNEL_H
 
@@ -15,7 +16,7 @@ typedef long long __s64;
 #define SEC(name) __attribute__((section(name), used))
 #define INLINE static inline __attribute__((always_inline))
 
-/* Declarations of maps, as BTF tells them to the loader. */
+/* Members of a map declaration, which the loader reads from BTF. */
 #define UINT(name, value) int (*name)[value]
 #define TYPE(name, type) type *name
 
@@ -25,8 +26,19 @@ typedef long long __s64;
 #define ntohs(x) (x)
 #endif
 
-/* Does this kernel's type have the field? A constant when the program loads. */
+/* Facts about a field of this kernel's type, constants once the program is
+ * loaded: whether it exists, and where it is. */
 #define HAS(type, field) __builtin_preserve_field_info(((type *)0)->field, 2)
+#define OFFSET(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
+
+/* The number of an enumerator in this kernel, and whether it has it. */
+#define HAS_VALUE(type, name) __builtin_preserve_enum_value(*(typeof(type) *)name, 0)
+#define VALUE(type, name) __builtin_preserve_enum_value(*(typeof(type) *)name, 1)
+
+/* The bits of a bit-field that is declared as __u8, out of its byte. */
+#define BITS(byte, type, field)                                                \
+	((__u64)(byte) << __builtin_preserve_field_info(((type *)0)->field, 4) >> \
+	 __builtin_preserve_field_info(((type *)0)->field, 5))
 
 /* include/uapi/linux/bpf.h */
 enum {
@@ -58,8 +70,17 @@ struct ns_common {
 	unsigned int inum;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct net {
 	struct ns_common ns;
+	struct hlist_head *dev_index_head; /* NETDEV_HASHENTRIES lists of devices */
 };
 
 typedef struct {
@@ -69,8 +90,31 @@ typedef struct {
 struct net_device {
 	char name[16];
 	int ifindex;
+	unsigned int mtu;
 	unsigned short type;
+	unsigned char *dev_addr;
 	possible_net_t nd_net;
+	struct hlist_node index_hlist;
+	struct bpf_prog *xdp_prog; /* that runs on packets (generic XDP) */
+	struct rtnl_link_ops *rtnl_link_ops;
+};
+
+struct rtnl_link_ops {
+	char *kind;
+};
+
+struct bpf_prog_aux {
+	__u32 id;
+};
+
+struct bpf_prog {
+	struct bpf_prog_aux *aux;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+	unsigned long _metrics;
+	short error;
 };
 
 struct in6_addr {
@@ -80,6 +124,10 @@ struct in6_addr {
 typedef struct {
 	__s64 counter;
 } atomic64_t;
+
+typedef struct {
+	int counter;
+} atomic_t;
 
 struct sock_common {
 	__u32 skc_daddr, skc_rcv_saddr;
@@ -110,7 +158,7 @@ struct inode {
 
 struct socket {};
 
-struct socket_alloc { /* of every struct socket that user space has */
+struct socket_alloc { /* around every struct socket that a file refers to */
 	struct socket socket;
 	struct inode vfs_inode;
 };
@@ -120,20 +168,50 @@ struct sock {
 	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
 	__u16 sk_protocol;
+	struct {
+		atomic_t rmem_alloc;
+	} sk_backlog;
+	int sk_rcvbuf;
+};
+
+struct proto {
+	char name[32];
+	long *sysctl_mem; /* three numbers of pages */
+};
+
+struct Qdisc_ops {
+	char id[16];
+};
+
+struct Qdisc {
+	struct Qdisc_ops *ops;
+	__u32 handle, parent;
 };
 
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
+	unsigned long _skb_refdst;
 	unsigned int len, data_len;
+	__u8 pkt_type : 3;
+	__u8 vlan_present : 1;	     /* before Linux 6.2 */
+	__u32 vlan_all;		     /* since: 0 without a tag */
+	int skb_iif;		     /* the interface that it came in by last */
+	__u16 vlan_proto;	     /* big endian */
+	__u16 vlan_tci;
 	__u16 protocol; /* big endian */
-	__u16 network_header, mac_header;
+	__u16 transport_header, network_header, mac_header;
+	unsigned int end; /* an offset from head on every 64-bit kernel */
 	unsigned char *head, *data;
 };
 
-/* CO-RE takes an enum for no integer: declared otherwise, reason is not found. */
+struct skb_shared_info { /* at head + end */
+	unsigned short gso_segs;
+};
+
+/* CO-RE does not match an enum with an integer: reason has to be one here, too. */
 enum skb_drop_reason {
-	SKB_NOT_DROPPED_YET,
+	SKB_DROP_REASON_NETFILTER_DROP = 1, /* another number in each kernel */
 };
 
 struct trace_event_raw_kfree_skb {
@@ -163,6 +241,17 @@ struct ipv6hdr {
 	__u16 payload_len;
 	__u8 nexthdr, hop_limit;
 	__u8 saddr[16], daddr[16];
+};
+
+struct frag_hdr { /* include/net/ipv6.h */
+	__u8 nexthdr, reserved;
+	__u16 frag_off;
+	__u32 identification;
+};
+
+struct nlmsghdr { /* include/uapi/linux/netlink.h */
+	__u32 len;
+	__u16 type, flags;
 };
 
 #endif

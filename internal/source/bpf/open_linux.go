@@ -4,70 +4,82 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/bits"
 	"os"
-	"strings"
-	"unsafe"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/host"
 )
 
-// Open loads the program and attaches it: drops are counted from now on. The
-// error wraps one of this package's if it is one of those cases.
+// Open loads the program and attaches it: packets are counted from now on. The
+// error wraps one of this package's where that applies, and says what to do.
 func Open(opts Options) (*Source, error) {
+	return openWith(opts, btf.NewCache())
+}
+
+// openWith is Open with types of the kernel that may have been read before.
+func openWith(opts Options, types *btf.Cache) (*Source, error) {
 	s := &Source{forms: []string{dropsProgDropBtf, dropsProgDropRaw}}
-	if err := s.open(opts); err != nil {
+	if err := s.open(opts, types); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("trace skb:kfree_skb with BPF: %w", explain(err))
 	}
 	return s, nil
 }
 
-func (s *Source) open(opts Options) (err error) {
-	types := btf.NewCache()
+func (s *Source) open(opts Options, types *btf.Cache) (err error) {
+	go types.Kernel() // which takes as long as what load does before it has to wait for them
+	loading := s.load(opts, types)
 	kernel, err := types.Kernel()
 	if err != nil {
 		return noBTF(err)
+	}
+	if loading != nil {
+		return loading
 	}
 	names, err := newReasons(kernel)
 	if err != nil {
 		return err
 	}
-	s.decoder, s.tested = newDecoder(opts, names), opts.Condition != nil
-	if err := s.load(opts, types); err != nil {
-		return err
-	}
+	s.decoder, s.conditional = newDecoder(opts, names), opts.Condition != nil
 	if s.ring, err = ringbuf.NewReader(s.kernel.Maps[dropsMapRing]); err != nil {
 		return err
 	}
 	if s.waiter, err = newWaiter(s.kernel.Maps[dropsMapRing].FD()); err != nil {
 		return err
 	}
-	s.table, err = newTable(s.kernel)
-	return err
+	if s.table, err = newTable(s.kernel); err != nil || opts.WithoutMACHeader {
+		return err
+	}
+	return s.attachOthers(opts, kernel, types)
 }
 
 func noBTF(err error) error {
+	if tooManyFiles(err) {
+		return err
+	}
 	why := ErrNoBTF
-	if !errors.Is(err, ebpf.ErrNotSupported) { // which says it again
+	if !errors.Is(err, ebpf.ErrNotSupported) { // whose text would repeat it
 		why = fmt.Errorf("%w: %w", ErrNoBTF, err)
 	}
-	return fmt.Errorf("%w: boot one built with CONFIG_DEBUG_INFO_BTF, or take another source", why)
+	return fmt.Errorf("%w: boot one built with CONFIG_DEBUG_INFO_BTF, or use another source", why)
 }
 
-// load loads the program in the first form that the kernel takes: one reads its
-// memory directly, the other asks it for copies.
+// load loads the program in the first form that the kernel accepts: one reads
+// kernel memory directly, the other through a helper.
 func (s *Source) load(opts Options, types *btf.Cache) (err error) {
+	raiseMemlock()
 	for _, form := range s.forms {
 		err2 := s.loadAs(form, opts, types)
-		if errors.Is(err2, unix.EPERM) && raiseMemlock() == nil {
-			err2 = s.loadAs(form, opts, types)
-		}
 		if err2 == nil {
 			return nil
 		}
@@ -81,12 +93,8 @@ func (s *Source) loadAs(program string, opts Options, types *btf.Cache) error {
 	if err != nil {
 		return err
 	}
-	for name := range spec.Programs {
-		if name != program {
-			delete(spec.Programs, name)
-		}
-	}
-	if err := configure(spec, opts); err != nil {
+	maps.DeleteFunc(spec.Programs, func(name string, _ *ebpf.ProgramSpec) bool { return name != program })
+	if err := s.configure(spec, opts); err != nil {
 		return err
 	}
 	if opts.Condition != nil {
@@ -99,10 +107,12 @@ func (s *Source) loadAs(program string, opts Options, types *btf.Cache) error {
 	if err != nil {
 		return err
 	}
+	s.from = time.Now()
 	if s.link, err = attach(kernel.Programs[program]); err != nil {
 		kernel.Close()
 		return err
 	}
+	s.until = time.Now()
 	s.kernel = kernel
 	return nil
 }
@@ -115,26 +125,35 @@ func attach(program *ebpf.Program) (link.Link, error) {
 }
 
 // configure sets sizes and options.
-func configure(spec *ebpf.CollectionSpec, opts Options) error {
+func (s *Source) configure(spec *ebpf.CollectionSpec, opts Options) error {
 	stack, snaplen := opts.stackSize(), opts.snaplen()
-	ring := opts.ringSize(int(unsafe.Sizeof(dropsRecord{})) + stack + snaplen)
+	ring := opts.ringSize(recordLen + stack + snaplen)
 	spec.Maps[dropsMapRing].MaxEntries = uint32(ring)
 	spec.Maps[dropsMapCounts].MaxEntries = uint32(opts.kinds())
 	spec.Maps[dropsMapCounts2].MaxEntries = uint32(opts.kinds())
-	var asked dropsFact
+	var tested dropsFact
 	if opts.Condition != nil {
-		asked = factsOf(opts.Condition)
+		tested = factsOf(opts.Condition)
 	}
 	return errors.Join(
 		spec.Variables[dropsVarSample].Set(uint32(min(max(opts.Sample, 0), math.MaxUint32))),
 		spec.Variables[dropsVarSnaplen].Set(uint32(snaplen)),
 		spec.Variables[dropsVarStackSize].Set(uint32(stack)),
-		spec.Variables[dropsVarRoom].Set(uint32(stack+snaplen)),
-		spec.Variables[dropsVarMark].Set(uint32(ring/4)),
+		spec.Variables[dropsVarHookSize].Set(uint32(max(stack, hookFrames*8))),
+		spec.Variables[dropsVarWakeupLevel].Set(uint32(ring/4)),
 		spec.Variables[dropsVarByOwner].Set(flag(opts.ByOwner)),
+		spec.Variables[dropsVarFaultsHandled].Set(flag(handlesFaults())),
 		spec.Variables[dropsVarConditional].Set(flag(opts.Condition != nil)),
-		spec.Variables[dropsVarAsked].Set(uint32(asked)),
+		spec.Variables[dropsVarTested].Set(uint32(tested)),
+		spec.Variables[dropsVarWithoutMacHeader].Set(flag(opts.WithoutMACHeader)),
 	)
+}
+
+// handlesFaults reports whether the kernel is Linux 6.5 or later, which has commit
+// 0108a4e9f358.
+func handlesFaults() bool {
+	version, err := features.LinuxVersionCode()
+	return err == nil && version >= 6<<16|5<<8
 }
 
 func flag(on bool) uint8 {
@@ -165,7 +184,8 @@ func (o *Options) kinds() int {
 	return min(o.Kinds, 1<<20)
 }
 
-// ringSize is RingSize as BPF wants it, with room for some records of a size.
+// ringSize gives the power of two that BPF requires, with room for a few records of
+// a size.
 func (o *Options) ringSize(record int) int {
 	size := o.RingSize
 	if size <= 0 {
@@ -175,30 +195,31 @@ func (o *Options) ringSize(record int) int {
 	return 1 << bits.Len(uint(size-1))
 }
 
-// raiseMemlock lifts the limit that Linux before 5.11 counts maps against.
-func raiseMemlock() error {
-	return unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
+// raiseMemlock raises the limit to which Linux before 5.11 charges maps, if this process
+// may. It comes before all maps: one for which there is no room makes package ebpf believe,
+// until the process ends, that the kernel cannot map their memory.
+func raiseMemlock() {
+	if version, err := features.LinuxVersionCode(); err == nil && version < 5<<16|11<<8 {
+		_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
+	}
 }
+
+// tooManyFiles reports whether an error says nothing about what the kernel supports.
+func tooManyFiles(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
 // explain says what to do about what the kernel refuses.
 func explain(err error) error {
 	var refused *ebpf.VerifierError
 	switch {
-	case errors.Is(err, ErrNoBTF):
+	case errors.Is(err, ErrNoBTF), tooManyFiles(err):
 		return err
-	case locked("confidentiality"):
-		return fmt.Errorf("%w (%w): boot it without lockdown=confidentiality, or take another source", ErrLockdown, err)
-	case errors.Is(err, unix.EPERM): // where it came from tells nothing
-		return fmt.Errorf("%w (%w): run as root or with CAP_BPF and CAP_PERFMON, before Linux 5.11 also with CAP_SYS_RESOURCE", ErrPermission, unix.EPERM)
+	case host.New("/").Locked(host.LockdownConfidentiality):
+		return fmt.Errorf("%w (%w): boot it without lockdown=confidentiality, or use another source", ErrLockdown, err)
+	case errors.Is(err, unix.EPERM): // the rest of its text says nothing more
+		return fmt.Errorf("%w (%w): run as root or with CAP_BPF and CAP_PERFMON, before Linux 5.11 also with CAP_SYS_RESOURCE",
+			ErrPermission, unix.EPERM)
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL), errors.Is(err, ebpf.ErrNotSupported), errors.As(err, &refused):
-		return fmt.Errorf("%w (%w): it takes Linux 5.8 with CONFIG_BPF_SYSCALL, or take another source", ErrUnsupported, err)
+		return fmt.Errorf("%w (%w): this source needs Linux 5.8 with CONFIG_BPF_SYSCALL: use another source", ErrUnsupported, err)
 	}
 	return err
-}
-
-// locked tells whether the kernel is locked down to a level
-// (security/lockdown/lockdown.c): "none integrity [confidentiality]".
-func locked(level string) bool {
-	text, err := os.ReadFile("/sys/kernel/security/lockdown")
-	return err == nil && strings.Contains(string(text), "["+level+"]")
 }

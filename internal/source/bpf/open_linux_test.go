@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -36,7 +37,8 @@ func TestSizes(t *testing.T) {
 		o := &tt.opts
 		ring, snaplen, kinds, stack := o.ringSize(200), o.snaplen(), o.kinds(), o.stackSize()
 		if ring != tt.ring || snaplen != tt.snaplen || kinds != tt.kinds || stack != tt.stacked {
-			t.Errorf("%s: ring %d, bytes %d, kinds %d, stack %d, want %d, %d, %d, %d", name, ring, snaplen, kinds, stack, tt.ring, tt.snaplen, tt.kinds, tt.stacked)
+			t.Errorf("%s: ring %d, bytes %d, kinds %d, stack %d, want %d, %d, %d, %d", name, ring, snaplen, kinds, stack, tt.ring,
+				tt.snaplen, tt.kinds, tt.stacked)
 		}
 	}
 	if got := (&Options{RingSize: page}).ringSize(66000); got != 1<<20 {
@@ -52,7 +54,8 @@ func TestSizes(t *testing.T) {
 // TestEveryOptionLoads: the kernel takes the program with each.
 func TestEveryOptionLoads(t *testing.T) {
 	for _, form := range forms {
-		for _, opts := range []Options{{Sample: -1}, {Sample: 1, Trunc: 1, Kinds: 1, RingSize: 1}, {Trunc: 1 << 20, Stack: true, ByOwner: true}} {
+		for _, opts := range []Options{{Sample: -1}, {Sample: 1, Trunc: 1, Kinds: 1, RingSize: 1},
+			{Trunc: 1 << 20, Stack: true, ByOwner: true}} {
 			t.Run(fmt.Sprintf("%s %+v", form, opts), func(t *testing.T) { needForm(t, form, opts) })
 		}
 	}
@@ -81,7 +84,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 // TestCapabilities opens as nobody, with some capabilities. Before 5.11 maps are
 // counted as locked memory.
 func TestCapabilities(t *testing.T) {
-	need(t, Options{}).Close()
+	needAble(t)
 	const bpf, perfmon, resource = unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_SYS_RESOURCE
 	type test struct {
 		caps  []uintptr
@@ -101,7 +104,7 @@ func TestCapabilities(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			if limited {
-				limitMemlock(t)
+				limitMemlock(t, func(l *unix.Rlimit) { l.Cur, l.Max = 64<<10, 64<<10 })
 			}
 			var s *Source
 			err := sourcetest.AsNobody(tt.caps, func() (err error) {
@@ -119,28 +122,58 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
-// limitMemlock sets the limit that users have.
-func limitMemlock(t *testing.T) {
+// limitMemlock changes how many bytes of memory may be locked, until the end of the test.
+func limitMemlock(t *testing.T, change func(*unix.Rlimit)) {
 	t.Helper()
-	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: 64 << 10, Max: 64 << 10}); err != nil {
+	var before unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_MEMLOCK, nil, &before); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { raiseMemlock() })
+	set := func(limit unix.Rlimit) {
+		if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
+			t.Error(err)
+		}
+	}
+	limit := before
+	change(&limit)
+	set(limit)
+	t.Cleanup(func() { set(before) })
 }
 
-// TestNoBTF opens where the kernel's BTF is hidden.
+// TestMemlockFirst: the limit is raised before a map is created, and only where it matters.
+func TestMemlockFirst(t *testing.T) {
+	limitMemlock(t, func(l *unix.Rlimit) { l.Cur = 0 })
+	s := new(Source) // tries no program
+	if err := s.load(Options{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	var limit unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_MEMLOCK, nil, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if raised := limit.Cur > 0; raised == guest.AtLeast(5, 11) {
+		t.Errorf("the limit was raised: %v, to %d", raised, limit.Cur)
+	}
+}
+
+// TestNoBTF opens where the kernel's BTF is hidden from the whole process, as another
+// thread reads it.
 func TestNoBTF(t *testing.T) {
-	need(t, Options{}).Close()
-	err := sourcetest.WithMounts(func() error {
-		if err := unix.Mount("", "/sys/kernel/btf", "tmpfs", 0, ""); err != nil {
-			return err
+	const hidden = "DROPWATCH_TEST_WITHOUT_BTF"
+	if os.Getenv(hidden) == "" {
+		needAble(t)
+		cmd := exec.Command("/proc/self/exe", "-test.run", "^TestNoBTF$", "-test.v")
+		cmd.Env = append(os.Environ(), hidden+"=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestNoBTF")) {
+			t.Fatalf("%v\n%s", err, out)
 		}
-		s, err := Open(Options{})
-		if err == nil {
-			s.Close()
-		}
-		return err
-	})
+		return
+	}
+	if err := unix.Mount("", "/sys/kernel/btf", "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(Options{})
 	if !errors.Is(err, ErrNoBTF) || !strings.Contains(err.Error(), "CONFIG_DEBUG_INFO_BTF") {
 		t.Error(err)
 	}
@@ -156,7 +189,7 @@ func TestGenerated(t *testing.T) {
 		err = fmt.Errorf("this clang is not %s: %s", clangVersion, version)
 	}
 	if err != nil {
-		vmtest.Without(t, err)
+		vmtest.SkipOrFail(t, err)
 	}
 	dir := t.TempDir()
 	cmd := exec.Command("go", slices.Insert(generate(t), 2, "-output-dir", dir)...)
@@ -186,7 +219,10 @@ func generate(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, command, _ := strings.Cut(string(source), "//go:generate go ")
-	command, _, _ = strings.Cut(command, "\n")
-	return strings.Fields(command)
+	line := func(begin string) []string {
+		_, line, _ := strings.Cut(string(source), "//go:generate "+begin+" ")
+		line, _, _ = strings.Cut(line, "\n")
+		return strings.Fields(line)
+	}
+	return append(line("-command compile go"), line("compile")...)
 }

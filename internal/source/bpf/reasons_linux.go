@@ -3,21 +3,23 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
 
 	"dropwatch/internal/condition"
+	"dropwatch/internal/event"
 )
 
-// reasons are the kernel's names of why it drops. Their numbers differ from one
-// kernel to the next, so they are only ever taken from its own types.
+// reasons are the kernel's names of drop reasons. Their numbers differ between
+// kernels, so they are always read from the running kernel's own types.
 type reasons struct {
-	names   map[uint32]string // of subsystem 0, and of others as far as met
-	subsys  map[uint32]string // names of subsystems, by number
-	modules func(name string) (*btf.Spec, error)
-	none    bool // the kernel gives none (before Linux 5.17)
+	names   map[uint32]string                    // of subsystem 0, and of others that were looked up
+	subsys  map[uint32]string                    // names of subsystems, by number
+	modules func(name string) (*btf.Spec, error) // the types of a module
+	none    bool                                 // the kernel has none (before Linux 5.17)
 }
 
 // The enums of include/net/dropreason-core.h and dropreason.h.
@@ -25,24 +27,46 @@ const (
 	reasonEnum, reasonPrefix = "skb_drop_reason", "SKB_DROP_REASON_"
 	subsysEnum, subsysPrefix = "skb_drop_reason_subsys", "SKB_DROP_REASON_SUBSYS_"
 
+	qdiscEnum = "qdisc_drop_reason" // in Linux 7.2, include/net/dropreason-qdisc.h
+
 	subsysShift = 16 // SKB_DROP_REASON_SUBSYS_SHIFT
 )
 
-// maxReasons is how many unknown numbers are kept.
+// maxReasons bounds how many names are kept.
 const maxReasons = 1 << 12
 
+// xdpReasons are those of frames that XDP loses, by the names of the tracepoints, and their
+// numbers those of enum xdp_reason in types.h.
+var xdpReasons = map[uint32]string{
+	0xffff0001: "XDP_EXCEPTION", 0xffff0002: "XDP_REDIRECT_ERR", 0xffff0003: "XDP_DEVMAP_XMIT",
+	0xffff0004: "XDP_CPUMAP_ENQUEUE", 0xffff0005: "XDP_CPUMAP_KTHREAD",
+}
+
+// newReasons reads the reasons from the types of the kernel.
 func newReasons(kernel *btf.Spec) (reasons, error) {
 	r := reasons{modules: btf.LoadKernelModuleSpec}
 	var err, err2 error
 	r.names, err = enumNames(kernel, reasonEnum, reasonPrefix)
 	r.subsys, err2 = enumNames(kernel, subsysEnum, subsysPrefix)
 	r.none = len(r.names) == 0
-	return r, errors.Join(err, err2)
+	if r.none {
+		r.names = make(map[uint32]string)
+	}
+	maps.Copy(r.names, xdpReasons)
+	qdiscs, err3 := enumNames(kernel, qdiscEnum, "")
+	for n, name := range qdiscs {
+		if n>>subsysShift != 0 { // and not QDISC_DROP_UNSPEC
+			r.names[n] = name
+		}
+	}
+	return r, errors.Join(err, err2, err3)
 }
 
-// Reasons gives a look-up of the numbers by which [Options.Condition] knows this
-// kernel's reasons: none before Linux 5.17. It cannot tell a reason of a
-// subsystem, whose module may be loaded later. The error wraps [ErrNoBTF].
+// Reasons returns a function that returns the numbers of a drop reason in this kernel, for
+// [Options.Condition]; those of the finer reasons, too, if it is their family ([event.ReasonFamily]).
+// Before Linux 5.17 only what XDP loses has any. Ok is false for an unknown name if it
+// may be a reason of a subsystem, whose module may be loaded later. The error wraps [ErrNoBTF] if
+// the kernel has no BTF.
 func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
 	kernel, err := btf.LoadKernelSpec()
 	if err != nil {
@@ -55,17 +79,22 @@ func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
 	return r.lookup(), nil
 }
 
+// lookup returns the function that Reasons returns.
 func (r *reasons) lookup() func(string) ([]condition.Span, bool) {
 	numbers := make(map[string][]condition.Span)
 	for n, name := range r.names {
-		numbers[name] = append(numbers[name], condition.Span{Lo: uint64(n), Hi: uint64(n)})
+		span := condition.Span{Lo: uint64(n), Hi: uint64(n)}
+		numbers[name] = append(numbers[name], span)
+		if family := event.ReasonFamily(name); family != "" {
+			numbers[family] = append(numbers[family], span)
+		}
 	}
 	return func(name string) ([]condition.Span, bool) {
 		return numbers[name], len(numbers[name]) > 0 || len(r.subsys) == 0
 	}
 }
 
-// enumNames reads an enum, which need not be there.
+// enumNames returns the names of an enum by value, without prefix; nil if there is no such enum.
 func enumNames(types *btf.Spec, enum, prefix string) (map[uint32]string, error) {
 	var e *btf.Enum
 	if err := types.TypeByName(enum, &e); err != nil {
@@ -81,14 +110,11 @@ func enumNames(types *btf.Spec, enum, prefix string) (map[uint32]string, error) 
 	return names, nil
 }
 
-// name gives the kernel's name of a reason. One that it has no name for is given
-// as it prints it itself: 0x20005.
+// name returns the name of a reason, or for one without a name the number as the kernel prints it:
+// 0x20005. It is empty if the kernel has no reasons.
 func (r *reasons) name(n uint32) string {
-	if r.none {
-		return ""
-	}
 	name, ok := r.names[n]
-	if ok {
+	if ok || r.none {
 		return name
 	}
 	name, ok = r.ofModule(n)
@@ -101,8 +127,8 @@ func (r *reasons) name(n uint32) string {
 	return name
 }
 
-// ofModule looks for a reason of a subsystem in the types of the module that
-// the subsystem is named for: OPENVSWITCH, or MAC80211_UNUSABLE of mac80211.
+// ofModule looks for a reason of a subsystem in the types of its module, by whose name the name of
+// the subsystem begins: OPENVSWITCH, or MAC80211_UNUSABLE of mac80211.
 func (r *reasons) ofModule(n uint32) (string, bool) {
 	subsys, ok := r.subsys[n>>subsysShift]
 	if !ok || n>>subsysShift == 0 {

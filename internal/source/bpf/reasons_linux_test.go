@@ -36,7 +36,8 @@ func types(t *testing.T, enums ...*btf.Enum) *btf.Spec {
 }
 
 var kernelReasons = &btf.Enum{Name: reasonEnum, Values: []btf.EnumValue{
-	{Name: "SKB_NOT_DROPPED_YET", Value: 0}, {Name: "SKB_DROP_REASON_NO_SOCKET", Value: 3}, {Name: "SKB_DROP_REASON_SUBSYS_MASK", Value: 0xffff0000},
+	{Name: "SKB_NOT_DROPPED_YET", Value: 0}, {Name: "SKB_DROP_REASON_NO_SOCKET", Value: 3},
+	{Name: "SKB_DROP_REASON_SUBSYS_MASK", Value: 0xffff0000},
 }}
 
 var kernelSubsystems = &btf.Enum{Name: subsysEnum, Values: []btf.EnumValue{
@@ -110,9 +111,36 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+// TestLookupFamily: a family has the numbers of its finer reasons, too.
+func TestLookupFamily(t *testing.T) {
+	core := &btf.Enum{Name: reasonEnum, Values: []btf.EnumValue{{Name: "SKB_DROP_REASON_QDISC_DROP", Value: 40}}}
+	qdisc := &btf.Enum{Name: qdiscEnum, Values: []btf.EnumValue{
+		{Name: "QDISC_DROP_UNSPEC", Value: 0}, {Name: "QDISC_DROP_GENERIC", Value: 0x30001}, {Name: "QDISC_DROP_OVERLIMIT", Value: 0x30002},
+	}}
+	r, err := newReasons(types(t, core, qdisc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lookup := r.lookup()
+	for name, want := range map[string][]uint64{
+		"QDISC_DROP": {40, 0x30001, 0x30002}, "QDISC_DROP_OVERLIMIT": {0x30002},
+		"XDP": {0xffff0001, 0xffff0002, 0xffff0003, 0xffff0004, 0xffff0005}, "XDP_EXCEPTION": {0xffff0001},
+	} {
+		var got []uint64
+		numbers, ok := lookup(name)
+		for _, s := range numbers {
+			got = append(got, s.Lo)
+		}
+		slices.Sort(got)
+		if !ok || !slices.Equal(got, want) {
+			t.Errorf("%s: %#x, %t, want %#x", name, got, ok, want)
+		}
+	}
+}
+
 // TestReasonsOfThisKernel: those that are in every kernel that has any.
 func TestReasonsOfThisKernel(t *testing.T) {
-	need(t, Options{}).Close()
+	needAble(t)
 	kernel, err := btf.LoadKernelSpec()
 	if err != nil {
 		t.Fatal(err)

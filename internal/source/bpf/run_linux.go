@@ -18,31 +18,41 @@ import (
 	"dropwatch/internal/pipeline"
 )
 
-// A Source is a pipeline.Source: the drops of the whole host from its opening
-// to the end of Run.
+// A Source is a pipeline.Source: the drops of the whole host from Open to the end of Run.
 type Source struct {
 	forms   []string // of the program, to be tried in this order
 	kernel  *ebpf.Collection
-	link    link.Link // of the program to the tracepoint
+	link    link.Link   // of the program to the tracepoint
+	others  []link.Link // of the programs of other tracepoints
+	refused error       // why the kernel does not take some of those
 	ring    *ringbuf.Reader
 	waiter  *waiter
 	table   *table
 	decoder decoder
-	ended   atomic.Bool // the run is over
+	stopped atomic.Bool // the context of Run ended
 
-	record ringbuf.Record
-	event  event.Event
-	tick   uint32    // the second of the samples
-	next   time.Time // when the table is to be read
-	news   bool      // there were records since it was read
-	quiet  int       // readings of it in a row that nothing was new at
-	tested bool      // there is a condition
+	from, until time.Time // see Began
+
+	record      ringbuf.Record
+	event       event.Event
+	tick        uint32    // number of the second for which the program samples
+	next        time.Time // when to read the table again
+	active      bool      // records came since the table was read
+	quiet       int       // how many times in a row the table and the ring had nothing new
+	conditional bool      // there is a condition
 }
 
-// Close lets everything go, but not while Run runs, which does so itself.
+// Began returns two times between which the source began to report drops.
+func (s *Source) Began() (from, until time.Time) { return s.from, s.until }
+
+// Close detaches the program and releases everything. Run does so when it returns; Close must not
+// be called while it runs.
 func (s *Source) Close() error {
 	if s.link != nil {
 		s.link.Close()
+	}
+	for _, l := range s.others {
+		l.Close()
 	}
 	if s.ring != nil {
 		s.ring.Close()
@@ -51,34 +61,34 @@ func (s *Source) Close() error {
 		s.kernel.Close()
 	}
 	s.waiter.close()
-	s.link, s.ring, s.kernel, s.waiter = nil, nil, nil, nil
+	s.link, s.others, s.ring, s.kernel, s.waiter = nil, nil, nil, nil, nil
 	return nil
 }
 
-// Run gives drops and losses to out until ctx ends. The error is out's or one
-// of the kernel's. A Source runs once.
+// Run emits drops and losses to out until ctx ends. The error is that of the kernel. It can be
+// called once.
 func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
 	defer s.Close()
-	said := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { s.end(); close(said) })
+	signalled := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() { s.stop(); close(signalled) })
 	defer func() {
-		if !stop() { // the end has been said, or is just being
-			<-said
+		if !cancel() { // stop has been called, or is running: the waiter must outlive it
+			<-signalled
 		}
 	}()
 	err := s.receive(out)
-	return pipeline.Also(err, s.finish(out, err == nil))
+	return errors.Join(err, s.finish(out, err == nil))
 }
 
-// end makes receive return.
-func (s *Source) end() {
-	s.ended.Store(true)
-	s.waiter.end()
+// stop makes receive return.
+func (s *Source) stop() {
+	s.stopped.Store(true)
+	s.waiter.wake()
 }
 
-// receive hands on drops until the run is over.
+// receive emits drops until the source is stopped.
 func (s *Source) receive(out pipeline.Output) error {
-	for !s.ended.Load() {
+	for s.running() {
 		if err := s.step(out, time.Now()); err != nil {
 			return err
 		}
@@ -89,11 +99,14 @@ func (s *Source) receive(out pipeline.Output) error {
 	return nil
 }
 
-// step looks into the ring, and into the table when it is time.
+// running reports whether the source was not stopped.
+func (s *Source) running() bool { return !s.stopped.Load() }
+
+// step reads the ring, and about once a second the table.
 func (s *Source) step(out pipeline.Output, now time.Time) error {
-	n, err := s.look(out, s.running)
+	n, err := s.readRing(out, s.running)
 	if n > 0 {
-		s.news = true
+		s.active = true
 		if s.quiet > 0 {
 			s.quiet, s.next = 0, now.Add(countTime)
 		}
@@ -101,94 +114,78 @@ func (s *Source) step(out pipeline.Output, now time.Time) error {
 	if err == nil && !now.Before(s.next) {
 		err = s.count(out, now)
 	}
-	if err == nil && n > 0 {
-		err = out.Flush()
+	if n > 0 {
+		out.Flush()
 	}
 	return err
 }
 
-func (s *Source) running() bool { return !s.ended.Load() }
-
-// count hands on what the table has grown by, and lets the next second of the
-// samples begin. After a second without a drop the program is told to wake us,
-// but some may have come in between unsent: only if there are none is it safe to
-// sleep.
+// count emits what was counted since the last call, and begins the next second of the samples.
+// After a second without a drop, pause tells the program to wake the reader. Packets may have been
+// counted before the program knows: the table is read once more, soon, before the reader sleeps.
 func (s *Source) count(out pipeline.Output, now time.Time) error {
-	counted := false
-	err := s.table.read(func(k *dropsKey, n uint64) error {
-		counted = true
-		return s.emitCount(out, k, n)
-	})
+	counted, err := s.emitCounts(out)
 	if err == nil {
 		err = s.table.makeRoom()
 	}
-	if err == nil {
-		var more others
-		more, err = s.table.readBeyond()
-		counted = counted || more[dropsOthersKINDLESS] > 0
-		err = pipeline.Also(err, s.emitBeyond(out, more))
-	}
-	if err == nil && counted {
-		err = out.Flush()
+	if counted {
+		out.Flush()
 	}
 	s.tick++
-	err = pipeline.Also(err, s.kernel.Variables[dropsVarTick].Set(s.tick))
+	err = errors.Join(err, s.kernel.Variables[dropsVarTick].Set(s.tick))
 	if s.next = s.next.Add(countTime); s.next.Before(now) {
 		s.next = now.Add(countTime)
 	}
-	if s.news || counted {
+	if s.active || counted {
 		s.quiet = 0
 	} else if s.quiet++; s.quiet == 1 {
 		s.next = now.Add(pollTime)
 	}
-	s.news = false
+	s.active = false
 	return err
 }
 
-// pause waits for the program to wake us, or until it is time to look. The
-// program must be told after the ring was read: what it wakes us for before that
-// is no waking if the ring is empty by then.
+// pause waits until it is time to poll, or, after quiet seconds, until the program wakes the
+// reader. It sets the state of the reader after the ring was read: otherwise the program might
+// wake the reader for records that are read before it sleeps, and not for the next ones.
 func (s *Source) pause() error {
-	attention, limit := dropsAttentionPOLLING, pollTime
+	state, limit := dropsReaderStatePOLLING, pollTime
 	if s.quiet > 0 {
-		attention = dropsAttentionASLEEP
+		state = dropsReaderStateSLEEPING
 	}
 	if s.quiet > 1 {
 		limit = -1
 	}
-	if err := s.kernel.Variables[dropsVarReader].Set(uint32(attention)); err != nil {
+	if err := s.kernel.Variables[dropsVarReader].Set(uint32(state)); err != nil {
 		return err
 	}
 	return s.waiter.wait(limit)
 }
 
-// maxLook is how many records are read before anything else is done.
-const maxLook = 1 << 14
+// maxRecords is how many records are read before the table is read, if it is time.
+const maxRecords = 1 << 14
 
-// look hands on the records in the ring while more says so, and tells how many
-// those were.
-func (s *Source) look(out pipeline.Output, more func() bool) (n int, err error) {
+// readRing emits records of the ring while more returns true, and returns how many that were.
+func (s *Source) readRing(out pipeline.Output, more func() bool) (n int, err error) {
 	if s.decoder.wall, err = clock.WallAhead(); err != nil {
 		return 0, err
 	}
-	for n < maxLook && more() {
-		ok, err := s.read()
+	for n < maxRecords && more() {
+		ok, err := s.readRecord()
 		if !ok || err != nil {
 			return n, err
 		}
 		n++
-		if err := s.emit(out); err != nil {
-			return n, err
-		}
+		s.emitRecord(out)
 	}
 	return n, nil
 }
 
-// past is a deadline that does not let the ring wait.
+// past is a deadline that makes reading the ring return at once.
 var past = time.Unix(1, 0)
 
-// read reads a record, if there is one.
-func (s *Source) read() (ok bool, err error) {
+// readRecord reads a record into s.record. Ok is false if the ring is empty.
+func (s *Source) readRecord() (ok bool, err error) {
 	s.ring.SetDeadline(past)
 	err = s.ring.ReadInto(&s.record)
 	if err == nil {
@@ -200,96 +197,110 @@ func (s *Source) read() (ok bool, err error) {
 	return false, fmt.Errorf("read the ring of drops: %w", err)
 }
 
-// emit gives out the record that was read.
-func (s *Source) emit(out pipeline.Output) error {
+// emitRecord emits the record that was read.
+func (s *Source) emitRecord(out pipeline.Output) {
 	if !s.decoder.record(s.record.RawSample, &s.event) {
-		return s.lose(out, event.Undecoded, 1)
+		emitNumber(out, &event.Event{Kind: event.Loss, Place: event.Undecoded}, 1)
+		return
 	}
-	return out.Emit(&s.event)
+	out.Emit(&s.event)
 }
 
-// emitCount gives out n drops of a kind.
-func (s *Source) emitCount(out pipeline.Output, k *dropsKey, n uint64) error {
-	s.decoder.counted(k, n, &s.event)
-	return out.Emit(&s.event)
-}
-
-// emitBeyond gives out what is in no count. What has no kind cannot be tested, so
-// it is only shown if nothing is to be.
-func (s *Source) emitBeyond(out pipeline.Output, n others) (err error) {
-	undecided := n[dropsOthersLEFT_UNDECIDED]
-	switch kindless := n[dropsOthersKINDLESS]; {
-	case s.tested:
-		undecided += kindless
-	case kindless > 0:
-		err = out.Emit(&event.Event{Time: time.Now(), Count: kindless})
+// emitCounts emits what was counted since the last call, and reports whether a drop was among it
+// that was not rejected.
+func (s *Source) emitCounts(out pipeline.Output) (found bool, err error) {
+	err = s.table.read(func(k *dropsKey, grown amount) {
+		found = true
+		s.decoder.counted(k, grown, &s.event)
+		out.Emit(&s.event)
+	})
+	if err != nil {
+		return found, err
 	}
-	err = pipeline.Also(err, s.lose(out, event.ByFilter, n[dropsOthersREJECTED]))
-	return pipeline.Also(err, s.lose(out, event.InRing, undecided))
+	grown, skipped, err := s.table.readOverflow()
+	s.emitOverflow(out, grown, skipped)
+	return found || grown[dropsOverflowUNKEYED].packets > 0, err
 }
 
-// lose gives out that n drops were not seen, if any were not.
-func (s *Source) lose(out pipeline.Output, at event.Place, n uint64) error {
-	if n == 0 {
-		return nil
+// emitOverflow emits what was counted without a key. For the UNKEYED ones the condition was true.
+// For those that were skipped, because their CPU was already in the program, it was not tested.
+func (s *Source) emitOverflow(out pipeline.Output, o overflow, skipped uint64) {
+	unkeyed, undecided := o[dropsOverflowUNKEYED], o[dropsOverflowUNDECIDED_UNSENT].packets
+	if s.conditional {
+		undecided += skipped
+	} else {
+		unkeyed.packets, unkeyed.segments = unkeyed.packets+skipped, unkeyed.segments+skipped
 	}
-	return out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Count: n, Place: at})
+	emitNumber(out, &event.Event{Aggregate: true, Segments: unkeyed.segments}, unkeyed.packets)
+	emitNumber(out, &event.Event{Kind: event.Rejected}, o[dropsOverflowREJECTED].packets)
+	emitNumber(out, &event.Event{Kind: event.Rejected, Undecided: true}, undecided)
 }
 
-// finish detaches the program, hands on what is left as far as there is time,
-// if that is wanted, and accounts for the rest.
+// emitNumber emits e with a Count of n and the time now, unless n is 0.
+func emitNumber(out pipeline.Output, e *event.Event, n uint64) {
+	if n > 0 {
+		e.Time, e.Count = time.Now(), n
+		out.Emit(e)
+	}
+}
+
+// finish detaches the program, emits what is left, with show and as far as there is time, and
+// reports the rest as unread.
 func (s *Source) finish(out pipeline.Output, show bool) error {
 	err := s.detach()
-	end := time.Now()
 	if show && err == nil {
-		_, err = s.look(out, func() bool { return time.Since(end) < drainTime })
+		err = s.drain(out)
 	}
-	show = show && err == nil
-	unread, err2 := s.skip()
-	err3 := s.table.read(func(k *dropsKey, n uint64) error {
-		if !show {
-			unread += n
-			return nil
-		}
-		err = s.emitCount(out, k, n)
-		show = err == nil
-		return nil
-	})
-	more, err4 := s.table.readBeyond()
-	if !show {
-		unread += more[dropsOthersKINDLESS]
-		more[dropsOthersKINDLESS] = 0
-	}
-	err5 := s.emitBeyond(out, more)
-	for _, next := range []error{err2, err3, err4, err5, s.lose(out, event.Unread, unread)} {
-		err = pipeline.Also(err, next)
-	}
-	if show {
-		err = pipeline.Also(err, out.Flush())
-	}
+	err = errors.Join(err, s.reportUnread(out))
+	out.Flush()
 	return err
 }
 
-// detach ends the program. When it returns no CPU is in it any more.
+// drain emits the records that can be read within drainTime, and all counts.
+func (s *Source) drain(out pipeline.Output) error {
+	end := time.Now()
+	if _, err := s.readRing(out, func() bool { return time.Since(end) < drainTime }); err != nil {
+		return err
+	}
+	_, err := s.emitCounts(out)
+	return err
+}
+
+// reportUnread emits a Loss with the number of drops that were not emitted.
+func (s *Source) reportUnread(out pipeline.Output) error {
+	unread, err := s.skipRecords()
+	err2 := s.table.read(func(_ *dropsKey, grown amount) { unread += grown.packets })
+	more, skipped, err3 := s.table.readOverflow()
+	unread += more[dropsOverflowUNKEYED].packets + skipped
+	more[dropsOverflowUNKEYED] = amount{}
+	s.emitOverflow(out, more, 0)
+	emitNumber(out, &event.Event{Kind: event.Loss, Place: event.Unread}, unread)
+	return errors.Join(err, err2, err3)
+}
+
+// detach detaches the program from the tracepoint and waits until no CPU is in it any more.
 func (s *Source) detach() error {
 	err := s.link.Close()
-	s.link = nil
-	leaveProgram()
+	for _, l := range s.others {
+		err = errors.Join(err, l.Close())
+	}
+	s.link, s.others = nil, nil
+	waitForProgram()
 	return err
 }
 
-// leaveProgram waits until every CPU has left the program that is in it now.
-func leaveProgram() {
-	const global = 1 // MEMBARRIER_CMD_GLOBAL: wait until every CPU has left RCU
+// waitForProgram waits until every CPU that is in the program now has left it.
+func waitForProgram() {
+	const global = 1 // MEMBARRIER_CMD_GLOBAL: wait for a grace period of RCU
 	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0); errno != 0 {
-		time.Sleep(leaveTime) // there is none, as with nohz_full
+		time.Sleep(leaveTime) // not supported, as with nohz_full
 	}
 }
 
-// skip passes over what is left in the ring, and tells how many records that are.
-func (s *Source) skip() (n uint64, err error) {
+// skipRecords removes the records that are left in the ring, and returns how many that were.
+func (s *Source) skipRecords() (n uint64, err error) {
 	for {
-		ok, err := s.read()
+		ok, err := s.readRecord()
 		if !ok || err != nil {
 			return n, err
 		}

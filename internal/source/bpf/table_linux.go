@@ -9,37 +9,42 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// A table is the kernel's table of what was not sent, and what of it we have
-// seen. There are two counts: when those in use fill, it is the others' turn.
+// A table reads the counts of the program, which has two tables of counts by key. When the active
+// one has little room left, the other becomes active and the full one is emptied. Counts only
+// grow: the table remembers the totals that it has read, and returns by how much they grew.
 type table struct {
-	counts     [2]*ebpf.Map
-	seen       [2]ledger // of each
-	used       int       // of them
-	turn       *ebpf.Variable
-	beyond     *ebpf.Map
-	seenBeyond others
-	program    *ebpf.Program
-	cpus       int
-	keys       []dropsKey
-	values     []dropsTally // of all CPUs for each key
+	counts         [2]*ebpf.Map
+	totals         [2]index // of each, as they were read
+	active         int      // index of the table that the program uses
+	activeTable    *ebpf.Variable
+	overflow       *ebpf.Map
+	overflowTotals overflow // as they were read
+	skippedTotal   amount   // as it was read
+	program        *ebpf.Program
+	cpus           int // possible CPUs, each of which has a value for each key
+	keys           []dropsKey
+	values         []dropsTally // of all CPUs for each of keys
 }
 
-// others are how many drops are in no count: of no kind that is known, rejected,
-// and neither that nor sent.
-type others [dropsOthersOTHERS]uint64
+// An amount is a number of socket buffers, and of packets on the wire in them.
+type amount struct{ packets, segments uint64 }
 
-// batch is how many kinds are read at once. It has to be as many as share a hash
-// bucket of the kernel's, of which there are as many as kinds.
+// An overflow has what is counted without a key, indexed by enum overflow.
+type overflow [dropsOverflowOVERFLOWS]amount
+
+// batch is how many keys are read at once: more than are ever in one hash bucket, or the kernel
+// fails with ENOSPC. It has as many buckets as keys.
 const batch = 256
 
+// newTable returns the table of a loaded program.
 func newTable(kernel *ebpf.Collection) (*table, error) {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return nil, err
 	}
 	t := &table{
-		counts: [2]*ebpf.Map{kernel.Maps[dropsMapCounts], kernel.Maps[dropsMapCounts2]}, seen: [2]ledger{{}, {}},
-		turn: kernel.Variables[dropsVarTurn], beyond: kernel.Maps[dropsMapBeyond], cpus: cpus,
+		counts: [2]*ebpf.Map{kernel.Maps[dropsMapCounts], kernel.Maps[dropsMapCounts2]}, totals: [2]index{{}, {}},
+		activeTable: kernel.Variables[dropsVarActiveTable], overflow: kernel.Maps[dropsMapOverflow], cpus: cpus,
 		keys: make([]dropsKey, batch), values: make([]dropsTally, batch*cpus),
 	}
 	for _, t.program = range kernel.Programs { // there is one
@@ -47,17 +52,18 @@ func newTable(kernel *ebpf.Collection) (*table, error) {
 	return t, nil
 }
 
-// read gives each kind of which there are n more than when it was last read.
-func (t *table) read(more func(k *dropsKey, n uint64) error) error {
+// read calls emit for each key whose count has grown, with the growth since the last call.
+func (t *table) read(emit func(k *dropsKey, grown amount)) error {
 	for i := range t.counts {
-		if err := t.readOne(i, more); err != nil {
+		if err := t.readOne(i, emit); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *table) readOne(i int, more func(k *dropsKey, n uint64) error) error {
+// readOne reads one of the two tables.
+func (t *table) readOne(i int, emit func(k *dropsKey, grown amount)) error {
 	var cursor ebpf.MapBatchCursor
 	for last := false; !last; {
 		n, err := t.counts[i].BatchLookup(&cursor, t.keys, t.values, nil)
@@ -66,75 +72,77 @@ func (t *table) readOne(i int, more func(k *dropsKey, n uint64) error) error {
 			return fmt.Errorf("read the counts of drops: %w", err)
 		}
 		for j := range n {
-			grown := t.seen[i].grown(t.keys[j], sum(t.values[j*t.cpus:(j+1)*t.cpus]))
-			if grown == 0 {
-				continue
-			}
-			if err := more(&t.keys[j], grown); err != nil {
-				return err
+			grown := t.totals[i].update(t.keys[j], sum(t.values[j*t.cpus:(j+1)*t.cpus]))
+			if grown.packets > 0 {
+				emit(&t.keys[j], grown)
 			}
 		}
 	}
 	return nil
 }
 
-// makeRoom comes after read. It empties the counts that are not in use any more,
-// or else has the program use them if there is room for few more kinds in those
-// that are.
+// makeRoom must be called after read. It empties the table that is not active, of which all was
+// read, and makes it the active one if the other is three quarters full.
 func (t *table) makeRoom() error {
-	other := 1 - t.used
-	if kinds := slices.Collect(maps.Keys(t.seen[other])); len(kinds) > 0 {
-		if _, err := t.counts[other].BatchDelete(kinds, nil); err != nil {
-			return fmt.Errorf("forget counts of drops: %w", err)
+	other := 1 - t.active
+	if keys := slices.Collect(maps.Keys(t.totals[other])); len(keys) > 0 {
+		if _, err := t.counts[other].BatchDelete(keys, nil); err != nil {
+			return fmt.Errorf("empty the table of counts: %w", err)
 		}
-		clear(t.seen[other])
+		clear(t.totals[other])
 	}
-	if uint32(len(t.seen[t.used])) <= t.counts[t.used].MaxEntries()/4*3 {
+	if uint32(len(t.totals[t.active])) <= t.counts[t.active].MaxEntries()/4*3 {
 		return nil
 	}
-	if err := t.turn.Set(uint32(other)); err != nil {
-		return fmt.Errorf("change the counts of drops: %w", err)
+	if err := t.activeTable.Set(uint32(other)); err != nil {
+		return fmt.Errorf("change the table of counts: %w", err)
 	}
-	t.used = other
-	leaveProgram()
+	t.active = other
+	waitForProgram()
 	return nil
 }
 
-// readBeyond gives how many more are in no count than when that was last read.
-func (t *table) readBeyond() (more others, err error) {
-	var total others
-	for i := range total {
+// readOverflow returns what was counted without a key since the last call, and for how many packets
+// the kernel skipped the program because their CPU was already in it.
+func (t *table) readOverflow() (grown overflow, skipped uint64, err error) {
+	for i := range grown {
 		var values []dropsTally
-		if err := t.beyond.Lookup(uint32(i), &values); err != nil {
-			return more, fmt.Errorf("read the count of other drops: %w", err)
+		if err := t.overflow.Lookup(uint32(i), &values); err != nil {
+			return overflow{}, 0, fmt.Errorf("read the counts of drops without a key: %w", err)
 		}
-		total[i] = sum(values)
+		grown[i] = t.overflowTotals[i].update(sum(values))
 	}
 	stats, err := t.program.Stats()
 	if err != nil {
-		return more, fmt.Errorf("read the count of missed drops: %w", err)
+		return grown, 0, fmt.Errorf("read how often the program was skipped: %w", err)
 	}
-	total[dropsOthersKINDLESS] += stats.RecursionMisses
-	for i := range total {
-		more[i] = total[i] - min(total[i], t.seenBeyond[i])
-		t.seenBeyond[i] += more[i]
-	}
-	return more, nil
+	return grown, t.skippedTotal.update(amount{packets: stats.RecursionMisses}).packets, nil
 }
 
-func sum(values []dropsTally) (n uint64) {
+// sum adds up the values of a key of all CPUs.
+func sum(values []dropsTally) (a amount) {
 	for i := range values {
-		n += values[i].Unsent
+		a.packets += values[i].Counted
+		a.segments += values[i].Counted + values[i].Segments
 	}
-	return n
+	return a
 }
 
-// A ledger is how many drops of each kind were accounted for.
-type ledger map[dropsKey]uint64
+// update sets a total, and returns by how much it has grown. The program may add to a value while it
+// is read, so segments may lag a few behind packets.
+func (a *amount) update(total amount) (grown amount) {
+	grown = amount{total.packets - min(total.packets, a.packets), total.segments - min(total.segments, a.segments)}
+	a.packets, a.segments = a.packets+grown.packets, a.segments+grown.segments
+	return grown
+}
 
-// grown enters a total, and tells by how much it is more than before.
-func (l ledger) grown(k dropsKey, total uint64) uint64 {
-	n := total - min(total, l[k])
-	l[k] += n
-	return n
+// An index has the totals of keys.
+type index map[dropsKey]amount
+
+// update sets the total of a key, and returns by how much it has grown.
+func (x index) update(k dropsKey, total amount) amount {
+	a := x[k]
+	grown := a.update(total)
+	x[k] = a
+	return grown
 }

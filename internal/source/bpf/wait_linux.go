@@ -9,19 +9,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A waiter sleeps until the program wakes us. It does not care what is in the
-// ring, only that we are woken, so that records may gather there meanwhile.
+// A waiter waits until the program wakes the reader. It is edge-triggered: records that are already
+// in the ring do not wake it, so that many can gather there.
 type waiter struct {
-	epoll, wake int // files; wake is an eventfd
+	epoll, event int // files; event is an eventfd
 }
 
+// newWaiter returns a waiter for the ring with this file descriptor.
 func newWaiter(ring int) (*waiter, error) {
-	w := &waiter{epoll: -1, wake: -1}
+	w := &waiter{epoll: -1, event: -1}
 	var err error
 	if w.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
-		w.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+		w.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	}
-	for _, fd := range []int{ring, w.wake} {
+	for _, fd := range []int{ring, w.event} {
 		if err == nil {
 			e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(fd)}
 			err = unix.EpollCtl(w.epoll, unix.EPOLL_CTL_ADD, fd, &e)
@@ -34,8 +35,8 @@ func newWaiter(ring int) (*waiter, error) {
 	return w, nil
 }
 
-// wait returns when we are woken, a signal came, or a limit that is not negative
-// is over.
+// wait waits until the program or [waiter.wake] wakes it, a signal comes, or limit is over. A
+// negative limit means none.
 func (w *waiter) wait(limit time.Duration) error {
 	ms := -1
 	if limit >= 0 {
@@ -48,14 +49,15 @@ func (w *waiter) wait(limit time.Duration) error {
 	return nil
 }
 
-// end makes wait return.
-func (w *waiter) end() { unix.Write(w.wake, binary.NativeEndian.AppendUint64(nil, 1)) }
+// wake makes wait return.
+func (w *waiter) wake() { unix.Write(w.event, binary.NativeEndian.AppendUint64(nil, 1)) }
 
+// close closes the files. A nil waiter is ignored.
 func (w *waiter) close() {
 	if w == nil {
 		return
 	}
-	for _, fd := range []int{w.epoll, w.wake} {
+	for _, fd := range []int{w.epoll, w.event} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}

@@ -14,36 +14,39 @@ import (
 	"dropwatch/internal/condition"
 )
 
-// wanted is the function of drops.bpf.c that a condition replaces.
+// wanted is the name of the function in facts.h that is replaced by a condition.
 const wanted = "wanted"
 
-// A fact is where struct facts has a field of a condition.
+// A fact is where a field of a condition is in struct facts of types.h, and the bit that says in its
+// members unknown and absent that it is that.
 type fact struct {
 	bit    dropsFact
 	offset uintptr
-	size   asm.Size // of a number
+	size   asm.Size // of a field that is a number
 }
 
-var where dropsFacts
+// layout is there for the offsets of its members.
+var layout dropsFacts
 
+// facts are the fields that the program knows.
 var facts = map[condition.Field]fact{
-	condition.Reason:    {dropsFactFACT_REASON, unsafe.Offsetof(where.Reason), asm.Word},
-	condition.PC:        {dropsFactFACT_LOCATION, unsafe.Offsetof(where.Location), asm.DWord},
-	condition.IfIndex:   {dropsFactFACT_IFINDEX, unsafe.Offsetof(where.Ifindex), asm.Word},
-	condition.Netns:     {dropsFactFACT_NETNS, unsafe.Offsetof(where.Netns), asm.Word},
-	condition.Socket:    {dropsFactFACT_SOCKET, unsafe.Offsetof(where.Socket), asm.DWord},
-	condition.Protocol:  {dropsFactFACT_PROTOCOL, unsafe.Offsetof(where.Protocol), asm.Word},
-	condition.Length:    {dropsFactFACT_LENGTH, unsafe.Offsetof(where.Length), asm.Word},
-	condition.Network:   {dropsFactFACT_NETWORK, unsafe.Offsetof(where.Network), asm.Word},
-	condition.Transport: {dropsFactFACT_TRANSPORT, unsafe.Offsetof(where.Transport), asm.Word},
-	condition.SrcPort:   {dropsFactFACT_SRC_PORT, unsafe.Offsetof(where.SrcPort), asm.Word},
-	condition.DstPort:   {dropsFactFACT_DST_PORT, unsafe.Offsetof(where.DstPort), asm.Word},
-	condition.Src:       {bit: dropsFactFACT_SRC, offset: unsafe.Offsetof(where.Src)},
-	condition.Dst:       {bit: dropsFactFACT_DST, offset: unsafe.Offsetof(where.Dst)},
-	condition.IfName:    {bit: dropsFactFACT_IFNAME, offset: unsafe.Offsetof(where.Ifname)},
+	condition.Reason:    {dropsFactFACT_REASON, unsafe.Offsetof(layout.Reason), asm.Word},
+	condition.PC:        {dropsFactFACT_LOCATION, unsafe.Offsetof(layout.Location), asm.DWord},
+	condition.IfIndex:   {dropsFactFACT_IFINDEX, unsafe.Offsetof(layout.Ifindex), asm.Word},
+	condition.Netns:     {dropsFactFACT_NETNS, unsafe.Offsetof(layout.Netns), asm.Word},
+	condition.Socket:    {dropsFactFACT_SOCKET, unsafe.Offsetof(layout.Socket), asm.DWord},
+	condition.Protocol:  {dropsFactFACT_PROTOCOL, unsafe.Offsetof(layout.Protocol), asm.Word},
+	condition.Length:    {dropsFactFACT_LENGTH, unsafe.Offsetof(layout.Length), asm.Word},
+	condition.Network:   {dropsFactFACT_NETWORK, unsafe.Offsetof(layout.Network), asm.Word},
+	condition.Transport: {dropsFactFACT_TRANSPORT, unsafe.Offsetof(layout.Transport), asm.Word},
+	condition.SrcPort:   {dropsFactFACT_SRC_PORT, unsafe.Offsetof(layout.SrcPort), asm.Word},
+	condition.DstPort:   {dropsFactFACT_DST_PORT, unsafe.Offsetof(layout.DstPort), asm.Word},
+	condition.Src:       {bit: dropsFactFACT_SRC, offset: unsafe.Offsetof(layout.Src)},
+	condition.Dst:       {bit: dropsFactFACT_DST, offset: unsafe.Offsetof(layout.Dst)},
+	condition.IfName:    {bit: dropsFactFACT_IFNAME, offset: unsafe.Offsetof(layout.Ifname)},
 }
 
-// factsOf is the set of what a condition tests.
+// factsOf returns the set of facts that a condition tests.
 func factsOf(n condition.Node) (set dropsFact) {
 	asks := condition.Asks(n)
 	for field, f := range facts {
@@ -54,12 +57,19 @@ func factsOf(n condition.Node) (set dropsFact) {
 	return set
 }
 
-// replaceWanted puts a condition in the place of the function wanted.
+// isWanted reports whether a function wanted begins with an instruction.
+func isWanted(i asm.Instruction) bool { return i.Symbol() == wanted }
+
+// usesWanted reports whether a program tests the condition.
+func usesWanted(program asm.Instructions) bool { return slices.ContainsFunc(program, isWanted) }
+
+// replaceWanted returns the program with a function wanted that evaluates a condition. It fails if
+// the condition is larger than condition.MaxSize.
 func replaceWanted(program asm.Instructions, n condition.Node) (asm.Instructions, error) {
 	if size := n.Size(); size > condition.MaxSize {
 		return nil, fmt.Errorf("a condition of %d values is too large: the most is %d", size, condition.MaxSize)
 	}
-	first := slices.IndexFunc(program, func(i asm.Instruction) bool { return i.Symbol() == wanted })
+	first := slices.IndexFunc(program, isWanted)
 	if first < 0 {
 		return nil, errors.New("the program has no function " + wanted)
 	}
@@ -72,8 +82,9 @@ func replaceWanted(program asm.Instructions, n condition.Node) (asm.Instructions
 	return slices.Concat(program[:first], code, program[behind:]), nil
 }
 
-// compile gives the function wanted. It goes through a condition twice: with what
-// is not known taken for true, which must hold, and for false.
+// compile returns the function wanted for a condition. It evaluates the condition twice, with tests
+// of unknown facts as true and then as false: if it is false the first time the verdict is NO, if
+// it is true also the second time YES, and otherwise UNDECIDED.
 func compile(n condition.Node) asm.Instructions {
 	c := assembler{used: make(map[string]bool)}
 	c.emit(asm.Mov.Imm(asm.R0, int32(dropsVerdictNO)))
@@ -93,15 +104,16 @@ func compile(n condition.Node) asm.Instructions {
 	return c.code
 }
 
-// An assembler has R1 point to the facts. All jumps are forward, and no
-// instruction is out of reach, which the kernel would not take.
+// An assembler generates BPF code, in which R1 points to the facts. The kernel's verifier requires
+// that every instruction can be reached; all jumps are forward.
 type assembler struct {
 	code  asm.Instructions
-	used  map[string]bool // labels that are jumped to
+	used  map[string]bool // labels that are jump targets
 	label string          // of the next instruction
 	count int             // of labels
 }
 
+// emit appends instructions.
 func (c *assembler) emit(all ...asm.Instruction) {
 	for _, i := range all {
 		if c.label != "" {
@@ -112,7 +124,7 @@ func (c *assembler) emit(all ...asm.Instruction) {
 	}
 }
 
-// place gives the next instruction a label, if that is jumped to.
+// place gives the next instruction a label if that is a jump target, and reports whether it is.
 func (c *assembler) place(label string) bool {
 	if c.used[label] {
 		c.label = label
@@ -120,13 +132,13 @@ func (c *assembler) place(label string) bool {
 	return c.used[label]
 }
 
+// newLabel returns a label that was not used before.
 func (c *assembler) newLabel() string {
 	c.count++
 	return "L" + strconv.Itoa(c.count)
 }
 
-// node jumps to yes or to no. A fact that is unknown is taken for what unknown
-// says.
+// node jumps to the label yes or no. Unknown is the value of a test of an unknown fact.
 func (c *assembler) node(n condition.Node, unknown bool, yes, no string) {
 	switch n := n.(type) {
 	case *condition.Group:
@@ -138,6 +150,7 @@ func (c *assembler) node(n condition.Node, unknown bool, yes, no string) {
 	}
 }
 
+// pick returns yes if first is true, and otherwise no.
 func pick(first bool, yes, no string) string {
 	if first {
 		return yes
@@ -145,6 +158,7 @@ func pick(first bool, yes, no string) string {
 	return no
 }
 
+// group is node for a group.
 func (c *assembler) group(g *condition.Group, unknown bool, yes, no string) {
 	last := len(g.Nodes) - 1
 	for _, n := range g.Nodes[:last] {
@@ -154,18 +168,21 @@ func (c *assembler) group(g *condition.Group, unknown bool, yes, no string) {
 		} else {
 			c.node(n, unknown, next, no)
 		}
-		c.place(next)
+		if !c.place(next) {
+			return // the nodes behind cannot be reached, which the verifier would refuse
+		}
 	}
 	c.node(g.Nodes[last], unknown, yes, no)
 }
 
+// test is node for a test.
 func (c *assembler) test(t *condition.Test, unknown bool, yes, no string) {
 	f := facts[t.Field]
 	c.emit(
-		asm.LoadMem(asm.R2, asm.R1, int16(unsafe.Offsetof(where.Unknown)), asm.Word),
+		asm.LoadMem(asm.R2, asm.R1, int16(unsafe.Offsetof(layout.Unknown)), asm.Word),
 		asm.JSet.Imm(asm.R2, int32(f.bit), pick(unknown, yes, no)),
-		asm.LoadMem(asm.R2, asm.R1, int16(unsafe.Offsetof(where.Absent)), asm.Word),
-		asm.JSet.Imm(asm.R2, int32(f.bit), pick(t.Absent, yes, no)),
+		asm.LoadMem(asm.R2, asm.R1, int16(unsafe.Offsetof(layout.Absent)), asm.Word),
+		asm.JSet.Imm(asm.R2, int32(f.bit), pick(t.Absent == condition.True, yes, no)),
 	)
 	found, other := pick(t.Other, no, yes), pick(t.Other, yes, no)
 	for _, s := range t.Spans {
@@ -180,7 +197,7 @@ func (c *assembler) test(t *condition.Test, unknown bool, yes, no string) {
 	c.emit(asm.Ja.Label(other))
 }
 
-// span jumps if a number is one of a span.
+// span jumps to found if a number is in a span.
 func (c *assembler) span(f fact, s condition.Span, found string) {
 	c.emit(asm.LoadMem(asm.R2, asm.R1, int16(f.offset), f.size), number(s.Lo))
 	if s.Lo == s.Hi {
@@ -192,9 +209,10 @@ func (c *assembler) span(f fact, s condition.Span, found string) {
 	c.place(next)
 }
 
+// number loads a constant into R3.
 func number(n uint64) asm.Instruction { return asm.LoadImm(asm.R3, int64(n), asm.DWord) }
 
-// net jumps if an address is in a network.
+// net jumps to found if an address is in a network.
 func (c *assembler) net(f fact, p netip.Prefix, found string) {
 	network := int32(0x0800)
 	if p.Addr().Is6() {
@@ -202,7 +220,7 @@ func (c *assembler) net(f fact, p netip.Prefix, found string) {
 	}
 	next := c.newLabel()
 	c.emit(
-		asm.LoadMem(asm.R2, asm.R1, int16(unsafe.Offsetof(where.Network)), asm.Word),
+		asm.LoadMem(asm.R2, asm.R1, int16(unsafe.Offsetof(layout.Network)), asm.Word),
 		asm.JNE.Imm(asm.R2, network, next),
 	)
 	c.bytes(f, p.Addr().AsSlice(), p.Bits(), next)
@@ -210,23 +228,24 @@ func (c *assembler) net(f fact, p netip.Prefix, found string) {
 	c.place(next)
 }
 
-// name jumps if a text, which ends with a NUL, is one or begins with one.
+// name jumps to found if a text, which ends with a NUL, is a name or with Prefix begins with it.
 func (c *assembler) name(f fact, n condition.Name, found string) {
 	text := n.Text
 	if !n.Prefix {
 		text += "\x00"
 	}
-	if len(text) > len(where.Ifname) {
+	if len(text) > len(layout.Ifname) {
 		return
 	}
 	next := c.newLabel()
-	c.emit(asm.LoadMem(asm.R2, asm.R1, int16(f.offset), asm.Byte), asm.JEq.Imm(asm.R2, 0, next)) // it is absent
+	c.emit(asm.LoadMem(asm.R2, asm.R1, int16(f.offset), asm.Byte), asm.JEq.Imm(asm.R2, 0, next)) // there is no name
 	c.bytes(f, []byte(text), 8*len(text), next)
 	c.emit(asm.Ja.Label(found))
 	c.place(next)
 }
 
-// bytes jumps if not so many bits are those of b.
+// bytes jumps to differ if the first bits of a field differ from those of b. It compares 32
+// bits at a time.
 func (c *assembler) bytes(f fact, b []byte, bits int, differ string) {
 	for at := 0; at < bits; at += 32 {
 		var word, mask [4]byte

@@ -8,50 +8,48 @@ import (
 	"dropwatch/netlink"
 )
 
-// emit gives out the events of one message.
-func (r *Run) emit(out pipeline.Output, msg []byte) error {
+// emit emits the events of one message.
+func (r *Run) emit(out pipeline.Output, msg []byte) {
 	if err := r.decoder.Decode(msg, &r.alert); err != nil {
-		return r.lose(out, event.Undecoded, 1)
+		lose(out, event.Undecoded, 1)
+		return
 	}
+	r.recordAlert(&r.alert)
 	if !r.alert.Packet {
-		return r.emitSummary(out, msg)
+		r.emitSummary(out, msg)
+		return
 	}
 	setPacket(&r.event, &r.alert)
 	r.event.Raw = msg
-	return out.Emit(&r.event)
+	out.Emit(&r.event)
 }
 
-// emitSummary gives out an event for each place of a summary.
-func (r *Run) emitSummary(out pipeline.Output, msg []byte) error {
+// emitSummary emits an event for each location of a summary.
+func (r *Run) emitSummary(out pipeline.Output, msg []byte) {
 	now := time.Now()
 	for _, p := range r.alert.Points {
 		r.event = event.Event{Time: now, Count: uint64(p.Count), Raw: msg}
 		r.event.Where = event.Where{Frame: event.Frame{PC: p.PC}, HasPC: true}
-		if err := out.Emit(&r.event); err != nil {
-			return err
-		}
+		out.Emit(&r.event)
 		msg = nil
 	}
 	for _, t := range r.alert.Traps {
 		r.event = event.Event{Time: now, Count: uint64(t.Count), Origin: event.Hardware, Raw: msg}
 		r.event.Where.Trap = t.Name
-		if err := out.Emit(&r.event); err != nil {
-			return err
-		}
+		out.Emit(&r.event)
 		msg = nil
 	}
-	if len(r.alert.Points) < netlink.MaxPoints {
-		return nil
+	if len(r.alert.Points) >= netlink.MaxPoints {
+		lose(out, event.FullSummary, 1)
 	}
-	return r.lose(out, event.FullSummary, 1)
 }
 
-// setPacket makes e of an alert for one packet.
+// setPacket makes e the event of an alert for one packet. It shares the memory of a.
 func setPacket(e *event.Event, a *netlink.Alert) {
 	*e = event.Event{
-		Count:  1,
-		Single: true,
-		Origin: origin(a),
+		Count:      1,
+		Individual: true,
+		Origin:     origin(a),
 		Where: event.Where{Frame: event.Frame{PC: a.PC}, HasPC: a.Has(netlink.AttrPC), Kernel: a.Symbol,
 			Trap: a.TrapName, TrapGroup: a.TrapGroup,
 		},
@@ -64,13 +62,14 @@ func setPacket(e *event.Event, a *netlink.Alert) {
 		Port:   event.Port{IfIndex: a.Port.IfIndex, IfName: a.Port.Name},
 		Cookie: a.Cookie,
 	}
-	if e.Stamped = a.Has(netlink.AttrTimestamp); e.Stamped {
+	if e.KernelTime = a.Has(netlink.AttrTimestamp); e.KernelTime {
 		e.Time = time.Unix(0, int64(a.Timestamp))
 	} else {
 		e.Time = time.Now()
 	}
 }
 
+// origin returns what dropped the packet; kernels before 5.4 do not say.
 func origin(a *netlink.Alert) event.Origin {
 	switch {
 	case !a.Has(netlink.AttrOrigin):

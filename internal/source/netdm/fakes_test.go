@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 	"dropwatch/netlink"
 )
 
@@ -29,6 +30,7 @@ type kernel struct {
 	old    bool             // STOP answers that there was nothing to stop
 	fail   map[string]error // the first word of a request in log -> its answer
 	onStop func()           // called at a STOP that succeeds
+	gone   bool             // the module was unloaded
 }
 
 // was is the configuration that a test finds.
@@ -44,7 +46,28 @@ func (k *kernel) request(format string, args ...any) error {
 		return os.ErrClosed
 	}
 	word, _, _ := strings.Cut(line, " ")
-	return k.fail[word]
+	return k.answer(word)
+}
+
+func (k *kernel) answer(to string) error {
+	if k.gone {
+		return fmt.Errorf("%s: %w", to, netlink.ErrNoFamily)
+	}
+	return k.fail[to]
+}
+
+// unload takes the module away, with all that was set.
+func (k *kernel) unload() { k.others(func(k *kernel) { k.gone, k.config, k.on = true, was, 0 }) }
+
+func (k *kernel) Refresh() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.log = append(k.log, "load")
+	if err := k.fail["load"]; err != nil {
+		return err
+	}
+	k.gone = false
+	return nil
 }
 
 func (k *kernel) set(c netlink.Config, format string, args ...any) error {
@@ -63,7 +86,7 @@ func (k *kernel) set(c netlink.Config, format string, args ...any) error {
 func (k *kernel) Config() (netlink.Config, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.config, k.fail["config?"]
+	return k.config, k.answer("config?")
 }
 
 func (k *kernel) get() netlink.Config {
@@ -96,7 +119,7 @@ func (k *kernel) SetQueueLen(n uint32) error {
 func (k *kernel) Stats() (netlink.Stats, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.stats, k.fail["stats?"]
+	return k.stats, k.answer("stats?")
 }
 
 func (k *kernel) Start(o netlink.Origins) error {
@@ -132,7 +155,7 @@ func (k *kernel) Running() (bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.probes++
-	err := k.fail["running?"]
+	err := k.answer("running?")
 	return err == nil && k.on != 0, err
 }
 
@@ -146,9 +169,8 @@ func (k *kernel) Group() uint32 { return groupID }
 func (k *kernel) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	err := k.request("close")
-	k.closed = true
-	return err
+	k.log, k.closed = append(k.log, "close"), true
+	return k.fail["close"]
 }
 
 // asked is how often it was asked whether monitoring is on.
@@ -185,6 +207,7 @@ type wire struct {
 	mu      sync.Mutex
 	waiting [][]byte
 	lost    uint64
+	overran uint64
 	err     error  // of the next reception
 	lostErr error  // of the question what was lost
 	onBatch func() // called before each reception
@@ -256,6 +279,12 @@ func (w *wire) Lost() (uint64, error) {
 	return w.lost, w.lostErr
 }
 
+func (w *wire) Overruns() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.overran
+}
+
 func (w *wire) Close() error {
 	w.kernel.mu.Lock()
 	defer w.kernel.mu.Unlock()
@@ -276,12 +305,12 @@ func newSession(t *testing.T, k *kernel, peers ...string) (*Session, *wire) {
 		return w, nil
 	}
 	s := New(k, listen)
-	s.proc = newProc(t, peers...)
+	s.host = host.New(newHost(t, peers...))
 	return s, w
 }
 
-// newProc makes a procfs in which a process of each name listens.
-func newProc(t *testing.T, peers ...string) string {
+// newHost makes the files of a host on which a process of each name listens.
+func newHost(t *testing.T, peers ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	var table strings.Builder
@@ -289,11 +318,11 @@ func newProc(t *testing.T, peers ...string) string {
 	for i, comm := range peers {
 		pid, inode := 101+i, 501+i
 		fmt.Fprintf(&table, "0 16 0 %s 0 0 0 2 0 %d\n", groupMask, inode)
-		if comm != "" { // else it is hidden from us
-			addProcess(t, filepath.Join(dir, strconv.Itoa(pid)), comm, inode)
+		if comm != "" { // else it may not be read
+			addProcess(t, filepath.Join(dir, "proc", strconv.Itoa(pid)), comm, inode)
 		}
 	}
-	write(t, filepath.Join(dir, "net", "netlink"), table.String())
+	write(t, filepath.Join(dir, "proc", "net", "netlink"), table.String())
 	return dir
 }
 
@@ -320,27 +349,24 @@ type output struct {
 	emitted []string
 	events  []event.Event
 	flushed int
-	onEmit  func(*event.Event) error
+	onEmit  func(*event.Event)
 }
 
-func (o *output) Emit(e *event.Event) error {
+func (o *output) Emit(e *event.Event) {
 	if o.onEmit != nil {
-		if err := o.onEmit(e); err != nil {
-			return err
-		}
+		o.onEmit(e)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.events = append(o.events, *e)
 	o.emitted = append(o.emitted, words(e))
-	return nil
 }
 
 func words(e *event.Event) string {
 	switch {
 	case e.Kind == event.Loss:
 		return fmt.Sprintf("lost %d %v", e.Count, e.Place)
-	case e.Single:
+	case e.Individual:
 		return e.Reason
 	case e.Origin == event.Hardware:
 		return fmt.Sprintf("%d at %s", e.Count, e.Where.Trap)
@@ -348,11 +374,10 @@ func words(e *event.Event) string {
 	return fmt.Sprintf("%d at %#x", e.Count, e.Where.PC)
 }
 
-func (o *output) Flush() error {
+func (o *output) Flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.flushed++
-	return nil
 }
 
 func (o *output) got(t *testing.T, want ...string) {

@@ -6,26 +6,26 @@ import (
 	"strings"
 
 	"dropwatch/internal/event"
-	"dropwatch/netlink"
+	"dropwatch/internal/host"
 )
 
-// Holder says in words who listens to the monitor besides us, which is who
-// switched it on as far as can be told: the kernel keeps no record.
+// Holder describes who listens to the monitor besides this process. The kernel does not record
+// who switched it on: those who listen are the best guess.
 func (s *Session) Holder() string {
 	words, _ := s.holder()
 	return words
 }
 
-// holder tells also whether there may be somebody.
+// holder also reports whether there may be such a program.
 func (s *Session) holder() (words string, alive bool) {
-	peers, hidden, err := netlink.Peers(s.proc, s.monitor.Group())
+	listeners, hidden, err := s.host.GenericListeners(s.monitor.Group())
 	if err != nil {
-		return fmt.Sprintf("by whom cannot be told (%v)", err), true
+		return fmt.Sprintf("used by an unknown program (%v)", err), true
 	}
 	var names []string
-	for _, p := range peers {
-		if p.PID != os.Getpid() {
-			names = append(names, describe(p))
+	for _, l := range listeners {
+		if int(l.PID) != os.Getpid() {
+			names = append(names, describe(&l))
 		}
 	}
 	switch {
@@ -34,13 +34,15 @@ func (s *Session) holder() (words string, alive bool) {
 	case hidden > 0:
 		return "in use by a program of another user", true
 	}
-	return "left on by a program that has ended (nobody listens)", false
+	return "left on by a program that exited (nobody listens)", false
 }
 
-func describe(p netlink.Peer) string {
-	name := fmt.Sprintf("%s (pid %d", event.Escape(p.Command), p.PID)
-	if !p.Started.IsZero() {
-		name += ", started " + p.Started.Format("Jan _2 15:04:05")
+// describe returns a listener in words: dropwatch (pid 812, started Nov 21 12:00:05). The
+// name is quoted if it could be mistaken for other words.
+func describe(l *host.Listener) string {
+	name := fmt.Sprintf("%s (pid %d", event.Quote(l.Comm), l.PID)
+	if !l.Started.IsZero() {
+		name += ", started " + l.Started.Format("Jan _2 15:04:05")
 	}
 	return name + ")"
 }

@@ -9,11 +9,11 @@ import (
 	"dropwatch/netlink"
 )
 
-// queueStats are the kernel's counts of packets that found a queue full, if it
-// keeps them: since Linux 5.4, which also brought the queues.
+// queueStats are the kernel's counts of packets that found a queue full. Both the queues and
+// the counts exist since Linux 5.4.
 type queueStats struct {
 	netlink.Stats
-	known bool
+	known bool // they could be read
 }
 
 func readQueueStats(m Monitor) queueStats {
@@ -21,53 +21,58 @@ func readQueueStats(m Monitor) queueStats {
 	return queueStats{s, err == nil}
 }
 
-// since counts what was lost after before. The kernel begins anew when its
-// module is loaded again.
+// since returns how many packets were lost after before was read.
 func (q queueStats) since(before queueStats) uint64 {
 	if !q.known || !before.known {
 		return 0
 	}
-	return grown(before.Software, q.Software) + grown(before.Hardware, q.Hardware)
+	return increase(before.Software, q.Software) + increase(before.Hardware, q.Hardware)
 }
 
-func grown(from, to uint64) uint64 {
+// increase returns how much was counted: a count that fell began at 0 again, because the
+// module was loaded again.
+func increase(from, to uint64) uint64 {
 	if to < from {
 		return to
 	}
 	return to - from
 }
 
-// account reports what was lost at our socket and in the kernel's queue.
+// account reports what was lost at the socket and in the kernel's queue of a CPU.
 func (r *Run) account(out pipeline.Output) error {
 	err := r.checkSocket(out)
-	inQueue := readQueueStats(r.session.monitor).since(r.queue)
-	return pipeline.Also(err, r.lose(out, event.InQueue, inQueue))
+	lose(out, event.InQueue, readQueueStats(r.session.monitor).since(r.queue))
+	return err
 }
 
-// checkSocket reports what our socket has lost since it was looked at last. A
-// kernel before Linux 4.12 does not tell.
+// checkSocket reports what was lost at the socket since the last time. A kernel before
+// Linux 4.12 reports only that something was.
 func (r *Run) checkSocket(out pipeline.Output) error {
 	lost, err := r.listener.Lost()
 	if errors.Is(err, netlink.ErrUnsupported) {
+		n := r.listener.Overruns() - r.overruns
+		r.overruns += n
+		lose(out, event.Overflow, n)
 		return nil
 	}
-	n := lost - r.lost
-	r.lost = lost
+	at := event.AtSocket
 	if r.summary {
-		return pipeline.Also(err, r.lose(out, event.LostSummary, n))
+		at = event.LostSummary
 	}
-	return pipeline.Also(err, r.lose(out, event.AtSocket, n))
+	lose(out, at, lost-r.lost)
+	r.lost = lost
+	return err
 }
 
-// lose gives out that n drops were lost, if any were.
-func (r *Run) lose(out pipeline.Output, at event.Place, n uint64) error {
-	if n == 0 {
-		return nil
+// lose emits the loss of n drops, or, at a place that is not event.Place.Counted, of an
+// unknown number of drops n times.
+func lose(out pipeline.Output, at event.Place, n uint64) {
+	if n > 0 {
+		out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Count: n, Place: at})
 	}
-	return out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Count: n, Place: at})
 }
 
-// drops counts the drops that msg reports.
+// drops returns how many drops msg reports; a message that cannot be decoded counts as one.
 func (r *Run) drops(msg []byte) (n uint64) {
 	if err := r.decoder.Decode(msg, &r.alert); err != nil || r.alert.Packet {
 		return 1

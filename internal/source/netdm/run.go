@@ -12,137 +12,124 @@ import (
 	"dropwatch/netlink"
 )
 
-// ErrSwitchedOff: another program switched monitoring off during our run.
+// ErrSwitchedOff: another program switched monitoring off during the run.
 var ErrSwitchedOff = errors.New("another program switched monitoring off")
 
-// The times of a run. When its context ends it goes on, because the kernel
-// throws away at STOP what it has not sent: for summaryTime if it sends
-// summaries, which it does a second after the first drop of each (dm_delay);
-// otherwise for as long as packets keep coming, at most settleTime. After STOP
-// it shows what is waiting until drainTime is over. The rest is counted: all of
-// it if we have stopped the monitor, or else what that finds until countTime.
+// Timing of the end of a run. At STOP the kernel discards what it has not sent, so the run goes
+// on for a while when its context has ended: for summaryTime if the kernel sends summaries,
+// each a second after its first drop (dm_delay); otherwise while packets keep coming, for at
+// most queuedTime. After STOP it emits, until drainTime, what waits at the socket. The rest is
+// counted as unread: all of it if the run has stopped the monitor, otherwise what comes until
+// countTime.
 const (
-	watchEvery  = time.Second
+	checkEvery  = time.Second
 	summaryTime = 1050 * time.Millisecond
-	settleTime  = 40 * time.Millisecond
-	settleStep  = 4 * time.Millisecond
+	queuedTime  = 40 * time.Millisecond
+	queuedStep  = 4 * time.Millisecond
 	drainTime   = 40 * time.Millisecond
 	countTime   = drainTime + 10*time.Millisecond
 )
 
-// A Listener is what a Run needs of a netlink.Listener.
+// A Listener receives alerts. The methods are those of [netlink.Listener].
 type Listener interface {
+	// Receive passes alerts to handle until ctx ends or handle fails.
 	Receive(ctx context.Context, handle netlink.Handler) error
+	// Drain passes those that wait.
 	Drain(handle netlink.Handler) error
+	// Lost is how many alerts found the receive buffer full.
 	Lost() (uint64, error)
+	// Overruns is how often that was reported, where Lost is not supported.
+	Overruns() uint64
+	// Close also ends a Receive.
 	Close() error
 }
 
-// A Run is a pipeline.Source: the alerts from its making to the end of Run,
-// which switches monitoring off if the Session switched it on for this run.
+// A Run is a pipeline.Source of the alerts since it was made. Its end switches
+// monitoring off if the Session switched it on for this run.
 type Run struct {
 	session  *Session
 	listener Listener
-	started  bool // the session switched monitoring on for this run
-	summary  bool // the kernel sends summaries
-	queue    queueStats
+	origins  netlink.Origins // switched on for this run; 0 if it only listens
+	summary  bool            // the kernel sends summaries
+	queue    queueStats      // when the run began
 	decoder  netlink.Decoder
 	alert    netlink.Alert
 	event    event.Event
-	lost     uint64        // at our socket, as far as it was told
-	alerts   atomic.Uint64 // received, for the watch
+	lost     uint64        // at the socket, and reported already
+	overruns uint64        // of the socket, and reported already
+	alerts   atomic.Uint64 // received
+	now      int64         // when the current alerts were received, in nanoseconds since 1970
+	activity [netlink.Hardware + 1]activity
 }
 
-// newRun counts losses from now on.
+// newRun returns a run that counts losses from now on.
 func newRun(s *Session, l Listener) *Run {
 	cfg, err := s.monitor.Config()
-	return &Run{
+	r := &Run{
 		session:  s,
 		listener: l,
 		summary:  err != nil || cfg.Mode == netlink.ModeSummary, // all that kernels before 5.4 have
 		queue:    readQueueStats(s.monitor),
 	}
+	r.isOn(both, time.Now().UnixNano())
+	return r
 }
 
-// Run gives drops and losses to out until ctx ends. The error is out's,
-// ErrSwitchedOff, or one of the kernel's.
+// Run emits drops and losses to out until ctx ends, and for a moment longer. The error is that
+// of a request, or a [*pipeline.StoppedError] that wraps [ErrSwitchedOff].
 func (r *Run) Run(ctx context.Context, out pipeline.Output) error {
 	defer r.listener.Close()
 	err := r.receive(ctx, out)
 	switch {
-	case err != nil || !r.started:
+	case err != nil || r.origins == 0:
 	case r.summary:
 		err = r.lastSummary(out)
 	default:
-		err = r.settle(out, time.Now())
+		err = r.emitQueued(out, time.Now())
 	}
-	goesOn := err == nil || errors.Is(err, ErrSwitchedOff) // out still takes events
-	err = pipeline.Also(err, r.stop())
-	if goesOn {
-		err = pipeline.Also(err, r.drain(out, time.Now()))
+	readable := err == nil || errors.Is(err, ErrSwitchedOff) // the listener still works
+	err = errors.Join(err, r.stop())
+	if readable {
+		err = errors.Join(err, r.drain(out, time.Now()))
 	}
-	return pipeline.Also(err, r.account(out))
+	return errors.Join(err, r.account(out))
 }
 
-// Close ends a run that Run was not called for.
+// Close ends a run whose Run was not called.
 func (r *Run) Close() error {
 	err := r.listener.Close()
-	return pipeline.Also(r.stop(), err)
+	return errors.Join(r.stop(), err)
 }
 
+// stop switches off what was switched on for this run.
 func (r *Run) stop() error {
-	if !r.started {
+	if r.origins == 0 {
 		return nil
 	}
 	return r.session.stop()
 }
 
-// receive hands on alerts until ctx ends or somebody switches monitoring off.
-// Nobody asks the kernel anything on our behalf when it returns.
+// receive emits alerts until ctx ends or another program switches monitoring off. When it
+// returns, check has ended too.
 func (r *Run) receive(ctx context.Context, out pipeline.Output) error {
 	running, cancel := context.WithCancelCause(ctx)
-	var watch sync.WaitGroup
-	if r.started {
-		watch.Go(func() { r.watch(running, cancel) })
+	var checking sync.WaitGroup
+	if r.origins != 0 {
+		checking.Go(func() { r.check(running, cancel) })
 	}
 	err := r.listener.Receive(running, r.handler(out))
 	cancel(nil)
-	watch.Wait()
-	if err == nil && errors.Is(context.Cause(running), ErrSwitchedOff) {
-		err = ErrSwitchedOff
+	checking.Wait()
+	if cause := context.Cause(running); err == nil && errors.Is(cause, ErrSwitchedOff) {
+		err = cause
 	}
 	return err
 }
 
-// watch ends the run when monitoring is off though we have not stopped it. It
-// asks only after a second without alerts, and gives up where it may not ask.
-func (r *Run) watch(ctx context.Context, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for seen := r.alerts.Load(); ; seen = r.alerts.Load() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if r.alerts.Load() != seen {
-			continue
-		}
-		on, err := r.session.stillOn()
-		if err != nil {
-			return
-		}
-		if !on {
-			cancel(ErrSwitchedOff)
-			return
-		}
-	}
-}
-
-// errTimeUp ends a Drain that might go on for as long as alerts come.
+// errTimeUp ends a Drain that would otherwise continue for as long as alerts come.
 var errTimeUp = errors.New("time is up")
 
-// drainUntil is Drain, ended by errTimeUp.
+// drainUntil drains until handle returns errTimeUp, which is no error.
 func (r *Run) drainUntil(handle netlink.Handler) error {
 	err := r.listener.Drain(handle)
 	if errors.Is(err, errTimeUp) {
@@ -151,66 +138,70 @@ func (r *Run) drainUntil(handle netlink.Handler) error {
 	return err
 }
 
-// lastSummary hands on what the kernel has counted so far and still has to send.
+// lastSummary emits the summary that the kernel has begun and not sent yet.
 func (r *Run) lastSummary(out pipeline.Output) error {
 	ctx, cancel := context.WithTimeout(context.Background(), summaryTime)
 	defer cancel()
 	return r.listener.Receive(ctx, r.handler(out))
 }
 
-// settle hands on alerts until a moment passes without any, or time is up.
-func (r *Run) settle(out pipeline.Output, end time.Time) error {
-	show := r.handler(out)
-	for time.Since(end) < settleTime {
-		seen := r.alerts.Load()
-		time.Sleep(settleStep)
+// emitQueued emits the packets that are still in the kernel's queues: until none comes for
+// queuedStep, or queuedTime after end is over.
+func (r *Run) emitQueued(out pipeline.Output, end time.Time) error {
+	emit := r.handler(out)
+	for time.Since(end) < queuedTime {
+		before := r.alerts.Load()
+		time.Sleep(queuedStep)
 		err := r.drainUntil(func(msgs [][]byte, more bool) error {
-			if err := show(msgs, more); err != nil {
+			if err := emit(msgs, more); err != nil {
 				return err
 			}
-			if time.Since(end) < settleTime {
+			if time.Since(end) < queuedTime {
 				return nil
 			}
 			return errTimeUp
 		})
-		if err != nil || r.alerts.Load() == seen {
+		if err != nil || r.alerts.Load() == before {
 			return err
 		}
 	}
 	return nil
 }
 
-// drain hands on what is waiting, and counts the rest when time is up.
+// drain emits what waits at the socket until drainTime after end, and counts the rest.
 func (r *Run) drain(out pipeline.Output, end time.Time) error {
-	show, unread := r.handler(out), uint64(0)
+	emit, unread := r.handler(out), uint64(0)
 	err := r.drainUntil(func(msgs [][]byte, more bool) error {
 		after := time.Since(end)
 		if after < drainTime {
-			return show(msgs, more)
+			return emit(msgs, more)
 		}
 		for _, msg := range msgs {
 			unread += r.drops(msg)
 		}
-		if !r.started && after > countTime { // others' alerts may never end
+		if r.origins == 0 && after > countTime { // the alerts of others may never end
 			return errTimeUp
 		}
 		return nil
 	})
-	return pipeline.Also(err, r.lose(out, event.Unread, unread))
+	lose(out, event.Unread, unread)
+	return err
 }
 
-// handler turns messages into events.
+// handler returns the function that emits the events of messages.
 func (r *Run) handler(out pipeline.Output) netlink.Handler {
 	return func(msgs [][]byte, more bool) error {
-		r.alerts.Add(uint64(len(msgs)))
+		if len(msgs) > 0 {
+			r.alerts.Add(uint64(len(msgs)))
+			r.now = time.Now().UnixNano()
+		}
 		for _, msg := range msgs {
-			if err := r.emit(out, msg); err != nil {
-				return err
-			}
+			r.emit(out, msg)
 		}
 		if more {
 			return r.checkSocket(out)
 		}
-		return out.Flush()
+		out.Flush()
+		return nil
 	}
 }

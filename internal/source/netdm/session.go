@@ -1,5 +1,6 @@
-// Package netdm is the source of drops that the kernel's drop monitor reports
-// over generic netlink.
+// Package netdm is the source of the drops that the kernel's drop monitor (NET_DM) reports over
+// generic netlink. A [Session] configures and starts the monitor, and makes a [Run], which is
+// the pipeline.Source.
 package netdm
 
 import (
@@ -9,49 +10,64 @@ import (
 	"os"
 	"sync"
 
-	"dropwatch/internal/pipeline"
+	"dropwatch/internal/host"
 	"dropwatch/netlink"
 )
 
-// A Monitor is what a Session needs of a netlink.Client.
-type Monitor interface {
-	Config() (netlink.Config, error)
-	SetConfig(netlink.Config) error
-	SetAlertMode(netlink.AlertMode) error
-	SetTruncLen(uint32) error
-	SetQueueLen(uint32) error
-	Stats() (netlink.Stats, error)
-	Start(netlink.Origins) error
-	Stop(netlink.Origins) error
-	Running() (bool, error)
-	FamilyMessage() ([]byte, error)
-	Group() uint32
-	Close() error
+// Needs are what the source needs of a host. Since Linux 6.7 it also needs CAP_SYS_ADMIN, to
+// receive alerts.
+var Needs = host.Requirements{
+	Options:      []string{"NET_DROP_MONITOR"},
+	Capabilities: []host.Capability{host.CapNetAdmin},
 }
 
-// A Session is our use of the host's one drop monitor. What it switches on it
-// switches off, and what it sets it puts back, at the latest at Close. It is
-// safe for concurrent use, so that a signal can close what a stuck run holds.
+// A Monitor controls the kernel's drop monitor. The methods are those of [netlink.Client].
+type Monitor interface {
+	// Config reads the configuration; those below set all or a part of it, which the kernel
+	// refuses while monitoring is on.
+	Config() (netlink.Config, error)
+	SetConfig(netlink.Config) error       // all of it
+	SetAlertMode(netlink.AlertMode) error // summary or packet
+	SetTruncLen(uint32) error             // bytes of a packet, 0 for all
+	SetQueueLen(uint32) error             // packets for each CPU
+	Stats() (netlink.Stats, error)        // packets that found a queue full
+	Start(netlink.Origins) error          // refused if one of them is on
+	Stop(netlink.Origins) error           // whoever switched them on
+	Running() (bool, error)               // whoever switched it on
+	FamilyMessage() ([]byte, error)       // in which the kernel states the id of the family
+	Group() uint32                        // multicast group of the alerts
+	Refresh() error                       // after the module was unloaded
+	Close() error                         // changes nothing in the kernel
+}
+
+// A Session is this process's use of the drop monitor, of which a host has one. At the latest
+// at Close it switches off what it has switched on and restores what it has set. It is safe
+// for concurrent use, so that a signal can close it while a run is stuck.
 type Session struct {
-	// Claim is asked before monitoring that is on by another's hand is stopped
-	// to make room for ours. Nil means no. It may wait for a person: nothing is
-	// locked meanwhile.
-	Claim func(ctx context.Context, holder string) bool
+	// ConfirmTakeover decides whether monitoring that holder has switched on may be stopped.
+	// Nil means no. It may wait for a person: nothing is locked meanwhile.
+	ConfirmTakeover func(ctx context.Context, holder string) bool
+
+	// Notify is called with a line for the user when the session changes the configuration
+	// without having been asked to, for example after a takeover. It may be nil.
+	Notify func(text string)
 
 	monitor Monitor
 	listen  func(netlink.ListenConfig) (Listener, error)
-	proc    string // where procfs is mounted
+	host    *host.Host
 
-	mu     sync.Mutex // held during the requests that change the monitor
-	closed bool
-	config changes
-	on     netlink.Origins // what we switched on
+	mu      sync.Mutex // held during requests
+	notices []string   // for Notify, when the session is unlocked
+	closed  bool
+	config  changes
+	on      netlink.Origins // switched on by this session, and not off yet
 }
 
-// both is every origin: STOP of one that is off changes nothing.
+// both are all origins. STOP of one that is off changes nothing.
 const both = netlink.Software | netlink.Hardware
 
-// Open finds the drop monitor. It changes nothing.
+// Open connects to the drop monitor, for which the kernel may load its module. It changes
+// nothing in it. The caller closes the Session.
 func Open() (*Session, error) {
 	c, err := netlink.Dial()
 	if err != nil {
@@ -61,14 +77,13 @@ func Open() (*Session, error) {
 	return New(c, listen), nil
 }
 
-// New gives a session that uses m and listens by listen. It changes nothing.
+// New returns a session that uses m and listens by listen. It changes nothing.
 func New(m Monitor, listen func(netlink.ListenConfig) (Listener, error)) *Session {
-	return &Session{monitor: m, listen: listen, proc: "/proc"}
+	return &Session{monitor: m, listen: listen, host: host.New("/")}
 }
 
-// Close switches off what the session has switched on, puts the configuration
-// back, and lets go of the monitor. The session can do nothing afterwards, not
-// even for a run that is still under way.
+// Close switches off what the session has switched on, restores the configuration, and closes
+// the control socket. All later requests fail, those of a run that has not ended too.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,54 +93,90 @@ func (s *Session) Close() error {
 	s.closed = true
 	err := s.switchOff()
 	if err == nil { // the kernel would refuse it while monitoring is on
-		err = s.restore()
+		err = s.restore(changes{})
 	}
-	return pipeline.Also(err, s.monitor.Close())
+	return errors.Join(err, s.monitor.Close())
 }
 
-// Config reads the configuration.
-func (s *Session) Config() (netlink.Config, error) { return s.monitor.Config() }
+// Config reads the monitor's configuration.
+func (s *Session) Config() (netlink.Config, error) { return read(s, s.monitor.Config) }
 
-// Stats reads the statistics.
-func (s *Session) Stats() (netlink.Stats, error) { return s.monitor.Stats() }
+// Stats reads how many packets found the kernel's queues full.
+func (s *Session) Stats() (netlink.Stats, error) { return read(s, s.monitor.Stats) }
 
-// FamilyMessage gives the kernel's description of the NET_DM family.
-func (s *Session) FamilyMessage() ([]byte, error) { return s.monitor.FamilyMessage() }
+// FamilyMessage returns the kernel's description of the NET_DM family.
+func (s *Session) FamilyMessage() ([]byte, error) { return read(s, s.monitor.FamilyMessage) }
 
-// Running tells whether monitoring is on, by whomever.
-func (s *Session) Running() (bool, error) { return s.monitor.Running() }
+// Running reports whether monitoring is on, whoever switched it on.
+func (s *Session) Running() (bool, error) { return read(s, s.monitor.Running) }
 
-// locked makes a request that changes the monitor, unless the session is
-// closed: nothing may be switched on that nobody would switch off.
+// read makes a request that returns a value.
+func read[T any](s *Session, request func() (T, error)) (v T, err error) {
+	err = s.locked(func() error {
+		v, err = request()
+		return err
+	})
+	return v, err
+}
+
+// locked makes a request while the session is locked. It fails if the session is closed, as
+// nobody would switch off what the request switches on. If the monitor's module was unloaded,
+// it is loaded and configured again first.
 func (s *Session) locked(request func() error) error {
+	defer s.sendNotices() // after Unlock, because a terminal may block
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return fmt.Errorf("use the drop monitor: %w", os.ErrClosed)
 	}
+	err := request()
+	if !errors.Is(err, netlink.ErrNoFamily) {
+		return err
+	}
+	if err := s.reload(); err != nil {
+		return err
+	}
 	return request()
 }
 
-// An InUseError is a request that failed because monitoring is on, not by our
-// hand.
-type InUseError struct {
-	Holder string // who has it, as far as can be told
-	Err    error
+// notify queues a line for Notify until the session is unlocked.
+func (s *Session) notify(format string, args ...any) {
+	s.notices = append(s.notices, fmt.Sprintf(format, args...))
 }
 
-// Error says who has the monitor.
+// sendNotices passes the queued lines to Notify.
+func (s *Session) sendNotices() {
+	s.mu.Lock()
+	notices := s.notices
+	s.notices = nil
+	s.mu.Unlock()
+	for _, text := range notices {
+		if s.Notify != nil {
+			s.Notify(text)
+		}
+	}
+}
+
+// An InUseError is a request that the kernel refused because another program has switched
+// monitoring on.
+type InUseError struct {
+	Holder string // who uses the monitor, in words: see [Session.Holder]
+	Err    error  // of the request
+}
+
+// Error says what was refused, and who uses the monitor.
 func (e *InUseError) Error() string { return fmt.Sprintf("%v, %s", e.Err, e.Holder) }
 
-// Unwrap gives the error of the request.
+// Unwrap returns the error of the request.
 func (e *InUseError) Unwrap() error { return e.Err }
 
-// refused tells whether a request failed because monitoring is on.
+// refused reports whether the kernel refused a request because monitoring is on.
 func refused(err error) bool {
 	return errors.Is(err, netlink.ErrMonitoring) || errors.Is(err, netlink.ErrAlreadyOn)
 }
 
-// whenFree makes a request that the kernel refuses while monitoring is on. If
-// it is, and Claim agrees, monitoring is stopped and the request made again.
+// whenFree makes a request that the kernel refuses while monitoring is on. If it is refused and
+// ConfirmTakeover agrees, whenFree stops monitoring and makes the request again.
 func (s *Session) whenFree(ctx context.Context, request func() error) error {
 	err := s.locked(request)
 	if !refused(err) {
@@ -139,18 +190,20 @@ func (s *Session) whenFree(ctx context.Context, request func() error) error {
 		if err := s.halt(both); err != nil {
 			return err
 		}
+		if err := s.reset(); err != nil {
+			return err
+		}
 		return request()
 	})
 	return s.explain(err)
 }
 
-// mayStop asks whether what holder has may be stopped. After the end of ctx it
-// may not.
+// mayStop reports whether holder's monitoring may be stopped. It may not if ctx has ended.
 func (s *Session) mayStop(ctx context.Context, holder string) bool {
-	return s.Claim != nil && s.Claim(ctx, holder) && ctx.Err() == nil
+	return s.ConfirmTakeover != nil && s.ConfirmTakeover(ctx, holder) && ctx.Err() == nil
 }
 
-// explain adds who is in the way, if somebody is.
+// explain adds to the error of a refused request who uses the monitor.
 func (s *Session) explain(err error) error {
 	if !refused(err) {
 		return err
@@ -158,7 +211,7 @@ func (s *Session) explain(err error) error {
 	return &InUseError{Holder: s.Holder(), Err: err}
 }
 
-// Listen gives a run that only listens to what others have switched on.
+// Listen returns a run that only receives alerts, and switches nothing on or off.
 func (s *Session) Listen(cfg netlink.ListenConfig) (*Run, error) {
 	l, err := s.listen(cfg)
 	if err != nil {
@@ -167,8 +220,8 @@ func (s *Session) Listen(cfg netlink.ListenConfig) (*Run, error) {
 	return newRun(s, l), nil
 }
 
-// Start listens and then switches monitoring of origins on, where none means
-// software. The run switches it off.
+// Start begins to receive alerts and then switches monitoring of origins on; none means
+// software. The run switches it off when it ends.
 func (s *Session) Start(ctx context.Context, origins netlink.Origins, cfg netlink.ListenConfig) (run *Run, err error) {
 	if origins == 0 {
 		origins = netlink.Software
@@ -180,7 +233,7 @@ func (s *Session) Start(ctx context.Context, origins netlink.Origins, cfg netlin
 	return run, err
 }
 
-// start makes a run that has seen nothing of what was on before.
+// start makes a run and switches monitoring on for it.
 func (s *Session) start(origins netlink.Origins, listen netlink.ListenConfig) (*Run, error) {
 	run, err := s.Listen(listen)
 	if err != nil {
@@ -190,18 +243,19 @@ func (s *Session) start(origins netlink.Origins, listen netlink.ListenConfig) (*
 		run.listener.Close()
 		return nil, err
 	}
-	s.on |= origins // beside what a STOP that failed has left on
-	run.started = true
+	s.on |= origins // in addition to what a failed STOP has left on
+	run.origins = origins
 	return run, nil
 }
 
-// stop switches off what Start has switched on, if that is still to be done.
+// stop switches off what Start has switched on, unless that was done.
 func (s *Session) stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.switchOff()
 }
 
+// switchOff is stop for a session that is locked.
 func (s *Session) switchOff() error {
 	if s.on == 0 {
 		return nil
@@ -213,27 +267,12 @@ func (s *Session) switchOff() error {
 	return nil
 }
 
-// stillOn tells whether what Start has switched on is on. Once it is not, it is
-// no more ours to switch off: whoever starts next would be silenced.
-func (s *Session) stillOn() (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.on == 0 {
-		return false, nil
-	}
-	on, err := s.monitor.Running()
-	if err == nil && !on {
-		s.on = 0
-	}
-	return on, err
-}
-
-// Release switches monitoring off that others have switched on. If one of them
-// may be listening still, Claim is asked first.
+// Release switches off monitoring that others have switched on. If one of them may still be
+// listening, ConfirmTakeover is asked first.
 func (s *Session) Release(ctx context.Context) error {
 	if holder, alive := s.holder(); alive {
-		on, err := s.monitor.Running()
-		old := errors.Is(err, netlink.ErrUnsupported) // it cannot be asked: perhaps
+		on, err := s.Running()
+		old := errors.Is(err, netlink.ErrUnsupported) // this kernel does not say: it may be on
 		switch {
 		case err != nil && !old:
 			return err
@@ -244,12 +283,22 @@ func (s *Session) Release(ctx context.Context) error {
 	return s.Halt(both)
 }
 
-// Halt switches monitoring of origins off, whoever uses it.
+// Halt switches monitoring of origins off, whoever uses it. If none is on then, what the other
+// program had set is reset to the defaults.
 func (s *Session) Halt(origins netlink.Origins) error {
-	return s.locked(func() error { return s.halt(origins) })
+	return s.locked(func() error {
+		on, running := s.monitor.Running()
+		if err := s.halt(origins); err != nil || running != nil || !on {
+			return err
+		}
+		if err := s.reset(); !refused(err) {
+			return err
+		}
+		return nil // other origins are on still
+	})
 }
 
-// halt is STOP, of which old kernels say that there was nothing to stop.
+// halt sends STOP. Old kernels refuse it if monitoring is off, which is no error here.
 func (s *Session) halt(origins netlink.Origins) error {
 	err := s.monitor.Stop(origins)
 	if errors.Is(err, netlink.ErrAlreadyOff) {

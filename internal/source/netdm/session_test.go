@@ -8,10 +8,11 @@ import (
 	"sync"
 	"testing"
 
+	"dropwatch/internal/host"
 	"dropwatch/netlink"
 )
 
-// yes and no are answers to Claim.
+// yes and no are answers to ConfirmTakeover.
 func yes(context.Context, string) bool { return true }
 func no(context.Context, string) bool  { return false }
 
@@ -27,7 +28,7 @@ func start(t *testing.T, s *Session, o netlink.Origins) *Run {
 }
 
 // oneLine checks the words of an error.
-func oneLine(t *testing.T, err error, want string) {
+func hasText(t *testing.T, err error, want string) {
 	t.Helper()
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v\nwant  %s", err, want)
@@ -72,7 +73,7 @@ func TestStartThatFailsLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestClaim(t *testing.T) {
+func TestConfirmTakeover(t *testing.T) {
 	set := func(s *Session) error { return s.SetTruncLen(context.Background(), 60) }
 	begin := func(s *Session) error {
 		_, err := s.Start(context.Background(), 0, netlink.ListenConfig{})
@@ -80,10 +81,10 @@ func TestClaim(t *testing.T) {
 	}
 	const inUse = ", in use by dwdump (pid 101)"
 	tests := map[string]struct {
-		do    func(*Session) error
-		claim func(context.Context, string) bool
-		did   []string
-		err   string
+		do      func(*Session) error
+		confirm func(context.Context, string) bool
+		did     []string
+		err     string
 	}{
 		"configure, nobody to ask": {set, nil, []string{"trunc 60"}, "configure monitoring: monitoring is on" + inUse},
 		"configure, refused":       {set, no, []string{"trunc 60"}, "configure monitoring: monitoring is on" + inUse},
@@ -103,7 +104,7 @@ func TestClaim(t *testing.T) {
 			k := newKernel()
 			k.on = netlink.Software
 			s, _ := newSession(t, k, "dwdump")
-			s.Claim = tt.claim
+			s.ConfirmTakeover = tt.confirm
 			err := tt.do(s)
 			if tt.err == "" && err != nil {
 				t.Error(err)
@@ -112,36 +113,36 @@ func TestClaim(t *testing.T) {
 			if tt.err != "" && !errors.As(err, &inUse) {
 				t.Errorf("%T is no InUseError", err)
 			} else if tt.err != "" {
-				oneLine(t, err, tt.err)
+				hasText(t, err, tt.err)
 			}
 			k.did(t, tt.did...)
 		})
 	}
 }
 
-func TestClaimIsToldTheHolder(t *testing.T) {
+func TestConfirmTakeoverGetsTheHolder(t *testing.T) {
 	k := newKernel()
 	k.on = netlink.Software
 	s, _ := newSession(t, k)
 	var told string
-	s.Claim = func(_ context.Context, holder string) bool {
+	s.ConfirmTakeover = func(_ context.Context, holder string) bool {
 		told = holder
 		return false
 	}
 	if err := s.SetQueueLen(t.Context(), 5); !errors.Is(err, netlink.ErrMonitoring) {
 		t.Error(err)
 	}
-	if want := "left on by a program that has ended (nobody listens)"; told != want {
+	if want := "left on by a program that exited (nobody listens)"; told != want {
 		t.Errorf("told %q, want %q", told, want)
 	}
 }
 
-func TestClaimAfterTheEndOfTheContextIsRefused(t *testing.T) {
+func TestConfirmTakeoverAfterTheEndOfTheContextIsRefused(t *testing.T) {
 	k := newKernel()
 	k.on = netlink.Software
 	s, _ := newSession(t, k)
 	ctx, cancel := context.WithCancel(t.Context())
-	s.Claim = func(context.Context, string) bool {
+	s.ConfirmTakeover = func(context.Context, string) bool {
 		cancel() // a signal, while the person answers
 		return true
 	}
@@ -151,13 +152,13 @@ func TestClaimAfterTheEndOfTheContextIsRefused(t *testing.T) {
 	k.did(t, "listen", "start 1", "unlisten")
 }
 
-// TestCloseDuringClaim is the watchdog's Close while a person is asked: it does
+// TestCloseDuringConfirmTakeover is the watchdog's Close while a person is asked: it does
 // not wait for the answer, and nothing is switched on after it.
-func TestCloseDuringClaim(t *testing.T) {
+func TestCloseDuringConfirmTakeover(t *testing.T) {
 	k := newKernel()
 	k.on = netlink.Software
 	s, _ := newSession(t, k)
-	s.Claim = func(context.Context, string) bool {
+	s.ConfirmTakeover = func(context.Context, string) bool {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
@@ -174,7 +175,7 @@ func TestTakeoverThatFails(t *testing.T) {
 		k := newKernel()
 		k.on, k.fail["stop"] = netlink.Software, errDenied
 		s, _ := newSession(t, k)
-		s.Claim = yes
+		s.ConfirmTakeover = yes
 		if err := s.SetTruncLen(t.Context(), 1); !errors.Is(err, errDenied) {
 			t.Error(err)
 		}
@@ -185,9 +186,9 @@ func TestTakeoverThatFails(t *testing.T) {
 		k.on = netlink.Software
 		k.onStop = func() { k.on = netlink.Software }
 		s, _ := newSession(t, k, "perf\x1b")
-		s.Claim = yes
+		s.ConfirmTakeover = yes
 		err := s.SetTruncLen(t.Context(), 1)
-		oneLine(t, err, `configure monitoring: monitoring is on, in use by perf\x1b (pid 101)`)
+		hasText(t, err, `configure monitoring: monitoring is on, in use by perf\x1b (pid 101)`)
 	})
 }
 
@@ -214,7 +215,7 @@ func TestCloseWhenStopFails(t *testing.T) {
 	}
 	start(t, s, 0)
 	k.fail["stop"], k.fail["close"] = errDenied, errors.New("close: bad")
-	oneLine(t, s.Close(), "stop monitoring: not permitted; and close: bad")
+	hasText(t, s.Close(), "stop monitoring: not permitted\nclose: bad")
 	k.did(t, "mode packet", "listen", "start 1", "stop 1", "close")
 }
 
@@ -249,31 +250,35 @@ func TestRelease(t *testing.T) {
 	tests := map[string]struct {
 		on      netlink.Origins
 		peers   []string
-		claim   func(context.Context, string) bool
+		confirm func(context.Context, string) bool
 		running error
 		stopped bool
 		err     string
 	}{
-		"left on, nobody listens":          {on: both, claim: no, stopped: true},
-		"off, nobody listens":              {claim: no, stopped: true},
-		"off, but somebody listens":        {peers: []string{someone}, claim: no, stopped: true},
-		"in use, refused":                  {on: both, peers: []string{someone}, claim: no, err: "monitoring is on, in use by dropwatch (pid 101)"},
-		"in use, nobody to ask":            {on: both, peers: []string{someone}, err: "monitoring is on, in use by dropwatch (pid 101)"},
-		"in use, agreed":                   {on: both, peers: []string{someone}, claim: yes, stopped: true},
-		"in use by another user, refused":  {on: both, peers: []string{""}, claim: no, err: "monitoring is on, in use by a program of another user"},
-		"may not be asked":                 {on: both, peers: []string{someone}, claim: yes, running: errDenied, err: errDenied.Error()},
-		"cannot be asked, refused":         {on: both, peers: []string{someone}, claim: no, running: netlink.ErrUnsupported, err: "monitoring is on, in use by dropwatch (pid 101)"},
-		"cannot be asked, but it's agreed": {on: both, peers: []string{someone}, claim: yes, running: netlink.ErrUnsupported, stopped: true},
+		"left on, nobody listens":   {on: both, confirm: no, stopped: true},
+		"off, nobody listens":       {confirm: no, stopped: true},
+		"off, but somebody listens": {peers: []string{someone}, confirm: no, stopped: true},
+		"in use, refused": {on: both, peers: []string{someone}, confirm: no,
+			err: "monitoring is on, in use by dropwatch (pid 101)"},
+		"in use, nobody to ask": {on: both, peers: []string{someone}, err: "monitoring is on, in use by dropwatch (pid 101)"},
+		"in use, agreed":        {on: both, peers: []string{someone}, confirm: yes, stopped: true},
+		"in use by another user, refused": {on: both, peers: []string{""}, confirm: no,
+			err: "monitoring is on, in use by a program of another user"},
+		"may not be asked": {on: both, peers: []string{someone}, confirm: yes, running: errDenied, err: errDenied.Error()},
+		"cannot be asked, refused": {on: both, peers: []string{someone}, confirm: no, running: netlink.ErrUnsupported,
+			err: "monitoring is on, in use by dropwatch (pid 101)"},
+		"cannot be asked, but it's agreed": {on: both, peers: []string{someone}, confirm: yes, running: netlink.ErrUnsupported,
+			stopped: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			k := newKernel()
 			k.on, k.old, k.fail["running?"] = tt.on, tt.on == 0, tt.running
 			s, _ := newSession(t, k, tt.peers...)
-			s.Claim = tt.claim
+			s.ConfirmTakeover = tt.confirm
 			err := s.Release(t.Context())
 			if tt.err != "" {
-				oneLine(t, err, tt.err)
+				hasText(t, err, tt.err)
 			} else if err != nil {
 				t.Error(err)
 			}
@@ -286,13 +291,13 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-func TestReleaseAsksWhenTheHolderCannotBeTold(t *testing.T) {
+func TestReleaseAsksWhenTheHolderIsUnknown(t *testing.T) {
 	k := newKernel()
 	k.on = netlink.Software
 	s, _ := newSession(t, k)
-	s.proc = t.TempDir()
+	s.host = host.New(t.TempDir())
 	var inUse *InUseError
-	if err := s.Release(t.Context()); !errors.As(err, &inUse) || !strings.HasPrefix(inUse.Holder, "by whom cannot be told (") {
+	if err := s.Release(t.Context()); !errors.As(err, &inUse) || !strings.HasPrefix(inUse.Holder, "used by an unknown program (") {
 		t.Error(err)
 	}
 	k.did(t)
@@ -301,10 +306,12 @@ func TestReleaseAsksWhenTheHolderCannotBeTold(t *testing.T) {
 func TestHolder(t *testing.T) {
 	const stat = "cpu 1\nbtime 1795000000\nx 1\n"
 	k := newKernel()
-	s, _ := newSession(t, k, "dropwatch", "", "a) b")
-	write(t, s.proc+"/stat", stat)
-	write(t, s.proc+"/103/stat", "103 (a) b) S"+strings.Repeat(" 0", 18)+" 12300 0\n")
-	at := describe(netlink.Peer{PID: 103, Command: "a) b"})
+	s, _ := newSession(t, k)
+	dir := newHost(t, "dropwatch", "", "a) b")
+	s.host = host.New(dir)
+	write(t, dir+"/proc/stat", stat)
+	write(t, dir+"/proc/103/stat", "103 (a) b) S"+strings.Repeat(" 0", 18)+" 12300 0\n")
+	at := describe(&host.Listener{PID: 103, Comm: "a) b"})
 	if got := s.Holder(); !strings.HasPrefix(got, "in use by dropwatch (pid 101) and "+strings.TrimSuffix(at, ")")) {
 		t.Errorf("holder %q", got)
 	}

@@ -18,7 +18,7 @@ import (
 // or, if it is late, as soon as it can.
 type step struct {
 	after time.Duration
-	do    func(pipeline.Output) error
+	do    func(pipeline.Output)
 }
 
 // A feed is a source that follows a plan, and in the end another one.
@@ -30,42 +30,37 @@ type feed struct {
 
 func (f *feed) Run(ctx context.Context, out pipeline.Output) error {
 	defer func() { f.ended = time.Now() }()
-	err := f.follow(ctx, f.plan, out)
-	if err == nil && f.err == nil {
+	f.follow(ctx, f.plan, out)
+	if f.err == nil {
 		<-ctx.Done()
 	}
-	if last := f.follow(context.Background(), f.last, out); err == nil {
-		err = last
-	}
-	return pipeline.Also(err, f.err)
+	f.follow(context.Background(), f.last, out)
+	return f.err
 }
 
-func (f *feed) follow(ctx context.Context, plan []step, out pipeline.Output) error {
+func (f *feed) follow(ctx context.Context, plan []step, out pipeline.Output) {
 	began := time.Now()
 	for _, s := range plan {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-time.After(s.after - time.Since(began)):
 		}
-		if err := s.do(out); err != nil {
-			return err
-		}
+		s.do(out)
 	}
-	return nil
 }
 
-func emit(e event.Event) func(pipeline.Output) error {
-	return func(out pipeline.Output) error { return out.Emit(&e) }
+func emit(e event.Event) func(pipeline.Output) {
+	return func(out pipeline.Output) { out.Emit(&e) }
 }
 
-func flush(out pipeline.Output) error { return out.Flush() }
+func flush(out pipeline.Output) { out.Flush() }
 
-// freed is the drop of a packet at a place and time, as the source of all tells
+// freed is the drop of a packet at a place and time, as the source of all reports
 // of it; packet as the source of packets does.
 func freed(pc uint64, at time.Time) event.Event {
 	return event.Event{
-		Time: at, Stamped: true, Count: 1, Single: true, Reason: "NO_SOCKET",
+		Time: at, KernelTime: true, Count: 1, Individual: true, Reason: "NO_SOCKET",
 		Where:  event.Where{Frame: event.Frame{PC: pc}, HasPC: true},
 		Packet: event.Packet{Proto: 0x0800, HasProto: true},
 		Task:   event.Task{Known: true, CPU: 1, PID: 7, TID: 8},
@@ -100,36 +95,27 @@ type record struct {
 	at      []time.Time // when it was given
 	ledger  event.Ledger
 	flushes []time.Time
-	limit   int // drops to take before failing with err; 0: all
-	err     error
 	slow    time.Duration // each takes
 }
 
-func (r *record) Emit(e *event.Event) error {
+func (r *record) Emit(e *event.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	time.Sleep(r.slow)
 	r.ledger.Add(e)
 	r.got, r.at = append(r.got, e.Clone()), append(r.at, time.Now())
-	if e.Kind == event.Drop && r.limit > 0 && r.ledger.Shown >= uint64(r.limit) {
-		return r.err
-	}
-	return nil
 }
 
-func (r *record) Flush() error {
-	r.flushes = append(r.flushes, time.Now())
-	return nil
-}
+func (r *record) Flush() { r.flushes = append(r.flushes, time.Now()) }
 
-// describe gives the events, a word for each.
+// describe returns the events, a word for each.
 func (r *record) describe() (words []string) {
 	for _, e := range r.got {
 		switch {
 		case e.Kind == event.Loss:
 			words = append(words, fmt.Sprintf("lost %d %v", e.Count, e.Place))
-		case e.Unseen:
-			words = append(words, fmt.Sprintf("unseen %x", e.Where.PC))
+		case e.TraceOnly:
+			words = append(words, fmt.Sprintf("trace-only %x", e.Where.PC))
 		case e.Task.Known:
 			words = append(words, fmt.Sprintf("packet %x of %d", e.Where.PC, e.Task.TID))
 		default:
@@ -139,7 +125,7 @@ func (r *record) describe() (words []string) {
 	return words
 }
 
-// A rig is two feeds and what becomes of them in a bubble of its own time.
+// A rig is two feeds and their output in a synctest bubble.
 type rig struct {
 	packets, all feed
 	out          record

@@ -1,7 +1,6 @@
 package pair
 
 import (
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -10,13 +9,12 @@ import (
 	"dropwatch/internal/pipeline"
 )
 
-// The times of a match. A drop waits for its packet for grace at least, counted
-// in ticks, of which none passes while out is at work or we are stopped: the
-// packet source had that much time to run. While packets come, it also waits
-// until they are later than itself by grace. That bridges the kernel's own
-// delay in handing over packets, which it does by a work item on each CPU.
-// Afterwards it is remembered for a while, in case that its packet comes late.
-// A packet that waits for its drop has the same patience with the source of all.
+// Timing of a match. A drop waits for its packet for at least grace. That is counted in ticks,
+// and none passes while the output is busy or the process is stopped, so that the source of
+// packets had time to run. While packets come, the drop also waits until they are later than
+// itself by grace, because the kernel sends packets from a work item on each CPU, which may be
+// late. After that the drop stays in the index for the time remember, in case its packet comes
+// even later. A packet waits for its drop by the same rule.
 const (
 	tick       = 50 * time.Millisecond
 	graceTicks = 6
@@ -24,217 +22,224 @@ const (
 	remember   = 10 * time.Second
 )
 
-// The numbers of entries in a book. When more drops are waiting, the first are
-// given out early.
+// Limits of an index, in entries. If more drops are pending, the oldest are emitted early.
 const (
-	mostWaiting    = 1 << 16
-	mostRemembered = 1 << 17
+	maxPending    = 1 << 16
+	maxRemembered = 1 << 17
 )
 
-// A seen is what is kept of a drop to give it out.
-type seen struct {
-	reason string
-	task   event.Task
-	stack  []uint64
-	since  uint64 // the tick when it came
-	given  bool   // out, as Unseen
+// A pending is what is needed to emit a drop later.
+type pending struct {
+	reason  string
+	task    event.Task
+	stack   []uint64
+	since   uint64 // the tick when it came
+	emitted bool   // it was, as TraceOnly
 }
 
-// A pace is how far a source has come.
-type pace struct {
-	heard  uint64 // the tick when a drop of the kernel came
-	newest int64  // time of such a drop
+// A progress is how far a source has come.
+type progress struct {
+	lastTick uint64 // the tick when the last drop by the kernel came
+	newest   int64  // time of the newest such drop, in nanoseconds since 1970
 }
 
-// A matcher joins what two sources give at the same time.
+// A matcher joins what two sources emit at the same time. Its mutex guards all of it, also the
+// use of out.
 type matcher struct {
-	mu   sync.Mutex
-	out  pipeline.Output
-	stop func() // ends the source of packets
-	err  error  // out's; it takes no more drops
+	mu  sync.Mutex
+	out pipeline.Output
 
-	wait bool // packets do, for their drops
+	wait bool // packets are held for their drops
 
-	drops     *book[seen]
-	settled   uint64          // number of the first drop that is waiting, perhaps taken
-	shown     *book[*kept]    // packets that claim no drop so far, or wait; nil if given out
-	given     uint64          // number of the first packet that waits, perhaps taken
-	keptBytes int             // of the packets that wait
-	unclaimed uint64          // how many packets claimed none, forgotten ones too
-	alone     bool            // the source of all has failed
-	lost      [2]event.Ledger // by the sources, not given out
-	event     event.Event     // to be given out
-	stack     []event.Frame   // of an event
-	latest    int64           // time of a drop that was given out
+	drops     *index[pending]
+	resolved  uint64          // number of the oldest drop that is pending; it may be matched
+	packets   *index[*held]   // those that are not matched yet, or held; the value is nil once emitted
+	released  uint64          // number of the oldest packet that is held; it may be matched
+	heldBytes int             // of packet data in those that are held
+	unmatched uint64          // packets without a drop, those that were forgotten included
+	failed    bool            // the source of all has failed
+	lost      [2]event.Ledger // by each source, not emitted yet
+	event     event.Event     // to be emitted
+	stack     []event.Frame   // of that event
+	latest    int64           // time of the latest drop that was emitted as TraceOnly
 
-	ticks uint64
-	armed bool    // a tick will come
-	paces [2]pace // of the sources
+	frozen      bool      // nothing is resolved: drops may be those of the next source
+	from, until time.Time // between which that began; zero: there is none
+	disputed    bool      // there were drops in between
+
+	ticks     uint64      // that have passed
+	scheduled bool        // another tick will come
+	progress  [2]progress // of the sources
 }
 
-// The sources, where they are kept apart.
+// Indexes of what is kept for each source.
 const (
 	byPackets = iota
 	byAll
 )
 
-func newMatcher(out pipeline.Output, stop func()) *matcher {
-	return &matcher{out: out, stop: stop, drops: newBook[seen](), settled: 1, shown: newBook[*kept](), given: 1}
+// newMatcher returns a matcher that emits to out.
+func newMatcher(out pipeline.Output) *matcher {
+	return &matcher{out: out, drops: newIndex[pending](), resolved: 1, packets: newIndex[*held](), released: 1}
 }
 
-// packets is the Output for the source of packets.
-type packets matcher
+// packetOutput is a matcher as the Output of the source of packets.
+type packetOutput matcher
 
-func (p *packets) Emit(e *event.Event) error {
+// Emit matches a packet. Losses wait for the end; other events are emitted at once.
+func (p *packetOutput) Emit(e *event.Event) {
 	m := (*matcher)(p)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch {
-	case e.Kind == event.Loss:
-		return m.lose(byPackets, e)
-	case !e.Where.HasPC: // dropped by a device
-		return m.inTurn(twinOf(e), e)
+	switch e.Kind {
+	case event.Drop:
+		if e.Where.HasPC {
+			m.packet(e)
+		} else { // dropped by a device
+			m.emitInOrder(keyOf(e), e)
+		}
+	case event.Loss:
+		m.deferLoss(byPackets, e)
+	case event.Rejected, event.Retransmit, event.End:
+		m.out.Emit(e)
 	}
-	return m.packet(e)
 }
 
-func (p *packets) Flush() error {
+// Flush flushes what was emitted.
+func (p *packetOutput) Flush() {
 	m := (*matcher)(p)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.flush()
+	m.out.Flush()
 }
 
-// drops is the Output for the source of all.
-type drops matcher
+// dropOutput is a matcher as the Output of the source of all.
+type dropOutput matcher
 
-func (d *drops) Emit(e *event.Event) error {
+// Emit matches a drop. Losses wait for the end; other events are emitted at once.
+func (d *dropOutput) Emit(e *event.Event) {
 	m := (*matcher)(d)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e.Kind == event.Loss {
-		return m.lose(byAll, e)
+	switch e.Kind {
+	case event.Drop:
+		m.drop(e)
+	case event.Loss:
+		m.deferLoss(byAll, e)
+	case event.Rejected, event.Retransmit, event.End:
+		m.out.Emit(e)
 	}
-	return m.drop(e)
 }
 
-// Flush is for the packets that waited for drops, which themselves are given out
-// at ticks.
-func (d *drops) Flush() error {
+// Flush flushes the packets that were released by drops. Drops themselves are emitted and
+// flushed at ticks.
+func (d *dropOutput) Flush() {
 	m := (*matcher)(d)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.wait {
-		return nil
+	if m.wait {
+		m.out.Flush()
 	}
-	return m.flush()
 }
 
-// packet gives out a packet, with what its drop tells of it, or lets it wait for
-// that. A packet whose drop was given out is not.
-func (m *matcher) packet(e *event.Event) error {
-	if m.err != nil {
-		return m.err
-	}
-	t := twinOf(e)
-	m.hear(byPackets, t)
-	switch d := m.dropOf(t); {
-	case d == nil && m.alone: // there is none to come
+// packet emits a packet together with task and stack of its drop, or holds it until the drop
+// comes. A packet whose drop was emitted as TraceOnly is ignored: it was counted.
+func (m *matcher) packet(e *event.Event) {
+	k := keyOf(e)
+	m.progressed(byPackets, k)
+	switch d := m.dropOf(k); {
+	case d == nil && m.failed: // none will come
 	case d == nil && m.wait:
-		m.unclaimed++
-		m.keep(t, e)
-		return m.err
+		m.unmatched++
+		m.hold(k, e)
+		return
 	case d == nil:
-		m.unclaimed++
-		m.remember(t, nil)
-		m.given = m.shown.last
-	case d.value.given:
-		d.taken = true
-		return nil
+		m.unmatched++
+		m.remember(k, nil)
+		m.released = m.packets.last
+	case d.value.emitted:
+		d.matched = true
+		return
 	default:
-		d.taken = true
+		d.matched = true
 		e.Task, e.Stack = d.value.task, m.frames(d.value.stack)
 	}
-	return m.inTurn(t, e)
+	m.emitInOrder(k, e)
 }
 
-// dropOf finds the drop of a packet, nil if it has not come. To a packet that
-// comes late it may be less near than usual: nothing nearer will come.
-func (m *matcher) dropOf(t twin) *entry[seen] {
-	d := m.drops.nearest(fine, t)
-	if d != nil || t.at > m.latest {
+// dropOf returns the drop of a packet, nil if it has not come. For a packet that is older than
+// a drop that was emitted the search is less precise, as no nearer drop will come.
+func (m *matcher) dropOf(k key) *entry[pending] {
+	d := m.drops.nearest(fine, k)
+	if d != nil || k.at > m.latest {
 		return d
 	}
-	return m.drops.nearest(coarse, t)
+	return m.drops.nearest(coarse, k)
 }
 
-// remember enters a packet, k if it waits.
-func (m *matcher) remember(t twin, k *kept) *entry[*kept] {
-	m.shown.forget(m.given, t.at-int64(remember), mostRemembered)
-	p := m.shown.add(t)
-	p.value = k
+// remember adds a packet to the index. H is nil unless the packet is held.
+func (m *matcher) remember(k key, h *held) *entry[*held] {
+	m.packets.forget(m.released, k.at-int64(remember), maxRemembered)
+	p := m.packets.add(k)
+	p.value = h
 	return p
 }
 
-// claim gives a packet its drop, and, if it waits for it, what that tells of it.
-func (m *matcher) claim(p *entry[*kept], task event.Task, stack []event.Frame) {
-	p.taken = true
-	m.unclaimed--
-	if k := p.value; k != nil {
-		k.Task, k.Stack = task, slices.Clone(stack)
+// attach marks a packet as matched and, if it is held, adds task and stack of its drop.
+func (m *matcher) attach(p *entry[*held], task event.Task, stack []event.Frame) {
+	p.matched = true
+	m.unmatched--
+	if h := p.value; h != nil {
+		h.Task, h.Stack = task, slices.Clone(stack)
 	}
 }
 
-// drop lets a drop wait for its packet, unless that has come already.
-func (m *matcher) drop(e *event.Event) error {
-	if m.err != nil {
-		return m.err
+// drop matches a drop with a packet that has come, or makes it wait for its packet.
+func (m *matcher) drop(e *event.Event) {
+	k := keyOf(e)
+	m.progressed(byAll, k)
+	if p := m.packets.nearest(fine, k); p != nil {
+		m.attach(p, e.Task, e.Stack)
+		m.releaseReady()
+		return
 	}
-	t := twinOf(e)
-	m.hear(byAll, t)
-	if p := m.shown.nearest(fine, t); p != nil {
-		m.claim(p, e.Task, e.Stack)
-		m.release()
-		return m.err
+	for m.drops.last-m.resolved >= maxPending {
+		m.resolve()
 	}
-	for m.drops.last-m.settled >= mostWaiting {
-		m.settle()
-	}
-	m.drops.forget(m.settled, t.at-int64(remember), mostRemembered)
-	d := &m.drops.add(t).value
-	d.reason, d.task, d.since, d.given = e.Reason, e.Task, m.ticks, false
+	m.drops.forget(m.resolved, k.at-int64(remember), maxRemembered)
+	d := &m.drops.add(k).value
+	d.reason, d.task, d.since, d.emitted = e.Reason, e.Task, m.ticks, false
 	d.stack = d.stack[:0]
 	for _, f := range e.Stack {
 		d.stack = append(d.stack, f.PC)
 	}
-	m.arm()
-	return m.err
+	m.schedule()
 }
 
-// settle decides on the first drop that waits: the packets that claimed none
-// when it came are asked again, less exactly; without one it is Unseen.
-func (m *matcher) settle() {
-	d := m.drops.entry(m.settled)
-	m.settled++
-	if d.taken {
+// resolve decides on the oldest drop that is pending. It searches the packets once more, less
+// precisely, and emits the drop as TraceOnly if there is none for it.
+func (m *matcher) resolve() {
+	d := m.drops.entry(m.resolved)
+	m.resolved++
+	if d.matched || m.isOfNext(d.at) {
 		return
 	}
-	if p := m.shown.nearest(coarse, d.twin); p != nil {
-		m.claim(p, d.value.task, m.frames(d.value.stack))
-		d.taken = true
+	if p := m.packets.nearest(coarse, d.key); p != nil {
+		m.attach(p, d.value.task, m.frames(d.value.stack))
+		d.matched = true
 		return
 	}
-	d.value.given, m.latest = true, max(m.latest, d.at)
+	d.value.emitted, m.latest = true, max(m.latest, d.at)
 	m.event = event.Event{
-		Time: time.Unix(0, d.at), Stamped: true, Count: 1, Single: true, Unseen: true,
+		Time: time.Unix(0, d.at), KernelTime: true, Count: 1, Individual: true, TraceOnly: true,
 		Where:  event.Where{Frame: event.Frame{PC: d.pc}, HasPC: true},
 		Reason: d.value.reason, Task: d.value.task, Stack: m.frames(d.value.stack),
 		Packet: event.Packet{Proto: d.proto, HasProto: d.proto != 0},
 	}
-	m.emit(&m.event)
+	m.out.Emit(&m.event)
 }
 
-// frames makes a stack of addresses, for one event.
+// frames makes a stack trace of addresses. It is valid until the next call.
 func (m *matcher) frames(pcs []uint64) []event.Frame {
 	m.stack = m.stack[:0]
 	for _, pc := range pcs {
@@ -243,130 +248,96 @@ func (m *matcher) frames(pcs []uint64) []event.Frame {
 	return m.stack
 }
 
-// hear takes note of a drop of the kernel.
-func (m *matcher) hear(by int, t twin) {
-	p := &m.paces[by]
-	p.heard, p.newest = m.ticks, max(p.newest, t.at)
+// progressed records that a source has reported a drop by the kernel.
+func (m *matcher) progressed(by int, k key) {
+	p := &m.progress[by]
+	p.lastTick, p.newest = m.ticks, max(p.newest, k.at)
 }
 
-// expects says that the twin of what has waited since a tick, of a time, may
-// still come from a source.
+// expects reports whether a source may still report the match of a drop of time at, which has
+// waited since a tick.
 func (m *matcher) expects(from int, since uint64, at int64) bool {
 	waited := func(since uint64) bool { return m.ticks-since > graceTicks }
-	p := &m.paces[from]
-	return !waited(since) || !waited(p.heard) && at >= p.newest-int64(grace)
+	p := &m.progress[from]
+	return !waited(since) || !waited(p.lastTick) && at >= p.newest-int64(grace)
 }
 
-// arm makes a tick come while drops or packets are waiting.
-func (m *matcher) arm() {
-	if !m.armed {
-		m.armed = true
+// schedule makes sure that another tick comes. It is called while drops or packets wait.
+func (m *matcher) schedule() {
+	if !m.scheduled {
+		m.scheduled = true
 		time.AfterFunc(tick, m.tick)
 	}
 }
 
+// tick emits what has waited long enough.
 func (m *matcher) tick() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.armed = false
+	m.scheduled = false
 	m.ticks++
-	before := m.settled + m.given
-	for m.settled < m.drops.last && m.due(m.drops.entry(m.settled)) {
-		m.settle()
+	before := m.resolved + m.released
+	for !m.frozen && m.resolved < m.drops.last && m.due(m.drops.entry(m.resolved)) {
+		m.resolve()
 	}
-	m.release()
-	if m.settled+m.given > before {
-		m.flush()
+	m.releaseReady()
+	if m.resolved+m.released > before {
+		m.out.Flush()
 	}
-	if m.settled < m.drops.last || m.given < m.shown.last {
-		m.arm()
-	}
-}
-
-// due says that the packet of a drop came, or can no more be expected.
-func (m *matcher) due(d *entry[seen]) bool {
-	return d.taken || !m.expects(byPackets, d.value.since, d.at)
-}
-
-// emit gives an event out, until out takes no more, which ends the run.
-func (m *matcher) emit(e *event.Event) error {
-	if m.err == nil {
-		m.check(m.out.Emit(e))
-	}
-	return m.err
-}
-
-func (m *matcher) flush() error {
-	if m.err == nil {
-		m.check(m.out.Flush())
-	}
-	return m.err
-}
-
-func (m *matcher) check(err error) {
-	if m.err = err; err != nil {
-		m.stop()
+	if m.resolved < m.drops.last || m.released < m.packets.last {
+		m.schedule()
 	}
 }
 
-// lose keeps a loss of drops for the end, when it is known what the other
-// source showed of them. That is of no concern to other losses, nor when only
-// one source is left.
-func (m *matcher) lose(by int, e *event.Event) error {
-	if m.alone || e.Place >= event.FullSummary {
-		return m.out.Emit(e)
+// due reports whether the packet of a drop has come, or is not expected any more.
+func (m *matcher) due(d *entry[pending]) bool {
+	return d.matched || !m.expects(byPackets, d.value.since, d.at)
+}
+
+// deferLoss keeps a loss for the end, when it is known how many of the lost drops the other
+// source reported. Losses of an unknown number are emitted at once, and so are all if the
+// source of all has failed.
+func (m *matcher) deferLoss(by int, e *event.Event) {
+	if m.failed || !e.Place.Counted() {
+		m.out.Emit(e)
+		return
 	}
 	m.lost[by].Add(e)
-	return nil
 }
 
-// allEnded takes note that the source of all has ended, and gives its error if
-// that is one of its own.
+// allEnded records that the source of all has ended, and returns its error.
 func (m *matcher) allEnded(err error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.err != nil && errors.Is(err, m.err) {
-		return nil
-	}
-	m.alone = err != nil
+	m.failed = err != nil
 	return err
 }
 
-// finish gives out what is left when both sources have ended, and what was
-// lost. The error is err, that of the source of packets, and out's.
-func (m *matcher) finish(err error, packetsLost bool) error {
+// finish emits what still waits, and what was lost, after both sources have ended. With
+// packetsLost the losses of the source of packets count too.
+func (m *matcher) finish(packetsLost bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for m.settled < m.drops.last {
-		m.settle()
+	for m.resolved < m.drops.last {
+		m.resolve()
 	}
-	for m.given < m.shown.last {
-		m.give()
-	}
-	if m.err != nil { // drops that packets would have claimed were not taken
-		m.unclaimed = 0
-	}
-	if !errors.Is(err, m.err) {
-		err = pipeline.Also(m.err, err)
+	for m.released < m.packets.last {
+		m.release()
 	}
 	for place := range event.Places() {
 		n := m.lost[byAll].Lost[place]
-		covered := min(n, m.unclaimed)
-		m.unclaimed -= covered
+		covered := min(n, m.unmatched)
+		m.unmatched -= covered
 		if n -= covered; packetsLost {
 			n += m.lost[byPackets].Lost[place]
 		}
-		if lerr := m.loss(place, n); !errors.Is(err, lerr) {
-			err = pipeline.Also(err, lerr)
-		}
+		m.loss(place, n)
 	}
-	return err
 }
 
-// loss gives out a loss, even when no drop is taken any more.
-func (m *matcher) loss(at event.Place, n uint64) error {
-	if n == 0 {
-		return nil
+// loss emits a loss of n drops.
+func (m *matcher) loss(at event.Place, n uint64) {
+	if n > 0 {
+		m.out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Count: n, Place: at})
 	}
-	return m.out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Count: n, Place: at})
 }

@@ -1,32 +1,34 @@
-// Package pair joins two sources into one stream without a blind spot and
-// without a drop in it twice: one that shows packets, but not all of them, as
-// NET_DM does, and one that tells of every packet that the kernel frees, as
-// skb:kfree_skb does, but shows none.
+// Package pair joins two sources into one stream without a blind spot and without
+// reporting a drop twice: one that reports packets, but not all of them, as NET_DM does,
+// and one that reports every packet that the kernel frees, but no bytes, as
+// skb:kfree_skb does.
 //
-// A packet is given out as it comes, or waits for its twin. That is the drop that
-// the other source tells of: freed at the same place at the same time. A drop
-// whose packet does not come while it could still be on its way is given out as
-// Unseen. A packet that comes after that is not given out any more, as it was
-// counted.
+// A packet is emitted when it comes, or held until its match comes: the drop that the other
+// source reports, freed at the same location at the same time. A drop whose packet does not
+// come within a certain time is emitted as TraceOnly. If the packet comes after that, it is
+// ignored, as its drop was counted.
 //
 // # Why the ledger closes
 //
-// Let the kernel free n packets, of which the source of all loses l and tells
-// of the rest. Each of those n-l is either claimed by a packet that is given
-// out, or is itself given out as Unseen. Beside them, those packets are given
-// out that claim nothing, c of them; the twin of such a packet is among the l.
-// So n-l+c are shown, and l-c are lost: what the source of all has lost, less
-// what the source of packets showed of it. What the source of packets has lost
-// is no part of that sum: it is claimed by nothing, so it is Unseen, or among
-// the l-c.
+// Let the kernel free n packets, of which the source of all loses l and reports n-l. Each of
+// these n-l is either matched by a packet, which is emitted, or emitted itself as TraceOnly. In
+// addition c packets without a match are emitted; their drops are among the l. So n-l+c drops
+// are shown and l-c are lost: those that the source of all lost, less those of them that the
+// source of packets reported. Losses of the source of packets do not enter the sum: the drop
+// of a lost packet has no match, so it is emitted as TraceOnly, or it is among the l-c.
 //
-// Packets and drops that change twins do not change the sum. It holds as long
-// as all is watched for longer than the packets are, before and after.
-// Nor does waiting change it: in the end every packet that waits is given out.
+// The sum does not depend on which of several packets is matched with which drop, nor on
+// holding: every packet that is held is emitted in the end. It requires that the source of all
+// runs from before the source of packets begins until after it ends.
+//
+// Where the second source reports exactly what the first cannot, nothing needs to be matched:
+// see [Disjoint].
 package pair
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"dropwatch/internal/pipeline"
 )
@@ -35,46 +37,64 @@ import (
 type Source struct {
 	packets, all pipeline.Source
 
-	// Wait: packets wait for their twins, which have their task and stack. One
-	// is given out without if its twin does not come while it could still be on
-	// its way, or if too many wait. Packets keep their order; those that waited
-	// have no Raw.
+	// Wait: packets are held until their drops come, from which they get task and stack
+	// trace. A packet is emitted without them if its drop does not come in time, or if too
+	// many are held. Packets keep their order. Those that were held have no Event.Raw.
 	Wait bool
 
-	// Warn is told at the end if all has failed, with its error. Then the
-	// drops since are those that packets shows, and all that it has lost is
-	// given out as lost, though some of it may be shown as Unseen.
+	// Warn is called at the end with the error of the source of all, if it failed. From the
+	// failure on only packets were emitted, and all losses of both sources are reported,
+	// though the drops of some lost packets may have been shown as TraceOnly.
 	Warn func(error)
 
-	// Devices: packets shows drops by devices, too. All does not tell of
-	// those, so what packets has lost is given out as lost, too.
+	// Devices: the source of packets also reports drops by devices. The source of all does
+	// not see those, so the losses of the source of packets are reported too.
 	Devices bool
+
+	// Handover, unless it is nil, is called when another program has stopped the source
+	// of packets, while the source of all still runs. It opens the next source, and returns
+	// between which times that began: it reports no drop from before from, and every drop
+	// after until. It returns false if there is no next source.
+	Handover func(ctx context.Context, cause error) (from, until time.Time, ok bool)
 }
 
-// New joins a source that gives packets, each by itself, and one that gives
-// all drops of the kernel, each by itself, with place and time, and counts
-// exactly what it lost. All has to be switched on before packets is.
+// New joins a source of packets, which reports drops individually, and a source of all, which
+// reports every drop by the kernel individually, with location and time, and counts exactly
+// what it loses. The source of all must have been switched on first.
 func New(packets, all pipeline.Source) *Source {
 	return &Source{packets: packets, all: all, Warn: func(error) {}}
 }
 
-// Run gives drops and losses to out until ctx ends. First packets ends, then
-// all, so that it knows of every packet that was shown; then what is left is
-// given out. The error is that of packets or of out: without all it goes on.
+// Run emits drops and losses to out until ctx ends. The source of packets ends first, then the
+// source of all, which so has reported the drop of every packet; then what still waits is
+// emitted. The error is that of the source of packets: if the source of all fails the run
+// goes on. In a [pipeline.StoppedError] Since is when the source of all ended, which
+// reported everything until then. After a Handover Since and Until are the same, unless drops
+// came while the next source began: they are left to that one, which may not report them.
 func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
-	running, stop := context.WithCancel(ctx)
-	defer stop()
 	watching, stopAll := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAll()
-	m := newMatcher(out, stop)
+	m := newMatcher(out)
 	m.wait = s.Wait
 	ended := make(chan error)
-	go func() { ended <- m.allEnded(s.all.Run(watching, (*drops)(m))) }()
-	err := s.packets.Run(running, (*packets)(m))
+	go func() { ended <- m.allEnded(s.all.Run(watching, (*dropOutput)(m))) }()
+	err := s.packets.Run(ctx, (*packetOutput)(m))
+	covered := time.Now()
+	stopped, _ := errors.AsType[*pipeline.StoppedError](err)
+	if stopped != nil && s.Handover != nil && ctx.Err() == nil {
+		m.freeze()
+		if from, until, ok := s.Handover(ctx, err); ok {
+			m.cut(from, until)
+		}
+	}
 	stopAll()
 	allErr := <-ended
 	if allErr != nil {
 		s.Warn(allErr)
 	}
-	return m.finish(err, s.Devices || allErr != nil)
+	m.finish(s.Devices || allErr != nil)
+	if stopped != nil && allErr == nil {
+		stopped.Since, stopped.Until = m.gap(covered)
+	}
+	return err
 }

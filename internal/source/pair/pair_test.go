@@ -1,21 +1,23 @@
 package pair_test
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/source/pair"
 )
 
 const ms = time.Millisecond
 
-// TestMatch gives each source some events of one place, and says what comes of
+// TestMatch has each source emit some events of one place, and says what comes of
 // it in the end.
 func TestMatch(t *testing.T) {
 	type events func(at func(time.Duration) time.Time) []event.Event
@@ -45,23 +47,23 @@ func TestMatch(t *testing.T) {
 	}{
 		"the packet first":              {0, 100 * ms, one(packet, 1), one(freed, 1), []string{"packet 1"}},
 		"the drop first":                {100 * ms, 0, one(packet, 1), one(freed, 1), []string{"packet 1 of 8"}},
-		"no packet":                     {0, 0, one(packet), one(freed, 1), []string{"unseen 1"}},
+		"no packet":                     {0, 0, one(packet), one(freed, 1), []string{"trace-only 1"}},
 		"no drop":                       {0, 0, one(packet, 1), one(freed), []string{"packet 1"}},
-		"other places":                  {0, ms, one(packet, 1), one(freed, 2), []string{"packet 1", "unseen 2"}},
-		"three":                         {0, ms, one(packet, 1, 2), one(freed, 2, 3, 1), []string{"packet 1", "packet 2", "unseen 3"}},
-		"two at once":                   {ms, 0, one(packet, 1), one(freed, 1, 1), []string{"packet 1 of 8", "unseen 1"}},
+		"other places":                  {0, ms, one(packet, 1), one(freed, 2), []string{"packet 1", "trace-only 2"}},
+		"three":                         {0, ms, one(packet, 1, 2), one(freed, 2, 3, 1), []string{"packet 1", "packet 2", "trace-only 3"}},
+		"two at once":                   {ms, 0, one(packet, 1), one(freed, 1, 1), []string{"packet 1 of 8", "trace-only 1"}},
 		"clocks that differ":            {ms, 0, later(packet, 60*time.Microsecond), one(freed, 1), []string{"packet 1 of 8"}},
 		"clocks that differ much":       {ms, 0, later(packet, 100*ms), one(freed, 1), []string{"packet 1"}},
 		"clocks that differ much, back": {0, ms, one(packet, 1), later(freed, 100*ms), []string{"packet 1"}},
-		"different times":               {ms, 0, later(packet, 140*ms), one(freed, 1), []string{"packet 1", "unseen 1"}},
-		"late":                          {time.Second, 0, one(packet, 1), one(freed, 1), []string{"unseen 1"}},
-		"late and one too many":         {time.Second, 0, one(packet, 1, 1), one(freed, 1), []string{"unseen 1", "packet 1"}},
-		"late, and clocks that differ":  {time.Second, 0, one(packet, 1), later(freed, 50*ms), []string{"unseen 1"}},
-		"late, of an earlier time":      {time.Second, 0, one(packet, 1), later(freed, 140*ms), []string{"unseen 1", "packet 1"}},
+		"different times":               {ms, 0, later(packet, 140*ms), one(freed, 1), []string{"packet 1", "trace-only 1"}},
+		"late":                          {time.Second, 0, one(packet, 1), one(freed, 1), []string{"trace-only 1"}},
+		"late and one too many":         {time.Second, 0, one(packet, 1, 1), one(freed, 1), []string{"trace-only 1", "packet 1"}},
+		"late, and clocks that differ":  {time.Second, 0, one(packet, 1), later(freed, 50*ms), []string{"trace-only 1"}},
+		"late, of an earlier time":      {time.Second, 0, one(packet, 1), later(freed, 140*ms), []string{"trace-only 1", "packet 1"}},
 		"protocol not given":            {ms, 0, with(packet, noProto), one(freed, 1), []string{"packet 1 of 8"}},
 		"protocol not known":            {0, ms, one(packet, 1), with(freed, noProto), []string{"packet 1"}},
 		"another protocol": {
-			0, ms, one(packet, 1), with(freed, func(p *event.Packet) { p.Proto = 0x86dd }), []string{"packet 1", "unseen 1"},
+			0, ms, one(packet, 1), with(freed, func(p *event.Packet) { p.Proto = 0x86dd }), []string{"packet 1", "trace-only 1"},
 		},
 	}
 	for name, tt := range tests {
@@ -84,21 +86,21 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-func TestAnUnseenDropIsWhole(t *testing.T) {
+func TestATraceOnlyDropIsWhole(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.all.plan = []step{{0, emit(freed(1, r.at(-ms)))}}
 		if err := r.run(t, time.Second); err != nil || len(r.out.got) != 1 {
 			t.Fatalf("got %q, %v, want one drop", r.out.describe(), err)
 		}
 		want := freed(1, r.at(-ms))
-		want.Unseen = true
+		want.TraceOnly = true
 		if got := r.out.got[0]; !got.Time.Equal(want.Time) {
 			t.Errorf("at %v, want %v", got.Time, want.Time)
 		} else if want.Time = got.Time; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		if after := r.out.at[0].Sub(r.began); after < 300*ms || after > 400*ms {
-			t.Errorf("given out after %v, want 300 to 400 ms", after)
+			t.Errorf("emitted after %v, want 300 to 400 ms", after)
 		}
 		if !slices.Contains(r.out.flushes, r.out.at[0]) {
 			t.Errorf("flushed at %v, want at once", r.out.flushes)
@@ -122,14 +124,15 @@ func TestAPacketHasTheStackOfItsDrop(t *testing.T) {
 }
 
 func TestWhatIsNotAPacketOfTheKernelPasses(t *testing.T) {
-	hardware := event.Event{Count: 1, Single: true, Origin: event.Hardware, Where: event.Where{Trap: "ttl"}}
+	hardware := event.Event{Count: 1, Individual: true, Origin: event.Hardware, Where: event.Where{Trap: "ttl"}}
+	rejected := event.Event{Kind: event.Rejected, Count: 3}
 	inTime(t, func(t *testing.T, r *rig) {
 		r.packets.plan = []step{{0, emit(hardware)}, {0, emit(lost(event.LostSummary, 2))}}
-		r.all.plan = []step{{0, emit(lost(event.ByFilter, 3))}, {0, emit(lost(event.InRing, 4))}}
+		r.all.plan = []step{{0, emit(rejected)}, {0, emit(lost(event.InRing, 4))}}
 		if err := r.run(t, time.Second); err != nil {
 			t.Error(err)
 		}
-		want := ledger(1, lost(event.LostSummary, 2), lost(event.ByFilter, 3), lost(event.InRing, 4))
+		want := ledger(1, lost(event.LostSummary, 2), rejected, lost(event.InRing, 4))
 		if r.out.ledger != want {
 			t.Errorf("ledger %+v, want %+v", r.out.ledger, want)
 		}
@@ -157,14 +160,14 @@ func TestWhilePacketsComeTheyAreWaitedFor(t *testing.T) {
 		for _, word := range r.out.describe() {
 			count[word]++
 		}
-		if want := map[string]int{"packet 1 of 8": n / 2, "unseen 1": n / 2, "packet 2": n}; !reflect.DeepEqual(count, want) {
+		if want := map[string]int{"packet 1 of 8": n / 2, "trace-only 1": n / 2, "packet 2": n}; !reflect.DeepEqual(count, want) {
 			t.Errorf("got %v, want %v", count, want)
 		}
 	})
 }
 
-// TestWhilePacketsComeWhatIsUnseenIsShown does not wait until they pause.
-func TestWhilePacketsComeWhatIsUnseenIsShown(t *testing.T) {
+// TestWhilePacketsComeTraceOnlyDropsAreShown does not wait until they pause.
+func TestWhilePacketsComeTraceOnlyDropsAreShown(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.all.plan = []step{{0, emit(freed(1, r.began))}}
 		for at := time.Duration(0); at < time.Second; at += 10 * ms {
@@ -173,15 +176,15 @@ func TestWhilePacketsComeWhatIsUnseenIsShown(t *testing.T) {
 		if err := r.run(t, time.Second); err != nil {
 			t.Error(err)
 		}
-		i := slices.Index(r.out.describe(), "unseen 1")
+		i := slices.Index(r.out.describe(), "trace-only 1")
 		if i < 0 || r.out.at[i].Sub(r.began) < 300*ms || r.out.at[i].Sub(r.began) > 400*ms {
-			t.Errorf("got %q, want the unseen drop after 300 to 400 ms", r.out.describe())
+			t.Errorf("got %q, want the trace-only drop after 300 to 400 ms", r.out.describe())
 		}
 	})
 }
 
 // TestAStallIsNobodysFault has an output that is stuck for a while, during which
-// no packet can be given out. It takes real time: who waits for a mutex keeps a
+// no packet can be emitted. It takes real time: who waits for a mutex keeps a
 // bubble's time from passing.
 func TestAStallIsNobodysFault(t *testing.T) {
 	r := &rig{began: time.Now()}
@@ -191,7 +194,8 @@ func TestAStallIsNobodysFault(t *testing.T) {
 	if err := r.run(t, 1200*ms); err != nil {
 		t.Error(err)
 	}
-	if got, want := r.out.describe(), []string{"packet 1", "packet 2"}; len(got) != 2 || got[0] != want[0] || !strings.HasPrefix(got[1], want[1]) {
+	if got, want := r.out.describe(), []string{"packet 1", "packet 2"}; len(got) != 2 || got[0] != want[0] ||
+		!strings.HasPrefix(got[1], want[1]) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -206,7 +210,8 @@ func TestLosses(t *testing.T) {
 		allErr       error
 		want         event.Ledger
 	}{
-		"of packets": {packets: []event.Event{lost(event.AtSocket, 5), lost(event.InQueue, 6), lost(event.Unread, 7), lost(event.Undecoded, 1)}},
+		"of packets": {packets: []event.Event{lost(event.AtSocket, 5), lost(event.InQueue, 6), lost(event.Unread, 7),
+			lost(event.Undecoded, 1)}},
 		"of all": {
 			all:  []event.Event{lost(event.InRing, 5), lost(event.InRing, 2), lost(event.Unread, 3)},
 			want: ledger(0, lost(event.InRing, 7), lost(event.Unread, 3)),
@@ -268,7 +273,8 @@ func TestWithoutTheSourceOfAllItGoesOn(t *testing.T) {
 		if err := r.run(t, 2*time.Second); err != nil || !errors.Is(r.warned, r.all.err) {
 			t.Errorf("ended with %v and warned of %v, want a warning", err, r.warned)
 		}
-		if got, want := r.out.describe(), []string{"packet 1 of 8", "unseen 2", "lost 2 at our socket", "packet 3"}; !slices.Equal(got, want) {
+		if got, want := r.out.describe(), []string{"packet 1 of 8", "trace-only 2", "lost 2 at dropwatch's socket",
+			"packet 3"}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	})
@@ -283,7 +289,7 @@ func TestPacketsEndFirst(t *testing.T) {
 		if err := r.run(t, time.Second); err != nil {
 			t.Error(err)
 		}
-		if got, want := r.out.describe(), []string{"packet 1", "unseen 2"}; !slices.Equal(got, want) {
+		if got, want := r.out.describe(), []string{"packet 1", "trace-only 2"}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		if took := time.Since(r.at(time.Second)); took != 40*ms {
@@ -300,39 +306,42 @@ func TestAFailureOfPacketsEndsTheRun(t *testing.T) {
 		r.packets.plan = []step{{10 * ms, flush}}
 		r.packets.err = errors.New("switched off")
 		r.all.plan = []step{{0, emit(freed(1, r.began))}}
-		if err := r.run(t, time.Minute); err != r.packets.err {
+		if err := r.run(t, time.Minute); !errors.Is(err, r.packets.err) {
 			t.Errorf("error %v, want %v", err, r.packets.err)
 		}
-		if got, want := r.out.describe(), []string{"unseen 1"}; !slices.Equal(got, want) || time.Since(r.began) > time.Second {
+		if got, want := r.out.describe(), []string{"trace-only 1"}; !slices.Equal(got, want) || time.Since(r.began) > time.Second {
 			t.Errorf("got %q after %v, want %q at once", got, time.Since(r.began), want)
 		}
 	})
 }
 
-// TestAFullOutputEndsBoth is full by a packet, or by an unseen drop.
-func TestAFullOutputEndsBoth(t *testing.T) {
-	for _, full := range []error{pipeline.ErrLimit, errors.New("broken")} {
-		for _, by := range []string{"packet", "unseen"} {
-			t.Run(fmt.Sprint(full, " by ", by), func(t *testing.T) {
-				inTime(t, func(t *testing.T, r *rig) {
-					r.out.limit, r.out.err = 1, full
-					if by == "packet" {
-						r.packets.plan = []step{{0, emit(packet(1, r.began))}}
-					}
-					r.all.plan = []step{{ms, emit(freed(1, r.began))}, {ms, emit(freed(1, r.began))}, {ms, emit(freed(2, r.began))}}
-					r.packets.last = []step{{0, emit(lost(event.InQueue, 9))}, {0, emit(packet(3, r.began))}}
-					r.all.last = []step{{0, emit(lost(event.InRing, 4))}, {0, emit(freed(4, r.began))}}
-					if err := r.run(t, time.Minute); err != full {
-						t.Errorf("error %v, want %v", err, full)
-					}
-					if r.warned != nil || time.Since(r.began) > time.Second {
-						t.Errorf("ended after %v, warned of %v, want the end at once", time.Since(r.began), r.warned)
-					}
-					if want := (ledger(1, lost(event.InRing, 4))); r.out.ledger.Shown != 1 || r.out.ledger.Lost != want.Lost {
-						t.Errorf("ledger %+v, want %+v", r.out.ledger, want)
-					}
-				})
+// TestStoppedByAnother: the source of all has reported everything until it ended.
+func TestStoppedByAnother(t *testing.T) {
+	cause := errors.New("switched off")
+	for name, allErr := range map[string]error{"both work": nil, "the source of all has failed": errors.New("gone")} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			packets := sourceFunc(func(context.Context, pipeline.Output) error {
+				time.Sleep(5 * time.Second)
+				return &pipeline.StoppedError{Since: began, Err: cause}
 			})
-		}
+			all := sourceFunc(func(ctx context.Context, _ pipeline.Output) error {
+				<-ctx.Done()
+				return allErr
+			})
+			err := pair.New(packets, all).Run(t.Context(), &record{})
+			stopped, ok := errors.AsType[*pipeline.StoppedError](err)
+			want := began.Add(5 * time.Second)
+			if allErr != nil {
+				want = began
+			}
+			if !ok || !errors.Is(err, cause) || !stopped.Since.Equal(want) {
+				t.Errorf("%s: %#v, want one since %v", name, err, want)
+			}
+		})
 	}
 }
+
+type sourceFunc func(context.Context, pipeline.Output) error
+
+func (f sourceFunc) Run(ctx context.Context, out pipeline.Output) error { return f(ctx, out) }

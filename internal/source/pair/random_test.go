@@ -14,7 +14,7 @@ import (
 type world struct {
 	spacing              time.Duration // between drops, on average; half at least
 	places               int
-	unseen               float64       // share that the source of packets cannot show
+	traceOnly            float64       // share that the source of packets cannot show
 	packetsLose, allLose float64       // shares
 	late                 float64       // share of packets that come after their time
 	skew                 time.Duration // between the clocks, at most
@@ -35,7 +35,7 @@ func (w world) truth(r *rig, rnd *rand.Rand, n int) (packets, all map[time.Time]
 			all[at] = true
 			r.all.plan = append(r.all.plan, step{now + upTo(100*ms), emit(freed(pc, at.Add(upTo(w.skew))))})
 		}
-		if rnd.Float64() < w.unseen {
+		if rnd.Float64() < w.traceOnly {
 			continue
 		}
 		if rnd.Float64() < w.packetsLose {
@@ -61,18 +61,18 @@ func (w world) truth(r *rig, rnd *rand.Rand, n int) (packets, all map[time.Time]
 	return packets, all
 }
 
-// TestRandom frees packets at random, and holds what is given out against them.
+// TestRandom frees packets at random, and compares what is emitted with them.
 func TestRandom(t *testing.T) {
 	const n = 300
 	worlds := map[string]world{
-		"sparse":               {spacing: 400 * ms, places: 3, unseen: 0.3},
-		"sparse, both lose":    {spacing: 400 * ms, places: 3, unseen: 0.3, packetsLose: 0.3, allLose: 0.3},
-		"sparse, late":         {spacing: 400 * ms, places: 3, unseen: 0.3, packetsLose: 0.1, late: 0.3},
-		"clocks apart":         {spacing: 400 * ms, places: 1, unseen: 0.3, packetsLose: 0.1, skew: 20 * ms},
-		"dense":                {spacing: 20 * time.Microsecond, places: 2, unseen: 0.3, packetsLose: 0.3},
-		"dense, clocks apart":  {spacing: 20 * time.Microsecond, places: 2, unseen: 0.3, packetsLose: 0.3, skew: time.Millisecond},
-		"dense, both lose":     {spacing: 20 * time.Microsecond, places: 2, unseen: 0.3, packetsLose: 0.3, allLose: 0.3},
-		"everything at a time": {spacing: ms, places: 2, unseen: 0.3, packetsLose: 0.3, allLose: 0.1, late: 0.3, skew: ms},
+		"sparse":               {spacing: 400 * ms, places: 3, traceOnly: 0.3},
+		"sparse, both lose":    {spacing: 400 * ms, places: 3, traceOnly: 0.3, packetsLose: 0.3, allLose: 0.3},
+		"sparse, late":         {spacing: 400 * ms, places: 3, traceOnly: 0.3, packetsLose: 0.1, late: 0.3},
+		"clocks apart":         {spacing: 400 * ms, places: 1, traceOnly: 0.3, packetsLose: 0.1, skew: 20 * ms},
+		"dense":                {spacing: 20 * time.Microsecond, places: 2, traceOnly: 0.3, packetsLose: 0.3},
+		"dense, clocks apart":  {spacing: 20 * time.Microsecond, places: 2, traceOnly: 0.3, packetsLose: 0.3, skew: time.Millisecond},
+		"dense, both lose":     {spacing: 20 * time.Microsecond, places: 2, traceOnly: 0.3, packetsLose: 0.3, allLose: 0.3},
+		"everything at a time": {spacing: ms, places: 2, traceOnly: 0.3, packetsLose: 0.3, allLose: 0.1, late: 0.3, skew: ms},
 	}
 	for name, w := range worlds {
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// once checks what is given out, if no two drops can be taken for each other:
+// once checks what is emitted, if no two drops can be taken for each other:
 // none twice, none invented, and all that came in time.
 func once(t *testing.T, r *rig, packets, all map[time.Time]bool, w world) {
 	t.Helper()
@@ -108,14 +108,14 @@ func once(t *testing.T, r *rig, packets, all map[time.Time]bool, w world) {
 			continue
 		}
 		source := packets
-		if e.Unseen {
+		if e.TraceOnly {
 			source = all
 		}
 		if at := e.Time.Local(); !source[at] || given[at] {
-			t.Errorf("given out twice, or by nobody: %v, unseen %t", at, e.Unseen)
+			t.Errorf("emitted twice, or never: %v, trace-only %t", at, e.TraceOnly)
 		} else {
 			given[at] = true
-			if e.Unseen && packets[at] && w.late == 0 {
+			if e.TraceOnly && packets[at] && w.late == 0 {
 				t.Errorf("the packet of %v came, and was not shown", at)
 			}
 		}
@@ -138,7 +138,7 @@ func enriched(t *testing.T, r *rig, all map[time.Time]bool, w world) {
 	t.Helper()
 	var last time.Time
 	for _, e := range r.out.got {
-		if e.Kind != event.Drop || e.Unseen {
+		if e.Kind != event.Drop || e.TraceOnly {
 			continue
 		}
 		if at := e.Time.Local(); e.Task.Known != all[at] || len(e.Stack) > 0 != all[at] {

@@ -2,68 +2,66 @@ package pair
 
 import "dropwatch/internal/event"
 
-// What the packets that wait hold at most. At the bound, the oldest are given
-// out early.
+// Limits of the packets that are held. To stay within them the oldest are emitted early.
 const (
-	mostKept      = 1 << 15
-	mostKeptBytes = 32 << 20 // of packets, without what else there is of an event
+	maxHeld      = 1 << 15
+	maxHeldBytes = 32 << 20 // of packet data
 )
 
-// A kept is a packet that waits to be given out.
-type kept struct {
+// A held packet waits to be emitted.
+type held struct {
 	event.Event        // a copy
 	since       uint64 // the tick when it came
 }
 
-// inTurn gives out an event that waits for nothing but those before it.
-func (m *matcher) inTurn(t twin, e *event.Event) error {
-	if m.given == m.shown.last {
-		return m.emit(e)
+// emitInOrder emits an event that needs no match, after those that are held.
+func (m *matcher) emitInOrder(k key, e *event.Event) {
+	if m.released == m.packets.last {
+		m.out.Emit(e)
+		return
 	}
-	m.keep(t, e).taken = true
-	return m.err
+	m.hold(k, e).matched = true
 }
 
-// keep lets a packet wait, for which the oldest make room.
-func (m *matcher) keep(t twin, e *event.Event) *entry[*kept] {
+// hold makes a packet wait. If there is no room, it releases the oldest.
+func (m *matcher) hold(k key, e *event.Event) *entry[*held] {
 	n := len(e.Packet.Data)
-	for m.given < m.shown.last && (m.shown.last-m.given >= mostKept || m.keptBytes+n > mostKeptBytes) {
-		m.give()
+	for m.released < m.packets.last && (m.packets.last-m.released >= maxHeld || m.heldBytes+n > maxHeldBytes) {
+		m.release()
 	}
-	m.keptBytes += n
-	m.arm()
-	return m.remember(t, &kept{e.Clone(), m.ticks})
+	m.heldBytes += n
+	m.schedule()
+	return m.remember(k, &held{e.Clone(), m.ticks})
 }
 
-// release gives out the packets that wait for nothing any more, nor for one
-// before them.
-func (m *matcher) release() {
-	for m.given < m.shown.last {
-		p := m.shown.entry(m.given)
-		if !p.taken {
-			if !m.alone && m.expects(byAll, p.value.since, p.at) {
+// releaseReady emits packets, oldest first, until one may still get its drop.
+func (m *matcher) releaseReady() {
+	for m.released < m.packets.last {
+		p := m.packets.entry(m.released)
+		if !p.matched {
+			if !m.failed && m.expects(byAll, p.value.since, p.at) {
 				return
 			}
-			m.ask(p)
+			m.matchLate(p)
 		}
-		m.give()
+		m.release()
 	}
 }
 
-// ask looks once more for the drop of a packet, less exactly.
-func (m *matcher) ask(p *entry[*kept]) {
-	if d := m.drops.nearest(coarse, p.twin); d != nil && !d.value.given {
-		d.taken = true
-		m.claim(p, d.value.task, m.frames(d.value.stack))
+// matchLate searches once more for the drop of a packet, less precisely.
+func (m *matcher) matchLate(p *entry[*held]) {
+	if d := m.drops.nearest(coarse, p.key); d != nil && !d.value.emitted {
+		d.matched = true
+		m.attach(p, d.value.task, m.frames(d.value.stack))
 	}
 }
 
-// give gives out the first packet that waits.
-func (m *matcher) give() {
-	p := m.shown.entry(m.given)
-	k := p.value
+// release emits the oldest packet that is held.
+func (m *matcher) release() {
+	p := m.packets.entry(m.released)
+	h := p.value
 	p.value = nil
-	m.given++
-	m.keptBytes -= len(k.Packet.Data)
-	m.emit(&k.Event)
+	m.released++
+	m.heldBytes -= len(h.Packet.Data)
+	m.out.Emit(&h.Event)
 }

@@ -3,7 +3,6 @@ package pair_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -15,7 +14,7 @@ import (
 	"dropwatch/internal/source/pair"
 )
 
-// TestWait has packets wait, and says what is given out in the end.
+// TestWait has packets wait, and says what is emitted in the end.
 func TestWait(t *testing.T) {
 	type plan func(r *rig) []step
 	of := func(make func(uint64, time.Time) event.Event, after time.Duration, pcs []uint64) plan {
@@ -41,25 +40,30 @@ func TestWait(t *testing.T) {
 	tests := map[string]struct {
 		packets, all plan
 		want         []string
-		first, last  time.Duration // when they are given out, up to 50 ms earlier
+		first, last  time.Duration // when they are emitted, up to 50 ms earlier
 	}{
-		"the drop first":                          {packets(20*ms, 1), drops(0, 1), []string{"packet 1 of 8"}, 20 * ms, 20 * ms},
-		"the packet first":                        {packets(0, 1), drops(100*ms, 1), []string{"packet 1 of 8"}, 100 * ms, 100 * ms},
-		"no drop":                                 {packets(0, 1), drops(0), []string{"packet 1"}, 350 * ms, 350 * ms},
-		"the drop too late":                       {packets(0, 1), drops(time.Second, 1), []string{"packet 1"}, 350 * ms, 350 * ms},
-		"their order":                             {packets(0, 1, 2, 3), drops(100*ms, 3, 2, 1), []string{"packet 1 of 8", "packet 2 of 8", "packet 3 of 8"}, 100 * ms, 100 * ms},
-		"behind one that waits":                   {packets(20*ms, 1, 2), drops(0, 2), []string{"packet 1", "packet 2 of 8"}, 400 * ms, 400 * ms},
-		"behind one that gets none":               {packets(0, 1, 2), drops(100*ms, 2), []string{"packet 1", "packet 2 of 8"}, 450 * ms, 450 * ms},
-		"a device behind one":                     {both(packets(0, 1), hardware), drops(100*ms, 1), []string{"packet 1 of 8", "packet 0"}, 100 * ms, 100 * ms},
+		"the drop first":    {packets(20*ms, 1), drops(0, 1), []string{"packet 1 of 8"}, 20 * ms, 20 * ms},
+		"the packet first":  {packets(0, 1), drops(100*ms, 1), []string{"packet 1 of 8"}, 100 * ms, 100 * ms},
+		"no drop":           {packets(0, 1), drops(0), []string{"packet 1"}, 350 * ms, 350 * ms},
+		"the drop too late": {packets(0, 1), drops(time.Second, 1), []string{"packet 1"}, 350 * ms, 350 * ms},
+		"their order": {packets(0, 1, 2, 3), drops(100*ms, 3, 2, 1),
+			[]string{"packet 1 of 8", "packet 2 of 8", "packet 3 of 8"}, 100 * ms, 100 * ms},
+		"behind one that waits": {packets(20*ms, 1, 2), drops(0, 2), []string{"packet 1", "packet 2 of 8"},
+			400 * ms, 400 * ms},
+		"behind one that gets none": {packets(0, 1, 2), drops(100*ms, 2), []string{"packet 1", "packet 2 of 8"},
+			450 * ms, 450 * ms},
+		"a device behind one": {both(packets(0, 1), hardware), drops(100*ms, 1),
+			[]string{"packet 1 of 8", "packet 0"}, 100 * ms, 100 * ms},
 		"a device alone":                          {hardware, drops(0), []string{"packet 0"}, 20 * ms, 20 * ms},
-		"other places":                            {packets(0, 1), drops(0, 2), []string{"unseen 2", "packet 1"}, 350 * ms, 350 * ms},
-		"too late to be given out":                {packets(time.Second, 1), drops(0, 1), []string{"unseen 1"}, 350 * ms, 350 * ms},
+		"other places":                            {packets(0, 1), drops(0, 2), []string{"trace-only 2", "packet 1"}, 350 * ms, 350 * ms},
+		"too late to be emitted":                  {packets(time.Second, 1), drops(0, 1), []string{"trace-only 1"}, 350 * ms, 350 * ms},
 		"clocks that differ":                      {packets(0, 1), skewed(0, 60*time.Microsecond), []string{"packet 1 of 8"}, 0, 0},
 		"clocks that differ much":                 {packets(0, 1), skewed(0, 100*ms), []string{"packet 1 of 8"}, 350 * ms, 350 * ms},
 		"clocks that differ much, the drop later": {packets(0, 1), skewed(100*ms, 100*ms), []string{"packet 1 of 8"}, 450 * ms, 450 * ms},
-		"clocks that differ too much":             {packets(0, 1), skewed(0, 140*ms), []string{"unseen 1", "packet 1"}, 350 * ms, 350 * ms},
-		"two at once and only one":                {packets(0, 1, 1), drops(100*ms, 1), []string{"packet 1", "packet 1 of 8"}, 450 * ms, 450 * ms},
-		"two at once of which one has":            {packets(20*ms, 1, 1), drops(0, 1), []string{"packet 1 of 8", "packet 1"}, 20 * ms, 350 * ms},
+		"clocks that differ too much": {packets(0, 1), skewed(0, 140*ms), []string{"trace-only 1", "packet 1"},
+			350 * ms, 350 * ms},
+		"two at once and only one":     {packets(0, 1, 1), drops(100*ms, 1), []string{"packet 1", "packet 1 of 8"}, 450 * ms, 450 * ms},
+		"two at once of which one has": {packets(20*ms, 1, 1), drops(0, 1), []string{"packet 1 of 8", "packet 1"}, 20 * ms, 350 * ms},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +77,7 @@ func TestWait(t *testing.T) {
 				}
 				for i, want := range map[int]time.Duration{0: tt.first, len(tt.want) - 1: tt.last} {
 					if at := r.out.at[i].Sub(r.began); at > want || at < want-50*ms {
-						t.Errorf("%q given out after %v, want %v or up to 50 ms less", tt.want[i], at, want)
+						t.Errorf("%q emitted after %v, want %v or up to 50 ms less", tt.want[i], at, want)
 					}
 				}
 				if last := r.out.at[len(tt.want)-1]; !slices.Contains(r.out.flushes, last) {
@@ -87,13 +91,12 @@ func TestWait(t *testing.T) {
 // TestAPacketThatWaitedIsWhole, though its source and that of its drop use their
 // memory again.
 func TestAPacketThatWaitedIsWhole(t *testing.T) {
-	reused := func(e event.Event) func(pipeline.Output) error {
-		return func(out pipeline.Output) error {
+	reused := func(e event.Event) func(pipeline.Output) {
+		return func(out pipeline.Output) {
 			mine := e.Clone()
-			err := out.Emit(&mine)
+			out.Emit(&mine)
 			clear(mine.Packet.Data)
 			clear(mine.Stack)
-			return err
 		}
 	}
 	inTime(t, func(t *testing.T, r *rig) {
@@ -129,14 +132,14 @@ func TestWhileDropsComeTheyAreWaitedFor(t *testing.T) {
 		for _, word := range r.out.describe() {
 			count[word]++
 		}
-		if want := map[string]int{"packet 1 of 8": n, "unseen 2": n}; !reflect.DeepEqual(count, want) {
+		if want := map[string]int{"packet 1 of 8": n, "trace-only 2": n}; !reflect.DeepEqual(count, want) {
 			t.Errorf("got %v, want %v", count, want)
 		}
 	})
 }
 
 // TestNothingWaitsLongerThanTheRun: the drop comes when the packets have ended,
-// or never, and losses are told of last.
+// or never, and losses are reported last.
 func TestNothingWaitsLongerThanTheRun(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		r.wait = true
@@ -169,42 +172,13 @@ func TestWithoutTheSourceOfAllNothingWaits(t *testing.T) {
 			t.Fatalf("got %q, want %q", got, want)
 		}
 		if first, second := r.out.at[0].Sub(r.began), r.out.at[1].Sub(r.began); first > 150*ms || second != time.Second {
-			t.Errorf("given out after %v and %v, want at most 150 ms and a second", first, second)
+			t.Errorf("emitted after %v and %v, want at most 150 ms and a second", first, second)
 		}
 	})
 }
 
-// TestAFullOutputEndsWaiting is full by a packet that waited: for its drop, in
-// vain, or till the end.
-func TestAFullOutputEndsWaiting(t *testing.T) {
-	for _, full := range []error{pipeline.ErrLimit, errors.New("broken")} {
-		for name, run := range map[string]struct{ drop, end time.Duration }{
-			"with its drop": {100 * ms, time.Minute}, "in vain": {time.Hour, time.Minute}, "till the end": {time.Hour, 100 * ms},
-		} {
-			t.Run(fmt.Sprint(full, " ", name), func(t *testing.T) {
-				inTime(t, func(t *testing.T, r *rig) {
-					r.wait, r.out.limit, r.out.err = true, 1, full
-					r.packets.plan = []step{{0, emit(packet(1, r.began))}, {ms, emit(packet(2, r.began))}}
-					r.packets.last = []step{{0, emit(packet(3, r.began))}}
-					r.all.plan = []step{{run.drop, emit(freed(1, r.began))}, {run.drop, emit(freed(2, r.began))}}
-					r.all.last = []step{{0, emit(lost(event.InRing, 4))}}
-					if err := r.run(t, run.end); err != full {
-						t.Errorf("error %v, want %v", err, full)
-					}
-					if r.warned != nil || time.Since(r.began) > time.Second {
-						t.Errorf("ended after %v, warned of %v, want the end at once", time.Since(r.began), r.warned)
-					}
-					if want := ledger(1, lost(event.InRing, 4)); r.out.ledger != want {
-						t.Errorf("ledger %+v, want %+v", r.out.ledger, want)
-					}
-				})
-			})
-		}
-	}
-}
-
 // TestWhatWaitsIsBounded has more packets, and more bytes of them, than may
-// wait. The drops of those that were given out early are in no case given out.
+// wait. The drops of those that were emitted early are never emitted.
 func TestWhatWaitsIsBounded(t *testing.T) {
 	for name, tt := range map[string]struct{ n, size, most int }{
 		"packets": {40_000, 60, 1 << 15}, "bytes": {1000, 64 << 10, 512},
@@ -256,9 +230,9 @@ type stacks struct {
 	with int
 }
 
-func (s *stacks) Emit(e *event.Event) error {
+func (s *stacks) Emit(e *event.Event) {
 	if len(e.Stack) > 0 {
 		s.with++
 	}
-	return s.count.Emit(e)
+	s.count.Emit(e)
 }

@@ -1,3 +1,3 @@
-// Package sourcetest is what tests of sources share: an output that keeps what
-// they give, and threads that have less than the others.
+// Package sourcetest has what the tests of sources share: an output that keeps what a source
+// emits, and threads with fewer privileges.
 package sourcetest

@@ -10,34 +10,34 @@ import (
 	"dropwatch/internal/pipeline"
 )
 
-// endTime is how long a source may take to give what it has at its end, on a
-// slow guest too.
+// endTime is how long a source may take to emit what is left when its context ends, also in a
+// slow guest.
 const endTime = 2 * time.Second
 
 // A Running is a source whose Run has begun. It is an Output that keeps some of
 // the drops, and the ledger of all.
 type Running struct {
-	Keep func(*event.Event) bool  // which drops
-	Then func(*event.Event) error // what else is to be done with any event; nil is nothing
+	Keep func(*event.Event) bool // reports whether to keep a drop
+	Then func(*event.Event)      // called with every event, unless it is nil
 
-	Done   chan error // gets what Run returns
-	Kept   []event.Event
-	At     []time.Time // when they came
-	Ledger event.Ledger
+	Done   chan error    // receives the error of Run
+	Kept   []event.Event // copies of the drops
+	At     []time.Time   // when each of Kept came
+	Ledger event.Ledger  // of all events
 
 	t       testing.TB
 	stop    context.CancelFunc
-	mu      sync.Mutex // of what Emit and Flush write, until Done
-	flushed time.Time  // last
+	mu      sync.Mutex // protects what Emit and Flush write, until Done
+	flushed time.Time  // when Flush was last called
 }
 
-// Run begins to run a source until [Running.End] or the end of the test.
+// Run starts a source, which runs until [Running.End] or the end of the test.
 func Run(t testing.TB, s pipeline.Source, keep func(*event.Event) bool) *Running {
 	t.Helper()
 	return RunWith(t, s, &Running{Keep: keep})
 }
 
-// RunWith is [Run] with more to be done.
+// RunWith is [Run] with a Running that the caller has filled.
 func RunWith(t testing.TB, s pipeline.Source, r *Running) *Running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -54,8 +54,8 @@ func RunWith(t testing.TB, s pipeline.Source, r *Running) *Running {
 	return r
 }
 
-// Emit is pipeline.Output's.
-func (r *Running) Emit(e *event.Event) error {
+// Emit implements pipeline.Output.
+func (r *Running) Emit(e *event.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Ledger.Add(e)
@@ -63,21 +63,19 @@ func (r *Running) Emit(e *event.Event) error {
 		r.Kept, r.At = append(r.Kept, e.Clone()), append(r.At, time.Now())
 	}
 	if r.Then != nil {
-		return r.Then(e)
+		r.Then(e)
 	}
-	return nil
 }
 
-// Flush is pipeline.Output's.
-func (r *Running) Flush() error {
+// Flush implements pipeline.Output.
+func (r *Running) Flush() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.flushed = time.Now()
-	return nil
 }
 
-// Await waits until so many packets were kept, but not for ever. A source may
-// leave unread at its end what it had no time for.
+// Await waits until so many packets were kept, for some ten seconds at most. Tests wait before
+// [Running.End] because a source may leave drops unread when it ends.
 func (r *Running) Await(packets uint64) {
 	for range 1000 {
 		r.mu.Lock()
@@ -90,9 +88,8 @@ func (r *Running) Await(packets uint64) {
 	}
 }
 
-// Settle waits until none of the runs has kept anything more for a while, but not
-// for ever.
-func Settle(runs ...*Running) {
+// AwaitIdle waits until no run has kept another drop for 300 ms, for some ten seconds at most.
+func AwaitIdle(runs ...*Running) {
 	const while = 30
 	for i, quiet, last := 0, 0, uint64(0); i < 1000 && quiet < while; i++ {
 		var all uint64
@@ -109,7 +106,7 @@ func Settle(runs ...*Running) {
 	}
 }
 
-// End stops the run, within its time, and gives what was kept.
+// End stops the run, which has endTime for it, and returns what was kept.
 func (r *Running) End() []event.Event {
 	r.t.Helper()
 	begin := time.Now()
@@ -124,15 +121,15 @@ func (r *Running) End() []event.Event {
 	return r.Kept
 }
 
-// Total is the number of packets, and of those that are events by themselves.
-func Total(events []event.Event) (packets, single uint64) {
+// Total returns how many packets the events stand for, and how many of these are individual.
+func Total(events []event.Event) (packets, individual uint64) {
 	for i := range events {
 		packets += events[i].Count
-		if events[i].Single {
-			single++
+		if events[i].Individual {
+			individual++
 		}
 	}
-	return packets, single
+	return packets, individual
 }
 
 var _ pipeline.Output = (*Running)(nil)

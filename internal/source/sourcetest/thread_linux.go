@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onThread runs f on a thread that ends with it, whatever f made of it.
+// onThread runs f on a thread of its own, which ends with f. So f may change the credentials and
+// namespaces of its thread.
 func onThread(f func() error) error {
 	done := make(chan error)
 	go func() {
@@ -20,7 +21,7 @@ func onThread(f func() error) error {
 	return <-done
 }
 
-// AsNobody runs f as nobody with these capabilities.
+// AsNobody runs f as the user nobody with these capabilities only.
 func AsNobody(caps []uintptr, f func() error) error {
 	return onThread(func() error {
 		if err := becomeNobody(caps); err != nil {
@@ -30,7 +31,8 @@ func AsNobody(caps []uintptr, f func() error) error {
 	})
 }
 
-// becomeNobody is of the calling thread, and no other.
+// becomeNobody changes the calling thread only, by system calls that libc and Go would make for
+// all threads.
 func becomeNobody(caps []uintptr) error {
 	const nobody = 65534
 	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
@@ -49,8 +51,7 @@ func becomeNobody(caps []uintptr) error {
 	return unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0])
 }
 
-// WithMounts runs f in a mount namespace of its own, whose mounts nobody else
-// sees.
+// WithMounts runs f in a mount namespace of its own: what it mounts is not visible elsewhere.
 func WithMounts(f func() error) error {
 	return onThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
@@ -63,8 +64,8 @@ func WithMounts(f func() error) error {
 	})
 }
 
-// Files lists what files without a name the process has, as those of perf, BPF
-// and epoll.
+// Files returns the kinds of the open files without a name, such as those of perf, BPF and epoll,
+// sorted. A test compares two lists to find files that were not closed.
 func Files(t testing.TB) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")

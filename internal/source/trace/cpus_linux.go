@@ -3,23 +3,14 @@ package trace
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-func onlineCPUs() ([]int, error) {
-	text, err := os.ReadFile("/sys/devices/system/cpu/online")
-	if err != nil {
-		return nil, fmt.Errorf("find the CPUs: %w", err)
-	}
-	return parseCPUs(string(text))
-}
-
-// openUevents opens a socket on which the kernel says that a device has come or
-// gone (lib/kobject_uevent.c), so that nobody has to look now and then.
+// openUevents opens a socket on which the kernel reports devices that come and go, CPUs among
+// them (lib/kobject_uevent.c). The caller closes it, also after an error unless fd is -1.
 func openUevents() (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
 	if err == nil {
@@ -31,8 +22,8 @@ func openUevents() (fd int, err error) {
 	return fd, nil
 }
 
-// readUevents reads what there is, and tells whether it is of CPUs, or may be,
-// and which of them went.
+// readUevents reads the waiting messages. Changed reports whether CPUs came or went, or may
+// have, because messages were lost; gone has those that went offline.
 func readUevents(fd int) (changed bool, gone []int) {
 	var b [4096]byte
 	for {

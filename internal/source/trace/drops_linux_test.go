@@ -13,15 +13,15 @@ import (
 	"dropwatch/internal/vmtest/drops"
 )
 
-// TestDrops loses packets in every way there is: each is an event, with the
-// kernel's reason, and nothing else is. They are dropped at once, by us.
+// TestDrops loses packets in every scenario: each is an event, with the
+// kernel's reason, and nothing else is. They are dropped at once, by this test.
 func TestDrops(t *testing.T) {
-	for _, w := range drops.Ways {
+	for _, w := range drops.Scenarios {
 		t.Run(w.Name, func(t *testing.T) {
 			const count = 7
 			drop := w.Prepare(t, count)
-			settle()
-			r := sourcetest.Run(t, need(t, Options{Filter: onlyOurs(t, w.Reason())}), func(e *event.Event) bool {
+			awaitQuiet()
+			r := sourcetest.Run(t, need(t, Options{Filter: ignoreOthers(t, w.Reason())}), func(e *event.Event) bool {
 				return e.Task.PID == uint32(os.Getpid()) || vmtest.InGuest()
 			})
 			drop()
@@ -40,19 +40,19 @@ func TestDrops(t *testing.T) {
 	}
 }
 
-// settle waits until the kernel has freed what another test has left: it takes
+// awaitQuiet waits until the kernel has freed what another test has left: it takes
 // namespaces apart in a thread of its own.
-func settle() { time.Sleep(100 * time.Millisecond) }
+func awaitQuiet() { time.Sleep(100 * time.Millisecond) }
 
-// onlyOurs keeps away what others drop meanwhile, which in a guest is nothing.
-func onlyOurs(t *testing.T, reason string) (filter string) {
+// ignoreOthers returns a filter against drops by other programs, of which a guest has none.
+func ignoreOthers(t *testing.T, reason string) (filter string) {
 	t.Helper()
 	if vmtest.InGuest() {
 		return ""
 	}
 	lookup, err := Reasons()
 	if err != nil {
-		vmtest.Without(t, err)
+		vmtest.SkipOrFail(t, err)
 	}
 	numbers, _ := lookup(reason)
 	return Expression(condition.NewTest(condition.Test{Field: condition.Reason, Spans: numbers}))

@@ -10,8 +10,8 @@ import (
 	"dropwatch/internal/condition"
 )
 
-// Expression gives a necessary condition for n to be true as [Options.Filter]
-// takes it. It is empty if there is none.
+// Expression returns a filter for [Options.Filter] that passes every drop for which n may be
+// true, and perhaps others. It is empty if every drop must pass.
 func Expression(n condition.Node) string {
 	if e := express(n); len(e) < maxExpression {
 		return string(e)
@@ -19,18 +19,33 @@ func Expression(n condition.Node) string {
 	return ""
 }
 
-// maxExpression is what PERF_EVENT_IOC_SET_FILTER takes, a page with a NUL.
-const maxExpression = 4096
+// maxExpression is the longest text for PERF_EVENT_IOC_SET_FILTER in bytes, with its NUL: a
+// page of 4 KiB, less what Options.StackAt may take.
+const maxExpression = 4096 - maxStackAt*64
 
-// An expression is in the language of Documentation/trace/events.rst.
+// maxStackAt is how many spans Options.StackAt may have.
+const maxStackAt = 8
+
+// atSpans restricts a filter to the locations in some spans, or to all others.
+func atSpans(filter string, spans []condition.Span, within bool) string {
+	const location = "location"
+	spans = upTo(math.MaxUint64, spans)
+	if within {
+		return string(joined(false, []expression{expression(filter), among(location, spans)}))
+	}
+	return string(joined(false, []expression{expression(filter), others(location, spans)}))
+}
+
+// An expression is a filter in the language of Documentation/trace/events.rst.
 type expression string
 
+// The constants, for which the language has no words.
 const (
 	everything expression = ""
 	nothing    expression = "protocol == 0 && protocol == 1"
 )
 
-// express knows two fields, and takes a test of another for true.
+// express translates tests of the two fields that the event has. Other tests pass everything.
 func express(n condition.Node) expression {
 	switch n := n.(type) {
 	case *condition.Group:
@@ -54,7 +69,7 @@ func express(n condition.Node) expression {
 	return everything
 }
 
-// joined joins by and, or by or.
+// joined joins expressions by && or, with or, by ||. It omits those that change nothing.
 func joined(or bool, all []expression) expression {
 	operator, other := " && ", " || "
 	neutral, decisive := everything, nothing
@@ -84,19 +99,20 @@ func joined(or bool, all []expression) expression {
 	return expression(strings.Join(parts, operator))
 }
 
-// ofReason: of a drop without a reason the event tells nothing.
+// ofReason translates a test of the reason. The event reports a drop without a reason as one
+// with the reason NOT_SPECIFIED, so a test that is true without a reason passes everything.
 func ofReason(t *condition.Test) expression {
 	switch {
 	case t.Other:
 		return others("reason", t.Spans)
-	case t.Absent:
+	case t.Absent != condition.False:
 		return everything
 	}
 	return among("reason", t.Spans)
 }
 
-// ofProtocol allows an ethertype that the packet need not have: none, which is
-// 0, and those of VLAN tags.
+// ofProtocol translates a test of the ethertype. It also passes the values of the event that
+// say nothing about that: 0 for none, and those of VLAN tags.
 func ofProtocol(t *condition.Test) expression {
 	set := upTo(math.MaxUint16, t.Spans)
 	if t.Other {
@@ -113,16 +129,18 @@ func ofProtocol(t *condition.Test) expression {
 	return among("protocol", set)
 }
 
-// among is that a field is one of some numbers.
+// among passes a field that is one of the numbers of set.
 func among(field string, set []condition.Span) expression {
 	return each(true, field, set, "%[1]s == %[2]d", "%[1]s >= %[2]d && %[1]s <= %[3]d")
 }
 
-// others is that it is none of them.
+// others passes a field that is none of them.
 func others(field string, set []condition.Span) expression {
 	return each(false, field, set, "%[1]s != %[2]d", "%[1]s < %[2]d || %[1]s > %[3]d")
 }
 
+// each joins an expression for each span of set, by the format one for a single number and
+// several for a range.
 func each(or bool, field string, set []condition.Span, one, several string) expression {
 	var all []expression
 	for _, s := range set {
@@ -135,7 +153,7 @@ func each(or bool, field string, set []condition.Span, one, several string) expr
 	return joined(or, all)
 }
 
-// upTo gives the same numbers up to a limit, in order, and each once.
+// upTo returns the numbers of set up to a limit, as spans in order that do not touch.
 func upTo(limit uint64, set []condition.Span) (merged []condition.Span) {
 	sorted := slices.SortedFunc(slices.Values(set), func(a, b condition.Span) int { return cmp.Compare(a.Lo, b.Lo) })
 	for _, next := range sorted {
@@ -152,7 +170,7 @@ func upTo(limit uint64, set []condition.Span) (merged []condition.Span) {
 	return merged
 }
 
-// gaps gives the other numbers up to a limit. Those of set are in order.
+// gaps returns the numbers up to a limit that are not in set, whose spans are in order.
 func gaps(limit uint64, set []condition.Span) (others []condition.Span) {
 	from := uint64(0)
 	for _, s := range set {

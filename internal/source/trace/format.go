@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// A format says how the kernel lays out an event: tracefs's file
-// events/skb/kfree_skb/format (kernel/trace/trace_events.c, f_show).
+// A format is the layout of an event, as the kernel describes it in the file
+// events/skb/kfree_skb/format of tracefs (f_show, kernel/trace/trace_events.c).
 type format struct {
-	id      uint64
-	fields  map[string]field
+	id      uint64                       // of the event, for perf_event_open
+	fields  map[string]field             // by name
 	symbols map[string]map[uint64]string // names of a field's values, as __print_symbolic has them
 }
 
-// A field is an integer somewhere in an event.
+// A field is where an integer is in an event, in bytes.
 type field struct{ offset, size int }
 
-// parseFormat reads a format file. Lines that it does not know do not matter.
+// parseFormat reads a format file. Unknown lines are ignored.
 func parseFormat(text string) (format, error) {
 	f := format{fields: make(map[string]field), symbols: make(map[string]map[uint64]string)}
 	for line := range strings.Lines(text) {
@@ -40,10 +40,10 @@ func parseFormat(text string) (format, error) {
 	return f, nil
 }
 
-// maxRaw is more than any event can have: perf keeps its size in 16 bits.
+// maxRaw is more than the size of any record in bytes: perf has 16 bits for it.
 const maxRaw = 1 << 16
 
-// addField reads "field:void * location; offset:16; size:8; signed:0;".
+// addField reads a line such as "field:void * location; offset:16; size:8; signed:0;".
 func (f *format) addField(line string) error {
 	var name string
 	var d field
@@ -69,7 +69,7 @@ func (f *format) addField(line string) error {
 	return nil
 }
 
-// fieldName is the name in a C declaration: of "__u8 saddr[4]", saddr.
+// fieldName returns the name in a C declaration: saddr of "__u8 saddr[4]".
 func fieldName(decl string) string {
 	decl, _, _ = strings.Cut(decl, "[")
 	return decl[strings.LastIndexAny(decl, " *\t")+1:]
@@ -88,8 +88,8 @@ func (f *format) addSymbols(text string) {
 	}
 }
 
-// parseSymbols reads { 2, "NAME" }, ... up to the parenthesis that ends them. A
-// value that is no number, as an old kernel may have left it, is left out.
+// parseSymbols reads { 2, "NAME" }, ... up to the parenthesis behind them. It skips a value
+// that is not a number: old kernels print the names of enum constants.
 func parseSymbols(text string) map[uint64]string {
 	names := make(map[uint64]string)
 	for {
@@ -112,7 +112,7 @@ func parseSymbols(text string) map[uint64]string {
 	}
 }
 
-// load reads the field. The event must be long enough.
+// load returns the value of the field, which must be an integer and within raw.
 func (d field) load(raw []byte) uint64 {
 	switch b := raw[d.offset:]; d.size {
 	case 1:
@@ -126,5 +126,5 @@ func (d field) load(raw []byte) uint64 {
 	}
 }
 
-// integer tells whether load can read the field.
+// integer reports whether the field has the size of an integer.
 func (d field) integer() bool { return d.size == 1 || d.size == 2 || d.size == 4 || d.size == 8 }

@@ -75,7 +75,8 @@ func TestParseFormatInGeneral(t *testing.T) {
 		"\tfield:__data_loc char[] name;\toffset:4;\tsize:4;\tsigned:1;",
 		"\tfield:const void * skaddr;\toffset:16;\tsize:8;\tsigned:0;",
 		"\tfield:int old;\toffset:8;\tsize:4;", // before "signed" was said
-		`print fmt: "%s %s", __print_symbolic(REC->family, { 2, "AF_INET" }, { 0xa, "AF_INET6" }), __print_symbolic(REC->state, { TCP_ESTABLISHED, "NAME" }, { 7, "a, } b" })`,
+		`print fmt: "%s %s", __print_symbolic(REC->family, { 2, "AF_INET" }, { 0xa, "AF_INET6" }), __print_symbolic(REC->state, ` +
+			`{ TCP_ESTABLISHED, "NAME" }, { 7, "a, } b" })`,
 	}, "\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -130,16 +131,6 @@ func TestUnknownReasonsAreNotKeptForEver(t *testing.T) {
 	}
 	if len(r.numbers) > maxCore || r.name(0x10002) != "NAMED_AFTER_ALL" {
 		t.Errorf("%d kept, 0x10002 is %s", len(r.numbers), r.name(0x10002))
-	}
-}
-
-func TestParseCPUs(t *testing.T) {
-	tests := map[string]int{"0": 1, "0-1\n": 2, "0-3,8,10-11": 7, "": -1, "3-1": -1, "x": -1, "-1": -1, "0-99999999": -1}
-	for list, want := range tests {
-		cpus, err := parseCPUs(list)
-		if (err != nil) != (want < 0) || err == nil && len(cpus) != want {
-			t.Errorf("%q: %v, %v", list, cpus, err)
-		}
 	}
 }
 

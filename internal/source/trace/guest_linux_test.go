@@ -2,7 +2,6 @@ package trace
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -17,18 +16,12 @@ import (
 
 func TestMain(m *testing.M) { vmtest.Main(m) }
 
-// TestKernels runs the TestGuest functions on real kernels.
-func TestKernels(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: no kernels are booted")
-	}
-	vmtest.Suite{}.Run(t)
-}
-
 // TestGuestAsHere repeats what does not hang on the machine's speed.
 func TestGuestAsHere(t *testing.T) {
 	t.Run("drops", TestDrops)
 	t.Run("stack", TestStackBeginsWithTheLocation)
+	t.Run("some stacks", TestStackAt)
+	t.Run("orderly close", TestOrderlyClose)
 	t.Run("loss", TestLossIsExact)
 	t.Run("filter", TestFilterIsCounted)
 	t.Run("wrong filter", TestWrongFilter)
@@ -37,12 +30,10 @@ func TestGuestAsHere(t *testing.T) {
 	t.Run("files", TestNothingIsLeftOpen)
 }
 
-// TestGuestCapabilities: Debian has a level of its own.
+// TestGuestCapabilities: Debian has its own level of perf_event_paranoid.
 func TestGuestCapabilities(t *testing.T) {
 	for _, level := range []string{"3", "2"} {
-		if err := os.WriteFile("/proc/sys/kernel/perf_event_paranoid", []byte(level), 0); err != nil {
-			t.Fatal(err)
-		}
+		guest.Sysctl(t, "kernel/perf_event_paranoid", level)
 		t.Run(level, TestCapabilities)
 	}
 }
@@ -64,8 +55,8 @@ func TestGuestReasons(t *testing.T) {
 func TestGuestCPUGoesInAFlood(t *testing.T) {
 	const rounds, count = 4, 10000
 	n := newNowhere(t)
-	r := &sourcetest.Running{Keep: ofProto(n.ethertype), Then: func(*event.Event) error { time.Sleep(20 * time.Microsecond); return nil }}
-	sourcetest.RunWith(t, need(t, Options{RingSize: 1, Filter: fmt.Sprint("protocol == ", n.ethertype)}), r)
+	r := &sourcetest.Running{Keep: ofProto(n.ethertype), Then: func(*event.Event) { time.Sleep(20 * time.Microsecond) }}
+	sourcetest.RunWith(t, need(t, Options{RingSize: 1, Filter: n.filter()}), r)
 	for range rounds {
 		onSecond(t, n)
 		away := time.AfterFunc(10*time.Millisecond, func() {
@@ -104,7 +95,7 @@ func TestGuestCPUComesBackAtOnce(t *testing.T) {
 // onSecond makes n drop on the second CPU, as long as there is one.
 func onSecond(t *testing.T, n *nowhere) {
 	t.Helper()
-	n.do(t, func() error {
+	n.Do(func() error {
 		var second unix.CPUSet
 		second.Set(1)
 		return unix.SchedSetaffinity(0, &second)

@@ -1,74 +1,41 @@
 package trace
 
 import (
-	"fmt"
 	"math/rand/v2"
-	"runtime"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/vmtest"
+	"dropwatch/internal/vmtest/drops"
 )
 
 // need opens a Source. Where that cannot be it ends the test.
 func need(t testing.TB, opts Options) *Source {
 	t.Helper()
+	vmtest.RequireRoot(t)
 	s, err := Open(opts)
 	if err != nil {
-		vmtest.Without(t, err)
+		vmtest.SkipOrFail(t, err)
 	}
 	t.Cleanup(func() { s.Close() })
 	return s
 }
 
-// A nowhere is a network namespace of its own, on a thread of its own, from
-// which packets are sent that nobody wants.
+// A nowhere is a network namespace from which packets are sent that nobody wants. No
+// other test has one meanwhile.
 type nowhere struct {
+	*drops.Namespace
 	ethertype uint16 // one that nobody else on this host uses, with luck
-	requests  chan func() error
-	answers   chan error
 }
 
 func newNowhere(t testing.TB) *nowhere {
 	t.Helper()
-	n := &nowhere{uint16(0xa000 + rand.IntN(0x1000)), make(chan func() error), make(chan error)}
-	go func() {
-		runtime.LockOSThread() // for good: the thread ends with its namespace
-		for f := range n.requests {
-			n.answers <- f()
-		}
-	}()
-	t.Cleanup(func() { close(n.requests) })
-	n.requests <- func() error { return unix.Unshare(unix.CLONE_NEWNET) }
-	if err := <-n.answers; err != nil {
-		vmtest.Without(t, fmt.Errorf("a network namespace of the test's own needs root: %w", err))
-	}
-	n.do(t, loopbackUp)
+	n := &nowhere{drops.NewNamespace(t), uint16(0xa000 + rand.IntN(0x1000))}
+	n.EnableIPv6()
 	return n
-}
-
-func (n *nowhere) do(t testing.TB, f func() error) {
-	t.Helper()
-	n.requests <- f
-	if err := <-n.answers; err != nil {
-		t.Fatal(err)
-	}
-}
-
-func loopbackUp() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	lo, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	lo.SetUint16(unix.IFF_UP)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
 }
 
 // frames sends count frames of an ethertype that no protocol has, over lo.
@@ -78,6 +45,9 @@ func (n *nowhere) frames(t testing.TB, count int) {
 	n.send(t, unix.AF_PACKET, &unix.SockaddrLinklayer{Protocol: swapped, Ifindex: 1}, count)
 }
 
+// filter lets through only what frames sends: others on this host drop as they like.
+func (n *nowhere) filter() string { return "protocol == " + strconv.Itoa(int(n.ethertype)) }
+
 // datagrams sends count datagrams to a closed port, over IPv6.
 func (n *nowhere) datagrams(t testing.TB, count int) {
 	t.Helper()
@@ -86,7 +56,7 @@ func (n *nowhere) datagrams(t testing.TB, count int) {
 
 func (n *nowhere) send(t testing.TB, family int, to unix.Sockaddr, count int) {
 	t.Helper()
-	n.do(t, func() error {
+	n.Do(func() error {
 		fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err

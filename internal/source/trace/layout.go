@@ -5,16 +5,17 @@ import (
 	"strconv"
 )
 
-// A layout is what we read of skb:kfree_skb (include/trace/events/skb.h): the
-// location and the protocol of every kernel, the reason since Linux 5.17. The
-// socket rx_sk of Linux 6.11 only moves them.
+// A layout is where the fields of skb:kfree_skb are that are read (include/trace/events/skb.h):
+// location and protocol, and since Linux 5.17 the reason. The socket rx_sk of Linux 6.11 is not
+// read; it only moves the others.
 type layout struct {
-	id                         uint64
-	location, protocol, reason field // reason.size is 0 where there is none
-	size                       int   // an event has at least as many bytes
+	id                         uint64 // of the event
+	location, protocol, reason field  // reason.size is 0 before Linux 5.17
+	size                       int    // bytes that an event has at least
 	reasons                    reasons
 }
 
+// newLayout returns the layout of a format, or an error if a field is missing.
 func newLayout(f format) (layout, error) {
 	l := layout{
 		id: f.id, location: f.fields["location"], protocol: f.fields["protocol"], reason: f.fields["reason"],
@@ -29,16 +30,16 @@ func newLayout(f format) (layout, error) {
 	return l, nil
 }
 
-// reasons are the kernel's names of why it drops. Their numbers differ from one
-// kernel to the next.
+// reasons are the kernel's names of drop reasons by number, which differs between kernels.
 type reasons struct {
-	core    []string          // by number: those of subsystem 0
-	numbers map[uint64]string // of those without a name, as far as met
+	core    []string          // by number, of subsystem 0
+	numbers map[uint64]string // by number, of others; those without a name are added when they are met
 }
 
-// maxCore is more than any kernel has reasons of its own.
+// maxCore is more than the number of reasons of subsystem 0 in any kernel.
 const maxCore = 1 << 12
 
+// newReasons returns reasons with these names.
 func newReasons(names map[uint64]string) reasons {
 	r := reasons{numbers: make(map[uint64]string)}
 	for n, name := range names {
@@ -54,9 +55,9 @@ func newReasons(names map[uint64]string) reasons {
 	return r
 }
 
-// name gives the kernel's name of a reason. One that the event's format does
-// not name, as those of subsystems, which are the high 16 bits (enum
-// skb_drop_reason_subsys), is given as the kernel itself prints it: 0x20005.
+// name returns the name of a reason. The event's format does not name those of subsystems, which
+// have the number of the subsystem in the high 16 bits (enum skb_drop_reason_subsys): such a
+// reason is a number as the kernel prints it, 0x20005.
 func (r *reasons) name(n uint64) string {
 	if n < uint64(len(r.core)) && r.core[n] != "" {
 		return r.core[n]

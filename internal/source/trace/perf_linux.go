@@ -6,33 +6,36 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/host"
 )
 
-// A cpu is what we have open on one CPU.
+// A cpu has the events that are open on one CPU.
 type cpu struct {
-	n      int
-	all    *perf  // counts what the filter rejects, too; nil without a filter
-	drops  *perf  // the samples
-	bell   *perf  // wakes us at a first drop
-	armed  bool   // the bell is on
-	seen   uint64 // samples that came out of the ring
-	told   uint64 // losses that the ring told
-	gone   bool   // it went offline, and its events with it
-	closed bool
+	n        int    // its number
+	all      *perf  // counts all drops, also those that the filter rejects; nil without a filter
+	drops    *perf  // samples the drops that pass the filter
+	chained  *perf  // samples those of them at Options.StackAt, into the same ring; nil without
+	wakeup   *perf  // wakes the reader at the first drop
+	enabled  bool   // wakeup is
+	samples  uint64 // that were read from the ring
+	reported uint64 // samples that, by records in the ring, found no room
+	gone     bool   // it went offline, and its events with it
+	closed   bool
 }
 
 // A perf is a perf event on one CPU, with its ring if it has one.
 type perf struct {
 	fd   int
-	mem  []byte
+	mem  []byte // of the mapping; nil without a ring
 	ring ring
 }
 
-// openCPU opens the event on a CPU, switched off.
+// openCPU opens the events on a CPU, disabled. The two that count are a group, so that they are
+// enabled and disabled at the same moment.
 func (s *Source) openCPU(n int) (c *cpu, err error) {
 	c = &cpu{n: n}
 	defer func() {
@@ -49,52 +52,92 @@ func (s *Source) openCPU(n int) (c *cpu, err error) {
 		group, attr.Bits = c.all.fd, attr.Bits&^unix.PerfBitDisabled
 	}
 	sampling(&attr, min(s.ringSize()/4, maxBatch))
-	attr.Sample_type = unix.PERF_SAMPLE_TID | unix.PERF_SAMPLE_TIME | unix.PERF_SAMPLE_RAW
-	if s.opts.Stack {
-		attr.Sample_type |= unix.PERF_SAMPLE_CALLCHAIN
-	}
-	if c.drops, err = openPerf(attr, n, group); err != nil {
+	if err = s.openSamples(c, attr, group); err != nil {
 		return c, err
 	}
-	bell := s.attr()
-	sampling(&bell, 1)
-	if c.bell, err = openPerf(bell, n, -1); err != nil {
+	first := s.attr()
+	sampling(&first, 1)
+	if c.wakeup, err = openPerf(first, n, -1); err != nil {
 		return c, err
 	}
 	return c, s.prepare(c)
 }
 
-// prepare sets the filter, and maps the rings.
+// openSamples opens the event, and once more for those drops alone that are to have a
+// call chain: the samples of both have one, which is empty where it is not wanted.
+func (s *Source) openSamples(c *cpu, attr unix.PerfEventAttr, group int) (err error) {
+	attr.Sample_type = unix.PERF_SAMPLE_TID | unix.PERF_SAMPLE_TIME | unix.PERF_SAMPLE_RAW
+	if s.decoder.stacks {
+		attr.Sample_type |= unix.PERF_SAMPLE_CALLCHAIN
+	}
+	without := attr
+	if !s.opts.Stack {
+		without.Bits |= unix.PerfBitExcludeCallchainKernel
+	}
+	if c.drops, err = openPerf(without, c.n, group); err != nil || !s.choosesStacks() {
+		return err
+	}
+	attr.Bits &^= unix.PerfBitDisabled
+	c.chained, err = openPerf(attr, c.n, c.lead().fd)
+	return err
+}
+
+// choosesStacks reports whether only some drops are to have a call chain.
+func (s *Source) choosesStacks() bool {
+	n := len(s.opts.StackAt)
+	return !s.opts.Stack && 0 < n && n <= maxStackAt
+}
+
+// prepare sets the filters and maps the rings.
 func (s *Source) prepare(c *cpu) error {
-	for _, p := range []*perf{c.drops, c.bell} {
-		if err := p.filter(s.opts.Filter); err != nil {
-			return err
-		}
+	if err := s.setFilters(c); err != nil {
+		return err
 	}
 	if err := c.drops.mmap(s.ringSize()); err != nil {
 		return err
 	}
-	return c.bell.mmap(os.Getpagesize())
+	if c.chained != nil {
+		if err := unix.IoctlSetInt(c.chained.fd, unix.PERF_EVENT_IOC_SET_OUTPUT, c.drops.fd); err != nil {
+			return fmt.Errorf("share the ring of CPU %d: %w", c.n, err)
+		}
+	}
+	return c.wakeup.mmap(os.Getpagesize())
 }
 
-// attr describes the event as a count, switched off.
+// setFilters divides the drops between the two events that have samples.
+func (s *Source) setFilters(c *cpu) error {
+	filter := s.opts.Filter
+	if c.chained != nil {
+		if err := c.chained.filter(atSpans(filter, s.opts.StackAt, true)); err != nil {
+			return err
+		}
+		filter = atSpans(filter, s.opts.StackAt, false)
+	}
+	if err := c.drops.filter(filter); err != nil {
+		return err
+	}
+	return c.wakeup.filter(s.opts.Filter)
+}
+
+// attr returns the attributes of an event that only counts, disabled.
 func (s *Source) attr() unix.PerfEventAttr {
 	return unix.PerfEventAttr{
 		Type:    unix.PERF_TYPE_TRACEPOINT,
 		Size:    uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
 		Config:  s.decoder.layout.id,
-		Bits:    unix.PerfBitDisabled | unix.PerfBitUseClockID, // the same clock for a group
+		Bits:    unix.PerfBitDisabled | unix.PerfBitUseClockID, // all events of a group must have the same clock
 		Clockid: unix.CLOCK_MONOTONIC,
 	}
 }
 
-// sampling asks for a record of each hit, and to be woken after so many bytes.
+// sampling requests a record of each hit, and a wakeup after so many bytes.
 func sampling(attr *unix.PerfEventAttr, watermark int) {
 	attr.Sample = 1
 	attr.Bits |= unix.PerfBitWatermark | unix.PerfBitExcludeCallchainUser
 	attr.Wakeup = uint32(watermark)
 }
 
+// openPerf opens an event on a CPU, in the group of another event unless group is -1.
 func openPerf(attr unix.PerfEventAttr, cpu, group int) (*perf, error) {
 	fd, err := unix.PerfEventOpen(&attr, -1, cpu, group, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
@@ -103,7 +146,7 @@ func openPerf(attr unix.PerfEventAttr, cpu, group int) (*perf, error) {
 	return &perf{fd: fd}, nil
 }
 
-// explainOpen says what to do where the event cannot be had.
+// explainOpen says what to do where the event cannot be opened.
 func explainOpen(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSYS):
@@ -112,18 +155,18 @@ func explainOpen(err error) error {
 		return fmt.Errorf("%w: perf does not know the id that tracefs gave", ErrNoEvent)
 	case !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES):
 		return err
-	case locked("confidentiality"):
+	case locked():
 		return errLocked(err)
 	}
 	return fmt.Errorf("%w (%w): run as root or with %s", ErrPermission, err, needed())
 }
 
-// needed names what perf asks for. Debian and Ubuntu have levels above 2, at
-// which CAP_PERFMON alone is not enough.
+// needed says which capability opens the event. It depends on kernel.perf_event_paranoid: Debian
+// and Ubuntu have levels above 2, for which CAP_PERFMON is not enough.
 func needed() string {
 	const sysctl = "kernel.perf_event_paranoid"
-	text, _ := os.ReadFile("/proc/sys/kernel/perf_event_paranoid")
-	level, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	text, _ := host.New("/").Sysctl("kernel/perf_event_paranoid")
+	level, err := strconv.Atoi(text)
 	switch {
 	case err != nil:
 		return "CAP_PERFMON"
@@ -133,7 +176,7 @@ func needed() string {
 	return fmt.Sprintf("CAP_PERFMON, %s is %d", sysctl, level)
 }
 
-// filter sets what the kernel rejects, if anything.
+// filter sets the filter of the event, unless expr is empty.
 func (p *perf) filter(expr string) error {
 	if expr == "" {
 		return nil
@@ -144,16 +187,18 @@ func (p *perf) filter(expr string) error {
 	}
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(p.fd), unix.PERF_EVENT_IOC_SET_FILTER, uintptr(unsafe.Pointer(text)))
 	if errno != 0 {
-		return fmt.Errorf("set filter %q: %w (%w): it takes the fields of skb:kfree_skb, numbers and == != < > & && ||", expr, ErrFilter, errno)
+		return fmt.Errorf("set filter %q: %w (%w): use the fields of skb:kfree_skb, numbers and == != < > & && ||", expr,
+			ErrFilter, errno)
 	}
 	return nil
 }
 
-// mmap gives the event a ring: the kernel's page before size bytes.
+// mmap maps the ring of the event: a page of control data, and size bytes.
 func (p *perf) mmap(size int) error {
 	mem, err := unix.Mmap(p.fd, 0, os.Getpagesize()+size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("map a ring of %d bytes: %w (%w): ask for less, raise kernel.perf_event_mlock_kb or run with CAP_IPC_LOCK", size, ErrPermission, err)
+		return fmt.Errorf("map a ring of %d bytes: %w (%w): use a smaller ring, raise kernel.perf_event_mlock_kb or run with "+
+			"CAP_IPC_LOCK", size, ErrPermission, err)
 	}
 	if err != nil {
 		return fmt.Errorf("map a ring of %d bytes: %w", size, err)
@@ -163,6 +208,7 @@ func (p *perf) mmap(size int) error {
 	return nil
 }
 
+// control makes an ioctl that enables or disables the event.
 func (p *perf) control(request uint, arg int) error {
 	if err := unix.IoctlSetInt(p.fd, request, arg); err != nil {
 		return fmt.Errorf("switch skb:kfree_skb on or off: %w", err)
@@ -170,7 +216,7 @@ func (p *perf) control(request uint, arg int) error {
 	return nil
 }
 
-// hits reads how often the event has happened.
+// hits reads how often the event has happened and passed its filter.
 func (p *perf) hits() (uint64, error) {
 	var b [8]byte
 	if _, err := unix.Read(p.fd, b[:]); err != nil {
@@ -179,6 +225,7 @@ func (p *perf) hits() (uint64, error) {
 	return binary.NativeEndian.Uint64(b[:]), nil
 }
 
+// close closes an event and unmaps its ring. A nil perf is ignored.
 func (p *perf) close() {
 	if p == nil {
 		return
@@ -189,7 +236,17 @@ func (p *perf) close() {
 	unix.Close(p.fd)
 }
 
-// lead is the event that switches both counts on and off, at the same moment.
+// hits reads how many drops matched the filter.
+func (c *cpu) hits() (uint64, error) {
+	n, err := c.drops.hits()
+	if err != nil || c.chained == nil {
+		return n, err
+	}
+	chained, err := c.chained.hits()
+	return n + chained, err
+}
+
+// lead returns the leader of the group, which enables and disables all of it.
 func (c *cpu) lead() *perf {
 	if c.all != nil {
 		return c.all
@@ -197,38 +254,39 @@ func (c *cpu) lead() *perf {
 	return c.drops
 }
 
-// off stops counting. When it returns the ring has all that it will have.
+// off stops counting. When it returns, the ring is complete.
 func (c *cpu) off() error { return c.lead().control(unix.PERF_EVENT_IOC_DISABLE, 0) }
 
-// arm makes the bell ring at the next drop.
-func (c *cpu) arm() error {
-	if c.armed {
+// enableWakeup makes the next drop wake the reader.
+func (c *cpu) enableWakeup() error {
+	if c.enabled {
 		return nil
 	}
-	c.armed = true
-	c.bell.ring.skip()
-	return c.bell.control(unix.PERF_EVENT_IOC_ENABLE, 0)
+	c.enabled = true
+	c.wakeup.ring.skip()
+	return c.wakeup.control(unix.PERF_EVENT_IOC_ENABLE, 0)
 }
 
-// hush switches the bell off if it has rung. PERF_EVENT_IOC_REFRESH would have
-// the kernel do that, but on 6.18 a tracepoint stopped so does not start again:
-// perf_trace_add does not clear PERF_HES_STOPPED.
-func (c *cpu) hush() error {
-	if !c.armed || !c.bell.ring.skip() {
+// disableWakeup disables the wakeup if it has come, so that further drops cost nothing. The
+// kernel would do that itself after PERF_EVENT_IOC_REFRESH, but on 6.18 a tracepoint that was so
+// stopped cannot be enabled again: perf_trace_add does not clear PERF_HES_STOPPED.
+func (c *cpu) disableWakeup() error {
+	if !c.enabled || !c.wakeup.ring.skip() {
 		return nil
 	}
-	c.armed = false
-	return c.bell.control(unix.PERF_EVENT_IOC_DISABLE, 0)
+	c.enabled = false
+	return c.wakeup.control(unix.PERF_EVENT_IOC_DISABLE, 0)
 }
 
-// close lets go. For the last event of a tracepoint the kernel then waits until
-// no CPU can still be in it (tracepoint_synchronize_unregister), tens of
-// milliseconds on an idle machine.
+// close closes the events. After the last event of a tracepoint the kernel waits until no CPU
+// can be in it any more (tracepoint_synchronize_unregister): tens of milliseconds on an idle
+// machine.
 func (c *cpu) close() {
 	if !c.closed {
 		c.all.close()
+		c.chained.close()
 		c.drops.close()
-		c.bell.close()
+		c.wakeup.close()
 		c.closed = true
 	}
 }

@@ -13,28 +13,28 @@ import (
 	"dropwatch/internal/pipeline"
 )
 
-// pause waits until there is something to read. Drops that have just come are
-// seldom alone, so what follows them may gather for batchTime. So may what has
-// woken us and is not there yet: a CPU rings the bell before it writes the
-// sample. After a batchTime with nothing the bells are armed again, and the
-// rings read once more before the long wait.
+// pause waits until there is something to read. Busy says that the last read found something.
+// Drops seldom come alone, so while they come it waits for batchTime, to read many at once; it
+// does so after a wakeup too, which a CPU sends before it has written the sample. After a
+// batchTime without drops it first enables the wakeups and returns, as a drop may have come in
+// between; only after one more reading without drops it waits without a limit.
 func (s *Source) pause(busy bool) (err error) {
 	limit := time.Duration(-1)
 	switch {
 	case busy || s.woken:
-		s.armed, limit = false, batchTime
-	case !s.armed:
-		s.armed = true
-		return s.bells((*cpu).arm)
+		s.enabled, limit = false, batchTime
+	case !s.enabled:
+		s.enabled = true
+		return s.eachCPU((*cpu).enableWakeup)
 	}
 	if s.woken, err = s.wait(limit); err == nil && s.woken {
-		err = s.bells((*cpu).hush)
+		err = s.eachCPU((*cpu).disableWakeup)
 	}
 	return err
 }
 
-// bells does something to the bell of each CPU.
-func (s *Source) bells(do func(*cpu) error) error {
+// eachCPU calls do for each CPU until one fails.
+func (s *Source) eachCPU(do func(*cpu) error) error {
 	for _, c := range s.cpus {
 		if err := do(c); err != nil {
 			return err
@@ -43,8 +43,8 @@ func (s *Source) bells(do func(*cpu) error) error {
 	return nil
 }
 
-// wait returns when a file has something, a signal came, or a limit that is not
-// negative is over, which is no waking.
+// wait waits until a file has something to read, a signal comes, or the limit is over; only in
+// the last case woken is false. A negative limit means none.
 func (s *Source) wait(limit time.Duration) (woken bool, err error) {
 	ms := -1
 	if limit >= 0 {
@@ -61,162 +61,167 @@ func (s *Source) wait(limit time.Duration) (woken bool, err error) {
 	return n != 0, nil
 }
 
-// notice looks at what woke us, other than drops: a file that can give nothing
-// more is that of a CPU that has gone.
+// notice handles a file that has something other than drops: messages about CPUs, or a hangup,
+// which means that the CPU of an event went offline.
 func (s *Source) notice(fd int, events uint32) {
 	switch {
 	case fd == s.uevents:
-		changed, gone := readUevents(fd)
-		s.changed = s.changed || changed
-		for _, c := range s.cpus {
-			c.gone = c.gone || slices.Contains(gone, c.n)
-		}
+		s.readUevents()
 	case events&(unix.EPOLLHUP|unix.EPOLLERR) != 0:
 		unix.EpollCtl(s.epoll, unix.EPOLL_CTL_DEL, fd, nil)
 		s.changed = true
 	}
 }
 
-// read hands on what is in the rings, and tells how many records that were.
+// readUevents records whether CPUs came or went.
+func (s *Source) readUevents() {
+	changed, gone := readUevents(s.uevents)
+	s.changed = s.changed || changed
+	for _, c := range s.cpus {
+		c.gone = c.gone || slices.Contains(gone, c.n)
+	}
+}
+
+// read emits what is in the rings, and returns how many records that were. It flushes the output
+// unless nothing has come since it last did.
 func (s *Source) read(out pipeline.Output) (n int, err error) {
 	if err := s.setClock(); err != nil {
 		return 0, err
 	}
 	for _, c := range s.cpus {
-		shown, err := s.show(c, out, s.running)
-		n += shown
-		if err != nil {
-			return n, err
-		}
+		n += s.show(c, out, s.running)
 	}
-	if n > 0 || !s.armed { // then it is told that no more came
-		err = out.Flush()
+	if n > 0 || !s.enabled { // with wakeups enabled it was flushed before
+		out.Flush()
 	}
-	return n, err
+	return n, nil
 }
 
+// running reports whether the context of the run has not ended.
 func (s *Source) running() bool { return !s.ended.Load() }
 
-// setClock finds out what the wall clock is ahead of the clock of the samples.
-// The wall clock itself perf does not give to an event that an NMI might hit,
-// which it takes tracepoints for (kernel/events/core.c, perf_event_set_clock).
+// setClock reads how far the wall clock is ahead of the clock of the samples. perf refuses the
+// wall clock for events that may happen in an NMI, as tracepoints may (perf_event_set_clock,
+// kernel/events/core.c).
 func (s *Source) setClock() (err error) {
 	s.decoder.wall, err = clock.WallAhead()
 	return err
 }
 
-// show hands on a CPU's records while more says so.
-func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int, err error) {
+// show emits the records in the ring of a CPU while more returns true.
+func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int) {
 	r := &c.drops.ring
-	r.look()
-	for err == nil && more() {
+	r.readHead()
+	for more() {
 		rec := r.next()
 		if rec == nil {
 			break
 		}
 		n++
-		err = s.emit(c, out, rec)
+		s.emit(c, out, rec)
 	}
 	r.release()
-	return n, err
-}
-
-// emit gives out what a record says.
-func (s *Source) emit(c *cpu, out pipeline.Output, rec []byte) error {
-	switch recordType(rec) {
-	case recordLost:
-		return s.lose(out, event.InRing, c.tell(rec))
-	case recordSample:
-		c.seen++
-		if !s.decoder.sample(rec, uint32(c.n), &s.event) {
-			return s.lose(out, event.Undecoded, 1)
-		}
-		return out.Emit(&s.event)
-	}
-	return nil
-}
-
-// tell enters that the ring had no room for a number of samples.
-func (c *cpu) tell(rec []byte) uint64 {
-	n := lostCount(rec)
-	c.told += n
 	return n
 }
 
-// count passes over what is left in the ring of a CPU, whose event is off, and
-// tells how many samples that were.
+// emit emits the event of a record: a drop, or a loss.
+func (s *Source) emit(c *cpu, out pipeline.Output, rec []byte) {
+	switch recordType(rec) {
+	case recordLost:
+		lose(out, event.InRing, c.addLost(rec))
+	case recordSample:
+		c.samples++
+		if !s.decoder.sample(rec, uint32(c.n), &s.event) {
+			lose(out, event.Undecoded, 1)
+			return
+		}
+		out.Emit(&s.event)
+	}
+}
+
+// addLost counts and returns the samples that, by a PERF_RECORD_LOST, found no room in the ring.
+func (c *cpu) addLost(rec []byte) uint64 {
+	n := lostCount(rec)
+	c.reported += n
+	return n
+}
+
+// count skips what is left in the ring of a CPU, whose event is disabled, and returns how many
+// samples that were.
 func (c *cpu) count() (unread uint64) {
 	r := &c.drops.ring
-	r.look()
+	r.readHead()
 	for rec := r.next(); rec != nil; rec = r.next() {
 		if recordType(rec) == recordSample {
 			unread++
 		}
 	}
 	r.release()
-	c.seen += unread
+	c.samples += unread
 	return unread
 }
 
-// finishAll switches the event off and accounts for all CPUs, after handing on
-// what is left, if that is wanted.
+// finishAll disables the events of all CPUs, emits what is left in the rings if show is true,
+// and reports the losses.
 func (s *Source) finishAll(out pipeline.Output, show bool) (err error) {
 	for _, c := range s.cpus {
-		err = pipeline.Also(err, c.off())
+		err = errors.Join(err, c.off())
 	}
 	end := time.Now()
-	err = pipeline.Also(err, s.setClock())
+	err = errors.Join(err, s.setClock())
 	for _, c := range s.cpus {
 		if show && err == nil {
 			err = s.finish(c, out, end)
 		} else {
 			c.count()
-			err = pipeline.Also(err, s.account(c, out))
+			err = errors.Join(err, s.account(c, out))
 		}
 	}
-	if show && err == nil {
-		err = out.Flush()
+	out.Flush()
+	return err
+}
+
+// finish emits what is left in the ring of a CPU, whose event is disabled, until drainTime after
+// end. The rest is lost as unread.
+func (s *Source) finish(c *cpu, out pipeline.Output, end time.Time) error {
+	s.show(c, out, func() bool { return time.Since(end) < drainTime })
+	lose(out, event.Unread, c.count())
+	return s.account(c, out)
+}
+
+// account reports the losses of a CPU, whose event is disabled and whose ring has been read, and
+// what its filter rejected. perf counts the hits that pass the filter: those without a sample
+// are lost. The event without a filter counts all: the difference was rejected.
+func (s *Source) account(c *cpu, out pipeline.Output) error {
+	hits, err := c.hits()
+	if err != nil {
+		return err
+	}
+	lose(out, event.InRing, less(hits, c.samples+c.reported))
+	if c.all == nil {
+		return nil
+	}
+	all, err := c.all.hits()
+	if err == nil {
+		reject(out, less(all, hits))
 	}
 	return err
 }
 
-// finish hands on what is left of a CPU whose event is off, as far as there is
-// time, and accounts for the rest.
-func (s *Source) finish(c *cpu, out pipeline.Output, end time.Time) error {
-	_, err := s.show(c, out, func() bool { return time.Since(end) < drainTime })
-	unread := c.count()
-	if err == nil {
-		err = s.lose(out, event.Unread, unread)
-	}
-	return pipeline.Also(err, s.account(c, out))
-}
-
-// account reports what a CPU, whose event is off and whose ring is read, had
-// hit but not sampled, and what its filter rejected: perf counts a hit if it
-// fits the filter, so another event without one counts them all.
-func (s *Source) account(c *cpu, out pipeline.Output) error {
-	hits, err := c.drops.hits()
-	if err != nil {
-		return err
-	}
-	err = s.lose(out, event.InRing, less(hits, c.seen+c.told))
-	if c.all == nil {
-		return err
-	}
-	all, err2 := c.all.hits()
-	if err2 != nil {
-		return pipeline.Also(err, err2)
-	}
-	return pipeline.Also(err, s.lose(out, event.ByFilter, less(all, hits)))
-}
-
-// less is n-m, or 0 where that would be less.
+// less returns n-m, but no less than 0.
 func less(n, m uint64) uint64 { return n - min(n, m) }
 
-// lose gives out that n drops were not seen, if any were not.
-func (s *Source) lose(out pipeline.Output, at event.Place, n uint64) error {
-	if n == 0 {
-		return nil
+// lose emits the loss of n drops or, at a place that is not event.Place.Counted, of an unknown
+// number of drops n times.
+func lose(out pipeline.Output, at event.Place, n uint64) {
+	if n > 0 {
+		out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Count: n, Place: at})
 	}
-	return out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Count: n, Place: at})
+}
+
+// reject emits that the filter in the kernel rejected n drops.
+func reject(out pipeline.Output, n uint64) {
+	if n > 0 {
+		out.Emit(&event.Event{Kind: event.Rejected, Time: time.Now(), Count: n})
+	}
 }

@@ -3,7 +3,6 @@ package trace
 import (
 	"errors"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -40,9 +39,9 @@ func TestEveryKindOfRecord(t *testing.T) {
 		k.write(rec)
 	}
 	out := collect(t)
-	n, err := s.show(c, out, always)
-	if n != 7 || err != nil || c.seen != 3 || c.told != 7 || k.tail != k.head {
-		t.Errorf("%d records, %v; %d samples seen, %d losses told", n, err, c.seen, c.told)
+	n := s.show(c, out, always)
+	if n != 7 || c.samples != 3 || c.reported != 7 || k.tail != k.head {
+		t.Errorf("%d records; %d samples, %d losses reported", n, c.samples, c.reported)
 	}
 	if l := out.Ledger; l.Shown != 2 || l.Lost[event.Undecoded] != 1 || l.Lost[event.InRing] != 7 {
 		t.Errorf("ledger %+v", l)
@@ -59,12 +58,12 @@ func TestWhatIsNotShownIsCounted(t *testing.T) {
 		k.write(newLost(1))
 	}
 	more := 5
-	n, err := s.show(c, collect(t), func() bool { more--; return more >= 0 })
-	if n != 5 || err != nil || c.seen != 3 {
-		t.Fatalf("%d records shown, %d samples, %v", n, c.seen, err)
+	n := s.show(c, collect(t), func() bool { more--; return more >= 0 })
+	if n != 5 || c.samples != 3 {
+		t.Fatalf("%d records shown, %d samples", n, c.samples)
 	}
-	if unread := c.count(); unread != 7 || c.seen != 10 || k.tail != k.head {
-		t.Errorf("%d unread of %d, want 7 of 10", unread, c.seen)
+	if unread := c.count(); unread != 7 || c.samples != 10 || k.tail != k.head {
+		t.Errorf("%d unread of %d, want 7 of 10", unread, c.samples)
 	}
 }
 
@@ -72,8 +71,14 @@ func TestWhatIsNotShownIsCounted(t *testing.T) {
 func TestUnreadAtTheEnd(t *testing.T) {
 	n := newNowhere(t)
 	const count = 2000
-	r := &sourcetest.Running{Keep: all, Then: func(*event.Event) error { time.Sleep(200 * time.Microsecond); return nil }}
-	sourcetest.RunWith(t, need(t, Options{Filter: "protocol == " + strconv.Itoa(int(n.ethertype))}), r)
+	s := need(t, Options{Filter: n.filter()})
+	r := &sourcetest.Running{Keep: all, Then: func(*event.Event) {
+		for s.running() {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(200 * time.Microsecond)
+	}}
+	sourcetest.RunWith(t, s, r)
 	n.frames(t, count)
 	shown := uint64(len(r.End()))
 	if l := r.Ledger; l.Lost[event.Unread] == 0 || shown+l.TotalLost() != count {
@@ -81,7 +86,7 @@ func TestUnreadAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestFileOfACPUThatHasGone is watched no longer: it would wake us for ever.
+// TestFileOfACPUThatHasGone: it is not watched any more, as it would wake the reader for ever.
 func TestFileOfACPUThatHasGone(t *testing.T) {
 	s, _, _ := fake(t)
 	if err := s.openFiles(); err != nil {

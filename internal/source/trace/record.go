@@ -8,8 +8,8 @@ import (
 	"dropwatch/internal/event"
 )
 
-// Records as in include/uapi/linux/perf_event.h: struct perf_event_header (u32
-// type, u16 misc, u16 size), then what belongs to the type.
+// Layout of records (include/uapi/linux/perf_event.h): struct perf_event_header (u32 type, u16
+// misc, u16 size), then data by type.
 const (
 	recordLost   = 2 // PERF_RECORD_LOST: u64 id, u64 lost
 	recordSample = 9 // PERF_RECORD_SAMPLE
@@ -17,18 +17,19 @@ const (
 	headerLen = 8
 	lostLen   = headerLen + 16
 
-	// A sample of ours has PERF_SAMPLE_TID (u32 pid, u32 tid), _TIME (u64),
-	// perhaps _CALLCHAIN (u64 nr, u64 ips[nr]), and _RAW (u32 size, data).
+	// The samples have PERF_SAMPLE_TID (u32 pid, u32 tid), _TIME (u64), with
+	// Options.Stack _CALLCHAIN (u64 nr, u64 ips[nr]), and _RAW (u32 size, data).
 	tidAt, timeAt, chainAt = headerLen, headerLen + 8, headerLen + 16
 )
 
-// contextMarks is where the values begin that a call chain has between the
-// addresses to say whose they are (enum perf_callchain_context).
+// contextMarks is the least of the values that are not addresses in a call chain, but say that
+// kernel or user addresses follow (enum perf_callchain_context).
 const contextMarks = ^uint64(4094) // PERF_CONTEXT_MAX, -4095
 
+// recordType returns the type of a record, which has at least headerLen bytes.
 func recordType(rec []byte) uint32 { return binary.NativeEndian.Uint32(rec) }
 
-// lostCount is the number of a PERF_RECORD_LOST, 0 if it is too short.
+// lostCount returns the number of samples in a PERF_RECORD_LOST, 0 if it is too short.
 func lostCount(rec []byte) uint64 {
 	if len(rec) < lostLen {
 		return 0
@@ -36,16 +37,16 @@ func lostCount(rec []byte) uint64 {
 	return binary.NativeEndian.Uint64(rec[headerLen+8:])
 }
 
-// A decoder makes events of samples, without allocation.
+// A decoder decodes samples, without allocation.
 type decoder struct {
 	layout layout
-	stacks bool  // samples have call chains
-	wall   int64 // the wall clock less the monotonic clock, in nanoseconds
-	stack  []event.Frame
+	stacks bool          // samples have call chains
+	wall   int64         // the wall clock less the monotonic clock, in nanoseconds
+	stack  []event.Frame // of the last sample
 }
 
-// sample makes e of a sample from a CPU. It is false if the record is too
-// short for what it should have.
+// sample makes e the drop that a sample of a CPU describes; Event.Stack is valid until the next
+// call. It returns false if the record is too short for its contents.
 func (d *decoder) sample(rec []byte, cpu uint32, e *event.Event) bool {
 	if len(rec) < chainAt {
 		return false
@@ -62,7 +63,7 @@ func (d *decoder) sample(rec []byte, cpu uint32, e *event.Event) bool {
 		return false
 	}
 	at := int64(binary.NativeEndian.Uint64(rec[timeAt:])) + d.wall
-	*e = event.Event{Time: time.Unix(0, at), Stamped: true, Count: 1, Single: true}
+	*e = event.Event{Time: time.Unix(0, at), KernelTime: true, Count: 1, Individual: true}
 	e.Task = event.Task{
 		Known: true, CPU: cpu,
 		PID: binary.NativeEndian.Uint32(rec[tidAt:]), TID: binary.NativeEndian.Uint32(rec[tidAt+4:]),
@@ -71,8 +72,7 @@ func (d *decoder) sample(rec []byte, cpu uint32, e *event.Event) bool {
 	return true
 }
 
-// fields sets what the event's own fields tell. A protocol of 0 is none: the
-// packet had not got one yet.
+// fields decodes the fields of skb:kfree_skb. A protocol of 0 means that the packet had none yet.
 func (d *decoder) fields(raw []byte, e *event.Event) {
 	l := &d.layout
 	e.Where.PC, e.Where.HasPC = l.location.load(raw), true
@@ -86,7 +86,7 @@ func (d *decoder) fields(raw []byte, e *event.Event) {
 	}
 }
 
-// chain reads a call chain, and returns what comes after it.
+// chain decodes a call chain into d.stack, and returns what follows it.
 func (d *decoder) chain(b []byte) (rest []byte, ok bool) {
 	d.stack = d.stack[:0]
 	if len(b) < 8 {
@@ -105,8 +105,8 @@ func (d *decoder) chain(b []byte) (rest []byte, ok bool) {
 	return b, true
 }
 
-// trim leaves out the tracepoint's own calls, which come before the place of
-// the drop. A chain that does not have that is left as it is.
+// trim returns the stack trace from the location of the drop on, without the functions of the
+// tracepoint itself. A stack trace without that location is returned whole.
 func trim(stack []event.Frame, pc uint64) []event.Frame {
 	if i := slices.IndexFunc(stack, func(f event.Frame) bool { return f.PC == pc }); i >= 0 {
 		return stack[i:]

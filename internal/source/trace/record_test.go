@@ -26,7 +26,7 @@ func newRecord(typ uint32, body []byte) []byte {
 	return append(b, make([]byte, size-len(b))...)
 }
 
-// newSample encodes a sample from task 100, thread 101. A chain of nil is none.
+// newSample encodes a sample from task 100, thread 101. A nil chain means that there is none.
 func newSample(at uint64, raw []byte, chain ...uint64) []byte {
 	b := native.AppendUint32(nil, 100)
 	b = native.AppendUint32(b, 101)
@@ -65,7 +65,7 @@ func TestSamples(t *testing.T) {
 			if !d.sample(rec, 9, &e) {
 				t.Fatal("not decoded")
 			}
-			if !e.Time.Equal(time.Unix(6, 7)) || !e.Stamped || e.Count != 1 || !e.Single || e.Kind != event.Drop {
+			if !e.Time.Equal(time.Unix(6, 7)) || !e.KernelTime || e.Count != 1 || !e.Individual || e.Kind != event.Drop {
 				t.Errorf("%+v", e)
 			}
 			if e.Where.PC != 0xffffffff81234567 || !e.Where.HasPC || e.Packet.Proto != 0x800 || !e.Packet.HasProto {
@@ -180,7 +180,7 @@ func TestRingWraps(t *testing.T) {
 		if !k.write(want) {
 			t.Fatalf("no room for record %d", i)
 		}
-		r.look()
+		r.readHead()
 		if got := r.next(); !bytes.Equal(got, want) {
 			t.Fatalf("record %d is %x, want %x", i, got, want)
 		}
@@ -194,7 +194,7 @@ func TestRingGivesRoomBackWhileItIsRead(t *testing.T) {
 	k, r := newKernel(4096)
 	for k.write(newRecord(1, make([]byte, 56))) {
 	}
-	r.look()
+	r.readHead()
 	for range 16 {
 		r.next()
 	}
@@ -225,13 +225,13 @@ func TestRingOfImpossibleSizes(t *testing.T) {
 			rec := newRecord(1, make([]byte, 8))
 			native.PutUint16(rec[6:], size)
 			k.write(rec)
-			r.look()
+			r.readHead()
 			if got := r.next(); got != nil || r.at != r.end {
 				t.Errorf("%x, %d of %d read", got, r.at, r.end)
 			}
 			good := newRecord(2, nil)
 			k.write(good)
-			r.look()
+			r.readHead()
 			if got := r.next(); !bytes.Equal(got, good) {
 				t.Errorf("%x after it, want %x", got, good)
 			}
@@ -246,7 +246,7 @@ func TestDecodingDoesNotAllocate(t *testing.T) {
 	var e event.Event
 	n := testing.AllocsPerRun(1000, func() {
 		k.write(rec)
-		r.look()
+		r.readHead()
 		if !d.sample(r.next(), 0, &e) {
 			t.Fatal("not decoded")
 		}
@@ -269,7 +269,7 @@ func FuzzRecord(f *testing.F) {
 		r.at, r.released = uint64(at), uint64(at)
 		k.write(records[:min(len(records), 4096)])
 		d := decoder{layout: l, stacks: stacks}
-		r.look()
+		r.readHead()
 		read := 0
 		for rec := r.next(); rec != nil; rec = r.next() {
 			read += len(rec)
@@ -292,7 +292,7 @@ func BenchmarkSample(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				r.look()
+				r.readHead()
 				got := r.next()
 				if got == nil {
 					r.at, r.released = 0, 0

@@ -5,28 +5,30 @@ import (
 	"sync/atomic"
 )
 
-// A ring is the buffer that perf shares with us (struct perf_event_mmap_page):
-// the kernel writes records and moves head, we read them and move tail.
+// A ring is the buffer that perf shares with its reader (struct perf_event_mmap_page). The
+// kernel writes records and advances head; the reader advances tail. Positions only grow: their
+// low bits are offsets in data.
 type ring struct {
-	data       []byte // a power of two bytes
+	data       []byte // its length is a power of 2
 	head, tail *uint64
 
-	at       uint64 // up to where we have read
-	end      uint64 // up to where there is something
-	released uint64 // what tail says
-	wrapped  []byte // a record from the ring's end and beginning
+	at       uint64 // position of the next record
+	end      uint64 // head, when it was last read
+	released uint64 // tail
+	wrapped  []byte // a copy of a record that continues at the beginning of data
 }
 
+// newRing returns a ring that nothing was read from.
 func newRing(data []byte, head, tail *uint64) ring {
 	return ring{data: data, head: head, tail: tail, wrapped: make([]byte, maxRaw)}
 }
 
-// look finds out up to where the kernel has written.
-func (r *ring) look() { r.end = atomic.LoadUint64(r.head) }
+// readHead reads head. Records up to there can be read after it.
+func (r *ring) readHead() { r.end = atomic.LoadUint64(r.head) }
 
-// next gives the record that comes next of those that look has found, or nil.
-// It is good until the next call, which may give its room back to the kernel.
-// A size that cannot be makes all that is left unreadable.
+// next returns the next record before the head that readHead read, or nil. The record is valid
+// until the next call, which may release its room: next does so for every eighth of the ring. A
+// record of an impossible size ends the reading: the rest up to head is skipped.
 func (r *ring) next() []byte {
 	if r.at-r.released >= uint64(len(r.data))/8 {
 		r.release()
@@ -50,15 +52,15 @@ func (r *ring) next() []byte {
 	return r.data[pos : pos+size]
 }
 
-// release gives the kernel the room of what was read.
+// release lets the kernel overwrite what was read.
 func (r *ring) release() {
 	atomic.StoreUint64(r.tail, r.at)
 	r.released = r.at
 }
 
-// skip passes over all that is there, and tells whether anything was.
+// skip skips all records, and reports whether there were any.
 func (r *ring) skip() bool {
-	r.look()
+	r.readHead()
 	some := r.at != r.end
 	r.at = r.end
 	r.release()

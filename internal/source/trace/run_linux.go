@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 	"dropwatch/internal/pipeline"
 )
 
@@ -23,27 +24,30 @@ type Source struct {
 	opts    Options
 	decoder decoder
 	event   event.Event
-	online  func() ([]int, error) // the CPUs
-	cpus    []*cpu
-	ended   atomic.Bool // the run is over
-	armed   bool        // the bells are, as far as we know
-	woken   bool        // the last wait ended before its time
-	changed bool        // CPUs may have come or gone
+	online  func() ([]int, error) // returns the CPUs that are online
+	cpus    []*cpu                // on which the event is open
+	ended   atomic.Bool           // the context of the run has ended
+	enabled bool                  // the wakeups of all CPUs
+	woken   bool                  // the last wait ended before its limit
+	changed bool                  // CPUs may have come or gone
 
-	epoll, wake, uevents int // files; wake is an eventfd
+	from, until time.Time // see Began
+
+	epoll, wake, uevents int // file descriptors, -1 if not open; wake is an eventfd
 }
 
-// Open switches the event on, on all CPUs. The error wraps one of this package's
-// if it is one of those cases.
-func Open(opts Options) (*Source, error) { return open(opts, onlineCPUs) }
+// Open enables the event on all CPUs, so that drops are recorded from now on. The caller calls
+// Run or Close. The error wraps one of this package's sentinels where one fits.
+func Open(opts Options) (*Source, error) { return open(opts, host.New("/").OnlineCPUs) }
 
+// open is Open with a function that returns the CPUs.
 func open(opts Options, online func() ([]int, error)) (*Source, error) {
 	f, err := readFormat()
 	if err != nil {
 		return nil, err
 	}
 	s := &Source{opts: opts, online: online, epoll: -1, wake: -1, uevents: -1}
-	s.decoder.stacks = opts.Stack
+	s.decoder.stacks = opts.Stack || s.choosesStacks()
 	if s.decoder.layout, err = newLayout(f); err == nil {
 		err = s.openFiles()
 	}
@@ -53,6 +57,7 @@ func open(opts Options, online func() ([]int, error)) (*Source, error) {
 	}
 	if err == nil {
 		err = s.openFirst(cpus)
+		s.until = time.Now()
 	}
 	if err != nil {
 		s.Close()
@@ -61,11 +66,16 @@ func open(opts Options, online func() ([]int, error)) (*Source, error) {
 	return s, nil
 }
 
-// ringSize is Options.RingSize as perf wants it.
+// Began returns two times between which the source began to report drops, on one CPU
+// after the other.
+func (s *Source) Began() (from, until time.Time) { return s.from, s.until }
+
+// ringSize returns Options.RingSize, rounded up to a power of 2 pages as perf needs it.
 func (s *Source) ringSize() int {
 	return max(os.Getpagesize(), 1<<bits.Len(uint(s.opts.RingSize-1)))
 }
 
+// openFiles opens the files other than those of CPUs.
 func (s *Source) openFiles() (err error) {
 	if s.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return err
@@ -79,7 +89,7 @@ func (s *Source) openFiles() (err error) {
 	return s.watch(s.wake, s.uevents)
 }
 
-// watch makes wait return when one of these files has something.
+// watch makes wait return when one of these files has something to read.
 func (s *Source) watch(fds ...int) error {
 	for _, fd := range fds {
 		e := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
@@ -90,8 +100,8 @@ func (s *Source) watch(fds ...int) error {
 	return nil
 }
 
-// openFirst opens the event on all CPUs, and finds out how large the rings may
-// be if that was left to us.
+// openFirst opens the event on all CPUs. Unless the size of the rings was given, it tries large
+// ones first and then those that everybody may have.
 func (s *Source) openFirst(online []int) error {
 	if s.opts.RingSize > 0 {
 		return s.openCPUs(online)
@@ -106,14 +116,14 @@ func (s *Source) openFirst(online []int) error {
 	return err
 }
 
-// openCPUs opens the event on those CPUs where it is not.
+// openCPUs opens and enables the event on those CPUs where it is not open.
 func (s *Source) openCPUs(online []int) error {
 	for _, n := range online {
 		if slices.ContainsFunc(s.cpus, func(c *cpu) bool { return c.n == n }) {
 			continue
 		}
 		c, err := s.openCPU(n)
-		if errors.Is(err, unix.ENODEV) { // it has gone meanwhile
+		if errors.Is(err, unix.ENODEV) { // it went offline meanwhile
 			continue
 		}
 		if err != nil {
@@ -127,18 +137,23 @@ func (s *Source) openCPUs(online []int) error {
 	return nil
 }
 
-// start switches a CPU's event on.
+// start enables the events of a CPU.
 func (s *Source) start(c *cpu) error {
-	if err := s.watch(c.drops.fd, c.bell.fd); err != nil {
+	if err := s.watch(c.drops.fd, c.wakeup.fd); err != nil {
 		return err
 	}
-	if err := c.arm(); err != nil {
+	if err := c.enableWakeup(); err != nil {
 		return err
+	}
+	if len(s.cpus) == 1 { // the first of all
+		s.from = time.Now()
 	}
 	return c.lead().control(unix.PERF_EVENT_IOC_ENABLE, 0)
 }
 
-// follow adapts to CPUs that have come or gone.
+// follow opens and closes events after CPUs came or went. Packets that a CPU drops before its
+// events are open, or after the kernel has removed them, cannot be counted: each change is a
+// Loss at event.Unopened.
 func (s *Source) follow(out pipeline.Output) error {
 	if !s.changed {
 		return nil
@@ -148,11 +163,17 @@ func (s *Source) follow(out pipeline.Output) error {
 	if err != nil {
 		return err
 	}
-	return pipeline.Also(s.closeCPUs(online, out), s.openCPUs(online))
+	before := len(s.cpus)
+	err = s.closeCPUs(online, out)
+	left := len(s.cpus)
+	err = errors.Join(err, s.openCPUs(online))
+	changes := (before - left) + (len(s.cpus) - left)
+	lose(out, event.Unopened, uint64(changes))
+	return err
 }
 
-// closeCPUs accounts for the CPUs that have gone offline, and for those that are
-// back already: their events stay dead.
+// closeCPUs reports the losses of the CPUs that went offline and closes their events. Those that
+// are online again have to be opened again, as their events do not work any more.
 func (s *Source) closeCPUs(online []int, out pipeline.Output) (err error) {
 	var left []*cpu
 	for _, c := range s.cpus {
@@ -160,15 +181,16 @@ func (s *Source) closeCPUs(online []int, out pipeline.Output) (err error) {
 			left = append(left, c)
 			continue
 		}
-		err = pipeline.Also(err, c.off())
-		err = pipeline.Also(err, s.finish(c, out, time.Now()))
+		err = errors.Join(err, c.off())
+		err = errors.Join(err, s.finish(c, out, time.Now()))
 		c.close()
 	}
 	s.cpus = left
 	return err
 }
 
-// Close lets everything go, but not while Run runs, which does so itself.
+// Close disables the event and closes all files. Run does so itself; Close must not be called
+// while it runs.
 func (s *Source) Close() error {
 	s.closeAll()
 	for _, fd := range []*int{&s.epoll, &s.wake, &s.uevents} {
@@ -180,7 +202,7 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// closeAll closes all CPUs, whatever they have.
+// closeAll closes the events of all CPUs without reading their rings.
 func (s *Source) closeAll() {
 	for _, c := range s.cpus {
 		c.close()
@@ -188,20 +210,24 @@ func (s *Source) closeAll() {
 	s.cpus = nil
 }
 
-// Run gives drops and losses to out until ctx ends. The error is out's or one
-// of the kernel's. A Source runs once. All is given out and flushed within
-// drainTime of ctx's end; then Run waits until the kernel has let go.
+// Run emits drops and losses to out until ctx ends. The error is that of the kernel. It can be
+// called once. Everything is emitted and flushed within drainTime after the end of ctx;
+// then Run waits until the kernel has removed the events.
 func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
 	defer s.Close()
-	said := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { s.end(); close(said) })
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { s.end(); close(ended) })
 	defer func() {
-		if !stop() { // the end has been said, or is just being
-			<-said
+		if !stop() { // end was called or is being called
+			<-ended
 		}
 	}()
 	err := s.receive(out)
-	return pipeline.Also(err, s.finishAll(out, err == nil))
+	if err == nil {
+		s.readUevents()
+		err = s.follow(out)
+	}
+	return errors.Join(err, s.finishAll(out, err == nil))
 }
 
 // end makes receive return.
@@ -210,9 +236,9 @@ func (s *Source) end() {
 	unix.Write(s.wake, binary.NativeEndian.AppendUint64(nil, 1))
 }
 
-// receive hands on drops until the run is over.
+// receive emits drops until ctx ends.
 func (s *Source) receive(out pipeline.Output) error {
-	for s.armed = true; !s.ended.Load(); {
+	for s.enabled = true; !s.ended.Load(); {
 		n, err := s.read(out)
 		if err != nil {
 			return err

@@ -1,61 +1,76 @@
-// Package trace makes events of the packets that the kernel frees, as its
-// tracepoint skb:kfree_skb tells them through perf_event_open(2): each with its
-// place, protocol and time, and since Linux 5.17 with the reason. It needs
-// neither NET_DM, BTF, BPF nor kprobes, sees all network namespaces, and counts
-// exactly what it could not show.
+// Package trace reports the packets that the kernel frees, as its tracepoint
+// skb:kfree_skb reports them by perf_event_open(2): each with its location, protocol and time,
+// and since Linux 5.17 with the reason. It needs neither NET_DM, BTF, BPF nor kprobes, sees all
+// network namespaces, and counts exactly what it loses.
 //
-// What a CPU drops in the moment between its coming online and our noticing is
-// neither seen nor counted, nor, before Linux 5.11, what it drops while it goes
-// offline. The drops of a CPU come in order; those of several are not sorted
-// among each other within a batch.
+// The exception are CPUs that come online or go offline: packets that one drops before its events
+// are open, or after the kernel has removed them, are not counted. Each such change is a Loss at
+// [event.Unopened].
+//
+// The drops of a CPU come in order; those of different CPUs are not sorted.
 package trace
 
 import (
 	"errors"
 	"time"
+
+	"dropwatch/internal/condition"
+	"dropwatch/internal/host"
 )
 
-// Why a Source cannot be had. The error that Open returns wraps one of them and
-// says what was tried and what to do.
+// Reasons why a Source cannot be opened. The error of Open wraps one of them and says what was
+// attempted and what to do.
 var (
 	ErrPermission = errors.New("not permitted")
 	ErrNoPerf     = errors.New("this kernel has no perf events")      // CONFIG_PERF_EVENTS
 	ErrNoTracefs  = errors.New("this kernel has no tracefs")          // CONFIG_TRACING
 	ErrNoEvent    = errors.New("this kernel has no such trace event") // CONFIG_EVENT_TRACING
-	ErrFilter     = errors.New("the kernel does not take the filter") // Options.Filter
-	ErrFormat     = errors.New("the event's format is not known to us")
+	ErrFilter     = errors.New("the kernel rejects the filter")       // Options.Filter
+	ErrFormat     = errors.New("unknown format of the event")
 )
+
+// Needs are what the source needs of a host. For each CPU it locks the smaller of the default
+// rings, a page more for its control data, and two pages for the ring of the wakeup.
+var Needs = host.Requirements{
+	Options:      []string{"PERF_EVENTS", "EVENT_TRACING"},
+	Capabilities: []host.Capability{host.CapPerfmon},
+	LockedBytes:  sureRing, LockedPages: 3,
+}
 
 // Options of a Source. The zero value works.
 type Options struct {
-	// Stack asks for the kernel's call chain of each drop, which costs the
-	// CPU that drops a microsecond or more.
+	// Stack: record the kernel stack trace of each drop, which costs the CPU that drops a
+	// microsecond or more.
 	Stack bool
 
-	// RingSize is the number of bytes that the kernel keeps for us on each
-	// CPU, rounded up to a power of two pages; 0 stands for 2 MiB, less if
-	// there are more than 32 CPUs, or for 512 KiB if it must be, what
-	// kernel.perf_event_mlock_kb allows a process without CAP_IPC_LOCK.
+	// StackAt are addresses: the call chain of a drop at one of them is read also
+	// without Stack. It is ignored if it has more than 8 spans.
+	StackAt []condition.Span
+
+	// RingSize is the size in bytes of the ring of each CPU, rounded up to a power of 2
+	// pages. 0 stands for 2 MiB, or less if there are more than 32 CPUs; if that is not
+	// permitted, for 512 KiB, which kernel.perf_event_mlock_kb by default allows a process
+	// without CAP_IPC_LOCK.
 	RingSize int
 
-	// Filter is an expression over the event's fields for the kernel, as in
-	// "reason == 3 && protocol == 2048" (Documentation/trace/events.rst), such
-	// as [Expression] gives.
-	// What it rejects is counted by a second event.
+	// Filter is a filter over the event's fields, which the kernel evaluates:
+	// "reason == 3 && protocol == 2048" (Documentation/trace/events.rst). [Expression]
+	// makes one. The drops that it rejects are counted and reported as event.Rejected.
 	Filter string
 }
 
-// The sizes of rings: what we would like, of all together, and what we may have.
+// Sizes of rings in bytes: the preferred one, the limit for all CPUs together, and what is
+// permitted without CAP_IPC_LOCK.
 const (
 	largeRing = 2 << 20
 	allRings  = 64 << 20
 	sureRing  = 512 << 10
 )
 
-// The times of a run. After a first drop we wait for batchTime, or until a ring
-// is a quarter full or holds maxBatch bytes, so that one wake-up serves many drops;
-// after a batchTime without any we wait for the next first drop. What cannot be
-// shown within drainTime of the end is counted as unread.
+// Timing of a run. After a first drop the reader waits for batchTime, or until a ring is a quarter
+// full or has maxBatch bytes, so that one wakeup serves many drops. After a batchTime without
+// drops it waits for the next first one. What is not emitted within drainTime after the end is
+// counted as unread.
 const (
 	batchTime = 100 * time.Millisecond
 	drainTime = 40 * time.Millisecond

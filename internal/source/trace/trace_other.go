@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"dropwatch/internal/condition"
 	"dropwatch/internal/pipeline"
@@ -14,22 +15,25 @@ import (
 
 var errElsewhere = fmt.Errorf("trace skb:kfree_skb on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 
-// A Source is to be had on Linux only.
+// A Source works on Linux only.
 type Source struct{}
 
-// Open fails: here are no perf events.
+// Open fails: only Linux has perf events.
 func Open(Options) (*Source, error) { return nil, errElsewhere }
 
-// Reasons fails: here is no such event.
+// Reasons fails.
 func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
 	return nil, errElsewhere
 }
 
-// ReasonNames fails, too.
+// ReasonNames fails.
 func ReasonNames() ([]string, error) { return nil, errElsewhere }
 
 // Run fails.
 func (*Source) Run(context.Context, pipeline.Output) error { return errElsewhere }
+
+// Began returns nothing.
+func (*Source) Began() (from, until time.Time) { return from, until }
 
 // Close does nothing.
 func (*Source) Close() error { return nil }

@@ -13,19 +13,24 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/condition"
+	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 )
 
-// tracing is where tracefs belongs, and mounts are where it is found.
+// tracing is where tracefs is usually mounted, and mounts are all directories to search.
+// Tracefs is the kernel's and always answers.
 const tracing = "/sys/kernel/tracing"
 
 var mounts = []string{tracing, "/sys/kernel/debug/tracing"}
 
-// The file of tracefs that says what our event looks like.
+// formatFile is the file in tracefs that describes the event.
 const formatFile = "events/skb/kfree_skb/format"
 
-// Reasons gives a look-up of the numbers by which [Options.Filter] knows this
-// kernel's reasons. It gives none before Linux 5.17, and none of a subsystem,
-// whose reasons have no names here. The errors are those of [Open].
+// Reasons returns a function that returns the numbers of a drop reason in this kernel, for
+// [Options.Filter]. A name that is not known has none: Linux before 5.17 has no reasons, and
+// tracefs does not name those of subsystems. A finer reason than this event gives has the numbers
+// of its family ([event.ReasonFamily]), and ok is false: other drops have them, too. The errors
+// are those of [Open].
 func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
 	f, err := readFormat()
 	if err != nil {
@@ -35,10 +40,16 @@ func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
 	for n, name := range f.symbols["reason"] {
 		numbers[name] = append(numbers[name], condition.Span{Lo: n, Hi: n})
 	}
-	return func(name string) ([]condition.Span, bool) { return numbers[name], true }, nil
+	return func(name string) ([]condition.Span, bool) {
+		family := numbers[event.ReasonFamily(name)]
+		if len(numbers[name]) == 0 && len(family) > 0 {
+			return family, false
+		}
+		return numbers[name], true
+	}, nil
 }
 
-// ReasonNames gives the names that [Reasons] knows, sorted.
+// ReasonNames returns the names of the reasons that [Reasons] knows, sorted.
 func ReasonNames() ([]string, error) {
 	f, err := readFormat()
 	if err != nil {
@@ -47,12 +58,15 @@ func ReasonNames() ([]string, error) {
 	return slices.Sorted(maps.Values(f.symbols["reason"])), nil
 }
 
-// readFormat reads the event's format where tracefs is mounted, or else from a
-// mount that nobody sees and that goes with its last file.
+// readFormat reads the format of the event where tracefs is mounted. If it is not mounted,
+// readFormat mounts it without a mount point, so that nobody else sees it.
 func readFormat() (format, error) {
 	text, err := readMounted()
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !locked():
 		text, err = readDetached()
+	case err != nil:
+		err = explainRead(err, locked())
 	}
 	if err != nil {
 		return format{}, fmt.Errorf("read tracefs's %s: %w", formatFile, err)
@@ -60,17 +74,21 @@ func readFormat() (format, error) {
 	return parseFormat(string(text))
 }
 
+// readMounted reads the format from a mounted tracefs.
 func readMounted() (text []byte, err error) {
+	h := host.New("/")
 	for _, dir := range mounts {
-		text, err = os.ReadFile(dir + "/" + formatFile)
+		text, err = h.ReadFile(strings.TrimPrefix(dir, "/") + "/" + formatFile)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
-	return text, explainRead(err)
+	return text, err
 }
 
-// readDetached mounts tracefs nowhere, as fsopen(2) can since Linux 5.2.
+// readDetached mounts tracefs without a mount point, which needs fsopen(2) of Linux 5.2, and
+// reads the format. The mount ends with the last open file. It has no path for internal/host,
+// and nobody else can change it.
 func readDetached() ([]byte, error) {
 	dir, err := mountDetached("tracefs")
 	if err != nil {
@@ -78,18 +96,16 @@ func readDetached() ([]byte, error) {
 	}
 	defer unix.Close(dir)
 	fd, err := unix.Openat(dir, formatFile, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ENOENT) {
-		return nil, fmt.Errorf("%w: it was built without CONFIG_EVENT_TRACING", ErrNoEvent)
-	}
 	if err != nil {
-		return nil, explainRead(err)
+		return nil, explainRead(err, locked())
 	}
 	f := os.NewFile(uintptr(fd), formatFile)
 	defer f.Close()
 	return io.ReadAll(f)
 }
 
-// mountDetached gives the root directory of a new mount that has no place.
+// mountDetached mounts a file system without a mount point and returns its root directory, which
+// the caller closes.
 func mountDetached(fsType string) (dir int, err error) {
 	ctx, err := unix.Fsopen(fsType, unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -102,7 +118,7 @@ func mountDetached(fsType string) (dir int, err error) {
 	return unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_RDONLY)
 }
 
-// explainMount says what to do where tracefs is not mounted and we cannot do it.
+// explainMount says what to do where tracefs is not mounted and cannot be mounted.
 func explainMount(err error) error {
 	const mount = "mount it first: mount -t tracefs tracefs " + tracing
 	switch {
@@ -114,24 +130,24 @@ func explainMount(err error) error {
 	return fmt.Errorf("it is not mounted here: %w: %s", err, mount)
 }
 
-// explainRead says what to do where tracefs may not be read.
-func explainRead(err error) error {
-	switch {
-	case !errors.Is(err, fs.ErrPermission):
-		return err
-	case locked("confidentiality"):
+// explainRead says what to do where tracefs may not be read, or has no such event.
+func explainRead(err error, locked bool) error {
+	switch missing := errors.Is(err, fs.ErrNotExist); {
+	case locked && (missing || errors.Is(err, fs.ErrPermission)):
 		return errLocked(err)
+	case missing:
+		return fmt.Errorf("%w: it was built without CONFIG_EVENT_TRACING", ErrNoEvent)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w (%w): run as root or with CAP_DAC_READ_SEARCH", ErrPermission, err)
 	}
-	return fmt.Errorf("%w (%w): run as root or with CAP_DAC_READ_SEARCH", ErrPermission, err)
+	return err
 }
 
-// locked tells whether the kernel is locked down to a level
-// (security/lockdown/lockdown.c): "none integrity [confidentiality]".
-func locked(level string) bool {
-	text, err := os.ReadFile("/sys/kernel/security/lockdown")
-	return err == nil && strings.Contains(string(text), "["+level+"]")
-}
+// locked reports whether the kernel is locked down against tracing. If it has been so since the
+// boot, tracefs has no files.
+func locked() bool { return host.New("/").Locked(host.LockdownConfidentiality) }
 
+// errLocked says what to do about that.
 func errLocked(err error) error {
 	return fmt.Errorf("%w (%w): the kernel is locked down, boot it without lockdown=confidentiality", ErrPermission, err)
 }

@@ -89,3 +89,18 @@ func TestPacketsDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations, want none", n)
 	}
 }
+
+// TestTag: a tag that is not in the bytes is the outer one of the flow.
+func TestTag(t *testing.T) {
+	out, in := event.VLAN{TPID: 0x88a8, ID: 7}, event.VLAN{TPID: 0x8100, ID: 9}
+	for data, want := range map[string][2]event.VLAN{
+		frame + datagram: {out}, frame[:24] + "81000009" + "0800" + datagram: {out, in},
+	} {
+		e := event.Event{Packet: event.Packet{Data: bytes(t, data), HasData: true, Tag: out}}
+		decode.Packets()(&e)
+		f := e.Packet.Flow
+		if f.VLAN != want || !f.Has(event.FieldVLAN) || f.Has(event.FieldVLANInner) != (want[1].TPID != 0) {
+			t.Errorf("tags %+v, want %+v", f.VLAN, want)
+		}
+	}
+}

@@ -11,7 +11,7 @@ import (
 	"dropwatch/internal/event"
 )
 
-// An address is a field of IP addresses, which are compared with networks.
+// An address is a field whose values are IP addresses. They are compared with networks.
 type address struct {
 	get values[netip.Addr]
 }
@@ -24,18 +24,12 @@ func (address) form() string {
 
 func (address) names() []string { return nil }
 
+// add adds a network, or a single address as a network of one.
 func (k address) add(l *leaf, t token) string {
-	p, err := netip.ParsePrefix(t.text)
-	if err != nil {
-		var a netip.Addr
-		if a, err = netip.ParseAddr(t.text); err == nil && a.Zone() == "" {
-			p = netip.PrefixFrom(a, a.BitLen())
-		}
-	}
+	p := parseNetwork(t.text)
 	if !p.IsValid() {
-		return fmt.Sprintf("%s is no address: it is %s", quoteForError(t.text), k.form())
+		return fmt.Sprintf("invalid address %s: it is %s", quoteForError(t.text), k.form())
 	}
-	p = p.Masked()
 	l.nets = append(l.nets, p)
 	if p.IsSingleIP() {
 		l.values = append(l.values, p.Addr().String())
@@ -45,10 +39,33 @@ func (k address) add(l *leaf, t token) string {
 	return ""
 }
 
+// parseNetwork reads a network or a single address. ::ffff:192.0.2.1, which programs with one socket
+// for both families log, becomes the IPv4 address that packets have. If text is neither, the result
+// is not valid.
+func parseNetwork(text string) netip.Prefix {
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		a, err := netip.ParseAddr(text)
+		if err != nil || a.Zone() != "" {
+			return netip.Prefix{}
+		}
+		p = netip.PrefixFrom(a, a.BitLen())
+	}
+	const mappedBits = 96 // of ::ffff:0:0/96, RFC 4291, 2.5.5.2
+	if p.Addr().Is4In6() && p.Bits() >= mappedBits {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits)
+	}
+	return p.Masked()
+}
+
+// bind makes the test: the address is in one of the networks.
 func (k address) bind(l *leaf) { l.test = test(l, k.get, l.nets.contain) }
 
+// nets are the values of a leaf on IP addresses.
 type nets []netip.Prefix
 
+// contain reports whether an address is in one of the networks. IPv4 and IPv6 never
+// match each other.
 func (n nets) contain(a netip.Addr) bool {
 	for i := range n {
 		if n[i].Contains(a) {
@@ -58,7 +75,7 @@ func (n nets) contain(a netip.Addr) bool {
 	return false
 }
 
-// A hardware is a field of Ethernet addresses.
+// A hardware is a field whose values are Ethernet addresses.
 type hardware struct {
 	get values[event.MAC]
 }
@@ -69,23 +86,26 @@ func (hardware) form() string { return "an Ethernet address such as 02:00:5e:00:
 
 func (hardware) names() []string { return nil }
 
+// add adds an address, in any form that net.ParseMAC accepts, of six bytes.
 func (k hardware) add(l *leaf, t token) string {
 	a, err := net.ParseMAC(t.text)
 	if err != nil || len(a) != len(event.MAC{}) {
-		return fmt.Sprintf("%s is no address: it is %s", quoteForError(t.text), k.form())
+		return fmt.Sprintf("invalid address %s: it is %s", quoteForError(t.text), k.form())
 	}
 	l.macs = append(l.macs, event.MAC(a))
 	l.values = append(l.values, event.MAC(a).String())
 	return ""
 }
 
+// bind makes the test: the address is one of the values. A prefix cannot be given.
 func (k hardware) bind(l *leaf) { l.test = test(l, k.get, l.macs.contain) }
 
+// macs are the values of a leaf on Ethernet addresses.
 type macs []event.MAC
 
 func (m macs) contain(a event.MAC) bool { return slices.Contains(m, a) }
 
-// A raw is a field of bytes.
+// A raw is a field whose values are bytes.
 type raw struct {
 	get values[[]byte]
 }
@@ -96,17 +116,19 @@ func (raw) form() string { return "bytes in hexadecimal, such as 0x00c0ffee" }
 
 func (raw) names() []string { return nil }
 
+// add adds bytes in hexadecimal, perhaps with 0x before or colons between them.
 func (k raw) add(l *leaf, t token) string {
 	digits := strings.ReplaceAll(strings.TrimPrefix(strings.ToLower(t.text), "0x"), ":", "")
 	b, err := hex.DecodeString(digits)
 	if err != nil || len(b) == 0 {
-		return fmt.Sprintf("%s is no %s: it is %s", quoteForError(t.text), l.name(), k.form())
+		return fmt.Sprintf("invalid %s %s: it is %s", l.name(), quoteForError(t.text), k.form())
 	}
 	l.patterns = append(l.patterns, pattern{text: string(b)})
 	l.values = append(l.values, "0x"+digits)
 	return ""
 }
 
+// bind makes the test: all bytes are equal.
 func (k raw) bind(l *leaf) {
 	l.test = test(l, k.get, func(b []byte) bool {
 		return slices.ContainsFunc(l.patterns, func(p pattern) bool { return p.text == string(b) })

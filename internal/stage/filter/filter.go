@@ -1,25 +1,28 @@
-// Package filter is the expression language of dropwatch: one over every
-// attribute of a drop and every decoded header field of its packet, with the
-// familiar words of pcap-filter(7). Help has its grammar.
+// Package filter is the expression language of dropwatch. Expressions compare attributes of a drop and
+// header fields of its packet; the primitives of pcap-filter(7) work too. Help has the grammar.
 //
-// A comparison with a field that the drop does not have is false, also !=, and
-// so not before it is true.
+// A comparison with a field that the drop does not have is false, with != too: an ARP packet has no
+// port. With not before it it is true. If the drop may have the field, but it is not known, as the port
+// of a packet without bytes, the comparison is unknown, and so is the expression unless the rest of it
+// decides (Kleene's three-valued logic).
 package filter
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
-	"dropwatch/internal/pipeline"
+	"dropwatch/internal/knowledge"
 )
 
-// A Filter says which drops are wanted. A nil Filter wants all. It does not
-// change, and any number of goroutines may use it.
+// A Filter decides which drops match an expression. A nil Filter matches all. It never changes, so any
+// number of goroutines may use it.
 type Filter struct{ root node }
 
-// Parse reads an expression. The error is an *Error.
+// Parse parses an expression. The error is an [*Error].
 func Parse(text string) (*Filter, error) {
 	tokens, err := lex(text)
 	if err != nil {
@@ -33,7 +36,7 @@ func Parse(text string) (*Filter, error) {
 	return &Filter{root}, nil
 }
 
-// And wants what both want.
+// And returns a filter that matches what both match.
 func And(f, g *Filter) *Filter {
 	switch {
 	case f == nil:
@@ -44,10 +47,10 @@ func And(f, g *Filter) *Filter {
 	return &Filter{newList(false, []node{f.root, g.root})}
 }
 
-// Points wants the drops at the points to include, or everywhere if there are
-// none, but not at those to exclude. A point is a function, function+0x1a2, the
-// trap of a hardware drop, or a glob of a function or a trap. The error is an
-// *Error.
+// Points returns a filter that matches drops at the points to include, or at all if there are none,
+// but not at those to exclude. A point is a layer or module of package knowledge, such as transport, tcp
+// or link/qdisc; or else a function, function+0x1a2, the trap of a hardware drop, or a glob of a function
+// or trap. The error is an [*Error].
 func Points(include, exclude []string) (*Filter, error) {
 	in, err := points(include)
 	if err != nil {
@@ -60,25 +63,57 @@ func Points(include, exclude []string) (*Filter, error) {
 	return And(in, &Filter{&negation{out.root}}), nil
 }
 
-// points wants the drops at any of the points.
+// points returns a filter that matches drops at any of the points; nil if there are none.
 func points(names []string) (*Filter, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
 	l := &leaf{field: lookup["point"], op: equal}
+	var all []node
 	for _, name := range names {
-		if err := l.addPoint(name); err != nil {
+		if n, ok := knowledge.ParseNode(name); ok {
+			all = append(all, within(n))
+		} else if err := l.addPoint(name); err != nil {
 			return nil, err
 		}
 	}
-	l.field.kind.bind(l)
-	return &Filter{l}, nil
+	if len(l.patterns) > 0 {
+		l.field.kind.bind(l)
+		all = append([]node{l}, all...)
+	}
+	return &Filter{newList(true, all)}, nil
 }
 
+// within returns the expression that a drop is in a node of the network stack.
+func within(n knowledge.Node) node {
+	var all []node
+	if n.Layer != knowledge.AnyLayer {
+		all = append(all, isOne("layer", n.Layer.String()))
+	}
+	if n.Module != "" {
+		all = append(all, isOne("layer.module", n.Module))
+	}
+	return newList(false, all)
+}
+
+// isOne returns the comparison of a field with a value that is valid.
+func isOne(field, value string) node {
+	l := &leaf{field: lookup[field], op: equal}
+	l.field.kind.add(l, token{text: value})
+	l.field.kind.bind(l)
+	return l
+}
+
+// addPoint adds a location to a leaf of the field point.
 func (l *leaf) addPoint(name string) error {
 	whole := &Error{Text: name, End: len(name)}
+	if strings.Contains(name, "/") {
+		whole.Reason = fmt.Sprintf("unknown layer or module %s: %s", quoteForError(name),
+			cmp.Or(knowledge.SuggestNode(name), "dropwatch points lists them"))
+		return whole
+	}
 	if !isWord(name) {
-		whole.Reason = fmt.Sprintf("%s is no drop point: it is %s", quoteForError(name), l.field.kind.form())
+		whole.Reason = fmt.Sprintf("invalid location %s: it is %s", quoteForError(name), l.field.kind.form())
 		return whole
 	}
 	if reason := l.field.kind.add(l, token{text: name}); reason != "" {
@@ -88,13 +123,19 @@ func (l *leaf) addPoint(name string) error {
 	return nil
 }
 
-// Match says whether a drop is wanted. It does not allocate.
-func (f *Filter) Match(e *event.Event) bool { return f == nil || f.root.match(e) }
+// Decide returns whether a drop matches: Unknown if that depends on what is not known of it. It does not
+// allocate.
+func (f *Filter) Decide(e *event.Event) condition.Truth {
+	if f == nil {
+		return condition.True
+	}
+	return f.root.decide(e)
+}
 
-// Stage rejects the drops that are not wanted.
-func (f *Filter) Stage() pipeline.Stage { return f.Match }
+// Match reports whether a drop is known to match. It does not allocate.
+func (f *Filter) Match(e *event.Event) bool { return f.Decide(e) == condition.True }
 
-// String gives an expression that is the same. It is empty for nil.
+// String returns an equivalent expression, empty for nil.
 func (f *Filter) String() string {
 	if f == nil {
 		return ""
@@ -104,27 +145,9 @@ func (f *Filter) String() string {
 	return b.String()
 }
 
-// A Given is a set of what a source may or may not know of drops.
-type Given uint16
-
-// What not every source gives.
-const (
-	Packet    Given = 1 << iota // bytes of the packet
-	Protocol                    // Packet.Proto
-	Length                      // Packet.Len
-	Reason                      // since Linux 5.17
-	Interface                   // Port
-	Stack
-	Running // Task
-	Trap    // of hardware drops
-	Cookie
-	Namespace // Netns
-	Owner
-)
-
-// Needs gives the names of the fields in f that nothing but g can give, in
-// order of their first use.
-func (f *Filter) Needs(g Given) (names []string) {
+// Needs returns the names of the fields in f that only the facts in g can provide, in the order of their
+// first use.
+func (f *Filter) Needs(g event.Facts) (names []string) {
 	if f == nil {
 		return nil
 	}
@@ -136,18 +159,22 @@ func (f *Filter) Needs(g Given) (names []string) {
 	return names
 }
 
-// Reasons gives the reasons that f names in full, as the kernel writes them, in
-// order of their first use.
-func (f *Filter) Reasons() (names []string) {
+// Reasons returns the reasons that f names in full, as the kernel writes them, in the order of their
+// first use.
+func (f *Filter) Reasons() []string { return f.Names("reason") }
+
+// Names returns the values that f has for a field, in the order of their first use: names in full, and
+// beginnings of container IDs.
+func (f *Filter) Names(field string) (names []string) {
 	if f == nil {
 		return nil
 	}
 	f.root.each(func(l *leaf) {
-		if l.field.name != "reason" {
+		if l.field.name != field {
 			return
 		}
 		for _, p := range l.patterns {
-			if p.isName() && !slices.Contains(names, p.text) {
+			if (p.isName() || p.start) && !slices.Contains(names, p.text) {
 				names = append(names, p.text)
 			}
 		}
@@ -155,10 +182,6 @@ func (f *Filter) Reasons() (names []string) {
 	return names
 }
 
-// NeedsPacket gives the names of the fields in f that only the bytes of a
-// packet can give.
-func (f *Filter) NeedsPacket() []string { return f.Needs(Packet) }
-
-// CanMatch says whether f may want a drop of which nothing in lacking is known.
-// If not, a source that does not give it has nothing to show.
-func (f *Filter) CanMatch(lacking Given) bool { return f == nil || f.root.can(true, lacking) }
+// CanMatch reports whether f can match drops of which the facts in lacking are not known. If it cannot,
+// a source that lacks them shows nothing.
+func (f *Filter) CanMatch(lacking event.Facts) bool { return f == nil || f.root.can(true, lacking) }

@@ -24,7 +24,9 @@ func parse(t testing.TB, text string) *filter.Filter {
 // full is a drop with every attribute, of an IPv4 packet in VXLAN.
 func full() event.Event {
 	e := dropOf(eth(0x0800, ip4(17, udp(40000, 4789, vxlan(7, eth(0x86dd, ip6(6, tcp(49152, 443, 0x012))))))))
-	e.Reason, e.Origin, e.Count, e.Single = "NO_SOCKET", event.Software, 1, true
+	e.Reason, e.Origin, e.Count, e.Individual = "NO_SOCKET", event.Software, 1, true
+	e.Segments, e.Harmless = 3, "closed in order"
+	e.Args = []event.Arg{{Name: "limit", Number: 64}, {Name: "queue", Text: "rx-0"}, {Name: "port", Text: "443"}}
 	e.Where = event.Where{
 		HasPC: true, Kernel: "wrong+0x1/0x2",
 		Frame: event.Frame{PC: 0xffffffff81000234, Lookup: event.Found, Symbol: "ovs_vport_receive", Offset: 0x234, Module: "openvswitch"},
@@ -103,6 +105,7 @@ func TestAttributes(t *testing.T) {
 		{"comm == ksoftirqd/1", "comm == sshd"},
 		{"task.pid 42 and tid 43 and cpu 1", "pid 42"},
 		{"task.comm ~ ^ksoft and task.tid 43 and task.cpu 1", "task.pid 812"},
+		{"src ::ffff:192.0.2.1 and host ::ffff:192.0.2.1 and net ::ffff:192.0.2.0/120", "host ::ffff:203.0.113.99"},
 		{"netns blue and netns 4026532281 and netns.inode > 1", "netns red or netns 1"},
 		{"netns b* and netns in {red, blue}", `netns "4026532281" or netns != blue`},
 		{"owner and process and process.certain", "not owner or not process.certain"},
@@ -122,7 +125,12 @@ func TestAttributes(t *testing.T) {
 		{"socket in {closed, listen} and socket != close", "socket != listening"},
 		{"socket.receiver and socket.cookie 0x1f and socket.inode 4711", "socket.cookie 30"},
 		{"count == 1", "count > 1"},
-		{"single and packet and not unseen", "unseen"},
+		{"segments 3 and segments > 2", "segments 1"},
+		{"harmless and harmless closed* and harmless ~ order$", "not harmless or harmless != closed*"},
+		{"args.limit 64 and args.limit > 63 and args.limit 60-70 and args.limit in {1, 64, x}", "args.limit < 64 or args.limit != 64"},
+		{"args.queue rx-* and args.queue != tx-0 and args.queue ~ ^rx", "args.queue 64 or args.queue !~ rx"},
+		{`args.port "443" and args.Limit`, "args.none or args.none != 1 or args.none < 9"},
+		{"individual and packet and not trace_only", "trace_only"},
 		{"decoded == complete", "decoded == malformed"},
 		{"tunnel == vxlan and vxlan", "tunnel gre or geneve"},
 		{"vni 7 and vxlan.vni == 0x7", "vni != 7"},
@@ -140,38 +148,6 @@ func TestAttributes(t *testing.T) {
 		}
 		if parse(t, tt.no).Match(&e) {
 			t.Errorf("%s matches", tt.no)
-		}
-	}
-}
-
-// TestWhatIsNotThere: of a drop that has nothing, no comparison is true.
-func TestWhatIsNotThere(t *testing.T) {
-	always := []string{"count", "single", "unseen", "packet"}
-	empty := event.Event{Count: 7, Origin: event.Unstated}
-	for _, field := range filter.Fields() {
-		if slices.Contains(always, field.Name) {
-			continue
-		}
-		for _, prefix := range []string{"", "inner.", "quoted."} {
-			if prefix != "" && !field.Inner {
-				continue
-			}
-			if name := prefix + field.Name; parse(t, name).Match(&empty) || !parse(t, "not "+name).Match(&empty) {
-				t.Errorf("%s matches a drop that has none", name)
-			}
-		}
-	}
-	for _, text := range []string{
-		"reason != A", "reason !~ A", "symbol != a", "len != 1", "len < 9", "host != 192.0.2.1", "port != 1",
-		"iface != lo", "tcp.flags != syn", "proto != arp", "pid == 0", "task.pid == 0",
-		"process != a", "netns != a", "socket != listen", "socket.inode 0", "unit != a", "container != a", "cgroup != /", "cookie != 00", "stack !~ a", "point != a",
-		"eth.addr != 02:00:5e:00:53:01", "origin != hw", "inner.port != 1",
-	} {
-		if f := parse(t, text); f.Match(&empty) {
-			t.Errorf("%s matches a drop that has none", text)
-		}
-		if f := parse(t, "not "+text); !f.Match(&empty) {
-			t.Errorf("not %s does not match", text)
 		}
 	}
 }
@@ -245,47 +221,48 @@ func TestLogic(t *testing.T) {
 
 func TestString(t *testing.T) {
 	tests := map[string]string{
-		"reason = no_socket && ! iface lo":          "reason == NO_SOCKET and not iface == lo",
-		"udp dst port domain":                       "udp.dstport == 53",
-		"src or dst port 80-90":                     "port == 80-90",
-		"src and dst net 10.1.2.3/8 or arp":         "src == 10.0.0.0/8 and dst == 10.0.0.0/8 or arp",
-		"not src and dst host ::1":                  "not (src == ::1 and dst == ::1)",
-		"src || dst port 53 && (src && dst ::1)":    "port == 53 and src == ::1 and dst == ::1",
-		"(src or dst) || src && ip":                 "src or dst or src and ip",
-		"src or dst":                                "src or dst",
-		"src or dst and arp":                        "src or dst and arp",
-		"(src or dst) and arp":                      "(src or dst) and arp",
-		"tcp src or dst port 1":                     "tcp.port == 1",
-		"ether proto arp or ip6 proto icmp6":        "proto == arp or ipv6.proto == icmpv6",
-		"ether src 02-00-5E-00-53-01":               "eth.src == 02:00:5e:00:53:01",
-		"ether broadcast or ether multicast":        "broadcast or multicast",
-		"symbol ~ ^nf_":                             `symbol ~ "^nf_"`,
-		`symbol !~ 'a b\.c"'`:                       `symbol !~ "a b\\.c\""`,
-		`(symbol~^a(b|c)\ )`:                        `symbol ~ "^a(b|c)\\ "`,
-		`iface {"a b", and1, "and", "*", eth*, 1}`:  `iface == {"a b", and1, "and", "*", eth*, "1"}`,
-		"unit sshd":                                 "unit == sshd.service",
-		"unit user@1000 or unit {a.scope, b.c, d*}": "unit == user@1000.service or unit == {a.scope, b.c.service, d*}",
-		"process 812 or process \"812\"":            "pid == 812 or process == \"812\"",
-		"netns 1 or netns blue":                     "netns.inode == 1 or netns == blue",
-		"socket listening or socket CLOSED":         "socket == listen or socket == close",
-		"container 123456789012":                    "container == \"123456789012\"",
-		"comm a and tid 1 or cpu 2":                 "task.comm == a and task.tid == 1 or task.cpu == 2",
-		"ifindex in {1, 2 3-4}":                     "ifindex == {1, 2, 3-4}",
-		"tcp.flags tcp-syn+push":                    "tcp.flags has syn+psh",
-		"tcp.flags == 0x112":                        "tcp.flags == 0x112",
-		"tcp.flags == 0":                            "tcp.flags == 0x0",
-		"icmp.type icmp-echo":                       "icmp.type == echo-request",
-		"dscp EF":                                   "dscp == ef",
-		"quoted tcp":                                "quoted.tcp",
-		"Quoted.TCP.Flags has SYN":                  "quoted.tcp.flags has syn",
-		"inner ip6 host 2001:DB8::1":                "inner.ipv6.addr == 2001:db8::1",
-		"proto 0x88cc or proto 0x1234":              "proto == lldp or proto == 0x1234",
-		"reason SKB_DROP_REASON_SKB_DROP_REASON_A":  "reason == A",
-		"reason {SKB_DROP_REASON_0X0A, 0X2*}":       "reason == {0xa, 0x2*}",
-		"reason 0X0020005":                          "reason == 0x20005",
-		"pc 4096":                                   "pc == 0x1000",
-		"point A+564":                               "point == A+0x234",
-		"cookie 0XC0:ff":                            "cookie == 0xc0ff",
+		"reason = no_socket && ! iface lo":           "reason == NO_SOCKET and not iface == lo",
+		"udp dst port domain":                        "udp.dstport == 53",
+		"src or dst port 80-90":                      "port == 80-90",
+		"src and dst net 10.1.2.3/8 or arp":          "src == 10.0.0.0/8 and dst == 10.0.0.0/8 or arp",
+		"not src and dst host ::1":                   "not (src == ::1 and dst == ::1)",
+		"src || dst port 53 && (src && dst ::1)":     "port == 53 and src == ::1 and dst == ::1",
+		"(src or dst) || src && ip":                  "src or dst or src and ip",
+		"src or dst":                                 "src or dst",
+		"src or dst and arp":                         "src or dst and arp",
+		"(src or dst) and arp":                       "(src or dst) and arp",
+		"tcp src or dst port 1":                      "tcp.port == 1",
+		"ether proto arp or ip6 proto icmp6":         "proto == arp or ipv6.proto == icmpv6",
+		"ether src 02-00-5E-00-53-01":                "eth.src == 02:00:5e:00:53:01",
+		"ether broadcast or ether multicast":         "broadcast or multicast",
+		"symbol ~ ^nf_":                              `symbol ~ "^nf_"`,
+		`symbol !~ 'a b\.c"'`:                        `symbol !~ "a b\\.c\""`,
+		`(symbol~^a(b|c)\ )`:                         `symbol ~ "^a(b|c)\\ "`,
+		`iface {"a b", and1, "and", "*", eth*, 1}`:   `iface == {"a b", and1, "and", "*", eth*, "1"}`,
+		"unit sshd":                                  "unit == sshd.service",
+		"unit user@1000 or unit {a.scope, b.c, d*}":  "unit == user@1000.service or unit == {a.scope, b.c.service, d*}",
+		"process 812 or process \"812\"":             "pid == 812 or process == \"812\"",
+		"netns 1 or netns blue":                      "netns.inode == 1 or netns == blue",
+		"socket listening or socket CLOSED":          "socket == listen or socket == close",
+		"container 123456789012":                     "container == \"123456789012\"",
+		"comm a and tid 1 or cpu 2":                  "task.comm == a and task.tid == 1 or task.cpu == 2",
+		"ifindex in {1, 2 3-4}":                      "ifindex == {1, 2, 3-4}",
+		"tcp.flags tcp-syn+push":                     "tcp.flags has syn+psh",
+		"tcp.flags == 0x112":                         "tcp.flags == 0x112",
+		"tcp.flags == 0":                             "tcp.flags == 0x0",
+		"icmp.type icmp-echo":                        "icmp.type == echo-request",
+		"dscp EF":                                    "dscp == ef",
+		"quoted tcp":                                 "quoted.tcp",
+		"Quoted.TCP.Flags has SYN":                   "quoted.tcp.flags has syn",
+		"inner ip6 host 2001:DB8::1":                 "inner.ipv6.addr == 2001:db8::1",
+		"proto 0x88cc or proto 0x1234":               "proto == lldp or proto == 0x1234",
+		"reason SKB_DROP_REASON_SKB_DROP_REASON_A":   "reason == A",
+		"reason {SKB_DROP_REASON_0X0A, 0X2*}":        "reason == {0xa, 0x2*}",
+		"reason 0X0020005":                           "reason == 0x20005",
+		"pc 4096":                                    "pc == 0x1000",
+		"point A+564":                                "point == A+0x234",
+		"cookie 0XC0:ff":                             "cookie == 0xc0ff",
+		"args.limit > 0x40 or args.a {b*, \"7\", 8}": "args.limit > 64 or args.a == {b*, \"7\", 8}",
 	}
 	for text, want := range tests {
 		f := parse(t, text)
@@ -301,7 +278,8 @@ func TestString(t *testing.T) {
 func TestEverything(t *testing.T) {
 	e := full()
 	var f *filter.Filter
-	if !f.Match(&e) || !f.Stage()(&e) || f.String() != "" || f.Kernel(filter.Resolver{}) != condition.True || f.NeedsPacket() != nil || !f.CanMatch(^filter.Given(0)) {
+	if !f.Match(&e) || len(f.Stages(nil)) != 0 || f.String() != "" || f.Kernel(filter.Resolver{}) != condition.True ||
+		f.Needs(event.FactPacket) != nil || !f.CanMatch(^event.Facts(0)) {
 		t.Error("a nil filter is not everything")
 	}
 	if filter.And(nil, nil) != nil {
@@ -320,7 +298,7 @@ func TestPoints(t *testing.T) {
 	at := func(symbol string, offset uint64) *event.Event {
 		return &event.Event{Where: event.Where{Frame: event.Frame{Lookup: event.Found, Symbol: symbol, Offset: offset}}}
 	}
-	trap := &event.Event{Where: event.Where{Trap: "ttl"}}
+	trap := &event.Event{Where: event.Where{Trap: "blackhole_route"}}
 	tests := []struct {
 		include, exclude []string
 		text             string
@@ -328,11 +306,17 @@ func TestPoints(t *testing.T) {
 	}{
 		{nil, nil, "", [4]bool{true, true, true, true}},
 		{[]string{"tcp_*"}, nil, "point == tcp_*", [4]bool{true, true, false, false}},
-		{[]string{"tcp_rcv+0x10", "ttl"}, nil, "point == {tcp_rcv+0x10, ttl}", [4]bool{true, false, true, false}},
-		{nil, []string{"tcp_rcv", "t*l"}, "not point == {tcp_rcv, t*l}", [4]bool{false, true, false, true}},
+		{[]string{"tcp_rcv+0x10", "blackhole_route"}, nil, "point == {tcp_rcv+0x10, blackhole_route}", [4]bool{true, false, true, false}},
+		{nil, []string{"tcp_rcv", "b*route"}, "not point == {tcp_rcv, b*route}", [4]bool{false, true, false, false}},
 		{[]string{"tcp_*"}, []string{"*_drop"}, "point == tcp_* and not point == *_drop", [4]bool{true, false, false, false}},
 		{[]string{"tcp_drop"}, []string{"*"}, "point == tcp_drop and not point == *", [4]bool{}},
 		{[]string{"and"}, []string{}, `point == "and"`, [4]bool{}},
+		{[]string{"Hardware"}, nil, "layer == hardware", [4]bool{false, false, true, false}},
+		{[]string{"tcp", "tcp_drop"}, nil, "point == tcp_drop or layer.module == tcp", [4]bool{false, true, false, false}},
+		{[]string{"hardware/route", "link"}, []string{"blackhole_route"},
+			"(layer == hardware and layer.module == route or layer == link) and not point == blackhole_route",
+			[4]bool{}},
+		{nil, []string{"hardware/route"}, "not (layer == hardware and layer.module == route)", [4]bool{true, true, false, false}},
 	}
 	for _, tt := range tests {
 		f, err := filter.Points(tt.include, tt.exclude)
@@ -342,16 +326,53 @@ func TestPoints(t *testing.T) {
 		if f.String() != tt.text {
 			t.Errorf("%s, want %s", f, tt.text)
 		}
-		if got := [4]bool{f.Match(at("tcp_rcv", 0x10)), f.Match(at("tcp_drop", 0)), f.Match(trap), f.Match(&event.Event{})}; got != tt.want {
+		if got := [4]bool{f.Match(at("tcp_rcv", 0x10)), f.Match(at("tcp_drop", 0)), f.Match(trap),
+			f.Match(&event.Event{})}; got != tt.want {
 			t.Errorf("%s: %v, want %v", f, got, tt.want)
 		}
 	}
 }
 
+// TestLayers: by the reason, or else the trap or the function.
+func TestLayers(t *testing.T) {
+	at := func(symbol string) event.Where {
+		return event.Where{Frame: event.Frame{Lookup: event.Found, Symbol: symbol, Offset: 1}}
+	}
+	const no, unknown, yes = condition.False, condition.Unknown, condition.True
+	for name, test := range map[string]struct {
+		drop          event.Event
+		transport, ip condition.Truth // layer transport, layer.module ip
+	}{
+		"a reason, whatever the function": {event.Event{Reason: "TCP_CSUM", Where: at("ip_forward")}, yes, no},
+		"a reason of IP":                  {event.Event{Reason: "IP_CSUM"}, no, yes},
+		"a function":                      {event.Event{Where: at("tcp_v4_rcv")}, yes, no},
+		"a function, no reason":           {event.Event{Reason: "NOT_SPECIFIED", Where: at("ip_forward.isra.0")}, no, yes},
+		"a trap":                          {event.Event{Where: event.Where{Trap: "blackhole_route"}}, no, no},
+		"a reason that is not known":      {event.Event{Reason: "STRANGE"}, no, no},
+		"a function that is not known":    {event.Event{Where: at("strange")}, no, no},
+		"no name of the location":         {event.Event{Reason: "NOT_SPECIFIED", Where: event.Where{HasPC: true}}, unknown, unknown},
+	} {
+		decided(t, name, &test.drop, test.transport, "layer transport", "layer == transport")
+		decided(t, name, &test.drop, test.ip, "layer.module IP", "layer.module ~ ^ip$")
+	}
+	for text, want := range map[string]string{
+		"layer transprot":    "invalid layer \"transprot\": it is hardware, link, network or transport",
+		"layer.module qdsic": "unknown layer.module \"qdsic\": did you mean qdisc?",
+		"layer.module zzzzz": "unknown layer.module \"zzzzz\": it is one of ",
+	} {
+		if _, err := filter.Parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestWrongPoints(t *testing.T) {
-	const form = " is no drop point: it is a function, function+0x1a2 or a trap, with * for anything"
+	const form = ": it is a function, function+0x1a2 or a trap, with * for anything"
 	for name, want := range map[string]string{
-		"": `""` + form, "a b": `"a b"` + form, "a+x": `"a+x"` + form, "+0x1": `"+0x1"` + form, "(a)": `"(a)"` + form, "a\x1b": `"a\x1b"` + form,
+		"": `invalid location ""` + form, "a b": `invalid location "a b"` + form, "a+x": `invalid location "a+x"` + form,
+		"+0x1": `invalid location "+0x1"` + form, "(a)": `invalid location "(a)"` + form, "a\x1b": `invalid location "a\x1b"` + form,
+		"link/qdics": `unknown layer or module "link/qdics": did you mean link/qdisc?`,
+		"eth0/1":     `unknown layer or module "eth0/1": dropwatch points lists them`,
 	} {
 		for _, lists := range [][2][]string{{{name}}, {nil, {name}}, {{"ok", name}, {"ok"}}} {
 			f, err := filter.Points(lists[0], lists[1])
@@ -366,23 +387,23 @@ func TestWrongPoints(t *testing.T) {
 func TestNeeds(t *testing.T) {
 	tests := []struct {
 		text  string
-		given filter.Given
+		given event.Facts
 		want  []string
 	}{
-		{"udp port 53 and host ::1 and reason A or udp.port 54", filter.Packet, []string{"udp.port", "host"}},
-		{"ip and arp and proto 1 and len 1 and symbol a", filter.Packet, nil},
-		{"ip and len > 1", filter.Packet | filter.Protocol | filter.Length, []string{"ip", "len"}},
-		{"inner ip", filter.Packet, []string{"inner.ip"}},
-		{"not stack ~ a and comm a and reason A", filter.Stack | filter.Running, []string{"stack", "task.comm"}},
-		{"pid 1 and netns blue and socket and tid 1", filter.Owner | filter.Namespace, []string{"pid", "netns", "socket"}},
-		{"iface lo or trap a or cookie 00", filter.Interface | filter.Trap | filter.Cookie, []string{"iface", "trap", "cookie"}},
+		{"udp port 53 and host ::1 and reason A or udp.port 54", event.FactPacket, []string{"udp.port", "host"}},
+		{"ip and arp and proto 1 and len 1 and symbol a", event.FactPacket, nil},
+		{"ip and len > 1", event.FactPacket | event.FactProtocol | event.FactLength, []string{"ip", "len"}},
+		{"inner ip", event.FactPacket, []string{"inner.ip"}},
+		{"not stack ~ a and comm a and reason A", event.FactStack | event.FactTask, []string{"stack", "task.comm"}},
+		{"pid 1 and netns blue and socket and tid 1", event.FactOwner | event.FactNamespace, []string{"pid", "netns", "socket"}},
+		{"iface lo or trap a or cookie 00", event.FactInterface | event.FactTrap | event.FactCookie, []string{"iface", "trap", "cookie"}},
 	}
 	for _, tt := range tests {
 		if got := parse(t, tt.text).Needs(tt.given); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.text, got, tt.want)
 		}
 	}
-	if got := parse(t, "port 1").NeedsPacket(); !slices.Equal(got, []string{"port"}) {
+	if got := parse(t, "port 1").Needs(event.FactPacket); !slices.Equal(got, []string{"port"}) {
 		t.Errorf("port needs a packet for %q", got)
 	}
 }
@@ -406,15 +427,36 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-func TestMeant(t *testing.T) {
-	names := []string{"NO_SOCKET", "SOCKET_FILTER", "TCP_CSUM", "UDP_CSUM"}
-	tests := map[string]string{
-		"NO_SOKCET": "is NO_SOCKET meant?", "DCP_CSUM": "is TCP_CSUM or UDP_CSUM meant?", "XFRM": "", "": "",
-	}
-	for wrong, want := range tests {
-		if got := filter.Meant(wrong, names); got != want {
-			t.Errorf("%s: %q, want %q", wrong, got, want)
+// TestReasonFamilies: the name of a family stands for its finer reasons, and a drop of which only the family
+// is known may have any of them.
+func TestReasonFamilies(t *testing.T) {
+	const yes, no, unknown = condition.True, condition.False, condition.Unknown
+	for text, want := range map[string][3]condition.Truth{ // of QDISC_DROP_OVERLIMIT, QDISC_DROP and NO_SOCKET
+		"reason QDISC_DROP":                                 {yes, yes, no},
+		"reason != qdisc_drop":                              {no, no, yes},
+		`reason "QDISC_DROP"`:                               {yes, yes, no},
+		"reason QDISC_DROP_OVERLIMIT":                       {yes, unknown, no},
+		"reason != QDISC_DROP_OVERLIMIT":                    {no, unknown, yes},
+		"not reason QDISC_DROP_OVERLIMIT":                   {no, unknown, yes},
+		"reason {NO_SOCKET, QDISC_DROP_FLOW_LIMIT}":         {no, unknown, yes},
+		"reason != {NO_SOCKET, QDISC_DROP_FLOW_LIMIT}":      {yes, unknown, no},
+		"reason {QDISC_DROP, QDISC_DROP_OVERLIMIT}":         {yes, yes, no},
+		"reason != {QDISC_DROP, QDISC_DROP_OVERLIMIT}":      {no, no, yes},
+		"reason QDISC_DROP_*":                               {yes, unknown, no},
+		"reason ~ ^QDISC_DROP$ or reason XDP or reason {A}": {no, yes, no},
+		"reason": {yes, yes, yes},
+	} {
+		for i, reason := range []string{"QDISC_DROP_OVERLIMIT", "QDISC_DROP", "NO_SOCKET"} {
+			if got := parse(t, text).Decide(&event.Event{Reason: reason}); got != want[i] {
+				t.Errorf("%s of %s: %v, want %v", text, reason, got, want[i])
+			}
 		}
+	}
+	if got := parse(t, "reason XDP").Decide(&event.Event{Reason: "XDP_EXCEPTION"}); got != yes {
+		t.Errorf("XDP of XDP_EXCEPTION: %v", got)
+	}
+	if got := parse(t, "reason XDP_EXCEPTION").Decide(&event.Event{}); got != no {
+		t.Errorf("without a reason: %v", got)
 	}
 }
 
@@ -422,13 +464,22 @@ func TestCanMatch(t *testing.T) {
 	tests := map[string]bool{ // without bytes
 		"port 53": false, "not port 53": true, "port 53 or reason A": true, "port 53 and reason A": false,
 		"not (not port 53 or reason A)": false, "ip": true, "inner ip": false, "port 53 or host ::1": false, "symbol a": true,
+		"not iface lo": true, "not len 5 or not port 1": true,
 	}
 	for text, want := range tests {
-		if got := parse(t, text).CanMatch(filter.Packet); got != want {
+		if got := parse(t, text).CanMatch(event.FactPacket); got != want {
 			t.Errorf("%s: %v", text, got)
 		}
 	}
-	if parse(t, "ip").CanMatch(filter.Packet | filter.Protocol) {
+	if parse(t, "ip").CanMatch(event.FactPacket | event.FactProtocol) {
 		t.Error("ip can match a drop of which nothing is known")
+	}
+	for text, want := range map[string]bool{ // without an interface
+		"iface lo": false, "not iface lo": false, "not iface": true, "iface != lo": false, "not iface lo or port 1": true,
+		"not reason A": true,
+	} {
+		if got := parse(t, text).CanMatch(event.FactInterface); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
 	}
 }

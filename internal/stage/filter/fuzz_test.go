@@ -51,7 +51,9 @@ func FuzzParse(f *testing.F) {
 		"", "src or dst port domain", `iface {"a b", 'c"', and, eth*, 1}`, `symbol ~ "a\\b\"c" or symbol ~ ^(a|b)\ )`, "tcp[13] & 2 != 0",
 		"(((", "not not", "less 100 or greater 0x10", "port in {1-5, 7 9", "\x1b", "\xff", strings.Repeat("!", 300) + "ip", "a ä ~ (",
 		"reason SKB_DROP_REASON_SKB_DROP_REASON_x", "reason SKB_DROP_REASON_3", "reason skb_drop_reason_0X05", "reason 0x2*",
-		`unit {sshd, a.scope, b*} or container "123456789012" or container 4f1c2d3e4a5b*`, `process {812, "812", nginx} and netns 7 or socket LISTENING`,
+		"args.limit > 5 or args.x ~ ^a or args. 5 or args.a {1-2, b*}",
+		`unit {sshd, a.scope, b*} or container "123456789012" or container 4f1c2d3e4a5b*`,
+		`process {812, "812", nginx} and netns 7 or socket LISTENING`,
 	} {
 		f.Add(text)
 	}
@@ -63,7 +65,8 @@ func FuzzParse(f *testing.F) {
 			if parsed != nil || !errors.As(err, &e) || e.Start < 0 || e.Start > e.End || e.End > len(text) || e.Reason == "" {
 				t.Fatalf("%v, %#v", parsed, err)
 			}
-			if s := err.Error(); event.Escape(strings.ReplaceAll(s, "\n", "")) != strings.ReplaceAll(s, "\n", "") || strings.Count(s, "\n") != 2 {
+			if s := err.Error(); event.Escape(strings.ReplaceAll(s, "\n", "")) != strings.ReplaceAll(s, "\n", "") ||
+				strings.Count(s, "\n") != 2 {
 				t.Fatalf("%q is not for a terminal", s)
 			}
 			return

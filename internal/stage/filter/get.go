@@ -4,19 +4,38 @@ import (
 	"net/netip"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 )
 
 // The attributes of a drop.
 var (
-	reason  = text(func(e *event.Event) string { return e.Reason })
-	trap    = text(func(e *event.Event) string { return e.Where.Trap })
-	group   = text(func(e *event.Event) string { return e.Where.TrapGroup })
-	ifName  = text(func(e *event.Event) string { return e.Port.IfName })
-	count   = one(func(e *event.Event) (uint64, bool) { return e.Count, true })
-	pc      = one(func(e *event.Event) (uint64, bool) { return e.Where.PC, e.Where.HasPC })
-	origin  = one(func(e *event.Event) (uint64, bool) { return uint64(e.Origin), e.Origin < event.Unstated })
-	ifIndex = one(func(e *event.Event) (uint64, bool) { return uint64(e.Port.IfIndex), e.Port.IfIndex != 0 })
-	cookie  = one(func(e *event.Event) ([]byte, bool) { return e.Cookie, len(e.Cookie) > 0 })
+	reason   = text(func(e *event.Event) string { return e.Reason })
+	trap     = text(func(e *event.Event) string { return e.Where.Trap })
+	group    = text(func(e *event.Event) string { return e.Where.TrapGroup })
+	ifName   = text(func(e *event.Event) string { return e.Port.IfName })
+	harmless = text(func(e *event.Event) string { return e.Harmless })
+	segments = one(func(e *event.Event) (uint64, bool) { return e.Segments, e.Segments != 0 })
+	count    = one(func(e *event.Event) (uint64, bool) { return e.Count, true })
+	pc       = one(func(e *event.Event) (uint64, bool) { return e.Where.PC, e.Where.HasPC })
+	origin   = one(func(e *event.Event) (uint64, bool) { return uint64(e.Origin), e.Origin < event.Unstated })
+	ifIndex  = one(func(e *event.Event) (uint64, bool) { return uint64(e.Port.IfIndex), e.Port.IfIndex != 0 })
+	cookie   = one(func(e *event.Event) ([]byte, bool) { return e.Cookie, len(e.Cookie) > 0 })
+
+	// Where in the network stack it was dropped, by what is known of its reason, trap or function.
+	layerOfDrop = one(func(e *event.Event) (uint64, bool) {
+		en := knowledge.Find(e)
+		if en == nil {
+			return 0, false
+		}
+		return uint64(en.Layer), true
+	})
+	moduleOfDrop = text(func(e *event.Event) string {
+		en := knowledge.Find(e)
+		if en == nil {
+			return ""
+		}
+		return en.Module
+	})
 
 	function = text(func(e *event.Event) string {
 		symbol, _, _, _ := e.Where.Name()
@@ -53,7 +72,7 @@ var (
 	})
 )
 
-// Whose a drop was, and what the CPU ran.
+// The owner of a drop, and what the CPU was running.
 var (
 	nsName  = nameOf(nsInode, func(e *event.Event) string { return e.Netns.Name })
 	nsInode = number32(func(e *event.Event) uint32 { return e.Netns.Inode })
@@ -79,6 +98,7 @@ var (
 	cpu     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.CPU), e.Task.Known })
 )
 
+// These are attributes of the owner. A guess counts as an owner.
 func hasOwner(e *event.Event) bool   { return e.Owner != event.Owner{} }
 func isCertain(e *event.Event) bool  { return e.Owner.Process.Confidence == event.Certain }
 func isReceiver(e *event.Event) bool { return e.Owner.Socket != nil && e.Owner.Socket.Receiver }
@@ -100,7 +120,7 @@ var (
 
 	srcAddr    = header(event.FieldSrc, func(h *event.Headers) netip.Addr { return h.Src })
 	dstAddr    = header(event.FieldDst, func(h *event.Headers) netip.Addr { return h.Dst })
-	anyAddr    = either(srcAddr, dstAddr)
+	anyAddr    = pair(srcAddr, dstAddr)
 	ttl        = number(event.FieldTTL, func(h *event.Headers) uint8 { return h.TTL })
 	dscp       = number(event.FieldTOS, func(h *event.Headers) uint8 { return h.DSCP })
 	ecn        = number(event.FieldTOS, func(h *event.Headers) uint8 { return h.ECN })
@@ -113,7 +133,7 @@ var (
 
 	srcPort  = number(event.FieldSrcPort, func(h *event.Headers) uint16 { return h.SrcPort })
 	dstPort  = number(event.FieldDstPort, func(h *event.Headers) uint16 { return h.DstPort })
-	anyPort  = either(srcPort, dstPort)
+	anyPort  = pair(srcPort, dstPort)
 	flags    = number(event.FieldTCPFlags, func(h *event.Headers) event.TCPFlags { return h.TCPFlags })
 	seq      = number(event.FieldSeq, func(h *event.Headers) uint32 { return h.Seq })
 	ack      = number(event.FieldAck, func(h *event.Headers) uint32 { return h.Ack })
@@ -129,7 +149,7 @@ var (
 	icmpMTU  = number(event.FieldMTU, func(h *event.Headers) uint32 { return h.MTU })
 )
 
-// What of headers is yes or no.
+// Fields of headers that are yes or no.
 var (
 	isBroadcast = flag(event.FieldEthDst, func(h *event.Headers) bool {
 		return h.EthDst == event.MAC{255, 255, 255, 255, 255, 255}
@@ -140,29 +160,29 @@ var (
 	dontFragment = flag(event.FieldFragment, func(h *event.Headers) bool { return h.DontFragment })
 )
 
-// moreFragments is whether a further one follows.
+// moreFragments returns the field of whether a further fragment follows, for IPv4 or IPv6.
 func moreFragments(l event.Layer) kind {
 	return flag(event.FieldFragment, func(h *event.Headers) bool { return h.Network == l && h.MoreFragments })
 }
 
-// layer is whether a packet has a header of that layer.
+// layer returns the field of whether a packet has that transport layer.
 func layer(l event.Layer) kind {
 	return yesNo{is: func(_ *event.Event, h *event.Headers) bool { return h.Transport == l }}
 }
 
-// tunneled is whether a packet is in such a tunnel.
+// tunneled returns the field of whether a packet is in such a tunnel.
 func tunneled(l event.Layer) kind {
 	return yesNo{is: func(e *event.Event, _ *event.Headers) bool {
 		return e.Packet.Flow != nil && e.Packet.Flow.Tunnel.Kind == l
 	}}
 }
 
-// flag is a field of headers that is yes or no.
+// flag returns a field of headers that is yes or no; no without the header field f.
 func flag(f event.Fields, get func(*event.Headers) bool) kind {
 	return yesNo{is: func(_ *event.Event, h *event.Headers) bool { return h.Has(f) && get(h) }}
 }
 
-// attribute is one of the drop, that is yes or no.
+// attribute returns a field of the drop that is yes or no.
 func attribute(get func(*event.Event) bool) kind {
 	return yesNo{is: func(e *event.Event, _ *event.Headers) bool { return get(e) }}
 }

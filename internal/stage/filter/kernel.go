@@ -6,22 +6,21 @@ import (
 
 	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
-	"dropwatch/internal/pipeline"
 )
 
-// A Lookup gives the numbers that a name stands for on this host: none if it
-// stands for nothing. It is not ok if that cannot be told.
+// A Lookup returns the numbers that a name stands for on this host: none if there is no such name. Ok is
+// false if that is not known: a drop with one of the numbers, or if there are none any drop, may have the name.
 type Lookup = func(name string) (numbers []condition.Span, ok bool)
 
-// A Resolver knows names. Of what it has no Lookup for nothing can be told.
+// A Resolver resolves names to numbers. The names of a nil Lookup are not known.
 type Resolver struct {
-	Reason   Lookup // by the name that Event.Reason has
-	Function Lookup // the addresses that may be in a function, now or later
-	Netns    Lookup // the inodes that may have the name, now or later
+	Reason   Lookup // numbers of a reason, by its name in Event.Reason
+	Function Lookup // addresses that may be in a function, now or later
+	Netns    Lookup // inodes that may have the name, now or later
 }
 
-// Kernel gives what the kernel's side can test: where it is true f wants the
-// drop, and where it is false f does not.
+// Kernel returns the condition of f for a source to test in the kernel: where it is true the drop matches
+// f, where it is false it does not.
 func (f *Filter) Kernel(r Resolver) condition.Node {
 	if f == nil {
 		return condition.True
@@ -29,26 +28,26 @@ func (f *Filter) Kernel(r Resolver) condition.Node {
 	return f.root.condition(&r)
 }
 
-// A Split is a Filter in two parts, for a source whose kernel's side counts most
-// drops by what kind they are and sends us only some of them whole.
+// A Split is a Filter in two parts, for a source that counts most drops by their kind (such as location
+// and reason) in the kernel, and reports only some of them whole.
 type Split struct {
-	// Kernel is for the kernel's side to reject drops where it is false, to
-	// count or send them where it is true, and where it is unknown to send
-	// them whole. It is nil if there is nothing to test at all.
+	// Kernel is the condition for the kernel: a drop for which it is false is rejected, one for
+	// which it is true is counted or reported, and one for which it is unknown is reported
+	// whole. It is nil if there is nothing to test.
 	Kernel condition.Node
 
-	// Rest is for us to test on the kinds of drops that were counted.
+	// Rest is the filter for the drops that were counted: the part of f that the kernel does not
+	// decide, and for which their kind suffices.
 	Rest *Filter
 
-	// Whole are the fields that only the whole of a drop can tell, if any: it
-	// is sent if it comes to them.
+	// Whole are the fields, if any, that can be compared only for drops that are reported whole.
 	Whole []string
 }
 
-// Split splits f where a kind says what is in kind. Fields that headers give, too,
-// such as proto, are nevertheless not those of the kind, and an Owner is only if
-// the kernel named the socket.
-func (f *Filter) Split(r Resolver, kind Given) Split {
+// Split splits f for a source whose counts have the facts in kind. Fields that headers can provide too,
+// such as proto, do not count as fields of the kind, and those of an owner only if the kernel named the
+// socket.
+func (f *Filter) Split(r Resolver, kind event.Facts) Split {
 	if f == nil {
 		return Split{}
 	}
@@ -56,29 +55,45 @@ func (f *Filter) Split(r Resolver, kind Given) Split {
 	s := Split{Kernel: condition.True}
 	for _, n := range conjuncts(f.root) {
 		c := n.condition(&r)
-		if isOf(n, kind) {
+		if isOf(n, kind) && !condition.Certain(c) {
 			c, rest = condition.May(c), append(rest, n)
-			if asksOwner(n) {
+			if usesOwner(n) {
 				c = condition.And(c, namedOwner)
 			}
 		}
-		s.Kernel = condition.And(s.Kernel, c)
-		s.addWhole(n, c, &r)
+		s.Kernel = condition.And(s.Kernel, withHeaders(n, c))
+		if !isOf(n, kind) || usesOwner(n) {
+			s.addWhole(n, &r)
+		}
 	}
 	if len(rest) > 0 {
 		s.Rest = &Filter{newList(false, rest)}
 	}
 	if s.Kernel.Size() > condition.MaxSize {
-		s.Kernel, s.Whole = condition.Unknown, f.Needs(^Given(0))
+		s.Kernel, s.Whole = condition.Unknown, f.Needs(^event.Facts(0))
 	}
 	return s
 }
 
-// addWhole enters the fields that make a condition unknown.
-func (s *Split) addWhole(n node, c condition.Node, r *Resolver) {
-	if condition.Certain(c) {
-		return
+// withHeaders makes a condition on headers unknown for packets of which the kernel has no headers.
+func withHeaders(n node, c condition.Node) condition.Node {
+	uses := false
+	n.each(func(l *leaf) { uses = uses || l.usesHeaders() })
+	if !uses || c == condition.Node(condition.Unknown) {
+		return c
 	}
+	there := condition.Has(condition.Network)
+	return condition.Or(condition.And(there, c), condition.And(condition.Not(there), condition.Unknown))
+}
+
+// usesHeaders reports whether a leaf needs headers of the packet. The kernel's own ethertype is none.
+func (l *leaf) usesHeaders() bool {
+	k, ok := kernelFields[l.field.name]
+	return l.field.part != notInPacket && !(ok && k.fields[0] == condition.Protocol)
+}
+
+// addWhole adds the fields in n that the kernel cannot compare.
+func (s *Split) addWhole(n node, r *Resolver) {
 	n.each(func(l *leaf) {
 		if name := l.name(); !condition.Certain(l.condition(r)) && !slices.Contains(s.Whole, name) {
 			s.Whole = append(s.Whole, name)
@@ -86,18 +101,7 @@ func (s *Split) addWhole(n node, c condition.Node, r *Resolver) {
 	})
 }
 
-// StageOf rejects the drops that are not wanted, of those that s.Kernel has
-// passed. Events that are not Single are of drops that were counted.
-func (f *Filter) StageOf(s Split) pipeline.Stage {
-	return func(e *event.Event) bool {
-		if e.Single {
-			return f.Match(e)
-		}
-		return s.Rest.Match(e)
-	}
-}
-
-// conjuncts are the nodes that all have to match for n to match.
+// conjuncts returns nodes that match, all of them, exactly if n matches.
 func conjuncts(n node) (all []node) {
 	switch n := n.(type) {
 	case *list:
@@ -121,22 +125,24 @@ func conjuncts(n node) (all []node) {
 	return []node{n}
 }
 
-// isOf says that a kind gives every field in n, and nothing else does.
-func isOf(n node, kind Given) bool {
+// isOf reports whether every field in n is provided by facts in kind only.
+func isOf(n node, kind event.Facts) bool {
 	all := true
-	n.each(func(l *leaf) { all = all && l.given()&^kind == 0 })
+	n.each(func(l *leaf) { all = all && l.provides()&^kind == 0 })
 	return all
 }
 
-// namedOwner: the owner of a drop is that of its kind if the kernel names the
-// socket. If not, the headers may tell.
+// namedOwner is true if the kernel names the socket, which then is part of the kind, and otherwise
+// unknown: the headers may lead to a socket.
 var namedOwner = condition.Or(condition.Has(condition.Socket), condition.Unknown)
 
-func asksOwner(n node) (any bool) {
-	n.each(func(l *leaf) { any = any || l.given()&Owner != 0 })
-	return any
+// usesOwner reports whether a field in n is one of the owner.
+func usesOwner(n node) (uses bool) {
+	n.each(func(l *leaf) { uses = uses || l.provides()&event.FactOwner != 0 })
+	return uses
 }
 
+// condition joins the conditions of the operands as decide joins their values.
 func (l *list) condition(r *Resolver) condition.Node {
 	all := make([]condition.Node, len(l.nodes))
 	for i, n := range l.nodes {
@@ -148,32 +154,35 @@ func (l *list) condition(r *Resolver) condition.Node {
 	return condition.And(all...)
 }
 
+// condition of what is unknown stays unknown.
 func (n *negation) condition(r *Resolver) condition.Node { return condition.Not(n.node.condition(r)) }
 
-// layers are what a packet must have for it to have the fields that begin with
-// their names.
+// layers are the conditions for a packet to have the fields that begin with these names.
 var layers = map[string]condition.Node{
 	"ip": network(0x0800), "ipv6": network(0x86dd), "arp": network(0x0806),
 	"tcp": transport(6), "udp": transport(17), "sctp": transport(132), "icmp": transport(1), "icmpv6": transport(58),
 	"gre": transport(47), "esp": transport(50), "ipip": condition.Or(transport(4), transport(41)),
 }
 
+// network and transport return the condition that the outermost packet has this
+// protocol.
 func network(n uint64) condition.Node   { return having(condition.Network, n) }
 func transport(n uint64) condition.Node { return having(condition.Transport, n) }
 
+// having returns the condition that a field has a value.
 func having(f condition.Field, n uint64) condition.Node {
 	return condition.NewTest(condition.Test{Field: f, Spans: []condition.Span{{Lo: n, Hi: n}}})
 }
 
-// A known is what the kernel's side knows of a field, which is any of several.
-type known struct {
+// A kernelField is what the kernel knows of a field: the field has the values of all of these.
+type kernelField struct {
 	fields []condition.Field
-	vague  bool // a drop that has a value may match: the names of values are ours
+	vague  bool // equal numbers do not decide: dropwatch compares the name
 }
 
-// knowns are those fields of which the kernel's side knows something.
-var knowns = func() map[string]known {
-	all := map[string]known{
+// kernelFields are the fields of which the kernel knows something.
+var kernelFields = func() map[string]kernelField {
+	all := map[string]kernelField{
 		"reason": by(condition.Reason), "pc": by(condition.PC), "netns.inode": by(condition.Netns),
 		"point":  {fields: []condition.Field{condition.PC}, vague: true},
 		"symbol": {fields: []condition.Field{condition.PC}, vague: true},
@@ -194,13 +203,15 @@ var knowns = func() map[string]known {
 	return all
 }()
 
-func by(fields ...condition.Field) known { return known{fields: fields} }
+// by returns a kernelField.
+func by(fields ...condition.Field) kernelField { return kernelField{fields: fields} }
 
+// condition returns Unknown for what the kernel cannot test.
 func (l *leaf) condition(r *Resolver) condition.Node {
 	if l.scope != outermost {
 		return condition.Unknown
 	}
-	k, isKnown := knowns[l.field.name]
+	k, isKnown := kernelFields[l.field.name]
 	first, _, dotted := strings.Cut(l.field.name, ".")
 	layer, isLayer := layers[first]
 	switch {
@@ -216,11 +227,11 @@ func (l *leaf) condition(r *Resolver) condition.Node {
 	return condition.Unknown
 }
 
-// condition compares as test does.
-func (k *known) condition(l *leaf, r *Resolver) condition.Node {
+// condition compares as the function test does.
+func (k *kernelField) condition(l *leaf, r *Resolver) condition.Node {
 	var has, found condition.Node = condition.False, condition.False
 	for _, f := range k.fields {
-		has = condition.Or(has, condition.Has(f))
+		has = condition.Or(has, l.has(f))
 		found = condition.Or(found, l.found(f, r))
 	}
 	if k.vague {
@@ -235,47 +246,73 @@ func (k *known) condition(l *leaf, r *Resolver) condition.Node {
 	return found
 }
 
-// found is that a field has one of the leaf's values.
+// has returns the condition that a drop has the field. If the kernel does not know the field, but the drop
+// may have it, that is unknown; but the operator exists is about whether the field is known.
+func (l *leaf) has(f condition.Field) condition.Node {
+	absent := l.absentInKernel(f)
+	if l.op == exists && l.field.part == notInPacket {
+		absent = condition.False
+	}
+	return condition.NewTest(condition.Test{Field: f, Other: true, Absent: absent})
+}
+
+// absentInKernel returns the value of a test if the kernel does not know the field: every drop has one of
+// those that are unknown.
+func (l *leaf) absentInKernel(f condition.Field) condition.Truth {
+	switch f {
+	case condition.IfIndex, condition.IfName, condition.Netns, condition.Protocol, condition.Length:
+		return condition.Unknown
+	}
+	return condition.False
+}
+
+// found returns the condition that a field has one of the leaf's values.
 func (l *leaf) found(f condition.Field, r *Resolver) condition.Node {
 	switch {
 	case len(l.patterns) > 0:
 		all := make([]condition.Node, len(l.patterns))
 		for i := range l.patterns {
-			all[i] = l.patterns[i].condition(f, r)
+			all[i] = l.patterns[i].condition(f, r, l.absentInKernel(f))
 		}
 		return condition.Or(all...)
 	case len(l.nets) > 0:
 		return condition.NewTest(condition.Test{Field: f, Nets: l.nets})
 	}
-	t := condition.Test{Field: f}
+	t := condition.Test{Field: f, Absent: l.absentInKernel(f)}
 	for _, s := range l.numbers {
 		t.Spans = append(t.Spans, condition.Span{Lo: s.lo, Hi: s.hi})
 	}
 	return condition.NewTest(t)
 }
 
-func (p *pattern) condition(f condition.Field, r *Resolver) condition.Node {
+// condition returns the condition that a field has a value whose name matches.
+func (p *pattern) condition(f condition.Field, r *Resolver, absent condition.Truth) condition.Node {
 	if f == condition.IfName {
-		return p.ofName()
+		return p.ofName(absent)
 	}
 	lookup := map[condition.Field]Lookup{condition.Reason: r.Reason, condition.PC: r.Function, condition.Netns: r.Netns}[f]
 	if lookup == nil || !p.isName() {
 		return condition.Unknown
 	}
 	numbers, ok := lookup(p.text)
-	if !ok {
+	if !ok && len(numbers) == 0 {
 		return condition.Unknown
 	}
-	return condition.NewTest(condition.Test{Field: f, Spans: numbers})
+	found := condition.NewTest(condition.Test{Field: f, Spans: numbers, Absent: absent})
+	if !ok {
+		return condition.And(found, condition.Unknown)
+	}
+	return found
 }
 
-// isName says that a pattern is one name in full, and no number.
+// isName reports whether a pattern is a name in full and not a number.
 func (p *pattern) isName() bool {
 	return !p.glob && !p.start && p.re == nil && !strings.HasPrefix(p.text, "0x")
 }
 
-// ofName is the condition of an interface's name.
-func (p *pattern) ofName() condition.Node {
+// ofName returns the condition that the name of the interface matches. The kernel can compare a name or
+// its beginning.
+func (p *pattern) ofName(absent condition.Truth) condition.Node {
 	n := condition.Name{Text: p.text}
 	if p.glob {
 		n.Text, n.Prefix = strings.CutSuffix(p.text, "*")
@@ -283,5 +320,5 @@ func (p *pattern) ofName() condition.Node {
 	if p.re != nil || p.glob && (!n.Prefix || strings.Contains(n.Text, "*")) {
 		return condition.Unknown
 	}
-	return condition.NewTest(condition.Test{Field: condition.IfName, Names: []condition.Name{n}})
+	return condition.NewTest(condition.Test{Field: condition.IfName, Names: []condition.Name{n}, Absent: absent})
 }

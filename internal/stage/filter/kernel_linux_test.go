@@ -1,15 +1,16 @@
 package filter_test
 
 import (
-	"os"
 	"testing"
 
 	"dropwatch/internal/source/trace"
 	"dropwatch/internal/stage/filter"
+	"dropwatch/internal/vmtest"
 )
 
 // TestThisKernelTakesIt hands conditions of every form to the kernel.
 func TestThisKernelTakesIt(t *testing.T) {
+	vmtest.RequireRoot(t)
 	reason, err := trace.Reasons()
 	if err == nil {
 		var s *trace.Source
@@ -17,12 +18,8 @@ func TestThisKernelTakesIt(t *testing.T) {
 			s.Close()
 		}
 	}
-	switch {
-	case err == nil:
-	case os.Getenv("DROPWATCH_REQUIRE_ALL") == "1":
-		t.Fatal(err)
-	default:
-		t.Skip("needs the trace event skb:kfree_skb, and root:", err)
+	if err != nil {
+		vmtest.SkipOrFail(t, err)
 	}
 	for _, text := range append(comparisons,
 		"not ip and not arp or reason in {NO_SOCKET, NETFILTER_DROP} and proto != {5, 10-20}",

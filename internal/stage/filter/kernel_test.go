@@ -13,9 +13,12 @@ import (
 )
 
 // numbers are the reasons of a kernel, and noNumbers of one without any.
-var numbers = map[string]uint64{"NOT_SPECIFIED": 2, "NO_SOCKET": 3, "TCP_CSUM": 5, "NETFILTER_DROP": 12}
+var numbers = map[string]uint64{"NOT_SPECIFIED": 2, "NO_SOCKET": 3, "TCP_CSUM": 5, "NETFILTER_DROP": 12, "QDISC_DROP": 20}
 
 func known(name string) ([]condition.Span, bool) {
+	if n, ok := numbers[event.ReasonFamily(name)]; ok {
+		return []condition.Span{{Lo: n, Hi: n}}, false
+	}
 	if n, ok := numbers[name]; ok {
 		return []condition.Span{{Lo: n, Hi: n}}, true
 	}
@@ -51,23 +54,30 @@ func TestKernel(t *testing.T) {
 		"reason == OF_ANOTHER_KERNEL and reason NO_SOCKET": never,
 		"reason != OF_ANOTHER_KERNEL":                      "",
 		"reason == 0x20005":                                "",
-		"proto == 0x88cc":                                  "protocol == 0" + strings.Replace(tags, "34984", "34984 || protocol == 35020", 1),
-		"arp":                                              "protocol == 0 || protocol == 2054" + tags,
-		"ip and reason NO_SOCKET":                          "(protocol == 0 || protocol == 2048" + tags + ") && reason == 3",
-		"not ip and not arp":                               "protocol != 2048 && protocol != 2054",
-		"not (ip or reason == NO_SOCKET)":                  "protocol != 2048 && reason != 3",
-		"proto != {5, 10-20}":                              "protocol != 5 && (protocol < 10 || protocol > 20)",
-		"not ip or reason == NO_SOCKET and not arp":        "protocol != 2048 || (reason == 3 && protocol != 2054)",
-		"proto < 0x600":                                    "(protocol >= 0 && protocol <= 1535)" + tags,
-		"proto != vlan":                                    "",
-		"proto":                                            "",
-		"inner ip":                                         "",
-		"not inner ip":                                     "",
-		"eth.type == arp":                                  "",
-		"reason == NO_SOCKET and reason == NO_SOCKET":      "reason == 3",
-		strings.Repeat("not ip and not ip6 or ", 200) + "not arp":     "(protocol != 2048 && protocol != 34525) || protocol != 2054",
-		"proto in {" + strings.Repeat("3,7,11,19,23,", 200) + "1000}": "protocol == 0 || protocol == 3 || protocol == 7 || protocol == 11 || protocol == 19 || protocol == 23 || protocol == 1000" + tags,
-		"proto in {" + everyOther(400) + "}":                          "", // longer than the kernel takes
+		"reason QDISC_DROP":                                "reason == 20",
+		"reason QDISC_DROP_OVERLIMIT":                      "reason == 20",
+		"reason {NO_SOCKET, QDISC_DROP_OVERLIMIT}":         "reason == 3 || reason == 20",
+		"reason != QDISC_DROP_OVERLIMIT":                   "",
+		"proto == 0x88cc": "protocol == 0" +
+			strings.Replace(tags, "34984", "34984 || protocol == 35020", 1),
+		"arp":                                       "protocol == 0 || protocol == 2054" + tags,
+		"ip and reason NO_SOCKET":                   "(protocol == 0 || protocol == 2048" + tags + ") && reason == 3",
+		"not ip and not arp":                        "protocol != 2048 && protocol != 2054",
+		"not (ip or reason == NO_SOCKET)":           "protocol != 2048 && reason != 3",
+		"proto != {5, 10-20}":                       "protocol != 5 && (protocol < 10 || protocol > 20)",
+		"not ip or reason == NO_SOCKET and not arp": "protocol != 2048 || (reason == 3 && protocol != 2054)",
+		"proto < 0x600":                             "(protocol >= 0 && protocol <= 1535)" + tags,
+		"proto != vlan":                             "",
+		"proto":                                     "",
+		"inner ip":                                  "",
+		"not inner ip":                              "",
+		"eth.type == arp":                           "",
+		"reason == NO_SOCKET and reason == NO_SOCKET":             "reason == 3",
+		strings.Repeat("not ip and not ip6 or ", 200) + "not arp": "(protocol != 2048 && protocol != 34525) || protocol != 2054",
+		"proto in {" + strings.Repeat("3,7,11,19,23,", 200) +
+			"1000}": "protocol == 0 || protocol == 3 || protocol == 7 || protocol == 11 || protocol == 19 || protocol == 23 || " +
+			"protocol == 1000" + tags,
+		"proto in {" + everyOther(400) + "}": "", // longer than the kernel takes
 	}
 	for text, want := range tests {
 		if got := trace.Expression(parse(t, text).Kernel(ofKernel)); got != want {
@@ -118,9 +128,11 @@ func TestKernelIsNecessary(t *testing.T) {
 	}
 }
 
-// randomReason gives a reason as the trace event has it, and its number.
+// randomReason returns a reason as the trace event has it, and its number.
 func randomReason(r *rand.Rand) (string, uint64) {
-	switch r.IntN(5) {
+	switch r.IntN(6) {
+	case 3:
+		return "QDISC_DROP", 20
 	case 0:
 		return "0x20005", 0x20005
 	case 1:
@@ -222,7 +234,7 @@ func (v *evaluator) predicate() bool {
 	return false
 }
 
-// randomEvent gives a drop of which anything may be missing. As in the trace
+// randomEvent returns a drop of which anything may be missing. As in the trace
 // event, no protocol is protocol 0.
 func randomEvent(r *rand.Rand) event.Event {
 	sometimes := func() bool { return r.IntN(3) > 0 }
@@ -253,6 +265,7 @@ func randomEvent(r *rand.Rand) event.Event {
 
 // comparisons are those that random expressions are made of: of every kind.
 var comparisons = []string{
+	"layer transport", "layer.module != tcp",
 	"reason == NO_SOCKET", "reason != NO_SOCKET", "reason in {NO_SOCKET, TCP_CSUM}", "reason != {NO_SOCKET, FOO}", "reason == FOO",
 	"reason == 0x20005", "reason TCP_*", "reason ~ ^n", "reason !~ ^n", "reason",
 	"ip", "ip6", "arp", "proto == ip", "proto != arp", "proto in {ip, vlan}", "proto != {ip, vlan}", "proto < 0x900", "proto 0x700-0x900",

@@ -1,21 +1,24 @@
 package filter
 
-import "dropwatch/internal/event"
+import (
+	"dropwatch/internal/condition"
+	"dropwatch/internal/event"
+)
 
-// A kind of fields knows what they can be compared with.
+// A kind of fields reads the values that they are compared with, and makes the comparison.
 type kind interface {
-	ops() []op    // the first is that of a value without an operator
-	form() string // what a value is: "a number from 0 to 255"
-	names() []string
+	ops() []op       // the first is used for a value without an operator
+	form() string    // what a value is: "a number from 0 to 255"
+	names() []string // names of values, for help
 
-	// add gives the leaf a value, or says why not.
+	// add adds a value to the leaf, or returns why it is invalid.
 	add(l *leaf, t token) (reason string)
 
-	// bind makes the test of a leaf that has all its values.
+	// bind sets the test of a leaf, which has all its values.
 	bind(l *leaf)
 }
 
-// A noValue is what a kind has whose fields are compared with nothing.
+// A noValue is the part of a kind whose fields are not compared with values.
 type noValue struct{}
 
 func (noValue) ops() []op               { return nil }
@@ -23,30 +26,41 @@ func (noValue) form() string            { return "yes or no, and takes no value"
 func (noValue) names() []string         { return nil }
 func (noValue) add(*leaf, token) string { return "" }
 
-// A yesNo is a field that is there or not.
+// A yesNo is a field that is true or not.
 type yesNo struct {
 	noValue
 	is func(*event.Event, *event.Headers) bool
 }
 
-func (k yesNo) bind(l *leaf) { l.test = k.is }
+// bind makes the test. What is not true may be unknown, if the bytes are not there.
+func (k yesNo) bind(l *leaf) {
+	l.test = func(e *event.Event, h *event.Headers) condition.Truth {
+		if k.is(e, h) {
+			return condition.True
+		}
+		return l.absent(e)
+	}
+}
 
-// A carried is whether the packet is of an ethertype, which the kernel may tell
-// without its bytes.
+// A carried is the field of whether the packet is of an ethertype, which the kernel may know without its
+// bytes.
 type carried struct {
 	noValue
 	proto uint16
 	layer event.Layer
 }
 
+// bind compares the ethertype of the outermost packet, and the network layer of others.
 func (k carried) bind(l *leaf) {
 	if l.scope != outermost {
-		l.test = func(_ *event.Event, h *event.Headers) bool { return h.Network == k.layer }
+		yesNo{is: func(_ *event.Event, h *event.Headers) bool { return h.Network == k.layer }}.bind(l)
 		return
 	}
 	l.numbers = spans{{uint64(k.proto), uint64(k.proto)}}
-	l.test = func(e *event.Event, _ *event.Headers) bool {
-		t, ok := ethertype(e)
-		return ok && t == uint64(k.proto)
+	l.test = func(e *event.Event, _ *event.Headers) condition.Truth {
+		if t, ok := ethertype(e); ok {
+			return truth(t == uint64(k.proto))
+		}
+		return l.absent(e)
 	}
 }

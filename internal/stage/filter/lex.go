@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// A tokenKind says what a token may be.
+// A tokenKind says what a token is.
 type tokenKind uint8
 
 const (
@@ -21,24 +21,25 @@ const (
 // A token is a part of an expression.
 type token struct {
 	kind       tokenKind
-	text       string // of a quoted value what it stands for
-	start, end int    // in the expression
+	text       string // of a quoted value without quotes and backslashes
+	start, end int    // offsets in the expression, in bytes
 }
 
-// symbols are those of more than one character first.
+// symbols are ordered so that none begins with an earlier one.
 var symbols = []string{"==", "!=", "!~", "<=", ">=", "&&", "||", "=", "<", ">", "~", "!", "&", "|", "(", ")", "{", "}", ","}
 
-// wordEnds are the characters that are in no word.
+// wordEnds are the characters that end a word.
 const wordEnds = `()!=<>~&|,{}"'`
 
+// inWord reports whether a character can be in a word without quotes.
 func inWord(r rune) bool { return !unicode.IsSpace(r) && !strings.ContainsRune(wordEnds, r) }
 
-// isWord says that text is one word for the lexer.
+// isWord reports whether text, without quotes, is one word.
 func isWord(text string) bool {
 	return text != "" && hiddenAt(text) < 0 && strings.IndexFunc(text, func(r rune) bool { return !inWord(r) }) < 0
 }
 
-// lex cuts an expression into tokens, with one at the end that is empty.
+// lex splits an expression into tokens. The last one is empty, of the kind end.
 func lex(text string) ([]token, error) {
 	if at := hiddenAt(text); at >= 0 {
 		_, size := utf8.DecodeRuneInString(text[at:])
@@ -60,7 +61,8 @@ func lex(text string) ([]token, error) {
 	}
 }
 
-// hiddenAt finds what a terminal cannot show and is no space between words.
+// hiddenAt returns the offset of the first character that is neither printable nor a space; -1 if there
+// is none.
 func hiddenAt(text string) int {
 	for i, r := range text {
 		if r == utf8.RuneError || !unicode.IsPrint(r) && !strings.ContainsRune("\t\n\r", r) {
@@ -70,6 +72,7 @@ func hiddenAt(text string) int {
 	return -1
 }
 
+// afterTilde reports whether the next token is a regular expression.
 func afterTilde(tokens []token) bool {
 	if len(tokens) == 0 {
 		return false
@@ -78,7 +81,7 @@ func afterTilde(tokens []token) bool {
 	return last.kind == symbol && (last.text == "~" || last.text == "!~")
 }
 
-// next gives the token that text begins with, and its length as its end.
+// next returns the first token of text, with its length as its end.
 func next(text string, wantRegex bool) (t token, reason string) {
 	switch {
 	case text == "":
@@ -102,8 +105,8 @@ func next(text string, wantRegex bool) (t token, reason string) {
 	return token{kind: word, text: text[:n], end: n}, ""
 }
 
-// nextQuote reads a quoted value, in which a backslash takes its meaning from a
-// quote or a backslash, and is itself before anything else.
+// nextQuote reads a quoted value. A backslash before a quote or a backslash is an escape; before other
+// characters it stands for itself.
 func nextQuote(text string) (token, string) {
 	var b strings.Builder
 	for i := 1; i < len(text); i++ {
@@ -118,8 +121,8 @@ func nextQuote(text string) (token, string) {
 	return token{end: len(text)}, "this quote has no end"
 }
 
-// regexLen is the length of a regexp without quotes: up to a space, or the
-// parenthesis that closes one before it.
+// regexLen returns the length of a regular expression without quotes, which ends before a space or a
+// parenthesis that it did not open.
 func regexLen(text string) int {
 	open := 0
 	for i := 0; i < len(text); i++ {
@@ -139,16 +142,15 @@ func regexLen(text string) int {
 	return len(text)
 }
 
-// keywords are the words that are no values unless they are quoted.
+// keywords are the words that are values only if they are quoted.
 var keywords = []string{"and", "or", "not", "in", "has"}
 
-// inQuotes gives text as nextQuote reads it.
+// inQuotes returns text in quotes, for nextQuote.
 func inQuotes(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }
 
-// written gives the text of a value as it is read, with quotes if it would be
-// something else without them.
+// written returns a value as an expression has it, in quotes if it would mean something else without.
 func written(text string) string {
 	if !isWord(text) || strings.Contains(text, "*") || isKeyword(text) {
 		return inQuotes(text)
@@ -156,6 +158,8 @@ func written(text string) string {
 	return text
 }
 
+// isDigits reports whether text is a decimal number, or empty.
 func isDigits(text string) bool { return strings.Trim(text, "0123456789") == "" }
 
+// isKeyword reports whether text has a meaning of its own. Case is ignored.
 func isKeyword(text string) bool { return slices.Contains(keywords, strings.ToLower(text)) }

@@ -1,17 +1,29 @@
 package filter
 
-import "dropwatch/internal/event"
+import (
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
+)
 
+// origins are the words of [event.Origin], first the one that is printed.
 var origins = []named{
 	{"sw", uint64(event.Software)}, {"hw", uint64(event.Hardware)}, {"unknown", uint64(event.Unknown)},
 	{"software", uint64(event.Software)}, {"hardware", uint64(event.Hardware)},
 }
 
+// stackLayers are the layers of package knowledge, from the wire up.
+var stackLayers = []named{
+	{"hardware", uint64(knowledge.Hardware)}, {"link", uint64(knowledge.Link)},
+	{"network", uint64(knowledge.Network)}, {"transport", uint64(knowledge.Transport)},
+}
+
+// stops are the values of decoded: whether the headers were decoded, or why not all.
 var stops = []named{
 	{"complete", uint64(event.Complete)}, {"truncated", uint64(event.Truncated)},
 	{"unknown", uint64(event.UnknownProtocol)}, {"malformed", uint64(event.Malformed)},
 }
 
+// tunnels are the kinds of tunnels that are decoded.
 var tunnels = []named{
 	{"gre", uint64(event.GRE)}, {"vxlan", uint64(event.VXLAN)}, {"geneve", uint64(event.Geneve)}, {"ipip", uint64(event.IPinIP)},
 }
@@ -49,6 +61,7 @@ var dscps = []named{
 // ecns are those of RFC 3168.
 var ecns = []named{{"not-ect", 0}, {"ect1", 1}, {"ect0", 2}, {"ce", 3}}
 
+// tcpFlags are the flags of RFC 9293 and RFC 3168.
 var tcpFlags = []named{
 	{"fin", uint64(event.FIN)}, {"syn", uint64(event.SYN)}, {"rst", uint64(event.RST)}, {"psh", uint64(event.PSH)},
 	{"ack", uint64(event.ACK)}, {"urg", uint64(event.URG)}, {"ece", uint64(event.ECE)}, {"cwr", uint64(event.CWR)},

@@ -7,23 +7,25 @@ import (
 	"dropwatch/internal/event"
 )
 
-// A node is an expression that was read.
+// A node is a parsed expression.
 type node interface {
-	match(e *event.Event) bool
+	// decide returns whether a drop matches, Unknown if that depends on what is not known.
+	decide(e *event.Event) condition.Truth
 
-	// write gives the text, in parentheses if it binds less than outside does.
+	// write writes the expression, in parentheses if it binds less than its outside does.
 	write(b *strings.Builder, outside binding)
 
-	// can says whether match may be want for a drop without what lacks.
-	can(want bool, lacking Given) bool
+	// can reports whether decide can return want for a drop without the facts in lacking.
+	can(want bool, lacking event.Facts) bool
 
-	// condition is what of match the kernel's side can tell.
+	// condition returns the condition for the kernel; Unknown where the kernel cannot decide.
 	condition(*Resolver) condition.Node
 
+	// each calls a function for every leaf.
 	each(func(*leaf))
 }
 
-// A binding says how close an operator holds its operands.
+// A binding is the precedence of an operator.
 type binding int
 
 const (
@@ -32,13 +34,13 @@ const (
 	notBinds
 )
 
-// A list joins nodes by and, or by or.
+// A list joins nodes by and or, if the field or is set, by or.
 type list struct {
 	or    bool
 	nodes []node
 }
 
-// newList joins nodes; a list of the same kind among them becomes part of it.
+// newList joins nodes. Lists of the same kind among them are replaced by their nodes.
 func newList(or bool, nodes []node) node {
 	if len(nodes) == 1 {
 		return nodes[0]
@@ -54,15 +56,23 @@ func newList(or bool, nodes []node) node {
 	return l
 }
 
-func (l *list) match(e *event.Event) bool {
+// decide returns the value of an operand that decides alone, and otherwise Unknown if an
+// operand is unknown.
+func (l *list) decide(e *event.Event) condition.Truth {
+	decisive := truth(l.or)
+	result := condition.True - decisive
 	for _, n := range l.nodes {
-		if n.match(e) == l.or {
-			return l.or
+		switch n.decide(e) {
+		case decisive:
+			return decisive
+		case condition.Unknown:
+			result = condition.Unknown
 		}
 	}
-	return !l.or
+	return result
 }
 
+// write puts parentheses where the list binds less than what is around it.
 func (l *list) write(b *strings.Builder, outside binding) {
 	word, binds := " and ", andBinds
 	if l.or {
@@ -80,7 +90,8 @@ func (l *list) write(b *strings.Builder, outside binding) {
 	}
 }
 
-func (l *list) can(want bool, lacking Given) bool {
+// can is the value of the operands' can, joined as the list joins its nodes.
+func (l *list) can(want bool, lacking event.Facts) bool {
 	for _, n := range l.nodes {
 		if n.can(want, lacking) == (l.or == want) {
 			return l.or == want
@@ -89,23 +100,28 @@ func (l *list) can(want bool, lacking Given) bool {
 	return l.or != want
 }
 
+// each visits the leaves from left to right.
 func (l *list) each(f func(*leaf)) {
 	for _, n := range l.nodes {
 		n.each(f)
 	}
 }
 
-// A negation is what its node is not.
+// A negation matches if its node does not.
 type negation struct{ node node }
 
-func (n *negation) match(e *event.Event) bool { return !n.node.match(e) }
+// decide turns True and False round; Unknown stays, as it lies in the middle of
+// them.
+func (n *negation) decide(e *event.Event) condition.Truth { return condition.True - n.node.decide(e) }
 
+// write needs no parentheses of its own: not binds most.
 func (n *negation) write(b *strings.Builder, _ binding) {
 	b.WriteString("not ")
 	n.node.write(b, notBinds)
 }
 
-func (n *negation) can(want bool, lacking Given) bool { return n.node.can(!want, lacking) }
+// can: a negation is true if its node is false.
+func (n *negation) can(want bool, lacking event.Facts) bool { return n.node.can(!want, lacking) }
 
 func (n *negation) each(f func(*leaf)) { n.node.each(f) }
 
@@ -114,21 +130,24 @@ type leaf struct {
 	field  *field
 	scope  scope
 	op     op
-	values []string // as they are written
+	values []string // as an expression has them
 
-	// What the values are; a kind of field has one of these.
+	// The values, parsed. Which of these are used depends on the kind of the field.
 	numbers  spans
 	patterns []pattern
 	nets     nets
 	macs     macs
 
-	test func(*event.Event, *event.Headers) bool
+	test func(*event.Event, *event.Headers) condition.Truth // set by kind.bind
 }
 
-func (l *leaf) match(e *event.Event) bool { return l.test(e, l.scope.headers(e)) }
+// decide runs the test on the headers of the leaf's scope.
+func (l *leaf) decide(e *event.Event) condition.Truth { return l.test(e, l.scope.headers(e)) }
 
+// name is the field's name with its scope, as an expression has it.
 func (l *leaf) name() string { return scopeNames[l.scope] + l.field.name }
 
+// write prints several values in braces, which have the operator == or !=.
 func (l *leaf) write(b *strings.Builder, _ binding) {
 	b.WriteString(l.name())
 	if l.op == exists {
@@ -142,23 +161,34 @@ func (l *leaf) write(b *strings.Builder, _ binding) {
 	b.WriteString("{" + strings.Join(l.values, ", ") + "}")
 }
 
-// given is what gives the field. A packet in another is nothing but bytes.
-func (l *leaf) given() Given {
+// provides returns the facts any of which provides the field. An inner or quoted packet needs bytes.
+func (l *leaf) provides() event.Facts {
 	if l.scope != outermost {
-		return Packet
+		return event.FactPacket
 	}
-	return l.field.given
+	return l.field.facts
 }
 
-// onlyBy says that nothing else than g gives the field.
-func (l *leaf) onlyBy(g Given) bool { return l.given() != 0 && l.given()&^g == 0 }
+// onlyBy reports whether nothing but g provides the field.
+func (l *leaf) onlyBy(g event.Facts) bool { return l.provides() != 0 && l.provides()&^g == 0 }
 
-// can: a field that is lacking makes its comparison false.
-func (l *leaf) can(want bool, lacking Given) bool { return !want || !l.onlyBy(lacking) }
+// needs returns the facts that must have been found out before the field is compared.
+func (l *leaf) needs() event.Facts {
+	if l.scope != outermost {
+		return event.FactPacket
+	}
+	return l.field.facts | l.field.needs
+}
+
+// can: a comparison with a field that is lacking is never true. It is false only for a drop that does not
+// have the field at all, or if the operator is exists.
+func (l *leaf) can(want bool, lacking event.Facts) bool {
+	return !l.onlyBy(lacking) || !want && (l.field.part != notInPacket || l.field.missing == nil || l.op == exists)
+}
 
 func (l *leaf) each(f func(*leaf)) { f(l) }
 
-// A scope says whose headers a field is of.
+// A scope is the packet whose headers a field belongs to.
 type scope uint8
 
 const (
@@ -167,11 +197,13 @@ const (
 	quoted          // of the packet that an ICMP error is about
 )
 
+// scopeNames are the prefixes of field names, by scope.
 var scopeNames = [...]string{inner: "inner.", quoted: "quoted."}
 
-// noHeaders are those of a drop without bytes.
+// noHeaders are the headers of a drop without bytes.
 var noHeaders event.Headers
 
+// headers returns the headers of the packet that s stands for.
 func (s scope) headers(e *event.Event) *event.Headers {
 	f := e.Packet.Flow
 	switch {
@@ -185,11 +217,11 @@ func (s scope) headers(e *event.Event) *event.Headers {
 	return &f.Headers
 }
 
-// An op compares.
+// An op is an operator of comparison.
 type op string
 
 const (
-	exists       op = "" // the field is there; of a yes or no, it is yes
+	exists       op = "" // the field is present, or true
 	equal        op = "=="
 	notEqual     op = "!="
 	less         op = "<"
@@ -201,4 +233,5 @@ const (
 	has          op = "has"
 )
 
+// negative reports whether a comparison is true if no value is found.
 func (o op) negative() bool { return o == notEqual || o == notMatches }

@@ -7,24 +7,27 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"dropwatch/internal/suggest"
 )
 
-// An integer is a field that is a number, some of which may have names.
+// An integer is a field whose values are numbers, some of which may have names.
 type integer struct {
 	get   values[uint64]
-	max   uint64
-	known []named
-	only  bool // there are no others, and no order
-	hex   bool
-	port  bool // names are those of services
+	max   uint64  // the largest value
+	known []named // the names
+	only  bool    // only values with names are allowed, and they have no order
+	hex   bool    // numbers are printed in hexadecimal
+	port  bool    // names of services are allowed
 }
 
-// A named stands for a number. The first of several is the one that is shown.
+// A named is a name of a number. If a number has several, the first one is printed.
 type named struct {
 	name   string
 	number uint64
 }
 
+// ops: what has only names has no order.
 func (k integer) ops() []op {
 	if k.only {
 		return []op{equal, notEqual}
@@ -34,7 +37,7 @@ func (k integer) ops() []op {
 
 func (k integer) form() string {
 	if k.only {
-		return oneOf(k.names())
+		return suggest.OneOf(k.names())
 	}
 	form := "a number from 0 to " + k.digit(k.max)
 	switch {
@@ -43,14 +46,14 @@ func (k integer) form() string {
 	case k.port:
 		return form + ", a range such as 8000-8080, or a service such as domain"
 	case len(k.known) > 6:
-		return form + ", or a name such as " + oneOf(k.names()[:3])
+		return form + ", or a name such as " + suggest.OneOf(k.names()[:3])
 	case len(k.known) > 0:
-		return form + ", or " + oneOf(k.names())
+		return form + ", or " + suggest.OneOf(k.names())
 	}
 	return form
 }
 
-// names are those that are shown.
+// names returns the names that are printed.
 func (k integer) names() (names []string) {
 	for i, n := range k.known {
 		if !slices.ContainsFunc(k.known[:i], func(m named) bool { return m.number == n.number }) {
@@ -60,6 +63,7 @@ func (k integer) names() (names []string) {
 	return names
 }
 
+// add adds a number or, for == and !=, a range.
 func (k integer) add(l *leaf, t token) string {
 	s, ok := k.span(strings.ToLower(t.text))
 	if !ok {
@@ -73,15 +77,15 @@ func (k integer) add(l *leaf, t token) string {
 	return ""
 }
 
-// wrong says why a value is none.
+// wrong explains why a value is invalid.
 func (k integer) wrong(l *leaf, value string) string {
-	reason := fmt.Sprintf("%s is no %s: it is %s", quoteForError(value), l.name(), k.form())
+	reason := fmt.Sprintf("invalid %s %s: it is %s", l.name(), quoteForError(value), k.form())
 	all := make([]string, len(k.known))
 	for i, n := range k.known {
 		all[i] = n.name
 	}
-	if meant := Meant(strings.ToLower(value), all); meant != "" && !k.only {
-		reason += "; " + meant
+	if question := suggest.Question(strings.ToLower(value), all); question != "" && !k.only {
+		reason += "; " + question
 	}
 	return reason
 }
@@ -97,6 +101,7 @@ func (k integer) span(text string) (span, bool) {
 	return span{lo, hi}, ok && loOK && hiOK && lo <= hi && !k.only
 }
 
+// value reads a name or a number.
 func (k integer) value(text string) (uint64, bool) {
 	for _, n := range k.known {
 		if n.name == text {
@@ -119,7 +124,7 @@ func (k integer) digits(text string) (uint64, bool) {
 	return n, err == nil && n <= k.max
 }
 
-// service gives the port of a service, as /etc/services names it.
+// service returns the port of a service, from /etc/services.
 func service(name string) (uint64, bool) {
 	if name == "" || name[0] < 'a' || name[0] > 'z' {
 		return 0, false
@@ -132,6 +137,7 @@ func service(name string) (uint64, bool) {
 	return 0, false
 }
 
+// show returns a value as an expression has it.
 func (k integer) show(s span) string {
 	if s.lo != s.hi {
 		return k.digit(s.lo) + "-" + k.digit(s.hi)
@@ -144,6 +150,7 @@ func (k integer) show(s span) string {
 	return k.digit(s.lo)
 }
 
+// digit returns the digits of a number.
 func (k integer) digit(n uint64) string {
 	if k.hex {
 		return "0x" + strconv.FormatUint(n, 16)
@@ -151,6 +158,7 @@ func (k integer) digit(n uint64) string {
 	return strconv.FormatUint(n, 10)
 }
 
+// bind makes the test. That of a single number is the most frequent and the fastest.
 func (k integer) bind(l *leaf) {
 	l.numbers = l.numbers.ordered(l.op)
 	if set := l.numbers; len(set) == 1 && set[0].lo == set[0].hi {
@@ -160,11 +168,13 @@ func (k integer) bind(l *leaf) {
 	l.test = test(l, k.get, l.numbers.contain)
 }
 
-// A span is the numbers from lo to hi.
+// A span is the numbers from lo to hi, both included.
 type span struct{ lo, hi uint64 }
 
+// spans are the values of a leaf on numbers.
 type spans []span
 
+// contain reports whether a number is in one of the spans.
 func (s spans) contain(n uint64) bool {
 	for _, span := range s {
 		if span.lo <= n && n <= span.hi {
@@ -174,8 +184,8 @@ func (s spans) contain(n uint64) bool {
 	return false
 }
 
-// ordered gives the numbers that an op finds by the only one in s. Those of the
-// ops without an order are s itself.
+// ordered returns the numbers for which a comparison by o with the only number in s is true. For operators
+// without an order it returns s.
 func (s spans) ordered(o op) spans {
 	switch o {
 	case less, lessEqual:
@@ -196,37 +206,41 @@ func (s spans) ordered(o op) spans {
 	return s
 }
 
-// A bits is a field of flags, which + joins.
+// A bits is a field whose values are sets of flags: syn+ack.
 type bits struct {
 	get   values[uint64]
 	known []named
 	max   uint64
 }
 
+// ops: a value without an operator means that these flags are set, whatever others
+// are.
 func (bits) ops() []op { return []op{has, equal, notEqual} }
 
-func (k bits) form() string { return "flags such as syn or syn+ack: " + oneOf(k.names()) }
+func (k bits) form() string { return "flags such as syn or syn+ack: " + suggest.OneOf(k.names()) }
 
 func (k bits) names() []string { return integer{known: k.known}.names() }
 
+// add adds a set of flags. Like pcap-filter(7) it allows tcp- before their names.
 func (k bits) add(l *leaf, t token) string {
 	var set uint64
 	flag := integer{known: k.known, max: k.max}
 	for part := range strings.SplitSeq(strings.ToLower(t.text), "+") {
 		n, ok := flag.value(strings.TrimPrefix(part, "tcp-"))
 		if !ok {
-			return fmt.Sprintf("%s is no %s: it is %s", quoteForError(t.text), l.name(), k.form())
+			return fmt.Sprintf("invalid %s %s: it is %s", l.name(), quoteForError(t.text), k.form())
 		}
 		set |= n
 	}
 	if set == 0 && l.op == has {
-		return fmt.Sprintf("no flag is named: for a packet without any write %s == 0", l.name())
+		return fmt.Sprintf("no flag given: for packets without flags write %s == 0", l.name())
 	}
 	l.numbers = append(l.numbers, span{set, set})
 	l.values = append(l.values, k.show(set))
 	return ""
 }
 
+// show returns a set as an expression has it; as a number if a flag has no name.
 func (k bits) show(set uint64) string {
 	var names []string
 	rest := set
@@ -241,6 +255,7 @@ func (k bits) show(set uint64) string {
 	return strings.Join(names, "+")
 }
 
+// bind makes the test: has is true if all flags of a value are set.
 func (k bits) bind(l *leaf) {
 	if l.op != has {
 		l.test = test(l, k.get, l.numbers.contain)

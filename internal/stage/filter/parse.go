@@ -6,22 +6,24 @@ import (
 	"strings"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/suggest"
 )
 
-// maxDepth bounds how deep an expression nests, and with it the stack.
+// maxDepth is how deep an expression may nest, which bounds the recursion.
 const maxDepth = 200
 
-// A parser reads tokens by recursive descent.
+// A parser parses tokens by recursive descent.
 type parser struct {
 	text   string
-	tokens []token
-	depth  int
-	last   *leaf // the one read last, for advice
+	tokens []token // that were not consumed; the last one, end, stays
+	depth  int     // of nesting
+	last   *leaf   // the last comparison, for advice
 }
 
+// peek returns the next token without consuming it.
 func (p *parser) peek() token { return p.tokens[0] }
 
-// next takes a token, but leaves the end.
+// next consumes and returns a token. The end is never consumed.
 func (p *parser) next() token {
 	t := p.tokens[0]
 	if t.kind != end {
@@ -30,7 +32,7 @@ func (p *parser) next() token {
 	return t
 }
 
-// accept takes the next token if it is one of these words or symbols.
+// accept consumes the next token if it is one of these words or symbols, and reports whether it was.
 func (p *parser) accept(texts ...string) bool {
 	ok := p.isNext(0, texts)
 	if ok {
@@ -39,10 +41,12 @@ func (p *parser) accept(texts ...string) bool {
 	return ok
 }
 
+// fail returns an Error about a token.
 func (p *parser) fail(t token, format string, args ...any) error {
 	return &Error{Text: p.text, Start: t.start, End: t.end, Reason: fmt.Sprintf(format, args...)}
 }
 
+// expression parses all tokens.
 func (p *parser) expression() (node, error) {
 	if t := p.peek(); t.kind == end {
 		return nil, p.fail(t, "an expression is missing, such as reason == NO_SOCKET or udp port 53")
@@ -57,17 +61,37 @@ func (p *parser) expression() (node, error) {
 	return n, nil
 }
 
+// unexpected is the error for a token after a complete comparison. Users write icmp type 3 as in
+// icmp.type == 3.
 func (p *parser) unexpected(t token) error {
+	if p.last != nil && p.last.op == exists && t.kind == word {
+		if f, ok := fieldOf(p.last.name() + "." + strings.ToLower(t.text)); ok {
+			return p.fail(t, "%s is not expected here: write %s", quoteForError(t.text), p.dotted(f, t))
+		}
+	}
 	return p.fail(t, "%s is not expected here: join comparisons with and, or", quoteForError(t.text))
 }
 
+// dotted returns a comparison with the value after a token, if there is one, and with field f.
+func (p *parser) dotted(f *field, t token) string {
+	i := slices.Index(p.tokens, t) + 1
+	ops := f.kind.ops()
+	if i >= len(p.tokens) || len(ops) == 0 || !p.isValue(p.tokens[i]) {
+		return f.name
+	}
+	return fmt.Sprintf("%s %s %s", f.name, ops[0], event.Escape(p.tokens[i].text))
+}
+
+// andWords and orWords are what joins comparisons, in words and as pcap-filter(7)
+// has it.
 var andWords, orWords = []string{"and", "&&"}, []string{"or", "||"}
 
+// or and and are the two levels of precedence: and binds more.
 func (p *parser) or() (node, error) { return p.joined(true, p.and, orWords) }
 
 func (p *parser) and() (node, error) { return p.joined(false, p.not, andWords) }
 
-// joined reads operands with one of the words between them.
+// joined parses operands with one of the words between them.
 func (p *parser) joined(or bool, operand func() (node, error), words []string) (node, error) {
 	var nodes []node
 	for {
@@ -82,6 +106,7 @@ func (p *parser) joined(or bool, operand func() (node, error), words []string) (
 	}
 }
 
+// not parses an operand of and, perhaps with not before it.
 func (p *parser) not() (node, error) {
 	t := p.peek()
 	if !p.accept("not", "!") {
@@ -94,7 +119,7 @@ func (p *parser) not() (node, error) {
 	return &negation{n}, nil
 }
 
-// nested reads what is one level deeper, behind t.
+// nested parses what is one level deeper, behind the token t.
 func (p *parser) nested(t token, read func() (node, error)) (node, error) {
 	if p.depth++; p.depth > maxDepth {
 		return nil, p.fail(t, "nested more than %d deep", maxDepth)
@@ -103,6 +128,7 @@ func (p *parser) nested(t token, read func() (node, error)) (node, error) {
 	return read()
 }
 
+// primary parses an expression in parentheses, or a comparison.
 func (p *parser) primary() (node, error) {
 	open := p.peek()
 	if !p.accept("(") {
@@ -121,15 +147,16 @@ func (p *parser) primary() (node, error) {
 	return n, nil
 }
 
-// comparison reads a field, and perhaps an operator and values.
+// comparison parses a field, and perhaps an operator and values. Words of pcap-filter may stand for two
+// fields.
 func (p *parser) comparison() (node, error) {
 	s := p.subject()
 	var leaves []*leaf
 	var nodes []node
 	for _, name := range s.names {
-		f, ok := lookup[s.prefix+name]
+		f, ok := fieldOf(s.prefix + name)
 		if !ok {
-			return nil, p.noField(s)
+			return nil, p.unknownField(s)
 		}
 		if scope := strings.TrimSuffix(scopeNames[s.scope], "."); scope != "" && !f.headers {
 			return nil, p.fail(s.token, "%s is of the drop, not of a packet: leave out %s", f.name, scope)
@@ -143,10 +170,10 @@ func (p *parser) comparison() (node, error) {
 	return newList(false, nodes), nil
 }
 
-// noField says what to write instead of a name that is none.
-func (p *parser) noField(s subject) error {
+// unknownField suggests what to write instead of an unknown name.
+func (p *parser) unknownField(s subject) error {
 	name, advice := s.names[0], "dropwatch help filter lists them"
-	meant := Meant(name, fieldNames())
+	question := suggest.Question(name, fieldNames())
 	switch {
 	case name == "":
 		return p.fail(p.peek(), "a field is missing here, such as reason, symbol, host or port")
@@ -155,37 +182,38 @@ func (p *parser) noField(s subject) error {
 		return p.fail(s.token, "%s does not go with %s: write %s and %s", qualifier, rest, qualifier, rest)
 	case strings.Contains(name, "["):
 		return p.fail(s.token, "the bytes of a packet have no offsets here: name a field, as in tcp.flags has syn")
-	case meant != "":
-		advice = meant
+	case question != "":
+		advice = question
 	case p.last != nil && p.last.op == equal:
 		advice = fmt.Sprintf("for one of several values write %s in {%s, %s}",
 			p.last.name(), strings.Join(p.last.values, ", "), event.Escape(s.text))
 	}
-	return p.fail(s.token, "%s is no field: %s", quoteForError(name), advice)
+	return p.fail(s.token, "unknown field %s: %s", quoteForError(name), advice)
 }
 
-// A subject is what a comparison begins with.
+// A subject is the beginning of a comparison: a field, or words of pcap-filter.
 type subject struct {
-	token  // all of it
-	scope  scope
-	prefix string
-	names  []string // of the fields, without prefix, which are all compared
-	op     op       // that is in its words
+	token           // from the first to the last of its words
+	scope  scope    // whose headers are compared
+	prefix string   // of the names of fields: "udp."
+	names  []string // of the fields, without prefix; all are compared
+	op     op       // that the words imply, such as less
 }
 
-// prefixes are the protocols that the words of pcap-filter may have before
-// them, and how the names of their fields begin.
+// prefixes are the protocols that may precede words of pcap-filter, and the beginnings of the names of
+// their fields.
 var prefixes = map[string]string{
 	"ether": "eth.", "ip": "ip.", "ip6": "ipv6.", "arp": "arp.", "tcp": "tcp.", "udp": "udp.", "sctp": "sctp.",
 }
 
+// Words of pcap-filter, and those that may follow a protocol.
 var (
 	directions = []string{"src", "dst"}
 	types      = []string{"host", "net", "port", "portrange"}
 	qualified  = slices.Concat(directions, types, []string{"proto", "broadcast", "multicast"})
 )
 
-// subject reads a field by its name, or by words as in udp dst port.
+// subject parses the name of a field, or words such as udp dst port.
 func (p *parser) subject() subject {
 	s := subject{token: p.peek()}
 	name := p.scoped(&s)
@@ -207,7 +235,7 @@ func (p *parser) subject() subject {
 	return s
 }
 
-// word takes a word into the subject. It is empty if there is none.
+// word consumes a word and makes it part of the subject. It returns the empty string if there is none.
 func (p *parser) word(s *subject) string {
 	t := p.peek()
 	if t.kind != word || isKeyword(t.text) {
@@ -217,7 +245,7 @@ func (p *parser) word(s *subject) string {
 	return strings.ToLower(t.text)
 }
 
-// scoped takes a name, which may be that of a packet in another.
+// scoped consumes a name, perhaps with inner or quoted before it, as a word or with a dot.
 func (p *parser) scoped(s *subject) string {
 	name := p.word(s)
 	for _, scope := range []scope{inner, quoted} {
@@ -231,8 +259,7 @@ func (p *parser) scoped(s *subject) string {
 	return name
 }
 
-// isNext says whether the token that is so many further on is one of the words
-// or symbols.
+// isNext reports whether the token at an index, 0 for the next one, is one of the words or symbols.
 func (p *parser) isNext(further int, words []string) bool {
 	if further >= len(p.tokens) {
 		return false
@@ -241,7 +268,7 @@ func (p *parser) isNext(further int, words []string) bool {
 	return (t.kind == word || t.kind == symbol) && slices.Contains(words, strings.ToLower(t.text))
 }
 
-// directed reads what may follow src or dst, also as in src or dst port.
+// directed parses what may follow src or dst, such as or dst port.
 func (p *parser) directed(s *subject, direction string) {
 	and, or := p.isNext(0, andWords), p.isNext(0, orWords)
 	pair := (and || or) && p.isNext(1, directions) && !p.endsAt(2)
@@ -263,13 +290,13 @@ func (p *parser) directed(s *subject, direction string) {
 	}
 }
 
-// endsAt says that a comparison would end before a token.
+// endsAt reports whether a comparison would end before the token at an index.
 func (p *parser) endsAt(further int) bool {
 	return further >= len(p.tokens) || p.tokens[further].kind == end ||
 		p.isNext(further, andWords) || p.isNext(further, orWords) || p.isNext(further, []string{")"})
 }
 
-// endpoint names the field of a host or a port, without its prefix.
+// endpoint returns the name, without prefix, of the field of a host or a port.
 func endpoint(prefix, direction, kind string) string {
 	switch {
 	case kind == "port" || kind == "portrange":
@@ -282,7 +309,7 @@ func endpoint(prefix, direction, kind string) string {
 	return "host"
 }
 
-// compare reads an operator and values for every leaf.
+// compare parses an operator and values, for all leaves.
 func (p *parser) compare(s subject, leaves []*leaf) error {
 	f := leaves[0].field
 	o, err := p.operator(s, f)
@@ -304,7 +331,7 @@ func (p *parser) compare(s subject, leaves []*leaf) error {
 	return nil
 }
 
-// bind gives a leaf its operator and values.
+// bind sets operator and values of a leaf. If all values are numbers it compares the field byNumber.
 func (p *parser) bind(l *leaf, o op, values []token) error {
 	l.op = o
 	if len(values) > 0 && l.field.byNumber != "" && !slices.ContainsFunc(values, notDigits) {
@@ -323,15 +350,17 @@ func (p *parser) bind(l *leaf, o op, values []token) error {
 	return nil
 }
 
+// notDigits reports whether a value is not a number. A quoted number is a name.
 func notDigits(t token) bool { return t.kind != word || !isDigits(t.text) }
 
-// operators are the ways to write them.
+// operators are the operators by what is written for them.
 var operators = map[string]op{
 	"==": equal, "=": equal, "in": equal, "!=": notEqual, "<": less, "<=": lessEqual, ">": greater, ">=": greaterEqual,
 	"~": matches, "!~": notMatches, "has": has,
 }
 
-// operator reads one, which may be left out before a value.
+// operator parses an operator. Without one, the kind of the field decides: if a value follows, it is
+// compared.
 func (p *parser) operator(s subject, f *field) (op, error) {
 	t, able := p.peek(), f.kind.ops()
 	o, ok := operators[strings.ToLower(t.text)]
@@ -344,13 +373,14 @@ func (p *parser) operator(s subject, f *field) (op, error) {
 	case ok && t.kind != quote && len(able) == 0:
 		return exists, p.fail(t, "%s is %s", f.name, f.kind.form())
 	case ok && t.kind != quote:
-		return exists, p.fail(t, "%s has no %s: it takes %s", f.name, t.text, oneOf(opNames(able)))
+		return exists, p.fail(t, "%s has no %s: it takes %s", f.name, t.text, suggest.OneOf(opNames(able)))
 	case len(able) > 0 && (p.isValue(t) || t.kind == symbol && t.text == "{"):
 		return able[0], nil
 	}
 	return exists, nil
 }
 
+// opNames are operators for an error.
 func opNames(ops []op) (names []string) {
 	for _, o := range ops {
 		names = append(names, string(o))
@@ -358,11 +388,12 @@ func opNames(ops []op) (names []string) {
 	return names
 }
 
+// isValue reports whether a token can be a value.
 func (p *parser) isValue(t token) bool {
 	return t.kind == quote || t.kind == regex || t.kind == word && !isKeyword(t.text)
 }
 
-// values reads a value, or several in braces.
+// values parses a value, or several in braces.
 func (p *parser) values(f *field) (values []token, err error) {
 	open := p.peek()
 	several := p.accept("{")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestPcapFilter holds the words of pcap-filter(7) against packets. What is
+// TestPcapFilter tests the words of pcap-filter(7) on packets. What is
 // meant to be different: VLAN tags are passed, so that a tagged packet is found
 // by what it carries.
 func TestPcapFilter(t *testing.T) {

@@ -10,21 +10,25 @@ import (
 	"strings"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/suggest"
 )
 
-// A label is a field that is text.
+// A label is a field whose values are texts.
 type label struct {
 	get     values[string]
-	what    string // a value is
-	several bool   // a drop may have several
+	what    string // what a value is: "a name such as web"
+	several bool   // a drop may have several, so that the operator has is allowed
 
-	// normal gives the text that a value stands for, or says why it is none.
+	// normal returns the text to compare for a value, or why the value is invalid.
 	normal  func(string) (text, reason string)
-	anyCase bool // regexps do not tell small letters from capitals
+	anyCase bool // regular expressions ignore case
 
-	isStart func(string) bool // a value that may go on
+	isStart func(string) bool // reports whether a value is compared as a beginning
+
+	known func() []string // all texts that there are, in lower case; nil: any
 }
 
+// ops: has is for a field with several texts, such as the functions of a stack.
 func (k label) ops() []op {
 	ops := []op{equal, notEqual, matches, notMatches}
 	if k.several {
@@ -35,8 +39,14 @@ func (k label) ops() []op {
 
 func (k label) form() string { return k.what + ", with * for anything, or after ~ a regexp" }
 
-func (label) names() []string { return nil }
+func (k label) names() []string {
+	if k.known == nil {
+		return nil
+	}
+	return k.known()
+}
 
+// add adds a text, a glob or a regular expression.
 func (k label) add(l *leaf, t token) string {
 	if l.op == has {
 		l.op = equal
@@ -45,7 +55,7 @@ func (k label) add(l *leaf, t token) string {
 	case l.op == matches || l.op == notMatches:
 		return k.addRegexp(l, t.text)
 	case t.text == "":
-		return fmt.Sprintf("no text is no %s: for a drop without one write not %s", l.name(), l.name())
+		return fmt.Sprintf("an empty %s matches nothing: for drops without one write not %s", l.name(), l.name())
 	}
 	p := pattern{text: t.text, glob: t.kind != quote && strings.Contains(t.text, "*")}
 	if k.normal != nil {
@@ -54,12 +64,27 @@ func (k label) add(l *leaf, t token) string {
 			return reason
 		}
 	}
+	if k.known != nil && !p.glob {
+		if p.text = strings.ToLower(p.text); !slices.Contains(k.known(), p.text) {
+			return k.unknown(l, p.text)
+		}
+	}
 	p.start = k.isStart != nil && k.isStart(p.text)
 	l.patterns = append(l.patterns, p)
 	l.values = append(l.values, p.written())
 	return ""
 }
 
+// unknown explains that there is no such text, and what may be meant.
+func (k label) unknown(l *leaf, text string) string {
+	reason := fmt.Sprintf("unknown %s %s", l.name(), quoteForError(text))
+	if question := suggest.Question(text, k.known()); question != "" {
+		return reason + ": " + question
+	}
+	return reason + ": it is one of " + strings.Join(k.known(), ", ")
+}
+
+// addRegexp adds a regular expression.
 func (k label) addRegexp(l *leaf, text string) string {
 	flags := ""
 	if k.anyCase {
@@ -67,18 +92,18 @@ func (k label) addRegexp(l *leaf, text string) string {
 	}
 	re, err := regexp.Compile(flags + text)
 	if err != nil {
-		return "no regexp: " + event.Escape(strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return "invalid regular expression: " + event.Escape(strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	l.patterns = append(l.patterns, pattern{text: text, re: re})
 	l.values = append(l.values, inQuotes(text))
 	return ""
 }
 
-// reasonPrefix is what enum skb_drop_reason has before every name.
+// reasonPrefix begins every name of enum skb_drop_reason.
 const reasonPrefix = "SKB_DROP_REASON_"
 
-// reasonName gives the name of a reason as the kernel has it: in capitals and
-// without a prefix, or 0x20005 for one that it has no name for.
+// reasonName returns the name of a reason as events have it: in capitals and without the prefix, or a
+// number such as 0x20005 for one without a name.
 func reasonName(text string) (name, reason string) {
 	name = strings.ToUpper(text)
 	for strings.HasPrefix(name, reasonPrefix) {
@@ -97,11 +122,10 @@ func reasonName(text string) (name, reason string) {
 	return "0x" + strings.ToLower(digits), ""
 }
 
-// unitTypes are those of systemd.unit(5) that have processes.
+// unitTypes are the types of systemd.unit(5) that have processes.
 var unitTypes = []string{".service", ".scope", ".slice", ".socket", ".mount", ".swap"}
 
-// unitName gives the name of a unit, as systemctl(1) takes it: without a type it
-// is a service.
+// unitName returns the full name of a unit. As for systemctl(1), one without a type is a service.
 func unitName(text string) (name, reason string) {
 	if strings.Contains(text, "*") || slices.Contains(unitTypes, path.Ext(text)) {
 		return text, ""
@@ -109,13 +133,15 @@ func unitName(text string) (name, reason string) {
 	return text + ".service", ""
 }
 
-// shortID is how many hexadecimal digits of a container's ID are shown for it.
+// shortID is how many hexadecimal digits of a container's ID are printed.
 const shortID = 12
 
+// isShortID reports whether text is the beginning of a container's ID, long enough to be compared.
 func isShortID(text string) bool {
 	return len(text) >= shortID && strings.Trim(text, "0123456789abcdef") == ""
 }
 
+// bind makes the test: the text matches one of the patterns.
 func (k label) bind(l *leaf) {
 	is := func(s string) bool {
 		for i := range l.patterns {
@@ -131,14 +157,15 @@ func (k label) bind(l *leaf) {
 	l.test = test(l, k.get, is)
 }
 
-// A pattern is a text, a glob or a regexp.
+// A pattern is a text, a beginning, a glob or a regular expression.
 type pattern struct {
 	text  string
-	start bool // the text may go on
-	glob  bool
-	re    *regexp.Regexp
+	start bool           // what begins with text matches
+	glob  bool           // a * in text matches anything
+	re    *regexp.Regexp // nil unless the pattern is one
 }
 
+// match reports whether a text matches.
 func (p *pattern) match(s string) bool {
 	switch {
 	case p.re != nil:
@@ -151,17 +178,19 @@ func (p *pattern) match(s string) bool {
 	return p.text == s
 }
 
+// written returns the pattern as an expression has it, but no regular expression.
 func (p *pattern) written() string {
 	switch {
 	case p.glob:
 		return p.text
-	case isDigits(p.text): // that is not to be taken for a number
+	case isDigits(p.text): // without quotes it would be a number
 		return inQuotes(p.text)
 	}
 	return written(p.text)
 }
 
-// globs says whether a pattern, with * for anything, fits the whole of s.
+// globs reports whether a pattern, in which * matches anything, matches all of s. Its time is bounded by
+// the product of the lengths.
 func globs(pattern, s string) bool {
 	star, resume := -1, 0
 	p := 0
@@ -183,11 +212,10 @@ func globs(pattern, s string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// A point is the place of a drop: its function, perhaps with an offset, or the
-// trap of a hardware drop.
+// A point is the location of a drop: its function, perhaps with an offset, or the trap of a hardware drop.
 type point struct{}
 
-// anywhere are the offsets of a point without one.
+// anywhere is the offset of a value without one.
 var anywhere = span{0, math.MaxUint64}
 
 func (point) ops() []op { return []op{equal, notEqual} }
@@ -196,6 +224,7 @@ func (point) form() string { return "a function, function+0x1a2 or a trap, with 
 
 func (point) names() []string { return nil }
 
+// add adds a function, with all of its offsets or a single one, or a trap.
 func (k point) add(l *leaf, t token) string {
 	name, offset, hasOffset := strings.Cut(t.text, "+")
 	p := pattern{text: name, glob: t.kind != quote && strings.Contains(name, "*")}
@@ -205,7 +234,7 @@ func (k point) add(l *leaf, t token) string {
 		at.hi = at.lo
 	}
 	if !ok || name == "" {
-		return fmt.Sprintf("%s is no drop point: it is %s", quoteForError(t.text), k.form())
+		return fmt.Sprintf("invalid location %s: it is %s", quoteForError(t.text), k.form())
 	}
 	value := p.text
 	if hasOffset {
@@ -217,6 +246,7 @@ func (k point) add(l *leaf, t token) string {
 	return ""
 }
 
+// bind makes the test. Only a value without an offset matches a trap.
 func (point) bind(l *leaf) {
 	l.test = test(l, place, func(w *event.Where) bool {
 		symbol, offset, _, ok := w.Name()
@@ -233,6 +263,7 @@ func (point) bind(l *leaf) {
 	})
 }
 
+// place is the values function of point.
 func place(e *event.Event, _ *event.Headers, is func(*event.Where) bool) (has, found bool) {
 	_, _, _, ok := e.Where.Name()
 	has = ok || e.Where.Trap != ""

@@ -7,11 +7,11 @@ import (
 	"dropwatch/internal/event"
 )
 
-// values tells whether a drop has a field, and whether is holds of one of its
-// values.
+// A values function reports whether a drop has a field, and whether is returns true for one of its values.
+// H are the headers of the packet to look at.
 type values[T any] func(e *event.Event, h *event.Headers, is func(T) bool) (has, found bool)
 
-// one is a field of at most one value.
+// one returns the function of a field with at most one value.
 func one[T any](get func(*event.Event) (T, bool)) values[T] {
 	return func(e *event.Event, _ *event.Headers, is func(T) bool) (bool, bool) {
 		v, ok := get(e)
@@ -19,7 +19,7 @@ func one[T any](get func(*event.Event) (T, bool)) values[T] {
 	}
 }
 
-// text is an attribute that is not there if it is empty.
+// text returns the function of a text, which a drop does not have if it is empty.
 func text(get func(*event.Event) string) values[string] {
 	return func(e *event.Event, _ *event.Headers, is func(string) bool) (bool, bool) {
 		v := get(e)
@@ -27,7 +27,7 @@ func text(get func(*event.Event) string) values[string] {
 	}
 }
 
-// number32 is an attribute that is not there if it is 0.
+// number32 returns the function of a number, which a drop does not have if it is 0.
 func number32(get func(*event.Event) uint32) values[uint64] {
 	return one(func(e *event.Event) (uint64, bool) {
 		n := get(e)
@@ -35,7 +35,8 @@ func number32(get func(*event.Event) uint32) values[uint64] {
 	})
 }
 
-// nameOf is the name of what has a number, and is there also without a name.
+// nameOf returns the function of the name of something with a number. A drop that has the number has the
+// field, even if the name is not known.
 func nameOf(number values[uint64], get func(*event.Event) string) values[string] {
 	name := text(get)
 	return func(e *event.Event, h *event.Headers, is func(string) bool) (bool, bool) {
@@ -45,7 +46,7 @@ func nameOf(number values[uint64], get func(*event.Event) string) values[string]
 	}
 }
 
-// ofSocket is a number of a socket, which is there also if that is 0, not known.
+// ofSocket returns the function of a number of the socket. A drop with a socket has it, even if it is 0.
 func ofSocket(get func(*event.Socket) uint64) values[uint64] {
 	return func(e *event.Event, _ *event.Headers, is func(uint64) bool) (has, found bool) {
 		s := e.Owner.Socket
@@ -53,7 +54,7 @@ func ofSocket(get func(*event.Socket) uint64) values[uint64] {
 	}
 }
 
-// header is a field of the headers.
+// header returns the function of a field of headers.
 func header[T any](f event.Fields, get func(*event.Headers) T) values[T] {
 	return func(_ *event.Event, h *event.Headers, is func(T) bool) (bool, bool) {
 		if !h.Has(f) {
@@ -63,12 +64,12 @@ func header[T any](f event.Fields, get func(*event.Headers) T) values[T] {
 	}
 }
 
-// number is a field of the headers that is an integer.
+// number returns the function of a field of headers that is an integer.
 func number[T uint8 | uint16 | uint32 | event.TCPFlags](f event.Fields, get func(*event.Headers) T) values[uint64] {
 	return header(f, func(h *event.Headers) uint64 { return uint64(get(h)) })
 }
 
-// either is a field that has the values of both.
+// either returns the function of a field with the values of both.
 func either[T any](a, b values[T]) values[T] {
 	return func(e *event.Event, h *event.Headers, is func(T) bool) (bool, bool) {
 		has, found := a(e, h, is)
@@ -77,7 +78,18 @@ func either[T any](a, b values[T]) values[T] {
 	}
 }
 
-// of is a field that only packets with a header of that layer have.
+// pair returns the function of a field with two values, such as port. If one of them was cut off and the
+// other does not match, the drop does not have the field: it is not known whether it matches.
+func pair[T any](a, b values[T]) values[T] {
+	return func(e *event.Event, h *event.Headers, is func(T) bool) (bool, bool) {
+		has, found := a(e, h, is)
+		hasToo, foundToo := b(e, h, is)
+		found = found || foundToo
+		return found || has && hasToo, found
+	}
+}
+
+// of restricts a field to packets with a header of that layer.
 func of[T any](l event.Layer, get values[T]) values[T] {
 	return func(e *event.Event, h *event.Headers, is func(T) bool) (bool, bool) {
 		if h.Network != l && h.Transport != l {
@@ -87,23 +99,34 @@ func of[T any](l event.Layer, get values[T]) values[T] {
 	}
 }
 
-// test makes the test of a leaf.
-func test[T any](l *leaf, get values[T], is func(T) bool) func(*event.Event, *event.Headers) bool {
+// test returns the test of a leaf for a field: whether is returns true for one of its values or, for
+// negative operators, for none.
+func test[T any](l *leaf, get values[T], is func(T) bool) func(*event.Event, *event.Headers) condition.Truth {
+	negative := l.op.negative()
 	if l.op == exists {
 		is = func(T) bool { return true }
-		return func(e *event.Event, h *event.Headers) bool {
-			has, _ := get(e, h, is)
-			return has
-		}
 	}
-	negative := l.op.negative()
-	return func(e *event.Event, h *event.Headers) bool {
+	return func(e *event.Event, h *event.Headers) condition.Truth {
 		has, found := get(e, h, is)
-		return has && found != negative
+		switch {
+		case !has:
+			return l.absent(e)
+		case l.op == exists:
+			return condition.True
+		}
+		return truth(found != negative)
 	}
 }
 
-// frames are the functions of the stack.
+// truth is for a comparison that could be made.
+func truth(b bool) condition.Truth {
+	if b {
+		return condition.True
+	}
+	return condition.False
+}
+
+// frames is the values function of stack: the functions of the stack trace.
 func frames(e *event.Event, _ *event.Headers, is func(string) bool) (has, found bool) {
 	for i := range e.Stack {
 		if f := &e.Stack[i]; f.Lookup == event.Found {
@@ -115,8 +138,8 @@ func frames(e *event.Event, _ *event.Headers, is func(string) bool) (has, found 
 	return has, false
 }
 
-// ethertype is that of what the packet carries: the kernel's, or that of the
-// headers if the kernel gave none, or a VLAN tag's.
+// ethertype returns the ethertype of what the packet carries: the kernel's or, if that is not known or is
+// that of a VLAN tag, the one in the headers.
 func ethertype(e *event.Event) (uint64, bool) {
 	if p := &e.Packet; p.HasProto && p.Proto != 0 {
 		if isTag(p.Proto) && p.Flow != nil && p.Flow.Has(event.FieldEtherType) {
@@ -130,9 +153,10 @@ func ethertype(e *event.Event) (uint64, bool) {
 	return 0, false
 }
 
+// isTag reports whether an ethertype is that of a VLAN tag.
 func isTag(t uint16) bool { return slices.Contains(condition.Tags[:], t) }
 
-// length is that of the packet, or of what there is of it.
+// length returns the length of the packet, or if that is not known of its bytes that were reported.
 func length(e *event.Event) (uint64, bool) {
 	p := &e.Packet
 	if p.HasLen {

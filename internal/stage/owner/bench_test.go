@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 )
 
 // bigTable is of n connections.
@@ -14,13 +15,14 @@ func bigTable(n int) string {
 	var b strings.Builder
 	b.WriteString(tcpHead)
 	for i := range n {
-		fmt.Fprintf(&b, "%4d: 010200C0:0050 %08X:%04X 01%s%d 1 0000000000000000 20 4 30 10 -1\n", i, 0x0a000000+i>>4, 1024+i&15, rest, 1000+i)
+		fmt.Fprintf(&b, "%4d: 010200C0:0050 %08X:%04X 01%s%d 1 0000000000000000 20 4 30 10 -1\n",
+			i, 0x0a000000+i>>4, 1024+i&15, rest, 1000+i)
 	}
 	return b.String()
 }
 
 func BenchmarkStage(b *testing.B) {
-	h := newHost(tree(b, netFiles()))
+	h := newFinder(host.New(tree(b, netFiles())))
 	socket := *known(1).Owner.Socket
 	for name, flow := range map[string]*event.Flow{"socket": nil, "flow": packetOf("192.0.2.9", 6000, "192.0.2.1", 22, tcp)} {
 		b.Run(name, func(b *testing.B) {
@@ -29,7 +31,7 @@ func BenchmarkStage(b *testing.B) {
 				if e.Packet.Flow = flow; flow == nil {
 					e.Owner.Socket = &socket
 				}
-				h.own(&e, time.Now())
+				h.fill(&e, time.Now())
 			}
 		})
 	}
@@ -37,16 +39,16 @@ func BenchmarkStage(b *testing.B) {
 
 // BenchmarkStageNewSockets has nothing but sockets and flows that were never met.
 func BenchmarkStageNewSockets(b *testing.B) {
-	h, longest := newHost("/"), time.Duration(0)
+	h, longest := newFinder(host.New("/")), time.Duration(0)
 	flow := packetOf("192.0.2.9", 6000, "192.0.2.1", 22, tcp)
 	for i := uint64(1); b.Loop(); i++ {
-		e := event.Event{Count: 1, Netns: event.Netns{Inode: initialNetns}}
+		e := event.Event{Count: 1, Netns: event.Netns{Inode: host.InitialNetns}}
 		if flow.SrcPort++; i%2 == 0 {
 			e = *known(i << 32)
 		}
 		e.Packet.Flow = flow
 		began := time.Now()
-		h.own(&e, began)
+		h.fill(&e, began)
 		longest = max(longest, time.Since(began))
 	}
 	b.ReportMetric(float64(longest.Microseconds())/1e3, "ms-longest")
@@ -54,11 +56,11 @@ func BenchmarkStageNewSockets(b *testing.B) {
 
 func BenchmarkReadTable(b *testing.B) {
 	for _, n := range []int{100, 10_000, 100_000} {
-		dir := tree(b, map[string]string{"tcp": bigTable(n)})
+		h := host.New(tree(b, map[string]string{"proc/1/net/tcp": bigTable(n)}))
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				readTable(dir, tcp)
+				readTable(h, 1, tcp)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package owner
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"dropwatch/internal/event"
@@ -26,31 +27,31 @@ func TestStageNamesTheNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 	for inode, want := range map[uint32]string{
-		77:                    "init",
-		4026531833:            "init",
-		88:                    "", // of a process that is in no container
-		99:                    "shop-web-1",
-		111:                   "api-5d4f",
-		123:                   "",
-		0:                     "",
-		uint32(inodeOf(info)): "blue",
+		77:                                       "init",
+		4026531833:                               "init",
+		88:                                       "", // of a process that is in no container
+		99:                                       "shop-web-1",
+		111:                                      "api-5d4f",
+		123:                                      "",
+		0:                                        "",
+		uint32(info.Sys().(*syscall.Stat_t).Ino): "blue",
 	} {
 		e := event.Event{Count: 1, Netns: event.Netns{Inode: inode}}
-		if ask(t, root, &e); e.Netns.Name != want {
+		if fill(t, root, &e); e.Netns.Name != want {
 			t.Errorf("namespace %d is %q, want %q", inode, e.Netns.Name, want)
 		}
 	}
 	e := event.Event{Count: 1, Netns: event.Netns{Inode: 77, Name: "own"}}
-	if ask(t, root, &e); e.Netns.Name != "own" {
+	if fill(t, root, &e); e.Netns.Name != "own" {
 		t.Errorf("the source's name was changed to %q", e.Netns.Name)
 	}
 }
 
-// In a PID namespace of our own, the thread 2 can be any.
+// In another PID namespace, the thread 2 can be any.
 func TestStageKnowsNoInitialNamespaceFromInside(t *testing.T) {
 	root := tree(t, map[string]string{"proc/self/ns/pid": "->pid:[4026532000]", "proc/2/ns/net": "->net:[77]"})
 	e := event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
-	if ask(t, root, &e); e.Netns.Name != "" {
+	if fill(t, root, &e); e.Netns.Name != "" {
 		t.Errorf("name %q, want none", e.Netns.Name)
 	}
 }

@@ -1,134 +1,137 @@
-// Package owner says whose a dropped packet was: it finds the socket that the
-// kernel did not name, and the process, the systemd unit, the container and the
-// pod of a socket, and names network namespaces. It reads files only, of procfs,
-// of cgroupfs and of container runtimes, and asks no daemon.
+// Package owner finds the owner of a dropped packet: the socket, if the kernel did not name it, and
+// the process, the systemd unit, the container and the pod of the socket. It also finds the names of
+// network namespaces. It only reads files, of procfs, cgroupfs and container runtimes, and uses no
+// daemon.
 //
 // # What is stated
 //
-// Only what fits is stated. A socket that the kernel has not named is found by the
-// addresses of the packet among those of its namespace: connected, bound to the
-// address, or bound to any if the address is the namespace's own. It is only
-// likely. For a packet that no socket was there for (NO_SOCKET) only a sender on
-// this host is looked for.
+// A socket that the kernel has not named is found by the addresses of the packet among the sockets of
+// its namespace: one that is connected, bound to the address, or bound to any address if it is the
+// namespace's own. Its confidence is likely. For a packet without a socket (NO_SOCKET) only a sender
+// on this host is looked for. Whether the packet was to or from the socket is decided by the addresses
+// of both, if they can decide it.
 //
-// If several processes have a socket, the one with the lowest number is named,
-// which mostly is the parent, but process 1 only if no other has it: systemd keeps
-// the sockets of services that it starts on demand. The process is then likely, as
-// it is where we may not look into each process.
+// If several processes have a socket open, the one with the lowest PID is stated, which mostly is the
+// parent; process 1 only if no other has it, because systemd keeps the sockets of services that it
+// starts on demand. The confidence is then likely, as it is if not all processes can be read.
+//
+// Control groups and files that a user may have created are used for containers of that user only.
 //
 // # What it costs
 //
-// What was met already costs a look-up in a map. All else is read beside the
-// pipeline, each kind of table at most a fiftieth of the time, and the pipeline
-// waits for a reading 20 ms at most, and 300 ms for the first. Meanwhile the process
-// that the CPU ran is looked at, which often is the sender. A drop whose process is
-// not known by then goes without, and a later one of that socket has it. What is
-// not there is not looked for again for 5 s. To look at the open files of 400
-// processes takes some 15 ms.
+// A known socket costs a look-up in a map. Everything else is read in goroutines, each kind of table
+// for at most a fiftieth of the time. The pipeline waits for a reading for at most 20 ms, and 300 ms
+// for the first; meanwhile the process that the CPU ran is probed, which often is the sender. A drop
+// whose process is not known by then is marked Pending; a later drop of that socket has it. What was
+// not found is not looked for again for 5 s. Reading the open files of 400 processes takes some 15 ms.
 package owner
 
 import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 	"dropwatch/internal/pipeline"
 )
 
-// Stage is the stage that says whose a drop was, as the files below root, which is
-// "/" but in tests, tell. It comes after the one that reads headers. A stage serves
-// one pipeline.
-func Stage(root string) pipeline.Stage {
-	h := newHost(root)
-	h.spaces.start(h.spaces.read)
-	h.groups.start(h.groups.read)
+// Stage returns the stage that sets the owner of a drop and the name of its network namespace. It comes
+// after the one that decodes headers. A stage serves one pipeline.
+func Stage(h *host.Host) pipeline.Stage {
+	f := newFinder(h)
+	f.netns.start(f.netns.read)
+	f.groups.start(f.groups.read)
 	return func(e *event.Event) bool {
-		h.own(e, time.Now())
+		f.fill(e, time.Now())
 		return true
 	}
 }
 
-// believed is how long an answer is given again without looking; a process that
-// was found to have a socket is still named for heldAge after it has closed it, as
-// a drop of before may come later.
+// ttl is how long an answer is used without a new look-up. A process is stated as the owner until
+// heldTTL after it has closed the socket, because drops from before may come later.
 const (
-	believed = time.Second
-	heldAge  = 30 * time.Second
+	ttl     = time.Second
+	heldTTL = 30 * time.Second
 )
 
-// A host answers from the files of one.
-type host struct {
-	root string
+// A finder finds owners on a host, and caches them.
+type finder struct {
+	host *host.Host
 
-	holders index[uint64, holder] // by the socket's inode
-	groups  index[uint64, string] // paths, by the cgroup's ID
-	spaces  index[uint32, space]  // by the network namespace's inode
+	holders index[uint64, holder]     // by the inode of the socket
+	groups  index[uint64, string]     // paths by the ID of the control group
+	netns   index[uint32, host.Netns] // by inode
 	tables  map[scope]*reading[*table]
 	pace    pace // of all tables
 
-	peeks pace // of single processes
+	probes pace // of probing single processes
 
-	processes  memory[uint32, process]
-	containers memory[string, labels]
-	netns      memory[uint32, string]
+	processes  cache[uint32, process]
+	containers cache[containerKey, labels]
+	stores     cache[store, map[string]string] // names of containers by ID
+	names      cache[uint32, string]           // of network namespaces
 
 	answers map[key]*answer
-	socket  event.Socket // of the event, if the kernel has not named one
+	socket  event.Socket // of the event, if the kernel did not name one
 }
 
-func newHost(root string) *host {
-	h := &host{root: root, tables: make(map[scope]*reading[*table]), answers: make(map[key]*answer)}
-	h.holders = newIndex(h.readHolders)
-	h.groups = newIndex(h.readGroups)
-	h.spaces = newIndex(h.readSpaces)
-	h.processes = newMemory(believed, h.readProcess)
-	h.containers = newMemory(rowAge, h.readLabels)
-	h.netns = newMemory(believed, h.netnsName)
-	return h
+// newFinder returns a finder that has read nothing yet.
+func newFinder(h *host.Host) *finder {
+	f := &finder{host: h, tables: make(map[scope]*reading[*table]), answers: make(map[key]*answer)}
+	f.holders = newIndex(f.readHolders)
+	f.groups = newIndex(h.UnifiedCgroups)
+	f.netns = newIndex(h.NetworkNamespaces)
+	f.processes = newCache(ttl, f.readProcess)
+	f.containers = newCache(rowTTL, f.readLabels)
+	f.stores = newCache(ttl, f.readStore)
+	f.names = newCache(ttl, f.netnsName)
+	return f
 }
 
-// A key tells sockets apart. One that we have found by ourselves has no cookie.
+// A key identifies a socket: by its cookie, or by its inode if it was found by addresses.
 type key struct{ cookie, inode uint64 }
 
-// An answer is what we know of a socket.
+// An answer is what is known of a socket.
 type answer struct {
 	inode, cgroup uint64
-	until         time.Time // when it is to be looked at again
-	held          time.Time // when a process had it
+	expires       time.Time
+	held          time.Time // when a process last had it
 	owner         event.Owner
 }
 
-// is says whether the answer is still of that socket: an address in the kernel,
-// which may stand for a cookie, can be another's later. A socket that its process
-// has closed has no inode any more.
-func (a *answer) is(o *event.Owner) bool {
+// fits reports whether the answer is about that socket. The cookie may stand for an address in the
+// kernel, which another socket may have later. A socket that was closed has no inode.
+func (a *answer) fits(o *event.Owner) bool {
 	return (o.Cgroup.ID == 0 || o.Cgroup.ID == a.cgroup) && (o.Socket.Inode == 0 || o.Socket.Inode == a.inode)
 }
 
-func (h *host) own(e *event.Event, now time.Time) {
+// fill sets the owner of an event, and the name of its network namespace.
+func (f *finder) fill(e *event.Event, now time.Time) {
 	if n := &e.Netns; n.Inode != 0 && n.Name == "" {
-		n.Name = h.netns.get(n.Inode, now)
+		n.Name = f.names.get(n.Inode, now)
 	}
 	if e.Owner.Socket == nil {
-		e.Owner.Socket = h.find(e, now)
+		e.Owner.Socket, e.Owner.Pending = f.findSocket(e, now)
+	} else {
+		setDirection(e)
 	}
 	if e.Owner.Socket != nil {
-		h.tell(&e.Owner, &e.Task, now)
+		f.complete(&e.Owner, &e.Task, now)
 	}
 }
 
-// tell completes an owner of whom the socket is known.
-func (h *host) tell(o *event.Owner, t *event.Task, now time.Time) {
+// complete sets everything of an owner that its socket leads to.
+func (f *finder) complete(o *event.Owner, t *event.Task, now time.Time) {
 	k := key{cookie: o.Socket.Cookie}
 	if k.cookie == 0 {
 		k.inode = o.Socket.Inode
 	}
-	a := h.answers[k]
-	if a == nil || !a.is(o) {
+	a := f.answers[k]
+	if a == nil || !a.fits(o) {
 		a = &answer{inode: o.Socket.Inode, cgroup: o.Cgroup.ID}
-		keep(h.answers, k, a)
+		keep(f.answers, k, a)
 	}
-	if !now.Before(a.until) {
-		h.look(a, t, now)
+	if !now.Before(a.expires) {
+		f.refresh(a, t, now)
 	}
 	socket := o.Socket
 	*o = a.owner
@@ -138,19 +141,22 @@ func (h *host) tell(o *event.Owner, t *event.Task, now time.Time) {
 	}
 }
 
-// look finds out what is to be known of a socket now. What is not there any more
-// stays as it was.
-func (h *host) look(a *answer, t *event.Task, now time.Time) {
-	a.until = now.Add(believed)
-	h.lookProcess(a, t, now)
+// refresh looks up the owner of a socket again. What is not found any more stays as it was.
+func (f *finder) refresh(a *answer, t *event.Task, now time.Time) {
+	a.expires = now.Add(ttl)
 	o := &a.owner
+	o.Pending = f.findProcess(a, t, now)
 	o.Cgroup.ID = a.cgroup
-	if path, ok := h.group(a.cgroup, now); ok {
+	path, ok, pending := f.group(a.cgroup, now)
+	if ok {
 		o.Cgroup.Path = path
 	}
-	where := parsePath(o.Cgroup.Path)
+	if o.Pending = o.Pending || pending; o.Pending {
+		a.expires = now.Add(pause)
+	}
+	where := f.placeOf(path)
 	if o.Process.PID != 0 {
-		p := h.processes.get(o.Process.PID, now)
+		p := f.processes.get(o.Process.PID, now)
 		if p.place != (place{}) {
 			where = p.place
 		}
@@ -159,45 +165,49 @@ func (h *host) look(a *answer, t *event.Task, now time.Time) {
 		}
 	}
 	if where != (place{}) {
-		h.label(&where, now)
+		f.label(&where, now)
 		o.Unit, o.Container, o.Pod = where.unit, where.container, where.pod
 	}
 }
 
-func (h *host) lookProcess(a *answer, t *event.Task, now time.Time) {
+// findProcess sets the process of a socket. Pending reports that it was not found, but may be when the
+// processes have been read.
+func (f *finder) findProcess(a *answer, t *event.Task, now time.Time) (pending bool) {
 	p := &a.owner.Process
-	held, ok := h.holder(a.inode, now)
+	held, ok, pending := f.holder(a.inode, now)
 	if !ok {
-		held, ok = h.runner(a.inode, t, now)
+		held, ok = f.probe(a.inode, t, now)
 	}
 	if !ok {
-		a.until = now.Add(pause) // a reading may come soon
+		a.expires = now.Add(pause) // a reading may come soon
 		p.Confidence = min(p.Confidence, event.Likely)
-		if now.Sub(a.held) >= heldAge {
+		if now.Sub(a.held) >= heldTTL {
 			*p = event.Process{}
 		}
-		return
+		return pending && p.PID == 0
 	}
-	if comm := h.processes.get(held.pid, now).comm; comm != "" || held.pid != p.PID {
+	if comm := f.processes.get(held.pid, now).comm; comm != "" || held.pid != p.PID {
 		p.Comm = comm
 	}
 	a.held, p.PID, p.Confidence = now, held.pid, event.Certain
 	if held.shared {
 		p.Confidence = event.Likely
 	}
+	return false
 }
 
-// holder and group ask for what has a number only.
-func (h *host) holder(inode uint64, now time.Time) (holder, bool) {
+// holder returns the process that has a socket; none if the socket has no inode.
+func (f *finder) holder(inode uint64, now time.Time) (held holder, ok, pending bool) {
 	if inode == 0 {
-		return holder{}, false
+		return held, false, false
 	}
-	return h.holders.find(inode, now)
+	return f.holders.find(inode, now)
 }
 
-func (h *host) group(id uint64, now time.Time) (string, bool) {
+// group returns the path of a control group; none if its ID is not known.
+func (f *finder) group(id uint64, now time.Time) (path string, ok, pending bool) {
 	if id == 0 {
-		return "", false
+		return "", false, false
 	}
-	return h.groups.find(id, now)
+	return f.groups.find(id, now)
 }

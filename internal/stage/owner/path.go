@@ -9,46 +9,79 @@ import (
 	"dropwatch/internal/event"
 )
 
-// A place is what the path of a cgroup says.
+// A place is what the path of a control group says: where its processes run.
 type place struct {
 	unit      string
 	container event.Container
 	pod       event.Pod
+	user      uint32 // who runs the container, if not root
 }
 
-// or gives what only the other place says, too.
+// or returns a place in which the other one adds what p does not say.
 func (p place) or(other place) place {
+	if p.container == (event.Container{}) {
+		p.container, p.user = other.container, other.user
+	}
 	p.unit = cmp.Or(p.unit, other.unit)
-	p.container = cmp.Or(p.container, other.container)
 	p.pod = cmp.Or(p.pod, other.pod)
 	return p
 }
 
-// parsePath finds the unit that systemctl(1) would name (cg_path_get_unit), and the
-// innermost container with its pod. A runtime's own processes beside a container,
-// as conmon, are not in it.
-func parsePath(path string) place {
-	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	for len(parts) > 0 && parts[0] == ".." { // outside our cgroup namespace
-		parts = parts[1:]
+// placeOf reads the path of a control group. Names that users may have chosen do not count.
+func (f *finder) placeOf(path string) place {
+	if path == "" {
+		return place{}
 	}
-	p := place{unit: unitOf(parts)}
-	for i, part := range parts {
-		parent := ""
-		if i > 0 {
-			parent = parts[i-1]
-		}
-		if uid := podOf(part); uid != "" {
-			p.pod, p.container = event.Pod{UID: uid}, event.Container{}
-		}
-		if c := containerOf(parent, part); c.ID != "" {
-			p.container = c
-		}
+	p := parsePath(path, len(path))
+	if p.container.ID == "" && p.pod.UID == "" {
+		return p
+	}
+	if rooted, ok := f.host.RootCgroups(path); ok {
+		return parsePath(path, rooted)
 	}
 	return p
 }
 
-// unitOf gives the first part that is a unit but no slice, if only slices are before.
+// parsePath finds the unit that systemctl(1) would name (cg_path_get_unit), and the innermost container
+// with its pod. Processes of a runtime itself, such as conmon, are not in its container. Only root has
+// created the first parts, as many as rooted. Below them, and below the service manager of a user,
+// users choose the names: there a container is podman's, of that user, or does not count.
+func parsePath(path string, rooted int) place {
+	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	for len(parts) > 0 && parts[0] == ".." { // outside the cgroup namespace of this process
+		parts = parts[1:]
+	}
+	p := place{unit: unitOf(parts)}
+	user, parent := uint32(0), ""
+	for i, part := range parts {
+		c, uid := containerOf(parent, part), podOf(part)
+		switch {
+		case user != 0 && c.Runtime == "podman":
+			p.container, p.user = c, user
+		case user != 0 || i >= rooted:
+		case c.ID != "" && uid != "":
+			p.pod, p.container = event.Pod{UID: uid}, c
+		case c.ID != "":
+			p.container = c
+		case uid != "":
+			p.pod, p.container = event.Pod{UID: uid}, event.Container{}
+		}
+		parent, user = part, cmp.Or(user, managerOf(part))
+	}
+	return p
+}
+
+// managerOf returns the user of a user's service manager, user@UID.service; 0 for other units.
+func managerOf(part string) uint32 {
+	digits, ok := strings.CutPrefix(strings.TrimSuffix(part, ".service"), "user@")
+	if !ok || !strings.HasSuffix(part, ".service") {
+		return 0
+	}
+	uid, _ := strconv.ParseUint(digits, 10, 32)
+	return uint32(uid)
+}
+
+// unitOf returns the first part that is not a slice, if it is a unit.
 func unitOf(parts []string) string {
 	for _, part := range parts {
 		part = strings.TrimPrefix(part, "_") // cg_escape
@@ -65,8 +98,7 @@ func unitOf(parts []string) string {
 // unitTypes are the types of systemd.unit(5) that have processes.
 var unitTypes = []string{"service", "socket", "mount", "swap", "slice", "scope"}
 
-// isUnit says whether a name is one of a unit (unit_name_is_valid), which may be an
-// instance, but no template.
+// isUnit reports whether a name is that of a unit (unit_name_is_valid of systemd), not of a template.
 func isUnit(name string) bool {
 	dot := strings.LastIndexByte(name, '.')
 	return dot > 0 && len(name) < 256 && name[0] != '@' && name[dot-1] != '@' &&
@@ -78,7 +110,7 @@ func isWord(r rune) bool {
 	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 }
 
-// podOf reads pod<uid>, and kubepods-burstable-pod<uid>.slice with _ for -.
+// podOf returns the UID in pod<uid>, or in kubepods-burstable-pod<uid>.slice, where _ stands for -.
 func podOf(part string) string {
 	part, _, _ = strings.Cut(part, ":") // of runc without systemd: slice:runtime:id
 	name, slice := strings.CutSuffix(part, ".slice")
@@ -95,13 +127,13 @@ func podOf(part string) string {
 	return uid
 }
 
-// runtimes are named by what they put before the ID of a container.
+// runtimes are the names of runtimes, by what they put in front of the ID of a container.
 var runtimes = map[string]string{
 	"docker": "docker", "cri-containerd": "containerd", "nerdctl": "containerd",
 	"crio": "cri-o", "libpod": "podman", "libpod-payload": "podman",
 }
 
-// containerOf reads what stands for a container, in a cgroup of its parent.
+// containerOf returns the container that a part of a path, below parent, stands for.
 func containerOf(parent, part string) event.Container {
 	name, scope := strings.CutSuffix(part, ".scope")
 	if i := strings.LastIndexByte(name, ':'); i > 0 {
@@ -125,8 +157,7 @@ func containerOf(parent, part string) event.Container {
 	return event.Container{}
 }
 
-// machine is a container of systemd-nspawn(1). Those of other managers are virtual
-// machines, or named by numbers.
+// machine returns a container of systemd-nspawn(1). Other managers have virtual machines there.
 func machine(escaped string) event.Container {
 	name := unescape(escaped)
 	if strings.HasPrefix(name, "qemu-") || strings.HasPrefix(name, "lxc-") || strings.HasPrefix(name, "libvirt-") {
@@ -135,7 +166,7 @@ func machine(escaped string) event.Container {
 	return named("systemd-nspawn", name)
 }
 
-// named is a container that has a name instead of a number.
+// named returns a container whose ID is its name.
 func named(runtime, name string) event.Container {
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isWord(r) && !strings.ContainsRune("-_.", r) }) {
 		return event.Container{}
@@ -143,7 +174,7 @@ func named(runtime, name string) event.Container {
 	return event.Container{ID: name, Runtime: runtime, Name: name}
 }
 
-// unescape undoes \xNN of systemd-escape(1). What is no such is left.
+// unescape undoes the \xNN of systemd-escape(1).
 func unescape(s string) string {
 	var b strings.Builder
 	for {
@@ -162,8 +193,7 @@ func unescape(s string) string {
 	}
 }
 
-// isID says whether s is the ID of a container, as all runtimes have them that
-// give out numbers.
+// isID reports whether s has the form of a container ID: 64 hexadecimal digits, in all runtimes.
 func isID(s string) bool { return len(s) == 64 && isHex(s) }
 
 func isHex(s string) bool {

@@ -1,10 +1,17 @@
 package owner
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
+	"dropwatch/internal/vmtest"
 )
 
 // The numbers of the table: containers, and pods in both spellings.
@@ -27,10 +34,14 @@ func TestParsePath(t *testing.T) {
 	inPod := func(runtime, id, uid string) place {
 		return place{container: event.Container{ID: id, Runtime: runtime}, pod: event.Pod{UID: uid}}
 	}
+	of := func(user uint32, id string) place {
+		return place{unit: "user@1000.service", user: user, container: event.Container{ID: id, Runtime: "podman"}}
+	}
 	with := func(unit string, p place) place {
 		p.unit = unit
 		return p
 	}
+	kind := "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" + uidUnit + ".slice/cri-containerd-" + c1 + ".scope"
 	for path, want := range map[string]place{
 		"":              {},
 		"/":             {},
@@ -86,17 +97,15 @@ func TestParsePath(t *testing.T) {
 			"docker-"+c1+".scope", inPod("docker", c1, uid)),
 		"/system.slice/containerd.service/kubepods-burstable-pod" + uidUnit + ".slice:cri-containerd:" + c1: with(
 			"containerd.service", inPod("containerd", c1, uid)),
-		"/docker/" + c2 + "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" + uidUnit + ".slice/cri-containerd-" + c1 + ".scope": inPod(
-			"containerd", c1, uid), // of kind
+		"/docker/" + c2 + kind: inPod("containerd", c1, uid),
 
-		"/machine.slice/libpod-" + c1 + ".scope":                                     container("libpod-"+c1+".scope", "podman", c1),
-		"/machine.slice/libpod-" + c1 + ".scope/container":                           container("libpod-"+c1+".scope", "podman", c1),
-		"/machine.slice/machine-libpod_pod_" + c2 + ".slice/libpod-" + c1 + ".scope": container("libpod-"+c1+".scope", "podman", c1),
-		"/machine.slice/libpod-conmon-" + c1 + ".scope":                              unit("libpod-conmon-" + c1 + ".scope"),
-		"/libpod_parent/libpod-" + c1:                                                container("", "podman", c1),
-		"/system.slice/web.service/libpod-payload-" + c1:                             container("web.service", "podman", c1),
-		"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + c1 + ".scope": container(
-			"user@1000.service", "podman", c1),
+		"/machine.slice/libpod-" + c1 + ".scope":                                           container("libpod-"+c1+".scope", "podman", c1),
+		"/machine.slice/libpod-" + c1 + ".scope/container":                                 container("libpod-"+c1+".scope", "podman", c1),
+		"/machine.slice/machine-libpod_pod_" + c2 + ".slice/libpod-" + c1 + ".scope":       container("libpod-"+c1+".scope", "podman", c1),
+		"/machine.slice/libpod-conmon-" + c1 + ".scope":                                    unit("libpod-conmon-" + c1 + ".scope"),
+		"/libpod_parent/libpod-" + c1:                                                      container("", "podman", c1),
+		"/system.slice/web.service/libpod-payload-" + c1:                                   container("web.service", "podman", c1),
+		"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + c1 + ".scope": of(1000, c1),
 
 		"/lxc.payload.web": named("", "lxc", "web"),
 		"/lxc.payload.web/system.slice/nginx.service": named("", "lxc", "web"),
@@ -111,13 +120,13 @@ func TestParsePath(t *testing.T) {
 		"/machine.slice/systemd-nspawn@web.service/payload":          named("systemd-nspawn@web.service", "systemd-nspawn", "web"),
 		`/machine.slice/machine-qemu\x2d3\x2dubuntu.scope/libvirt/x`: unit(`machine-qemu\x2d3\x2dubuntu.scope`),
 	} {
-		if got := parsePath(path); got != want {
+		if got := parsePath(path, len(path)); got != want {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", path, got, want)
 		}
 	}
 }
 
-func TestParseCgroups(t *testing.T) {
+func TestProcessPlace(t *testing.T) {
 	docker := place{container: event.Container{ID: c1, Runtime: "docker"}}
 	tests := map[string]struct {
 		lines, path string
@@ -132,21 +141,91 @@ func TestParseCgroups(t *testing.T) {
 			"4:memory:/docker/" + c1 + "\n1:name=systemd:/docker/" + c1 + "\n0::/system.slice/containerd.service\n",
 			"/system.slice/containerd.service", docker,
 		},
-		"systemd's hierarchy tells the unit": {
+		"systemd's hierarchy has the unit": {
 			"2:cpu:/docker/" + c1 + "\n1:name=systemd:/system.slice/a.service\n0::/\n", "/",
 			place{unit: "a.service", container: docker.container},
 		},
 	}
 	for name, tt := range tests {
-		path, where := parseCgroups(tt.lines)
-		if path != tt.path || where != tt.where {
-			t.Errorf("%s: %q, %+v, want %q, %+v", name, path, where, tt.path, tt.where)
+		f := newFinder(host.New(tree(t, map[string]string{"proc/7/cgroup": tt.lines})))
+		if p := f.readProcess(7, time.Time{}); p.cgroup != tt.path || p.place != tt.where {
+			t.Errorf("%s: %q, %+v, want %q, %+v", name, p.cgroup, p.place, tt.path, tt.where)
+		}
+	}
+}
+
+// TestParsePathOfAUser: groups that a user may have made are no containers of a
+// system's runtime.
+func TestParsePathOfAUser(t *testing.T) {
+	const manager = "/user.slice/user-1000.slice/user@1000.service"
+	mine := place{unit: "user@1000.service"}
+	podman := place{unit: "user@1000.service", user: 1000, container: event.Container{ID: c1, Runtime: "podman"}}
+	for path, want := range map[string]place{
+		manager + "/docker-" + c1 + ".scope":                                    mine,
+		manager + "/docker/" + c1:                                               mine,
+		manager + "/" + c1:                                                      mine,
+		manager + "/kubepods/pod" + uid + "/" + c1:                              mine,
+		manager + "/cri-containerd-" + c1 + ".scope":                            mine,
+		manager + "/lxc.payload.web":                                            mine,
+		manager + "/machine.slice/machine-web.scope":                            mine,
+		manager + "/user@0.service/docker-" + c1 + ".scope":                     mine,
+		manager + "/user@1001.service/libpod-" + c1 + ".scope":                  podman,
+		manager + "/user.slice/libpod-" + c1 + ".scope/container":               podman,
+		manager + "/user.slice/libpod-" + c1 + ".scope/docker-" + c2 + ".scope": podman,
+		manager + "/app.slice/libpod-conmon-" + c1 + ".scope":                   mine,
+		"/user.slice/user-0.slice/user@0.service/user.slice/docker-" + c1: {
+			unit: "user@0.service", container: event.Container{ID: c1, Runtime: "docker"},
+		},
+		"/../.." + manager + "/docker-" + c1 + ".scope":             mine,
+		"/docker/" + c2 + manager + "/docker-" + c1 + ".scope":      {container: event.Container{ID: c2, Runtime: "docker"}},
+		"/system.slice/user@1000.service.d/docker-" + c1 + ".scope": {container: event.Container{ID: c1, Runtime: "docker"}},
+	} {
+		if got := parsePath(path, len(path)); got != want {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", path, got, want)
+		}
+	}
+	const path = "/system.slice/build.service/docker-"
+	for rooted, want := range map[int]event.Container{2: {}, 3: {ID: c1, Runtime: "docker"}} {
+		if got := parsePath(path+c1+".scope", rooted); got.container != want {
+			t.Errorf("of which %d parts are root's: %+v, want %+v", rooted, got.container, want)
+		}
+	}
+}
+
+// TestProcessInAGroupOfAUser: whoever owns a group makes those below it, whatever
+// names they have, and moves only processes of its own into them.
+func TestProcessInAGroupOfAUser(t *testing.T) {
+	vmtest.RequireRoot(t)
+	const top, delegated = "sys/fs/cgroup", "/system.slice/build.service"
+	const rootlessGroup = "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + c1 + ".scope"
+	files := map[string]string{"proc/self/mountinfo": "30 25 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"}
+	status := func(uid int) string { return fmt.Sprintf("Uid:\t%d\t%d\t0\t0\nCapEff:\t0\n", uid, uid) }
+	processFiles(files, 7, "fake", "0::"+delegated+"/docker-"+c1+".scope\n")
+	processFiles(files, 8, "true", "0::/system.slice/docker-"+c1+".scope\n")
+	for pid, uid := range map[int]int{10: 1000, 11: 100_005, 12: 0, 13: 1001} {
+		processFiles(files, pid, "web", "0::"+rootlessGroup+"\n")
+		files[fmt.Sprintf("proc/%d/status", pid)] = status(uid)
+	}
+	for _, group := range []string{delegated + "/docker-" + c1 + ".scope", "/system.slice/docker-" + c1 + ".scope/sub", rootlessGroup} {
+		files[top+group+"/cgroup.procs"] = ""
+	}
+	files["etc/passwd"], files["etc/subuid"] = "ann:x:1000:5::/home/ann:/bin/sh\n", "bob:200000:10\nann:100000:65536\n"
+	root := tree(t, files)
+	err := errors.Join(os.Chown(filepath.Join(root, top, delegated), 1000, -1),
+		os.Chown(filepath.Join(root, top, "/system.slice/docker-"+c1+".scope"), 100_000, -1)) // of the container's root
+	if err != nil {
+		t.Fatal(err)
+	}
+	docker, podman := event.Container{ID: c1, Runtime: "docker"}, event.Container{ID: c1, Runtime: "podman"}
+	for pid, want := range map[uint32]event.Container{7: {}, 8: docker, 10: podman, 11: podman, 12: {}, 13: {}} {
+		if p := newFinder(host.New(root)).readProcess(pid, time.Time{}); p.container != want {
+			t.Errorf("process %d is in %+v, want %+v", pid, p.container, want)
 		}
 	}
 }
 
 // FuzzParsePath: whatever stands for a container or a pod is safe to make a file
-// name of, and a number where the runtime gives out numbers.
+// name of, and an ID where the runtime has IDs.
 func FuzzParsePath(f *testing.F) {
 	for _, path := range []string{
 		"/docker/" + c1, "/system.slice/docker-" + c1 + ".scope", "/lxc.payload.web", `/machine.slice/machine-w\x2d1.scope`,
@@ -155,7 +234,7 @@ func FuzzParsePath(f *testing.F) {
 		f.Add(path)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		p := parsePath(path)
+		p := parsePath(path, len(path))
 		numbered := p.container.Runtime != "lxc" && p.container.Runtime != "systemd-nspawn"
 		if id := p.container.ID; id != "" && numbered && !isID(id) || strings.Contains(id, "/") {
 			t.Errorf("%q: container %q", path, id)

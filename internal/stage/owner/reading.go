@@ -2,31 +2,29 @@ package owner
 
 import "time"
 
-// The costs of reading the host. A reading goes on beside the pipeline, which
-// waits for it no longer than patience, and for the first one no longer than
-// firstPatience; what it finds later, a later event takes. Readings of one kind
-// take one part in share of the time at most, and so does the waiting for them but
-// for the first.
+// Limits of the cost of reading the host. A reading runs in a goroutine. The pipeline waits for it for at
+// most maxWait, and for the first one firstMaxWait; what is found later is for later events. Readings of
+// one kind take at most one part in share of the time, and so does waiting for them, except for the first.
 const (
-	patience      = 20 * time.Millisecond
-	firstPatience = 300 * time.Millisecond
-	share         = 50
-	pause         = 100 * time.Millisecond
+	maxWait      = 20 * time.Millisecond
+	firstMaxWait = 300 * time.Millisecond
+	share        = 50
+	pause        = 100 * time.Millisecond // between two readings of a table, at least
 )
 
-// The ages of what was read. What has been there is believed to be so, and what
-// was not there not to be, until it is older.
+// rowTTL is how long a row of a table is used, and missTTL how long a key that was not there is not
+// looked for again.
 const (
-	rowAge  = 10 * time.Second
-	missAge = 5 * time.Second
+	rowTTL  = 10 * time.Second
+	missTTL = 5 * time.Second
 )
 
-// most is how many answers of one kind are kept before all are forgotten.
-const most = 4096
+// maxKept is how many entries a map has before it is emptied.
+const maxKept = 4096
 
-// keep puts something into a map that forgets all before it grows too large.
+// keep sets m[k], and empties m first if it is full.
 func keep[K comparable, V any](m map[K]V, k K, v V) {
-	if _, known := m[k]; !known && len(m) >= most {
+	if _, known := m[k]; !known && len(m) >= maxKept {
 		clear(m)
 	}
 	m[k] = v
@@ -34,139 +32,152 @@ func keep[K comparable, V any](m map[K]V, k K, v V) {
 
 // A pace limits how often something is read.
 type pace struct {
-	pause time.Duration // between two readings at least
-	next  time.Time
-	met   bool // a reading has ended
+	pause time.Duration // between two readings, at least
+	next  time.Time     // before which nothing is read
+	known bool          // a reading has ended
 }
 
-// patience is how long a reading is waited for.
-func (p *pace) patience() time.Duration {
-	if p.met {
-		return patience
+// maxWait returns how long to wait for a reading.
+func (p *pace) maxWait() time.Duration {
+	if p.known {
+		return maxWait
 	}
-	return firstPatience
+	return firstMaxWait
 }
 
-// spend puts off the next reading for one that has taken so long until now.
+// spend sets when the next reading may begin, after one that took so long and ended now.
 func (p *pace) spend(took time.Duration, now time.Time) {
 	p.next = now.Add(max(p.pause, share*took))
 }
 
-// A reading is something of the host that takes long to read.
+// A reading is a part of the host that takes long to read, and is therefore read in a goroutine.
 type reading[T any] struct {
 	pace  *pace
 	value T
 	asOf  time.Time // when the reading of value began
 
 	running bool
-	begun   time.Time // when it began to run
-	done    chan result[T]
+	begun   time.Time      // when the goroutine began
+	done    chan result[T] // from the goroutine; has room for one
 }
 
+// A result is what the goroutine has read, and when.
 type result[T any] struct {
 	value        T
 	began, ended time.Time
 }
 
-// renew reads anew, unless the pace does not allow it yet, and waits a little.
+// renew reads again, if the pace allows it, and waits for the result for at most pace.maxWait. If a
+// reading is in progress, it waits only for the first one.
 func (r *reading[T]) renew(read func() T) {
 	switch r.poll(); {
-	case !r.running && time.Now().Before(r.pace.next), r.running && r.pace.met:
+	case !r.running && time.Now().Before(r.pace.next), r.running && r.pace.known:
 		return
 	case !r.running:
 		r.start(read)
 	}
-	wait := time.NewTimer(r.pace.patience() - time.Since(r.begun))
+	wait := time.NewTimer(r.pace.maxWait() - time.Since(r.begun))
 	defer wait.Stop()
 	select {
 	case d := <-r.done:
-		r.take(d)
+		r.store(d)
 	case <-wait.C:
 	}
 }
 
-// start begins to read.
+// start begins to read. There must be no reading in progress.
 func (r *reading[T]) start(read func() T) {
 	began := time.Now()
 	if r.done == nil {
 		r.done = make(chan result[T], 1)
 	}
 	r.running, r.begun = true, began
-	r.pace.spend(patience, began) // until it is known better
+	r.pace.spend(maxWait, began) // until it is known better
 	go func() {
 		value := read()
 		r.done <- result[T]{value, began, time.Now()}
 	}()
 }
 
-// poll takes what a reading has found meanwhile.
+// poll stores the result of a reading that has ended.
 func (r *reading[T]) poll() {
 	select {
 	case d := <-r.done:
-		r.take(d)
+		r.store(d)
 	default:
 	}
 }
 
-func (r *reading[T]) take(d result[T]) {
+// store stores a result and sets when the next reading may begin.
+func (r *reading[T]) store(d result[T]) {
 	r.value, r.asOf, r.running = d.value, d.began, false
-	r.pace.met = true
+	r.pace.known = true
 	r.pace.spend(d.ended.Sub(d.began), d.ended)
 }
 
-// An index is a table of the host by number, that is read as a whole.
+// An index is a table of the host, such as the sockets of all processes, that is read as a whole.
 type index[K comparable, V any] struct {
 	reading[map[K]V]
 	read   func() map[K]V
-	wanted map[K]time.Time // since when, of what was not there or too old
+	wanted map[K]miss // the keys that were not there or too old
 }
 
+// A miss is when a key was first not found, and when a reading was last started because of it.
+type miss struct{ first, last time.Time }
+
+// newIndex returns an index that is read by read.
 func newIndex[K comparable, V any](read func() map[K]V) index[K, V] {
 	return index[K, V]{
 		reading: reading[map[K]V]{pace: &pace{pause: pause}},
-		read:    read, wanted: make(map[K]time.Time),
+		read:    read, wanted: make(map[K]miss),
 	}
 }
 
-// find gives the row of k, as it was within rowAge if it can.
-func (x *index[K, V]) find(k K, now time.Time) (V, bool) {
+// find returns the row of k, if possible one that was read in the last rowTTL. Pending reports that it is
+// not there, but no reading has begun since it was first looked up.
+func (x *index[K, V]) find(k K, now time.Time) (v V, ok, pending bool) {
 	x.poll()
-	if v, ok := x.value[k]; ok && now.Sub(x.asOf) < rowAge {
-		return v, true
+	if v, ok := x.value[k]; ok && now.Sub(x.asOf) < rowTTL {
+		return v, true, false
 	}
-	since, ok := x.wanted[k]
-	if !ok || now.Sub(since) >= missAge {
-		since = now
-		keep(x.wanted, k, since)
+	w, known := x.wanted[k]
+	if !known || now.Sub(w.last) >= missTTL {
+		if w.last = now; !known {
+			w.first = now
+		}
+		keep(x.wanted, k, w)
 	}
-	if x.asOf.Before(since) {
+	if x.asOf.Before(w.last) {
 		x.renew(x.read)
 	}
-	v, ok := x.value[k]
-	return v, ok
+	v, ok = x.value[k]
+	return v, ok, !ok && x.asOf.Before(w.first)
 }
 
-// A memory keeps what was looked up for a while.
-type memory[K comparable, V any] struct {
-	look  func(K, time.Time) V
-	age   time.Duration
-	known map[K]remembered[V]
+// A cache keeps what was looked up for the time ttl.
+type cache[K comparable, V any] struct {
+	lookup func(K, time.Time) V
+	ttl    time.Duration
+	known  map[K]cached[V]
 }
 
-type remembered[V any] struct {
+// A cached is a value and when it was looked up.
+type cached[V any] struct {
 	value V
 	at    time.Time
 }
 
-func newMemory[K comparable, V any](age time.Duration, look func(K, time.Time) V) memory[K, V] {
-	return memory[K, V]{look, age, make(map[K]remembered[V])}
+// newCache returns an empty cache.
+func newCache[K comparable, V any](ttl time.Duration, lookup func(K, time.Time) V) cache[K, V] {
+	return cache[K, V]{lookup, ttl, make(map[K]cached[V])}
 }
 
-func (m *memory[K, V]) get(k K, now time.Time) V {
-	r, ok := m.known[k]
-	if !ok || now.Sub(r.at) >= m.age {
-		r = remembered[V]{m.look(k, now), now}
-		keep(m.known, k, r)
+// get returns the value of k, and looks it up if it is not there or too old.
+func (c *cache[K, V]) get(k K, now time.Time) V {
+	r, ok := c.known[k]
+	if !ok || now.Sub(r.at) >= c.ttl {
+		r = cached[V]{c.lookup(k, now), now}
+		keep(c.known, k, r)
 	}
 	return r.value
 }

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 )
 
 // counted counts the readings of the holders.
-func counted(h *host) *atomic.Int32 {
+func counted(h *finder) *atomic.Int32 {
 	n, read := new(atomic.Int32), h.holders.read
 	h.holders.read = func() map[uint64]holder {
 		n.Add(1)
@@ -25,17 +26,17 @@ func counted(h *host) *atomic.Int32 {
 func TestStageDoesNotScanForEachNewSocket(t *testing.T) {
 	root := tree(t, hostFiles())
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(root)
+		h := newFinder(host.New(root))
 		scans := counted(h)
 		for i := range uint64(10_000) {
-			h.own(known(1000+i), time.Now())
+			h.fill(known(1000+i), time.Now())
 			time.Sleep(100 * time.Microsecond)
 		}
 		if n := scans.Load(); n != 10 {
 			t.Errorf("%d scans in a second of new sockets, want 10", n)
 		}
-		if len(h.answers) > most || len(h.holders.wanted) > most {
-			t.Errorf("%d answers, %d wanted, want %d at most", len(h.answers), len(h.holders.wanted), most)
+		if len(h.answers) > maxKept || len(h.holders.wanted) > maxKept {
+			t.Errorf("%d answers, %d wanted, want %d at most", len(h.answers), len(h.holders.wanted), maxKept)
 		}
 	})
 }
@@ -43,10 +44,10 @@ func TestStageDoesNotScanForEachNewSocket(t *testing.T) {
 func TestStageRemembersWhatIsNotThere(t *testing.T) {
 	root := tree(t, hostFiles())
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(root)
+		h := newFinder(host.New(root))
 		scans := counted(h)
 		for range 20 {
-			h.own(known(99), time.Now())
+			h.fill(known(99), time.Now())
 			time.Sleep(500 * time.Millisecond)
 		}
 		if n := scans.Load(); n != 2 {
@@ -59,7 +60,7 @@ func TestStageRemembersWhatIsNotThere(t *testing.T) {
 func TestReadingIsWaitedForOnlyBriefly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var scans atomic.Int32
-		h := newHost(t.TempDir())
+		h := newFinder(host.New(t.TempDir()))
 		h.holders.read = func() map[uint64]holder {
 			scans.Add(1)
 			time.Sleep(500 * time.Millisecond)
@@ -69,7 +70,7 @@ func TestReadingIsWaitedForOnlyBriefly(t *testing.T) {
 		var stood time.Duration
 		for range 40 {
 			e, began := known(1), time.Now()
-			h.own(e, began)
+			h.fill(e, began)
 			stood += time.Since(began)
 			pids = append(pids, e.Owner.Process.PID)
 			time.Sleep(time.Second)
@@ -78,7 +79,7 @@ func TestReadingIsWaitedForOnlyBriefly(t *testing.T) {
 			t.Errorf("processes %d, want none at first, and 30 then", pids[:2])
 		}
 		// It takes 0.5 s, so 25 s pass until the next may begin.
-		if n := scans.Load(); n > 2 || stood > firstPatience+time.Duration(n-1)*patience {
+		if n := scans.Load(); n > 2 || stood > firstMaxWait+time.Duration(n-1)*maxWait {
 			t.Errorf("%d scans and %v of waiting in 40 s", n, stood)
 		}
 		time.Sleep(time.Second) // the last ends
@@ -87,7 +88,7 @@ func TestReadingIsWaitedForOnlyBriefly(t *testing.T) {
 
 func TestStageNamesTheProcessOnceItIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t.TempDir())
+		h := newFinder(host.New(t.TempDir()))
 		h.holders.read = func() map[uint64]holder {
 			time.Sleep(400 * time.Millisecond)
 			return map[uint64]holder{1: {pid: 30}}
@@ -98,24 +99,64 @@ func TestStageNamesTheProcessOnceItIsRead(t *testing.T) {
 		}{{0, 0}, {20 * time.Millisecond, 0}, {120 * time.Millisecond, 30}} {
 			time.Sleep(step.after)
 			e := known(1)
-			if h.own(e, time.Now()); e.Owner.Process.PID != step.want {
+			if h.fill(e, time.Now()); e.Owner.Process.PID != step.want {
 				t.Errorf("%v later: process %d, want %d", step.after, e.Owner.Process.PID, step.want)
 			}
 		}
 	})
 }
 
+// TestOwnerIsPendingUntilItWasRead: only what was looked for in vain is known not to
+// be there.
+func TestOwnerIsPendingUntilItWasRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newFinder(host.New(t.TempDir()))
+		h.holders.read = func() map[uint64]holder {
+			time.Sleep(400 * time.Millisecond)
+			return map[uint64]holder{1: {pid: 30}}
+		}
+		flow := func() *event.Event {
+			e := &event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
+			e.Packet.Flow = packetOf("192.0.2.9", 6000, "192.0.2.1", 80, tcp)
+			return e
+		}
+		for i, step := range []struct {
+			after   time.Duration
+			e       *event.Event
+			pending bool
+		}{
+			{0, known(1), true},
+			{0, known(2), true},
+			{0, known(0), false}, // it has no file to look for
+			{0, &event.Event{Count: 1}, false},
+			{200 * time.Millisecond, known(1), false},
+			{0, known(2), true}, // the reading had begun before
+			{0, flow(), false},  // of a namespace that is not there
+			{time.Minute, known(2), true},
+			{time.Second, known(2), false},
+			{0, known(3), true},
+			{time.Minute, known(2), false}, // it is looked for again
+		} {
+			time.Sleep(step.after)
+			if h.fill(step.e, time.Now()); step.e.Owner.Pending != step.pending {
+				t.Errorf("step %d: pending %t", i, step.e.Owner.Pending)
+			}
+		}
+		time.Sleep(time.Minute) // the last reading ends
+	})
+}
+
 func TestReadingIsNotBegunTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var scans atomic.Int32
-		h := newHost(t.TempDir())
+		h := newFinder(host.New(t.TempDir()))
 		h.holders.read = func() map[uint64]holder {
 			scans.Add(1)
 			time.Sleep(time.Minute)
 			return nil
 		}
 		for i := range uint64(50) {
-			h.own(known(1+i), time.Now())
+			h.fill(known(1+i), time.Now())
 			time.Sleep(time.Second)
 		}
 		if n := scans.Load(); n != 1 {
@@ -136,7 +177,7 @@ func TestStageLooksAgain(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		stage := Stage(root)
+		stage := Stage(host.New(root))
 		web := func() event.Owner {
 			e := known(5)
 			stage(e)
@@ -171,15 +212,15 @@ func TestStageLooksAgain(t *testing.T) {
 func TestTableIsOfNoUseWhenItIsOld(t *testing.T) {
 	root := tree(t, netFiles())
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(root)
+		h := newFinder(host.New(root))
 		for _, step := range []struct {
 			after time.Duration
 			want  bool
-		}{{0, true}, {staleAge - 1, true}, {1, false}} {
+		}{{0, true}, {tableMaxAge - 1, true}, {1, false}} {
 			time.Sleep(step.after)
 			e := event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
 			e.Packet.Flow = packetOf("192.0.2.9", 6000, "192.0.2.1", 80, tcp)
-			if h.own(&e, time.Now()); (e.Owner.Socket != nil) != step.want {
+			if h.fill(&e, time.Now()); (e.Owner.Socket != nil) != step.want {
 				t.Errorf("%v later: %+v", step.after, e.Owner.Socket)
 			}
 			h.pace.next = time.Now().Add(time.Hour) // others take their time
@@ -187,7 +228,7 @@ func TestTableIsOfNoUseWhenItIsOld(t *testing.T) {
 	})
 }
 
-// TestTablesShareTheirPace has many namespaces, whose tables take long to read.
+// TestTablesShareTheirPace has many namespaces with tables that take long to read.
 func TestTablesShareTheirPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -199,8 +240,8 @@ func TestTablesShareTheirPace(t *testing.T) {
 				return 1
 			})
 		}
-		if stood := time.Since(began); stood != firstPatience {
-			t.Errorf("100 readings at once are waited for %v, want %v", stood, firstPatience)
+		if stood := time.Since(began); stood != firstMaxWait {
+			t.Errorf("100 readings at once are waited for %v, want %v", stood, firstMaxWait)
 		}
 		time.Sleep(time.Minute) // the one ends
 	})
@@ -209,18 +250,18 @@ func TestTablesShareTheirPace(t *testing.T) {
 func TestStageDoesNotAllocateForWhatItHasMet(t *testing.T) {
 	root := tree(t, netFiles())
 	synctest.Test(t, func(t *testing.T) {
-		stage, packet := Stage(root), packetOf("192.0.2.9", 4000, "192.0.2.1", 80, tcp)
+		stage, packet := Stage(host.New(root)), packetOf("192.0.2.9", 4000, "192.0.2.1", 80, tcp)
 		socket := *known(1).Owner.Socket
 		var e event.Event
-		tell := func() {
+		pass := func() {
 			e = event.Event{Count: 1, Netns: event.Netns{Inode: 77}}
 			e.Owner.Socket = &socket
 			stage(&e)
 			e.Owner, e.Packet.Flow = event.Owner{}, packet
 			stage(&e)
 		}
-		tell()
-		if n := testing.AllocsPerRun(100, tell); n != 0 {
+		pass()
+		if n := testing.AllocsPerRun(100, pass); n != 0 {
 			t.Errorf("%v allocations for two events, want none", n)
 		}
 		if s := e.Owner.Socket; s == nil || s.Inode != 11 {
@@ -229,8 +270,8 @@ func TestStageDoesNotAllocateForWhatItHasMet(t *testing.T) {
 	})
 }
 
-// TestProcessThatRanIsLookedAt while all processes take a minute to look at.
-func TestProcessThatRanIsLookedAt(t *testing.T) {
+// TestProcessThatRanIsProbed while all processes take a minute to read.
+func TestProcessThatRanIsProbed(t *testing.T) {
 	root := tree(t, hostFiles())
 	tests := map[string]struct{ pid, want uint32 }{
 		"the owner": {30, 30}, "another": {31, 0}, "nobody of that number": {99, 0}, "idle": {0, 0},
@@ -238,14 +279,14 @@ func TestProcessThatRanIsLookedAt(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHost(root)
+				h := newFinder(host.New(root))
 				h.holders.read = func() map[uint64]holder {
 					time.Sleep(time.Minute)
 					return nil
 				}
 				e := known(1)
 				e.Task = event.Task{Known: true, PID: tt.pid}
-				h.own(e, time.Now())
+				h.fill(e, time.Now())
 				want := event.Process{PID: tt.want}
 				if tt.want != 0 {
 					want = event.Process{PID: 30, Comm: "nginx", Confidence: event.Likely}
@@ -259,17 +300,17 @@ func TestProcessThatRanIsLookedAt(t *testing.T) {
 	}
 }
 
-// TestPeeksAreRare has a new socket in each event, of a process that has none of
+// TestProbesAreRare has a new socket in each event, of a process that has none of
 // them.
-func TestPeeksAreRare(t *testing.T) {
-	h := newHost(t.TempDir())
-	h.peeks.next = time.Now().Add(time.Minute)
-	if _, ok := h.runner(1, &event.Task{PID: 1}, time.Now()); ok || time.Until(h.peeks.next) < 50*time.Second {
-		t.Error("a process is looked at too early")
+func TestProbesAreRare(t *testing.T) {
+	h := newFinder(host.New(t.TempDir()))
+	h.probes.next = time.Now().Add(time.Minute)
+	if _, ok := h.probe(1, &event.Task{PID: 1}, time.Now()); ok || time.Until(h.probes.next) < 50*time.Second {
+		t.Error("a process is probed too early")
 	}
-	now := h.peeks.next
-	h.runner(1, &event.Task{PID: 1}, now)
-	if !h.peeks.next.After(now) {
-		t.Error("the next look is not put off")
+	now := h.probes.next
+	h.probe(1, &event.Task{PID: 1}, now)
+	if !h.probes.next.After(now) {
+		t.Error("the next probe is not put off")
 	}
 }

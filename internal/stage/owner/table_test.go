@@ -2,11 +2,11 @@ package owner
 
 import (
 	"net/netip"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 )
 
 // The lines of tables here are those of a little-endian host.
@@ -35,7 +35,7 @@ Local:
         /32 host LOCAL
 `
 
-// netFiles are those of a host in whose namespace 77, that of process 30, there are
+// netFiles are those of a host where the namespace 77, that of process 30, has
 // sockets of each kind.
 func netFiles() map[string]string {
 	files := hostFiles()
@@ -52,7 +52,8 @@ func netFiles() map[string]string {
 			"   6: 010200C0 junk\n   7: 010200C0:0051 00000000:0000 ZZ" + rest + "16 1\n\n",
 		"tcp6": tcpHead +
 			"   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A" + rest + "21 1\n" + // any:8080
-			"   1: 0000000000000000FFFF0000010200C0:0050 0000000000000000FFFF0000090200C0:138A 01" + rest + "22 1\n", // 192.0.2.1:80 with 192.0.2.9:5002
+			"   1: 0000000000000000FFFF0000010200C0:0050 0000000000000000FFFF0000090200C0:138A 01" +
+			rest + "22 1\n", // 192.0.2.1:80 with 192.0.2.9:5002
 		"udp": tcpHead +
 			"  10: 00000000:0035 00000000:0000 07" + rest + "31 2\n", // any:53
 		"udp6": tcpHead +
@@ -133,14 +134,32 @@ func TestStageFindsTheSocketByTheFlow(t *testing.T) {
 			flow: packetOf("2001:db8::9", 6000, "2001:db8::1", 53, udp),
 			want: socket(41, udp, inet6, unconnected, "[2001:db8::1]:53", "[::]:0"),
 		},
-		"broadcast":              {flow: packetOf("192.0.2.9", 6000, "192.0.2.255", 53, udp), want: socket(31, udp, inet, unconnected, "0.0.0.0:53", "0.0.0.0:0")},
-		"broadcast to all":       {flow: packetOf("192.0.2.9", 6000, "255.255.255.255", 53, udp), want: socket(31, udp, inet, unconnected, "0.0.0.0:53", "0.0.0.0:0")},
-		"multicast":              {flow: packetOf("192.0.2.9", 6000, "224.0.0.251", 53, udp), want: socket(31, udp, inet, unconnected, "0.0.0.0:53", "0.0.0.0:0")},
-		"raw":                    {flow: packetOf("192.0.2.9", 0, "224.0.0.18", 0, 112), want: socket(51, 112, inet, unconnected, "0.0.0.0:112", "0.0.0.0:0")},
-		"sent":                   {flow: packetOf("192.0.2.1", 40000, "192.0.2.9", 80, tcp), want: sender(socket(14, tcp, inet, established, "192.0.2.1:40000", "192.0.2.9:80"))},
-		"sent from any":          {flow: packetOf("192.0.2.1", 53, "192.0.2.9", 6000, udp), want: sender(socket(31, udp, inet, unconnected, "0.0.0.0:53", "0.0.0.0:0"))},
+		"broadcast": {
+			flow: packetOf("192.0.2.9", 6000, "192.0.2.255", 53, udp),
+			want: socket(31, udp, inet, unconnected, "0.0.0.0:53", "0.0.0.0:0"),
+		},
+		"broadcast to all": {
+			flow: packetOf("192.0.2.9", 6000, "255.255.255.255", 53, udp),
+			want: socket(31, udp, inet, unconnected, "0.0.0.0:53", "0.0.0.0:0"),
+		},
+		"multicast": {
+			flow: packetOf("192.0.2.9", 6000, "224.0.0.251", 53, udp),
+			want: socket(31, udp, inet, unconnected, "0.0.0.0:53", "0.0.0.0:0"),
+		},
+		"raw": {
+			flow: packetOf("192.0.2.9", 0, "224.0.0.18", 0, 112),
+			want: socket(51, 112, inet, unconnected, "0.0.0.0:112", "0.0.0.0:0"),
+		},
+		"sent": {
+			flow: packetOf("192.0.2.1", 40000, "192.0.2.9", 80, tcp),
+			want: sender(socket(14, tcp, inet, established, "192.0.2.1:40000", "192.0.2.9:80")),
+		},
+		"sent from any": {
+			flow: packetOf("192.0.2.1", 53, "192.0.2.9", 6000, udp),
+			want: sender(socket(31, udp, inet, unconnected, "0.0.0.0:53", "0.0.0.0:0")),
+		},
 		"no socket, says kernel": {flow: packetOf("192.0.2.9", 6000, "192.0.2.1", 53, udp), reason: noSocket},
-		"no socket, ours sent": {
+		"no socket, sent from here": {
 			flow: packetOf("192.0.2.1", 53, "127.0.0.1", 53, udp), reason: noSocket,
 			want: sender(socket(31, udp, inet, unconnected, "0.0.0.0:53", "0.0.0.0:0")),
 		},
@@ -156,9 +175,9 @@ func TestStageFindsTheSocketByTheFlow(t *testing.T) {
 	}
 	root := tree(t, netFiles())
 	for name, tt := range tests {
-		e := event.Event{Count: 1, Single: true, Reason: tt.reason, Netns: event.Netns{Inode: 77}}
+		e := event.Event{Count: 1, Individual: true, Reason: tt.reason, Netns: event.Netns{Inode: 77}}
 		e.Packet.Flow = tt.flow
-		ask(t, root, &e)
+		fill(t, root, &e)
 		switch got := e.Owner.Socket; {
 		case (got == nil) != (tt.want == nil):
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
@@ -177,45 +196,13 @@ func TestStageTellsNamespacesApart(t *testing.T) {
 	files["proc/40/net/fib_trie"] = fibTrie
 	root := tree(t, files)
 	synctest.Test(t, func(t *testing.T) {
-		stage := Stage(root)
+		stage := Stage(host.New(root))
 		for netns, want := range map[uint32]bool{77: true, 88: false, 99: false, 0: false} {
 			e := event.Event{Count: 1, Netns: event.Netns{Inode: netns}}
 			e.Packet.Flow = packetOf("192.0.2.9", 5000, "192.0.2.1", 80, tcp)
 			if stage(&e); (e.Owner.Socket != nil) != want {
 				t.Errorf("in %d: %+v", netns, e.Owner.Socket)
 			}
-		}
-	})
-}
-
-func TestTableIsBounded(t *testing.T) {
-	table := &table{rows: make(map[tuple]row), own: make(map[[16]byte]bool)}
-	path := filepath.Join(tree(t, map[string]string{"tcp": bigTable(maxRows + 1000)}), "tcp")
-	table.addFile(path, tcp, inet)
-	if len(table.rows) != maxRows-1 { // the header is a line, too
-		t.Errorf("%d rows, want %d", len(table.rows), maxRows-1)
-	}
-}
-
-// FuzzTable: the files are the kernel's, and yet no line makes us panic.
-func FuzzTable(f *testing.F) {
-	for name, text := range netFiles() {
-		if filepath.Dir(name) == "proc/30/net" {
-			f.Add([]byte(text))
-		}
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, family := range []uint16{inet, inet6} {
-			table := &table{rows: make(map[tuple]row), own: make(map[[16]byte]bool)}
-			table.addRow(text, tcp, family)
-			last := table.addRoute(text, netip.MustParseAddr("192.0.2.1"))
-			for k := range table.rows {
-				var s event.Socket
-				if !table.match(tcp, k.near, k.far, &s) || s.Family != family {
-					t.Errorf("%q: %+v is not found, or as %+v", text, k, s)
-				}
-			}
-			table.addRoute([]byte("/24 link BROADCAST"), last)
 		}
 	})
 }

@@ -2,19 +2,16 @@ package resolve
 
 import (
 	"net"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 	"dropwatch/internal/pipeline"
 )
 
-// Interfaces is the stage that names the interface where the source gave only
-// its index. The network namespace that the index counts in goes by its inode, 0
-// if the source did not give that. An index that name knows nothing of stays
-// without one.
+// Interfaces returns the stage that sets the name of the interface where the source gave
+// only its index. Name gets the inode of the event's network namespace, 0 if it is not known,
+// and returns the empty string for an index that it does not know.
 func Interfaces(name func(netns, index uint32) string) pipeline.Stage {
 	return func(e *event.Event) bool {
 		if p := &e.Port; p.IfIndex != 0 && p.IfName == "" {
@@ -24,50 +21,70 @@ func Interfaces(name func(netns, index uint32) string) pipeline.Stage {
 	}
 }
 
-// HostInterfaces knows the interfaces of our own network namespace. Where the
-// kernel reports the drops of all of them without saying which, the name of
-// another's interface, which has an index of its own counting, can be wrong.
-// The zero value is ready; it is not safe for concurrent use.
+// HostInterfaces has the names of the interfaces in the network namespace of this process.
+// Each namespace numbers its interfaces independently: where the namespace of an event is not
+// known, only the loopback interface gets a name, unless the host has no other namespace. It
+// is not safe for concurrent use.
 type HostInterfaces struct {
-	own   uint32 // inode of our namespace; 0 if it is not known
-	names map[uint32]string
-	read  time.Time
+	host    *host.Host
+	own     uint32            // inode of this namespace; 0 if it is not known
+	names   map[uint32]string // by index
+	read    time.Time         // when names were read
+	only    bool              // the host has no other namespace
+	recheck time.Time         // when to find that out again
 }
 
-// interfacesAge is how long a table of interfaces is believed, and how often it
-// is read at most: each time is a dump of all of them (RTM_GETLINK).
-const interfacesAge = time.Second
+// NewHostInterfaces returns those of the running host.
+func NewHostInterfaces(h *host.Host) *HostInterfaces { return &HostInterfaces{host: h} }
 
-// Name gives the name of the interface, empty if there is none of that index, or
-// if it is in another network namespace.
-func (h *HostInterfaces) Name(netns, index uint32) string {
-	if now := time.Now(); now.Sub(h.read) >= interfacesAge {
-		h.load()
-		h.read = now
+// interfacesTTL is how long the names are used before they are read again, by a dump of all
+// interfaces (RTM_GETLINK). Whether there are other namespaces is found out as often, but
+// more seldom if that takes more than a hundredth of the time.
+const (
+	interfacesTTL = time.Second
+	checkCost     = 100
+)
+
+// The loopback interface has the same index in every namespace (LOOPBACK_IFINDEX,
+// include/net/net_namespace.h), and the kernel gives it this name.
+const (
+	loopbackIndex = 1
+	loopbackName  = "lo"
+)
+
+// Name returns the name of the interface, empty if it is not known: there is none of
+// that index, it is in another network namespace, or it may be.
+func (i *HostInterfaces) Name(netns, index uint32) string {
+	if now := time.Now(); now.Sub(i.read) >= interfacesTTL {
+		i.load()
+		i.read = now
 	}
-	if netns != 0 && netns != h.own {
-		return ""
+	switch {
+	case netns == i.own && netns != 0, netns == 0 && i.isOnly():
+		return i.names[index]
+	case netns == 0 && index == loopbackIndex:
+		return loopbackName
 	}
-	return h.names[index]
+	return ""
 }
 
-// load reads the table anew. Without one there are no names.
-func (h *HostInterfaces) load() {
-	h.own, h.names = ownNetns(), make(map[uint32]string)
+// isOnly reports whether the host had no other network namespace at the last check.
+func (i *HostInterfaces) isOnly() bool {
+	if now := time.Now(); !now.Before(i.recheck) {
+		i.only = i.host.OnlyNetns()
+		i.recheck = now.Add(max(interfacesTTL, checkCost*time.Since(now)))
+	}
+	return i.only
+}
+
+// load reads the names again. If that fails, no interface has a name.
+func (i *HostInterfaces) load() {
+	i.own, i.names = i.host.Netns(), make(map[uint32]string)
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		return
 	}
-	for _, i := range interfaces {
-		h.names[uint32(i.Index)] = i.Name
+	for _, each := range interfaces {
+		i.names[uint32(each.Index)] = each.Name
 	}
-}
-
-// ownNetns gives the inode of our network namespace, from the text that
-// namespaces(7) says its link has: net:[4026531840].
-func ownNetns() uint32 {
-	link, _ := os.Readlink("/proc/self/ns/net")
-	digits := strings.TrimSuffix(strings.TrimPrefix(link, "net:["), "]")
-	inode, _ := strconv.ParseUint(digits, 10, 32)
-	return uint32(inode)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 	"dropwatch/internal/stage/resolve"
 )
 
@@ -50,15 +51,15 @@ func TestHostInterfacesKnowsThisHost(t *testing.T) {
 			t.Fatal(link, err)
 		}
 	}
-	var host resolve.HostInterfaces
+	names := resolve.NewHostInterfaces(host.New("/"))
 	for _, i := range interfaces {
-		for netns, want := range map[uint32]string{0: i.Name, own: i.Name, own + 1: ""} {
-			if got := host.Name(netns, uint32(i.Index)); got != want {
+		for netns, want := range map[uint32]string{own: i.Name, own + 1: ""} {
+			if got := names.Name(netns, uint32(i.Index)); got != want {
 				t.Errorf("interface %d of namespace %d is %q, want %q", i.Index, netns, got, want)
 			}
 		}
 	}
-	if got := host.Name(0, 1<<30); got != "" {
+	if got := names.Name(own, 1<<30); got != "" {
 		t.Errorf("interface 1<<30 is %q, want none", got)
 	}
 }
@@ -66,15 +67,15 @@ func TestHostInterfacesKnowsThisHost(t *testing.T) {
 // TestHostInterfacesReadsOnceASecond counts the dumps by what they allocate.
 func TestHostInterfacesReadsOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var host resolve.HostInterfaces
-		ask := func() { host.Name(0, 1) }
-		ask()
-		if n := testing.AllocsPerRun(100, ask); n != 0 {
+		names := resolve.NewHostInterfaces(host.New("/"))
+		look := func() { names.Name(1, 1) }
+		look()
+		if n := testing.AllocsPerRun(100, look); n != 0 {
 			t.Errorf("%v allocations a look-up within the second, want none", n)
 		}
 		n := testing.AllocsPerRun(10, func() {
 			time.Sleep(time.Second)
-			ask()
+			look()
 		})
 		if n == 0 {
 			t.Error("nothing read after a second")

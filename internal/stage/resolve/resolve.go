@@ -1,5 +1,5 @@
-// Package resolve gives names to what events have as numbers: addresses,
-// interfaces and threads. It also finds by such names what is no drop of its own.
+// Package resolve has the stages that set the names of what sources report as numbers:
+// addresses, interfaces and threads, and the one that recognises fragments by those names.
 package resolve
 
 import (
@@ -8,22 +8,23 @@ import (
 	"dropwatch/kallsyms"
 )
 
-// Options say what to resolve.
+// Options say how addresses are resolved.
 type Options struct {
 	// Lookup finds the symbol of an address.
 	Lookup func(pc uint64) (kallsyms.Symbol, bool)
-	// Named resolves also addresses that the kernel has named itself.
+	// Named also resolves addresses that the kernel named itself. Those whose name the
+	// kernel cut short are always resolved.
 	Named bool
-	// Demangle shows names of Rust and C++ as their source has them.
+	// Demangle makes names of Rust and C++ readable.
 	Demangle bool
 }
 
-// Symbols is the stage that fills what the symbol table says of the place
-// and of the stack.
+// Symbols returns the stage that sets function, offset and module of the location and of
+// each frame of the stack trace. A stage serves one pipeline.
 func Symbols(o Options) pipeline.Stage {
 	r := &resolver{Options: o}
 	return func(e *event.Event) bool {
-		if w := &e.Where; w.HasPC && (w.Kernel == "" || o.Named) {
+		if w := &e.Where; w.HasPC && (w.Kernel == "" || o.Named || w.CutShort()) {
 			r.resolve(&w.Frame)
 		}
 		for i := range e.Stack {
@@ -33,13 +34,14 @@ func Symbols(o Options) pipeline.Stage {
 	}
 }
 
-// A resolver remembers symbols of the kernel proper, which stay where they are:
-// the same few places drop nearly everything.
+// A resolver caches addresses of the kernel image, whose symbols never move: nearly all
+// drops have the same few locations. Those of modules are looked up each time.
 type resolver struct {
 	Options
 	recent [1024]event.Frame
 }
 
+// resolve sets what the symbol table says of the address of f.
 func (r *resolver) resolve(f *event.Frame) {
 	known := &r.recent[f.PC*0x9e3779b97f4a7c15>>54] // Fibonacci hashing
 	if f.PC == known.PC && known.Lookup == event.Found {

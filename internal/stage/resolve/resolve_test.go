@@ -11,12 +11,12 @@ import (
 
 // table is a look-up of one function, in a module, at 0x1000 to 0x1fff.
 type table struct {
-	name  string
-	asked []uint64
+	name    string
+	lookups []uint64
 }
 
 func (t *table) lookup(pc uint64) (kallsyms.Symbol, bool) {
-	t.asked = append(t.asked, pc)
+	t.lookups = append(t.lookups, pc)
 	if pc < 0x1000 || pc > 0x1fff {
 		return kallsyms.Symbol{}, false
 	}
@@ -27,6 +27,7 @@ func TestSymbols(t *testing.T) {
 	const mangled, readable = "_ZN3foo3barEv", "foo::bar()"
 	at := func(pc uint64) event.Where { return event.Where{Frame: event.Frame{PC: pc}, HasPC: true} }
 	named := event.Where{Frame: event.Frame{PC: 0x1234}, HasPC: true, Kernel: "icmp_rcv+0x234/0x400"}
+	cut := event.Where{Frame: event.Frame{PC: 0x1234}, HasPC: true, Kernel: "br_handle_frame_finish+0x234/0x400 [bri"}
 	found := func(w event.Where, symbol string) event.Where {
 		w.Lookup, w.Symbol, w.Offset, w.Module = event.Found, symbol, 0x234, "mod"
 		return w
@@ -39,18 +40,28 @@ func TestSymbols(t *testing.T) {
 		opts        resolve.Options
 		name        string
 		where, want event.Where
-		asked       int
+		lookups     int
 	}{
-		"an address":                      {where: at(0x1234), name: "icmp_rcv", want: found(at(0x1234), "icmp_rcv"), asked: 1},
-		"an unknown address":              {where: at(0x5000), want: notFound(at(0x5000)), asked: 1},
-		"address 0 is asked too":          {where: at(0), want: notFound(at(0)), asked: 1},
+		"an address":                      {where: at(0x1234), name: "icmp_rcv", want: found(at(0x1234), "icmp_rcv"), lookups: 1},
+		"an unknown address":              {where: at(0x5000), want: notFound(at(0x5000)), lookups: 1},
+		"address 0 is looked up too":      {where: at(0), want: notFound(at(0)), lookups: 1},
 		"no address":                      {where: event.Where{Trap: "ttl"}, want: event.Where{Trap: "ttl"}},
 		"the kernel's own name is enough": {where: named, want: named},
-		"unless all are asked for": {
-			opts: resolve.Options{Named: true}, where: named, name: "icmp_rcv", want: found(named, "icmp_rcv"), asked: 1,
+		"unless it was cut short": {
+			where: cut, name: "br_handle_frame_finish",
+			want: found(cut, "br_handle_frame_finish"), lookups: 1,
 		},
-		"mangled":   {where: at(0x1234), name: mangled, want: found(at(0x1234), mangled), asked: 1},
-		"demangled": {opts: resolve.Options{Demangle: true}, where: at(0x1234), name: mangled, want: found(at(0x1234), readable), asked: 1},
+		"a name cut short, without table": {
+			where: event.Where{HasPC: true, Kernel: cut.Kernel},
+			want:  notFound(event.Where{HasPC: true, Kernel: cut.Kernel}), lookups: 1,
+		},
+		"unless all are to be resolved": {
+			opts: resolve.Options{Named: true}, where: named, name: "icmp_rcv", want: found(named, "icmp_rcv"), lookups: 1,
+		},
+		"mangled": {where: at(0x1234), name: mangled, want: found(at(0x1234), mangled), lookups: 1},
+		"demangled": {
+			opts: resolve.Options{Demangle: true}, where: at(0x1234), name: mangled, want: found(at(0x1234), readable), lookups: 1,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -63,8 +74,8 @@ func TestSymbols(t *testing.T) {
 			if e.Where != tt.want {
 				t.Errorf("where %+v, want %+v", e.Where, tt.want)
 			}
-			if len(tab.asked) != tt.asked {
-				t.Errorf("asked for %#x, want %d look-ups", tab.asked, tt.asked)
+			if len(tab.lookups) != tt.lookups {
+				t.Errorf("looked up %#x, want %d look-ups", tab.lookups, tt.lookups)
 			}
 		})
 	}
@@ -89,9 +100,9 @@ func TestSymbolsOfAStack(t *testing.T) {
 
 // TestSymbolsRemembersTheKernelProper: modules may go, and others come there.
 func TestSymbolsRemembersTheKernelProper(t *testing.T) {
-	asked := 0
+	lookups := 0
 	stage := resolve.Symbols(resolve.Options{Lookup: func(pc uint64) (kallsyms.Symbol, bool) {
-		asked++
+		lookups++
 		module := ""
 		if pc == 0x2000 {
 			module = "mod"
@@ -105,8 +116,8 @@ func TestSymbolsRemembersTheKernelProper(t *testing.T) {
 			t.Errorf("%#x is %+v", pc, w)
 		}
 	}
-	if asked != 3 {
-		t.Errorf("asked %d times, want once for the kernel and twice for the module", asked)
+	if lookups != 3 {
+		t.Errorf("%d look-ups, want one of the kernel and two of the module", lookups)
 	}
 }
 

@@ -1,7 +1,6 @@
 package resolve_test
 
 import (
-	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -27,10 +26,10 @@ func TestTasks(t *testing.T) {
 		given, want event.Task
 		reads       int
 	}{
-		"a thread":                {task(9, ""), task(9, "nginx"), 1},
-		"idle, or not ours":       {task(0, ""), task(0, "nginx"), 1},
-		"named already":           {task(9, "curl"), task(9, "curl"), 0},
-		"nobody knows who it was": {event.Task{}, event.Task{}, 0},
+		"a thread":                       {task(9, ""), task(9, "nginx"), 1},
+		"idle, or outside the namespace": {task(0, ""), task(0, "nginx"), 1},
+		"named already":                  {task(9, "curl"), task(9, "curl"), 0},
+		"nobody knows who it was":        {event.Task{}, event.Task{}, 0},
 	}
 	for name, tt := range tests {
 		p := &proc{name: "nginx"}
@@ -41,7 +40,7 @@ func TestTasks(t *testing.T) {
 	}
 }
 
-func TestTasksBelievesANameForAWhile(t *testing.T) {
+func TestTasksCachesNames(t *testing.T) {
 	began := time.Unix(1000, 0)
 	p := &proc{}
 	stage := resolve.Tasks(p.read)
@@ -52,7 +51,7 @@ func TestTasksBelievesANameForAWhile(t *testing.T) {
 		reads int
 	}{
 		{0, "", "", 1},
-		{499 * time.Millisecond, "sh", "", 1}, // that there is none is believed, too
+		{499 * time.Millisecond, "sh", "", 1}, // an empty name is cached too
 		{500 * time.Millisecond, "sh", "sh", 2},
 		{999 * time.Millisecond, "ls", "sh", 2},
 		{1200 * time.Millisecond, "ls", "ls", 3},
@@ -71,29 +70,16 @@ func TestTasksBelievesANameForAWhile(t *testing.T) {
 func TestTasksKeepsABoundedNumberOfNames(t *testing.T) {
 	p := &proc{}
 	stage := resolve.Tasks(p.read)
-	ask := func(tid uint32) { stage(&event.Event{Count: 1, Task: event.Task{Known: true, TID: tid}}) }
+	look := func(tid uint32) { stage(&event.Event{Count: 1, Task: event.Task{Known: true, TID: tid}}) }
 	for tid := uint32(1); tid <= 4096; tid++ {
-		ask(tid)
+		look(tid)
 	}
-	if ask(1); p.reads != 4096 {
+	if look(1); p.reads != 4096 {
 		t.Errorf("%d reads for 4096 threads", p.reads)
 	}
-	ask(4097)
-	if ask(1); p.reads != 4098 {
+	look(4097)
+	if look(1); p.reads != 4098 {
 		t.Errorf("%d reads, want 4098: the first name was to be forgotten", p.reads)
-	}
-}
-
-func TestHostTask(t *testing.T) {
-	own, err := os.ReadFile("/proc/self/comm")
-	if err != nil {
-		t.Skip(err)
-	}
-	if got := resolve.HostTask(uint32(os.Getpid())); got+"\n" != string(own) || got == "" {
-		t.Errorf("own name %q, want %q", got, own)
-	}
-	if got := resolve.HostTask(1<<32 - 1); got != "" {
-		t.Errorf("no thread has the name %q", got)
 	}
 }
 

@@ -12,17 +12,17 @@ import (
 // DropEgress has netfilter drop all that lo is to send.
 func (ns *Namespace) DropEgress() {
 	ns.t.Helper()
-	ns.run("nft", "add table netdev t; add chain netdev t c { type filter hook egress device lo priority 0; policy drop; }")
+	ns.Run("nft", "add table netdev t; add chain netdev t c { type filter hook egress device lo priority 0; policy drop; }")
 }
 
-// Flood sends datagrams to Port on each of some CPUs, as fast as those can, and
-// tells how many and how long that took.
+// Flood sends datagrams to Port from each of some CPUs, as fast as they can, for a time. It
+// returns how many were sent and how long that took.
 func (ns *Namespace) Flood(d time.Duration, cpus ...int) (sent int, took time.Duration) {
 	ns.t.Helper()
 	floods := make([]flood, len(cpus))
 	var wg sync.WaitGroup
 	for i, cpu := range cpus {
-		fd := ns.socket(syscall.SOCK_DGRAM)
+		fd := ns.Socket(syscall.SOCK_DGRAM)
 		wg.Go(func() { floods[i].send(cpu, fd, d) })
 	}
 	wg.Wait()
@@ -42,7 +42,7 @@ type flood struct {
 	err  error
 }
 
-// send takes a thread of its own.
+// send sends from a thread of its own.
 func (f *flood) send(cpu, fd int, d time.Duration) {
 	runtime.LockOSThread() // for good: the thread ends with its affinity
 	if f.err = pin(cpu); f.err != nil {
@@ -62,7 +62,7 @@ func (f *flood) send(cpu, fd int, d time.Duration) {
 	}
 }
 
-// pin keeps the calling thread on a CPU.
+// pin restricts the calling thread to a CPU.
 func pin(cpu int) error {
 	var set [1024 / 64]uint64
 	set[cpu/64] = 1 << (cpu % 64)

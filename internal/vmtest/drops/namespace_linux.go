@@ -1,29 +1,37 @@
 package drops
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"dropwatch/internal/vmtest"
 )
 
-// A Namespace is a network namespace on a thread of its own, which ends with
-// the test. Only one test has any at a time, of all test processes, so that the
-// drops in them are not taken for those of another.
+// A Namespace is a network namespace, on a thread of its own, until the end of the test. Of
+// all test processes only one test has namespaces at a time, so that no test takes the
+// drops of another for its own.
 type Namespace struct {
 	t        testing.TB
 	requests chan func() error
 	answers  chan error
+	lacks    string // see Lacks
 }
 
-// NewNamespace makes a namespace in which lo is up and IPv6 is off, so that
-// nobody speaks who was not told to.
+// NewNamespace makes a namespace in which lo is up and IPv6 is off, so that it has no
+// traffic but the test's.
 func NewNamespace(t testing.TB) *Namespace {
 	t.Helper()
+	vmtest.RequireRoot(t)
 	lock(t)
 	return newNamespace(t)
 }
@@ -34,15 +42,21 @@ func (ns *Namespace) Another() *Namespace {
 	return newNamespace(ns.t)
 }
 
+// Of makes another namespace for a subtest of the test, which has its failures and its
+// cleanups. Subtests that run at the same time may have one each.
+func (ns *Namespace) Of(t testing.TB) *Namespace {
+	t.Helper()
+	return newNamespace(t)
+}
+
 func newNamespace(t testing.TB) *Namespace {
 	t.Helper()
 	ns := &Namespace{t: t, requests: make(chan func() error), answers: make(chan error)}
-	go func() {
-		runtime.LockOSThread() // for good: the thread ends with its namespace
+	go onThread(func() {
 		for f := range ns.requests {
 			ns.answers <- f()
 		}
-	}()
+	})
 	t.Cleanup(func() { close(ns.requests) })
 	ns.Do(func() error {
 		if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
@@ -50,13 +64,33 @@ func newNamespace(t testing.TB) *Namespace {
 		}
 		return nil
 	})
-	ns.sysctl("ipv6/conf/all/disable_ipv6", "1")
-	ns.sysctl("ipv6/conf/default/disable_ipv6", "1")
-	ns.run("ip", "link", "set", "lo", "up")
+	ns.Sysctl("ipv6/conf/all/disable_ipv6", "1")
+	ns.Sysctl("ipv6/conf/default/disable_ipv6", "1")
+	// Longer than TIME-WAIT, so that a closed TCP socket is a whole one until its peer closes, too,
+	// however slow the machine is (tcp_close in net/ipv4/tcp.c).
+	ns.Sysctl("ipv4/tcp_fin_timeout", "120")
+	ns.Run("ip", "link", "set", "lo", "up")
 	return ns
 }
 
-// lock waits for all other namespaces to end.
+// onThread runs f on a thread that ends with it and its namespace. It is never the first
+// of the process, whose namespaces /proc/self shows as those of the process.
+func onThread(f func()) {
+	runtime.LockOSThread() // for good
+	if syscall.Gettid() != syscall.Getpid() {
+		f()
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		onThread(f)
+	}()
+	<-done
+	runtime.UnlockOSThread()
+}
+
+// lock waits until no other test has a namespace.
 func lock(t testing.TB) {
 	t.Helper()
 	f, err := os.OpenFile(filepath.Join(os.TempDir(), "dropwatch-drops.lock"), os.O_CREATE|os.O_RDWR, 0o600)
@@ -69,7 +103,7 @@ func lock(t testing.TB) {
 	}
 }
 
-// Inode is that of the namespace.
+// Inode returns the inode number of the namespace.
 func (ns *Namespace) Inode() (inode uint32) {
 	ns.t.Helper()
 	ns.Do(func() error {
@@ -81,30 +115,73 @@ func (ns *Namespace) Inode() (inode uint32) {
 	return inode
 }
 
-// NoPorts is how many datagrams of IPv4 found no socket there: before Linux 6.5
-// ksoftirqd may still have some when they are sent.
-func (ns *Namespace) NoPorts() (n int) {
+// Name names the namespace as ip(8) does, until the end of the test. A namespace that has
+// neither a name nor a process is found by nobody.
+func (ns *Namespace) Name(name string) {
+	ns.t.Helper()
+	file := filepath.Join("/run/netns", name)
+	unmount := func() { // as often as it is mounted: ip(8) may have mounted the directory over itself meanwhile
+		for syscall.Unmount(file, syscall.MNT_DETACH) == nil {
+		}
+	}
+	unmount() // what a test that was killed has left
+	ns.Do(func() error {
+		return errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o444),
+			syscall.Mount("/proc/thread-self/ns/net", file, "", syscall.MS_BIND, ""))
+	})
+	ns.t.Cleanup(func() {
+		if unmount(); os.Remove(file) != nil {
+			ns.t.Errorf("the name %s of a network namespace is left", file)
+		}
+	})
+}
+
+// NoPorts returns how many IPv4 datagrams found no socket in the namespace. Before Linux
+// 6.5 it may lag, as ksoftirqd may still have datagrams that were sent.
+func (ns *Namespace) NoPorts() int {
+	ns.t.Helper()
+	return ns.Counter("snmp", "Udp", "NoPorts")
+}
+
+// Counter returns a counter of the namespace: of a file below /proc/net, by its prefix and
+// name there.
+func (ns *Namespace) Counter(file, prefix, name string) (n int) {
 	ns.t.Helper()
 	ns.Do(func() error {
-		text, err := os.ReadFile("/proc/thread-self/net/snmp")
+		text, err := os.ReadFile("/proc/thread-self/net/" + file)
 		if err != nil {
 			return err
 		}
-		_, counts, _ := strings.Cut(string(text), "\nUdp: InDatagrams NoPorts ")
-		_, counts, _ = strings.Cut(counts, "\nUdp: ")
-		_, err = fmt.Sscan(counts, new(int), &n)
-		return err
+		_, names, _ := strings.Cut("\n"+string(text), "\n"+prefix+": ")
+		names, values, _ := strings.Cut(names, "\n"+prefix+": ")
+		values, _, _ = strings.Cut(values, "\n")
+		i := slices.Index(strings.Fields(names), name)
+		if fields := strings.Fields(values); i >= 0 && i < len(fields) {
+			n, err = strconv.Atoi(fields[i])
+			return err
+		}
+		return fmt.Errorf("/proc/net/%s has no %s %s", file, prefix, name)
 	})
 	return n
 }
 
-// EnableIPv6 gives lo ::1.
-func (ns *Namespace) EnableIPv6() {
+// Await waits until something holds, a few seconds at most.
+func (ns *Namespace) Await(what string, holds func() bool) {
 	ns.t.Helper()
-	ns.sysctl("ipv6/conf/lo/disable_ipv6", "0")
+	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			ns.t.Fatalf("%s: not after 10 s", what)
+		}
+	}
 }
 
-// Do runs f in the namespace. Its error ends the test.
+// EnableIPv6 enables IPv6 and gives lo the address ::1.
+func (ns *Namespace) EnableIPv6() {
+	ns.t.Helper()
+	ns.Sysctl("ipv6/conf/lo/disable_ipv6", "0")
+}
+
+// Do runs f in the namespace. If f fails, so does the test.
 func (ns *Namespace) Do(f func() error) {
 	ns.t.Helper()
 	ns.requests <- f
@@ -113,30 +190,135 @@ func (ns *Namespace) Do(f func() error) {
 	}
 }
 
-// run runs a program in the namespace.
-func (ns *Namespace) run(name string, args ...string) {
+// Cleanup calls f at the end of the test, which fails if f does.
+func (ns *Namespace) Cleanup(f func() error) {
+	ns.t.Cleanup(func() {
+		if err := f(); err != nil {
+			ns.t.Error(err)
+		}
+	})
+}
+
+// Run runs a program in the namespace, and returns what it printed.
+func (ns *Namespace) Run(name string, args ...string) (out string) {
 	ns.t.Helper()
 	ns.Do(func() error {
-		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		text, err := exec.Command(name, args...).CombinedOutput()
+		if out = string(text); err != nil {
 			return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, out)
 		}
 		return nil
 	})
+	return out
 }
 
-// sysctl sets one of net's.
-func (ns *Namespace) sysctl(name, value string) {
+// Has reports whether a shell command succeeds in the namespace: one that asks for a part of
+// the kernel, or a tool, that not every host has. [Namespace.Lacks] then says which.
+func (ns *Namespace) Has(command string) (ok bool) {
+	ns.t.Helper()
+	ns.Do(func() error {
+		text, err := exec.Command("sh", "-c", command).CombinedOutput()
+		if ok = err == nil; !ok {
+			ns.lacks = fmt.Sprintf("%s: %s", command, strings.Join(strings.Fields(string(text)), " "))
+		}
+		return nil
+	})
+	return ok
+}
+
+// Lacks returns the last command that did not succeed, and what it said.
+func (ns *Namespace) Lacks() string { return ns.lacks }
+
+// Give starts a program that has a socket instead of this process, until the end of the
+// test.
+func (ns *Namespace) Give(fd int, name string, args ...string) {
+	ns.t.Helper()
+	copied, err := syscall.Dup(fd)
+	if err != nil {
+		ns.t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(copied), "socket")
+	defer file.Close()
+	cmd := exec.Command(name, args...)
+	cmd.ExtraFiles = []*os.File{file}
+	if err := cmd.Start(); err != nil {
+		ns.t.Fatal(err)
+	}
+	ns.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	ns.Do(func() error { return ns.Close(fd) })
+}
+
+// Sysctl sets a sysctl below net.
+func (ns *Namespace) Sysctl(name, value string) {
 	ns.t.Helper()
 	ns.Do(func() error { return os.WriteFile("/proc/sys/net/"+name, []byte(value), 0) })
 }
 
-// wire makes a pair of interfaces, of which what is sent into "near" arrives at
-// "far". That has the address 10.0.0.1/24, and forwards.
-func (ns *Namespace) wire() {
+// HostSysctl sets a sysctl below net that the whole host has in common, until the end of the
+// test. A shell sets it back, even if this process is killed.
+func (ns *Namespace) HostSysctl(name, value string) {
 	ns.t.Helper()
-	ns.run("ip", "link", "add", "near", "address", nearMAC, "type", "veth", "peer", "name", "far", "address", farMAC)
-	ns.run("ip", "addr", "add", "10.0.0.1/24", "dev", "far")
-	ns.run("ip", "link", "set", "near", "up")
-	ns.run("ip", "link", "set", "far", "up")
-	ns.sysctl("ipv4/ip_forward", "1")
+	file := "/proc/sys/net/" + name
+	before, err := os.ReadFile(file)
+	if err != nil {
+		ns.t.Fatal(err)
+	}
+	restore := exec.Command("sh", "-c", "trap '' INT TERM HUP; cat; echo \"$1\" >\"$2\"", "sh", strings.TrimSpace(string(before)), file)
+	running, err := restore.StdinPipe()
+	if err == nil {
+		err = restore.Start()
+	}
+	if err != nil {
+		ns.t.Fatal(err)
+	}
+	ns.Cleanup(func() error { return errors.Join(running.Close(), restore.Wait()) })
+	if err := os.WriteFile(file, []byte(value), 0); err != nil {
+		ns.t.Fatal(err)
+	}
+}
+
+// Wire makes a pair of interfaces: what is sent to "near" arrives at "far", which has the
+// address 10.0.0.1/24 and forwards packets.
+func (ns *Namespace) Wire() {
+	ns.t.Helper()
+	ns.Run("ip", "link", "add", "near", "address", NearMAC, "type", "veth", "peer", "name", "far", "address", FarMAC)
+	ns.Run("ip", "addr", "add", "10.0.0.1/24", "dev", "far")
+	ns.Run("ip", "link", "set", "near", "up")
+	ns.Run("ip", "link", "set", "far", "up")
+	ns.awaitUp("near") // which was set up first
+	ns.Sysctl("ipv4/ip_forward", "1")
+}
+
+// awaitUp waits until an end of a wire can send. Of the end that is set up before the other the
+// kernel notices that a moment later, and drops what it sends until then (net/core/link_watch.c
+// linkwatch_do_dev, which calls dev_activate after the state).
+func (ns *Namespace) awaitUp(name string) {
+	ns.t.Helper()
+	ns.Await(name+" is up", func() bool { return strings.Contains(ns.Run("ip", "link", "show", name), " state UP ") })
+}
+
+// Peer makes a wire whose near end is in another namespace, with the address 10.0.0.2/24:
+// another host.
+func (ns *Namespace) Peer() *Namespace {
+	ns.t.Helper()
+	ns.Wire()
+	peer := ns.Another()
+	peer.Do(func() error {
+		there := fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), syscall.Gettid())
+		ns.Run("ip", "link", "set", "near", "netns", there)
+		return nil
+	})
+	peer.Run("ip", "addr", "add", "10.0.0.2/24", "dev", "near")
+	peer.Run("ip", "link", "set", "near", "up")
+	ns.awaitUp("far")
+	return peer
+}
+
+// Arrive makes a datagram with size bytes of data, which must not be fragmented, come in
+// over the wire from 10.0.0.2.
+func (ns *Namespace) Arrive(dst string, size int) {
+	ns.t.Helper()
+	payload := append(UDPHeader(0), make([]byte, size)...)
+	p := IPv4{Src: "10.0.0.2", Dst: dst, Flags: DontFragment, Protocol: syscall.IPPROTO_UDP, Payload: payload}
+	ns.Inject("near", p.Frame(), 1)
 }

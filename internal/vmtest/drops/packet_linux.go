@@ -1,6 +1,7 @@
 package drops
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -9,41 +10,52 @@ import (
 
 // The two ends of the wire.
 const (
-	nearMAC = "02:00:00:00:00:01"
-	farMAC  = "02:00:00:00:00:02"
+	NearMAC = "02:00:00:00:00:01"
+	FarMAC  = "02:00:00:00:00:02"
 )
 
-// An ipv4 is a packet to be sent by hand.
-type ipv4 struct {
-	src, dst  string
-	ttl       byte // 0 means 64
-	transport byte // protocol
-	payload   []byte
+// An IPv4 is a packet that is built here, so that its headers can be wrong.
+type IPv4 struct {
+	Src, Dst string
+	ID       uint16
+	TTL      byte   // 0 means 64
+	Flags    uint16 // and the offset of a fragment, in 8 bytes
+	Protocol byte
+	Payload  []byte
 }
 
-// frame gives the packet with an Ethernet header, addressed to the far end, and
-// the right checksum of its IP header.
-func (p ipv4) frame() []byte {
-	far, _ := net.ParseMAC(farMAC)
-	near, _ := net.ParseMAC(nearMAC)
-	b := append(append(far, near...), 8, 0)
-	ttl := p.ttl
-	if ttl == 0 {
-		ttl = 64
-	}
-	h := []byte{0x45, 0, 0, 0, 0, 1, 0, 0, ttl, p.transport, 0, 0}
-	binary.BigEndian.PutUint16(h[2:], uint16(20+len(p.payload)))
-	h = append(h, netip.MustParseAddr(p.src).AsSlice()...)
-	h = append(h, netip.MustParseAddr(p.dst).AsSlice()...)
-	binary.BigEndian.PutUint16(h[10:], checksum(h))
-	return append(append(b, h...), p.payload...)
+// Flags of an IP header (include/net/ip.h).
+const (
+	DontFragment  = 0x4000
+	MoreFragments = 0x2000
+)
+
+// Frame returns the packet with an Ethernet header, addressed to the far end of the wire,
+// and with a correct IP checksum.
+func (p IPv4) Frame() []byte {
+	h := []byte{0x45, 0, 0, 0, byte(p.ID >> 8), byte(p.ID), byte(p.Flags >> 8), byte(p.Flags), cmp.Or(p.TTL, 64), p.Protocol, 0, 0}
+	binary.BigEndian.PutUint16(h[2:], uint16(20+len(p.Payload)))
+	h = append(h, netip.MustParseAddr(p.Src).AsSlice()...)
+	h = append(h, netip.MustParseAddr(p.Dst).AsSlice()...)
+	binary.BigEndian.PutUint16(h[10:], Checksum(h))
+	return Ethernet(FarMAC, 0x0800, append(h, p.Payload...))
 }
 
-// checksum is that of RFC 1071, of an even number of bytes.
-func checksum(b []byte) uint16 {
+// Ethernet returns a frame from the near end of the wire.
+func Ethernet(dst string, ethertype uint16, payload []byte) []byte {
+	to, _ := net.ParseMAC(dst)
+	from, _ := net.ParseMAC(NearMAC)
+	return append(append(append(to, from...), byte(ethertype>>8), byte(ethertype)), payload...)
+}
+
+// Checksum returns the checksum of RFC 1071.
+func Checksum(b []byte) uint16 {
 	var sum uint32
-	for ; len(b) > 0; b = b[2:] {
+	for ; len(b) > 1; b = b[2:] {
 		sum += uint32(binary.BigEndian.Uint16(b))
+	}
+	if len(b) > 0 {
+		sum += uint32(b[0]) << 8
 	}
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff
@@ -51,19 +63,19 @@ func checksum(b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// udpHeader is a datagram to Port without data, with this checksum.
-func udpHeader(sum uint16) []byte {
+// UDPHeader returns a datagram to Port without data, with this checksum.
+func UDPHeader(sum uint16) []byte {
 	b := []byte{0x30, 0x39, 0, Port, 0, 8, 0, 0}
 	binary.BigEndian.PutUint16(b[6:], sum)
 	return b
 }
 
-// badSYN asks Port for a connection, with a checksum that is wrong.
-func badSYN() []byte {
+// BadSYN returns a request for a connection to Port, with a wrong checksum.
+func BadSYN() []byte {
 	return []byte{0x30, 0x39, 0, Port, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0xba, 0xad, 0, 0}
 }
 
-// inject sends a frame n times into an interface, as if it came from the wire.
+// inject sends a frame n times to an interface, by a packet socket.
 func inject(iface string, frame []byte, n int) error {
 	link, err := net.InterfaceByName(iface)
 	if err != nil {
@@ -82,10 +94,18 @@ func inject(iface string, frame []byte, n int) error {
 	return nil
 }
 
-// MarkType is the ethertype of [Mark]'s packets: local experiments (IEEE 802).
-const MarkType = 0x88b5
+// Inject sends a frame n times to an interface of the namespace.
+func (ns *Namespace) Inject(iface string, frame []byte, n int) {
+	ns.t.Helper()
+	ns.Do(func() error { return inject(iface, frame, n) })
+}
 
-// Mark loses n packets on the machine's own lo. Who sees one is watching.
-func Mark(n int) error {
-	return inject("lo", append(make([]byte, 12), MarkType>>8, MarkType&0xff), n)
+// ProbeType is the ethertype of the packets of [DropProbes]: Local Experimental Ethertype 1
+// of IEEE 802.
+const ProbeType = 0x88b5
+
+// DropProbes drops n packets of [ProbeType] on lo of the host. A source that reports them
+// is running.
+func DropProbes(n int) error {
+	return inject("lo", append(make([]byte, 12), ProbeType>>8, ProbeType&0xff), n)
 }

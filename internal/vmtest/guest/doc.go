@@ -1,5 +1,4 @@
-// Package guest is what tests use inside a guest of package vmtest: programs
-// to run and to interrupt, packets to lose in a known number and way, and the
-// state of the kernel's drop monitor. It changes the whole system that it runs
-// on, so nothing in it but AtLeast may be called anywhere else.
+// Package guest is for tests in a guest of package vmtest. It runs and interrupts programs, drops a known
+// number of packets, and reads and resets the drop monitor. It changes the whole system that it runs on:
+// only AtLeast may be called outside of a guest.
 package guest

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// ClosedPort is a UDP port that nobody listens on.
+// ClosedPort is a UDP port without a listener.
 const ClosedPort = 9
 
-// Flood sends n datagrams to [ClosedPort] and so makes exactly n drops in the
-// kernel (reason NO_SOCKET), for whose count it waits.
+// Flood sends n datagrams to [ClosedPort], of which the kernel drops exactly n (reason NO_SOCKET). It waits
+// until the kernel has counted them.
 func Flood(t testing.TB, n int) {
 	t.Helper()
 	before := noPorts(t)
@@ -25,7 +25,7 @@ func Flood(t testing.TB, n int) {
 	}
 }
 
-// send sends n datagrams to [ClosedPort], and does not hear of their fate.
+// send sends n datagrams to [ClosedPort], and returns how many the kernel refused.
 func send(t testing.TB, n int) (failed int) {
 	t.Helper()
 	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
@@ -52,7 +52,7 @@ func (w writerTo) Write(p []byte) (int, error) {
 	return w.c.WriteTo(p, w.to)
 }
 
-// noPorts is how many UDP datagrams found no socket since the boot.
+// noPorts returns how many UDP datagrams found no socket since the boot.
 func noPorts(t testing.TB) int {
 	t.Helper()
 	snmp, err := os.ReadFile("/proc/thread-self/net/snmp")
@@ -78,8 +78,8 @@ func noPorts(t testing.TB) int {
 	return 0
 }
 
-// FloodOutput sends n datagrams that a netfilter rule drops on their way out:
-// the drops that packet mode cannot see, as they have no MAC header yet.
+// FloodOutput sends n datagrams that a netfilter rule drops on OUTPUT. Packet mode does not report such
+// drops, as the packets have no MAC header yet.
 func FloodOutput(t testing.TB, n int) {
 	t.Helper()
 	Do(t, "nft", "add table ip vmtest; "+
@@ -91,10 +91,9 @@ func FloodOutput(t testing.TB, n int) {
 	}
 }
 
-// HardwareDrops starts a simulated switch that reports drops of its own, ten a
-// second for each trap, until the test ends. The traps are "blackhole_route" of
-// the group l3_drops and two that report without being told to: "fid_miss" of
-// l2_drops and "ttl_value_is_too_small" of l3_exceptions.
+// HardwareDrops starts a simulated switch (netdevsim) that reports drops by hardware, ten a second for each
+// trap, until the test ends. The traps are "blackhole_route" of the group l3_drops, and two that are on by
+// default: "fid_miss" of l2_drops and "ttl_value_is_too_small" of l3_exceptions.
 func HardwareDrops(t testing.TB) {
 	t.Helper()
 	Do(t, "modprobe", "netdevsim")
@@ -120,7 +119,7 @@ func write(t testing.TB, name, text string) {
 	}
 }
 
-// Busy keeps one CPU busy for a while, so that others have to wait.
+// Busy keeps one CPU busy for a time.
 func Busy(d time.Duration) {
 	for start := time.Now(); time.Since(start) < d; {
 	}

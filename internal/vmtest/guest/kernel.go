@@ -18,25 +18,23 @@ func AtLeast(major, minor int) bool {
 	return m > major || m == major && n >= minor
 }
 
-// Monitoring reports whether the drop monitor is on: it is then, and only
-// then, in use.
+// Monitoring reports whether the drop monitor is on: exactly then its module is in use.
 func Monitoring() bool {
 	users, err := os.ReadFile("/sys/module/drop_monitor/refcnt")
 	return err == nil && strings.TrimSpace(string(users)) != "0"
 }
 
-// AwaitMonitoring waits until the drop monitor is on. A program's output does
-// not tell: C programs keep theirs back while it goes to a pipe.
+// AwaitMonitoring waits until the drop monitor is on. The output of the program that starts it does not show
+// that: C programs buffer their output when it goes to a pipe.
 func AwaitMonitoring(t testing.TB) {
 	t.Helper()
 	Eventually(t, "the drop monitor is on", Monitoring)
-	// It is in use from the beginning of the start command, which takes a
-	// while to put its probes in; any other command has to wait for that.
+	// The module is in use from the beginning of START, which takes a while. Any other command
+	// waits until it is done.
 	Run(t, "show\nexit\n", "/usr/bin/dropwatch")
 }
 
-// ResetMonitor puts the drop monitor back as it was when it was loaded, now
-// and at the end of the test.
+// ResetMonitor switches the drop monitor off and sets its defaults, now and at the end of the test.
 func ResetMonitor(t testing.TB) {
 	t.Helper()
 	reset := func() {
@@ -48,4 +46,17 @@ func ResetMonitor(t testing.TB) {
 	}
 	reset()
 	t.Cleanup(reset)
+}
+
+// Sysctl sets a file below /proc/sys. At the end of the test it restores the old value, because tests of other
+// packages run later in the same guest.
+func Sysctl(t testing.TB, name, value string) {
+	t.Helper()
+	name = "/proc/sys/" + name
+	before, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, name, value)
+	t.Cleanup(func() { write(t, name, string(before)) })
 }

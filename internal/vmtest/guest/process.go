@@ -2,9 +2,12 @@ package guest
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -12,20 +15,22 @@ import (
 	"time"
 )
 
-// patience is how long to wait for what should come at once: the guest has no
-// KVM and shares its host.
-const patience = 30 * time.Second
+// maxWait is how long to wait for something that should happen at once: guests are slow.
+const maxWait = 30 * time.Second
 
-// pause is how long to wait between two looks.
-const pause = 20 * time.Millisecond
+// interval is the time between two polls.
+const interval = 20 * time.Millisecond
 
-// A Result is what a program left behind.
+// Dropwatch is the path of the program under test in a guest.
+const Dropwatch = "/test/dropwatch"
+
+// A Result is the output of a program that has ended.
 type Result struct {
-	Stdout, Stderr string
-	Code           int // the exit status; 128 and the signal's number if one ended it, as sh has it
+	Stdout, Stderr string // all that it has written
+	Code           int    // exit status; 128 plus the number of the signal that ended it, as in sh
 }
 
-// A Process is a program that was started and not yet waited for.
+// A Process is a program that was started.
 type Process struct {
 	t              testing.TB
 	cmd            *exec.Cmd
@@ -33,8 +38,8 @@ type Process struct {
 	done           chan struct{}
 }
 
-// Start starts a program with stdin as a pipe that has this text and then
-// ends. The program is killed at the end of the test if it still runs then.
+// Start starts a program whose standard input is a pipe with this text. At the end of the test it is killed if it
+// still runs.
 func Start(t testing.TB, stdin, name string, args ...string) *Process {
 	t.Helper()
 	return StartAs(t, nil, stdin, name, args...)
@@ -61,13 +66,13 @@ func StartAs(t testing.TB, who *syscall.SysProcAttr, stdin, name string, args ..
 	return p
 }
 
-// Run starts a program, waits for its end and returns what it left.
+// Run runs a program and returns its result.
 func Run(t testing.TB, stdin, name string, args ...string) Result {
 	t.Helper()
 	return Start(t, stdin, name, args...).Wait()
 }
 
-// Do runs a program that is only a means: if it fails, so does the test.
+// Do runs a program and fails the test if the program fails.
 func Do(t testing.TB, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
@@ -75,12 +80,12 @@ func Do(t testing.TB, name string, args ...string) {
 	}
 }
 
-// Pid is the process's id.
+// Pid returns the PID.
 func (p *Process) Pid() int {
 	return p.cmd.Process.Pid
 }
 
-// Signal sends a signal, also to a process that has just ended.
+// Signal sends a signal. It is no error if the process has just ended.
 func (p *Process) Signal(sig os.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -103,7 +108,7 @@ func (p *Process) Wait() Result {
 	p.t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(patience):
+	case <-time.After(maxWait):
 		p.cmd.Process.Kill() // so that what it said can be shown
 		<-p.done
 		p.t.Fatalf("%s did not end\nstdout:\n%s\nstderr:\n%s", p.cmd, p.stdout.String(), p.stderr.String())
@@ -111,7 +116,7 @@ func (p *Process) Wait() Result {
 	return Result{Stdout: p.stdout.String(), Stderr: p.stderr.String(), Code: exitCode(p.cmd.ProcessState)}
 }
 
-// Stdout is what the process has written so far.
+// Stdout returns what the process has written so far.
 func (p *Process) Stdout() string {
 	return p.stdout.String()
 }
@@ -122,12 +127,35 @@ func (p *Process) Stdout() string {
 func (p *Process) AwaitOutput(pattern string, n int) {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
-	for start := time.Now(); len(re.FindAllString(p.stdout.String(), -1)) < n; time.Sleep(pause) {
-		if p.Ended() || time.Since(start) > patience {
+	for start := time.Now(); len(re.FindAllString(p.stdout.String(), -1)) < n; time.Sleep(interval) {
+		if p.Ended() || time.Since(start) > maxWait {
 			p.t.Fatalf("waiting for %d times %q: not in\nstdout:\n%s\nstderr:\n%s",
 				n, pattern, p.stdout.String(), p.stderr.String())
 		}
 	}
+}
+
+// AwaitIdle waits until the process has done all that it can: for half a second no thread of it was ready to
+// run, or running. However slow the guest is, a program that looks for drops ten times a second has read those
+// from before then.
+func (p *Process) AwaitIdle() {
+	p.t.Helper()
+	polls := 0
+	Eventually(p.t, "it is idle: "+p.cmd.String(), func() bool {
+		if polls++; p.runs() {
+			polls = 0
+		}
+		return polls > int(500*time.Millisecond/interval)
+	})
+}
+
+// runs reports whether a thread of the process is ready to run.
+func (p *Process) runs() bool {
+	names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.Pid()))
+	return slices.ContainsFunc(names, func(name string) bool {
+		stat, _ := os.ReadFile(name)
+		return strings.Contains(string(stat), ") R ")
+	})
 }
 
 // Interrupt sends SIGINT and waits for the end.
@@ -140,14 +168,15 @@ func (p *Process) Interrupt() Result {
 // Eventually waits until it holds, and fails the test if it never does.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for start := time.Now(); !holds(); time.Sleep(pause) {
-		if time.Since(start) > patience {
-			t.Fatalf("waited %v in vain until %s", patience, what)
+	for start := time.Now(); !holds(); time.Sleep(interval) {
+		if time.Since(start) > maxWait {
+			t.Fatalf("waited %v in vain until %s", maxWait, what)
 		}
 	}
 }
 
-// exitCode tells an end by a signal as a shell does.
+// exitCode returns the exit status as a shell does: 128 plus the number of the
+// signal that ended the process.
 func exitCode(s *os.ProcessState) int {
 	if ws, ok := s.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return 128 + int(ws.Signal())

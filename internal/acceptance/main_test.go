@@ -1,0 +1,23 @@
+package acceptance
+
+import (
+	"testing"
+
+	"dropwatch/internal/vmtest"
+)
+
+func TestMain(m *testing.M) {
+	vmtest.Main(m)
+}
+
+// TestKernels runs the TestGuest functions of all packages on every kernel.
+func TestKernels(t *testing.T) {
+	vmtest.Suite{
+		Module:   "dropwatch",
+		Programs: map[string]string{dropwatchPath: "dropwatch/cmd/dropwatch"},
+		Checks: map[string]func(t *testing.T, out string){
+			"acceptance/TestGuestCaptures":  checkCaptures,
+			"acceptance/TestGuestWatchFile": checkWatch,
+		},
+	}.Run(t)
+}

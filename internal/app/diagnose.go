@@ -1,0 +1,245 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dropwatch/internal/capture"
+	"dropwatch/internal/cli"
+	"dropwatch/internal/counters"
+	"dropwatch/internal/diagnose"
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
+	"dropwatch/internal/session"
+	"dropwatch/internal/term"
+)
+
+// diagnose is the verb that says which packets this host loses, why, and what to do.
+func (a *App) diagnose(d *defaults) *cli.Verb {
+	spec := capture.Spec{Duration: 10 * time.Second}
+	failOn := threshold(knowledge.Maybe)
+	var json bool
+	f := cli.NewFlags()
+	addCaptureFlags(f, &spec, d)
+	selected := addFilterFlags(f, &spec)
+	f.BoolVarP(&json, "json", "j", false, "one JSON object a line for each finding, and one with the verdict")
+	f.Var(&failOn, "fail-on", "exit with code 3 if there is a finding of this `severity`: maybe, harm, or never")
+	return &cli.Verb{
+		Name: "diagnose", Args: "[options] [expression] [-- command]", Short: "find out which packets this host loses, why, and what to do",
+		Long: `Watch drops and the host's counters together for a while, then say which
+packets are lost, why, whose they are, whether it matters, and how to check and
+to fix it. What the counters say is lost and no drop shows is a finding, too.`,
+		Usage: []string{"dropwatch diagnose [options] [expression] [-- COMMAND]", "dropwatch diagnose [options] FILE [expression]"},
+		Notes: commandNote + "\nWith COMMAND there is no --duration unless it is given.\n" +
+			"FILE is a recording. One of record --counters has the counters, settings, rules\n" +
+			"and sockets of its host at that time; without, findings are of its drops alone.",
+		Examples: []string{
+			"dropwatch diagnose", "dropwatch diagnose -d 60 iface eth0", "dropwatch diagnose --json --fail-on harm",
+			"dropwatch diagnose -- curl http://web.example", "dropwatch diagnose night.dw",
+		},
+		Manual: manVerbs["diagnose"], Flags: f, Values: captureFlagValues(), Words: a.expressionWords,
+		Fields: fieldNames(), InSession: true, Command: true,
+		Run: func(ctx context.Context, args cli.Args) (err error) {
+			fill(&spec, d, "diagnose", args)
+			if err := fillChild(&spec, args); err != nil {
+				return err
+			}
+			expression := args.Words
+			if len(expression) > 0 && a.isRecordingName(expression[0]) {
+				if err := checkRecordingFlags("diagnose", f, append(liveFlags, "duration")); err != nil {
+					return err
+				}
+				if args.Command != nil {
+					return usageError("diagnose: a command and a recording cannot be combined: a command is run to cause live drops")
+				}
+				spec.Input.Recording, expression = expression[0], expression[1:]
+			}
+			if (spec.Child != nil || spec.Input.Recording != "") && !f.Changed("duration") {
+				spec.Duration = 0
+			}
+			if spec.Filter, err = selected.parse(d.filter, expression); err != nil {
+				return err
+			}
+			spec.Input.SampledStack = true // which shows narrower causes
+			found, outcome, broken, err := a.findings(ctx, spec)
+			if err == nil {
+				err = cmp.Or(a.printDiagnosis(found, json), broken)
+			}
+			if err == nil {
+				err = childResult(&spec, &outcome)
+			}
+			if err == nil && found.Worst() >= knowledge.Severity(failOn) {
+				err = &resultError{exitAny, found.Verdict()}
+			}
+			return err
+		},
+	}
+}
+
+// findings runs a capture, with the counters read at its beginning and its end, or recorded.
+// Broken is why a recording could not be read to its end: the findings are of what was read.
+func (a *App) findings(ctx context.Context, spec capture.Spec) (d *diagnose.Diagnosis, outcome capture.Outcome, broken, err error) {
+	if spec.Input.Recording != "" {
+		return a.recordedFindings(ctx, spec)
+	}
+	d, outcome, err = a.liveFindings(ctx, spec)
+	return d, outcome, nil, err
+}
+
+func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (*diagnose.Diagnosis, capture.Outcome, error) {
+	w := &window{reader: capture.AllCounters(a.runner.Host)}
+	collector := &diagnose.Collector{AtEnd: func() { w.close(context.WithoutCancel(ctx)) }}
+	spec.Outputs = []capture.Output{{Format: capture.Custom, Sink: collector}}
+	spec.OwnEnd = true
+	if spec.Duration > 0 {
+		a.sayWait(spec.Duration)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	outcome, err := a.runner.Run(ctx, spec, func() { w.open(ctx, spec.Duration, stop) })
+	if err := errors.Join(err, w.err); err != nil {
+		return nil, outcome, err
+	}
+	found := diagnose.New(collector, counters.Rises(w.before, w.after), spec.Filter != nil)
+	found.Ask(capture.DiagnosedHost(a.runner.Host)())
+	return found, outcome, nil
+}
+
+// recordedFindings reads a recording. What it has of its host is that of the drops, never of
+// this one.
+func (a *App) recordedFindings(ctx context.Context, spec capture.Spec) (d *diagnose.Diagnosis, outcome capture.Outcome, broken, err error) {
+	collector := new(diagnose.Collector)
+	spec.Outputs = []capture.Output{{Format: capture.Custom, Sink: collector}}
+	outcome, of, broken, err := a.readRecording(ctx, spec)
+	if err != nil {
+		return nil, outcome, nil, err
+	}
+	report := new(counters.Report)
+	if of.First != nil {
+		report = counters.Rises(of.First, of.Last)
+	}
+	header := outcome.Recording.Header()
+	d = diagnose.New(collector, report, spec.Filter != nil || header.Settings["filter"] != "")
+	d.Recording = &diagnose.Recording{Host: header.Host, Kernel: header.Kernel, Counters: of.First != nil}
+	if of.First == nil {
+		a.runner.Notices.Note("%s has no counters: findings are of its drops alone (dropwatch record --counters records them)",
+			spec.Input.Recording)
+		return d, outcome, broken, nil
+	}
+	d.Recording.From, d.Recording.Until = of.First.Time, of.Last.Time
+	d.Ask(diagnose.RecordedHost(of.Answers))
+	return d, outcome, broken, nil
+}
+
+// readRecording reads a recording with what it has of its host. Broken is why it could not be
+// read to its end.
+func (a *App) readRecording(ctx context.Context, spec capture.Spec) (outcome capture.Outcome, of session.Host, broken, err error) {
+	spec.Input.KeepHost = true
+	outcome, err = a.runner.Run(ctx, spec, nil)
+	if outcome.Recording == nil {
+		return outcome, of, nil, err
+	}
+	of = outcome.Recording.Host()
+	switch last := outcome.Recording.Now(); {
+	case of.Snapshots == 1:
+		a.runner.Notices.Note("the counters of %s were read only once: how much they rose is not known", spec.Input.Recording)
+	case of.Snapshots > 1 && err != nil && last.Sub(of.Last.Time) > time.Second:
+		a.runner.Notices.Note("the last counters of %s are %v older than its last drop", spec.Input.Recording,
+			last.Sub(of.Last.Time).Round(time.Second))
+	}
+	if errors.Is(err, session.ErrTruncated) || errors.Is(err, session.ErrCorrupt) || errors.Is(err, session.ErrVersion) {
+		return outcome, of, err, nil
+	}
+	return outcome, of, nil, err
+}
+
+// sayWait tells a person how long nothing will be shown.
+func (a *App) sayWait(d time.Duration) {
+	if term.IsTerminal(a.runner.Err) {
+		a.runner.Notices.Note("watching for %v", d)
+	}
+}
+
+// A window is the time between two readings of the counters. It lies within the time
+// in which drops are caught, so that a counter does not rise by what nobody watched.
+type window struct {
+	reader        counters.Reader
+	before, after *counters.Snapshot
+	err           error
+	once          sync.Once
+}
+
+// open reads the counters at the beginning, and after the duration, unless that is 0;
+// then it calls stop.
+func (w *window) open(ctx context.Context, duration time.Duration, stop func()) {
+	if w.before, w.err = w.reader.Read(ctx); w.err == nil && duration > 0 {
+		time.AfterFunc(duration, func() {
+			w.close(context.WithoutCancel(ctx))
+			stop()
+		})
+	}
+}
+
+// close reads the counters at the end, once.
+func (w *window) close(ctx context.Context) {
+	w.once.Do(func() {
+		if w.before == nil {
+			w.before, w.err = new(counters.Snapshot), errors.Join(w.err, errors.New("the counters were not read before the run ended"))
+		}
+		after, err := w.reader.Read(ctx)
+		w.after, w.err = after, errors.Join(w.err, err)
+	})
+}
+
+// printDiagnosis prints what was found.
+func (a *App) printDiagnosis(d *diagnose.Diagnosis, json bool) error {
+	write := d.WriteText
+	if json {
+		write = d.WriteJSON
+	}
+	if err := write(a.runner.Out); err != nil {
+		return fmt.Errorf("write to standard output: %w", event.WithoutPath(err))
+	}
+	return nil
+}
+
+// A threshold is the value of a flag: a severity, or never.
+type threshold knowledge.Severity
+
+// never is more severe than any finding.
+const never = knowledge.Harm + 1
+
+var thresholds = map[string]threshold{
+	"maybe": threshold(knowledge.Maybe), "harm": threshold(knowledge.Harm), "never": threshold(never),
+}
+
+var _ pflag.Value = new(threshold)
+
+// Set reads the value.
+func (t *threshold) Set(text string) error {
+	value, ok := thresholds[text]
+	if !ok {
+		return errors.New("give maybe, harm or never")
+	}
+	*t = value
+	return nil
+}
+
+// String gives the value for help.
+func (t *threshold) String() string {
+	for name, value := range thresholds {
+		if value == *t {
+			return name
+		}
+	}
+	return ""
+}
+
+// Type makes help quote the default, as those of words.
+func (t *threshold) Type() string { return "string" }

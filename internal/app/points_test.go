@@ -1,0 +1,41 @@
+package app
+
+import (
+	"slices"
+	"testing"
+
+	"dropwatch/internal/doctor"
+	"dropwatch/internal/host"
+	"dropwatch/internal/knowledge"
+)
+
+// TestPointSources: a point is shown by the sources that work, if the kernel has it.
+func TestPointSources(t *testing.T) {
+	is := func(name string) func(string) bool { return func(n string) bool { return n == name } }
+	all := view{
+		report: doctor.Report{BPF: true, Netdm: true, Trace: true}, kernel: host.Version{Major: 6, Minor: 1},
+		reasons: is("NO_SOCKET"), functions: is("tcp_v4_rcv"), counters: map[string]bool{"UdpNoPorts": true},
+	}
+	old, broken, xdp := all, all, all
+	xdp.reasons = is("XDP_EXCEPTION")
+	old.kernel, broken.report = host.Version{Major: 5, Minor: 17}, doctor.Report{}
+	reason, function := knowledge.Entry{Name: "NO_SOCKET"}, knowledge.Entry{Name: "tcp_v4_rcv", Kind: knowledge.Function}
+	trap, counter := knowledge.Entry{Name: "ttl", Kind: knowledge.Trap}, knowledge.Entry{Name: "UdpNoPorts", Kind: knowledge.Counter}
+	none := []string(nil)
+	for _, test := range []struct {
+		view view
+		of   knowledge.Entry
+		want []string
+	}{
+		{all, reason, []string{"bpf", "netdm", "trace"}}, {old, reason, []string{"bpf", "trace"}}, {broken, reason, none},
+		{all, knowledge.Entry{Name: "OTHER"}, none}, {xdp, knowledge.Entry{Name: "XDP_EXCEPTION"}, []string{"bpf"}},
+		{all, function, []string{"bpf", "netdm", "trace"}}, {old, function, []string{"bpf", "netdm", "trace"}}, {broken, function, none},
+		{all, knowledge.Entry{Name: "other", Kind: knowledge.Function}, none},
+		{all, trap, []string{"netdm"}}, {broken, trap, none},
+		{broken, counter, []string{"counters"}}, {all, knowledge.Entry{Name: "UdpInErrors", Kind: knowledge.Counter}, none},
+	} {
+		if got := test.view.sources(&test.of); !slices.Equal(got, test.want) {
+			t.Errorf("%v %s on %v: %q, want %q", test.of.Kind, test.of.Name, test.view.kernel, got, test.want)
+		}
+	}
+}

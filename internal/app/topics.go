@@ -1,0 +1,102 @@
+package app
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"dropwatch/internal/cli"
+)
+
+// A proseTopic is a section of the manual page that `dropwatch help NAME` prints as
+// well, so that there is only one text of it. All parts but name and help may be
+// empty.
+type proseTopic struct {
+	name, help string
+	intro      string
+	list       []entry
+	bullets    []string
+	outro      string
+}
+
+// proseTopics are in the order of the manual page.
+var proseTopics = []proseTopic{
+	{name: "sources", help: "where drops come from: bpf, netdm, trace", intro: manSources, list: manSourceList},
+	{name: "owners", help: "how the owner of a packet is found and written", intro: manOwners, list: manOwnerList},
+	{name: "ledger", help: "the account at the end of a run", intro: manLedger, list: manLedgerList, outro: manLedgerLimits},
+	{name: "privileges", help: "the capabilities that each part needs", intro: manPrivilegesIntro, list: manPrivileges},
+	{name: "differences", help: "what differs from the C dropwatch and dwdump", intro: manDifferencesIntro, bullets: manDifferences},
+}
+
+// addTopic adds a topic to the manual page.
+func addTopic(m *cli.Page, t proseTopic) {
+	m.Text(t.intro)
+	addList(m, t.list)
+	for _, b := range t.bullets {
+		m.Bullet(b)
+	}
+	if t.outro != "" {
+		m.Paragraph()
+		m.Text(t.outro)
+	}
+}
+
+// addList adds a list of terms with their explanations.
+func addList(m *cli.Page, entries []entry) {
+	for _, e := range entries {
+		m.Item("*"+e.term+"*", e.text)
+	}
+}
+
+// text returns the topic for a terminal of 80 columns, without markup.
+func (t proseTopic) text() string {
+	var b strings.Builder
+	paragraph := func(indent, text string) {
+		for i, p := range strings.Split(strings.TrimSpace(text), "\n\n") {
+			if i > 0 {
+				b.WriteByte('\n')
+			}
+			appendWrapped(&b, indent, strings.ReplaceAll(p, "*", ""))
+		}
+	}
+	paragraph("", t.intro)
+	for _, e := range t.list {
+		b.WriteString("\n" + e.term + "\n")
+		paragraph("    ", e.text)
+	}
+	for _, text := range t.bullets {
+		b.WriteByte('\n')
+		paragraph("", "- "+text)
+	}
+	if t.outro != "" {
+		b.WriteByte('\n')
+		paragraph("", t.outro)
+	}
+	return b.String()
+}
+
+// appendWrapped appends text, wrapped at 80 columns. Each line begins with indent.
+func appendWrapped(b *strings.Builder, indent, text string) { appendHanging(b, indent, indent, text) }
+
+// appendHanging is appendWrapped with another beginning of the first line. A word
+// longer than the line is not broken.
+func appendHanging(b *strings.Builder, first, indent, text string) {
+	const width = 80
+	column := 0
+	for _, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case column == 0:
+			b.WriteString(first)
+			column = utf8.RuneCountInString(first)
+		case column+1+n > width:
+			b.WriteString("\n" + indent)
+			column = len(indent)
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	b.WriteByte('\n')
+}

@@ -1,0 +1,155 @@
+package capture
+
+import (
+	"os"
+	"time"
+
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/session"
+	"dropwatch/internal/sink/dwdump"
+	"dropwatch/internal/sink/jsonl"
+	"dropwatch/internal/sink/line"
+	"dropwatch/internal/sink/pcapng"
+	"dropwatch/internal/sink/sampled"
+	"dropwatch/internal/sink/table"
+	"dropwatch/internal/sink/text"
+	"dropwatch/internal/sink/top"
+	"dropwatch/internal/term"
+)
+
+// formats has, by Format, how an output is created. Open gets the file that was
+// reserved for it; the source is open by then.
+var formats = [...]struct {
+	// direct: the sink is called by the pipeline itself, without a queue. Screen
+	// and Classic never block for long, and Alerts needs the kernel's messages,
+	// which are overwritten after the call.
+	direct bool
+	open   func(*run, Output, outFile) (pipeline.Sink, error)
+}{
+	Lines:      {open: (*run).openLines},
+	Table:      {open: (*run).openTable},
+	Tables:     {open: (*run).openTables},
+	JSON:       {open: (*run).openJSON},
+	JSONTables: {open: (*run).openJSONTables},
+	PacketFile: {open: (*run).openPacketFile},
+	Recording:  {open: (*run).openRecorder},
+	Alerts:     {direct: true, open: (*run).openAlerts},
+	Classic:    {direct: true, open: (*run).openClassic},
+	Screen:     {direct: true, open: (*run).openScreen},
+	Custom:     {direct: true, open: func(_ *run, o Output, _ outFile) (pipeline.Sink, error) { return o.Sink, nil }},
+}
+
+func (r *run) openLines(o Output, f outFile) (pipeline.Sink, error) {
+	l := line.New(f, line.Options{
+		Color: Colored(f.File), Stack: o.Stack, Hex: o.Hex, Explain: o.Explain, Harmless: o.Harmless, Width: term.Width(f.File),
+	})
+	if term.IsTerminal(f.File) {
+		return sampled.Fold(l), nil // nobody can read a thousand lines a second
+	}
+	return l, nil
+}
+
+// openTable prints one table, at the end.
+func (r *run) openTable(o Output, f outFile) (pipeline.Sink, error) {
+	return table.New(f, r.tableOptions(o, f.File, 0)), nil
+}
+
+// openTables prints a table every second.
+func (r *run) openTables(o Output, f outFile) (pipeline.Sink, error) {
+	return table.New(f, r.tableOptions(o, f.File, time.Second)), nil
+}
+
+func (r *run) tableOptions(o Output, f *os.File, every time.Duration) table.Options {
+	return table.Options{Every: every, Begin: r.recorded(), Color: Colored(f), Width: term.Width(f), Harmless: o.Harmless}
+}
+
+func (r *run) openJSON(o Output, f outFile) (pipeline.Sink, error) {
+	return jsonl.New(f, jsonl.Options{Bytes: o.Hex, Explain: o.Explain}), nil
+}
+
+func (r *run) openJSONTables(_ Output, f outFile) (pipeline.Sink, error) {
+	return jsonl.NewSummary(f, time.Second, r.recorded()), nil
+}
+
+// openPacketFile writes pcapng, with the host and its kernel in the section header.
+func (r *run) openPacketFile(o Output, f outFile) (pipeline.Sink, error) {
+	h := r.Host.Identity()
+	return pcapng.New(f, pcapng.Options{
+		Name: f.name, App: "dropwatch " + r.Version, Host: h.Name, Kernel: h.Release, Link: o.Link,
+	})
+}
+
+// openRecorder writes a recording, with the host's counters if the output has them.
+func (r *run) openRecorder(o Output, f outFile) (pipeline.Sink, error) {
+	h := r.header()
+	h.Counters = o.Counters > 0
+	w, err := session.NewWriter(f, f.name, h)
+	if err != nil || !h.Counters {
+		return w, err
+	}
+	r.counted = &hostRecorder{
+		reader: AllCounters(r.Host), ask: DiagnosedHost(r.Host), interval: o.Counters, to: w,
+		failed: func() {
+			if r.working.Load() == 1 { // otherwise the next drop has the error
+				r.stop()
+			}
+		},
+	}
+	return r.counted, r.counted.begin()
+}
+
+// openAlerts writes the netlink messages as they came. The file begins with the
+// kernel's description of the NET_DM family, without which Wireshark cannot tell
+// which family they belong to.
+func (r *run) openAlerts(_ Output, f outFile) (pipeline.Sink, error) {
+	s, err := r.Monitor.Session()
+	if err != nil {
+		return nil, err
+	}
+	family, err := s.FamilyMessage()
+	if err != nil {
+		return nil, err
+	}
+	return dwdump.New(f, f.name, family, time.Now())
+}
+
+// openClassic prints drops as the C program does. In summary mode it also adds up
+// the drops of a source that has no summary mode.
+func (r *run) openClassic(o Output, f outFile) (pipeline.Sink, error) {
+	shown := text.New(f)
+	if o.Summary {
+		return newByAddress(shown, func() bool { return r.source.configurable }), nil
+	}
+	return shown, nil
+}
+
+// openScreen creates the live view. The table that is printed after it collects the
+// same events.
+func (r *run) openScreen(o Output, f outFile) (pipeline.Sink, error) {
+	s := &screen{header: r.header}
+	s.shown = top.New(r.screenOptions(s, o, f.File))
+	r.screen = s
+	return pipeline.Tee{s.shown, table.New(&s.table, r.tableOptions(o, f.File, 0))}, nil
+}
+
+// screenOptions returns those of the live view. Settings are read live only: this host is not
+// the one of a recording.
+func (r *run) screenOptions(s *screen, o Output, f *os.File) top.Options {
+	opts := top.Options{
+		Source: r.source.name, Host: r.Host.Identity().Name, Expression: r.spec.Filter.String(),
+		Color: Colored(f), ASCII: !utf8Locale(), Harmless: o.Harmless, Begin: r.recorded(),
+		Status: s.status, Settings: r.readSettings, Format: formatLine, Save: s.save,
+	}
+	check := r.checkReasons
+	if recording := r.source.recording; recording != nil {
+		opts.Host, opts.Settings, check = recording.Header().Host, nil, checkRecorded
+	}
+	opts.Parse = func(text string) (top.Filter, error) { return parseScreenFilter(text, check) }
+	return opts
+}
+
+// Colored reports whether output to a file is to be colored: on a terminal, unless
+// NO_COLOR is set (https://no-color.org) or the terminal is dumb.
+func Colored(f *os.File) bool {
+	return term.IsTerminal(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}

@@ -1,0 +1,76 @@
+package capture
+
+import (
+	"time"
+
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/sink/pcapng"
+)
+
+// An Output is one of the places where a run is shown or kept. It is a plain value:
+// the file is opened when the run starts.
+type Output struct {
+	Format Format
+	File   string // empty or -: standard output
+	Stderr bool   // standard error instead
+
+	Overwrite bool // Recording: even if the file is not empty; other formats overwrite all but recordings
+
+	Counters time.Duration // Recording: also record the host's counters, at this interval; 0: not
+
+	Hex     bool // Lines, JSON: print the bytes of packets
+	Stack   bool // Lines: print stack traces
+	Explain bool // Lines, JSON: say why packets were dropped
+	Link    Link // PacketFile: which link types it has
+	Summary bool // Classic: counts by address, also from a source without summaries
+
+	Harmless bool // Lines, Table, Tables, Screen: also list drops that lost nothing
+
+	Sink pipeline.Sink // Custom: is handed the events; it must not block
+}
+
+// A Format is the form in which an output shows drops.
+type Format uint8
+
+const (
+	Lines      Format = iota // one line per drop
+	Table                    // one table at the end, and the ledger
+	Tables                   // a table each second
+	JSON                     // one object per line
+	JSONTables               // one object per second, with rows
+	PacketFile               // pcapng
+	Recording                // what replay reads
+	Alerts                   // pcap, with the netlink messages of the drop monitor as they came
+	Classic                  // the lines of the C program's session, byte for byte
+	Screen                   // live, on a terminal
+	Custom                   // whatever Output.Sink makes of them
+)
+
+// Link is how packets of different link types share a packet file.
+type Link = pcapng.Link
+
+// LinkNames returns the values of a [Link], for help and completion.
+func LinkNames() []string { return pcapng.LinkNames() }
+
+// binary reports whether the format is not text, so a terminal must not get it.
+func (f Format) binary() bool { return f == PacketFile || f == Recording || f == Alerts }
+
+// kept returns which existing files it must not overwrite.
+func (o *Output) kept() keep {
+	switch {
+	case o.Format != Recording:
+		return keepRecordings
+	case o.Overwrite:
+		return keepNone
+	}
+	return keepAll
+}
+
+// onStdout reports whether it is written to standard output.
+func (o *Output) onStdout() bool { return !o.Stderr && (o.File == "" || o.File == "-") }
+
+// sameFile reports whether both are written to the same file, by name. Two names of
+// one file are not recognized.
+func (o *Output) sameFile(other Output) bool {
+	return o.Stderr == other.Stderr && (o.onStdout() && other.onStdout() || o.File == other.File)
+}

@@ -1,0 +1,133 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/sink/sampled"
+	"dropwatch/internal/sink/top"
+	"dropwatch/internal/term"
+)
+
+// reserve opens the files of all outputs, and of none after an error.
+func (r *run) reserve(ctx context.Context) error {
+	for _, o := range r.spec.Outputs {
+		f, err := r.reserveOutput(ctx, o)
+		if err != nil {
+			r.abandonFiles()
+			return err
+		}
+		r.files = append(r.files, f)
+	}
+	return nil
+}
+
+// reserveOutput opens the file of an output without changing its contents.
+func (r *run) reserveOutput(ctx context.Context, o Output) (outFile, error) {
+	switch {
+	case o.Stderr:
+		return outFile{File: r.Err, name: "standard error"}, nil
+	case !o.onStdout():
+		return reserve(ctx, o.File, o.kept())
+	case o.Format == Screen && !(term.IsTerminal(r.In) && term.IsTerminal(r.Out)):
+		return outFile{}, &SpecError{top.ErrNoTerminal}
+	case o.Format == Screen && os.Getenv("TERM") == "dumb":
+		return outFile{}, top.ErrDumbTerminal
+	case o.Format.binary() && term.IsTerminal(r.Out):
+		return outFile{}, &SpecError{errors.New("refusing to write binary data to a terminal: name a file, or pipe it to a program")}
+	}
+	return outFile{File: r.Out, name: "standard output"}, nil
+}
+
+// abandonFiles removes the files that this run created.
+func (r *run) abandonFiles() {
+	for _, f := range r.files {
+		f.abandon()
+	}
+}
+
+// beginOutputs creates the sinks: one for each file. The run goes on while one of them works
+// that shows drops: a table at the end is not worth a run of its own.
+func (r *run) beginOutputs() error {
+	var outputs, tables []pipeline.Sink
+	for i := range r.spec.Outputs {
+		if r.sharesFile(i) {
+			continue
+		}
+		sink, err := r.beginFile(i)
+		switch {
+		case err != nil:
+			return err
+		case r.onlyTable(i):
+			tables = append(tables, sink)
+		default:
+			outputs = append(outputs, sink)
+		}
+	}
+	r.working.Store(int64(len(outputs)))
+	r.sink = pipeline.NewFanout(outputs, tables)
+	if r.source.individually > 0 {
+		r.sink = sampled.New(r.sink, r.source.individually)
+	}
+	if r.wantsStatus() {
+		r.status = newStatus(r.sink, r.Notices, r.files, r.spec.Duration)
+		r.sink = r.status
+	}
+	return nil
+}
+
+// onlyTable reports whether all that the file of output i gets is a table at the end.
+func (r *run) onlyTable(i int) bool {
+	return !slices.ContainsFunc(r.spec.Outputs, func(o Output) bool { return o.Format != Table && o.sameFile(r.spec.Outputs[i]) })
+}
+
+// sharesFile reports whether output i writes to the file of an output before it.
+func (r *run) sharesFile(i int) bool {
+	o := r.spec.Outputs[i]
+	return slices.ContainsFunc(r.spec.Outputs[:i], o.sameFile)
+}
+
+// beginFile creates the sink of the file that output i is the first to write to.
+// Unless all its formats are direct, a queue is before it, so that a file that
+// blocks does not slow the source.
+func (r *run) beginFile(i int) (pipeline.Sink, error) {
+	first := r.spec.Outputs[i]
+	if err := r.files[i].clear(); err != nil {
+		return nil, err
+	}
+	var shared pipeline.Tee
+	for j, o := range r.spec.Outputs {
+		if !first.sameFile(o) {
+			continue
+		}
+		sink, err := formats[o.Format].open(r, o, r.files[j])
+		if err != nil {
+			return nil, err
+		}
+		shared = append(shared, sink)
+	}
+	if r.onlyTable(i) {
+		return pipeline.NewQueue(shared, r.abortTables), nil
+	}
+	watched := &watchedSink{Sink: shared, failed: r.outputFailed}
+	if r.source.recording != nil || formats[first.Format].direct {
+		return watched, nil
+	}
+	return pipeline.NewQueue(watched, r.abort), nil
+}
+
+// wantsStatus reports whether to show a status line: on a terminal where nothing
+// else shows that the run makes progress.
+func (r *run) wantsStatus() bool {
+	silent := false
+	for i, o := range r.spec.Outputs {
+		if !o.Stderr && !o.Format.binary() && o.Format != Custom && term.IsTerminal(r.files[i].File) {
+			return false // drops are shown as they come
+		}
+		silent = silent || o.Format.binary() || o.Format == Custom
+	}
+	return silent && r.source.recording == nil && !r.spec.InSession && !r.spec.has(Alerts) && term.IsTerminal(r.Err)
+}

@@ -1,0 +1,74 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/session"
+	"dropwatch/internal/sink/table"
+	"dropwatch/internal/stage/filter"
+)
+
+// A run is one Spec being run. Once the pipeline runs, its goroutine owns the
+// fields that have no lock of their own.
+type run struct {
+	*Runner
+	spec     *Spec
+	files    []outFile // by the index of the output in spec.Outputs
+	source   *openedSource
+	steps    []filter.Step    // what adds facts to a drop, with the facts it adds
+	stages   []pipeline.Stage // steps with the parts of the filter between them
+	sink     pipeline.Sink
+	screen   *screen // nil: no live view
+	outcome  Outcome
+	stop     context.CancelFunc // ends the pipeline; set by flow
+	status   *status            // nil: no status line
+	counted  *hostRecorder      // nil: no recording has counters
+	used     []string           // candidates that another program stopped
+	next     *openedSource      // opened by handOver, until source is replaced by it; else nil
+	checking sync.WaitGroup     // until check has returned
+	release  func()             // frees the memory of the start; nil before it
+	over     <-chan struct{}    // closed when the pipeline has to end; set by flow
+	elapsed  atomic.Bool        // Spec.Duration is over
+	working  atomic.Int64       // outputs that did not fail, without those that have only a table
+
+	abort, abortTables chan struct{} // closed when blocked outputs, and then tables, are no longer waited for
+
+	traceOnly table.Tally // drops that a session counts and does not show
+}
+
+// recorded returns when the recording that is replayed began; zero for live drops.
+func (r *run) recorded() time.Time {
+	if r.source.recording == nil {
+		return time.Time{}
+	}
+	return r.source.recording.Header().Started
+}
+
+// header returns the header of a recording of this run, as begun now.
+func (r *run) header() session.Header {
+	h := session.HostHeader(r.Host.Identity())
+	h.Program, h.Command = "dropwatch "+r.Version, r.spec.Command
+	h.Source, h.Started = r.source.name, time.Now()
+	h.Settings = r.spec.settings()
+	return h
+}
+
+// settings returns what a reader of a recording needs to know about how it was
+// made, beyond the command line: a session is configured by commands.
+func (s *Spec) settings() map[string]string {
+	mode := map[Mode]string{Packets: "packet", Summaries: "summary", AsConfigured: "as configured"}
+	sample := "all"
+	if s.Input.Sample > 0 {
+		sample = strconv.Itoa(s.Input.Sample)
+	}
+	return map[string]string{
+		"mode": mode[s.Input.Mode], "origin": OriginNames(s.Input.Origins), "stack": strconv.FormatBool(s.Input.Stack),
+		"trunc": fmt.Sprint(s.Input.Trunc), "sample": sample, "filter": s.Filter.String(),
+	}
+}

@@ -1,0 +1,141 @@
+package capture
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/session"
+	"dropwatch/internal/source/trace"
+	"dropwatch/internal/stage/filter"
+)
+
+// fillDisk makes every file of this process end after some bytes, until the test ends.
+func fillDisk(t *testing.T, room uint64) {
+	t.Helper()
+	signal.Ignore(syscall.SIGXFSZ)
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	limit := syscall.Rlimit{Cur: room, Max: before.Max}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+			t.Error(err)
+		}
+		signal.Reset(syscall.SIGXFSZ)
+	})
+}
+
+// TestSaveToAFullDisk: a file without events is not left behind, and one that was there
+// before is said to be incomplete.
+func TestSaveToAFullDisk(t *testing.T) {
+	r := testRunner(t, nil)
+	s := &screen{header: (&run{Runner: r, spec: new(Spec), source: &openedSource{name: "bpf"}}).header}
+	e := event.Event{Count: 1, Time: time.Unix(1000, 0), Reason: strings.Repeat("R", 40)}
+	events := []*event.Event{&e, {Kind: event.End, Time: e.Time, Ledger: &event.Ledger{Shown: 1}}}
+	dir := t.TempDir()
+	whole, made, there := filepath.Join(dir, "whole.dw"), filepath.Join(dir, "made.dw"), filepath.Join(dir, "there.dw")
+	if err := s.save(whole, slices.Values(events)); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := os.Open(whole); err != nil {
+		t.Error(err)
+	} else if _, err := session.Open(f, whole); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(there, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const room = 128 << 10 // go test has a log of its own in a file of this process
+	for range room / 16 {
+		more := e
+		more.Reason = strconv.FormatUint(rand.Uint64(), 16)
+		events = append(events, &more)
+	}
+	slices.Reverse(events)
+	fillDisk(t, room)
+	for path, want := range map[string]string{made: "nothing was saved", there: "the file is incomplete"} {
+		err := s.save(path, slices.Values(events))
+		if !errors.Is(err, syscall.EFBIG) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that ends with %q", path, err, want)
+		}
+	}
+	if _, err := os.Stat(made); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file is there: %v", err)
+	}
+}
+
+// TestScreenFilter: an expression that needs no packet holds for whole rows.
+func TestScreenFilter(t *testing.T) {
+	all := func(*filter.Filter) error { return nil }
+	for text, byKind := range map[string]bool{
+		"reason NO_SOCKET": true, "iface lo and not process nginx": true, "netns blue": true, "proto ip": true,
+		"port 53": false, "length > 100": false, "host 10.0.0.1 or reason XDP": false,
+	} {
+		f, err := parseScreenFilter(text, all)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if f.ByKind != byKind {
+			t.Errorf("%s: of whole rows %v, want %v", text, f.ByKind, byKind)
+		}
+	}
+	f, err := parseScreenFilter("port 53", all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if matches, decided := f.Match(&event.Event{Count: 7}); matches || decided {
+		t.Errorf("a count: matches %v, decided %v", matches, decided)
+	}
+	if _, err := parseScreenFilter("port x", all); err == nil {
+		t.Error("no error")
+	}
+}
+
+// TestScreenReason: the screen refuses a misspelt reason as watch does, but in a recording only if no
+// kernel has it.
+func TestScreenReason(t *testing.T) {
+	const question = "did you mean NO_SOCKET?"
+	if _, err := parseScreenFilter("reason == NO_SOCKT", checkRecorded); err == nil || err.Error() != "unknown reason NO_SOCKT: "+question {
+		t.Errorf("recorded: %v", err)
+	}
+	if _, err := parseScreenFilter("reason in {NO_SOCKET, OVS_DROP_METER}", checkRecorded); err != nil {
+		t.Error(err)
+	}
+	_, err := parseScreenFilter("reason == NO_SOCKT", testRunner(t, nil).checkReasons)
+	if _, unlisted := trace.ReasonNames(); unlisted == nil && (err == nil || !strings.Contains(err.Error(), question)) {
+		t.Errorf("live: %v", err)
+	}
+}
+
+// TestScreenSettings: the live view reads the settings of this host, and none for a recording.
+func TestScreenSettings(t *testing.T) {
+	r := &run{Runner: testRunner(t, nil), spec: new(Spec), source: &openedSource{name: "bpf"}}
+	o := r.screenOptions(new(screen), Output{}, os.Stdout)
+	if got := o.Settings(event.Netns{}, []string{"net.ipv4.ip_forward"}, ""); len(got) != 1 || got[0].Name != "net.ipv4.ip_forward" {
+		t.Errorf("settings %+v", got)
+	}
+	f, err := os.Open("../../testdata/session-files/v2.session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if r.source.recording, err = session.Open(f, "v2"); err != nil {
+		t.Fatal(err)
+	}
+	if o := r.screenOptions(new(screen), Output{}, os.Stdout); o.Settings != nil {
+		t.Error("settings of this host for a recording of another")
+	}
+}

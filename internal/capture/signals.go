@@ -1,0 +1,150 @@
+package capture
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A SignalError is the cause of a context that a signal has ended (context.Cause).
+type SignalError struct {
+	Number syscall.Signal
+}
+
+// Error names the signal.
+func (e *SignalError) Error() string { return "ended by signal: " + e.Number.String() }
+
+// Signals turns signals into ends of contexts.
+//
+// SIGINT ends the current run, and the program if there is none or if the run does
+// not end within [Grace]. SIGTERM, SIGHUP and SIGQUIT end the program. A second of
+// these signals does not wait for what blocks ([Signals.Hurried]). SIGPIPE is
+// caught so that writing to a closed pipe returns EPIPE instead of killing the
+// process. A SIGHUP that was ignored at the start, as nohup(1) has it, stays
+// ignored.
+//
+// The zero value is ready for Listen. It is safe for concurrent use.
+type Signals struct {
+	mu       sync.Mutex
+	run      context.CancelFunc // ends the current run; nil: there is none
+	ended    time.Time          // of the first signal that ended it or the program
+	overdue  *time.Timer        // ends the program if the run does not end
+	atPrompt bool               // the user is at a prompt between runs, where SIGINT ends nothing
+	hurried  chan struct{}      // see Hurried
+}
+
+// Grace is how long a run has to end after an interrupt. Only a run that cannot
+// write, to a terminal stopped with Ctrl-S for example, takes longer: it is then
+// left behind, so that the drop monitor can be restored.
+const Grace = 3 * time.Second
+
+// Listen returns the context of the program. After a signal its cause is a
+// *[SignalError]. Stop ends the listening and the context; the default actions of
+// the signals apply again.
+func (s *Signals) Listen(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	ch := make(chan os.Signal, 8)
+	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGPIPE)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(ch, syscall.SIGHUP)
+	}
+	go func() {
+		for sig := range ch {
+			s.handle(sig.(syscall.Signal), cancel)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(ch)
+		close(ch)
+		cancel(nil)
+	}
+}
+
+// handle is called by one goroutine, a signal at a time.
+func (s *Signals) handle(sig syscall.Signal, endProgram context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	interrupt, again := sig == syscall.SIGINT, !s.ended.IsZero()
+	switch {
+	case sig == syscall.SIGPIPE, interrupt && s.run == nil && s.atPrompt:
+		return
+	case interrupt && s.run != nil && !again:
+		s.run()
+		s.overdue = time.AfterFunc(Grace, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			endProgram(&SignalError{sig})
+			s.hurry()
+		})
+	case again && time.Since(s.ended) >= repeatTime:
+		endProgram(&SignalError{sig})
+		s.hurry()
+	case again && interrupt: // the key is held down
+	default:
+		endProgram(&SignalError{sig})
+	}
+	if !again {
+		s.ended = time.Now()
+	}
+}
+
+// repeatTime is how long further SIGINTs count as the same key press: a keyboard
+// repeats Ctrl-C while it is held down. A later one ends the program at once.
+const repeatTime = 300 * time.Millisecond
+
+// Hurried returns a channel that is closed when a run has not ended within [Grace], or
+// the user does not want to wait for it. The program is ending then.
+func (s *Signals) Hurried() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hurryChannel()
+}
+
+// hurryChannel creates the channel when it is first needed.
+func (s *Signals) hurryChannel() chan struct{} {
+	if s.hurried == nil {
+		s.hurried = make(chan struct{})
+	}
+	return s.hurried
+}
+
+// hurry closes the channel.
+func (s *Signals) hurry() {
+	select {
+	case <-s.hurryChannel():
+	default:
+		close(s.hurried)
+	}
+}
+
+// Interruptible returns a context that SIGINT ends. The caller must call stop when
+// the run is over. Only one run at a time can be interruptible.
+func (s *Signals) Interruptible(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(parent)
+	s.setRun(cancel)
+	return ctx, func() {
+		s.setRun(nil)
+		cancel()
+	}
+}
+
+func (s *Signals) setRun(run context.CancelFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.run, s.ended = run, time.Time{}
+	if s.overdue != nil {
+		s.overdue.Stop()
+		s.overdue = nil
+	}
+}
+
+// SetAtPrompt says whether the user is at a prompt between runs. SIGINT ends
+// nothing then.
+func (s *Signals) SetAtPrompt(atPrompt bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.atPrompt = atPrompt
+}

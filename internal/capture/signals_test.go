@@ -1,0 +1,117 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// ended gives the signal that ended a context, 0 if none did.
+func ended(ctx context.Context) syscall.Signal {
+	var sig *SignalError
+	if errors.As(context.Cause(ctx), &sig) {
+		return sig.Number
+	}
+	return 0
+}
+
+// TestInterruptsAtPrompt: SIGINT ends the run, and only a later one the program;
+// between runs a person's session goes on.
+func TestInterruptsAtPrompt(t *testing.T) { synctest.Test(t, testInterruptsAtPrompt) }
+
+func testInterruptsAtPrompt(t *testing.T) {
+	var s Signals
+	program, end := context.WithCancelCause(t.Context())
+	s.SetAtPrompt(true)
+	s.handle(syscall.SIGINT, end)
+	s.handle(syscall.SIGPIPE, end)
+	if program.Err() != nil {
+		t.Fatal("the prompt was left")
+	}
+	for range 2 { // each run again
+		run, stop := s.Interruptible(program)
+		s.handle(syscall.SIGINT, end)
+		if run.Err() == nil || program.Err() != nil {
+			t.Fatalf("after SIGINT: run %v, program %v", run.Err(), program.Err())
+		}
+		stop()
+	}
+	_, stop := s.Interruptible(program)
+	defer stop()
+	s.handle(syscall.SIGINT, end)
+	s.handle(syscall.SIGINT, end)
+	if program.Err() != nil {
+		t.Error("a repeated key ended the program")
+	}
+	time.Sleep(repeatTime)
+	s.handle(syscall.SIGINT, end)
+	if ended(program) != syscall.SIGINT {
+		t.Errorf("after a second SIGINT the program's end is %v", context.Cause(program))
+	}
+}
+
+// TestHurry: a second signal of any kind does not wait for a run, unless it follows at once.
+func TestHurry(t *testing.T) { synctest.Test(t, testHurry) }
+
+func testHurry(t *testing.T) {
+	for _, signals := range [][]syscall.Signal{
+		{syscall.SIGTERM, syscall.SIGTERM}, {syscall.SIGINT, syscall.SIGTERM}, {syscall.SIGTERM, syscall.SIGINT},
+		{syscall.SIGINT, syscall.SIGINT}, {syscall.SIGHUP, syscall.SIGQUIT},
+	} {
+		var s Signals
+		program, end := context.WithCancelCause(t.Context())
+		_, stop := s.Interruptible(program)
+		hurried := func() bool {
+			select {
+			case <-s.Hurried():
+				return true
+			default:
+				return false
+			}
+		}
+		s.handle(signals[0], end)
+		s.handle(signals[1], end)
+		if hurried() {
+			t.Errorf("%v: hurried by signals at the same time", signals)
+		}
+		time.Sleep(repeatTime)
+		s.handle(signals[1], end)
+		s.handle(signals[1], end)
+		if !hurried() || ended(program) == 0 {
+			t.Errorf("%v: not hurried; the program's end is %v", signals, context.Cause(program))
+		}
+		stop()
+	}
+}
+
+// TestOneInterrupt: without a person at a prompt, one SIGINT is enough to end a
+// run that does not end by itself.
+func TestOneInterrupt(t *testing.T) { synctest.Test(t, testOneInterrupt) }
+
+func testOneInterrupt(t *testing.T) {
+	var s Signals
+	program, end := context.WithCancelCause(t.Context())
+	_, stop := s.Interruptible(program)
+	s.handle(syscall.SIGINT, end)
+	stop() // it ends in time
+	time.Sleep(10 * Grace)
+	if program.Err() != nil {
+		t.Fatal("the program ended with the run")
+	}
+	_, stop = s.Interruptible(program)
+	defer stop()
+	s.handle(syscall.SIGINT, end)
+	time.Sleep(Grace - time.Millisecond)
+	synctest.Wait()
+	if program.Err() != nil {
+		t.Error("the run had less time than it may take")
+	}
+	time.Sleep(time.Millisecond)
+	synctest.Wait()
+	if ended(program) != syscall.SIGINT {
+		t.Errorf("a stuck run: the program's end is %v", context.Cause(program))
+	}
+}

@@ -1,0 +1,109 @@
+package capture
+
+import (
+	"slices"
+	"time"
+
+	"dropwatch/internal/stage/filter"
+	"dropwatch/netlink"
+)
+
+// A Spec describes one run. It holds nothing that is open, so it can be copied,
+// compared and written to a file. The zero value needs an Input.Source or an
+// Input.Recording.
+type Spec struct {
+	Command   string // the command line, for the header of a recording and for advice
+	InSession bool   // standard input and output belong to a session
+	Input     Input
+	Filter    *filter.Filter // nil: all drops
+	Detail    Detail
+	Duration  time.Duration // 0: no limit
+	OwnEnd    bool          // the caller ends the run after Duration, by its context
+	Limit     uint64        // drops to show before the run ends; 0: no limit
+	Outputs   []Output
+
+	// Child is a command that is run while drops are caught; nil for none. The run
+	// ends when it exits, and terminates it when the run ends first.
+	Child []string
+}
+
+// An Input says where drops come from.
+type Input struct {
+	Source       string          // auto, or the name of a Candidate
+	MonitorFirst bool            // with auto: try the drop monitor before bpf
+	NoFailover   bool            // with auto: end, as with a named source, when another program stops it
+	Recording    string          // a file to replay instead; - is standard input
+	KeepHost     bool            // with Recording: keep what it has of the host, for the Outcome
+	Origins      netlink.Origins // 0: software
+	Stack        bool            // record the stack trace of each drop
+	SampledStack bool            // with bpf: record the stack traces of sampled drops
+	Takeover     bool            // stop the monitoring of other programs without asking
+
+	Mode    Mode
+	Trunc   uint32  // bytes to keep of each packet; 0: what the outputs need
+	Queue   *uint32 // packets that the drop monitor queues on each CPU; nil: unchanged
+	Passive bool    // only listen to the drop monitor: start and configure nothing
+
+	Sample       int  // with bpf: drops to report individually per kind, second and CPU; 0: all
+	ByOwner      bool // with bpf: break the remaining counts down by owning socket
+	RawAddresses bool // with bpf: sockets without a cookie are shown by their kernel addresses
+	ReadBuffer   int  // receive buffer of the NET_DM socket in bytes; 0: the default
+}
+
+// A Mode is what the drop monitor reports (enum net_dm_alert_mode).
+type Mode uint8
+
+const (
+	Packets      Mode = iota // one alert per packet
+	Summaries                // counts by address, once a second
+	AsConfigured             // whatever it is set to now; other sources report packets
+)
+
+// A Detail is how much is looked up about each drop. Less costs less CPU.
+type Detail uint8
+
+const (
+	Everything  Detail = iota // symbols, interfaces, tasks, headers, owners
+	SymbolsOnly               // what the C program shows
+	Raw                       // nothing: drops are shown as the source reported them
+)
+
+// A SpecError is a Spec that cannot be run on any host: wrong usage, exit code 2.
+type SpecError struct{ Err error }
+
+// Error is the text of the cause.
+func (e *SpecError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *SpecError) Unwrap() error { return e.Err }
+
+// origins returns the wanted origins: software if none is set.
+func (in *Input) origins() netlink.Origins {
+	if in.Origins == 0 {
+		return netlink.Software
+	}
+	return in.Origins
+}
+
+// commandLine is what to type to get the same run. For a session it is only how to
+// start one.
+func (s *Spec) commandLine() string {
+	if s.InSession {
+		return "dropwatch"
+	}
+	return s.Command
+}
+
+// has reports whether there is an output of that format.
+func (s *Spec) has(f Format) bool {
+	return slices.ContainsFunc(s.Outputs, func(o Output) bool { return o.Format == f })
+}
+
+// wantsPackets reports whether an output is useless without the bytes of packets.
+func (s *Spec) wantsPackets() bool {
+	return slices.ContainsFunc(s.Outputs, func(o Output) bool { return o.Hex || o.Format == PacketFile || o.Format == Alerts })
+}
+
+// keepsPackets reports whether an output keeps more of a packet than its headers.
+// Otherwise headerBytes of each packet are enough.
+func (s *Spec) keepsPackets() bool { return s.wantsPackets() || s.has(Recording) }

@@ -1,0 +1,96 @@
+package capture
+
+import (
+	"context"
+	"os"
+	"slices"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/host"
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/sink/table"
+	"dropwatch/internal/stage/decode"
+	"dropwatch/internal/stage/filter"
+	"dropwatch/internal/stage/harmless"
+	"dropwatch/internal/stage/owner"
+	"dropwatch/internal/stage/resolve"
+	"dropwatch/internal/stage/truncate"
+)
+
+// startStages creates the steps. What they read in the background, such as the
+// symbol table, is read while the source is being opened.
+func (r *run) startStages() {
+	headers := filter.Step{Stage: decode.Packets(), Adds: event.FactPacket}
+	switch {
+	case r.spec.Input.Recording != "": // the names are in it
+		r.steps = []filter.Step{headers}
+	case r.spec.Detail == SymbolsOnly:
+		r.steps = r.symbolSteps()
+	case r.spec.Detail == Everything: // cheap steps first: the filter may spare the others
+		r.steps = slices.Concat([]filter.Step{headers}, r.symbolSteps(), []filter.Step{
+			{Stage: resolve.Fragments(r.Symbols.lookup())},
+			{Stage: harmless.Stage(r.ownAddresses), Adds: event.FactHarmless},
+			{Stage: resolve.Interfaces(resolve.NewHostInterfaces(r.Host).Name), Adds: event.FactInterface},
+			{Stage: resolve.Tasks(r.Host.ThreadName), Adds: event.FactTask},
+			{Stage: owner.Stage(r.Host), Adds: event.FactOwner | event.FactNamespace},
+		})
+	}
+}
+
+// symbolSteps is empty if locations stay addresses.
+// ownAddresses returns the addresses of dropwatch's own network namespace.
+func (r *run) ownAddresses() *host.Addresses { return r.Host.Addresses(uint32(os.Getpid())) }
+
+func (r *run) symbolSteps() (steps []filter.Step) {
+	for _, stage := range r.Symbols.stages() {
+		steps = append(steps, filter.Step{Stage: stage, Adds: event.FactLocation})
+	}
+	return steps
+}
+
+// check reports what is known only when the symbols have been read: that there are none,
+// and functions of the filter that do not exist. Drops flow meanwhile, and wait only to
+// be named. If ctx ends before, none was named, and it reports nothing.
+func (r *run) check(ctx context.Context) {
+	if r.spec.Detail != Raw {
+		if !r.Symbols.waitFor(ctx) {
+			return
+		}
+		r.Symbols.warnOnce(r.Notices.Warn)
+	}
+	r.CheckFunctions(r.spec.Filter)
+}
+
+// arrangeStages places the parts of the filter among the steps, as the source in
+// use needs it, so that a rejected drop costs as little as possible.
+func (r *run) arrangeStages() {
+	r.stages = r.source.arrange(r.steps)
+	if n := r.source.trunc; n > 0 {
+		r.stages = append(r.stages, truncate.Packets(n), decode.Packets())
+	}
+	if r.spec.has(Classic) {
+		r.stages = append(r.stages, divert(&r.traceOnly))
+	}
+}
+
+// stage runs the stages of the source in use, which a failover replaces. A fragment
+// of a packet that arrived is not a drop and needs nothing more.
+func (r *run) stage(e *event.Event) bool {
+	for i := 0; i < len(r.stages) && !e.Fragment; i++ {
+		if !r.stages[i](e) {
+			return false
+		}
+	}
+	return true
+}
+
+// divert keeps drops that packet mode cannot show out of a session's output, which
+// is that of the C program. They are counted, and printed when the run ends.
+func divert(to *table.Tally) pipeline.Stage {
+	return func(e *event.Event) bool {
+		if e.TraceOnly {
+			to.Add(e)
+		}
+		return !e.TraceOnly
+	}
+}

@@ -1,0 +1,102 @@
+package capture
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
+)
+
+// A status is a sink in front of the others. Once a second it shows on the terminal
+// how a run that writes to files is doing, on one line that is overwritten. The
+// pipeline calls Write and a timer calls show; mu is for what both use.
+type status struct {
+	pipeline.Sink
+	notices *Notices
+	files   []outFile // whose sizes are shown
+	begun   time.Time
+	limit   time.Duration // of the run; 0: none
+
+	mu     sync.Mutex
+	ledger event.Ledger
+	tick   *time.Timer
+	ended  bool
+}
+
+// newStatus returns a status in front of a sink, of a run with a limit of time if that
+// is not 0. The caller must call end.
+func newStatus(to pipeline.Sink, notices *Notices, files []outFile, limit time.Duration) *status {
+	s := &status{Sink: to, notices: notices, files: files, begun: time.Now(), limit: limit}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tick = time.AfterFunc(time.Second, s.show)
+	return s
+}
+
+// Write counts an event and passes it on. The line is removed before the End, so
+// that what is printed then does not follow it on the same line.
+func (s *status) Write(e *event.Event) error {
+	if e.Kind == event.End {
+		s.end()
+	} else {
+		s.mu.Lock()
+		s.ledger.Add(e)
+		s.mu.Unlock()
+	}
+	return s.Sink.Write(e)
+}
+
+// end removes the line. It can be called more than once, and for a nil status.
+func (s *status) end() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.tick.Stop()
+	s.notices.setStatus("")
+}
+
+// show is what the timer calls.
+func (s *status) show() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.notices.setStatus(s.text())
+		s.tick.Reset(time.Second)
+	}
+}
+
+// text returns the line.
+func (s *status) text() string {
+	text := time.Since(s.begun).Round(time.Second).String()
+	if s.limit > 0 {
+		text += " of " + s.limit.String()
+	}
+	text += fmt.Sprintf(", %d shown, %d lost", s.ledger.Shown, s.ledger.TotalLost())
+	for _, f := range s.files {
+		if info, err := f.Stat(); f.opened && err == nil {
+			text += ", " + byteCount(info.Size())
+		}
+	}
+	return text
+}
+
+// byteCount formats a number of bytes with decimal units, as ls --si does.
+func byteCount(n int64) string {
+	const k = 1000
+	size, unit := float64(n), ""
+	for _, unit = range []string{"B", "kB", "MB", "GB", "TB"} {
+		if size < k {
+			break
+		}
+		size /= k
+	}
+	if n < k {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", size, unit)
+}

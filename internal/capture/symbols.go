@@ -1,0 +1,141 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"dropwatch/internal/condition"
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/stage/resolve"
+	"dropwatch/kallsyms"
+)
+
+// Symbols is the symbol table of the running kernel. It is read once, in the
+// background, when it is first needed: the kernel takes about 40 ms to print it. A
+// nil *Symbols knows no symbol.
+type Symbols struct {
+	Demangle bool // show Rust and C++ names as in their source
+
+	table   kallsyms.Live
+	load    sync.Once
+	loaded  chan struct{} // closed when the table is read, or cannot be
+	failure error         // why it cannot be read; valid when loaded is closed
+	warned  sync.Once
+}
+
+// start begins to read the table, once. It does not block.
+func (s *Symbols) start() {
+	s.load.Do(func() {
+		s.loaded = make(chan struct{})
+		go func() {
+			defer close(s.loaded)
+			if err := s.table.Load(); err != nil {
+				s.failure = fmt.Errorf("%w; locations are shown as addresses, "+
+					"and fragments may count as drops", err)
+			}
+		}()
+	})
+}
+
+// wait returns when the table is read, or cannot be.
+func (s *Symbols) wait() {
+	s.start()
+	<-s.loaded
+}
+
+// waitFor waits until the table is read, or cannot be, or ctx ends. It reports whether that came
+// before the end of ctx.
+func (s *Symbols) waitFor(ctx context.Context) bool {
+	if s == nil {
+		return true
+	}
+	s.start()
+	select {
+	case <-s.loaded:
+	case <-ctx.Done():
+	}
+	select {
+	case <-s.loaded:
+		return true
+	default:
+		return false
+	}
+}
+
+// warnOnce waits for the table, and calls warn the first time, if it cannot be read.
+func (s *Symbols) warnOnce(warn func(error)) {
+	if s == nil {
+		return
+	}
+	if s.wait(); s.failure != nil {
+		s.warned.Do(func() { warn(s.failure) })
+	}
+}
+
+// function is a filter.Resolver's Function: the addresses where a drop in the
+// function of that name can be. All addresses outside the kernel image are among
+// them, as a module that is loaded later may have a function of that name. Ok is
+// false if it cannot know: names that are demangled are not those of the table.
+func (s *Symbols) function(name string) (addresses []condition.Span, ok bool) {
+	if s == nil || s.Demangle {
+		return nil, false
+	}
+	s.wait()
+	at, image := s.table.Function(name)
+	if image.End == 0 {
+		return nil, false
+	}
+	addresses = []condition.Span{{Lo: 0, Hi: image.Start - 1}, {Lo: image.End, Hi: math.MaxUint64}}
+	for _, r := range at {
+		addresses = append(addresses, condition.Span{Lo: r.Start, Hi: r.End - 1})
+	}
+	return addresses, true
+}
+
+// ranges returns where functions of the kernel image are, as far as the table knows.
+func (s *Symbols) ranges(names []string) (addresses []condition.Span) {
+	if s == nil {
+		return nil
+	}
+	s.wait()
+	for _, name := range names {
+		at, _ := s.table.Function(name)
+		for _, r := range at {
+			addresses = append(addresses, condition.Span{Lo: r.Start, Hi: r.End - 1})
+		}
+	}
+	return addresses
+}
+
+// lookup returns a function that finds symbols by address. For a nil s it reads a
+// table of its own: fragments are recognized by function even where names are not shown.
+func (s *Symbols) lookup() func(pc uint64) (kallsyms.Symbol, bool) {
+	if s == nil {
+		s = new(Symbols)
+	}
+	s.start()
+	return s.table.Lookup
+}
+
+// names waits for the table and returns the names of all functions of the kernel and its
+// modules; none if they are not known as expressions have them.
+func (s *Symbols) names() []string {
+	if s == nil || s.Demangle {
+		return nil
+	}
+	s.wait()
+	return slices.Collect(s.table.Names())
+}
+
+// stages returns the stage that replaces addresses by symbols. It keeps the names
+// that packet alerts bring, unless they are to be demangled.
+func (s *Symbols) stages() []pipeline.Stage {
+	if s == nil {
+		return nil
+	}
+	s.start()
+	return []pipeline.Stage{resolve.Symbols(resolve.Options{Lookup: s.table.Lookup, Named: s.Demangle, Demangle: s.Demangle})}
+}

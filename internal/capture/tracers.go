@@ -1,0 +1,99 @@
+package capture
+
+import (
+	"cmp"
+	"context"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/source/bpf"
+	"dropwatch/internal/source/trace"
+	"dropwatch/internal/stage/filter"
+)
+
+// wholeBytes is how much bpf reads of a packet that is to be kept whole: more than
+// an Ethernet frame of the usual MTU has. The kernel reserves as much for each
+// record, whatever the packet's length.
+const wholeBytes = 2048
+
+// openBPF opens the source that reads skb:kfree_skb with a BPF program, which tests
+// as much of the expression as it can.
+func (r *Runner) openBPF(_ context.Context, spec *Spec) (*openedSource, error) {
+	in := &spec.Input
+	bytes, trunc := spec.bpfBytes()
+	o := bpf.Options{
+		Sample: spec.sample(), Trunc: bytes, Stack: in.Stack || in.SampledStack,
+		ByOwner:      in.ByOwner || len(spec.Filter.Needs(event.FactOwner)) > 0,
+		RawAddresses: in.RawAddresses,
+	}
+	split, err := r.split(spec.Filter)
+	if err != nil {
+		return nil, err
+	}
+	o.Condition = split.Kernel
+	s, err := r.OpenBPF(o)
+	if err != nil {
+		return nil, err
+	}
+	opened := tracerSource("bpf", s)
+	opened.trunc = trunc
+	opened.arrange = func(steps []filter.Step) []pipeline.Stage { return spec.Filter.StagesOf(split, steps) }
+	if len(split.Whole) > 0 { // the program sends all of these, so they are sampled here
+		opened.individually = spec.sample()
+	}
+	return opened, nil
+}
+
+// sample returns the number of drops per kind to report individually. A run with a
+// limit gets as many as it allows, so that it ends exactly there: a count that
+// stands for many drops could exceed it.
+func (s *Spec) sample() int {
+	const most = 10_000 // per kind and second; more would cost as much as reporting all
+	if s.Input.Sample == 0 || s.Limit == 0 {
+		return s.Input.Sample
+	}
+	return max(s.Input.Sample, int(min(s.Limit, most)))
+}
+
+// bpfBytes returns how many bytes of each packet bpf reads, and how many of them
+// are kept after the filter; trunc 0 means all.
+func (s *Spec) bpfBytes() (read int, trunc uint32) {
+	switch n := s.Input.Trunc; {
+	case n == 0 && !s.keepsPackets():
+		return headerBytes, 0
+	case s.filterReadsBeyond(n):
+		return headerBytes, n
+	default:
+		return int(cmp.Or(n, wholeBytes)), 0
+	}
+}
+
+// split divides an expression into what the kernel tests and what is tested here.
+func (r *Runner) split(f *filter.Filter) (filter.Split, error) {
+	names := filter.Resolver{Function: r.Symbols.function}
+	if len(f.Reasons()) > 0 {
+		var err error
+		if names.Reason, err = bpf.Reasons(); err != nil {
+			return filter.Split{}, err
+		}
+	}
+	return f.Split(names, bpf.Counted), nil
+}
+
+// openTrace opens the source that reads skb:kfree_skb through perf. The kernel's
+// event filter tests as much of the expression as it can.
+func (r *Runner) openTrace(_ context.Context, spec *Spec) (*openedSource, error) {
+	o := r.traceOptions(spec)
+	if spec.Filter != nil {
+		reasons, err := trace.Reasons()
+		if err != nil {
+			return nil, err
+		}
+		o.Filter = trace.Expression(spec.Filter.Kernel(filter.Resolver{Reason: reasons}))
+	}
+	t, err := r.OpenTrace(o)
+	if err != nil {
+		return nil, err
+	}
+	return tracerSource("trace", t), nil
+}

@@ -1,0 +1,91 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dropwatch/internal/event"
+)
+
+// notInSummaries has the facts that a summary alert lacks: it has only an address
+// and a count.
+const notInSummaries = event.FactPacket | event.FactProtocol | event.FactLength | event.FactReason | event.FactInterface |
+	event.FactTask | event.FactCookie | event.FactOwner | event.FactNamespace
+
+// validate returns an error for settings that cannot be combined on any host.
+func (s *Spec) validate() error {
+	return firstError(s.checkSource, s.checkMode, s.checkStacks, s.checkOutputs)
+}
+
+// firstError returns the error of the first check that fails.
+func firstError(checks ...func() error) error {
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkSource checks where drops come from.
+func (s *Spec) checkSource() error {
+	switch {
+	case s.Input.Recording == "-" && s.InSession:
+		return errors.New("standard input has the commands of the session: name a file")
+	case s.Input.Recording != "":
+		return nil
+	}
+	if !slices.Contains(SourceNames(), s.Input.Source) {
+		return fmt.Errorf("unknown source %q: give one of: %s", s.Input.Source, strings.Join(SourceNames(), ", "))
+	}
+	if s.has(Alerts) && s.Input.Source != "auto" && s.Input.Source != "netdm" {
+		return fmt.Errorf("a file of alerts needs source netdm, and not %s: use record or watch -w", s.Input.Source)
+	}
+	return nil
+}
+
+// checkMode returns an error if summaries cannot give what is asked for.
+func (s *Spec) checkMode() error {
+	switch {
+	case s.Input.Mode != Summaries:
+		return nil
+	case s.Input.Stack:
+		return errors.New("a summary has no stack traces: leave out --stack or --mode summary")
+	case s.wantsPackets():
+		return errors.New("a summary has no packets: leave out -w and --hex, or --mode summary")
+	case !s.Filter.CanMatch(notInSummaries):
+		return fmt.Errorf("a summary does not have %s, which the expression needs: leave out --mode summary",
+			strings.Join(s.Filter.Needs(notInSummaries), ", "))
+	}
+	return nil
+}
+
+// checkStacks returns an error if the expression needs stack traces that are not
+// recorded: it would never match.
+func (s *Spec) checkStacks() error {
+	if s.Input.Recording == "" && !s.Input.Stack && !s.Filter.CanMatch(event.FactStack) {
+		return errors.New("the expression needs stack traces: add --stack")
+	}
+	return nil
+}
+
+// checkOutputs returns an error if binary data and text would go to the same
+// stream.
+func (s *Spec) checkOutputs() error {
+	for _, o := range s.Outputs {
+		if !o.Format.binary() || !o.onStdout() {
+			continue
+		}
+		if s.InSession {
+			return errors.New("standard output belongs to the session: name a file")
+		}
+		for _, other := range s.Outputs {
+			if other != o && other.onStdout() && !other.Stderr {
+				return errors.New("standard output cannot hold packets and text: name a file")
+			}
+		}
+	}
+	return nil
+}

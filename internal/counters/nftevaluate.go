@@ -1,0 +1,281 @@
+package counters
+
+import (
+	"slices"
+
+	"github.com/mdlayher/netlink/nlenc"
+)
+
+// An nftVerdict is what becomes of a packet (NFT_* and NF_*).
+type nftVerdict struct {
+	code  int32
+	chain string // to jump to, in the same table
+	sure  truth  // perhaps: it may have been another
+}
+
+// Codes of verdicts that end a rule, and one that stands for the lack of a verdict.
+const (
+	verdictAccept   = 1
+	verdictStolen   = 2
+	verdictQueue    = 3
+	verdictContinue = -1
+	verdictBreak    = -2
+	verdictJump     = -3
+	verdictGoto     = -4
+	verdictReturn   = -5
+)
+
+// passive are the expressions that neither decide nor change anything that is compared.
+var passive = []string{"counter", "log", "notrack", "last", "dup"}
+
+// translating are the expressions that change the packet, or its connection, so that
+// what the rules before them compared is not what was dropped. All but payload accept it.
+var translating = []string{"nat", "masq", "redir", "tproxy", "synproxy", "fwd"}
+
+// An evaluation is that of the expressions of one rule.
+type evaluation struct {
+	rules     *Ruleset
+	table     nftTable
+	hook      string
+	packet    *Packet
+	registers registerFile
+	match     truth        // of the expressions so far
+	verdicts  []nftVerdict // that may follow: several from a map
+	changed   bool         // it changes the packet
+}
+
+// evaluate runs a rule.
+func (w *walk) evaluate(r *nftRule, table nftTable) evaluation {
+	e := evaluation{rules: w.rules, table: table, hook: w.hook, packet: w.packet, match: yes}
+	eachNested(r.expressions, func(expression []byte) {
+		name, data := nlenc.String(attribute(expression, nftaExprName)), attribute(expression, nftaExprData)
+		switch run := evaluators[name]; {
+		case e.match == no || len(e.verdicts) > 0:
+		case run != nil:
+			run(&e, data)
+		case slices.Contains(translating, name):
+			e.changed = true
+			e.verdicts = []nftVerdict{{code: verdictAccept, sure: perhaps}}
+		case !slices.Contains(passive, name):
+			e.unknown(data)
+		}
+	})
+	return e
+}
+
+// evaluators are the expressions whose result is known, by their kernel name.
+var evaluators map[string]func(e *evaluation, data []byte)
+
+func init() {
+	evaluators = map[string]func(e *evaluation, data []byte){
+		"immediate": (*evaluation).immediate, "reject": (*evaluation).reject, "target": (*evaluation).target, "meta": (*evaluation).meta,
+		"ct": (*evaluation).ct, "payload": (*evaluation).payload, "bitwise": (*evaluation).bitwise, "cmp": (*evaluation).cmp,
+		"range": (*evaluation).between, "lookup": (*evaluation).lookup, "byteorder": (*evaluation).byteorder,
+		"objref": (*evaluation).objref, "queue": (*evaluation).queue,
+	}
+}
+
+// unknown notes an expression of which nothing is known: it may match, and load any
+// register.
+func (e *evaluation) unknown([]byte) {
+	clear(e.registers.known[:])
+	e.is(perhaps)
+}
+
+// is notes whether an expression matches.
+func (e *evaluation) is(t truth) { e.match = min(e.match, t) }
+
+func (e *evaluation) decide(code int32) { e.verdicts = []nftVerdict{{code: code, sure: yes}} }
+
+func (e *evaluation) reject([]byte) { e.decide(nfDrop) }
+
+// queue passes the packet to a program, which may drop it, as the kernel does without one.
+func (e *evaluation) queue([]byte) { e.decide(verdictQueue) }
+
+func (e *evaluation) target(data []byte) {
+	if nlenc.String(attribute(data, nftaFirst)) == "REJECT" {
+		e.decide(nfDrop)
+		return
+	}
+	e.unknown(data)
+}
+
+func (e *evaluation) objref(data []byte) {
+	if bigEndian32(attribute(data, nftaFirst)) != nftObjectCounter {
+		e.unknown(data) // such as a limit
+	}
+}
+
+func (e *evaluation) immediate(data []byte) {
+	content := attribute(data, nftaSecond)
+	if v, ok := verdictOf(content, yes); ok {
+		e.verdicts = []nftVerdict{v}
+		return
+	}
+	e.registers.set(attribute(data, nftaFirst), attribute(content, nftaFirst))
+}
+
+// verdictOf reads the verdict in NFTA_DATA_VERDICT.
+func verdictOf(data []byte, sure truth) (nftVerdict, bool) {
+	verdict := attribute(data, nftaDataVerdict)
+	code := attribute(verdict, nftaVerdictCode)
+	return nftVerdict{int32(bigEndian32(code)), nlenc.String(attribute(verdict, nftaVerdictChain)), sure}, len(code) == 4
+}
+
+// meta loads what nft_meta_get_eval does, as far as it is known of a packet.
+func (e *evaluation) meta(data []byte) {
+	register := attribute(data, nftaFirst)
+	if register == nil { // it sets something, which no rule behind it is taken to know
+		return
+	}
+	const protocol, iif, oif, iifname, oifname, nfproto, l4proto = 1, 4, 5, 6, 7, 15, 16
+	p := e.packet
+	e.registers.forget(register, 0)
+	switch key := bigEndian32(attribute(data, nftaSecond)); key {
+	case protocol:
+		e.registers.set(register, []byte{byte(p.Proto >> 8), byte(p.Proto)})
+	case nfproto:
+		if family := map[uint16]byte{protoIPv4: afInet, protoIPv6: afInet6}[p.Proto]; family != 0 && e.atIP() {
+			e.registers.set(register, []byte{family})
+		}
+	case l4proto:
+		if p.protocol >= 0 {
+			e.registers.set(register, []byte{byte(p.protocol)})
+		}
+	case iifname, oifname:
+		if name, known := p.ifname(e.hook, key == iifname); known {
+			e.registers.set(register, append([]byte(name), make([]byte, max(16-len(name), 0))...))
+		}
+	case iif, oif:
+		e.ifindex(register, key == iif)
+	}
+}
+
+// atIP reports whether the hook is one of IP: at others nfproto is not that of the packet.
+func (e *evaluation) atIP() bool {
+	return e.table.family != "netdev" && e.table.family != "bridge" && e.hook != "ingress"
+}
+
+// ifindex loads the index of an interface, 0 if there is none at the hook.
+func (e *evaluation) ifindex(register []byte, in bool) {
+	name, known := e.packet.ifname(e.hook, in)
+	switch {
+	case known && name == "":
+		e.registers.set(register, make([]byte, 4))
+	case known && e.packet.Port.IfIndex != 0:
+		e.registers.set(register, nlenc.Uint32Bytes(e.packet.Port.IfIndex))
+	}
+}
+
+// ct loads what was known at the time of the packet alone.
+func (e *evaluation) ct(data []byte) {
+	if register := attribute(data, nftaFirst); register != nil {
+		e.registers.forget(register, 0)
+		e.is(perhaps) // some packets have no connection
+	}
+}
+
+// payload loads a part of the packet. One that does not have it ends the rule.
+func (e *evaluation) payload(data []byte) {
+	register, n := attribute(data, nftaFirst), int(bigEndian32(attribute(data, nftaFourth)))
+	if register == nil {
+		e.changed = true
+		return
+	}
+	e.registers.forget(register, n)
+	const link, network, transport = 0, 1, 2
+	p, from, offset := e.packet, []byte(nil), int(bigEndian32(attribute(data, nftaThird)))
+	whole := p.Whole
+	switch bigEndian32(attribute(data, nftaSecond)) {
+	case link:
+		from, whole = p.Link, false
+	case network:
+		from = p.Network
+	case transport:
+		switch {
+		case p.transport < 0 && p.protocol >= 0: // a later fragment
+			e.is(no)
+			return
+		case p.transport < 0:
+			e.is(perhaps)
+			return
+		}
+		from = p.Network[min(p.transport, len(p.Network)):]
+	default:
+		whole = false
+	}
+	switch {
+	case n > 0 && offset+n <= len(from):
+		e.registers.set(register, from[offset:offset+n])
+	case whole:
+		e.is(no)
+	default:
+		e.is(perhaps)
+	}
+}
+
+func (e *evaluation) bitwise(data []byte) {
+	n := int(bigEndian32(attribute(data, nftaThird)))
+	to := attribute(data, nftaSecond)
+	if op := attribute(data, 6); op != nil && bigEndian32(op) != 0 {
+		e.registers.forget(to, n)
+		return
+	}
+	v := e.registers.get(attribute(data, nftaFirst), n)
+	mask, xor := attribute(attribute(data, nftaFourth), nftaFirst), attribute(attribute(data, nftaFifth), nftaFirst)
+	e.registers.store(to, v.masked(mask, xor))
+}
+
+func (e *evaluation) byteorder(data []byte) {
+	n, size := int(bigEndian32(attribute(data, nftaFourth))), int(bigEndian32(attribute(data, nftaFifth)))
+	e.registers.store(attribute(data, nftaSecond), e.registers.get(attribute(data, nftaFirst), n).swapped(size))
+}
+
+func (e *evaluation) cmp(data []byte) {
+	with := attribute(attribute(data, nftaThird), nftaFirst)
+	e.is(e.registers.get(attribute(data, nftaFirst), len(with)).compare(bigEndian32(attribute(data, nftaSecond)), with))
+}
+
+func (e *evaluation) between(data []byte) {
+	from, to := attribute(attribute(data, nftaThird), nftaFirst), attribute(attribute(data, nftaFourth), nftaFirst)
+	in := e.registers.get(attribute(data, nftaFirst), len(from)).between(from, to)
+	if bigEndian32(attribute(data, nftaSecond)) == 1 {
+		in = in.not()
+	}
+	e.is(in)
+}
+
+// lookup searches a set, or a map for a value or verdicts.
+func (e *evaluation) lookup(data []byte) {
+	set := e.rules.set(e.table, nlenc.String(attribute(data, nftaFirst)))
+	to := attribute(data, nftaThird)
+	if set == nil {
+		e.unknown(data)
+		return
+	}
+	key := e.registers.get(attribute(data, nftaSecond), set.keyLen)
+	switch {
+	case to != nil:
+		e.mapTo(to, set, key)
+	case bigEndian32(attribute(data, nftaFifth)) == 1:
+		e.is(set.membership(key).not())
+	default:
+		e.is(set.membership(key))
+	}
+}
+
+// mapTo loads a register with the value of a key, or takes the verdicts that it may have.
+func (e *evaluation) mapTo(register []byte, set *nftSet, key value) {
+	e.is(set.membership(key))
+	hits := set.find(key)
+	e.registers.forget(register, 0)
+	for _, h := range hits {
+		if v, ok := verdictOf(h.element.data, h.sure); ok {
+			e.verdicts = append(e.verdicts, v)
+			continue
+		}
+		if h.sure == yes {
+			e.registers.set(register, attribute(h.element.data, nftaFirst))
+		}
+	}
+}

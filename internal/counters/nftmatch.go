@@ -1,0 +1,255 @@
+package counters
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/mdlayher/netlink/nlenc"
+)
+
+// A field is what a register of nftables holds.
+type field struct {
+	name string
+	kind valueKind
+	mask []byte // nil: all of it
+}
+
+// A valueKind says how values of a field are written.
+type valueKind uint8
+
+const (
+	hexadecimal    valueKind = iota
+	networkAddress           // of IP or IPv6, or the first bytes of one
+	macAddress
+	bigEndianNumber
+	hostNumber // in the byte order of the host
+	hostMark   // the same, in hexadecimal
+	interfaceName
+	protocolNumber
+	nfProtocol
+	conntrackState
+)
+
+// metaKeys are the texts of NFT_META_* (include/uapi/linux/netfilter/nf_tables.h).
+var metaKeys = map[uint32]field{
+	1: {name: "meta protocol"}, 3: {name: "meta mark", kind: hostMark}, 4: {name: "iif", kind: hostNumber},
+	5: {name: "oif", kind: hostNumber},
+	6: {name: "iifname", kind: interfaceName}, 7: {name: "oifname", kind: interfaceName}, 8: {name: "meta iiftype", kind: hostNumber},
+	10: {name: "meta skuid", kind: hostNumber},
+	11: {name: "meta skgid", kind: hostNumber}, 15: {name: "meta nfproto", kind: nfProtocol},
+	16: {name: "meta l4proto", kind: protocolNumber}, 17: {name: "meta ibrname", kind: interfaceName},
+	18: {name: "meta obrname", kind: interfaceName},
+}
+
+// A place is where a field lies: base (0 link, 1 network, 2 transport header), offset
+// and length in bytes.
+type place struct{ base, offset, length uint32 }
+
+// payloads are the texts of fields of packets. Of those of IP and IPv6 no two lie at
+// the same place. PROTOCOL stands for tcp, udp or th.
+var payloads = map[place]field{
+	{0, 0, 6}: {name: "ether daddr", kind: macAddress}, {0, 6, 6}: {name: "ether saddr", kind: macAddress},
+	{0, 12, 2}: {name: "ether type"},
+	{1, 8, 1}:  {name: "ip ttl", kind: bigEndianNumber}, {1, 9, 1}: {name: "ip protocol", kind: protocolNumber},
+	{1, 6, 1}: {name: "ip6 nexthdr", kind: protocolNumber}, {1, 7, 1}: {name: "ip6 hoplimit", kind: bigEndianNumber},
+	{1, 2, 2}:  {name: "ip length", kind: bigEndianNumber},
+	{1, 8, 16}: {name: "ip6 saddr", kind: networkAddress}, {1, 24, 16}: {name: "ip6 daddr", kind: networkAddress},
+	{1, 12, 4}: {name: "ip saddr", kind: networkAddress}, {1, 16, 4}: {name: "ip daddr", kind: networkAddress},
+	{2, 0, 2}: {name: "PROTOCOL sport", kind: bigEndianNumber}, {2, 2, 2}: {name: "PROTOCOL dport", kind: bigEndianNumber},
+	{2, 0, 1}: {name: "PROTOCOL type", kind: bigEndianNumber}, {2, 13, 1}: {name: "tcp flags"},
+}
+
+// protocolNames are the values of an IP protocol that rules often have.
+var protocolNames = map[byte]string{1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah", 58: "ipv6-icmp", 132: "sctp"}
+
+// load sets a register.
+func (t *ruleText) load(register []byte, f field) { t.registers[bigEndian32(register)] = f }
+
+func (t *ruleText) meta(data []byte) {
+	key := bigEndian32(attribute(data, nftaSecond))
+	f, known := metaKeys[key]
+	if !known {
+		f.name = fmt.Sprintf("meta %d", key)
+	}
+	if register := attribute(data, nftaFirst); register != nil {
+		t.load(register, f)
+		return
+	}
+	t.add(f.name + " set")
+}
+
+func (t *ruleText) ct(data []byte) {
+	key := bigEndian32(attribute(data, nftaSecond))
+	names := map[uint32]field{
+		0: {name: "ct state", kind: conntrackState}, 1: {name: "ct direction"}, 2: {name: "ct status"},
+		3: {name: "ct mark", kind: hostMark},
+	}
+	f, known := names[key]
+	if !known {
+		f.name = fmt.Sprintf("ct %d", key)
+	}
+	if register := attribute(data, nftaFirst); register != nil {
+		t.load(register, f)
+		return
+	}
+	t.add(f.name + " set")
+}
+
+// payload is a part of the packet: one that has no name is written as nft does, in bits.
+func (t *ruleText) payload(data []byte) {
+	register := attribute(data, nftaFirst)
+	number := func(typ uint16) uint32 { return bigEndian32(attribute(data, typ)) }
+	p := place{number(nftaSecond), number(nftaThird), number(nftaFourth)}
+	f, known := payloads[p]
+	if whole := (place{p.base, p.offset, 4}); !known && p.base == 1 && p.length < 4 { // the network of an address
+		f, known = payloads[whole]
+	}
+	if !known {
+		base := "@nh"
+		if p.base < 3 {
+			base = []string{"@ll", "@nh", "@th"}[p.base]
+		}
+		f = field{name: fmt.Sprintf("%s,%d,%d", base, 8*p.offset, 8*p.length)}
+	}
+	protocol := t.protocol
+	if protocol == "" {
+		protocol = "th"
+	}
+	f.name = strings.Replace(f.name, "PROTOCOL", protocol, 1)
+	if register == nil {
+		t.add(f.name + " set")
+		return
+	}
+	t.load(register, f)
+}
+
+func (t *ruleText) bitwise(data []byte) {
+	f := t.registers[bigEndian32(attribute(data, nftaFirst))]
+	f.mask = attribute(attribute(data, nftaFourth), 1)
+	t.load(attribute(data, nftaSecond), f)
+}
+
+// cmp compares a register with a value.
+func (t *ruleText) cmp(data []byte) {
+	f := t.registers[bigEndian32(attribute(data, nftaFirst))]
+	value := attribute(attribute(data, nftaThird), 1)
+	op := bigEndian32(attribute(data, nftaSecond))
+	if op > 5 {
+		op = 0
+	}
+	text := f.text(value)
+	if f.kind == conntrackState && f.mask != nil && op == 1 { // any of these
+		text, op = f.text(f.mask), 0
+	}
+	if f.kind == protocolNumber && op == 0 {
+		t.protocol = strings.TrimPrefix(text, "ipv6-")
+		if text == "ipv6-icmp" {
+			t.protocol = "icmpv6"
+		}
+	}
+	name, ops := f.name, []string{"", "!= ", "< ", "<= ", "> ", ">= "}
+	if f.mask != nil && f.kind != conntrackState && f.kind != networkAddress {
+		name += " & " + f.text(f.mask)
+		ops[0] = "== "
+	}
+	t.add(name + " " + ops[op] + text)
+}
+
+// between compares a register with a range.
+func (t *ruleText) between(data []byte) {
+	f := t.registers[bigEndian32(attribute(data, nftaFirst))]
+	not := ""
+	if bigEndian32(attribute(data, nftaSecond)) == 1 {
+		not = "!= "
+	}
+	from, to := attribute(attribute(data, nftaThird), 1), attribute(attribute(data, nftaFourth), 1)
+	t.add(fmt.Sprintf("%s %s%s-%s", f.name, not, f.text(from), f.text(to)))
+}
+
+// lookup searches a set, whose elements are not read, or asks a map for a verdict.
+func (t *ruleText) lookup(data []byte) {
+	f := t.registers[bigEndian32(attribute(data, nftaSecond))]
+	set := "@" + nlenc.String(attribute(data, nftaFirst))
+	if strings.HasPrefix(set, "@__") { // has no name for people
+		set = "{ ... }"
+	}
+	words := " "
+	if attribute(data, nftaThird) != nil {
+		words = " vmap "
+	}
+	if bigEndian32(attribute(data, nftaFifth)) == 1 {
+		words += "!= "
+	}
+	t.add(f.name + words + set)
+}
+
+// text is a value as nft writes it.
+func (f *field) text(value []byte) string {
+	switch {
+	case f.kind == networkAddress:
+		return networkText(value, f.mask, strings.HasPrefix(f.name, "ip6"))
+	case f.kind == macAddress:
+		return net.HardwareAddr(value).String()
+	case f.kind == interfaceName:
+		name := nlenc.String(value)
+		if len(value) == len(name) { // without the byte that ends a name: its beginning
+			name += "*"
+		}
+		return fmt.Sprintf("%q", name)
+	case f.kind == protocolNumber && len(value) == 1 && protocolNames[value[0]] != "":
+		return protocolNames[value[0]]
+	case f.kind == nfProtocol && len(value) == 1 && value[0] == afInet:
+		return "ipv4"
+	case f.kind == nfProtocol && len(value) == 1 && value[0] == afInet6:
+		return "ipv6"
+	case f.kind == conntrackState && len(value) == 4:
+		return states(binary.NativeEndian.Uint32(value))
+	case f.kind == hostNumber && len(value) == 2:
+		return fmt.Sprint(binary.NativeEndian.Uint16(value))
+	case f.kind == hostNumber && len(value) == 4:
+		return fmt.Sprint(binary.NativeEndian.Uint32(value))
+	case f.kind == hostMark && len(value) == 4:
+		return fmt.Sprintf("0x%08x", binary.NativeEndian.Uint32(value))
+	case len(value) == 0 || len(value) > 8 || f.kind == hexadecimal:
+		return fmt.Sprintf("%#x", value)
+	}
+	return fmt.Sprint(binary.BigEndian.Uint64(append(make([]byte, 8-len(value)), value...)))
+}
+
+// networkText is an address, or a network: the value may be only the beginning of one.
+func networkText(value, mask []byte, ipv6 bool) string {
+	size, ones := 4, 8*len(value)
+	if ipv6 {
+		size = 16
+	}
+	if mask != nil {
+		ones = 0
+		for _, b := range mask {
+			ones += bits.OnesCount8(b)
+		}
+	}
+	addr, ok := netip.AddrFromSlice(append(append([]byte{}, value...), make([]byte, max(size-len(value), 0))...))
+	switch {
+	case !ok:
+		return fmt.Sprintf("%#x", value)
+	case ones == 8*size:
+		return addr.String()
+	}
+	return netip.PrefixFrom(addr, ones).String()
+}
+
+// states are the names of the states of connection tracking in a set
+// (NF_CT_STATE_BIT, include/uapi/linux/netfilter/nf_conntrack_common.h).
+func states(set uint32) string {
+	var names []string
+	for i, name := range []string{"invalid", "established", "related", "new", "", "", "untracked"} {
+		if set&(1<<i) != 0 && name != "" {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}

@@ -1,0 +1,303 @@
+package counters
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/mdlayher/netlink"
+	"github.com/mdlayher/netlink/nlenc"
+)
+
+// A Ruleset is what nf_tables has in a network namespace, as it is now.
+type Ruleset struct {
+	chains map[string]*nftChain  // by name, as in nftChain
+	rules  map[string][]*nftRule // of each chain, in their order
+	sets   map[setName]*nftSet
+	read   map[setName]bool                                            // those whose elements were read
+	dump   func(s *nftSet, use func(message []byte) error) (err error) // reads the elements of a set
+}
+
+type setName struct {
+	table nftTable
+	name  string
+}
+
+// An nftTable names a table.
+type nftTable struct{ family, name string }
+
+// ReadRuleset reads the rules in the network namespace of the calling thread, where
+// [Ruleset.Suspects] has to be called as well, as it reads sets. Tables that are dormant
+// are left out. It needs CAP_NET_ADMIN.
+func ReadRuleset() (*Ruleset, error) {
+	r := newRuleset()
+	r.dump = nftablesElements
+	for _, read := range []struct {
+		get uint16
+		use func(message []byte) error
+	}{{nftGetChain, r.addChain}, {nftGetRule, r.addRule}, {nftGetSet, r.addSet}, {nftGetTable, r.addTable}} {
+		if err := nftablesDump(read.get, read.use); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func newRuleset() *Ruleset {
+	return &Ruleset{
+		chains: make(map[string]*nftChain), rules: make(map[string][]*nftRule),
+		sets: make(map[setName]*nftSet), read: make(map[setName]bool),
+	}
+}
+
+func (r *Ruleset) addChain(message []byte) error {
+	c, err := parseChain(message)
+	r.chains[c.name] = &c
+	return err
+}
+
+func (r *Ruleset) addRule(message []byte) error {
+	rule, err := parseRule(message)
+	r.rules[rule.chain] = append(r.rules[rule.chain], &rule)
+	return err
+}
+
+func (r *Ruleset) addSet(message []byte) error {
+	s, err := parseSet(message)
+	r.sets[setName{nftTable{nftFamilies[s.family], s.table}, s.name}] = &s
+	return err
+}
+
+// addTable takes away the chains of a table that is dormant.
+func (r *Ruleset) addTable(message []byte) error {
+	const name, flags, dormant = 1, 2, 1
+	family, attributes, err := parseNfgenmsg(message)
+	if err != nil || bigEndian32(attribute(attributes, flags))&dormant == 0 {
+		return err
+	}
+	table := nftTable{family, nlenc.String(attribute(attributes, name))}
+	for key, c := range r.chains {
+		if c.table == table {
+			delete(r.chains, key)
+		}
+	}
+	return nil
+}
+
+// set returns a set with its elements, nil if they cannot be read.
+func (r *Ruleset) set(table nftTable, name string) *nftSet {
+	key := setName{table, name}
+	s := r.sets[key]
+	if s == nil || r.read[key] {
+		return s
+	}
+	r.read[key] = true
+	if err := r.dump(s, s.addElements); err != nil {
+		delete(r.sets, key)
+		return nil
+	}
+	s.sort()
+	return s
+}
+
+// elementsOf is the body of a request for the elements of a set.
+func elementsOf(s *nftSet) ([]byte, error) {
+	a := netlink.NewAttributeEncoder()
+	a.String(nftaElemListTable, s.table)
+	a.String(nftaElemListSet, s.name)
+	attributes, err := a.Encode()
+	return append([]byte{s.family, 0, 0, 0}, attributes...), err
+}
+
+// Chains are those that hooks call, in the order in which they are called.
+func (r *Ruleset) Chains() (all []Chain) {
+	for _, c := range r.base() {
+		all = append(all, Chain{c.name, c.hook, c.drop})
+	}
+	return all
+}
+
+func (r *Ruleset) base() (all []*nftChain) {
+	for _, c := range r.chains {
+		if c.hook != "" {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b *nftChain) int {
+		return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.name, b.name))
+	})
+	return all
+}
+
+// A Suspect is a rule, or the policy of a chain, that may have dropped a packet.
+type Suspect struct {
+	Object  string `json:"object"`         // "inet fw input handle 7", or the chain alone if it is the policy
+	Text    string `json:"text,omitempty"` // of the rule, as nft has it
+	Policy  bool   `json:"policy,omitempty"`
+	Certain bool   `json:"certain,omitempty"` // each packet like this comes to it, and to none before it
+}
+
+// Suspects returns what may drop a packet at a hook, by the names of [knowledge.Hook], in
+// the order in which the packet comes to them. A rule or a policy whose own counter
+// counts what it drops is left out: counters tell of that. It fails if there are too many
+// ways through the rules.
+func (r *Ruleset) Suspects(hook string, p *Packet) ([]Suspect, error) {
+	const maxSteps = 200_000
+	w := walk{rules: r, hook: hook, packet: p, steps: maxSteps, found: make(map[string]int)}
+	reached, chains := yes, r.base()
+	for len(chains) > 0 {
+		n := 1 // chains of the same priority come in an order that is not known
+		for n < len(chains) && chains[n].priority == chains[0].priority {
+			n++
+		}
+		reached, chains = w.together(chains[:n], reached), chains[n:]
+	}
+	if w.steps < 0 {
+		return nil, fmt.Errorf("evaluate the rules of nftables at %s: more than %d steps", hook, maxSteps)
+	}
+	for i := range w.suspects {
+		w.suspects[i].Certain = w.suspects[i].Certain && !w.changed
+	}
+	return w.suspects, nil
+}
+
+// together takes the packet through chains of the same priority. If several of them drop,
+// none does for certain.
+func (w *walk) together(chains []*nftChain, reached truth) truth {
+	first, dropping, after := len(w.suspects), 0, reached
+	for _, c := range chains {
+		before := len(w.suspects)
+		after = min(after, w.base(c, reached))
+		if len(w.suspects) > before {
+			dropping++
+		}
+	}
+	for i := first; i < len(w.suspects) && dropping > 1; i++ {
+		w.suspects[i].Certain = false
+	}
+	return after
+}
+
+// A walk takes a packet through the chains at a hook.
+type walk struct {
+	rules    *Ruleset
+	hook     string
+	packet   *Packet
+	suspects []Suspect
+	found    map[string]int // index in suspects, by object
+	changed  bool           // a rule that may have changed the packet was passed
+	steps    int            // that are left
+}
+
+// base takes the packet through a chain that a hook calls, to which it comes perhaps or
+// for certain, and returns whether it comes out of it.
+func (w *walk) base(c *nftChain, reached truth) truth {
+	if c.hook != w.hook && "bridge "+c.hook != w.hook || !w.packet.inFamily(c.table.family, c.hook) || reached == no {
+		return reached
+	}
+	name := w.packet.Port.IfName
+	if c.devices != nil && name != "" && !slices.Contains(c.devices, name) {
+		return reached
+	}
+	passes := c.devices != nil && name == "" || c.nat // only some packets come to it
+	in := reached
+	if passes {
+		in = min(in, perhaps)
+	}
+	out, accepted := w.chain(c, in, 0)
+	if c.drop {
+		w.suspect(Suspect{Object: c.name, Text: "policy drop", Policy: true}, out, c.counts)
+		if !c.counts {
+			out = no
+		}
+	}
+	if passes {
+		return min(reached, perhaps)
+	}
+	return max(out, accepted)
+}
+
+// suspect adds one that a packet comes to.
+func (w *walk) suspect(s Suspect, reached truth, counted bool) {
+	if reached == no || counted {
+		return
+	}
+	s.Certain = reached == yes
+	if i, known := w.found[s.Object]; known {
+		w.suspects[i].Certain = w.suspects[i].Certain || s.Certain
+		return
+	}
+	w.found[s.Object] = len(w.suspects)
+	w.suspects = append(w.suspects, s)
+}
+
+// chain takes the packet through the rules of a chain, and returns whether it comes to
+// their end, or back from them, and whether one accepts it.
+func (w *walk) chain(c *nftChain, reached truth, depth int) (end, accepted truth) {
+	const maxDepth = 16 // NFT_JUMP_STACK_SIZE
+	if w.steps--; depth > maxDepth || w.steps < 0 {
+		return reached, no
+	}
+	for _, r := range w.rules.rules[c.name] {
+		if reached == no {
+			break
+		}
+		w.steps--
+		e := w.evaluate(r, c.table)
+		w.changed = w.changed || e.changed
+		if e.match == no {
+			continue
+		}
+		next := no // whether the packet comes to the next rule
+		if len(e.verdicts) == 0 {
+			next = reached
+		} else if e.match == perhaps {
+			next = min(reached, perhaps)
+		}
+		for _, v := range e.verdicts {
+			if v.sure == perhaps {
+				next = max(next, min(reached, perhaps))
+			}
+			o := w.follow(r, v, c, min(reached, e.match, v.sure), depth)
+			next, end, accepted = max(next, o.next), max(end, o.end), max(accepted, o.accepted)
+		}
+		reached = next
+	}
+	return max(end, reached), accepted
+}
+
+// An outcome is where a packet comes behind a verdict: to the next rule, to the end of the
+// chain, or out of all chains of this hook and priority.
+type outcome struct{ next, end, accepted truth }
+
+// follow follows a verdict of a rule that the packet comes to.
+func (w *walk) follow(r *nftRule, v nftVerdict, c *nftChain, reached truth, depth int) (o outcome) {
+	suspect := Suspect{Object: fmt.Sprintf("%s handle %d", r.chain, r.handle), Text: r.text}
+	counted := r.drops && (r.counts || r.object != "")
+	switch v.code {
+	case nfDrop:
+		w.suspect(suspect, reached, counted)
+		if counted { // which did not count it
+			o.next = reached
+		}
+	case verdictQueue:
+		w.suspect(suspect, min(reached, perhaps), false)
+		o.accepted = min(reached, perhaps)
+	case verdictAccept, verdictStolen:
+		o.accepted = reached
+	case verdictContinue, verdictBreak:
+		o.next = reached
+	case verdictReturn:
+		o.end = reached
+	case verdictJump, verdictGoto:
+		to := w.rules.chains[c.table.family+" "+c.table.name+" "+v.chain]
+		if to == nil { // made since
+			return outcome{next: min(reached, perhaps)}
+		}
+		o.next, o.accepted = w.chain(to, reached, depth+1)
+		if v.code == verdictGoto {
+			o.next, o.end = no, o.next
+		}
+	}
+	return o
+}

@@ -1,0 +1,187 @@
+package counters
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/host"
+)
+
+// A Snapshot is what a host counted at one time.
+type Snapshot struct {
+	Time     time.Time // when reading began
+	Took     time.Duration
+	Own      uint32    // inode of the network namespace of the process that read it; 0 if not known
+	Counters []Counter // by namespace, then in the order of the groups
+	Failures []Failure
+}
+
+// A Failure is a group that could not be read.
+type Failure struct {
+	Netns event.Netns
+	Group Group // empty: none of that namespace could be
+	Err   error
+}
+
+// Error says what could not be read, and why.
+func (f *Failure) Error() string {
+	what := "the counters"
+	if f.Group != "" {
+		what = fmt.Sprintf("the %s counters", f.Group)
+	}
+	if f.Netns.Name != "" {
+		what += fmt.Sprintf(" of network namespace %s", f.Netns.AppendTo(nil))
+	}
+	if errors.Is(f.Err, fs.ErrPermission) {
+		return fmt.Sprintf("cannot read %s: permission denied (try sudo)", what)
+	}
+	return fmt.Sprintf("cannot read %s: %v", what, f.Err)
+}
+
+// Unwrap gives the cause.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// failed is what a Failure is about.
+type failed struct {
+	netns event.Netns
+	group Group
+}
+
+func (s *Snapshot) unread() map[failed]bool {
+	set := make(map[failed]bool, len(s.Failures))
+	for _, f := range s.Failures {
+		set[failed{f.Netns, f.Group}] = true
+	}
+	return set
+}
+
+// A Reader takes snapshots. It is not safe for concurrent use.
+type Reader struct {
+	Host   *host.Host
+	Groups []Group // to be read; none: all
+
+	// Netns selects the network namespaces to be read, by inode number; nil: that of
+	// this process. Namespaces come and go, so that each Read lists them.
+	Netns func(inode uint32, n host.Netns) bool
+}
+
+// Read takes a snapshot. It fails only if ctx ends: what cannot be read is in the
+// snapshot as a [Failure].
+func (r *Reader) Read(ctx context.Context) (*Snapshot, error) {
+	s := &Snapshot{Time: time.Now(), Own: r.Host.Netns()}
+	r.groups(ctx, event.Netns{}, s, true)
+	if r.Netns == nil {
+		r.groups(ctx, event.Netns{Inode: s.Own}, s, false)
+	} else {
+		r.namespaces(ctx, s)
+	}
+	s.Took = time.Since(s.Time)
+	return s, ctx.Err()
+}
+
+// namespaces reads the selected ones, in the order of their names.
+func (r *Reader) namespaces(ctx context.Context, s *Snapshot) {
+	all := r.Host.NetworkNamespaces()
+	inodes := slices.SortedFunc(maps.Keys(all), func(a, b uint32) int {
+		return cmp.Or(strings.Compare(all[a].Name, all[b].Name), cmp.Compare(a, b))
+	})
+	for _, inode := range inodes {
+		n := all[inode]
+		if ctx.Err() != nil || !n.Seen() || !r.Netns(inode, n) {
+			continue
+		}
+		named := event.Netns{Inode: inode, Name: n.Name}
+		if n.Initial {
+			named.Name = event.InitNetns
+		}
+		err := r.Host.InNetns(n, func() error {
+			r.groups(ctx, named, s, false)
+			return nil
+		})
+		if err != nil {
+			s.Failures = append(s.Failures, Failure{Netns: named, Err: err})
+		}
+	}
+}
+
+// groups reads those of the whole host, or those of the namespace of the thread.
+func (r *Reader) groups(ctx context.Context, n event.Netns, s *Snapshot, hostWide bool) {
+	names := sync.OnceValues(linkNames) // for several groups
+	for _, g := range groupReaders {
+		if g.hostWide != hostWide || ctx.Err() != nil || len(r.Groups) > 0 && !slices.Contains(r.Groups, g.group) {
+			continue
+		}
+		err := g.read(&reading{r.Host, n, g.group, s, names})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.Failures = append(s.Failures, Failure{n, g.group, err})
+		}
+	}
+}
+
+// A reading is under way in one network namespace, on a thread that is in it.
+type reading struct {
+	host  *host.Host
+	netns event.Netns
+	group Group
+	into  *Snapshot
+
+	linkNames func() (map[uint32]string, error) // of the interfaces of the namespace, by their indexes
+}
+
+// add keeps a counter, and fills in what all of a group have in common.
+func (r *reading) add(c Counter) {
+	c.Netns, c.Group = r.netns, r.group
+	c.Bits = cmp.Or(c.Bits, 64)
+	r.into.Counters = append(r.into.Counters, c)
+}
+
+// A groupReader reads one group in the network namespace of the calling thread. An
+// error that is [fs.ErrNotExist] says that the kernel has no such counters.
+type groupReader struct {
+	group    Group
+	read     func(*reading) error
+	hostWide bool // every namespace shows the same
+}
+
+// groupReaders are all, in the order in which they are shown: from the wire up.
+var groupReaders = []groupReader{
+	{Devlink, (*reading).devlink, false},
+	{Driver, (*reading).driver, false},
+	{Queue, (*reading).queues, false},
+	{Softnet, (*reading).softnet, true},
+	{Interface, (*reading).interfaces, false},
+	{Qdisc, (*reading).qdiscs, false},
+	{Filter, (*reading).filters, false},
+	{Neighbour, (*reading).neighbours, true},
+	{NFTables, (*reading).nftables, false},
+	{IPTables, (*reading).iptables, false},
+	{Conntrack, (*reading).conntrack, false},
+	{NFQueue, (*reading).nfqueues, false},
+	{Fragment, (*reading).fragments, false},
+	{XFRM, (*reading).xfrm, false},
+	{Protocol, (*reading).protocols, false},
+	{Socket, (*reading).sockets, false},
+}
+
+// Sort puts counters in the order of a [Snapshot]. Those of a group of a network namespace
+// stay in theirs.
+func Sort(all []Counter) {
+	order := make(map[Group]int, len(groupReaders))
+	for i, g := range groupReaders {
+		order[g.group] = i + 1
+	}
+	slices.SortStableFunc(all, func(a, b Counter) int {
+		return cmp.Or(
+			strings.Compare(a.Netns.Name, b.Netns.Name), cmp.Compare(a.Netns.Inode, b.Netns.Inode),
+			cmp.Compare(order[a.Group], order[b.Group]))
+	})
+}

@@ -1,0 +1,166 @@
+package counters
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/mdlayher/netlink"
+)
+
+// Sizes and values of include/uapi/linux/{inet_diag,sock_diag}.h.
+const (
+	sizeofInetDiagReq = 56
+	sizeofInetDiagMsg = 72
+
+	inetDiagSkMemInfo = 7
+	skMemRmemAlloc    = 0
+	skMemRcvbuf       = 1
+	skMemDrops        = 8
+	stateListen       = 10
+)
+
+// socketTables are the protocols whose sockets are read, by the names of ss.
+var socketTables = []struct {
+	name             string
+	family, protocol uint8
+}{
+	{"tcp", afInet, 6}, {"tcp", afInet6, 6}, {"udp", afInet, 17}, {"udp", afInet6, 17},
+	{"raw", afInet, 255}, {"raw", afInet6, 255},
+}
+
+// Address families and their lengths in bytes; those of the kernel, also elsewhere.
+const (
+	afInet  = 2
+	afInet6 = 10
+)
+
+// sockets reads the drops and the receive queue of each TCP, UDP, raw, packet and
+// netlink socket, and the accept queue of those that listen. A kernel may lack some.
+func (r *reading) sockets() error {
+	all := []error{ifThere(r.packetSockets()), ifThere(r.netlinkSockets())}
+	for _, t := range socketTables {
+		all = append(all, ifThere(r.inetSockets(t.name, inetDiagRequest(t.family, t.protocol))))
+	}
+	return errors.Join(all...)
+}
+
+// inetSockets reads those of a protocol. How many share an address is known when all are
+// read.
+func (r *reading) inetSockets(protocol string, request []byte) error {
+	sharing, begin := make(map[netip.AddrPort]uint32), len(r.into.Counters)
+	var locals []netip.AddrPort // of the counters since begin
+	err := sockets(request, func(message []byte) error {
+		s, err := parseInetDiag(message)
+		if err != nil {
+			return err
+		}
+		r.socket(protocol, &s)
+		local := s.local
+		if s.remote.Port() != 0 { // a connection has its address alone
+			local = netip.AddrPort{}
+		}
+		sharing[local]++
+		for len(locals) < len(r.into.Counters)-begin {
+			locals = append(locals, local)
+		}
+		return nil
+	})
+	delete(sharing, netip.AddrPort{})
+	for i, local := range locals {
+		r.into.Counters[begin+i].Sharing = sharing[local]
+	}
+	return err
+}
+
+// inetDiagRequest asks for all sockets of a protocol with their memory (struct
+// inet_diag_req_v2).
+func inetDiagRequest(family, protocol uint8) []byte {
+	request := make([]byte, sizeofInetDiagReq)
+	request[0], request[1], request[2] = family, protocol, 1<<(inetDiagSkMemInfo-1)
+	copy(request[4:8], []byte{0xff, 0xff, 0xff, 0xff}) // of all states
+	return request
+}
+
+// An inetSocket is a socket as sock_diag has it.
+type inetSocket struct {
+	local, remote netip.AddrPort
+	state         uint8
+	inode         uint32
+	rqueue        uint32 // of one that listens: connections that wait for accept
+	wqueue        uint32 // of one that listens: how many may
+	memory        []byte // array of uint32, SK_MEMINFO_*
+}
+
+// parseInetDiag reads a struct inet_diag_msg.
+func parseInetDiag(data []byte) (s inetSocket, err error) {
+	if len(data) < sizeofInetDiagMsg {
+		return s, fmt.Errorf("the kernel's message about a socket has %d bytes, and should have %d", len(data), sizeofInetDiagMsg)
+	}
+	family := data[0]
+	s.state = data[1]
+	s.local = netip.AddrPortFrom(diagAddr(family, data[8:24]), binary.BigEndian.Uint16(data[4:6]))
+	s.remote = netip.AddrPortFrom(diagAddr(family, data[24:40]), binary.BigEndian.Uint16(data[6:8]))
+	u32 := binary.NativeEndian.Uint32
+	s.rqueue, s.wqueue, s.inode = u32(data[56:60]), u32(data[60:64]), u32(data[68:72])
+	return s, eachAttribute(data[sizeofInetDiagMsg:], func(a *netlink.AttributeDecoder) {
+		if a.Type() == inetDiagSkMemInfo {
+			s.memory = a.Bytes()
+		}
+	})
+}
+
+func diagAddr(family uint8, b []byte) netip.Addr {
+	if family == afInet {
+		return netip.AddrFrom4([4]byte(b[:4]))
+	}
+	return netip.AddrFrom16([16]byte(b))
+}
+
+// socket adds the counters of one. A socket is known by its inode: several may share
+// an address. Its drops are in the counters of the protocol as well.
+func (r *reading) socket(protocol string, s *inetSocket) {
+	c := Counter{Key: Key{Object: s.object(protocol)}, Inode: uint64(s.inode)}
+	if protocol == "tcp" && s.state == stateListen {
+		queue := c
+		queue.Gauge, queue.Limit = true, max(uint64(s.wqueue), 1) // one for none takes one
+		r.addSparse(queue, "accept_queue", s.rqueue)
+	}
+	c.Part = true
+	r.socketMemory(c, "drops", s.memory, protocol != "tcp")
+}
+
+// addSparse adds a counter of 32 bits of a socket, unless it is 0.
+func (r *reading) addSparse(c Counter, name string, value uint32) {
+	if value != 0 {
+		c.Name, c.Value, c.Bits, c.Sparse = name, uint64(value), 32, true
+		r.add(c)
+	}
+}
+
+// socketMemory adds the drops of a socket by a name, and the level of its receive buffer if
+// packets are lost when it is full. Memory is an array of uint32, SK_MEMINFO_*; kernels
+// before 4.6 have no drops.
+func (r *reading) socketMemory(c Counter, drops string, memory []byte, buffer bool) {
+	value := func(i int) uint32 {
+		if 4*i+4 > len(memory) {
+			return 0
+		}
+		return binary.NativeEndian.Uint32(memory[4*i:])
+	}
+	r.addSparse(c, drops, value(skMemDrops))
+	if buffer {
+		c.Part, c.Gauge, c.Limit = false, true, uint64(value(skMemRcvbuf))
+		r.addSparse(c, "receive_buffer", value(skMemRmemAlloc))
+	}
+}
+
+// object is the socket as ss shows it, with its inode.
+func (s *inetSocket) object(protocol string) string {
+	peer := ""
+	if s.remote.Port() != 0 {
+		peer = " > " + s.remote.String()
+	}
+	return fmt.Sprintf("%s %v%s inode %d", protocol, s.local, peer, s.inode)
+}

@@ -1,0 +1,193 @@
+package diagnose
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"dropwatch/internal/counters"
+	"dropwatch/internal/knowledge"
+)
+
+// An Account compares a counter that rose with the drops that raise it.
+type Account struct {
+	counters.Row
+	Seen        uint64 // drops that raise it, in its own unit, and what other counters explain of a sum
+	Unexplained uint64 // what is left of its rise
+	NetnsPID    uint32 // of a process in its network namespace, as that of a [Finding]
+}
+
+// account explains counters by findings, and gives each finding the counters that
+// agree with it. A counter that does not mean a lost packet needs no explanation.
+func account(rows []counters.Row, findings []Finding) []Account {
+	var all []Account
+	for _, row := range rows {
+		if row.Gauge || row.Part || row.Delta == 0 || !row.Known || row.Meaning.Entry.Loses == knowledge.Never || isCopy(all, &row) {
+			continue
+		}
+		a := Account{Row: row, Seen: min(row.Delta, included(&row, rows))}
+		for i := range findings {
+			if f := &findings[i]; f.raises(&row) {
+				f.Counters = append(f.Counters, row)
+				a.Seen = max(a.Seen, min(row.Delta, a.Seen+f.inUnitOf(&row)))
+			}
+		}
+		if a.Seen < row.Delta {
+			a.Unexplained = row.Delta - a.Seen
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// isCopy reports whether a driver's statistic says what an earlier one of its interface does:
+// it means the same, and rose by as much. Many drivers show one register under several names;
+// those that differ by a number only are of several queues.
+func isCopy(earlier []Account, r *counters.Row) bool {
+	return r.Group == counters.Driver && slices.ContainsFunc(earlier, func(a Account) bool {
+		return a.Group == r.Group && a.Netns == r.Netns && a.IfName == r.IfName && a.Delta == r.Delta &&
+			a.Meaning.Entry.Cause == r.Meaning.Entry.Cause && withoutDigits(a.Name) != withoutDigits(r.Name)
+	})
+}
+
+func withoutDigits(name string) string {
+	return strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, name)
+}
+
+// included is what other counters of the same interface count of the rise of a sum, by their
+// IDs or, as the names of drivers differ, by what they mean.
+func included(sum *counters.Row, rows []counters.Row) (n uint64) {
+	for i := range rows {
+		r := &rows[i]
+		if r.Netns == sum.Netns && r.IfName == sum.IfName && !r.Part && means(r, sum.Meaning.Entry.Includes) {
+			n += r.Delta
+		}
+	}
+	return n
+}
+
+// means reports whether a counter is among those named, by its ID or by what it means.
+func means(r *counters.Row, names []string) bool {
+	return slices.Contains(names, r.ID()) || r.Known && slices.Contains(names, r.Meaning.Entry.Name)
+}
+
+// raises reports whether drops of the finding raise a counter: one of the same
+// namespace, and of the same interface if it belongs to one. Of the rules of a firewall
+// it is those that may have dropped them.
+func (f *Finding) raises(r *counters.Row) bool {
+	if isDropRule(r) {
+		return slices.Contains(f.rules, r.Key)
+	}
+	return f.raisesOfPeer(r) || f.countedBy(r) && f.inUnitOf(r) > 0 &&
+		(r.IfName == "" || f.IfName == "" || r.IfName == f.IfName) &&
+		(r.Netns.Inode == 0 || f.Netns.Inode == 0 || r.Netns.Inode == f.Netns.Inode)
+}
+
+// raisesOfPeer reports whether drops of the finding raise a counter of the interface at the
+// other end, which no drop names: of any but its own that rose by no more than these drops.
+func (f *Finding) raisesOfPeer(r *counters.Row) bool {
+	return f.Meaning.Entry != nil && slices.Contains(f.Meaning.Entry.OfPeer, r.ID()) && r.Delta <= f.inUnitOf(r) &&
+		(r.IfName != f.IfName || r.Netns.Inode != f.Netns.Inode)
+}
+
+// countedBy reports whether a counter counts drops of the kind of the finding: by its ID,
+// or as a driver's, by what that means.
+func (f *Finding) countedBy(r *counters.Row) bool {
+	return means(r, f.Meaning.Counters)
+}
+
+// inUnitOf is the number of drops as a counter counts them.
+func (f *Finding) inUnitOf(r *counters.Row) uint64 {
+	n := amount{f.Count, f.Segments}
+	switch {
+	case countsIPv6.MatchString(r.ID()):
+		n = f.ipv6
+	case countsIPv4.MatchString(r.ID()):
+		n = amount{f.Count - f.ipv6.drops, f.Segments - f.ipv6.segments}
+	}
+	if r.ID() == invalid && f.untracked() { // the reset that answers each is INVALID as well
+		n.drops *= 2
+	}
+	if r.Meaning.Entry.Unit == knowledge.Segments {
+		return n.segments
+	}
+	return n.drops
+}
+
+// Counters of IP, ICMP and UDP are of one family; those of TCP are of both.
+var (
+	countsIPv4 = regexp.MustCompile(`^(Ip|IpExt|Icmp|IcmpMsg|Udp|UdpLite)[A-Z]`)
+	countsIPv6 = regexp.MustCompile(`^(Ip|Icmp|Udp|UdpLite)6[A-Z]`)
+)
+
+// unseen makes a finding of each counter that always means a lost packet and rose by
+// more than the drops that were seen.
+func (d *Diagnosis) unseen() []Finding {
+	var all []Finding
+	for _, a := range d.Accounts {
+		if a.Unexplained == 0 || a.Meaning.Entry.Loses != knowledge.Always {
+			continue
+		}
+		f := Finding{
+			ID: a.ID(), Meaning: a.Meaning, Count: a.Unexplained, Segments: a.Unexplained, Rate: d.rate(a.Unexplained),
+			IfName: a.IfName, Netns: a.Netns, Counters: []counters.Row{a.Row},
+		}
+		if isDropRule(&a.Row) {
+			f.setRule(&a.Row)
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// findOwners sets the owner of each finding that has none, or only a likely one, but is
+// about one socket, and that of which only the socket was known.
+func (d *Diagnosis) findOwners(h *Host) {
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		inode, count := f.socket()
+		if inode == 0 {
+			continue
+		}
+		if o := h.ownerOf(inode); o.Process.PID > 0 || f.OwnerCount == 0 {
+			f.Owner, f.OwnerCount = o, count
+		}
+	}
+}
+
+// socket returns the inode number of the socket whose owner is to be found, and how many
+// of the drops are of that: the only one that the finding is about, unless that is the
+// owner's, or one whose process is not known. The number is 0 if there is none.
+func (f *Finding) socket() (inode, count uint64) {
+	known := uint64(0)
+	if f.Owner.Socket != nil {
+		known = f.Owner.Socket.Inode
+	}
+	only := f.onlySocket()
+	switch {
+	case only != 0 && (f.OwnerCount == 0 || f.Owner.Guessed() && only != known):
+		return only, f.Count
+	case f.OwnerCount > 0 && f.Owner.Process.PID == 0:
+		return known, f.OwnerCount
+	}
+	return 0, 0
+}
+
+// onlySocket returns the inode number of the only socket that the finding is about, 0 if
+// there are none or several.
+func (f *Finding) onlySocket() (inode uint64) {
+	for i := range f.Objects {
+		switch o := &f.Objects[i]; {
+		case inode == 0:
+			inode = o.Inode
+		case o.Inode != inode:
+			return 0
+		}
+	}
+	return inode
+}

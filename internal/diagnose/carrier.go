@@ -1,0 +1,19 @@
+package diagnose
+
+import (
+	"dropwatch/internal/counters"
+	"dropwatch/internal/knowledge"
+)
+
+// findCarrier narrows a finding of packets that could not leave, if their interface had no
+// carrier at the end of the interval.
+func (f *Finding) findCarrier(rows []counters.Row) {
+	if f.IfName == "" {
+		return
+	}
+	for i := range rows {
+		if r := &rows[i]; r.ID() == "interface.no_carrier" && r.IfName == f.IfName && f.isIn(r) {
+			f.Meaning = f.Meaning.With(knowledge.NoCarrier, f.event())
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package diagnose
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"dropwatch/internal/counters"
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
+	"dropwatch/internal/tally"
+)
+
+// Bounds of what a Collector keeps: causes, and of each flows and owners.
+const (
+	maxGroups = 1024
+	maxFlows  = 64
+	maxOwners = 64
+	maxArgs   = 16
+
+	maxSamples = 4 // packets
+)
+
+// A Collector is a sink that counts drops by cause, interface and network namespace.
+// Its memory is bounded. The zero Collector is empty.
+type Collector struct {
+	AtEnd func() // called when the last drop was handed over; nil: nothing is
+
+	groups   *tally.Tally[cause, group]
+	narrow   map[kind]*knowledge.Case // that the last drop reported individually had
+	harmless uint64
+	ledger   event.Ledger
+
+	first, last time.Time // of the events that have a time
+}
+
+// A cause distinguishes drops that one finding is about.
+type cause struct {
+	entry    *knowledge.Entry // nil: nothing is known of it
+	narrow   *knowledge.Case
+	reason   string
+	location string // function or trap, without the offset
+	ifname   string
+	netns    uint32 // inode
+}
+
+// A kind is what the source knows of drops that it only counted, beside others of the
+// kind that it reported individually.
+type kind struct {
+	cause // without the narrower one
+	proto uint16
+}
+
+// A group is what was seen of the drops of a cause, whose number the tally has.
+type group struct {
+	segments uint64
+	ipv6     amount // those of IPv6
+	netns    event.Netns
+	reported uint64 // individually, with their packets
+	meaning  knowledge.Explanation
+	proofs   []proof
+	hook     string // see [knowledge.Hook]
+	args     []argument
+	flows    *tally.Tally[Flow, struct{}]
+	owners   *tally.Tally[ownerID, event.Owner]
+	samples  []counters.Packet // of different flows, if a firewall dropped them
+}
+
+// An argument is what a source read at the first drop that had it.
+type argument struct {
+	event.Arg
+	differs bool // from that at another drop
+}
+
+// An amount is a number of drops, and of the packets on the wire that they stand for.
+type amount struct{ drops, segments uint64 }
+
+// ethertypeIPv6 is ETH_P_IPV6 (include/uapi/linux/if_ether.h).
+const ethertypeIPv6 = 0x86dd
+
+// A Flow is who sent the packets of a drop to whom. Connections of the same hosts to
+// the same service are one Flow: the port of their client is 0.
+type Flow struct {
+	Protocol string // "udp", or the ethertype as 0x88cc
+	Src, Dst netip.AddrPort
+}
+
+// ephemeral is the first of the ports from which connections are made, unless
+// net.ipv4.ip_local_port_range says otherwise.
+const ephemeral = 32768
+
+// An ownerID distinguishes owners.
+type ownerID struct {
+	pid    uint32
+	socket uint64
+	unit   string
+}
+
+// Write counts a drop.
+func (c *Collector) Write(e *event.Event) error {
+	if c.first.IsZero() {
+		c.first = e.Time
+	}
+	c.last = e.Time
+	switch e.Kind {
+	case event.Drop:
+		c.add(e)
+	case event.End:
+		c.ledger = *e.Ledger
+		if c.AtEnd != nil {
+			c.AtEnd()
+		}
+	case event.Retransmit, event.Rejected, event.Loss: // the ledger has them
+	}
+	return nil
+}
+
+// Flush does nothing: a Collector writes no output.
+func (c *Collector) Flush() error { return nil }
+
+func (c *Collector) add(e *event.Event) {
+	switch {
+	case e.Fragment:
+		return
+	case e.Harmless != "":
+		c.harmless += e.Count
+		return
+	case c.groups == nil:
+		c.groups = tally.New[cause, group](maxGroups, func(cause) cause { return cause{} })
+	}
+	x, _ := knowledge.Of(e)
+	entry, isNew := c.groups.Add(c.causeOf(e, x), e.Count)
+	g := &entry.Value
+	if isNew {
+		if entry.Key.entry == x.Entry { // and not that of all causes for which there was no room
+			g.meaning, g.proofs = x, proofsOf(e, x.Entry)
+		}
+		g.flows = tally.New[Flow, struct{}](maxFlows, nil)
+		g.owners = tally.New[ownerID, event.Owner](maxOwners, nil)
+	}
+	if g.netns.Name == "" { // which may be found later than the first drop
+		g.netns = e.Netns
+	}
+	if g.hook == "" { // not each drop has a stack
+		g.hook = knowledge.Hook(e)
+	}
+	n := amount{e.Count, max(e.Segments, e.Count)}
+	g.segments += n.segments
+	if e.Packet.Proto == ethertypeIPv6 {
+		g.ipv6.drops += n.drops
+		g.ipv6.segments += n.segments
+	}
+	g.add(e)
+}
+
+// causeOf returns the cause of a drop. One that was only counted has that of those of
+// its kind that were reported with the evidence for it.
+func (c *Collector) causeOf(e *event.Event, x knowledge.Explanation) cause {
+	location := e.Where.Trap
+	if symbol, _, _, ok := e.Where.Name(); ok && location == "" {
+		location = symbol
+	}
+	k := kind{cause{x.Entry, nil, e.Reason, location, e.Port.IfName, e.Netns.Inode}, e.Packet.Proto}
+	if c.narrow == nil {
+		c.narrow = make(map[kind]*knowledge.Case)
+	}
+	switch {
+	case !e.Aggregate && len(c.narrow) < maxGroups:
+		c.narrow[k] = x.Case
+	case e.Aggregate:
+		x.Case = c.narrow[k]
+	}
+	k.narrow = x.Case
+	return k.cause
+}
+
+// add counts whose a packet was.
+func (g *group) add(e *event.Event) {
+	if !e.Aggregate {
+		g.reported += e.Count
+		g.addArgs(e.Args)
+		if f, ok := flowOf(&e.Packet); ok {
+			if _, isNew := g.flows.Add(f, e.Count); isNew {
+				g.addSample(e)
+			}
+		}
+	}
+	o := &e.Owner
+	id := ownerID{pid: o.Process.PID, unit: o.Unit}
+	if o.Socket != nil {
+		id.socket = max(o.Socket.Cookie, o.Socket.Inode)
+	}
+	if id == (ownerID{}) {
+		return
+	}
+	if entry, isNew := g.owners.Add(id, e.Count); isNew {
+		entry.Value = *o
+		if o.Socket != nil {
+			socket := *o.Socket
+			entry.Value.Socket = &socket
+		}
+	}
+}
+
+// addSample keeps the headers of a packet for the rules to be evaluated.
+func (g *group) addSample(e *event.Event) {
+	if len(g.samples) == maxSamples || !slices.Contains(g.meaning.Counters, nftablesDrops) {
+		return
+	}
+	if p, ok := counters.NewPacket(e); ok {
+		g.samples = append(g.samples, p)
+	}
+}
+
+func (g *group) addArgs(args []event.Arg) {
+	for _, a := range args {
+		i := slices.IndexFunc(g.args, func(known argument) bool { return known.Name == a.Name })
+		switch {
+		case i >= 0:
+			g.args[i].differs = g.args[i].differs || g.args[i].Arg != a
+		case len(g.args) < maxArgs:
+			g.args = append(g.args, argument{Arg: a})
+		}
+	}
+}
+
+// flowOf gives the flow of a packet, false if its bytes do not say.
+func flowOf(p *event.Packet) (Flow, bool) {
+	f := p.Flow
+	if f == nil || !f.Has(event.FieldSrc|event.FieldDst) {
+		return Flow{Protocol: fmt.Sprintf("0x%04x", p.Proto)}, p.HasProto
+	}
+	var src, dst uint16
+	if f.Has(event.FieldSrcPort | event.FieldDstPort) {
+		src, dst = servicePorts(f.SrcPort, f.DstPort)
+	}
+	protocol := f.Transport
+	if protocol == event.NoLayer { // such as ARP
+		protocol = f.Network
+	}
+	return Flow{protocol.String(), netip.AddrPortFrom(f.Src, src), netip.AddrPortFrom(f.Dst, dst)}, true
+}
+
+// servicePorts leaves out the port of a client. If both could be one, the
+// destination's is kept.
+func servicePorts(src, dst uint16) (uint16, uint16) {
+	switch {
+	case src >= ephemeral:
+		return 0, dst
+	case dst >= ephemeral:
+		return src, 0
+	}
+	return src, dst
+}

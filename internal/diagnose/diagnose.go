@@ -1,0 +1,238 @@
+// Package diagnose joins what was seen of drops with what the host counted meanwhile,
+// to a ranked list of findings and a verdict: which packets this host loses, why,
+// whose they are, and what to do.
+//
+// A [Collector] is a sink for the drops of an interval; a [counters.Report] is what
+// the host counted in it. [New] joins them. Each counter that rose is explained by the
+// drops that raise it, or is a finding of its own, or is left unexplained: what the
+// host counted never vanishes.
+package diagnose
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"dropwatch/internal/counters"
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
+	"dropwatch/internal/tally"
+)
+
+// A Finding is a cause for which packets were lost, or may have been.
+type Finding struct {
+	Rank     int    // from 1, the worst first
+	ID       string // reason, function, trap, or the ID of a counter
+	Meaning  knowledge.Explanation
+	Count    uint64 // drops, or by how much a counter rose that no drop explains
+	Segments uint64 // packets on the wire
+	Rate     float64
+	Reported uint64  // of the drops, individually with their packets: those that Flows are of
+	Share    float64 // of all drops that were seen, 0 to 1; 0 for a counter
+
+	Reason, Location, IfName string
+	Netns                    event.Netns
+	NetnsPID                 uint32         // of a process in it, if it has no name; 0 if none is known. See [Diagnosis.Ask]
+	Namespaces               []NetnsCount   // if it is of many, Netns is the first of them: those with the most drops first
+	Flows                    []FlowCount    // the largest first
+	Owner                    event.Owner    // with the most of them; zero if none is known
+	OwnerCount               uint64         // how many of the drops were the owner's
+	Counters                 []counters.Row // that rose with the drops
+	Objects                  []counters.Row // that it is about: full queues and buffers, drops of one socket
+	Settings                 []Setting      // that decide it, as they are now; see [Diagnosis.Ask]
+	Rule                     Rule           // of a firewall; see [Diagnosis.Ask] for what no counter shows
+
+	// Args are what the source read at the drops, and was the same at all: the MTU that
+	// packets exceed, how large a buffer is.
+	Args   []event.Arg
+	Routes []counters.Route // one of which dropped them; see [Diagnosis.Ask]
+	Egress string           // interface by which packets that are too big have to leave; the same
+
+	ipv6   amount         // those of IPv6
+	shared bool           // it is about some of the sockets that share an address
+	proofs []proof        // of narrower meanings
+	hook   string         // of netfilter, see [knowledge.Hook]; empty if it is not known
+	rules  []counters.Key // that may have dropped them
+
+	samples     []counters.Packet // headers of some of them
+	byConntrack bool              // connection tracking may have dropped some of them
+}
+
+// A FlowCount is how many of the drops were of a flow.
+type FlowCount struct {
+	Flow  Flow
+	Count uint64
+}
+
+// ByCounter reports that a counter alone tells of it: no drop was seen.
+func (f *Finding) ByCounter() bool {
+	return f.Reason == "" && f.Location == "" && f.Meaning.Entry != nil && f.Meaning.Entry.Kind == knowledge.Counter
+}
+
+// event is what the finding knows of its drops.
+func (f *Finding) event() *event.Event {
+	return &event.Event{Port: event.Port{IfName: f.IfName}, Netns: f.Netns, Owner: f.Owner}
+}
+
+// A Diagnosis is the result.
+type Diagnosis struct {
+	Time     time.Time // of its end
+	Interval time.Duration
+	Findings []Finding // of severity maybe or harm, ranked
+	Noise    []Finding // of severity noise, the most frequent first
+	Accounts []Account
+	Drops    uint64 // that were seen and lost a packet
+	Harmless uint64 // that lost none
+	Ledger   event.Ledger
+	Failures []counters.Failure
+
+	Recording *Recording // nil: it is of this host
+
+	// Selected: an expression selected the drops. What counters say beyond them is of
+	// other drops as well, and left out.
+	Selected bool
+}
+
+// A Recording is where a Diagnosis that is not of this host comes from. Its texts are those
+// of a file: escape them before printing.
+type Recording struct {
+	Host, Kernel string
+	Counters     bool      // it has counters, and what findings needed to know of the host
+	From, Until  time.Time // when the first and the last counters were read
+}
+
+// New joins the drops and the counters of an interval. Without counters, and if the drops are
+// of more than a second more, the interval is that of the drops. If an expression selected the drops,
+// counters are only evidence for them.
+func New(c *Collector, report *counters.Report, selected bool) *Diagnosis {
+	d, all := newDiagnosis(c, report, selected)
+	d.rank(merge(all))
+	return d
+}
+
+// Separate is New but for the same cause in many network namespaces, of which each has a
+// finding. They ask the host for all that those of New ask, whatever selects the drops.
+func Separate(c *Collector, report *counters.Report) *Diagnosis {
+	d, all := newDiagnosis(c, report, false)
+	d.rank(all)
+	return d
+}
+
+// newDiagnosis returns a Diagnosis without findings, and those.
+func newDiagnosis(c *Collector, report *counters.Report, selected bool) (*Diagnosis, []Finding) {
+	d := &Diagnosis{
+		Time: report.Time, Interval: report.Interval, Harmless: c.harmless, Ledger: c.ledger, Failures: report.Failures,
+		Selected: selected,
+	}
+	if span := c.last.Sub(c.first); d.Interval == 0 || span > d.Interval+time.Second {
+		d.Time, d.Interval = c.last, span
+	}
+	var all []Finding
+	if c.groups != nil {
+		for e := range c.groups.All {
+			d.Drops += e.Count
+		}
+		for e := range c.groups.All {
+			all = append(all, d.finding(e))
+		}
+	}
+	prove(all, report.Rows)
+	findRules(all, report.Rows)
+	findTracking(all, report.Rows)
+	d.Accounts = account(report.Rows, all)
+	if selected {
+		d.Accounts = nil
+	}
+	all = append(all, d.unseen()...)
+	for i := range all {
+		all[i].findCarrier(report.Rows)
+		all[i].addObjects(report.Rows)
+	}
+	return d, all
+}
+
+// finding makes the Finding of drops.
+func (d *Diagnosis) finding(e *tally.Entry[cause, group]) Finding {
+	k, g := &e.Key, &e.Value
+	f := Finding{
+		ID: cmp.Or(k.reason, k.location, "unknown location"), Meaning: g.meaning, Count: e.Count, Segments: g.segments, ipv6: g.ipv6,
+		Reason: k.reason, Location: k.location, IfName: k.ifname, Netns: g.netns, Reported: g.reported,
+		Share: float64(e.Count) / float64(max(d.Drops, 1)), hook: g.hook, samples: g.samples,
+		proofs: g.proofs,
+	}
+	if f.Reason == "NOT_SPECIFIED" {
+		f.ID = cmp.Or(k.location, f.ID)
+	}
+	if k.entry != nil && k.entry.Kind == knowledge.Function {
+		f.ID = k.entry.Name // without the compiler's suffix, as in ip_rcv_finish_core.isra.0
+	}
+	f.explainUnknown()
+	f.Rate = d.rate(f.Count)
+	for _, a := range g.args {
+		if !a.differs {
+			f.Args = append(f.Args, a.Arg)
+		}
+	}
+	for flow := range g.flows.All {
+		f.Flows = append(f.Flows, FlowCount{flow.Key, flow.Count})
+	}
+	slices.SortStableFunc(f.Flows, func(a, b FlowCount) int { return cmp.Compare(b.Count, a.Count) })
+	for owner := range g.owners.All {
+		if owner.Count > f.OwnerCount {
+			f.Owner, f.OwnerCount = owner.Value, owner.Count
+		}
+	}
+	return f
+}
+
+// explainUnknown says how to learn more of drops of which nothing is known.
+func (f *Finding) explainUnknown() {
+	if f.Meaning.Entry != nil {
+		return
+	}
+	what := "location"
+	switch {
+	case f.ID == f.Reason:
+		what = "reason"
+	case f.Location != "":
+		what = "function"
+	}
+	f.Meaning.Cause = "Nothing is known of this " + what + ". dropwatch watch --stack shows its callers."
+	f.Meaning.Check = []string{"dropwatch watch --stack"}
+}
+
+func (d *Diagnosis) rate(n uint64) float64 {
+	if d.Interval <= 0 {
+		return 0
+	}
+	return float64(n) / d.Interval.Seconds()
+}
+
+// rank sorts findings, the worst first, and gives them their numbers.
+func (d *Diagnosis) rank(all []Finding) {
+	slices.SortStableFunc(all, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(b.severity(), a.severity()), cmp.Compare(b.Count, a.Count))
+	})
+	for _, f := range all {
+		if f.severity() == knowledge.Noise {
+			d.Noise = append(d.Noise, f)
+			continue
+		}
+		f.Rank = len(d.Findings) + 1
+		d.Findings = append(d.Findings, f)
+	}
+}
+
+// severity is that of the explanation. What nothing is known of may matter.
+func (f *Finding) severity() knowledge.Severity { return cmp.Or(f.Meaning.Severity, knowledge.Maybe) }
+
+// Worst is the severity of the worst finding; 0 if there is none.
+func (d *Diagnosis) Worst() knowledge.Severity {
+	switch {
+	case len(d.Findings) > 0:
+		return d.Findings[0].severity()
+	case len(d.Noise) > 0:
+		return knowledge.Noise
+	}
+	return 0
+}

@@ -1,0 +1,10 @@
+package diagnose
+
+import "dropwatch/internal/counters"
+
+// RuleOf is the rule of a finding, by what may drop each of its samples.
+func RuleOf(samples [][]counters.Suspect, byConntrack bool) Rule {
+	f := Finding{byConntrack: byConntrack}
+	f.setSuspects(together(samples))
+	return f.Rule
+}

@@ -1,0 +1,260 @@
+package diagnose
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"dropwatch/internal/event"
+)
+
+// findingJSON is a line of kind finding.
+type findingJSON struct {
+	Kind     string         `json:"kind"`
+	Rank     int            `json:"rank,omitempty"` // noise has none
+	ID       string         `json:"id"`
+	Layer    string         `json:"layer,omitempty"`
+	Module   string         `json:"module,omitempty"`
+	Class    string         `json:"class,omitempty"`
+	Severity string         `json:"severity"`
+	Count    uint64         `json:"count"`
+	Rate     float64        `json:"rate"`
+	Segments uint64         `json:"segments"`
+	Reason   string         `json:"reason,omitempty"`
+	Location string         `json:"location,omitempty"`
+	IfName   string         `json:"ifname,omitempty"`
+	Netns    string         `json:"netns,omitempty"`
+	NetnsID  uint32         `json:"netns_inode,omitempty"`
+	Spaces   []spaceJSON    `json:"namespaces,omitempty"` // of one in many; netns is the first
+	Cause    string         `json:"cause,omitempty"`
+	Usual    []string       `json:"usual,omitempty"`
+	Args     map[string]any `json:"args,omitempty"`   // numbers and texts, by what they are called
+	Egress   string         `json:"egress,omitempty"` // interface
+	Routes   []routeJSON    `json:"routes,omitempty"` // one of which dropped
+	Culprit  *culpritJSON   `json:"culprit,omitempty"`
+	Flows    []flowJSON     `json:"flows"`
+	Counters []counterJSON  `json:"counters"`
+	Objects  []objectJSON   `json:"objects,omitempty"`
+	Settings []settingJSON  `json:"settings"`
+	Check    []string       `json:"check"`
+	Fix      []string       `json:"fix"`
+}
+
+// spaceJSON is a network namespace with the drops in it.
+type spaceJSON struct {
+	Netns   string `json:"netns,omitempty"`
+	NetnsID uint32 `json:"netns_inode,omitempty"`
+	Count   uint64 `json:"count"`
+}
+
+// objectJSON is a queue or a buffer that is full, or a socket that dropped.
+type objectJSON struct {
+	Name   string `json:"name"`
+	Object string `json:"object,omitempty"`
+	Value  uint64 `json:"value"`
+	Limit  uint64 `json:"limit,omitempty"`
+	Change uint64 `json:"change,omitempty"`
+	Inode  uint64 `json:"inode,omitempty"`
+}
+
+// routeJSON is a route that leads nowhere.
+type routeJSON struct {
+	Type   string `json:"type"`
+	Prefix string `json:"prefix"`
+	Table  string `json:"table"`
+}
+
+type settingJSON struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Origin string `json:"origin,omitempty"`
+	Limit  bool   `json:"limit"` // whether it may be what limits; otherwise advice says why not
+	Advice string `json:"advice,omitempty"`
+}
+
+type culpritJSON struct {
+	PID        uint32 `json:"pid,omitempty"`
+	Process    string `json:"process,omitempty"`
+	Unit       string `json:"unit,omitempty"`
+	Container  string `json:"container,omitempty"`
+	Pod        string `json:"pod,omitempty"`
+	Socket     uint64 `json:"socket,omitempty"`     // inode
+	Confidence string `json:"confidence,omitempty"` // of the owner
+	Count      uint64 `json:"count,omitempty"`      // drops of the owner
+
+	Rule *ruleJSON `json:"rule,omitempty"`
+}
+
+// ruleJSON is the rule of a firewall.
+type ruleJSON struct {
+	Text       string     `json:"text"`
+	Confidence Confidence `json:"confidence"`
+}
+
+type flowJSON struct {
+	Protocol string `json:"protocol"`
+	Src      string `json:"src,omitempty"`
+	Dst      string `json:"dst,omitempty"`
+	Count    uint64 `json:"count"`
+}
+
+type counterJSON struct {
+	Name   string `json:"name"`
+	IfName string `json:"ifname,omitempty"`
+	Change uint64 `json:"change"`
+}
+
+// accountJSON is a counter in the reconciliation.
+type accountJSON struct {
+	counterJSON
+	Netns       string `json:"netns,omitempty"`
+	NetnsID     uint32 `json:"netns_inode,omitempty"`
+	Unit        string `json:"unit"`
+	Seen        uint64 `json:"seen"`
+	Unexplained uint64 `json:"unexplained"`
+}
+
+// WriteJSON writes a line for each finding, with those of noise, and one of kind end.
+func (d *Diagnosis) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	for _, findings := range [][]Finding{d.Findings, d.Noise} {
+		for i := range findings {
+			if err := encoder.Encode(findings[i].json()); err != nil {
+				return err
+			}
+		}
+	}
+	end := struct {
+		Kind           string        `json:"kind"`
+		Verdict        string        `json:"verdict"`
+		Severity       string        `json:"severity,omitempty"`
+		Seconds        float64       `json:"seconds"`
+		Drops          uint64        `json:"drops"`
+		Harmless       uint64        `json:"harmless"`
+		Lost           uint64        `json:"lost"`
+		Recording      *recordJSON   `json:"recording,omitempty"`
+		Reconciliation []accountJSON `json:"reconciliation"`
+		Failures       []string      `json:"failures,omitempty"`
+	}{Kind: "end", Verdict: d.Verdict(), Seconds: d.Interval.Seconds(), Drops: d.Drops, Harmless: d.Harmless, Lost: d.Ledger.TotalLost()}
+	if worst := d.Worst(); worst != 0 {
+		end.Severity = worst.String()
+	}
+	end.Recording = d.Recording.json()
+	end.Reconciliation = d.reconciliation()
+	for i := range d.Failures {
+		end.Failures = append(end.Failures, d.Failures[i].Error())
+	}
+	return encoder.Encode(end)
+}
+
+// recordJSON is where a diagnosis that is not of this host comes from.
+type recordJSON struct {
+	Host     string     `json:"host"`
+	Kernel   string     `json:"kernel"`
+	Counters bool       `json:"counters"`
+	From     *time.Time `json:"from,omitempty"` // when the first counters were read
+	Until    *time.Time `json:"until,omitempty"`
+}
+
+func (r *Recording) json() *recordJSON {
+	if r == nil {
+		return nil
+	}
+	j := &recordJSON{Host: r.Host, Kernel: r.Kernel, Counters: r.Counters}
+	if r.Counters {
+		j.From, j.Until = &r.From, &r.Until
+	}
+	return j
+}
+
+func (d *Diagnosis) reconciliation() []accountJSON {
+	all := []accountJSON{}
+	for _, a := range d.Accounts {
+		all = append(all, accountJSON{
+			counterJSON{a.ID(), a.IfName, a.Delta}, a.Netns.Name, a.Netns.Inode, a.Meaning.Entry.Unit.String(), a.Seen, a.Unexplained,
+		})
+	}
+	return all
+}
+
+func (f *Finding) json() findingJSON {
+	j := findingJSON{
+		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.severity().String(), Count: f.Count, Rate: f.Rate, Segments: f.Segments,
+		Reason: f.Reason, Location: f.Location, IfName: f.IfName, Netns: f.Netns.Name, NetnsID: f.Netns.Inode,
+		Cause: f.Meaning.Cause, Args: f.argsJSON(), Egress: f.Egress,
+		Culprit: f.culprit(), Flows: []flowJSON{}, Counters: []counterJSON{}, Settings: []settingJSON{},
+		Check: append([]string{}, f.Meaning.Check...), Fix: append([]string{}, f.Meaning.Apply...),
+	}
+	if f.Meaning.Fix != "" {
+		j.Fix = append([]string{"# " + f.Meaning.Fix}, j.Fix...)
+	}
+	if e := f.Meaning.Entry; e != nil {
+		j.Layer, j.Module, j.Class, j.Usual = e.Layer.String(), e.Module, f.Meaning.Class.String(), f.Meaning.Usual
+	}
+	for _, r := range f.Routes {
+		j.Routes = append(j.Routes, routeJSON{r.Type, r.Prefix.String(), r.TableName()})
+	}
+	for _, flow := range f.Flows {
+		one := flowJSON{Protocol: flow.Flow.Protocol, Count: flow.Count}
+		if flow.Flow.Src.IsValid() {
+			one.Src, one.Dst = endpoint(flow.Flow.Src), endpoint(flow.Flow.Dst)
+		}
+		j.Flows = append(j.Flows, one)
+	}
+	for _, n := range f.Namespaces {
+		j.Spaces = append(j.Spaces, spaceJSON{n.Netns.Name, n.Netns.Inode, n.Count})
+	}
+	for i := range f.Counters {
+		c := &f.Counters[i]
+		j.Counters = append(j.Counters, counterJSON{c.ID(), c.IfName, c.Delta})
+	}
+	for i := range f.Objects {
+		o := &f.Objects[i]
+		j.Objects = append(j.Objects, objectJSON{o.ID(), o.Object, o.Value, o.Limit, o.Delta, o.Inode})
+	}
+	for _, s := range f.Settings {
+		one := settingJSON{Name: s.Name, Value: s.Value, Origin: s.Origin, Limit: s.NotTheLimit == "", Advice: s.NotTheLimit}
+		if one.Limit && s.About != nil {
+			one.Advice = s.About.Advice
+		}
+		j.Settings = append(j.Settings, one)
+	}
+	return j
+}
+
+// culprit is the owner of most of the drops and the rule that dropped, nil if neither is
+// known.
+func (f *Finding) culprit() *culpritJSON {
+	if f.OwnerCount == 0 && f.Rule.Text == "" {
+		return nil
+	}
+	o := &f.Owner
+	c := &culpritJSON{
+		PID: o.Process.PID, Process: o.Process.Comm, Unit: o.Unit, Container: o.Container.Name, Pod: o.Pod.Name, Count: f.OwnerCount,
+	}
+	if o.Socket != nil {
+		c.Socket = o.Socket.Inode
+	}
+	switch {
+	case f.OwnerCount == 0:
+	case o.Guessed():
+		c.Confidence = event.Likely.String()
+	default:
+		c.Confidence = event.Certain.String()
+	}
+	if f.Rule.Text != "" {
+		c.Rule = &ruleJSON{f.Rule.Text, f.Rule.Confidence}
+	}
+	return c
+}
+
+func (f *Finding) argsJSON() map[string]any {
+	all := make(map[string]any)
+	for _, a := range f.Args {
+		all[a.Name] = a.Number
+		if a.Text != "" {
+			all[a.Name] = a.Text
+		}
+	}
+	return all
+}

@@ -1,0 +1,121 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/settings"
+)
+
+// readSettings reads the present value of each setting that decides a finding, in the
+// network namespace of the finding. What cannot be read is left out.
+func (d *Diagnosis) readSettings(h *Host) {
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		if f.Meaning.Entry == nil {
+			continue
+		}
+		all := h.readSettings(f.Netns, f.Meaning.Settings, f.IfName)
+		for i := range all {
+			s := Setting{all[i], f.notTheLimit(&all[i], all)}
+			f.Settings = append(f.Settings, s)
+			f.dropUseless(&s)
+		}
+	}
+}
+
+// dropUseless removes the commands that change a setting which is not what limits.
+func (f *Finding) dropUseless(s *Setting) {
+	if s.NotTheLimit != "" {
+		f.Meaning.Apply = slices.DeleteFunc(slices.Clone(f.Meaning.Apply), func(command string) bool {
+			return strings.Contains(command, s.Name+"=")
+		})
+	}
+}
+
+// A Setting is one that may decide a finding.
+type Setting struct {
+	settings.Setting
+	NotTheLimit string // why to change it would not help; empty if it might
+}
+
+// notTheLimit returns why one of all settings of the finding is not what decides it.
+func (f *Finding) notTheLimit(s *settings.Setting, all []settings.Setting) string {
+	switch {
+	case f.shared && strings.HasPrefix(s.Name, "net.core.rmem_"):
+		return "not the limit: other sockets with the same address and buffer drop nothing"
+	case f.shared && s.Name == "net.core.somaxconn":
+		return "not the limit: other sockets with the same address have room"
+	case strings.HasSuffix(s.Name, ".rp_filter"):
+		return lesser(s, all)
+	}
+	value, err := strconv.ParseUint(s.Value, 10, 64)
+	switch {
+	case err != nil:
+		return ""
+	case strings.HasPrefix(s.Name, "net.core.rmem_"):
+		return f.otherBuffer(s.Name, value, all)
+	case s.Name != "net.core.somaxconn":
+		return ""
+	}
+	for i := range f.Objects {
+		if o := &f.Objects[i]; o.Name == "accept_queue" && o.Limit < value {
+			return fmt.Sprintf("not the limit: the program asked for a queue of %d", o.Limit)
+		}
+	}
+	return ""
+}
+
+// otherBuffer returns that net.core.rmem_max or rmem_default with this value does not limit
+// the receive buffers that the finding is about; nothing if it does, or they are not
+// known. A program gets twice what it asks for, and at most twice rmem_max; one that does
+// not ask gets rmem_default (net/core/sock.c, sock_setsockopt and sock_init_data).
+func (f *Finding) otherBuffer(name string, value uint64, all []settings.Setting) string {
+	var size uint64
+	for _, buffer := range f.buffers() {
+		if isDefault := name == "net.core.rmem_default"; isDefault && buffer == value || !isDefault && buffer >= 2*value {
+			return ""
+		}
+		size = max(size, buffer)
+	}
+	asked := "as the program asked"
+	if slices.ContainsFunc(all, func(s settings.Setting) bool {
+		return s.Name == "net.core.rmem_default" && s.Value == strconv.FormatUint(size, 10)
+	}) {
+		asked = "as it is unless the program asks for more"
+	}
+	if size == 0 {
+		return ""
+	}
+	return fmt.Sprintf("not the limit: the buffer of this socket is %d bytes, %s", size, asked)
+}
+
+// buffers returns the sizes of the receive buffers that the finding is about: of its sockets,
+// or else the one that the source read at all drops.
+func (f *Finding) buffers() (sizes []uint64) {
+	for i := range f.Objects {
+		if o := &f.Objects[i]; o.Name == receiveBuffer {
+			sizes = append(sizes, o.Limit)
+		}
+	}
+	for _, a := range f.Args {
+		if len(sizes) == 0 && a.Name == "rcvbuf" {
+			return []uint64{a.Number}
+		}
+	}
+	return sizes
+}
+
+// lesser returns that a setting of an interface, or of all, does not count because the
+// other is greater; nothing if it is the greatest.
+func lesser(s *settings.Setting, all []settings.Setting) string {
+	for i := range all {
+		if other := &all[i]; strings.HasSuffix(other.Name, ".rp_filter") && other.Value > s.Value { // of one digit
+			return fmt.Sprintf("does not count: %s = %s is greater", event.Escape(other.Name), event.Escape(other.Value))
+		}
+	}
+	return ""
+}

@@ -1,0 +1,78 @@
+package diagnose_test
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"dropwatch/internal/counters"
+	"dropwatch/internal/diagnose"
+	"dropwatch/internal/event"
+	"dropwatch/internal/host"
+)
+
+// TestReversePathFilter: of the two settings the greater counts, and the file that set it is
+// named.
+func TestReversePathFilter(t *testing.T) {
+	h := host.FS(fstest.MapFS{
+		"proc/sys/net/ipv4/conf/all/rp_filter": {Data: []byte("0\n")},
+		"proc/sys/net/ipv4/conf/lo/rp_filter":  {Data: []byte("2\n")},
+		"etc/sysctl.d/90-site.conf":            {Data: []byte("net.ipv4.conf.default.rp_filter = 2\n")},
+	})
+	drop := udp("IP_RPFILTER", 40001)
+	drop.Netns = event.Netns{}
+	d := diagnose.New(collect(t, drop), new(counters.Report), false)
+	d.Ask(diagnose.NewHost(h, nil))
+	text := textOf(t, d)
+	for _, want := range []string{
+		"net.ipv4.conf.lo.rp_filter = 2, set by /etc/sysctl.d/90-site.conf:1\n",
+		"net.ipv4.conf.all.rp_filter = 0\n             does not count: net.ipv4.conf.lo.rp_filter = 2 is greater\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	if strings.Count(text, "does not count") != 1 {
+		t.Errorf("the greater counts, but:\n%s", text)
+	}
+}
+
+// textOf is the report for a terminal.
+func textOf(t *testing.T, d *diagnose.Diagnosis) string {
+	t.Helper()
+	var b strings.Builder
+	if err := d.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestBufferOfDrop: rmem_max does not limit a buffer that the drop shows to be smaller, and the
+// command that raises it is not given.
+func TestBufferOfDrop(t *testing.T) {
+	h := host.FS(fstest.MapFS{
+		"proc/sys/net/core/rmem_max":     {Data: []byte("212992\n")},
+		"proc/sys/net/core/rmem_default": {Data: []byte("212992\n")},
+	})
+	for size, limits := range map[uint64]bool{8192: false, 425984: true} {
+		drop := udp("SOCKET_RCVBUFF", 40001)
+		drop.Netns, drop.Args = event.Netns{}, []event.Arg{{Name: "rcvbuf", Number: size}}
+		d := diagnose.New(collect(t, drop), new(counters.Report), false)
+		d.Ask(diagnose.NewHost(h, nil))
+		if text := textOf(t, d); strings.Contains(text, "sysctl -w net.core.rmem_max") != limits {
+			t.Errorf("a buffer of %d bytes:\n%s", size, text)
+		}
+	}
+}
+
+// TestHeadline: the class of a finding is on a line of its own where both do not fit one.
+func TestHeadline(t *testing.T) {
+	text := textOf(t, diagnose.New(collect(t, udp("SOCKET_RCVBUFF", 40001)), new(counters.Report), false))
+	if !strings.Contains(text, " of all drops\n   (transport, socket, no_buffer, harm)\n") {
+		t.Errorf("one line:\n%s", text)
+	}
+	text = textOf(t, diagnose.New(collect(t, udp("XDP", 40001)), new(counters.Report), false))
+	if !strings.Contains(text, " of all drops  (") {
+		t.Errorf("two lines:\n%s", text)
+	}
+}

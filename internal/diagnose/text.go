@@ -1,0 +1,406 @@
+package diagnose
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
+)
+
+// Rows of a part of the report at most.
+const (
+	maxFlowLines = 3
+	maxNoise     = 4
+	maxInFull    = 5 // findings, before those with few drops have a line
+)
+
+// WriteText writes the report for a terminal: the findings, the noise in a line, what
+// remains unexplained, what dropwatch failed to see, and the verdict last.
+func (d *Diagnosis) WriteText(w io.Writer) error {
+	var b strings.Builder
+	d.appendRecording(&b)
+	d.appendFindings(&b)
+	d.appendNoise(&b)
+	d.appendUnexplained(&b)
+	b.WriteString(d.Ledger.Report())              // what dropwatch itself could not show
+	fmt.Fprintf(&b, "verdict: %s\n", d.Verdict()) // never broken: the last line is for scripts as well
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// appendRecording says whose counters and settings these are.
+func (d *Diagnosis) appendRecording(b *strings.Builder) {
+	if r := d.Recording; r != nil && r.Counters {
+		fmt.Fprintf(b, "host %s, Linux %s, from %s to %s:\ncounters, settings, rules and sockets are of that host at that time\n\n",
+			event.Escape(r.Host), event.Escape(r.Kernel), r.From.Local().Format("Jan _2 2006 15:04:05"), r.Until.Local().Format("15:04:05"))
+	}
+}
+
+// appendFindings appends those that matter most in full, and the others on a line each.
+func (d *Diagnosis) appendFindings(b *strings.Builder) {
+	brief := 0
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		if i < maxInFull || f.severity() == knowledge.Harm || f.Count*100 >= d.Drops {
+			f.appendTo(b)
+			continue
+		}
+		where := f.where()
+		if where != "" {
+			where = ", " + where
+		}
+		fmt.Fprintf(b, "%d. %s  %s%s\n", f.Rank, event.Escape(f.ID), f.amount(), where)
+		brief++
+	}
+	if brief > 0 {
+		b.WriteString("   less than 1 % of the drops each: --json shows them in full\n\n")
+	}
+}
+
+// appendTo appends a finding: what, why, the evidence, whose, and what to do.
+func (f *Finding) appendTo(b *strings.Builder) {
+	b.WriteString(f.headline())
+	f.prose(b, "why", f.Meaning.Cause)
+	f.prose(b, "usually", strings.Join(f.Meaning.Usual, "; "))
+	f.prose(b, "where", f.where())
+	f.appendArgs(b)
+	if f.Rule.Text != "" {
+		f.prose(b, "rule", string(f.Rule.Confidence)+" "+event.Escape(f.Rule.Text))
+	}
+	f.field(b, "owner", f.owner())
+	f.appendFlows(b)
+	var agree []string
+	for i := range f.Counters {
+		agree = append(agree, fmt.Sprintf("%s +%d", f.Counters[i].ID(), f.Counters[i].Delta))
+	}
+	f.prose(b, "counters", strings.Join(agree, ", "))
+	f.appendObjects(b)
+	f.appendSettings(b)
+	f.fields(b, "check", f.Meaning.Check)
+	f.prose(b, "fix", f.Meaning.Fix)
+	f.fields(b, "", f.Meaning.Apply)
+	b.WriteByte('\n')
+}
+
+// headline is what the finding is about, and its class: on a line of its own if both do not
+// fit one.
+func (f *Finding) headline() string {
+	what, class := fmt.Sprintf("%d. %s  %s, %.1f/s", f.Rank, event.Escape(f.ID), f.amount(), f.Rate), ""
+	if f.Share > 0 {
+		what += fmt.Sprintf(", %.0f %% of all drops", 100*f.Share)
+	}
+	if e := f.Meaning.Entry; e != nil {
+		class = fmt.Sprintf("  (%v, %s, %v, %v)", e.Layer, e.Module, f.Meaning.Class, f.Meaning.Severity)
+	}
+	if utf8.RuneCountInString(what+class) > width {
+		return what + "\n " + class + "\n"
+	}
+	return what + class + "\n"
+}
+
+// amount is the number of drops, with that of the packets on the wire if it differs.
+func (f *Finding) amount() string {
+	switch {
+	case f.ByCounter():
+		return fmt.Sprintf("%d counted by the kernel, no drop seen", f.Count)
+	case f.Segments > f.Count:
+		return fmt.Sprintf("%s (%d packets on the wire)", event.Plural(f.Count, "drop"), f.Segments)
+	}
+	return event.Plural(f.Count, "drop")
+}
+
+// field appends a line with a label, unless there is nothing to say. The text is
+// escaped by whoever made it.
+func (*Finding) field(b *strings.Builder, label, text string) {
+	if text != "" {
+		fmt.Fprintf(b, "   %-9s %s\n", label, text)
+	}
+}
+
+// Columns of a terminal, and where the texts of a finding begin.
+const (
+	width  = 80
+	column = 13
+
+	remarkIndent = "   " // of the second and later lines of a paragraph beside the findings
+)
+
+// prose appends a text with a label, broken between words at the width of a terminal.
+// Commands are not broken, to be copied.
+func (f *Finding) prose(b *strings.Builder, label, text string) {
+	for line := range lines(text, width-column) {
+		f.field(b, label, line)
+		label = ""
+	}
+}
+
+// lines breaks a text between words into lines of so many columns. A longer word is not broken.
+func lines(text string, columns int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		line := ""
+		for _, word := range strings.Fields(text) {
+			switch {
+			case line == "":
+				line = word
+			case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= columns:
+				line += " " + word
+			case !yield(line):
+				return
+			default:
+				line = word
+			}
+		}
+		if line != "" {
+			yield(line)
+		}
+	}
+}
+
+// appendRemark appends a paragraph about what is no finding, with its label.
+func appendRemark(b *strings.Builder, label, text string) {
+	indent := label + ": "
+	for line := range lines(text, width-max(len(indent), len(remarkIndent))) {
+		b.WriteString(indent + line + "\n")
+		indent = remarkIndent
+	}
+}
+
+// fields appends several, the first with the label.
+func (f *Finding) fields(b *strings.Builder, label string, lines []string) {
+	for _, line := range lines {
+		f.field(b, label, event.Escape(line))
+		label = ""
+	}
+}
+
+func (f *Finding) where() string {
+	var words []string
+	if f.Location != "" && f.Location != f.ID {
+		words = append(words, "at "+event.Escape(f.Location))
+	}
+	if f.IfName != "" {
+		words = append(words, "interface "+event.Quote(f.IfName))
+	}
+	if len(f.Namespaces) > 0 {
+		words = append(words, f.namespaces())
+	} else if netns := describeNetns(f.Netns, f.NetnsPID); netns != "" {
+		words = append(words, netns)
+	}
+	return strings.Join(words, ", ")
+}
+
+// appendArgs appends what the source read at all drops, but for the type of the route,
+// which the cause says, and the routes.
+func (f *Finding) appendArgs(b *strings.Builder) {
+	var values []string
+	for _, a := range f.Args {
+		switch {
+		case a.Name == "route":
+		case a.Text != "":
+			values = append(values, event.Escape(a.Name)+" "+event.Quote(a.Text))
+		default:
+			values = append(values, fmt.Sprintf("%s %d", event.Escape(a.Name), a.Number))
+		}
+	}
+	if f.Egress != "" {
+		values = append(values, "to leave by interface "+event.Quote(f.Egress))
+	}
+	f.prose(b, "values", strings.Join(values, ", "))
+	label := "route"
+	if len(f.Routes) > 1 {
+		label = "one of"
+	}
+	for _, r := range f.Routes {
+		f.field(b, label, r.String())
+		label = ""
+	}
+}
+
+func (f *Finding) owner() string {
+	text := f.Owner.AppendTo(nil)
+	if len(text) == 0 {
+		return ""
+	}
+	if f.OwnerCount < f.Count {
+		return fmt.Sprintf("%s, %d of them", text, f.OwnerCount)
+	}
+	return string(text)
+}
+
+func (f *Finding) appendFlows(b *strings.Builder) {
+	label := "flows"
+	if f.Reported < f.Count && len(f.Flows) > 0 {
+		f.field(b, label, fmt.Sprintf("of %d that were reported with their packets:", f.Reported))
+		label = ""
+	}
+	for i, flow := range f.Flows {
+		if i == maxFlowLines {
+			f.field(b, "", fmt.Sprintf("and %d more", len(f.Flows)-i))
+			break
+		}
+		f.field(b, label, fmt.Sprintf("%s  %d", flow.Flow, flow.Count))
+		label = ""
+	}
+}
+
+// maxObjects is how many queues, buffers and sockets a finding lists.
+const maxObjects = 5
+
+// appendObjects appends each queue or buffer that is full, and each socket that dropped.
+func (f *Finding) appendObjects(b *strings.Builder) {
+	label := "about"
+	for i := range f.Objects[:min(len(f.Objects), maxObjects)] {
+		o := &f.Objects[i]
+		value := fmt.Sprintf("%d of %d", o.Value, o.Limit)
+		if !o.Gauge {
+			value = fmt.Sprintf("+%d", o.Delta)
+		}
+		f.field(b, label, fmt.Sprintf("%s: %s %s", event.Escape(o.Object), o.Name, value))
+		label = ""
+	}
+	if rest := len(f.Objects) - maxObjects; rest > 0 {
+		f.field(b, "", fmt.Sprintf("and %d more", rest))
+	}
+}
+
+// appendSettings appends each with its value and where that was set, and what is known
+// of it.
+func (f *Finding) appendSettings(b *strings.Builder) {
+	label := "settings"
+	for _, s := range f.Settings {
+		text := event.Escape(s.Name + " = " + s.Value)
+		if s.Origin != "" {
+			text += ", set by " + event.Escape(s.Origin)
+		}
+		f.field(b, label, text)
+		switch {
+		case s.NotTheLimit != "":
+			f.prose(b, "", s.NotTheLimit)
+		case s.About != nil:
+			f.prose(b, "", s.About.Loses+" "+s.About.Advice)
+		}
+		label = ""
+	}
+}
+
+// String is the flow for a person: "udp 10.0.0.1:53 > 10.0.0.2:40000".
+func (f Flow) String() string {
+	if !f.Src.IsValid() {
+		return "ethertype " + f.Protocol
+	}
+	return fmt.Sprintf("%s %s > %s", f.Protocol, endpoint(f.Src), endpoint(f.Dst))
+}
+
+// endpoint is an address, with the port unless that is 0.
+func endpoint(a netip.AddrPort) string {
+	if a.Port() == 0 {
+		return a.Addr().String()
+	}
+	return a.String()
+}
+
+// appendNoise appends a paragraph on what needs no attention.
+func (d *Diagnosis) appendNoise(b *strings.Builder) {
+	var parts []string
+	for i := range d.Noise {
+		if i == maxNoise {
+			parts = append(parts, fmt.Sprintf("and %d more", len(d.Noise)-i))
+			break
+		}
+		f := &d.Noise[i]
+		part := fmt.Sprintf("%s %d", event.Escape(f.ID), f.Count)
+		if where := f.where(); where != "" {
+			part += " (" + where + ")"
+		}
+		parts = append(parts, part)
+	}
+	if d.Harmless > 0 {
+		parts = append(parts, fmt.Sprintf("%s that lost nothing", event.Plural(d.Harmless, "drop")))
+	}
+	if len(parts) > 0 {
+		appendRemark(b, "noise", strings.Join(parts, ", "))
+	}
+}
+
+// appendUnexplained appends the counters whose rise no drop and no finding explains. That
+// TCP had to send again is what findings lead to, and no riddle beside them.
+func (d *Diagnosis) appendUnexplained(b *strings.Builder) {
+	var again []string
+	for i := range d.Accounts {
+		a := &d.Accounts[i]
+		switch {
+		case a.Unexplained == 0 || a.Meaning.Entry.Loses == knowledge.Always || a.Meaning.Severity == knowledge.Noise:
+		case len(d.Findings) > 0 && slices.Contains(retransmissions, a.ID()):
+			again = append(again, fmt.Sprintf("%s%s +%d", a.ID(), a.where(), a.Unexplained))
+		default:
+			appendRemark(b, "unexplained", fmt.Sprintf("%s%s +%d of +%d: %s", a.ID(), a.where(), a.Unexplained, a.Delta, a.Meaning.Cause))
+		}
+	}
+	if len(again) > 0 {
+		appendRemark(b, "also", "retransmissions, as lost packets cause: "+strings.Join(again, ", "))
+	}
+}
+
+// retransmissions are the counters that rise because packets were lost, here or elsewhere.
+var retransmissions = []string{"TcpRetransSegs", "TcpExtTCPTimeouts", "TcpExtTCPSynRetrans", "TcpExtTCPRetransFail"}
+
+// where is " on eth0 in network namespace blue", as far as it is known.
+func (a *Account) where() (text string) {
+	if a.IfName != "" {
+		text = " on " + event.Quote(a.IfName)
+	}
+	if netns := describeNetns(a.Netns, a.NetnsPID); netns != "" {
+		text += " in " + netns
+	}
+	return text
+}
+
+// Verdict says in a sentence whether the host loses packets.
+func (d *Diagnosis) Verdict() string {
+	harm, all := d.count(knowledge.Harm), len(d.Findings)
+	host := "this host"
+	if d.Recording != nil {
+		host = "host " + event.Escape(d.Recording.Host)
+	}
+	switch {
+	case harm > 0 && harm < all:
+		return host + " loses packets: see " + numbers(1, harm) + "; it may matter as well: " + numbers(harm+1, all)
+	case harm > 0:
+		return host + " loses packets: see " + numbers(1, harm)
+	case all > 0:
+		return "packets are dropped that may matter: see " + numbers(1, all)
+	case d.Selected && d.Drops == 0:
+		return "no drop matched the expression, with which counters are not compared"
+	case d.Selected:
+		return "of what matched the expression, nothing matters"
+	}
+	return host + " drops nothing that matters"
+}
+
+// count is how many findings have a severity; they are the first.
+func (d *Diagnosis) count(s knowledge.Severity) (n int) {
+	for i := range d.Findings {
+		if d.Findings[i].severity() == s {
+			n++
+		}
+	}
+	return n
+}
+
+// numbers are those of findings: "1", "1 and 2", "1 to 5".
+func numbers(first, last int) string {
+	switch last - first {
+	case 0:
+		return strconv.Itoa(first)
+	case 1:
+		return fmt.Sprintf("%d and %d", first, last)
+	}
+	return fmt.Sprintf("%d to %d", first, last)
+}

@@ -1,0 +1,146 @@
+package knowledge
+
+import (
+	"net/netip"
+	"slices"
+
+	"dropwatch/internal/event"
+)
+
+// Evidence is a set of facts about a dropped packet that distinguish causes.
+type Evidence uint32
+
+const (
+	UDP         Evidence = 1 << iota
+	TCP                  // segments
+	IPv4                 // by the ethertype
+	IPv6                 // by the ethertype
+	EtherType            // the ethertype is known, and neither IP nor ARP
+	Multicast            // the destination is an IP multicast address
+	Broadcast            // the destination is a broadcast address
+	Tagged               // the frame has a VLAN tag
+	Addressed            // the frame has a destination MAC address of one host
+	Expired              // the TTL or hop limit is 0 or 1
+	Blackhole            // the route is of that type, by the source
+	Prohibit             // the same
+	Unreachable          // the same, or this host does not forward
+	ToDevice             // the frame is for its interface's own MAC address, and yet not for this host
+	NotToDevice          // it is for another MAC address, for certain
+	TooBig               // it exceeds an MTU, by the source
+	ToRouters            // the destination is a multicast group of routers
+	Midstream            // the segment is of a connection that was open: not its first, and no reset
+	NoCarrier            // the interface cannot send; no drop carries it, see [Explanation.With]
+	Untracked            // connection tracking found the packet INVALID; no drop carries it, as NoCarrier
+)
+
+// Ethertypes, as in linux/if_ether.h.
+const (
+	etherIPv4 = 0x0800
+	etherARP  = 0x0806
+	etherIPv6 = 0x86dd
+)
+
+// evidenceOf returns what a drop carries. Evidence that is not known is not there:
+// it never excludes a general cause.
+func evidenceOf(e *event.Event) (found Evidence) {
+	add := func(evidence Evidence, holds bool) {
+		if holds {
+			found |= evidence
+		}
+	}
+	if p := &e.Packet; p.HasProto {
+		add(IPv4, p.Proto == etherIPv4)
+		add(IPv6, p.Proto == etherIPv6)
+		add(EtherType, p.Proto != etherIPv4 && p.Proto != etherIPv6 && p.Proto != etherARP)
+	}
+	for i := range e.Args {
+		switch a := &e.Args[i]; a.Name {
+		case "route":
+			found |= routeTypes[a.Text]
+		case "mtu":
+			found |= TooBig
+		}
+	}
+	if p := &e.Packet; p.Type == event.PacketOtherHost { // known: by a source that knows the trait
+		own := p.Traits.Has(event.ToDevice)
+		add(ToDevice, own)
+		add(NotToDevice, !own)
+	}
+	f := e.Packet.Flow
+	if f == nil {
+		return found
+	}
+	add(UDP, f.Transport == event.UDP)
+	add(TCP, f.Transport == event.TCP)
+	add(Midstream, f.Has(event.FieldTCPFlags) && f.TCPFlags&(event.SYN|event.RST|event.ACK) == event.ACK)
+	add(Multicast, f.Has(event.FieldDst) && f.Dst.IsMulticast())
+	add(ToRouters, f.Has(event.FieldDst) && slices.Contains(routers, f.Dst))
+	add(Broadcast, f.Has(event.FieldEthDst) && f.EthDst == broadcastMAC || f.Has(event.FieldDst) && f.Dst == broadcastIP)
+	add(Tagged, f.Has(event.FieldVLAN))
+	add(Addressed, f.Has(event.FieldEthDst) && f.EthDst[0]&1 == 0 && f.EthDst != event.MAC{})
+	add(Expired, f.Has(event.FieldTTL) && f.TTL <= 1)
+	return found
+}
+
+// routeTypes are the values of the argument route, which source bpf reads.
+var routeTypes = map[string]Evidence{"blackhole": Blackhole, "prohibit": Prohibit, "unreachable": Unreachable}
+
+// routers are the multicast groups that every router joins and no other host (RFC 4291,
+// 3810, 1112, 3376): they get router solicitations, and reports of who joined which group.
+var routers = []netip.Addr{
+	netip.MustParseAddr("ff02::2"), netip.MustParseAddr("ff02::16"), netip.MustParseAddr("224.0.0.2"), netip.MustParseAddr("224.0.0.22"),
+}
+
+var (
+	broadcastMAC = event.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	broadcastIP  = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+)
+
+// via reports whether, of the functions that the cases of an Entry name, the one
+// nearest to the drop in its stack is of this case: one hook may lead to another, and
+// the last is where the packet was dropped. Without a stack there is only the location.
+func (c *Case) via(e *event.Event, en *Entry) bool {
+	if len(e.Stack) == 0 {
+		return slices.Contains(c.Via, functionOf(e.Where.Symbol))
+	}
+	for i := range e.Stack {
+		caller := functionOf(e.Stack[i].Symbol)
+		if slices.Contains(c.Via, caller) {
+			return true
+		}
+		if slices.ContainsFunc(en.Cases, func(other Case) bool { return slices.Contains(other.Via, caller) }) {
+			return false
+		}
+	}
+	return false
+}
+
+// hooks are the functions that pass packets to a hook of netfilter (callers of
+// NF_HOOK), with the hook's name as nft and iptables have it.
+var hooks = map[string]string{
+	"ip_rcv": "PREROUTING", "ip_sublist_rcv": "PREROUTING", "ipv6_rcv": "PREROUTING", "ip6_sublist_rcv": "PREROUTING",
+	"ip_local_deliver": "INPUT", "ip6_input": "INPUT",
+	"ip_forward": "FORWARD", "ip6_forward": "FORWARD",
+	"__ip_local_out": "OUTPUT", "__ip6_local_out": "OUTPUT", "ip_local_out": "OUTPUT", "ip6_local_out": "OUTPUT",
+	"ip6_xmit": "OUTPUT", "raw_send_hdrinc": "OUTPUT", "rawv6_send_hdrinc": "OUTPUT", "raw_sendmsg": "OUTPUT", "rawv6_sendmsg": "OUTPUT",
+	"ip_output": "POSTROUTING", "ip6_output": "POSTROUTING", "ip_mc_output": "POSTROUTING",
+	"br_nf_pre_routing": "bridge PREROUTING", "br_nf_pre_routing_ipv6": "bridge PREROUTING",
+	"br_nf_forward_ip": "bridge FORWARD", "br_nf_forward": "bridge FORWARD", "br_nf_forward_ipv6": "bridge FORWARD",
+	"br_nf_post_routing": "bridge POSTROUTING",
+	"br_handle_frame":    "bridge prerouting", "br_pass_frame_up": "bridge input",
+	"__br_forward": "bridge forward", "br_forward_finish": "bridge postrouting",
+	"arp_rcv": "arp input", "arp_xmit": "arp output",
+	"__netif_receive_skb_core": "ingress", "__dev_queue_xmit": "egress",
+}
+
+// Hook returns the netfilter hook that dropped a packet, as its stack shows it:
+// "FORWARD", "bridge FORWARD" if br_netfilter passed a bridged packet there. It
+// returns nothing if the stack is not known or shows none.
+func Hook(e *event.Event) string {
+	for i := range e.Stack {
+		if hook := hooks[functionOf(e.Stack[i].Symbol)]; hook != "" {
+			return hook
+		}
+	}
+	return ""
+}

@@ -1,0 +1,402 @@
+package knowledge
+
+// networkFunctions are those of the network layer that drop without a reason.
+var networkFunctions = []Entry{
+	{
+		// net/ipv4/route.c
+		Name: "inet_rtm_getroute", Kind: Function, Module: "fib", Class: Local, Severity: Noise,
+		Cause: "The kernel made this packet itself, to answer ip route get. No packet of anybody was lost.",
+		Fix:   "No action needed.",
+	},
+	{Name: "inet6_rtm_getroute", Kind: Function, Same: "inet_rtm_getroute"},
+	{Name: "nf_hook_slow", Kind: Function, Same: "NETFILTER_DROP"},
+	{
+		// net/netfilter/nf_tables_core.c
+		Name: "nft_do_chain", Kind: Function, Module: "netfilter", Class: Policy, Severity: Maybe,
+		Counters: []string{"nftables.drop_packets"},
+		Cause:    "An nftables rule dropped the packet.",
+		Usual:    []string{"a rule or a policy that drops on purpose", "a new service whose port no rule accepts"},
+		Check:    []string{"nft list ruleset"},
+		Fix:      "Allow the traffic if it is wanted. nft monitor trace shows the rule.",
+	},
+	{
+		// net/netfilter/nf_queue.c
+		Name: "nf_queue", Kind: Function, Module: "netfilter", Class: NoBuffer, Severity: Harm,
+		Counters: []string{"nfqueue.queue_dropped", "nfqueue.queue_user_dropped"},
+		Settings: []string{"net.core.rmem_max"},
+		Cause:    "The packet could not be passed to its NFQUEUE: the queue is full, or no program reads it.",
+		Usual: []string{
+			"the program has too little CPU or has stopped",
+			"no program reads the queue",
+			"bursts longer than the queue",
+		},
+		Check: []string{
+			"cat /proc/net/netfilter/nfnetlink_queue  # queue, port ID, length, ..., dropped, dropped by the socket",
+		},
+		Fix: "Give the program more CPU or more queues, raise its queue length, or use the rule's bypass option.",
+	},
+	{
+		// net/netfilter/nfnetlink_queue.c
+		Name: "__nfqnl_enqueue_packet", Kind: Function, Module: "netfilter", Class: NoBuffer, Severity: Noise,
+		Cause: "The copy of a packet for an NFQUEUE program was freed because its queue is full. The packet itself is " +
+			"another drop.",
+		Check: []string{"cat /proc/net/netfilter/nfnetlink_queue"},
+	},
+	{
+		// net/netfilter/nfnetlink_queue.c
+		Name: "nfqnl_nf_hook_drop", Kind: Function, Module: "netfilter", Class: Policy, Severity: Maybe,
+		Cause: "An NFQUEUE was closed or its rule removed while packets waited in it.",
+		Usual: []string{"the program behind the queue was restarted", "the rules were loaded again"},
+		Check: []string{"cat /proc/net/netfilter/nfnetlink_queue"},
+		Fix:   "No action needed if it is rare.",
+	},
+	{Name: "ip_expire", Kind: Function, Same: "FRAG_REASM_TIMEOUT"},
+	{Name: "ip_finish_output", Kind: Function, Same: "BPF_CGROUP_EGRESS"}, // its only reason
+	{Name: "ip6_finish_output", Kind: Function, Same: "BPF_CGROUP_EGRESS"},
+	{Name: "ip_finish_output2", Kind: Function, Same: "NEIGH_CREATEFAIL"}, // and for lack of memory
+	{Name: "ip6_finish_output2", Kind: Function, Same: "NEIGH_CREATEFAIL"},
+	{Name: "__ip_queue_xmit", Kind: Function, Same: "ip_queue_xmit"},
+	{
+		// net/ipv4/ip_input.c
+		Name: "ip_local_deliver_finish", Kind: Function, Module: "ip", Class: Local, Severity: Maybe,
+		Cause: "The packet is of a protocol that no module of this host handles, or an IPsec policy forbids it.",
+		Usual: []string{"a tunnel or a daemon that is not set up here (GRE, ESP, VRRP, OSPF)", "a scan", "an IPsec policy"},
+		Check: []string{"nstat -az IpInUnknownProtos", "ip xfrm policy"},
+		Fix:   "Load the module of the protocol if it is wanted.",
+	},
+	{Name: "ip_protocol_deliver_rcu", Kind: Function, Same: "ip_local_deliver_finish"},
+	{
+		// net/ipv6/icmp.c
+		Name: "icmpv6_rcv", Kind: Function, Module: "icmp", Class: Local, Severity: Noise,
+		Cause: "A message of ICMPv6 was handled: Linux before 5.17 frees it like one that is dropped. If its checksum was wrong, " +
+			"Icmp6InCsumErrors rises.",
+		Check: []string{"nstat -az Icmp6InCsumErrors Icmp6InErrors"},
+		Fix:   "No action needed.",
+	},
+	{
+		// net/ipv4/ip_input.c
+		Name: "ip_rcv_core", Kind: Function, Module: "ip", Class: Error, Severity: Harm,
+		Cause: "The IPv4 header or its checksum is invalid, or the frame was for another host or in a VLAN that no interface " +
+			"here has.",
+		Usual: []string{
+			"a frame for another host, or in a VLAN that is not configured here",
+			"a damaged packet",
+			"a scan",
+		},
+		Check: []string{"nstat -az IpInHdrErrors IpExtInCsumErrors IpExtInTruncatedPkts"},
+		Fix:   "No action needed for frames of other hosts. For damaged packets check cables, switches and offloads.",
+		Cases: notForThisHost,
+	},
+	{
+		// net/ipv4/ip_input.c
+		Name: "ip_rcv_finish_core", Kind: Function, Module: "ip", Class: Error, Severity: Harm,
+		Settings: []string{"net.ipv4.conf.{ifname}.rp_filter", "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.{ifname}.accept_local"},
+		Cause:    "The route look-up rejected an incoming packet: there is no route, or the source address is not valid there.",
+		Usual: []string{
+			"rp_filter with asymmetric routes",
+			"no route back to the source",
+			"a source address of this host itself (martian)",
+		},
+		Check: []string{
+			"ip route get {addr} from {src} iif {ifname}",
+			"nstat -az IpInNoRoutes IpInAddrErrors TcpExtIPReversePathFilter",
+		},
+		Fix: "Correct the routes.",
+		Cases: []Case{
+			forRouters,
+			{
+				If:       Multicast,
+				Class:    Local,
+				Severity: Maybe,
+				Cause:    "No program on this host has joined the multicast group {addr} on the interface where the packet arrived.",
+				Check:    []string{"ip maddr show dev {ifname}"},
+				Fix:      "No action needed if the group is not wanted. Otherwise make the program join it on that interface.",
+			},
+			{
+				If:       Broadcast,
+				Severity: Maybe,
+				Cause: "A broadcast packet was rejected by the route look-up: its source address is not valid on the interface " +
+					"where it arrived.",
+				Check: []string{
+					"ip route get {src}",
+					"ip -br addr show dev {ifname}",
+				},
+			},
+		},
+	},
+	{
+		// net/ipv4/route.c
+		Name: "ip_error", Kind: Function, Module: "route", Class: Policy, Severity: Maybe,
+		Settings: []string{"net.ipv4.ip_forward"},
+		Cause: "The route to the destination is a blackhole, prohibit or unreachable route, or there is none, or this host " +
+			"does not forward.",
+		Usual: []string{"forwarding is off", "a blackhole, prohibit or unreachable route", "no default route"},
+		Check: []string{
+			"ip route get {addr} from {src} iif {ifname}" + routeErrors,
+			"sysctl net.ipv4.conf.all.forwarding",
+		},
+		Fix: "Change that route if the traffic is wanted, enable forwarding if this is a router, or correct the route at " +
+			"the sender.",
+		Apply: []string{"sysctl -w net.ipv4.ip_forward=1"},
+		Cases: routeCases,
+	},
+	{
+		// net/ipv4/ip_forward.c
+		Name: "ip_forward", Kind: Function, Module: "ip", Class: Error, Severity: Harm,
+		Counters: answered("IpFragFails", "IpInHdrErrors"),
+		Cause:    "The packet could not be forwarded: its TTL expired, it exceeds the MTU, or an IPsec policy forbids it.",
+		Usual:    []string{"a routing loop", "a traceroute", "a tunnel whose MTU is smaller", "an IPsec policy"},
+		Check: []string{
+			"nstat -az IpInHdrErrors IpFragFails",
+			"tracepath -n {addr}",
+		},
+		Fix: "Look for routing loops with traceroute, and for different MTUs with tracepath.",
+		Cases: []Case{
+			{
+				If: Expired,
+				Cause: "The packet arrived with TTL {ttl}, too small to be forwarded: a routing loop, or a traceroute through this " +
+					"host.",
+				Check: []string{"traceroute -n {addr}"},
+				Fix:   "No action needed for a traceroute. Otherwise correct the route that sends the packet in a circle.",
+			},
+			tooBig,
+		},
+	},
+	{
+		// net/ipv6/ip6_output.c
+		Name: "ip6_forward", Kind: Function, Module: "ipv6", Class: Error, Severity: Harm,
+		Counters: answered("Ip6InHdrErrors", "Ip6InTooBigErrors", "Ip6InAddrErrors"),
+		Cause:    "The packet could not be forwarded: its hop limit expired, it exceeds the MTU, or an IPsec policy forbids it.",
+		Usual:    []string{"a routing loop", "a traceroute", "a tunnel whose MTU is smaller", "an IPsec policy"},
+		Check: []string{
+			"nstat -az Ip6InHdrErrors Ip6InTooBigErrors Ip6InAddrErrors",
+			"tracepath -6 -n {addr}",
+		},
+		Fix: "Look for routing loops with traceroute, and for different MTUs with tracepath.",
+		Cases: []Case{
+			{
+				If: Expired,
+				Cause: "The packet arrived with hop limit {ttl}, too small to be forwarded: a routing loop, or a traceroute through " +
+					"this host.",
+				Check: []string{"traceroute -6 -n {addr}"},
+				Fix:   "No action needed for a traceroute. Otherwise correct the route that sends the packet in a circle.",
+			},
+			tooBig,
+		},
+	},
+	{
+		// net/ipv6/ip6_input.c
+		Name: "ip6_rcv_core", Kind: Function, Module: "ipv6", Class: Error, Severity: Maybe,
+		Counters: []string{"Ip6InDiscards", "Ip6InHdrErrors", "Ip6InTruncatedPkts"},
+		Settings: []string{"net.ipv6.conf.{ifname}.disable_ipv6"},
+		Cause: "The IPv6 header is invalid, IPv6 is disabled, or the frame was for another host or in a VLAN that no " +
+			"interface here has.",
+		Usual: []string{
+			"a frame for another host, or in a VLAN that is not configured here",
+			"disable_ipv6",
+			"a damaged packet",
+		},
+		Check: []string{
+			"nstat -az Ip6InHdrErrors Ip6InDiscards",
+			"sysctl net.ipv6.conf.{ifname}.disable_ipv6",
+		},
+		Fix: "No action needed for frames of other hosts. Otherwise enable IPv6 on the interface, or correct the " +
+			"sender.",
+		Cases: notForThisHost,
+	},
+	{
+		// net/ipv6/route.c
+		Name: "ip6_pkt_drop", Kind: Function, Module: "route", Class: Policy, Severity: Maybe,
+		Cause: "There is no route to the destination, or it is a blackhole, prohibit or unreachable route.",
+		Usual: []string{"no default route", "a blackhole, prohibit or unreachable route", "forwarding is off"},
+		Check: []string{
+			"ip -6 route get {addr}" + routeErrors,
+			"nstat -az Ip6InNoRoutes Ip6OutNoRoutes",
+		},
+		Fix:   "Add or change the route if the traffic is wanted.",
+		Apply: []string{"ip -6 route add {addr} via GATEWAY"},
+		Cases: routeCases,
+	},
+	{Name: "ip6_pkt_discard", Kind: Function, Module: "route", Class: Policy, Same: "ip6_pkt_drop"},
+	{Name: "ip6_pkt_prohibit", Kind: Function, Module: "route", Class: Policy, Same: "ip6_pkt_drop"},
+	{
+		// net/core/dst.c
+		Name: "dst_discard_out", Kind: Function, Module: "route", Class: Policy, Severity: Maybe,
+		Cause: "The route to the destination is a blackhole route, or is being removed.",
+		Usual: []string{
+			"a blackhole route",
+			"an interface or route that was just removed",
+			"an IPsec policy without a state",
+		},
+		Check: []string{"ip route get {addr}" + routeErrors},
+		Fix:   "Change that route if the traffic is wanted.",
+		Cases: routeCases,
+	},
+	{Name: "dst_discard", Kind: Function, Module: "route", Class: Policy, Same: "dst_discard_out"},
+	{
+		// net/ipv6/exthdrs.c
+		Name: "ip6_tlvopt_unknown", Kind: Function, Module: "ipv6", Class: Error, Severity: Harm,
+		Counters: answered("Ip6InHdrErrors"),
+		Cause:    "An IPv6 extension header has an option that this host does not know, and that its sender requires.",
+		Usual:    []string{"a scan or an attack", "a faulty sender"},
+		Check:    []string{"tcpdump -vveni {ifname} ip6", "nstat -az Ip6InHdrErrors"},
+		Fix:      "Fix the sender. It may be a scan.",
+	},
+	{
+		// net/ipv6/exthdrs.c: Linux 5.10 drops here what ip6_tlvopt_unknown drops later
+		Name: "ip6_parse_tlv", Kind: Function, Module: "ipv6", Class: Error, Severity: Harm,
+		Counters: answered("Ip6InHdrErrors"),
+		Cause:    "The options of an IPv6 extension header are damaged, too many, or not known to this host though required.",
+		Usual:    []string{"a scan or an attack", "a faulty sender"},
+		Check:    []string{"tcpdump -vveni {ifname} ip6", "nstat -az Ip6InHdrErrors"},
+		Fix:      "Fix the sender. It may be a scan.",
+	},
+	{
+		// net/ipv6/ip6_input.c
+		Name: "ip6_mc_input", Kind: Function, Module: "ipv6", Class: Local, Severity: Maybe,
+		Cause: "No program on this host has joined the multicast group.",
+		Usual: []string{"a group that only other hosts want", "a program that joined it on another interface"},
+		Check: []string{"ip -6 maddr show dev {ifname}"},
+		Fix:   "No action needed if the group is not wanted. Otherwise make the program join it on that interface.",
+		Cases: []Case{forRouters},
+	},
+	{
+		// net/ipv4/ip_output.c
+		Name: "ip_mc_output", Kind: Function, Module: "ip", Class: Local, Severity: Noise,
+		Cause: "A copy of an outgoing multicast packet had no receiver on this host.",
+		Check: []string{"ip maddr"},
+		Fix:   "No action needed.",
+	},
+	{
+		// net/ipv4/ip_fragment.c
+		Name: "ip_defrag", Kind: Function, Module: "fragment", Class: NoBuffer, Severity: Harm,
+		Counters: []string{"IpReasmFails"},
+		Settings: []string{"net.ipv4.ipfrag_high_thresh", "net.ipv4.ipfrag_time"},
+		Cause:    "The fragment could not be stored: the memory for reassembly is full, or it contradicts other fragments.",
+		Usual: []string{
+			"many fragments (large UDP, tunnels)",
+			"lost fragments that keep the memory for 30 seconds",
+			"an attack with fragments",
+		},
+		Check: []string{
+			"sysctl net.ipv4.ipfrag_high_thresh",
+			"cat /proc/net/sockstat  # FRAG: memory in use",
+			"nstat -az IpReasmFails",
+		},
+		Fix:   "Raise ipfrag_high_thresh, or avoid fragments with a correct MTU.",
+		Apply: []string{"sysctl -w net.ipv4.ipfrag_high_thresh=N"},
+	},
+	{
+		// net/ipv4/ip_fragment.c
+		Name: "ip_frag_queue", Kind: Function, Module: "fragment", Class: NoBuffer, Severity: Harm,
+		Counters: []string{"IpReasmFails"},
+		Settings: []string{"net.ipv4.ipfrag_high_thresh", "net.ipv4.ipfrag_max_dist"},
+		Cause:    "The fragment contradicts other fragments of its packet.",
+		Usual:    []string{"an attack with overlapping fragments", "a sender that reuses IP identifiers too soon"},
+		Check:    []string{"nstat -az IpReasmFails"},
+		Fix:      "Fix the sender. Overlapping fragments are often an attack.",
+	},
+	{
+		// net/ipv6/netfilter/nf_conntrack_reasm.c
+		Name: "nf_ct_frag6_gather", Kind: Function, Module: "fragment", Class: NoBuffer, Severity: Harm,
+		Cause: "Connection tracking could not reassemble an IPv6 packet: its memory is full, or a fragment is invalid.",
+		Usual: []string{
+			"many fragments (large UDP, tunnels)",
+			"lost fragments that keep the memory",
+			"an attack with fragments",
+		},
+		Check: []string{"sysctl net.netfilter.nf_conntrack_frag6_high_thresh"},
+		Fix:   "Raise nf_conntrack_frag6_high_thresh, or avoid fragments with a correct MTU.",
+		Apply: []string{"sysctl -w net.netfilter.nf_conntrack_frag6_high_thresh=N"},
+	},
+	{
+		// net/ipv6/reassembly.c
+		Name: "ipv6_frag_rcv", Kind: Function, Module: "fragment", Class: NoBuffer, Severity: Harm,
+		Counters: []string{"Ip6ReasmFails"},
+		Settings: []string{"net.ipv6.ip6frag_high_thresh"},
+		Cause:    "The fragment could not be stored: the memory for reassembly is full, or it is invalid.",
+		Usual: []string{
+			"many fragments (large UDP, tunnels)",
+			"lost fragments that keep the memory",
+			"an attack with fragments",
+		},
+		Check: []string{
+			"sysctl net.ipv6.ip6frag_high_thresh",
+			"nstat -az Ip6ReasmFails",
+		},
+		Fix:   "Raise ip6frag_high_thresh, or avoid fragments with a correct MTU.",
+		Apply: []string{"sysctl -w net.ipv6.ip6frag_high_thresh=N"},
+	},
+	{
+		// net/ipv4/icmp.c
+		Name: "icmp_rcv", Kind: Function, Module: "icmp", Class: Local, Severity: Maybe,
+		Cause: "The ICMP message is invalid, has an unknown type, or is a broadcast ping that hosts ignore.",
+		Usual: []string{"a broadcast ping", "a scan", "a type of message that this kernel does not know"},
+		Check: []string{
+			"nstat -az IcmpInErrors IcmpInCsumErrors",
+			"sysctl net.ipv4.icmp_echo_ignore_broadcasts net.ipv4.icmp_echo_ignore_all",
+		},
+		Fix: "No action needed if it is rare.",
+	},
+	{
+		// net/ipv4/arp.c
+		Name: "arp_rcv", Kind: Function, Module: "neighbour", Class: Local, Severity: Noise,
+		Cause: "The ARP packet is for another host, or the interface does not use ARP.",
+		Check: []string{"ip -d link show dev {ifname}  # NOARP"},
+		Fix:   "No action needed.",
+	},
+	{
+		// net/ipv4/arp.c
+		Name: "arp_process", Kind: Function, Module: "neighbour", Class: Local, Severity: Noise,
+		Cause: "The ARP packet asks for or reports an address that this host does not care about.",
+		Check: []string{"ip -br addr"},
+		Fix:   "No action needed, unless the address should belong to this host.",
+	},
+	{Name: "neigh_invalidate", Kind: Function, Same: "NEIGH_FAILED"},
+	{Name: "arp_error_report", Kind: Function, Same: "NEIGH_FAILED"},
+	{Name: "ndisc_error_report", Kind: Function, Same: "NEIGH_FAILED"},
+	{
+		// net/core/neighbour.c
+		Name: "__neigh_event_send", Kind: Function, Module: "neighbour", Class: NoBuffer, Severity: Harm,
+		Counters: []string{"neighbour.unresolved_discards"},
+		Cause:    "The next hop does not answer, or too many packets wait for its answer.",
+		Usual: []string{
+			"the next hop or host is down",
+			"a wrong prefix length, so that a distant host seems local",
+			"the wrong VLAN",
+		},
+		Check: []string{
+			"ip neigh show nud incomplete",
+			"ip neigh show nud failed",
+		},
+		Fix:   "Find out why the neighbour is slow or silent. Raise unres_qlen_bytes for bursts.",
+		Apply: []string{"sysctl -w net.ipv4.neigh.{ifname}.unres_qlen_bytes=N"},
+	},
+	{
+		// net/xfrm/xfrm_policy.c
+		Name: "xfrm_lookup_with_ifid", Kind: Function, Module: "xfrm", Class: Policy, Severity: Maybe,
+		Cause: "An IPsec policy blocks the packet, or its security association is not there yet.",
+		Usual: []string{
+			"a tunnel that is not up yet",
+			"policies that differ at both ends",
+			"an IKE daemon that is down",
+		},
+		Check: []string{
+			"ip xfrm policy",
+			"cat /proc/net/xfrm_stat",
+		},
+		Fix: "Make the policies of both ends match.",
+	},
+	{
+		// net/ipv4/ip_output.c
+		Name: "ip_queue_xmit", Kind: Function, Module: "route", Class: Error, Severity: Harm,
+		Cause: "A TCP connection of this host has no route to its peer.",
+		Usual: []string{
+			"a route or an interface that went away while the connection was open",
+			"a VPN that is down",
+		},
+		Check: []string{"ip route get {addr}"},
+		Fix:   "Add the route.",
+		Apply: []string{"ip route add {addr} via GATEWAY"},
+	},
+}

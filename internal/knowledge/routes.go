@@ -1,0 +1,61 @@
+package knowledge
+
+// routeErrors says what ip route get answers for each type of route that leads nowhere.
+const routeErrors = "  # Invalid argument: blackhole; Permission denied: prohibit; No route to host: unreachable"
+
+// routeCases are the types of routes that lead nowhere. Source bpf reads which it is
+// (dst->error); the kernel gives all of them one location, and most of them no reason.
+var routeCases = []Case{
+	{
+		If: Blackhole, Class: Policy, Severity: Maybe,
+		Cause: "The route to the destination is a blackhole route: the packet is dropped without an answer.",
+		Check: []string{
+			"ip route show type blackhole",
+			"ip -6 route show type blackhole",
+		},
+		Fix: "No action needed if that is intended. Otherwise remove the route.",
+	},
+	{
+		If: Prohibit, Class: Policy, Severity: Maybe, Counters: answered("Ip6InNoRoutes", "Ip6OutNoRoutes"),
+		Cause: "The route to the destination is a prohibit route: the sender gets ICMP \"administratively prohibited\".",
+		Check: []string{
+			"ip route show type prohibit",
+			"ip -6 route show type prohibit",
+		},
+		Fix: "No action needed if that is intended. Otherwise remove the route.",
+	},
+	{
+		If: Unreachable, Class: Policy, Severity: Maybe, Counters: answered("Ip6InNoRoutes", "Ip6OutNoRoutes"),
+		Cause: "The route to the destination is an unreachable route, or this host does not forward packets from this " +
+			"interface. The sender gets ICMP \"host unreachable\".",
+		Check: []string{
+			"ip route show type unreachable",
+			"ip -6 route show type unreachable",
+			"sysctl net.ipv4.conf.{ifname}.forwarding net.ipv6.conf.{ifname}.forwarding",
+		},
+		Fix: "No action needed if that is intended. Otherwise remove the route, or enable forwarding if this is a router.",
+	},
+}
+
+// forRouters is for the places where multicast packets are dropped that no program of this
+// host has joined.
+var forRouters = Case{
+	If: ToRouters, Class: Local, Severity: Noise,
+	Cause: "The packet is for routers, such as a router solicitation or a multicast report, and this host is not a router.",
+	Check: []string{"ip maddr show dev {ifname}"},
+	Fix:   "No action needed.",
+}
+
+// tooBig is for packets that the router itself finds too big. Source bpf reads which MTU
+// they exceed.
+var tooBig = Case{
+	If: TooBig, Via: []string{"ip_forward", "ip6_forward"},
+	Counters: answered("IpFragFails", "Ip6InTooBigErrors", "Ip6FragFails"),
+	Cause:    "The packet exceeds the MTU of the link that it has to leave by and may not be fragmented. The sender gets ICMP \"too big\".",
+	Check: []string{
+		"tracepath -n {addr}",
+		"ip route get {addr}  # a cached mtu",
+		"ip link show  # mtu",
+	},
+	Fix: "Make the MTUs equal, allow that ICMP message all the way to the sender, or clamp the MSS on tunnels.",
+}

@@ -1,0 +1,264 @@
+package pipeline
+
+import (
+	"errors"
+	"sync"
+
+	"dropwatch/internal/event"
+)
+
+// maxQueued bounds the memory of the events in a [Queue], in bytes.
+const maxQueued = 32 << 20
+
+// enough is how many bytes are queued before the sink is woken without a flush.
+const enough = 64 << 10
+
+// ErrBlocked: an output that blocks had not written its last events when it had to end.
+var ErrBlocked = errors.New("the output blocks: its last events were not written")
+
+// A Queue is a [Sink] in front of one that may block, such as a pipe with a slow
+// reader. Write never waits: when the queue is full, drops are lost at [event.InSink]. The
+// sink gets a Loss with their number as soon as it writes again, and the ledger of the End
+// has them. Flush after the End waits for the sink.
+//
+// A queue is for live events. A source that can wait, such as a recording, needs none.
+type Queue struct {
+	to    Sink
+	abort <-chan struct{}
+
+	mu      sync.Mutex
+	batch   []event.Event // to be written next
+	spare   []event.Event // an old batch, whose memory the batch after that uses
+	size    int           // of the batch, in bytes
+	skipped event.Ledger  // events that found the queue full and are not reported yet
+	lost    event.Ledger  // all events that found the queue full
+	queued  event.Ledger  // events that were not flushed yet
+	flush   bool          // the sink after the batch
+	ended   bool          // the last event of the batch is the End
+	err     error         // of the sink
+	started bool
+
+	wakeup chan struct{}
+	done   chan struct{} // closed when the sink is not used any more
+
+	written event.Ledger // events that the sink got since it was flushed; only run uses it
+}
+
+// NewQueue returns a queue in front of a sink, which must not be used otherwise. When abort is
+// closed, Flush after the End does not wait for the sink any more and returns [ErrBlocked].
+// Abort may be nil.
+func NewQueue(to Sink, abort <-chan struct{}) *Queue {
+	return &Queue{to: to, abort: abort, wakeup: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// Write queues a copy of the event. It returns the error that the sink returned for an
+// earlier one.
+func (q *Queue) Write(e *event.Event) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.started {
+		q.started = true
+		go q.run()
+	}
+	if q.err != nil {
+		return q.err
+	}
+	if e.Kind == event.End {
+		q.end(e)
+		return nil
+	}
+	if q.size > maxQueued {
+		q.skip(e)
+		return nil
+	}
+	if q.add(e); q.size > enough {
+		q.wake()
+	}
+	return nil
+}
+
+// end queues the End, even if the queue is full, and enters in its ledger what the queue lost.
+func (q *Queue) end(e *event.Event) {
+	q.ended = true
+	enterLosses(e.Ledger, &q.lost)
+	ledger := *e.Ledger
+	q.add(e).Ledger = &ledger
+	q.wake()
+}
+
+// Flush makes the sink write what is queued and flush it. It waits for that only after the
+// End.
+func (q *Queue) Flush() error {
+	q.mu.Lock()
+	q.flush = true
+	ended := q.ended
+	if q.started {
+		q.wake()
+	}
+	q.mu.Unlock()
+	if ended {
+		select {
+		case <-q.done:
+		case <-q.abort:
+			return ErrBlocked
+		}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.err
+}
+
+// wake wakes run; if it is awake already, it looks again afterwards.
+func (q *Queue) wake() {
+	select {
+	case q.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// add appends a copy of e to the batch, in the memory of an older event if there is one.
+func (q *Queue) add(e *event.Event) *event.Event {
+	if n := len(q.batch); n < cap(q.batch) {
+		q.batch = q.batch[:n+1]
+	} else {
+		q.batch = append(q.batch, event.Event{})
+	}
+	queued := &q.batch[len(q.batch)-1]
+	e.CloneInto(queued)
+	q.queued.Add(e)
+	q.size += e.Size()
+	return queued
+}
+
+// skip counts an event that there is no room for.
+func (q *Queue) skip(e *event.Event) {
+	for _, l := range []*event.Ledger{&q.skipped, &q.lost} {
+		l.Add(e)
+	}
+}
+
+// enterLosses enters in a ledger the drops that found the queue full and those that the sink
+// has not flushed.
+func (q *Queue) enterLosses(l *event.Ledger) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	enterLosses(l, &q.lost)
+	enterLosses(l, &q.queued)
+}
+
+// enterLosses moves drops that no output has written from shown and harmless, as which the
+// pipeline has counted them, to [event.InSink].
+func enterLosses(l, unwritten *event.Ledger) {
+	takeBack(l, unwritten)
+	l.Lost[event.InSink] += unwritten.Shown + unwritten.Harmless
+}
+
+// takeBack subtracts the drops of another ledger that are shown or harmless.
+func takeBack(l, drops *event.Ledger) {
+	l.Shown -= drops.Shown
+	l.Harmless -= drops.Harmless
+	l.TraceOnly -= drops.TraceOnly
+}
+
+// run writes batches until the End or an error of the sink.
+func (q *Queue) run() {
+	defer close(q.done)
+	for ended := false; !ended; {
+		<-q.wakeup
+		var err error
+		if ended, err = q.step(); err != nil {
+			q.mu.Lock()
+			q.err, q.batch, q.spare = err, nil, nil
+			q.mu.Unlock()
+			return
+		}
+	}
+}
+
+// step writes the batch, without the lock, so that Write does not wait for the sink.
+func (q *Queue) step() (ended bool, err error) {
+	q.mu.Lock()
+	batch, skipped, flush, ended := q.batch, q.skipped, q.flush || q.ended, q.ended
+	q.batch, q.spare, q.size, q.skipped, q.flush = q.spare[:0], nil, 0, event.Ledger{}, false
+	q.mu.Unlock()
+	if err := q.write(batch, &skipped); err != nil {
+		return ended, err
+	}
+	q.mu.Lock()
+	q.spare = reusable(batch)
+	q.mu.Unlock()
+	if flush {
+		err = q.flushSink()
+	}
+	return ended, err
+}
+
+// flushAfter is how many events are written before the sink is flushed, however many are to be
+// written: so few are not known to be written when it blocks.
+const flushAfter = 256
+
+// write writes a batch, and then a Loss for what was skipped; the End stays the last event.
+func (q *Queue) write(batch []event.Event, skipped *event.Ledger) error {
+	for i := range batch {
+		e := &batch[i]
+		if e.Kind == event.End {
+			if err := q.report(skipped, e); err != nil {
+				return err
+			}
+		}
+		if err := q.to.Write(e); err != nil {
+			return err
+		}
+		q.written.Add(e)
+		if i%flushAfter == flushAfter-1 {
+			if err := q.flushSink(); err != nil {
+				return err
+			}
+		}
+	}
+	if n := len(batch); n > 0 && batch[n-1].Kind != event.End {
+		return q.report(skipped, &batch[n-1])
+	}
+	return nil
+}
+
+// flushSink flushes the sink; what it got before is written then.
+func (q *Queue) flushSink() error {
+	if err := q.to.Flush(); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	takeBack(&q.queued, &q.written)
+	q.written = event.Ledger{}
+	return nil
+}
+
+// report writes a Loss for each place in l, with the time of an event.
+func (q *Queue) report(l *event.Ledger, at *event.Event) error {
+	l.Lost[event.InSink] += l.Shown + l.Harmless
+	for place, n := range l.Lost {
+		if n == 0 {
+			continue
+		}
+		loss := event.Event{Kind: event.Loss, Time: at.Time, Place: event.Place(place), Count: n}
+		if loss.Place == event.Uncovered {
+			loss.Gap = l.Gap
+		}
+		if err := q.to.Write(&loss); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxSpare is the largest batch, in events, whose memory is kept for the next one.
+const maxSpare = 1 << 12
+
+// reusable returns the batch without events but with their memory, unless that is too much.
+func reusable(batch []event.Event) []event.Event {
+	if cap(batch) > maxSpare {
+		return nil
+	}
+	return batch[:0]
+}

@@ -1,0 +1,175 @@
+// Package settings reads the sysctls that decide whether a host drops packets: the
+// value of each, where it was set, and when packets are lost by it.
+package settings
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/host"
+	"dropwatch/internal/suggest"
+)
+
+// A Setting is a sysctl of the network namespace of the calling thread, as it is now.
+type Setting struct {
+	Name   string // net.ipv4.conf.eth0.rp_filter; a dot within a name is a slash
+	Value  string // as the kernel shows it
+	Origin string // the file and line that set this value; empty if none does
+	About  *About // nil if nothing is known of it
+}
+
+// An About is what is known of a sysctl.
+type About struct {
+	Name     string   // {ifname} stands for the name of an interface
+	Loses    string   // when packets are lost by it, in a sentence
+	Counters []string // that rise then, by the ID of package counters
+	Advice   string   // when to change it, and what that does not solve
+	Until    string   // the kernel release that removed it; empty if there is none
+}
+
+// A Reader reads settings of a host. It reads the files of sysctl.d once, and the
+// network namespaces of the host when it first needs them. It is not safe for
+// concurrent use.
+type Reader struct {
+	host       *host.Host
+	origins    map[string]origin
+	namespaces map[uint32]host.Netns // nil: not needed yet
+}
+
+// New returns a Reader.
+func New(h *host.Host) *Reader { return &Reader{host: h, origins: readOrigins(h)} }
+
+// ReadAll reads those of several settings that a network namespace has, in their
+// order. The zero Netns is that of this process. What only the initial namespace has,
+// such as net.core.netdev_max_backlog, is that of all and read there. One that is gone or
+// may not be entered has no values.
+func (r *Reader) ReadAll(n event.Netns, names []string, ifname string) (all []Setting) {
+	read := func() error {
+		for _, name := range names {
+			same := func(s Setting) bool { return s.Name == strings.ReplaceAll(name, "{ifname}", "all") }
+			if ifname == "" && slices.ContainsFunc(all, same) { // that of all interfaces, once
+				continue
+			}
+			if s, ok := r.Read(name, ifname); ok {
+				all = append(all, s)
+			}
+		}
+		return nil
+	}
+	if len(names) == 0 || n.Inode == 0 || n.Inode == r.host.Netns() {
+		_ = read() // which has no error of its own
+		return all
+	}
+	if r.namespaces == nil {
+		r.namespaces = r.host.NetworkNamespaces()
+	}
+	if r.host.InNetns(r.namespaces[n.Inode], read) != nil { // it is gone: the values here are those of another
+		return nil
+	}
+	return append(all, r.hostWide(names, all)...)
+}
+
+// hostWide reads the settings that a namespace lacks and this process's has: those that
+// all have in common, as net.ipv4.neigh.default.gc_thresh3.
+func (r *Reader) hostWide(names []string, have []Setting) (all []Setting) {
+	for _, name := range names {
+		if strings.Contains(name, "{ifname}") || slices.ContainsFunc(have, func(s Setting) bool { return s.Name == name }) {
+			continue
+		}
+		if s, ok := r.Read(name, ""); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Read reads a setting by its name, in which {ifname} stands for an interface: with no
+// interface, for all of them (conf.all). It returns false if this kernel, or this
+// network namespace, does not have it.
+func (r *Reader) Read(name, ifname string) (Setting, bool) {
+	about := known[strings.Replace(name, ".all.", ".{ifname}.", 1)]
+	name = strings.ReplaceAll(name, "{ifname}", strings.ReplaceAll(cmp.Or(ifname, "all"), ".", "/"))
+	value, err := r.host.Sysctl(pathOf(name))
+	if err != nil {
+		return Setting{}, false
+	}
+	return Setting{Name: name, Value: strings.Join(strings.Fields(value), " "), Origin: r.originOf(name, value), About: about}, true
+}
+
+// All reads every setting that is known and that the kernel has, by name.
+func (r *Reader) All() []Setting {
+	var all []Setting
+	for i := range table {
+		if s, ok := r.Read(table[i].Name, ""); ok {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(a, b Setting) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+// Find returns what is known of a sysctl by its name as sysctl(8) takes it, with dots or
+// slashes, or by the last part of that if no other has the same. Ifname is the
+// interface in the name; empty: all.
+func Find(name string) (about *About, ifname string) {
+	name = canonical(strings.TrimSpace(name))
+	for i := range table {
+		before, after, perInterface := strings.Cut(table[i].Name, "{ifname}")
+		rest, begins := strings.CutPrefix(name, before)
+		middle, ends := strings.CutSuffix(rest, after)
+		switch {
+		case perInterface && begins && ends && middle != "":
+			return &table[i], interfaceIn(middle)
+		case table[i].Name == name:
+			return &table[i], ""
+		case strings.HasSuffix(table[i].Name, "."+name):
+			if about != nil {
+				return nil, ""
+			}
+			about = &table[i]
+		}
+	}
+	return about, ""
+}
+
+// interfaceIn returns the name of the interface that a part of a sysctl's name stands for.
+func interfaceIn(part string) string {
+	if part == "all" || part == "{ifname}" {
+		return ""
+	}
+	return strings.ReplaceAll(part, "/", ".")
+}
+
+// Names returns the names of all settings of which something is known, those of
+// interfaces for all of them.
+func Names() (names []string) {
+	for i := range table {
+		names = append(names, strings.Replace(table[i].Name, "{ifname}", "all", 1))
+	}
+	return names
+}
+
+// Suggest returns the names of settings that are like one that [Find] does not find: those
+// that end in it, or else those with few letters changed.
+func Suggest(name string) []string {
+	name = canonical(strings.TrimSpace(name))
+	var same []string
+	known := Names()
+	for _, full := range Names() {
+		if strings.HasSuffix(full, "."+name) {
+			same = append(same, full)
+		}
+		known = append(known, full[strings.LastIndex(full, ".")+1:])
+	}
+	if len(same) > 0 {
+		return same
+	}
+	return suggest.Nearest(name, known)
+}
+
+// pathOf is the file of a sysctl below /proc/sys, where a dot within a name stays one.
+func pathOf(name string) string {
+	return strings.NewReplacer(".", "/", "/", ".").Replace(name)
+}

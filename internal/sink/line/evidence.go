@@ -1,0 +1,78 @@
+package line
+
+import (
+	"strconv"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
+)
+
+// appendEvidence appends what shows the cause of some drops, and is noise for
+// others: the destination MAC address at the link layer, a TTL that has expired,
+// the netfilter hook, and the arguments that the source read.
+func appendEvidence(b []byte, e *event.Event) []byte {
+	f := e.Packet.Flow
+	if f != nil && f.Has(event.FieldEthDst) && f.Network != event.NoLayer && knowledge.LayerOf(e) == knowledge.Link {
+		b = append(appendMAC(append(b, "ether dst "...), f.EthDst), ' ')
+	}
+	if f != nil && f.Has(event.FieldTTL) && f.TTL <= 1 && isExpiry(e) {
+		b = append(appendNumber(b, "ttl ", uint64(f.TTL)), ' ')
+	}
+	if hook := hookOf(e); hook != "" {
+		b = append(append(append(b, "hook "...), hook...), ' ')
+	}
+	return appendArgs(b, e.Args)
+}
+
+// appendArgs appends what the source read at the drop: "queue 511 limit 512".
+func appendArgs(b []byte, args []event.Arg) []byte {
+	for i := range args {
+		a := &args[i]
+		b = append(append(b, event.Escape(a.Name)...), ' ')
+		if a.Text != "" {
+			b = append(append(b, event.Quote(a.Text)...), ' ')
+		} else {
+			b = append(strconv.AppendUint(b, a.Number, 10), ' ')
+		}
+	}
+	return b
+}
+
+// isExpiry reports whether an expired TTL can be the cause of a drop. Without a
+// reason the function decides.
+func isExpiry(e *event.Event) bool {
+	if e.Reason != "" && e.Reason != "NOT_SPECIFIED" {
+		return e.Reason == "IP_INHDR" || e.Reason == "IP_TTL_EXCEEDED"
+	}
+	symbol, _, _, _ := e.Where.Name()
+	return symbol == "ip_forward" || symbol == "ip6_forward"
+}
+
+// hookOf returns the netfilter hook that dropped the packet, if its stack trace
+// shows it.
+func hookOf(e *event.Event) string {
+	if e.Reason != "NETFILTER_DROP" {
+		return ""
+	}
+	return knowledge.Hook(e)
+}
+
+// A day is the current day in local time. It saves most lines the computation of a
+// date.
+type day struct{ begin, end time.Time }
+
+// appendTime appends the local time in a format, after the date unless it is of
+// today. An unknown time has no date.
+func (d *day) appendTime(b []byte, t time.Time, format string) []byte {
+	t = t.Local()
+	if !t.Before(d.end) || d.end.IsZero() {
+		y, m, n := time.Now().Date()
+		d.begin = time.Date(y, m, n, 0, 0, 0, 0, time.Local)
+		d.end = d.begin.AddDate(0, 0, 1)
+	}
+	if !t.IsZero() && (t.Before(d.begin) || !t.Before(d.end)) {
+		b = t.AppendFormat(b, "2006-01-02 ")
+	}
+	return t.AppendFormat(b, format)
+}

@@ -1,0 +1,73 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+)
+
+// attachOthers attaches the programs of the other tracepoints that this kernel has, which
+// say more about a drop just before skb:kfree_skb. Without one of them every drop is still
+// reported, with less about it: so that a kernel refuses one is no error.
+func (s *Source) attachOthers(opts Options, kernel *btf.Spec, types *btf.Cache) error {
+	spec, err := loadDrops()
+	if err != nil {
+		return err
+	}
+	if err := s.configure(spec, opts); err != nil { // as the maps are
+		return err
+	}
+	maps.DeleteFunc(spec.Programs, func(_ string, p *ebpf.ProgramSpec) bool {
+		return p.Name == dropsProgDropBtf || p.Name == dropsProgDropRaw || !hasTracepoint(kernel, p.AttachTo, arguments[p.Name])
+	})
+	for name := range spec.Programs {
+		s.refused = errors.Join(s.refused, s.attachOther(opts, spec, name, types))
+	}
+	return nil
+}
+
+// arguments is how many arguments of its tracepoint a program needs, where older kernels have fewer.
+var arguments = map[string]int{dropsProgUdpFull: 3}
+
+// hasTracepoint reports whether a kernel has a tracepoint with so many arguments. For each it has
+// the type of a function, whose first argument is another.
+func hasTracepoint(kernel *btf.Spec, name string, arguments int) bool {
+	var t *btf.Typedef
+	if kernel.TypeByName("btf_trace_"+name, &t) != nil {
+		return false
+	}
+	p, _ := t.Type.(*btf.Pointer)
+	if p == nil {
+		return false
+	}
+	f, _ := p.Target.(*btf.FuncProto)
+	return f != nil && len(f.Params) > arguments
+}
+
+// attachOther attaches one of the programs, with the maps of the main one.
+func (s *Source) attachOther(opts Options, spec *ebpf.CollectionSpec, name string, types *btf.Cache) error {
+	one := spec.Copy()
+	maps.DeleteFunc(one.Programs, func(other string, _ *ebpf.ProgramSpec) bool { return other != name })
+	code := &one.Programs[name].Instructions
+	if opts.Condition != nil && usesWanted(*code) {
+		var err error
+		if *code, err = replaceWanted(*code, opts.Condition); err != nil {
+			return err
+		}
+	}
+	program, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{Cache: types, MapReplacements: s.kernel.Maps})
+	if err != nil {
+		return err
+	}
+	defer program.Close() // the link keeps the program
+	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: one.Programs[name].AttachTo, Program: program.Programs[name]})
+	if err != nil {
+		return fmt.Errorf("attach %s: %w", name, err)
+	}
+	s.others = append(s.others, l)
+	return nil
+}

@@ -1,0 +1,83 @@
+package filter
+
+import (
+	"math"
+	"strings"
+
+	"dropwatch/internal/event"
+)
+
+// argsPrefix begins the names of the fields that are in Event.Args.
+const argsPrefix = "args."
+
+// fieldOf returns the field of a name in an expression. Every name that begins with args. has one.
+func fieldOf(name string) (*field, bool) {
+	if f, ok := lookup[name]; ok {
+		return f, true
+	}
+	arg, ok := strings.CutPrefix(name, argsPrefix)
+	if !ok || arg == "" {
+		return nil, false
+	}
+	return &field{name: name, facts: event.FactArgs, kind: argument(arg)}, true
+}
+
+// An argument is the field of the Arg of that name, in any case. Its value is a number or a text, which
+// only the event shows, so a leaf may have both sorts of values.
+type argument string
+
+// The kinds that read the values.
+var (
+	argNumber = integer{max: math.MaxUint64}
+	argText   = label{what: "a text"}
+)
+
+func (argument) ops() []op {
+	return []op{equal, notEqual, less, lessEqual, greater, greaterEqual, matches, notMatches}
+}
+
+func (argument) form() string { return "a number, or a text with * for anything, or after ~ a regexp" }
+
+func (argument) names() []string { return nil }
+
+// add adds a number where that is possible, and otherwise a text.
+func (argument) add(l *leaf, t token) string {
+	_, isNumber := argNumber.span(strings.ToLower(t.text))
+	switch l.op {
+	case matches, notMatches:
+		return argText.add(l, t)
+	case equal, notEqual:
+		if !isNumber || t.kind == quote {
+			return argText.add(l, t)
+		}
+	}
+	return argNumber.add(l, t)
+}
+
+// bind makes the test: a number is compared with numbers, a text with texts.
+func (k argument) bind(l *leaf) {
+	if len(l.numbers) > 0 {
+		l.numbers = l.numbers.ordered(l.op)
+	}
+	l.test = test(l, k.get, func(a *event.Arg) bool {
+		if a.Text == "" {
+			return l.numbers.contain(a.Number)
+		}
+		for i := range l.patterns {
+			if l.patterns[i].match(a.Text) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// get is the values function of the field.
+func (k argument) get(e *event.Event, _ *event.Headers, is func(*event.Arg) bool) (has, found bool) {
+	for i := range e.Args {
+		if strings.EqualFold(e.Args[i].Name, string(k)) {
+			return true, is(&e.Args[i])
+		}
+	}
+	return false, false
+}

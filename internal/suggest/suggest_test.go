@@ -1,0 +1,29 @@
+package suggest_test
+
+import (
+	"strings"
+	"testing"
+
+	"dropwatch/internal/suggest"
+)
+
+func TestQuestion(t *testing.T) {
+	names := []string{"NO_SOCKET", "NO_SOCKET", "SOCKET_FILTER", "TCP_CSUM", "UDP_CSUM"}
+	for typed, want := range map[string]string{
+		"NO_SOKCET": "did you mean NO_SOCKET?", "DCP_CSUM": "did you mean TCP_CSUM or UDP_CSUM?", "XFRM": "", "": "",
+		"socket": "did you mean SOCKET_FILTER?", "no_socket": "did you mean NO_SOCKET?", "n": "",
+		strings.Repeat("NO_SOCKET", 100): "",
+	} {
+		if got := suggest.Question(typed, names); got != want {
+			t.Errorf("%s: %q, want %q", typed, got, want)
+		}
+	}
+}
+
+func TestOneOf(t *testing.T) {
+	for want, names := range map[string][]string{"": nil, "a": {"a"}, "a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"}} {
+		if got := suggest.OneOf(names); got != want {
+			t.Errorf("%q: %q, want %q", names, got, want)
+		}
+	}
+}

@@ -1,0 +1,6 @@
+// Package zoo makes real losses and holds what `dropwatch diagnose` must say of each: a
+// table of scenarios, each of which loses a known number of packets in network namespaces
+// of the test's own for one cause. Its test runs the program while a scenario loses
+// packets, and checks the finding, that no wrong one stands beside it, and that the
+// reconciliation closes. `make zoo` prints the table.
+package zoo

@@ -1,0 +1,195 @@
+package zoo
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"dropwatch/internal/vmtest/drops"
+)
+
+// link are losses of frames, queues and devices.
+var link = []Scenario{
+	{
+		"ethertype that nobody takes (LLDP)", arrive(drops.Ethernet("01:80:c2:00:00:0e", 0x88cc, make([]byte, 46))),
+		noise("far", "UNHANDLED_PROTO"),
+	},
+	{
+		"VLAN tag without an interface", arrive(drops.Ethernet(drops.FarMAC, 0x8100, append([]byte{0, 77, 8, 0}, make([]byte, 60)...))),
+		Want{IDs: id("OTHERHOST"), Class: "local", Severity: "maybe", IfName: "far", Cause: "VLAN", Fix: "type vlan"},
+	},
+	{"tbf limit", tbfLimit, queueFull},
+	{"pfifo limit below tbf", pfifoLimit, queueFull},
+	{
+		"interface set down with packets in its queue", downWithQueue,
+		Want{IDs: id("QUEUE_PURGE", "__rtnl_unlock"), Class: "local", Severity: "maybe", IfName: "far", Cause: "queue"},
+	},
+	{
+		"bridged frame, dropped by a FORWARD chain of IP", bridged,
+		Want{
+			IDs: id("NETFILTER_DROP"), Class: "policy", Severity: "maybe", IfName: "left", Cause: "bridged", Fix: "bridge-nf-call-iptables",
+		},
+	},
+	{
+		"bridged frame that would leave by the port where it came from", hairpin,
+		Want{
+			IDs: id("br_handle_frame_finish", "br_forward", "__br_forward"), Class: "policy", Severity: "maybe", IfName: "far",
+			Cause: "hairpin", Fix: "hairpin on", NotFix: "VLAN",
+		},
+	},
+	{
+		"bridged frame that exceeds the MTU of a port", portMTU,
+		Want{
+			IDs: id("br_dev_queue_push_xmit"), Class: "error", Severity: "harm", IfName: "left", Cause: "MTU",
+			Says: `"args":{"mtu":1500}`, Fix: "MTU",
+		},
+	},
+	{
+		"tun device whose program does not read", tunFull,
+		Want{
+			IDs: id("FULL_RING", "tun_net_xmit"), Class: "no_buffer", Severity: "harm", IfName: "tun0",
+			Counter: "interface.tx_dropped", Cause: "full", Fix: "program",
+		},
+	},
+	{
+		"VXLAN with an unknown VNI", unknownVNI,
+		Want{IDs: id("VXLAN_VNI_NOT_FOUND"), Class: "error", Severity: "harm", IfName: "far", Fix: "VNI"},
+	},
+	{"another host's frames", otherHost, noise("far", "OTHERHOST")},
+}
+
+// otherHost has frames arrive that are for another host, as a hub or a switch that floods
+// passes them.
+func otherHost(ns *drops.Namespace, n int) func() {
+	frame := datagram("10.0.0.3", drops.UDPHeader(0))
+	frame[5] = 3
+	peer := ns.Peer()
+	ns.Run("ip", "link", "set", "far", "promisc", "on")
+	return func() { peer.Inject("near", frame, n) }
+}
+
+// queueFull is what is wanted of a queue that takes no more packets.
+var queueFull = Want{
+	IDs:   id("QDISC_DROP", "QDISC_OVERLIMIT", "QDISC_DROP_GENERIC", "QDISC_DROP_OVERLIMIT", "qdisc.dropped"),
+	Class: "no_buffer", Severity: "harm", IfName: "far",
+	Process: self, Counter: "qdisc.dropped", Fix: "rate",
+}
+
+// slow makes far send a byte a second, after its bucket has sent one packet; no request for
+// an address takes of it. Its queue has a limit in bytes.
+func slow(ns *drops.Namespace, limit string) {
+	ns.Peer()
+	ns.Run("ip", "neigh", "add", "10.0.0.2", "lladdr", drops.NearMAC, "dev", "far", "nud", "permanent")
+	ns.Run("tc", "qdisc", "add", "dev", "far", "root", "handle", "1:", "tbf", "rate", "8bit", "burst", "200", "limit", limit)
+}
+
+// slowPackets is slow with a queue for some packets below.
+func slowPackets(ns *drops.Namespace, limit int) {
+	slow(ns, "100000")
+	ns.Run("tc", "qdisc", "add", "dev", "far", "parent", "1:1", "pfifo", "limit", strconv.Itoa(limit))
+	send(ns, "10.0.0.2", 1)
+}
+
+// tbfLimit sends to an interface whose queue is full by its own limit in bytes.
+func tbfLimit(ns *drops.Namespace, n int) func() {
+	slow(ns, "3000")
+	send(ns, "10.0.0.2", 100)
+	return func() { send(ns, "10.0.0.2", n) }
+}
+
+// pfifoLimit sends to one that has another queue below, which is full.
+func pfifoLimit(ns *drops.Namespace, n int) func() {
+	slowPackets(ns, 2)
+	send(ns, "10.0.0.2", 100)
+	return func() { send(ns, "10.0.0.2", n) }
+}
+
+// downWithQueue sets an interface down while packets wait there.
+func downWithQueue(ns *drops.Namespace, n int) func() {
+	slowPackets(ns, n)
+	send(ns, "10.0.0.2", 100)
+	return func() { ns.Run("ip", "link", "set", "far", "down") }
+}
+
+// bridge joins far to another wire, from left to right. Frames arrive for a host there.
+func bridge(ns *drops.Namespace) (peer *drops.Namespace, frame []byte) {
+	frame = datagram("10.0.0.3", drops.UDPHeader(0))
+	frame[5] = 3
+	peer = ns.Peer()
+	ns.Run("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0") // or it would report to routers
+	ns.Run("ip", "link", "add", "left", "type", "veth", "peer", "name", "right")
+	for _, port := range []string{"far", "left"} {
+		ns.Run("ip", "link", "set", port, "master", "br0", "up")
+	}
+	ns.Run("ip", "link", "set", "right", "up")
+	ns.Run("ip", "link", "set", "br0", "up")
+	return peer, frame
+}
+
+// bridged has frames pass a bridge whose frames the firewall of IP sees.
+func bridged(ns *drops.Namespace, n int) func() {
+	peer, frame := bridge(ns)
+	loadModule("br_netfilter")
+	ns.Sysctl("bridge/bridge-nf-call-iptables", "1")
+	chain(ns, "forward", "policy drop", "")
+	return func() { peer.Inject("near", frame, n) }
+}
+
+// hairpin has frames arrive for a host behind the port where they arrive.
+func hairpin(ns *drops.Namespace, n int) func() {
+	peer, frame := bridge(ns)
+	learn := slices.Clone(frame)
+	copy(learn[6:12], frame[:6])
+	peer.Inject("near", learn, 1)
+	return func() { peer.Inject("near", frame, n) }
+}
+
+// portMTU has larger frames arrive than another port takes.
+func portMTU(ns *drops.Namespace, n int) func() {
+	peer, _ := bridge(ns)
+	loadModule("br_netfilter")
+	ns.Sysctl("bridge/bridge-nf-call-iptables", "0") // or they would be fragmented
+	peer.Run("ip", "link", "set", "near", "mtu", "9000")
+	ns.Run("ip", "link", "set", "far", "mtu", "9000")
+	frame := datagram("10.0.0.3", append(drops.UDPHeader(0), make([]byte, 4000)...))
+	frame[5] = 3
+	return func() { peer.Inject("near", frame, n) }
+}
+
+// tunFull sends to a tun device with room for few packets.
+func tunFull(ns *drops.Namespace, n int) func() {
+	const setIff, tun = 0x400454ca, 0x1001 // TUNSETIFF; IFF_TUN, IFF_NO_PI
+	loadModule("tun")
+	ns.Do(func() error {
+		fd, err := syscall.Open("/dev/net/tun", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		ns.Cleanup(func() error { return syscall.Close(fd) })
+		request := [40]byte{0: 't', 1: 'u', 2: 'n', 3: '0', 16: tun & 0xff, 17: tun >> 8}
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), setIff, uintptr(unsafe.Pointer(&request))); errno != 0 {
+			return fmt.Errorf("make a tun device: %w", errno)
+		}
+		return nil
+	})
+	ns.Run("ip", "link", "set", "tun0", "txqueuelen", "5")
+	ns.Run("ip", "addr", "add", "10.0.2.1/24", "dev", "tun0")
+	ns.Run("ip", "link", "set", "tun0", "up")
+	send(ns, "10.0.2.2", 10)
+	return func() { send(ns, "10.0.2.2", n) }
+}
+
+// unknownVNI has packets of a VXLAN arrive that is not configured.
+func unknownVNI(ns *drops.Namespace, n int) func() {
+	payload := append(drops.UDPHeader(0), 8, 0, 0, 0, 0, 0, 7, 0) // VNI 7
+	binary.BigEndian.PutUint16(payload[2:], 4789)
+	payload = append(payload, make([]byte, 60)...)
+	binary.BigEndian.PutUint16(payload[4:], uint16(len(payload)))
+	lose := arrive(datagram("10.0.0.1", payload))(ns, n)
+	ns.Run("ip", "link", "add", "vx", "type", "vxlan", "id", "5", "dstport", "4789", "local", "10.0.0.1", "dev", "far")
+	ns.Run("ip", "link", "set", "vx", "up")
+	return lose
+}

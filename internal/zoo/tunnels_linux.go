@@ -1,0 +1,154 @@
+package zoo
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"syscall"
+
+	"dropwatch/internal/vmtest/drops"
+)
+
+// tunnels are losses at tunnels, at what is sent, and by limits of the whole host.
+var tunnels = []Scenario{
+	{
+		"VXLAN frame from this host's own MAC address", ownMAC,
+		Want{IDs: id("LOCAL_MAC"), Class: "error", Severity: "harm", IfName: "vx", Cause: "own MAC address", Fix: "loop"},
+	},
+	{
+		"VXLAN with a wrong outer checksum", outerChecksum,
+		Want{
+			IDs: id("UDP_CSUM"), Class: "error", Severity: "harm", IfName: "far", Counter: "UdpInCsumErrors",
+			Says: `"dst":"10.0.0.1:4789"`, Fix: "sender",
+		},
+	},
+	{
+		"tc filter at egress", tcEgress,
+		Want{IDs: id("TC_EGRESS"), Class: "policy", Severity: "maybe", IfName: "far", Process: self, Fix: "filter"},
+	},
+	{
+		"fragment memory full", fragmentMemory,
+		Want{
+			IDs: id("ip_defrag"), Class: "no_buffer", Severity: "harm", IfName: "far", Counter: "IpReasmFails",
+			Setting: "net.ipv4.ipfrag_high_thresh", Fix: "ipfrag_high_thresh",
+		},
+	},
+	{
+		"XFRM policy that asks for IPsec, and clear text", clearText,
+		Want{
+			IDs: id("XFRM_POLICY"), Class: "policy", Severity: "maybe", IfName: "far", Counter: "xfrm.XfrmInTmplMismatch",
+			Cause: "clear text", Fix: "policies",
+		},
+	},
+	{
+		"neighbour table full", neighbourTableFull,
+		Want{
+			IDs: id("NEIGH_CREATEFAIL"), Class: "no_buffer", Severity: "harm", IfName: "far", Process: self,
+			Counter: "neighbour.table_fulls", Setting: "net.ipv4.neigh.default.gc_thresh3", Fix: "gc_thresh3",
+		},
+	},
+}
+
+// vxlan is a datagram of VNI 5 from the other host, with a checksum and a frame inside.
+func vxlan(checksum uint16, inside []byte) []byte {
+	payload := append(drops.UDPHeader(checksum), 8, 0, 0, 0, 0, 0, 5, 0)
+	binary.BigEndian.PutUint16(payload[2:], 4789)
+	payload = append(payload, inside...)
+	binary.BigEndian.PutUint16(payload[4:], uint16(len(payload)))
+	return datagram("10.0.0.1", payload)
+}
+
+// tunnel has a datagram of VXLAN arrive for an interface with the address drops.FarMAC.
+func tunnel(ns *drops.Namespace, n int, frame []byte) func() {
+	lose := arrive(frame)(ns, n)
+	ns.Run("ip", "link", "add", "vx", "address", drops.FarMAC, "type", "vxlan", "id", "5", "dstport", "4789",
+		"local", "10.0.0.1", "dev", "far")
+	ns.Run("ip", "link", "set", "vx", "up")
+	return lose
+}
+
+func outerChecksum(ns *drops.Namespace, n int) func() {
+	return tunnel(ns, n, vxlan(0xbaad, make([]byte, 60)))
+}
+
+// ownMAC has a frame come back to the interface that sent it.
+func ownMAC(ns *drops.Namespace, n int) func() {
+	frame := datagram("10.0.0.1", drops.UDPHeader(0))
+	copy(frame[6:12], frame[:6])
+	return tunnel(ns, n, vxlan(0, frame))
+}
+
+// tcEgress has a filter that returns TC_ACT_SHOT for what is sent.
+func tcEgress(ns *drops.Namespace, n int) func() {
+	ns.Peer()
+	ns.Run("ip", "neigh", "add", "10.0.0.2", "lladdr", drops.NearMAC, "dev", "far", "nud", "permanent")
+	ns.Run("tc", "qdisc", "add", "dev", "far", "clsact")
+	ns.Run("tc", "filter", "add", "dev", "far", "egress", "bpf", "da", "bytecode", "1,6 0 0 2")
+	fd := ns.Socket(syscall.SOCK_DGRAM)
+	return func() {
+		ns.Do(func() error {
+			for range n {
+				err := syscall.Sendto(fd, []byte("x"), 0, &syscall.SockaddrInet4{Port: drops.Port, Addr: [4]byte{10, 0, 0, 2}})
+				if err != nil && !errors.Is(err, syscall.ENOBUFS) {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// neighbourTableFull has no room for the addresses of further hosts, in any network namespace.
+func neighbourTableFull(ns *drops.Namespace, n int) func() {
+	const room = 8
+	ns.Peer()
+	ns.HostSysctl("ipv4/neigh/default/gc_thresh3", strconv.Itoa(room))
+	ns.Sysctl("ipv4/neigh/far/mcast_solicit", "100") // attempts: an entry that has failed makes room
+	fd := ns.Socket(syscall.SOCK_DGRAM)
+	to := func(first, n int) {
+		ns.Do(func() error {
+			for i := range n {
+				host := &syscall.SockaddrInet4{Port: drops.Port, Addr: [4]byte{10, 0, 0, byte(first + i)}}
+				if err := syscall.Sendto(fd, []byte("x"), 0, host); err != nil && !tableIsFull(err) {
+					return fmt.Errorf("send to a new host: %w", err)
+				}
+			}
+			return nil
+		})
+	}
+	to(10, room)
+	return func() { to(10+room, n) }
+}
+
+// tableIsFull reports whether the kernel refused to send to a new host. Linux 5.10 calls a
+// full table EINVAL.
+func tableIsFull(err error) bool {
+	return errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EINVAL)
+}
+
+// fragmentMemory has fragments of many packets arrive, and memory for few.
+func fragmentMemory(ns *drops.Namespace, n int) func() {
+	peer := ns.Peer()
+	ns.Sysctl("ipv4/ipfrag_time", "600")
+	ns.Sysctl("ipv4/ipfrag_low_thresh", "1")
+	ns.Sysctl("ipv4/ipfrag_high_thresh", "1")
+	p := drops.IPv4{Src: "10.0.0.2", Dst: "10.0.0.1", Flags: drops.MoreFragments, Protocol: 17, Payload: make([]byte, 64)}
+	begin := func(n int) {
+		for range n {
+			p.ID++
+			peer.Inject("near", p.Frame(), 1)
+		}
+	}
+	begin(1)
+	return func() { begin(n) }
+}
+
+// clearText has datagrams arrive that had to be encrypted.
+func clearText(ns *drops.Namespace, n int) func() {
+	lose := arrive(datagram("10.0.0.1", drops.UDPHeader(0)))(ns, n)
+	ns.Run("ip", "xfrm", "policy", "add", "dir", "in", "src", "10.0.0.2", "dst", "10.0.0.1", "tmpl", "proto", "esp", "mode", "transport")
+	fd := ns.Socket(syscall.SOCK_DGRAM)
+	ns.Do(func() error { return syscall.Bind(fd, here) })
+	return lose
+}

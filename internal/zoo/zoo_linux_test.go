@@ -1,0 +1,70 @@
+package zoo
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/tabwriter"
+
+	"dropwatch/internal/vmtest"
+	"dropwatch/internal/vmtest/drops"
+	"dropwatch/internal/vmtest/guest"
+)
+
+// packets is how many each scenario loses.
+const packets = 7
+
+func TestMain(m *testing.M) {
+	vmtest.Main(m)
+}
+
+// TestZoo makes each loss on this kernel, and prints the table. A scenario that is wrong while
+// others lose packets too, or on a machine that is busy, is made once more, alone.
+func TestZoo(t *testing.T) {
+	vmtest.RequireRoot(t)
+	run(t, build(t))
+}
+
+// TestGuestZoo does so on another kernel.
+func TestGuestZoo(t *testing.T) {
+	run(t, guest.Dropwatch)
+}
+
+func run(t *testing.T, program string) {
+	ns := drops.NewNamespace(t)
+	results := make(map[string]*result)
+	for _, r := range rounds(wanted()) {
+		r.run(t, program, ns)
+		for _, c := range r.cases {
+			if results[c.Name] = c; c.disturbed {
+				newRound(c).run(t, program, ns)
+				c.outcome += ", alone"
+			}
+		}
+	}
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SCENARIO\tFINDING\tCLASS\tSEVERITY\tRESULT")
+	for _, s := range Scenarios {
+		if c := results[s.Name]; c.outcome != "" {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, c.found.ID, c.found.Class, c.found.Severity, c.outcome)
+		}
+	}
+	w.Flush()
+	t.Log("\n" + table.String())
+}
+
+// build builds the program.
+func build(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "dropwatch")
+	cmd := exec.Command("go", "build", "-o", file, "dropwatch/cmd/dropwatch")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return file
+}
