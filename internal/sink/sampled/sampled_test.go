@@ -97,12 +97,8 @@ func TestOthersAreCounted(t *testing.T) {
 // TestACountIsOfItsKind has what the drops of the count share, and not the rest.
 func TestACountIsOfItsKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var count event.Event
-		s := sampled.New(keep(func(e *event.Event) {
-			if e.Kind == event.Drop {
-				count = *e
-			}
-		}), 1)
+		var kept keep
+		s := sampled.New(&kept, 1)
 		e := drop("A")
 		e.Where.PC, e.Where.HasPC, e.Port.IfName, e.Netns.Inode = 7, true, "eth0", 8
 		e.Packet = event.Packet{Proto: 0x800, HasProto: true, Data: []byte{1}, HasData: true, Len: 1, HasLen: true}
@@ -115,6 +111,11 @@ func TestACountIsOfItsKind(t *testing.T) {
 		if err := s.Write(&event.Event{Kind: event.End}); err != nil {
 			t.Fatal(err)
 		}
+		got := kept.all()
+		if len(got) != 3 {
+			t.Fatalf("%d events, want a drop, a count and the end", len(got))
+		}
+		count := got[1]
 		if count.Count != 2 || count.Individual || count.Where != e.Where || count.Port != e.Port || count.Netns != e.Netns ||
 			count.Owner.Process != e.Owner.Process || count.Owner.Unit != "x.service" || count.Owner.Socket != nil ||
 			count.Packet.HasData || count.Packet.Proto != 0x800 || !count.Time.Equal(e.Time) {
@@ -127,8 +128,8 @@ func TestACountIsOfItsKind(t *testing.T) {
 // which has the ends of the flow but for the client's port.
 func TestFold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var got []event.Event
-		s := sampled.Fold(keep(func(e *event.Event) { got = append(got, e.Clone()) }))
+		var kept keep
+		s := sampled.Fold(&kept)
 		for i := range 20 {
 			e := drop("A")
 			e.Packet.Flow = &event.Flow{Headers: event.Headers{
@@ -140,11 +141,12 @@ func TestFold(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if len(got) != 10 {
-			t.Fatalf("%d drops at once, want 5 of each of two flows", len(got))
+		if n := len(kept.all()); n != 10 {
+			t.Fatalf("%d drops at once, want 5 of each of two flows", n)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
+		got := kept.all()
 		if len(got) != 12 {
 			t.Fatalf("%d drops, want a count of each flow besides", len(got))
 		}
@@ -158,14 +160,26 @@ func TestFold(t *testing.T) {
 	})
 }
 
-type keep func(*event.Event)
+// A keep keeps what it is given.
+type keep struct {
+	mu  sync.Mutex
+	got []event.Event
+}
 
-func (k keep) Write(e *event.Event) error {
-	k(e)
+func (k *keep) Write(e *event.Event) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.got = append(k.got, e.Clone())
 	return nil
 }
 
-func (keep) Flush() error { return nil }
+func (*keep) Flush() error { return nil }
+
+func (k *keep) all() []event.Event {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.got
+}
 
 func TestManyKindsArePassedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
