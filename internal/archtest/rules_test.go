@@ -14,11 +14,11 @@ type room struct {
 var (
 	inner = []string{
 		"internal/event", "internal/clock", "internal/host", "internal/packet", "internal/suggest", "internal/tally",
-		"internal/interval", "kallsyms", "netlink",
+		"internal/interval", "internal/kernel", "kallsyms", "netlink",
 	}
 	middle = append([]string{
-		"internal/condition", "internal/knowledge", "internal/counters", "internal/doctor", "internal/retrans", "internal/pipeline",
-		"internal/records", "internal/session", "internal/live", "internal/diagnose", "internal/settings",
+		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/doctor", "internal/retrans",
+		"internal/pipeline", "internal/records", "internal/session", "internal/live", "internal/diagnose", "internal/settings",
 	}, inner...)
 )
 
@@ -30,6 +30,7 @@ var rooms = []room{
 	{pkgs: "internal/condition/conditiontest", may: []string{"internal/condition"}, reason: "tests of several rooms evaluate conditions"},
 	{pkgs: "internal/clock", may: []string{"internal/host"}, reason: "it reads clocks, for whoever needs them"},
 	{pkgs: "internal/host", reason: "it reads the files of any host, for whoever needs them"},
+	{pkgs: "internal/kernel", reason: "it asks the kernel, and does not know what for"},
 	{pkgs: "internal/interval", reason: "it divides time, for any sink"},
 	{pkgs: "internal/tally", reason: "it counts by any key, and needs no package of this module"},
 	{pkgs: "internal/suggest", reason: "it compares any names"},
@@ -39,9 +40,17 @@ var rooms = []room{
 
 	{pkgs: "internal/pipeline", may: inner, reason: "it joins what it does not know"},
 	{pkgs: "internal/knowledge", may: inner, reason: "a table needs no source and no sink"},
-	{pkgs: "internal/counters", may: append([]string{"internal/knowledge"}, inner...), reason: "it reads the host, not our events"},
 	{
-		pkgs: "internal/diagnose", may: append([]string{"internal/knowledge", "internal/counters", "internal/settings"}, inner...),
+		pkgs: "internal/counters", may: append([]string{"internal/knowledge", "internal/nftables"}, inner...),
+		reason: "it reads the host, not our events",
+	},
+	{
+		pkgs: "internal/nftables", may: []string{"internal/event", "internal/kernel"},
+		reason: "it reads rules, and of a drop the packet alone",
+	},
+	{
+		pkgs:   "internal/diagnose",
+		may:    append([]string{"internal/knowledge", "internal/counters", "internal/nftables", "internal/settings"}, inner...),
 		reason: "it joins drops and counters, wherever they come from",
 	},
 	{pkgs: "internal/settings", may: inner, reason: "it reads the host, not our events"},
@@ -102,7 +111,10 @@ type library struct {
 // libraries holds everything from outside the standard library, and what of
 // that is confined.
 var libraries = []library{
-	{imports: "github.com/mdlayher/...", by: []string{"netlink", "internal/counters"}, reason: "netlink hides how we talk to the kernel"},
+	{
+		imports: "github.com/mdlayher/...", by: []string{"netlink", "internal/kernel", "internal/counters", "internal/nftables"},
+		reason: "netlink hides how we talk to the kernel",
+	},
 	{
 		imports: "github.com/cilium/ebpf/...", by: []string{"internal/source/bpf", "internal/source/trace"},
 		reason: "2 MB of BPF serve two sources",

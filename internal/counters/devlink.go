@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/mdlayher/netlink"
+
+	"dropwatch/internal/kernel"
 )
 
 // Command, attributes and values of include/uapi/linux/devlink.h.
@@ -40,7 +42,9 @@ var (
 func (r *reading) devlink() error { return errors.Join(ifThere(r.traps()), ifThere(r.health())) }
 
 // health reads how often parts of each device failed, since Linux 5.1.
-func (r *reading) health() error { return generic(devlinkFamily, devlinkHealthGet, nil, r.reporter) }
+func (r *reading) health() error {
+	return kernel.DumpGeneric(devlinkFamily, devlinkHealthGet, nil, r.reporter)
+}
 
 // A handle names a device, or one of its ports.
 type handle struct{ bus, device, port string }
@@ -68,9 +72,9 @@ func (r *reading) reporter(attributes []byte) error {
 	var state uint8
 	var failed, recovered uint64
 	var bad error
-	err := eachAttribute(attributes, func(a *netlink.AttributeDecoder) {
+	err := kernel.EachAttribute(attributes, func(a *netlink.AttributeDecoder) {
 		if of.read(a); a.Type() == devlinkReporter {
-			bad = errors.Join(bad, eachAttribute(a.Bytes(), func(h *netlink.AttributeDecoder) {
+			bad = errors.Join(bad, kernel.EachAttribute(a.Bytes(), func(h *netlink.AttributeDecoder) {
 				switch h.Type() {
 				case reporterName:
 					name = h.String()
@@ -99,7 +103,9 @@ func (r *reading) reporter(attributes []byte) error {
 // traps reads the statistics of the traps of each device. What a trap whose action is drop
 // has dropped is in rx_dropped, since Linux 5.14, if the device counts it; no event tells of
 // it. Rx_packets are the packets that this host got instead, and that are hardware drops.
-func (r *reading) traps() error { return generic(devlinkFamily, devlinkTrapGet, nil, r.trap) }
+func (r *reading) traps() error {
+	return kernel.DumpGeneric(devlinkFamily, devlinkTrapGet, nil, r.trap)
+}
 
 // trap adds the counters of one trap: "pci/0000:01:00.0", "blackhole_route.rx_dropped".
 func (r *reading) trap(attributes []byte) error {
@@ -107,7 +113,7 @@ func (r *reading) trap(attributes []byte) error {
 	var name, group, action, typ string
 	stats := make(map[uint16]uint64)
 	var bad error
-	err := eachAttribute(attributes, func(a *netlink.AttributeDecoder) {
+	err := kernel.EachAttribute(attributes, func(a *netlink.AttributeDecoder) {
 		of.read(a)
 		switch a.Type() {
 		case devlinkTrapName:
@@ -119,7 +125,7 @@ func (r *reading) trap(attributes []byte) error {
 		case devlinkTrapType:
 			typ = nameOf(trapTypes, a.Uint8())
 		case devlinkStats:
-			bad = errors.Join(bad, eachAttribute(a.Bytes(), func(s *netlink.AttributeDecoder) { stats[s.Type()] = s.Uint64() }))
+			bad = errors.Join(bad, kernel.EachAttribute(a.Bytes(), func(s *netlink.AttributeDecoder) { stats[s.Type()] = s.Uint64() }))
 		}
 	})
 	for i, stat := range trapStats {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"github.com/mdlayher/netlink/nlenc"
+
+	"dropwatch/internal/kernel"
 )
 
 // Attributes of include/uapi/linux/{rtnetlink,pkt_cls,gen_stats}.h.
@@ -119,13 +121,13 @@ func (r *reading) filter(f *filter, ifname string) error {
 			Value: uint64(binary.NativeEndian.Uint32(f.police[12:16])), Bits: 32,
 		})
 	}
-	actions := attribute(f.options, actionAttributes[f.kind])
+	actions := kernel.Attribute(f.options, actionAttributes[f.kind])
 	if actions == nil {
 		return nil
 	}
-	return eachAttribute(actions, func(a *netlink.AttributeDecoder) {
-		kind := nlenc.String(attribute(a.Bytes(), tcaActKind))
-		r.action(Key{IfName: ifname, Object: fmt.Sprintf("%v action %d %s", f, a.Type(), kind)}, attribute(a.Bytes(), tcaActStats))
+	return kernel.EachAttribute(actions, func(a *netlink.AttributeDecoder) {
+		kind := nlenc.String(kernel.Attribute(a.Bytes(), tcaActKind))
+		r.action(Key{IfName: ifname, Object: fmt.Sprintf("%v action %d %s", f, a.Type(), kind)}, kernel.Attribute(a.Bytes(), tcaActStats))
 	})
 }
 
@@ -136,10 +138,10 @@ func (r *reading) action(key Key, stats []byte) {
 		key.Name = name
 		r.add(Counter{Key: key, Value: uint64(binary.NativeEndian.Uint32(b)), Bits: 32})
 	}
-	if b := attribute(stats, tcaStatsBasic); len(b) >= 12 {
+	if b := kernel.Attribute(stats, tcaStatsBasic); len(b) >= 12 {
 		add("packets", b[8:])
 	}
-	if q := attribute(stats, tcaStatsQueue); len(q) >= 20 {
+	if q := kernel.Attribute(stats, tcaStatsQueue); len(q) >= 20 {
 		add("dropped", q[8:])
 		add("overlimits", q[16:])
 	}
@@ -180,7 +182,7 @@ func parseFilter(data []byte) (f filter, err error) {
 	number := func(at int) uint32 { return binary.NativeEndian.Uint32(data[at:]) }
 	f.ifindex, f.handle, f.parent = number(4), number(8), number(12)
 	f.preference, f.protocol = uint16(number(16)>>16), binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, uint16(number(16))))
-	return f, eachAttribute(data[sizeofTcmsg:], func(a *netlink.AttributeDecoder) {
+	return f, kernel.EachAttribute(data[sizeofTcmsg:], func(a *netlink.AttributeDecoder) {
 		switch a.Type() {
 		case tcaKind:
 			f.kind = a.String()

@@ -11,24 +11,6 @@ import (
 	"dropwatch/internal/event"
 )
 
-// messages are those of nf_tables in testdata, by their type: of Linux 6.18, for
-// the rules in TestNFTables.
-func messages(t testing.TB) map[string][][]byte { return messagesOf(t, "testdata/nftables.txt") }
-
-func messagesOf(t testing.TB, name string) map[string][][]byte {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := make(map[string][][]byte)
-	for line := range strings.Lines(string(text)) {
-		typ, digits, _ := strings.Cut(strings.TrimSpace(line), " ")
-		all[typ] = append(all[typ], unhex(t, digits))
-	}
-	return all
-}
-
 func unhex(t testing.TB, digits string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(digits)
@@ -48,65 +30,6 @@ func (r *reading) text() string {
 		fmt.Fprintf(&b, "%s | %s | %s | %s | %d\n", c.ID(), c.Object, c.About, c.Hook, c.Value)
 	}
 	return b.String()
-}
-
-// TestNFTables: a rule is a drop only if all that it counts is dropped. The texts are
-// nft's, but for elements of unnamed sets, limits and what reject answers.
-func TestNFTables(t *testing.T) {
-	r, m := newReading(NFTables), messages(t)
-	rules := rulesOf{hooks: make(map[string]string), named: make(map[string]*nftRule)}
-	for _, message := range m["4"] {
-		c, err := parseChain(message)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rules.hooks[c.name] = c.hook
-	}
-	for _, message := range m["7"] {
-		rule, err := parseRule(message)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.nftRule(&rule, &rules)
-	}
-	for _, message := range m["19"] {
-		if err := r.nftObject(message, rules.named); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const want = `nftables.drop_packets | inet fw input handle 6 | ct state invalid counter drop | INPUT | 0
-nftables.packets | inet fw input handle 7 | tcp dport 22 counter accept | INPUT | 0
-nftables.drop_packets | inet fw input handle 8 | iifname "eth*" ip saddr 192.168.0.0/16 udp dport 53 counter reject | INPUT | 0
-nftables.drop_packets | inet fw input handle 9 | ip saddr @blocked counter drop comment "block list" | INPUT | 0
-nftables.drop_packets | inet fw input handle 10 | ip6 saddr fe80::/10 icmpv6 type 128 counter drop | INPUT | 0
-nftables.packets | inet fw input handle 11 | counter limit drop | INPUT | 0
-nftables.drop_packets | inet fw input handle 14 | udp dport >= 10 udp dport <= 12 counter log drop | INPUT | 0
-nftables.packets | inet fw input handle 15 | udp sport != 5 meta mark 0x00000003 counter jump sub | INPUT | 0
-nftables.drop_packets | inet fw input handle 18 | tcp flags & 0x12 == 0x02 counter drop | INPUT | 0
-nftables.packets | inet fw input handle 19 | meta skuid 0 counter | INPUT | 0
-nftables.packets | inet fw input handle 20 | ct state established,related counter accept | INPUT | 0
-nftables.drop_packets | inet fw input handle 21 | ip daddr 1.2.3.4 ip protocol tcp counter drop | INPUT | 0
-nftables.packets | inet fw input handle 23 | udp dport vmap { ... } counter | INPUT | 0
-nftables.drop_packets | inet fw sub handle 24 | counter drop |  | 0
-nftables.drop_packets | netdev nd c handle 2 | meta iiftype 1 ether saddr 00:11:22:33:44:55 counter drop | ingress | 0
-nftables.drop_packets | bridge br c handle 2 | counter drop | bridge forward | 3
-nftables.drop_packets | inet fw counter named | udp dport { ... } counter name "named" drop |  | 0
-nftables.packets | inet fw counter both | udp dport 9 counter name "both" drop; udp dport 99 counter name "both" accept |  | 0
-`
-	if got := r.text(); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
-
-// TestPolicy: a chain that counts tells what came to its policy.
-func TestPolicy(t *testing.T) {
-	r := newReading(NFTables)
-	r.nftPolicy(&nftChain{name: "ip filter FORWARD", hook: "FORWARD", drop: true, packets: 7, counts: true})
-	r.nftPolicy(&nftChain{name: "ip filter INPUT", hook: "INPUT", drop: true})
-	const want = "nftables.drop_packets | ip filter FORWARD policy | policy drop | FORWARD | 7\n"
-	if got := r.text(); got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
 }
 
 // xtTestTables are the tables filter in testdata, of iptables-legacy and ip6tables-legacy.
@@ -167,37 +90,6 @@ func TestIPTablesCutShort(t *testing.T) {
 	if err := r.xtTable(&xtFamilies[0], "filter", table); err == nil || len(r.into.Counters) != 0 {
 		t.Errorf("%d counters, %v: want an error alone", len(r.into.Counters), err)
 	}
-}
-
-func TestHookNames(t *testing.T) {
-	for _, test := range []struct {
-		family string
-		hook   uint32
-		want   string
-	}{
-		{"ip", 4, "POSTROUTING"}, {"inet", 5, "ingress"}, {"netdev", 1, "egress"}, {"bridge", 0, "bridge prerouting"},
-		{"arp", 1, "arp output"}, {"ip", 9, "hook 9"},
-	} {
-		if got := hookName(test.family, test.hook); got != test.want {
-			t.Errorf("hook %d of %s is %s, want %s", test.hook, test.family, got, test.want)
-		}
-	}
-}
-
-// FuzzNFTables: no message makes it fail.
-func FuzzNFTables(f *testing.F) {
-	for _, of := range messages(f) {
-		for _, message := range of {
-			f.Add(message)
-		}
-	}
-	f.Fuzz(func(t *testing.T, message []byte) {
-		parseChain(message)
-		if rule, err := parseRule(message); err == nil {
-			newReading(NFTables).nftRule(&rule, &rulesOf{named: make(map[string]*nftRule)})
-		}
-		newReading(NFTables).nftObject(message, nil)
-	})
 }
 
 // FuzzIPTables: no table makes it fail, and none has more rules than there is room for.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/mdlayher/netlink"
+
+	"dropwatch/internal/kernel"
 )
 
 // Sizes and attributes of include/uapi/linux/{rtnetlink,if_link}.h, which are the same
@@ -153,7 +155,7 @@ func parseLink(data []byte) (l link, err error) {
 		return l, fmt.Errorf("the kernel's message about an interface has %d bytes, and should have %d", len(data), sizeofIfInfomsg)
 	}
 	l.index, l.flags = binary.NativeEndian.Uint32(data[4:8]), binary.NativeEndian.Uint32(data[8:12])
-	return l, eachAttribute(data[sizeofIfInfomsg:], func(a *netlink.AttributeDecoder) {
+	return l, kernel.EachAttribute(data[sizeofIfInfomsg:], func(a *netlink.AttributeDecoder) {
 		switch a.Type() {
 		case iflaIfname:
 			l.name = a.String()
@@ -217,19 +219,4 @@ func linkNames() (map[uint32]string, error) {
 		return err
 	})
 	return names, err
-}
-
-// eachAttribute calls use with each of the attributes.
-func eachAttribute(attributes []byte, use func(*netlink.AttributeDecoder)) error {
-	a, err := netlink.NewAttributeDecoder(attributes)
-	if err != nil {
-		return fmt.Errorf("read the kernel's message: %w", err)
-	}
-	for a.Next() {
-		use(a)
-	}
-	if err := a.Err(); err != nil {
-		return fmt.Errorf("read the kernel's message: %w", err)
-	}
-	return nil
 }

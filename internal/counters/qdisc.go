@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/mdlayher/netlink"
+
+	"dropwatch/internal/kernel"
 )
 
 // Sizes and attributes of include/uapi/linux/{rtnetlink,gen_stats}.h.
@@ -80,7 +82,7 @@ func parseQdisc(data []byte) (q qdisc, err error) {
 	}
 	u32 := binary.NativeEndian.Uint32
 	q.ifindex, q.handle, q.parent = u32(data[4:8]), u32(data[8:12]), u32(data[12:16])
-	return q, eachAttribute(data[sizeofTcmsg:], func(a *netlink.AttributeDecoder) {
+	return q, kernel.EachAttribute(data[sizeofTcmsg:], func(a *netlink.AttributeDecoder) {
 		switch a.Type() {
 		case tcaKind:
 			q.kind = a.String()

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/mdlayher/netlink"
+
+	"dropwatch/internal/kernel"
 )
 
 // Command, attributes and values of include/uapi/linux/netdev.h.
@@ -46,7 +48,8 @@ func (r *reading) queues() error {
 	if err != nil {
 		return err
 	}
-	return generic(netdevFamily, netdevQstatsGet, attributes, func(attributes []byte) error { return r.queue(attributes, names) })
+	use := func(queue []byte) error { return r.queue(queue, names) }
+	return kernel.DumpGeneric(netdevFamily, netdevQstatsGet, attributes, use)
 }
 
 // queue adds the counters of one queue, "rx 0". Statistics that have no name yet are kept
@@ -55,7 +58,7 @@ func (r *reading) queue(attributes []byte, ifnames map[uint32]string) error {
 	var ifindex, typ, id uint64
 	var found []Counter
 	var bad error
-	err := eachAttribute(attributes, func(a *netlink.AttributeDecoder) {
+	err := kernel.EachAttribute(attributes, func(a *netlink.AttributeDecoder) {
 		value, err := netlinkUint(a.Bytes())
 		switch t := int(a.Type()); {
 		case err != nil:

@@ -2,6 +2,8 @@ package counters
 
 import (
 	"github.com/mdlayher/netlink"
+
+	"dropwatch/internal/kernel"
 )
 
 // Commands and attributes of include/uapi/linux/ethtool_netlink.h.
@@ -43,14 +45,14 @@ func ethtoolDump(command uint8, flags uint32, use func(attributes []byte) error)
 	if err != nil {
 		return err
 	}
-	return generic(ethtoolFamily, command, attributes, use)
+	return kernel.DumpGeneric(ethtoolFamily, command, attributes, use)
 }
 
 // ring adds the sizes of one interface's rings. A ring of which the device can have none
 // is left out.
 func (r *reading) ring(attributes []byte) error {
 	ifname, sizes := "", make(map[uint16]uint32)
-	err := eachAttribute(attributes, func(a *netlink.AttributeDecoder) {
+	err := kernel.EachAttribute(attributes, func(a *netlink.AttributeDecoder) {
 		switch t := a.Type(); {
 		case t == ethtoolHeader:
 			a.Nested(headerName(&ifname))
@@ -90,7 +92,7 @@ func (r *reading) pause() error {
 func (r *reading) pauseOf(attributes []byte) error {
 	var ifname string
 	var found []Counter
-	err := eachAttribute(attributes, func(a *netlink.AttributeDecoder) {
+	err := kernel.EachAttribute(attributes, func(a *netlink.AttributeDecoder) {
 		switch a.Type() {
 		case ethtoolHeader:
 			a.Nested(headerName(&ifname))

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/mdlayher/netlink"
+
+	"dropwatch/internal/kernel"
 )
 
 // A Route is an entry of a routing table that leads nowhere: packets for it are dropped.
@@ -62,7 +64,7 @@ func DeadRoutes(kind string, to netip.Addr) ([]Route, error) {
 	request := make([]byte, sizeofRtmsg)
 	request[0], request[7] = familyOf(to), typ
 	longest := make(map[uint32]Route)
-	err := routes(request, func(message []byte) error {
+	err := kernel.DumpStrict(kernel.Route, rtmGetRoute, request, func(message []byte) error {
 		r, err := parseRoute(message)
 		known, seen := longest[r.Table]
 		if err == nil && message[7] == typ && r.Prefix.Contains(to) && (!seen || r.Prefix.Bits() > known.Prefix.Bits()) {
@@ -91,7 +93,7 @@ func parseRoute(message []byte) (r Route, err error) {
 	if message[0] == afInet {
 		to = netip.IPv4Unspecified()
 	}
-	err = eachAttribute(message[sizeofRtmsg:], func(a *netlink.AttributeDecoder) {
+	err = kernel.EachAttribute(message[sizeofRtmsg:], func(a *netlink.AttributeDecoder) {
 		switch a.Type() {
 		case rtaDst:
 			if addr, ok := netip.AddrFromSlice(a.Bytes()); ok {
@@ -132,11 +134,11 @@ func egress(to, from netip.Addr, iif uint32) (oif uint32, err error) {
 	if err != nil {
 		return 0, err
 	}
-	err = route(request, func(message []byte) error {
+	err = kernel.Get(kernel.Route, rtmGetRoute, request, func(message []byte) error {
 		if len(message) < sizeofRtmsg {
 			return fmt.Errorf("the kernel's message about a route has %d bytes, and should have %d", len(message), sizeofRtmsg)
 		}
-		return eachAttribute(message[sizeofRtmsg:], func(a *netlink.AttributeDecoder) {
+		return kernel.EachAttribute(message[sizeofRtmsg:], func(a *netlink.AttributeDecoder) {
 			if a.Type() == rtaOif {
 				oif = a.Uint32()
 			}

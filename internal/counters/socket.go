@@ -7,6 +7,8 @@ import (
 	"net/netip"
 
 	"github.com/mdlayher/netlink"
+
+	"dropwatch/internal/kernel"
 )
 
 // Sizes and values of include/uapi/linux/{inet_diag,sock_diag}.h.
@@ -104,7 +106,7 @@ func parseInetDiag(data []byte) (s inetSocket, err error) {
 	s.remote = netip.AddrPortFrom(diagAddr(family, data[24:40]), binary.BigEndian.Uint16(data[6:8]))
 	u32 := binary.NativeEndian.Uint32
 	s.rqueue, s.wqueue, s.inode = u32(data[56:60]), u32(data[60:64]), u32(data[68:72])
-	return s, eachAttribute(data[sizeofInetDiagMsg:], func(a *netlink.AttributeDecoder) {
+	return s, kernel.EachAttribute(data[sizeofInetDiagMsg:], func(a *netlink.AttributeDecoder) {
 		if a.Type() == inetDiagSkMemInfo {
 			s.memory = a.Bytes()
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/mdlayher/netlink"
+
+	"dropwatch/internal/kernel"
 )
 
 // Sizes and values of include/uapi/linux/packet_diag.h.
@@ -52,7 +54,7 @@ func (r *reading) packetSocket(message []byte, names map[uint32]string) error {
 	protocol, inode := binary.NativeEndian.Uint16(message[2:]), binary.NativeEndian.Uint32(message[4:])
 	c := Counter{Key: Key{Object: fmt.Sprintf("packet protocol 0x%04x inode %d", protocol, inode)}, Inode: uint64(inode)}
 	var memory []byte
-	err := eachAttribute(message[sizeofPacketDiagMsg:], func(a *netlink.AttributeDecoder) {
+	err := kernel.EachAttribute(message[sizeofPacketDiagMsg:], func(a *netlink.AttributeDecoder) {
 		switch a.Type() {
 		case packetDiagInfo:
 			if b := a.Bytes(); len(b) >= 4 {

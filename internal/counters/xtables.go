@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/mdlayher/netlink/nlenc"
+
+	"dropwatch/internal/nftables"
 )
 
 // An xtFamily is how one of iptables and ip6tables lays out its rules (struct
@@ -228,7 +230,7 @@ func (f *xtFamily) matches(e *xtEntry) (words []string) {
 	add(0x01, "-i", nlenc.String(names[:16])) // with + for any ending
 	add(0x02, "-o", nlenc.String(names[16:32]))
 	if protocol := byte(binary.NativeEndian.Uint16(names[64:66])); protocol != 0 {
-		name := protocolNames[protocol]
+		name := nftables.ProtocolName(protocol)
 		if name == "" {
 			name = fmt.Sprint(protocol)
 		}

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
+	"dropwatch/internal/nftables"
 	"dropwatch/internal/tally"
 )
 
@@ -64,7 +64,7 @@ type group struct {
 	args     []argument
 	flows    *tally.Tally[Flow, struct{}]
 	owners   *tally.Tally[ownerID, event.Owner]
-	samples  []counters.Packet // of different flows, if a firewall dropped them
+	samples  []nftables.Packet // of different flows, if a firewall dropped them
 }
 
 // An argument is what a source read at the first drop that had it.
@@ -208,7 +208,7 @@ func (g *group) addSample(e *event.Event) {
 	if len(g.samples) == maxSamples || !slices.Contains(g.meaning.Counters, nftablesDrops) {
 		return
 	}
-	if p, ok := counters.NewPacket(e); ok {
+	if p, ok := nftables.NewPacket(e); ok {
 		g.samples = append(g.samples, p)
 	}
 }

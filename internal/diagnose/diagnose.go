@@ -16,6 +16,7 @@ import (
 	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
+	"dropwatch/internal/nftables"
 	"dropwatch/internal/tally"
 )
 
@@ -54,7 +55,7 @@ type Finding struct {
 	hook   string         // of netfilter, see [knowledge.Hook]; empty if it is not known
 	rules  []counters.Key // that may have dropped them
 
-	samples     []counters.Packet // headers of some of them
+	samples     []nftables.Packet // headers of some of them
 	byConntrack bool              // connection tracking may have dropped some of them
 }
 

@@ -6,9 +6,9 @@ import (
 	"hash/fnv"
 	"slices"
 
-	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
+	"dropwatch/internal/nftables"
 	"dropwatch/internal/settings"
 )
 
@@ -20,7 +20,7 @@ type Host struct {
 	settings   *settings.Reader
 	owner      func(inode uint64) event.Owner
 	namespaces map[uint32]host.Netns        // nil: not needed yet
-	rulesets   map[uint32]*counters.Ruleset // by network namespace; nil: it cannot be read
+	rulesets   map[uint32]*nftables.Ruleset // by network namespace; nil: it cannot be read
 	answers    map[string]json.RawMessage
 	keep       func(question string, answer []byte)
 }
@@ -85,25 +85,25 @@ func (h *Host) processIn(netns uint32) uint32 {
 
 // ruleset returns the rules of nftables in a network namespace, nil if they cannot be read:
 // that is a Failure of the counters already.
-func (h *Host) ruleset(netns uint32) *counters.Ruleset {
+func (h *Host) ruleset(netns uint32) *nftables.Ruleset {
 	rules, known := h.rulesets[netns]
 	if known {
 		return rules
 	}
 	_ = h.within(netns, func() (err error) {
-		rules, err = counters.ReadRuleset()
+		rules, err = nftables.Read()
 		return err
 	})
 	if h.rulesets == nil {
-		h.rulesets = make(map[uint32]*counters.Ruleset)
+		h.rulesets = make(map[uint32]*nftables.Ruleset)
 	}
 	h.rulesets[netns] = rules
 	return rules
 }
 
 // chains are those of nftables in a network namespace that hooks call.
-func (h *Host) chains(netns uint32) []counters.Chain {
-	return ask(h, fmt.Sprintf("chains %d", netns), func() []counters.Chain {
+func (h *Host) chains(netns uint32) []nftables.Chain {
+	return ask(h, fmt.Sprintf("chains %d", netns), func() []nftables.Chain {
 		if rules := h.ruleset(netns); rules != nil {
 			return rules.Chains()
 		}
@@ -114,11 +114,11 @@ func (h *Host) chains(netns uint32) []counters.Chain {
 // A suspectsAnswer has what may drop a packet, if that could be found out.
 type suspectsAnswer struct {
 	Known    bool               `json:"known"`
-	Suspects []counters.Suspect `json:"suspects,omitempty"`
+	Suspects []nftables.Suspect `json:"suspects,omitempty"`
 }
 
 // suspects are the rules that may drop a packet at a hook, false if that is not known.
-func (h *Host) suspects(netns uint32, hook string, p *counters.Packet) ([]counters.Suspect, bool) {
+func (h *Host) suspects(netns uint32, hook string, p *nftables.Packet) ([]nftables.Suspect, bool) {
 	a := ask(h, fmt.Sprintf("rules %d %s %016x", netns, hook, hash(p)), func() (a suspectsAnswer) {
 		rules := h.ruleset(netns)
 		if rules == nil {
@@ -135,7 +135,7 @@ func (h *Host) suspects(netns uint32, hook string, p *counters.Packet) ([]counte
 }
 
 // hash stands for a packet in a question.
-func hash(p *counters.Packet) uint64 {
+func hash(p *nftables.Packet) uint64 {
 	sum := fnv.New64a()
 	fmt.Fprintf(sum, "%x %x %t %d %d %s", p.Link, p.Network, p.Whole, p.Proto, p.Port.IfIndex, p.Port.IfName)
 	return sum.Sum64()

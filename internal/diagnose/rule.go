@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dropwatch/internal/counters"
+	"dropwatch/internal/nftables"
 )
 
 // A Rule is the firewall's rule or policy that dropped the packets of a finding.
@@ -140,7 +141,7 @@ func (d *Diagnosis) readRules(h *Host) {
 
 // evaluate sets the rule by the samples, or without any the chains at the hook.
 func (f *Finding) evaluate(h *Host) {
-	var all [][]counters.Suspect
+	var all [][]nftables.Suspect
 	for i := range f.samples {
 		suspects, ok := h.suspects(f.Netns.Inode, f.hook, &f.samples[i])
 		if !ok {
@@ -158,14 +159,14 @@ func (f *Finding) evaluate(h *Host) {
 
 // together are those that may drop one of the samples. One is certain if it is for each
 // sample.
-func together(samples [][]counters.Suspect) (all []counters.Suspect) {
+func together(samples [][]nftables.Suspect) (all []nftables.Suspect) {
 	certain := make(map[string]int) // of how many samples, by object
 	for _, suspects := range samples {
 		for _, s := range suspects {
 			if s.Certain {
 				certain[s.Object]++
 			}
-			if !slices.ContainsFunc(all, func(o counters.Suspect) bool { return o.Object == s.Object }) {
+			if !slices.ContainsFunc(all, func(o nftables.Suspect) bool { return o.Object == s.Object }) {
 				all = append(all, s)
 			}
 		}
@@ -178,7 +179,7 @@ func together(samples [][]counters.Suspect) (all []counters.Suspect) {
 
 // setSuspects sets the rules that may have dropped the packets. That there are none is no
 // evidence for any chain.
-func (f *Finding) setSuspects(all []counters.Suspect) {
+func (f *Finding) setSuspects(all []nftables.Suspect) {
 	const most = 3
 	var texts []string
 	for i, s := range all {
@@ -212,11 +213,11 @@ func (f *Finding) setSuspects(all []counters.Suspect) {
 }
 
 // suspectText is as ruleText.
-func suspectText(s *counters.Suspect) string {
+func suspectText(s *nftables.Suspect) string {
 	return fmt.Sprintf("%s %s (%s)", counters.NFTables, s.Object, s.Text)
 }
 
-func (f *Finding) setChains(chains []counters.Chain) {
+func (f *Finding) setChains(chains []nftables.Chain) {
 	var names []string
 	for _, c := range chains {
 		switch {

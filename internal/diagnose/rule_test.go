@@ -9,6 +9,7 @@ import (
 	"dropwatch/internal/counters"
 	"dropwatch/internal/diagnose"
 	"dropwatch/internal/event"
+	"dropwatch/internal/nftables"
 )
 
 // A ruleRow is the counter of a rule, by how much it rose.
@@ -131,10 +132,10 @@ func TestRuleIsShown(t *testing.T) {
 
 // TestSuspectsOfSamples: what several samples of packets say together.
 func TestSuspectsOfSamples(t *testing.T) {
-	sure := func(name string) counters.Suspect { return counters.Suspect{Object: name, Text: "drop", Certain: true} }
-	perhaps := func(name string) counters.Suspect { return counters.Suspect{Object: name, Text: "drop"} }
-	policy := counters.Suspect{Object: "ip t c", Text: "policy drop", Policy: true, Certain: true}
-	type suspects []counters.Suspect
+	sure := func(name string) nftables.Suspect { return nftables.Suspect{Object: name, Text: "drop", Certain: true} }
+	perhaps := func(name string) nftables.Suspect { return nftables.Suspect{Object: name, Text: "drop"} }
+	policy := nftables.Suspect{Object: "ip t c", Text: "policy drop", Policy: true, Certain: true}
+	type suspects []nftables.Suspect
 	for _, test := range []struct {
 		name      string
 		samples   []suspects
@@ -155,7 +156,7 @@ func TestSuspectsOfSamples(t *testing.T) {
 		{"conntrack and the policy", []suspects{{policy}}, true, "likely nftables ip t c (policy drop)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var samples [][]counters.Suspect
+			var samples [][]nftables.Suspect
 			for _, s := range test.samples {
 				samples = append(samples, s)
 			}

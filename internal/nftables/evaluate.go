@@ -1,13 +1,15 @@
-package counters
+package nftables
 
 import (
 	"slices"
 
 	"github.com/mdlayher/netlink/nlenc"
+
+	"dropwatch/internal/kernel"
 )
 
-// An nftVerdict is what becomes of a packet (NFT_* and NF_*).
-type nftVerdict struct {
+// A verdict is what becomes of a packet (NFT_* and NF_*).
+type verdict struct {
 	code  int32
 	chain string // to jump to, in the same table
 	sure  truth  // perhaps: it may have been another
@@ -35,27 +37,27 @@ var translating = []string{"nat", "masq", "redir", "tproxy", "synproxy", "fwd"}
 // An evaluation is that of the expressions of one rule.
 type evaluation struct {
 	rules     *Ruleset
-	table     nftTable
+	table     tableName
 	hook      string
 	packet    *Packet
 	registers registerFile
-	match     truth        // of the expressions so far
-	verdicts  []nftVerdict // that may follow: several from a map
-	changed   bool         // it changes the packet
+	match     truth     // of the expressions so far
+	verdicts  []verdict // that may follow: several from a map
+	changed   bool      // it changes the packet
 }
 
 // evaluate runs a rule.
-func (w *walk) evaluate(r *nftRule, table nftTable) evaluation {
+func (w *walk) evaluate(r *rule, table tableName) evaluation {
 	e := evaluation{rules: w.rules, table: table, hook: w.hook, packet: w.packet, match: yes}
 	eachNested(r.expressions, func(expression []byte) {
-		name, data := nlenc.String(attribute(expression, nftaExprName)), attribute(expression, nftaExprData)
+		name, data := nlenc.String(kernel.Attribute(expression, nftaExprName)), kernel.Attribute(expression, nftaExprData)
 		switch run := evaluators[name]; {
 		case e.match == no || len(e.verdicts) > 0:
 		case run != nil:
 			run(&e, data)
 		case slices.Contains(translating, name):
 			e.changed = true
-			e.verdicts = []nftVerdict{{code: verdictAccept, sure: perhaps}}
+			e.verdicts = []verdict{{code: verdictAccept, sure: perhaps}}
 		case !slices.Contains(passive, name):
 			e.unknown(data)
 		}
@@ -85,7 +87,7 @@ func (e *evaluation) unknown([]byte) {
 // is notes whether an expression matches.
 func (e *evaluation) is(t truth) { e.match = min(e.match, t) }
 
-func (e *evaluation) decide(code int32) { e.verdicts = []nftVerdict{{code: code, sure: yes}} }
+func (e *evaluation) decide(code int32) { e.verdicts = []verdict{{code: code, sure: yes}} }
 
 func (e *evaluation) reject([]byte) { e.decide(nfDrop) }
 
@@ -93,7 +95,7 @@ func (e *evaluation) reject([]byte) { e.decide(nfDrop) }
 func (e *evaluation) queue([]byte) { e.decide(verdictQueue) }
 
 func (e *evaluation) target(data []byte) {
-	if nlenc.String(attribute(data, nftaFirst)) == "REJECT" {
+	if nlenc.String(kernel.Attribute(data, nftaFirst)) == "REJECT" {
 		e.decide(nfDrop)
 		return
 	}
@@ -101,41 +103,41 @@ func (e *evaluation) target(data []byte) {
 }
 
 func (e *evaluation) objref(data []byte) {
-	if bigEndian32(attribute(data, nftaFirst)) != nftObjectCounter {
+	if kernel.BigEndian32(kernel.Attribute(data, nftaFirst)) != objectCounter {
 		e.unknown(data) // such as a limit
 	}
 }
 
 func (e *evaluation) immediate(data []byte) {
-	content := attribute(data, nftaSecond)
+	content := kernel.Attribute(data, nftaSecond)
 	if v, ok := verdictOf(content, yes); ok {
-		e.verdicts = []nftVerdict{v}
+		e.verdicts = []verdict{v}
 		return
 	}
-	e.registers.set(attribute(data, nftaFirst), attribute(content, nftaFirst))
+	e.registers.set(kernel.Attribute(data, nftaFirst), kernel.Attribute(content, nftaFirst))
 }
 
 // verdictOf reads the verdict in NFTA_DATA_VERDICT.
-func verdictOf(data []byte, sure truth) (nftVerdict, bool) {
-	verdict := attribute(data, nftaDataVerdict)
-	code := attribute(verdict, nftaVerdictCode)
-	return nftVerdict{int32(bigEndian32(code)), nlenc.String(attribute(verdict, nftaVerdictChain)), sure}, len(code) == 4
+func verdictOf(data []byte, sure truth) (verdict, bool) {
+	attributes := kernel.Attribute(data, nftaDataVerdict)
+	code := kernel.Attribute(attributes, nftaVerdictCode)
+	return verdict{int32(kernel.BigEndian32(code)), nlenc.String(kernel.Attribute(attributes, nftaVerdictChain)), sure}, len(code) == 4
 }
 
 // meta loads what nft_meta_get_eval does, as far as it is known of a packet.
 func (e *evaluation) meta(data []byte) {
-	register := attribute(data, nftaFirst)
+	register := kernel.Attribute(data, nftaFirst)
 	if register == nil { // it sets something, which no rule behind it is taken to know
 		return
 	}
 	const protocol, iif, oif, iifname, oifname, nfproto, l4proto = 1, 4, 5, 6, 7, 15, 16
 	p := e.packet
 	e.registers.forget(register, 0)
-	switch key := bigEndian32(attribute(data, nftaSecond)); key {
+	switch key := kernel.BigEndian32(kernel.Attribute(data, nftaSecond)); key {
 	case protocol:
 		e.registers.set(register, []byte{byte(p.Proto >> 8), byte(p.Proto)})
 	case nfproto:
-		if family := map[uint16]byte{protoIPv4: afInet, protoIPv6: afInet6}[p.Proto]; family != 0 && e.atIP() {
+		if family := map[uint16]byte{protoIPv4: nfprotoIPv4, protoIPv6: nfprotoIPv6}[p.Proto]; family != 0 && e.atIP() {
 			e.registers.set(register, []byte{family})
 		}
 	case l4proto:
@@ -169,7 +171,7 @@ func (e *evaluation) ifindex(register []byte, in bool) {
 
 // ct loads what was known at the time of the packet alone.
 func (e *evaluation) ct(data []byte) {
-	if register := attribute(data, nftaFirst); register != nil {
+	if register := kernel.Attribute(data, nftaFirst); register != nil {
 		e.registers.forget(register, 0)
 		e.is(perhaps) // some packets have no connection
 	}
@@ -177,16 +179,16 @@ func (e *evaluation) ct(data []byte) {
 
 // payload loads a part of the packet. One that does not have it ends the rule.
 func (e *evaluation) payload(data []byte) {
-	register, n := attribute(data, nftaFirst), int(bigEndian32(attribute(data, nftaFourth)))
+	register, n := kernel.Attribute(data, nftaFirst), int(kernel.BigEndian32(kernel.Attribute(data, nftaFourth)))
 	if register == nil {
 		e.changed = true
 		return
 	}
 	e.registers.forget(register, n)
 	const link, network, transport = 0, 1, 2
-	p, from, offset := e.packet, []byte(nil), int(bigEndian32(attribute(data, nftaThird)))
+	p, from, offset := e.packet, []byte(nil), int(kernel.BigEndian32(kernel.Attribute(data, nftaThird)))
 	whole := p.Whole
-	switch bigEndian32(attribute(data, nftaSecond)) {
+	switch kernel.BigEndian32(kernel.Attribute(data, nftaSecond)) {
 	case link:
 		from, whole = p.Link, false
 	case network:
@@ -215,31 +217,32 @@ func (e *evaluation) payload(data []byte) {
 }
 
 func (e *evaluation) bitwise(data []byte) {
-	n := int(bigEndian32(attribute(data, nftaThird)))
-	to := attribute(data, nftaSecond)
-	if op := attribute(data, 6); op != nil && bigEndian32(op) != 0 {
+	n := int(kernel.BigEndian32(kernel.Attribute(data, nftaThird)))
+	to := kernel.Attribute(data, nftaSecond)
+	if op := kernel.Attribute(data, 6); op != nil && kernel.BigEndian32(op) != 0 {
 		e.registers.forget(to, n)
 		return
 	}
-	v := e.registers.get(attribute(data, nftaFirst), n)
-	mask, xor := attribute(attribute(data, nftaFourth), nftaFirst), attribute(attribute(data, nftaFifth), nftaFirst)
+	v := e.registers.get(kernel.Attribute(data, nftaFirst), n)
+	mask, xor := kernel.Attribute(data, nftaFourth, nftaFirst), kernel.Attribute(data, nftaFifth, nftaFirst)
 	e.registers.store(to, v.masked(mask, xor))
 }
 
 func (e *evaluation) byteorder(data []byte) {
-	n, size := int(bigEndian32(attribute(data, nftaFourth))), int(bigEndian32(attribute(data, nftaFifth)))
-	e.registers.store(attribute(data, nftaSecond), e.registers.get(attribute(data, nftaFirst), n).swapped(size))
+	n, size := int(kernel.BigEndian32(kernel.Attribute(data, nftaFourth))), int(kernel.BigEndian32(kernel.Attribute(data, nftaFifth)))
+	e.registers.store(kernel.Attribute(data, nftaSecond), e.registers.get(kernel.Attribute(data, nftaFirst), n).swapped(size))
 }
 
 func (e *evaluation) cmp(data []byte) {
-	with := attribute(attribute(data, nftaThird), nftaFirst)
-	e.is(e.registers.get(attribute(data, nftaFirst), len(with)).compare(bigEndian32(attribute(data, nftaSecond)), with))
+	with := kernel.Attribute(data, nftaThird, nftaFirst)
+	op := kernel.BigEndian32(kernel.Attribute(data, nftaSecond))
+	e.is(e.registers.get(kernel.Attribute(data, nftaFirst), len(with)).compare(op, with))
 }
 
 func (e *evaluation) between(data []byte) {
-	from, to := attribute(attribute(data, nftaThird), nftaFirst), attribute(attribute(data, nftaFourth), nftaFirst)
-	in := e.registers.get(attribute(data, nftaFirst), len(from)).between(from, to)
-	if bigEndian32(attribute(data, nftaSecond)) == 1 {
+	from, to := kernel.Attribute(data, nftaThird, nftaFirst), kernel.Attribute(data, nftaFourth, nftaFirst)
+	in := e.registers.get(kernel.Attribute(data, nftaFirst), len(from)).between(from, to)
+	if kernel.BigEndian32(kernel.Attribute(data, nftaSecond)) == 1 {
 		in = in.not()
 	}
 	e.is(in)
@@ -247,17 +250,17 @@ func (e *evaluation) between(data []byte) {
 
 // lookup searches a set, or a map for a value or verdicts.
 func (e *evaluation) lookup(data []byte) {
-	set := e.rules.set(e.table, nlenc.String(attribute(data, nftaFirst)))
-	to := attribute(data, nftaThird)
+	set := e.rules.set(e.table, nlenc.String(kernel.Attribute(data, nftaFirst)))
+	to := kernel.Attribute(data, nftaThird)
 	if set == nil {
 		e.unknown(data)
 		return
 	}
-	key := e.registers.get(attribute(data, nftaSecond), set.keyLen)
+	key := e.registers.get(kernel.Attribute(data, nftaSecond), set.keyLen)
 	switch {
 	case to != nil:
 		e.mapTo(to, set, key)
-	case bigEndian32(attribute(data, nftaFifth)) == 1:
+	case kernel.BigEndian32(kernel.Attribute(data, nftaFifth)) == 1:
 		e.is(set.membership(key).not())
 	default:
 		e.is(set.membership(key))
@@ -265,7 +268,7 @@ func (e *evaluation) lookup(data []byte) {
 }
 
 // mapTo loads a register with the value of a key, or takes the verdicts that it may have.
-func (e *evaluation) mapTo(register []byte, set *nftSet, key value) {
+func (e *evaluation) mapTo(register []byte, set *set, key value) {
 	e.is(set.membership(key))
 	hits := set.find(key)
 	e.registers.forget(register, 0)
@@ -275,7 +278,7 @@ func (e *evaluation) mapTo(register []byte, set *nftSet, key value) {
 			continue
 		}
 		if h.sure == yes {
-			e.registers.set(register, attribute(h.element.data, nftaFirst))
+			e.registers.set(register, kernel.Attribute(h.element.data, nftaFirst))
 		}
 	}
 }

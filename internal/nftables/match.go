@@ -1,4 +1,4 @@
-package counters
+package nftables
 
 import (
 	"encoding/binary"
@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/mdlayher/netlink/nlenc"
+
+	"dropwatch/internal/kernel"
 )
 
 // A field is what a register of nftables holds.
@@ -63,19 +65,23 @@ var payloads = map[place]field{
 	{2, 0, 1}: {name: "PROTOCOL type", kind: bigEndianNumber}, {2, 13, 1}: {name: "tcp flags"},
 }
 
+// ProtocolName is the name of an IP protocol as nft and iptables have it; empty if rules seldom
+// have that.
+func ProtocolName(protocol byte) string { return protocolNames[protocol] }
+
 // protocolNames are the values of an IP protocol that rules often have.
 var protocolNames = map[byte]string{1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah", 58: "ipv6-icmp", 132: "sctp"}
 
 // load sets a register.
-func (t *ruleText) load(register []byte, f field) { t.registers[bigEndian32(register)] = f }
+func (t *ruleText) load(register []byte, f field) { t.registers[kernel.BigEndian32(register)] = f }
 
 func (t *ruleText) meta(data []byte) {
-	key := bigEndian32(attribute(data, nftaSecond))
+	key := kernel.BigEndian32(kernel.Attribute(data, nftaSecond))
 	f, known := metaKeys[key]
 	if !known {
 		f.name = fmt.Sprintf("meta %d", key)
 	}
-	if register := attribute(data, nftaFirst); register != nil {
+	if register := kernel.Attribute(data, nftaFirst); register != nil {
 		t.load(register, f)
 		return
 	}
@@ -83,7 +89,7 @@ func (t *ruleText) meta(data []byte) {
 }
 
 func (t *ruleText) ct(data []byte) {
-	key := bigEndian32(attribute(data, nftaSecond))
+	key := kernel.BigEndian32(kernel.Attribute(data, nftaSecond))
 	names := map[uint32]field{
 		0: {name: "ct state", kind: conntrackState}, 1: {name: "ct direction"}, 2: {name: "ct status"},
 		3: {name: "ct mark", kind: hostMark},
@@ -92,7 +98,7 @@ func (t *ruleText) ct(data []byte) {
 	if !known {
 		f.name = fmt.Sprintf("ct %d", key)
 	}
-	if register := attribute(data, nftaFirst); register != nil {
+	if register := kernel.Attribute(data, nftaFirst); register != nil {
 		t.load(register, f)
 		return
 	}
@@ -101,8 +107,8 @@ func (t *ruleText) ct(data []byte) {
 
 // payload is a part of the packet: one that has no name is written as nft does, in bits.
 func (t *ruleText) payload(data []byte) {
-	register := attribute(data, nftaFirst)
-	number := func(typ uint16) uint32 { return bigEndian32(attribute(data, typ)) }
+	register := kernel.Attribute(data, nftaFirst)
+	number := func(typ uint16) uint32 { return kernel.BigEndian32(kernel.Attribute(data, typ)) }
 	p := place{number(nftaSecond), number(nftaThird), number(nftaFourth)}
 	f, known := payloads[p]
 	if whole := (place{p.base, p.offset, 4}); !known && p.base == 1 && p.length < 4 { // the network of an address
@@ -128,16 +134,16 @@ func (t *ruleText) payload(data []byte) {
 }
 
 func (t *ruleText) bitwise(data []byte) {
-	f := t.registers[bigEndian32(attribute(data, nftaFirst))]
-	f.mask = attribute(attribute(data, nftaFourth), 1)
-	t.load(attribute(data, nftaSecond), f)
+	f := t.registers[kernel.BigEndian32(kernel.Attribute(data, nftaFirst))]
+	f.mask = kernel.Attribute(data, nftaFourth, 1)
+	t.load(kernel.Attribute(data, nftaSecond), f)
 }
 
 // cmp compares a register with a value.
 func (t *ruleText) cmp(data []byte) {
-	f := t.registers[bigEndian32(attribute(data, nftaFirst))]
-	value := attribute(attribute(data, nftaThird), 1)
-	op := bigEndian32(attribute(data, nftaSecond))
+	f := t.registers[kernel.BigEndian32(kernel.Attribute(data, nftaFirst))]
+	value := kernel.Attribute(data, nftaThird, 1)
+	op := kernel.BigEndian32(kernel.Attribute(data, nftaSecond))
 	if op > 5 {
 		op = 0
 	}
@@ -161,27 +167,27 @@ func (t *ruleText) cmp(data []byte) {
 
 // between compares a register with a range.
 func (t *ruleText) between(data []byte) {
-	f := t.registers[bigEndian32(attribute(data, nftaFirst))]
+	f := t.registers[kernel.BigEndian32(kernel.Attribute(data, nftaFirst))]
 	not := ""
-	if bigEndian32(attribute(data, nftaSecond)) == 1 {
+	if kernel.BigEndian32(kernel.Attribute(data, nftaSecond)) == 1 {
 		not = "!= "
 	}
-	from, to := attribute(attribute(data, nftaThird), 1), attribute(attribute(data, nftaFourth), 1)
+	from, to := kernel.Attribute(data, nftaThird, 1), kernel.Attribute(data, nftaFourth, 1)
 	t.add(fmt.Sprintf("%s %s%s-%s", f.name, not, f.text(from), f.text(to)))
 }
 
 // lookup searches a set, whose elements are not read, or asks a map for a verdict.
 func (t *ruleText) lookup(data []byte) {
-	f := t.registers[bigEndian32(attribute(data, nftaSecond))]
-	set := "@" + nlenc.String(attribute(data, nftaFirst))
+	f := t.registers[kernel.BigEndian32(kernel.Attribute(data, nftaSecond))]
+	set := "@" + nlenc.String(kernel.Attribute(data, nftaFirst))
 	if strings.HasPrefix(set, "@__") { // has no name for people
 		set = "{ ... }"
 	}
 	words := " "
-	if attribute(data, nftaThird) != nil {
+	if kernel.Attribute(data, nftaThird) != nil {
 		words = " vmap "
 	}
-	if bigEndian32(attribute(data, nftaFifth)) == 1 {
+	if kernel.BigEndian32(kernel.Attribute(data, nftaFifth)) == 1 {
 		words += "!= "
 	}
 	t.add(f.name + words + set)
@@ -202,9 +208,9 @@ func (f *field) text(value []byte) string {
 		return fmt.Sprintf("%q", name)
 	case f.kind == protocolNumber && len(value) == 1 && protocolNames[value[0]] != "":
 		return protocolNames[value[0]]
-	case f.kind == nfProtocol && len(value) == 1 && value[0] == afInet:
+	case f.kind == nfProtocol && len(value) == 1 && value[0] == nfprotoIPv4:
 		return "ipv4"
-	case f.kind == nfProtocol && len(value) == 1 && value[0] == afInet6:
+	case f.kind == nfProtocol && len(value) == 1 && value[0] == nfprotoIPv6:
 		return "ipv6"
 	case f.kind == conntrackState && len(value) == 4:
 		return states(binary.NativeEndian.Uint32(value))

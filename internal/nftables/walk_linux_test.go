@@ -1,4 +1,4 @@
-package counters
+package nftables
 
 import (
 	"encoding/binary"
@@ -153,7 +153,7 @@ func withRuleset(t *testing.T, ns *drops.Namespace, text string, use func(*Rules
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
-		rules, err := ReadRuleset()
+		rules, err := Read()
 		if err == nil {
 			use(rules)
 		}

@@ -1,4 +1,4 @@
-package counters
+package nftables
 
 import (
 	"bytes"
@@ -6,12 +6,14 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"github.com/mdlayher/netlink/nlenc"
+
+	"dropwatch/internal/kernel"
 )
 
 // Messages, attributes and flags of sets, of include/uapi/linux/netfilter/nf_tables.h.
 const (
-	nftGetSet        = 10
-	nftGetSetElement = 13
+	getSet        = 10
+	getSetElement = 13
 
 	nftaSetName   = 2
 	nftaSetFlags  = 3
@@ -22,25 +24,25 @@ const (
 	nftaListElem      = 1
 	nftaFieldLen      = 1
 
-	nftaElemList       = 3 // of a message about elements
-	nftaElemListTable  = 1
-	nftaElemListSet    = 2
-	nftaElemKey        = 1
-	nftaElemData       = 2
-	nftaElemFlags      = 3
-	nftaElemExpr       = 7
-	nftaElemKeyEnd     = 10
-	nftaElemExprs      = 11
-	nftElemIntervalEnd = 1
-	nftElemCatchall    = 2
+	nftaElemList      = 3 // of a message about elements
+	nftaElemListTable = 1
+	nftaElemListSet   = 2
+	nftaElemKey       = 1
+	nftaElemData      = 2
+	nftaElemFlags     = 3
+	nftaElemExpr      = 7
+	nftaElemKeyEnd    = 10
+	nftaElemExprs     = 11
+	elemIntervalEnd   = 1
+	elemCatchall      = 2
 
-	nftSetInterval = 0x4
-	nftSetTimeout  = 0x10
-	nftSetEval     = 0x20
+	setInterval = 0x4
+	setTimeout  = 0x10
+	setEval     = 0x20
 )
 
-// An nftSet is a set or a map.
-type nftSet struct {
+// A set is a set or a map.
+type set struct {
 	family   byte
 	table    string // without its family
 	name     string
@@ -61,25 +63,25 @@ type setElement struct {
 }
 
 // parseSet reads a message about a set (nf_tables_fill_set).
-func parseSet(message []byte) (s nftSet, err error) {
+func parseSet(message []byte) (s set, err error) {
 	family, attributes, err := parseNfgenmsg(message)
 	if err != nil || family == "" {
 		return s, err
 	}
 	s.family = message[0]
-	err = eachAttribute(attributes, func(a *netlink.AttributeDecoder) {
+	err = kernel.EachAttribute(attributes, func(a *netlink.AttributeDecoder) {
 		switch a.Type() {
 		case nftaTable:
 			s.table = a.String()
 		case nftaSetName:
 			s.name = a.String()
 		case nftaSetFlags:
-			s.flags = bigEndian32(a.Bytes())
+			s.flags = kernel.BigEndian32(a.Bytes())
 		case nftaSetKeyLen:
-			s.keyLen = int(bigEndian32(a.Bytes()))
+			s.keyLen = int(kernel.BigEndian32(a.Bytes()))
 		case nftaSetDesc:
-			eachNested(attribute(a.Bytes(), nftaSetDescConcat), func(field []byte) {
-				s.fields = append(s.fields, int(bigEndian32(attribute(field, nftaFieldLen))))
+			eachNested(kernel.Attribute(a.Bytes(), nftaSetDescConcat), func(field []byte) {
+				s.fields = append(s.fields, int(kernel.BigEndian32(kernel.Attribute(field, nftaFieldLen))))
 			})
 		}
 	})
@@ -88,7 +90,7 @@ func parseSet(message []byte) (s nftSet, err error) {
 
 // eachNested calls use with each element of a list, until it is cut short.
 func eachNested(list []byte, use func(element []byte)) {
-	_ = eachAttribute(list, func(a *netlink.AttributeDecoder) {
+	_ = kernel.EachAttribute(list, func(a *netlink.AttributeDecoder) {
 		if a.Type() == nftaListElem {
 			use(a.Bytes())
 		}
@@ -96,25 +98,25 @@ func eachNested(list []byte, use func(element []byte)) {
 }
 
 // addElements adds those of a message (nf_tables_dump_set).
-func (s *nftSet) addElements(message []byte) error {
+func (s *set) addElements(message []byte) error {
 	_, attributes, err := parseNfgenmsg(message)
 	if err != nil {
 		return err
 	}
-	eachNested(attribute(attributes, nftaElemList), func(b []byte) {
-		flags := bigEndian32(attribute(b, nftaElemFlags))
+	eachNested(kernel.Attribute(attributes, nftaElemList), func(b []byte) {
+		flags := kernel.BigEndian32(kernel.Attribute(b, nftaElemFlags))
 		e := setElement{
-			key: attribute(attribute(b, nftaElemKey), nftaFirst), keyEnd: attribute(attribute(b, nftaElemKeyEnd), nftaFirst),
-			data: attribute(b, nftaElemData), end: flags&nftElemIntervalEnd != 0, catchall: flags&nftElemCatchall != 0,
+			key: kernel.Attribute(b, nftaElemKey, nftaFirst), keyEnd: kernel.Attribute(b, nftaElemKeyEnd, nftaFirst),
+			data: kernel.Attribute(b, nftaElemData), end: flags&elemIntervalEnd != 0, catchall: flags&elemCatchall != 0,
 		}
 		harmless := func(expression []byte) {
-			name := nlenc.String(attribute(expression, nftaExprName))
+			name := nlenc.String(kernel.Attribute(expression, nftaExprName))
 			e.conditional = e.conditional || name != "counter" && name != "last"
 		}
-		if expression := attribute(b, nftaElemExpr); expression != nil {
+		if expression := kernel.Attribute(b, nftaElemExpr); expression != nil {
 			harmless(expression)
 		}
-		eachNested(attribute(b, nftaElemExprs), harmless)
+		eachNested(kernel.Attribute(b, nftaElemExprs), harmless)
 		s.elements = append(s.elements, e)
 	})
 	return nil
@@ -122,8 +124,8 @@ func (s *nftSet) addElements(message []byte) error {
 
 // sort puts the ends of intervals in their order: where one ends and another begins, the
 // end is the first.
-func (s *nftSet) sort() {
-	if s.flags&nftSetInterval == 0 {
+func (s *set) sort() {
+	if s.flags&setInterval == 0 {
 		return
 	}
 	slices.SortStableFunc(s.elements, func(a, b setElement) int {
@@ -146,22 +148,22 @@ type hit struct {
 // find returns the elements that a key may match. If one matches for certain there is no
 // other. Whether an element was there when the packet came is not certain where elements
 // come and go by themselves.
-func (s *nftSet) find(key value) (hits []hit) {
+func (s *set) find(key value) (hits []hit) {
 	simple := !slices.ContainsFunc(s.elements, func(e setElement) bool { return e.keyEnd != nil })
 	switch {
-	case s.flags&nftSetInterval != 0 && simple && !key.whole():
+	case s.flags&setInterval != 0 && simple && !key.whole():
 		for i := range s.elements {
 			if !s.elements[i].end && !s.elements[i].catchall {
 				hits = append(hits, hit{&s.elements[i], perhaps})
 			}
 		}
-	case s.flags&nftSetInterval != 0 && simple:
+	case s.flags&setInterval != 0 && simple:
 		hits = s.findInterval(key.data)
 	default:
 		hits = s.findEach(key)
 	}
 	for i := range hits {
-		if hits[i].element.conditional || s.flags&(nftSetTimeout|nftSetEval) != 0 {
+		if hits[i].element.conditional || s.flags&(setTimeout|setEval) != 0 {
 			hits[i].sure = perhaps
 		}
 	}
@@ -169,7 +171,7 @@ func (s *nftSet) find(key value) (hits []hit) {
 }
 
 // orCatchall adds the element that matches what no other does.
-func (s *nftSet) orCatchall(hits []hit) []hit {
+func (s *set) orCatchall(hits []hit) []hit {
 	sure := yes
 	for _, h := range hits {
 		sure = min(sure, h.sure.not())
@@ -183,7 +185,7 @@ func (s *nftSet) orCatchall(hits []hit) []hit {
 }
 
 // findInterval finds the last end of an interval that is not above the key.
-func (s *nftSet) findInterval(key []byte) []hit {
+func (s *set) findInterval(key []byte) []hit {
 	var last *setElement
 	for i := range s.elements {
 		if e := &s.elements[i]; !e.catchall && bytes.Compare(e.key, key) <= 0 {
@@ -196,7 +198,7 @@ func (s *nftSet) findInterval(key []byte) []hit {
 	return []hit{{last, yes}}
 }
 
-func (s *nftSet) findEach(key value) (hits []hit) {
+func (s *set) findEach(key value) (hits []hit) {
 	for i := range s.elements {
 		e := &s.elements[i]
 		if e.catchall || e.end {
@@ -215,7 +217,7 @@ func (s *nftSet) findEach(key value) (hits []hit) {
 
 // matches compares a key with an element: part by part with the range of each part, if
 // it is concatenated (struct nft_pipapo).
-func (s *nftSet) matches(e *setElement, key value) truth {
+func (s *set) matches(e *setElement, key value) truth {
 	if e.keyEnd == nil {
 		return key.equal(e.key)
 	}
@@ -235,12 +237,12 @@ func (s *nftSet) matches(e *setElement, key value) truth {
 }
 
 // membership is whether the key is in the set.
-func (s *nftSet) membership(key value) truth {
+func (s *set) membership(key value) truth {
 	in := no
 	for _, h := range s.find(key) {
 		in = max(in, h.sure)
 	}
-	if in == no && s.flags&(nftSetTimeout|nftSetEval) != 0 { // it may have been
+	if in == no && s.flags&(setTimeout|setEval) != 0 { // it may have been
 		return perhaps
 	}
 	return in

@@ -1,4 +1,4 @@
-package counters
+package nftables
 
 import (
 	"testing"
@@ -6,13 +6,14 @@ import (
 	"github.com/mdlayher/netlink/nlenc"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/kernel"
 )
 
 // recordedRuleset is one that nft made, without the kernel: a chain at INPUT with policy
 // drop, four rules, and two anonymous sets with intervals.
 func recordedRuleset(t testing.TB) (*Ruleset, map[string][][]byte) {
 	t.Helper()
-	all := messagesOf(t, "testdata/nftsets.txt")
+	all := messagesOf(t, "testdata/sets.txt")
 	return rulesetFrom(t, all["chain"], all["rule"], all["set"], all["elements"]), all
 }
 
@@ -29,10 +30,10 @@ func rulesetFrom(t testing.TB, chains, rules, sets, elements [][]byte) *Ruleset 
 	for _, m := range sets {
 		_ = r.addSet(m)
 	}
-	r.dump = func(s *nftSet, use func([]byte) error) error {
+	r.dump = func(s *set, use func([]byte) error) error {
 		for _, m := range elements {
 			_, attributes, _ := parseNfgenmsg(m)
-			if nlenc.String(attribute(attributes, nftaElemListSet)) == s.name {
+			if nlenc.String(kernel.Attribute(attributes, nftaElemListSet)) == s.name {
 				if err := use(m); err != nil {
 					return err
 				}

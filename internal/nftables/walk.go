@@ -1,133 +1,9 @@
-package counters
+package nftables
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-
-	"github.com/mdlayher/netlink"
-	"github.com/mdlayher/netlink/nlenc"
 )
-
-// A Ruleset is what nf_tables has in a network namespace, as it is now.
-type Ruleset struct {
-	chains map[string]*nftChain  // by name, as in nftChain
-	rules  map[string][]*nftRule // of each chain, in their order
-	sets   map[setName]*nftSet
-	read   map[setName]bool                                            // those whose elements were read
-	dump   func(s *nftSet, use func(message []byte) error) (err error) // reads the elements of a set
-}
-
-type setName struct {
-	table nftTable
-	name  string
-}
-
-// An nftTable names a table.
-type nftTable struct{ family, name string }
-
-// ReadRuleset reads the rules in the network namespace of the calling thread, where
-// [Ruleset.Suspects] has to be called as well, as it reads sets. Tables that are dormant
-// are left out. It needs CAP_NET_ADMIN.
-func ReadRuleset() (*Ruleset, error) {
-	r := newRuleset()
-	r.dump = nftablesElements
-	for _, read := range []struct {
-		get uint16
-		use func(message []byte) error
-	}{{nftGetChain, r.addChain}, {nftGetRule, r.addRule}, {nftGetSet, r.addSet}, {nftGetTable, r.addTable}} {
-		if err := nftablesDump(read.get, read.use); err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
-}
-
-func newRuleset() *Ruleset {
-	return &Ruleset{
-		chains: make(map[string]*nftChain), rules: make(map[string][]*nftRule),
-		sets: make(map[setName]*nftSet), read: make(map[setName]bool),
-	}
-}
-
-func (r *Ruleset) addChain(message []byte) error {
-	c, err := parseChain(message)
-	r.chains[c.name] = &c
-	return err
-}
-
-func (r *Ruleset) addRule(message []byte) error {
-	rule, err := parseRule(message)
-	r.rules[rule.chain] = append(r.rules[rule.chain], &rule)
-	return err
-}
-
-func (r *Ruleset) addSet(message []byte) error {
-	s, err := parseSet(message)
-	r.sets[setName{nftTable{nftFamilies[s.family], s.table}, s.name}] = &s
-	return err
-}
-
-// addTable takes away the chains of a table that is dormant.
-func (r *Ruleset) addTable(message []byte) error {
-	const name, flags, dormant = 1, 2, 1
-	family, attributes, err := parseNfgenmsg(message)
-	if err != nil || bigEndian32(attribute(attributes, flags))&dormant == 0 {
-		return err
-	}
-	table := nftTable{family, nlenc.String(attribute(attributes, name))}
-	for key, c := range r.chains {
-		if c.table == table {
-			delete(r.chains, key)
-		}
-	}
-	return nil
-}
-
-// set returns a set with its elements, nil if they cannot be read.
-func (r *Ruleset) set(table nftTable, name string) *nftSet {
-	key := setName{table, name}
-	s := r.sets[key]
-	if s == nil || r.read[key] {
-		return s
-	}
-	r.read[key] = true
-	if err := r.dump(s, s.addElements); err != nil {
-		delete(r.sets, key)
-		return nil
-	}
-	s.sort()
-	return s
-}
-
-// elementsOf is the body of a request for the elements of a set.
-func elementsOf(s *nftSet) ([]byte, error) {
-	a := netlink.NewAttributeEncoder()
-	a.String(nftaElemListTable, s.table)
-	a.String(nftaElemListSet, s.name)
-	attributes, err := a.Encode()
-	return append([]byte{s.family, 0, 0, 0}, attributes...), err
-}
-
-// Chains are those that hooks call, in the order in which they are called.
-func (r *Ruleset) Chains() (all []Chain) {
-	for _, c := range r.base() {
-		all = append(all, Chain{c.name, c.hook, c.drop})
-	}
-	return all
-}
-
-func (r *Ruleset) base() (all []*nftChain) {
-	for _, c := range r.chains {
-		if c.hook != "" {
-			all = append(all, c)
-		}
-	}
-	slices.SortFunc(all, func(a, b *nftChain) int {
-		return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.name, b.name))
-	})
-	return all
-}
 
 // A Suspect is a rule, or the policy of a chain, that may have dropped a packet.
 type Suspect struct {
@@ -163,7 +39,7 @@ func (r *Ruleset) Suspects(hook string, p *Packet) ([]Suspect, error) {
 
 // together takes the packet through chains of the same priority. If several of them drop,
 // none does for certain.
-func (w *walk) together(chains []*nftChain, reached truth) truth {
+func (w *walk) together(chains []*chain, reached truth) truth {
 	first, dropping, after := len(w.suspects), 0, reached
 	for _, c := range chains {
 		before := len(w.suspects)
@@ -191,7 +67,7 @@ type walk struct {
 
 // base takes the packet through a chain that a hook calls, to which it comes perhaps or
 // for certain, and returns whether it comes out of it.
-func (w *walk) base(c *nftChain, reached truth) truth {
+func (w *walk) base(c *chain, reached truth) truth {
 	if c.hook != w.hook && "bridge "+c.hook != w.hook || !w.packet.inFamily(c.table.family, c.hook) || reached == no {
 		return reached
 	}
@@ -233,7 +109,7 @@ func (w *walk) suspect(s Suspect, reached truth, counted bool) {
 
 // chain takes the packet through the rules of a chain, and returns whether it comes to
 // their end, or back from them, and whether one accepts it.
-func (w *walk) chain(c *nftChain, reached truth, depth int) (end, accepted truth) {
+func (w *walk) chain(c *chain, reached truth, depth int) (end, accepted truth) {
 	const maxDepth = 16 // NFT_JUMP_STACK_SIZE
 	if w.steps--; depth > maxDepth || w.steps < 0 {
 		return reached, no
@@ -271,8 +147,8 @@ func (w *walk) chain(c *nftChain, reached truth, depth int) (end, accepted truth
 type outcome struct{ next, end, accepted truth }
 
 // follow follows a verdict of a rule that the packet comes to.
-func (w *walk) follow(r *nftRule, v nftVerdict, c *nftChain, reached truth, depth int) (o outcome) {
-	suspect := Suspect{Object: fmt.Sprintf("%s handle %d", r.chain, r.handle), Text: r.text}
+func (w *walk) follow(r *rule, v verdict, c *chain, reached truth, depth int) (o outcome) {
+	suspect := Suspect{Object: r.name(), Text: r.text}
 	counted := r.drops && (r.counts || r.object != "")
 	switch v.code {
 	case nfDrop:

@@ -1,4 +1,4 @@
-package counters
+package nftables
 
 import (
 	"encoding/binary"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"github.com/mdlayher/netlink/nlenc"
+
+	"dropwatch/internal/kernel"
 )
 
 // Attributes of expressions, and verdicts, of include/uapi/linux/netfilter/nf_tables.h
@@ -38,9 +40,26 @@ var verdicts = map[int32]string{
 // to a counter before them comes to a verdict behind them.
 var unconditional = []string{"counter", "log", "immediate", "reject", "notrack", "objref", "target", "last"}
 
+// A rule is a rule as nft prints it, and what it counts.
+type rule struct {
+	chain   string // as the name of a chain
+	table   string
+	handle  uint64
+	text    string
+	packets uint64
+	counts  bool
+	object  string // the named counter that counts it
+	drops   bool   // each packet that it counts is dropped
+
+	expressions []byte // the list of them, in the memory of the kernel's message
+}
+
+// name is the rule as nft names it: "inet fw input handle 7".
+func (r *rule) name() string { return fmt.Sprintf("%s handle %d", r.chain, r.handle) }
+
 // parseRule reads a message about a rule (net/netfilter/nf_tables_api.c
 // nf_tables_fill_rule_info).
-func parseRule(data []byte) (r nftRule, err error) {
+func parseRule(data []byte) (r rule, err error) {
 	family, attributes, err := parseNfgenmsg(data)
 	if err != nil {
 		return r, err
@@ -48,7 +67,7 @@ func parseRule(data []byte) (r nftRule, err error) {
 	text := ruleText{rule: &r, registers: make(map[uint32]field)}
 	var chain string
 	var comment []byte
-	err = eachAttribute(attributes, func(a *netlink.AttributeDecoder) {
+	err = kernel.EachAttribute(attributes, func(a *netlink.AttributeDecoder) {
 		switch a.Type() {
 		case nftaTable:
 			r.table = family + " " + a.String()
@@ -93,7 +112,7 @@ func userComment(data []byte) []byte {
 // A ruleText makes the text of a rule from its expressions, the simple ones as nft has
 // them, others by their kernel name.
 type ruleText struct {
-	rule      *nftRule
+	rule      *rule
 	words     []string // statements
 	registers map[uint32]field
 	protocol  string // "tcp", once the rule has asked for it
@@ -128,19 +147,19 @@ func (t *ruleText) String() string {
 
 // expression adds one, and notes whether the rule counts, and what it drops.
 func (t *ruleText) expression(attributes []byte) {
-	name, data := nlenc.String(attribute(attributes, nftaExprName)), attribute(attributes, nftaExprData)
+	name, data := nlenc.String(kernel.Attribute(attributes, nftaExprName)), kernel.Attribute(attributes, nftaExprData)
 	if !slices.Contains(unconditional, name) && (t.rule.counts || t.rule.object != "") {
 		t.conditional = true
 	}
-	if write := nftExpressions[name]; write != nil {
+	if write := writers[name]; write != nil {
 		write(t, data)
 		return
 	}
 	t.add(name)
 }
 
-// nftExpressions are those whose text is known, by their kernel name.
-var nftExpressions = map[string]func(t *ruleText, data []byte){
+// writers are those whose text is known, by their kernel name.
+var writers = map[string]func(t *ruleText, data []byte){
 	"counter": (*ruleText).counter, "objref": (*ruleText).objref, "immediate": (*ruleText).immediate, "reject": (*ruleText).reject,
 	"match": (*ruleText).match, "target": (*ruleText).target, "meta": (*ruleText).meta, "ct": (*ruleText).ct,
 	"payload": (*ruleText).payload, "bitwise": (*ruleText).bitwise, "cmp": (*ruleText).cmp, "range": (*ruleText).between,
@@ -154,8 +173,8 @@ func (t *ruleText) counter(data []byte) {
 
 // objref is the use of a named object.
 func (t *ruleText) objref(data []byte) {
-	name := nlenc.String(attribute(data, nftaSecond))
-	if bigEndian32(attribute(data, nftaFirst)) != nftObjectCounter || name == "" {
+	name := nlenc.String(kernel.Attribute(data, nftaSecond))
+	if kernel.BigEndian32(kernel.Attribute(data, nftaFirst)) != objectCounter || name == "" {
 		t.add("objref")
 		return
 	}
@@ -165,13 +184,13 @@ func (t *ruleText) objref(data []byte) {
 
 // immediate is a verdict, or the load of a constant, which has no text.
 func (t *ruleText) immediate(data []byte) {
-	verdict := attribute(attribute(data, nftaSecond), nftaDataVerdict)
+	verdict := kernel.Attribute(data, nftaSecond, nftaDataVerdict)
 	if verdict == nil {
 		return
 	}
-	code := int32(bigEndian32(attribute(verdict, nftaVerdictCode)))
+	code := int32(kernel.BigEndian32(kernel.Attribute(verdict, nftaVerdictCode)))
 	words := verdicts[code]
-	if chain := nlenc.String(attribute(verdict, nftaVerdictChain)); chain != "" {
+	if chain := nlenc.String(kernel.Attribute(verdict, nftaVerdictChain)); chain != "" {
 		words += " " + chain
 	}
 	t.add(words)
@@ -187,13 +206,13 @@ func (t *ruleText) reject([]byte) {
 
 // match is one of iptables.
 func (t *ruleText) match(data []byte) {
-	t.add(fmt.Sprintf("xt match %q", nlenc.String(attribute(data, nftaFirst))))
+	t.add(fmt.Sprintf("xt match %q", nlenc.String(kernel.Attribute(data, nftaFirst))))
 }
 
 // target is one of iptables. Of those that are not expressions of nftables REJECT is
 // the one that drops.
 func (t *ruleText) target(data []byte) {
-	name := nlenc.String(attribute(data, nftaFirst))
+	name := nlenc.String(kernel.Attribute(data, nftaFirst))
 	t.add(fmt.Sprintf("xt target %q", name))
 	if name == "REJECT" {
 		t.dropped()

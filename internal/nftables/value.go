@@ -1,9 +1,11 @@
-package counters
+package nftables
 
 import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+
+	"dropwatch/internal/kernel"
 )
 
 // A truth is whether something holds: no, perhaps (what is known of a packet does not
@@ -36,7 +38,7 @@ type registerFile struct {
 // registerAt gives the offset of a register of n bytes (nft_parse_register), -1 if there
 // is no room.
 func registerAt(register []byte, n int) int {
-	number := int(bigEndian32(register))
+	number := int(kernel.BigEndian32(register))
 	at := 16 * number
 	if number >= 8 { // NFT_REG32_00
 		at = 4 * (number - 4)

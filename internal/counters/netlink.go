@@ -1,0 +1,41 @@
+package counters
+
+import (
+	"encoding/binary"
+
+	"dropwatch/internal/kernel"
+)
+
+// Messages of include/uapi/linux/rtnetlink.h and sock_diag.h.
+const (
+	rtmGetLink    = 18
+	rtmGetRoute   = 26
+	rtmGetQdisc   = 38
+	rtmGetTfilter = 46
+
+	sockDiagByFamily = 20
+)
+
+// links calls use with each interface of the namespace (struct ifinfomsg).
+func links(use func(message []byte) error) error {
+	return kernel.Dump(kernel.Route, rtmGetLink, make([]byte, sizeofIfInfomsg), use)
+}
+
+// qdiscs calls use with each queueing discipline of the namespace (struct tcmsg).
+func qdiscs(use func(message []byte) error) error {
+	return kernel.Dump(kernel.Route, rtmGetQdisc, make([]byte, sizeofTcmsg), use)
+}
+
+// filters calls use with each filter of tc at a parent of an interface (struct tcmsg).
+func filters(ifindex, parent uint32, use func(message []byte) error) error {
+	body := make([]byte, sizeofTcmsg)
+	binary.NativeEndian.PutUint32(body[4:], ifindex)
+	binary.NativeEndian.PutUint32(body[12:], parent)
+	return kernel.Dump(kernel.Route, rtmGetTfilter, body, use)
+}
+
+// sockets calls use with the kernel's answers to a request for sockets
+// (include/uapi/linux/sock_diag.h).
+func sockets(request []byte, use func(message []byte) error) error {
+	return kernel.Dump(kernel.SockDiag, sockDiagByFamily, request, use)
+}
