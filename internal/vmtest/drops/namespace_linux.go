@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"dropwatch/internal/vmtest"
 )
@@ -69,8 +70,27 @@ func newNamespace(t testing.TB) *Namespace {
 	// Longer than TIME-WAIT, so that a closed TCP socket is a whole one until its peer closes, too,
 	// however slow the machine is (tcp_close in net/ipv4/tcp.c).
 	ns.Sysctl("ipv4/tcp_fin_timeout", "120")
-	ns.Run("ip", "link", "set", "lo", "up")
+	ns.Do(setLoopbackUp)
 	return ns
+}
+
+// setLoopbackUp sets lo up, without starting a program: most tests need no more of their namespace.
+func setLoopbackUp() error {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	request := struct { // struct ifreq
+		name  [16]byte
+		flags uint16
+		_     [22]byte
+	}{name: [16]byte{'l', 'o'}, flags: syscall.IFF_UP}
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&request)))
+	if errno != 0 {
+		return fmt.Errorf("set lo up: %w", errno)
+	}
+	return nil
 }
 
 // onThread runs f on a thread that ends with it and its namespace. It is never the first
@@ -212,6 +232,19 @@ func (ns *Namespace) Run(name string, args ...string) (out string) {
 	return out
 }
 
+// Batch runs commands of ip(8), each on a line, in the namespace.
+func (ns *Namespace) Batch(commands string) {
+	ns.t.Helper()
+	ns.Do(func() error {
+		cmd := exec.Command("ip", "-batch", "-")
+		cmd.Stdin = strings.NewReader(commands)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("ip -batch: %w: %s", err, out)
+		}
+		return nil
+	})
+}
+
 // Has reports whether a shell command succeeds in the namespace: one that asks for a part of
 // the kernel, or a tool, that not every host has. [Namespace.Lacks] then says which.
 func (ns *Namespace) Has(command string) (ok bool) {
@@ -281,10 +314,10 @@ func (ns *Namespace) HostSysctl(name, value string) {
 // address 10.0.0.1/24 and forwards packets.
 func (ns *Namespace) Wire() {
 	ns.t.Helper()
-	ns.Run("ip", "link", "add", "near", "address", NearMAC, "type", "veth", "peer", "name", "far", "address", FarMAC)
-	ns.Run("ip", "addr", "add", "10.0.0.1/24", "dev", "far")
-	ns.Run("ip", "link", "set", "near", "up")
-	ns.Run("ip", "link", "set", "far", "up")
+	ns.Batch("link add near address " + NearMAC + " type veth peer name far address " + FarMAC + `
+		addr add 10.0.0.1/24 dev far
+		link set near up
+		link set far up`)
 	ns.awaitUp("near") // which was set up first
 	ns.Sysctl("ipv4/ip_forward", "1")
 }
@@ -308,8 +341,7 @@ func (ns *Namespace) Peer() *Namespace {
 		ns.Run("ip", "link", "set", "near", "netns", there)
 		return nil
 	})
-	peer.Run("ip", "addr", "add", "10.0.0.2/24", "dev", "near")
-	peer.Run("ip", "link", "set", "near", "up")
+	peer.Batch("addr add 10.0.0.2/24 dev near\nlink set near up")
 	ns.awaitUp("far")
 	return peer
 }
