@@ -34,7 +34,7 @@ func TestOthersLoad(t *testing.T) {
 // the same CPU drops next for another reason has not.
 func TestFullBuffer(t *testing.T) {
 	const times = 20
-	for _, form := range forms {
+	for _, form := range testedForms() {
 		for name, protocol := range map[string]int{"UDP": unix.IPPROTO_UDP, "ICMP": unix.IPPROTO_ICMP} {
 			t.Run(form+"/"+name, func(t *testing.T) {
 				p := newPlace(t)
@@ -191,7 +191,7 @@ func TestSelectedByFamily(t *testing.T) {
 // not, and its kind and handle, where the kernel says them.
 func TestQdisc(t *testing.T) {
 	const frames = 40
-	for _, form := range forms {
+	for _, form := range testedForms() {
 		t.Run(form, func(t *testing.T) {
 			p := newPlace(t)
 			p.Wire()

@@ -93,7 +93,7 @@ func segments(events []event.Event) (n uint64) {
 // TestSegmentsOfUDP drops datagrams that one call sends many of: each is a segment.
 func TestSegmentsOfUDP(t *testing.T) {
 	const calls, each = 50, 10
-	for _, form := range forms {
+	for _, form := range testedForms() {
 		t.Run(form, func(t *testing.T) {
 			p := newPlace(t)
 			fd := p.socket(t)
@@ -298,7 +298,7 @@ func TestToDevice(t *testing.T) {
 		"another address":           {other, plain, false, "another host"},
 		"another address in a VLAN": {other, tagged, false, "another host"},
 	}
-	for _, form := range forms {
+	for _, form := range testedForms() {
 		for name, tt := range tests {
 			t.Run(form+"/"+name, func(t *testing.T) {
 				p := newPlace(t)
@@ -336,7 +336,7 @@ func TestToDevice(t *testing.T) {
 // reported, and what a closed port refuses is not.
 func TestWithoutMACHeader(t *testing.T) {
 	const count = 300
-	for _, form := range forms {
+	for _, form := range testedForms() {
 		t.Run(form, func(t *testing.T) {
 			p := newPlace(t)
 			p.refuse(t, "ip", 10)

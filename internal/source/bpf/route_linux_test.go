@@ -26,7 +26,7 @@ func TestRouteExplains(t *testing.T) {
 		{"ip link set out mtu 1000", "10.0.1.9", 1200, mtu},
 		{"sysctl -w net.ipv4.ip_forward=0", "10.0.1.9", 10, route("unreachable")},
 	}
-	for _, form := range forms {
+	for _, form := range testedForms() {
 		t.Run(form, func(t *testing.T) {
 			p := newPlace(t)
 			p.Wire()

@@ -135,6 +135,15 @@ func TestOfOnePacket(t *testing.T) {
 // forms are those of the program.
 var forms = []string{dropsProgDropBtf, dropsProgDropRaw}
 
+// testedForms are the forms for tests of what both have in common. Guests, which are slow, test the
+// first, which all of these kernels accept: TestOfOnePacket and TestEveryOptionLoads have both there.
+func testedForms() []string {
+	if vmtest.InGuest() {
+		return forms[:1]
+	}
+	return forms
+}
+
 // able is the error of opening any Source here.
 var able = sync.OnceValue(func() error {
 	s, err := Open(Options{})
@@ -184,7 +193,7 @@ var families = []family{
 // eachFamily gives each a place with a socket and a source in each form.
 func eachFamily(t *testing.T, f func(t *testing.T, fam family, form string, p *place, fd int)) {
 	for _, fam := range families {
-		for _, form := range forms {
+		for _, form := range testedForms() {
 			t.Run(fam.name+"/"+form, func(t *testing.T) {
 				p := newPlace(t)
 				p.EnableIPv6()
@@ -310,7 +319,7 @@ func localPort(t *testing.T, fd int) uint16 {
 
 // TestTwoNamespaces drops the same in two: only the namespace differs.
 func TestTwoNamespaces(t *testing.T) {
-	for _, form := range forms {
+	for _, form := range testedForms() {
 		t.Run(form, func(t *testing.T) {
 			p := newPlace(t)
 			other := &place{p.Another(), 0}
@@ -337,7 +346,7 @@ func TestTwoNamespaces(t *testing.T) {
 // all but the first have no interface any more.
 func TestFragments(t *testing.T) {
 	const part = "a part of what nobody wants "
-	for _, form := range forms {
+	for _, form := range testedForms() {
 		t.Run(form, func(t *testing.T) {
 			p := newPlace(t)
 			p.Do(func() error { return exec.Command("ip", "link", "set", "lo", "mtu", "1500").Run() })
