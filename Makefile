@@ -41,11 +41,14 @@ lint: ## gofmt, go vet (Linux and macOS), staticcheck
 GUEST_PKGS := ./internal/acceptance ./internal/vmtest
 UNIT_PKGS = $$($(GO) list ./... | grep -v -x $(GUEST_PKGS:./%=-e dropwatch/%))
 
-# run_tests runs "go test" with these arguments, and lists what was skipped and why.
-# In CI nothing may be skipped.
+# run_tests runs "go test" with the format $(1), the packages $(2) and the arguments $(3), and lists what
+# was skipped and why. In CI nothing may be skipped. If a few tests failed, none of them by a data race, they
+# are run once more, alone, as a slow machine is no fault; which these were is listed.
 define run_tests
-	@mkdir -p bin
-	$(if $(CI),DROPWATCH_REQUIRE_ALL=1 )$(GO) tool gotestsum --jsonfile bin/$@.json $(1)
+	@mkdir -p bin; rm -f bin/$@.rerun
+	$(if $(CI),DROPWATCH_REQUIRE_ALL=1 )$(GO) tool gotestsum --jsonfile bin/$@.json --format $(1) --packages "$(2)" \
+		--rerun-fails=1 --rerun-fails-max-failures 15 --rerun-fails-abort-on-data-race --rerun-fails-report bin/$@.rerun -- $(3)
+	@if [ -s bin/$@.rerun ]; then echo "failed, and were run once more:"; cat bin/$@.rerun; fi
 	@if [ -n "$(CI)" ] && grep -q '"Action":"skip".*"Test":' bin/$@.json; then echo "skipped in CI, which may not be, see above"; exit 1; fi
 endef
 
@@ -54,10 +57,10 @@ quick: ## the tests that need neither root nor guests, in under a minute
 	@echo "make: quick leaves out what needs root (make unit) and other kernels (make guests)"
 
 unit: ## the tests on this kernel, under the race detector: as root, all of them
-	$(call run_tests,--format pkgname -- -race -timeout 20m $(UNIT_PKGS))
+	$(call run_tests,pkgname,$(UNIT_PKGS),-race -timeout 20m)
 
 guests: ## the tests on real kernels, each of which is booted once
-	$(call run_tests,--format testname -- -count 1 -p 1 -timeout 60m $(GUEST_PKGS))
+	$(call run_tests,testname,$(GUEST_PKGS),-count 1 -p 1 -timeout 60m)
 
 guests guest: export DROPWATCH_GUESTS = 1
 
