@@ -19,10 +19,11 @@ var errCannotWatch = errors.New("this host cannot be monitored")
 
 // doctor is the verb that checks whether this host can be monitored.
 func (a *App) doctor() *cli.Verb {
-	var json, settings bool
+	var json, settings, all bool
 	f := cli.NewFlags()
 	f.BoolVarP(&json, "json", "j", false, "one JSON object; with --settings one a line for each setting")
 	f.BoolVar(&settings, "settings", false, "show the settings of this host that decide which packets are dropped, instead of the checks")
+	f.BoolVar(&all, "all", false, "with --settings: also those that need no attention")
 	return &cli.Verb{
 		Name: "doctor", Args: "[options]", Short: "check whether this host can be monitored, and what to fix",
 		Long: `Check whether this host can be monitored by this user, and how to fix what
@@ -38,8 +39,11 @@ prevents it. It changes nothing. The exit code is 1 if no source of drops works.
   owners                       can the sockets of all processes be read`,
 		Manual: manVerbs["doctor"], Flags: f, InSession: true,
 		Run: func(ctx context.Context, _ cli.Args) error {
+			if all && !settings {
+				return usageError("doctor: --all needs --settings")
+			}
 			if settings {
-				return a.showSettings(ctx, json)
+				return a.showSettings(ctx, all, json)
 			}
 			report := a.examine()
 			if err := a.printReport(report, json); err != nil {

@@ -94,15 +94,25 @@ func (a *App) aboutSetting(ctx context.Context, about *settings.About, ifname st
 	return b.String(), nil
 }
 
-// settingOf returns the line of a setting that this host has or not.
+// settingOf returns the line of a setting that this host has or not, of an interface, or of all
+// of them with what counts on each.
 func settingOf(reader *settings.Reader, about *settings.About, ifname string) settingLine {
-	line := settingLine{Name: about.Name, Loses: about.Loses, Advice: about.Advice}
-	s, ok := reader.Read(about.Name, ifname)
+	s, ok := settings.Setting{}, false
+	if ifname != "" {
+		s, ok = reader.Read(about.Name, ifname)
+	} else {
+		s, ok = reader.Everywhere(about)
+	}
+	if ok {
+		s.About = about
+		return lineOf(&s)
+	}
+	line := settingLine{Name: about.Name, Loses: about.Loses, Advice: about.Advice, about: about}
 	switch {
-	case ok:
-		line.Name, line.Value, line.Origin = s.Name, s.Value, s.Origin
 	case about.Until != "":
 		line.missing = fmt.Sprintf("not on this host: Linux %s removed it", about.Until)
+	case about.Since != "":
+		line.missing = fmt.Sprintf("not on this host, or not in this network namespace: it is new in Linux %s", about.Since)
 	default:
 		line.missing = "not in this network namespace, or its module is not loaded"
 	}

@@ -125,7 +125,7 @@ func formatLine(e *event.Event) string {
 
 // readSettings reads the present values of settings for the details of a row.
 func (r *Runner) readSettings(n event.Netns, names []string, ifname string) []settings.Setting {
-	return settings.New(r.Host).ReadAll(n, names, ifname)
+	return settings.New(r.Host).ReadAll(n, settings.Deciding(names), ifname)
 }
 
 // utf8Locale reports whether the locale's encoding is UTF-8, by the variables and

@@ -34,6 +34,17 @@ func (s *Snapshot) Present(ids []string) (all []Present) {
 	return all
 }
 
+// Of returns the counters of an object, such as "arp", and those of which there is only one. An
+// empty object is any.
+func (s *Snapshot) Of(object string) *Snapshot {
+	if object == "" {
+		return s
+	}
+	of := *s
+	of.Counters = slices.DeleteFunc(slices.Clone(s.Counters), func(c Counter) bool { return c.Object != object && c.Object != "" })
+	return &of
+}
+
 // present is that of all counters with an ID.
 func present(id string, all []Counter) Present {
 	p := Present{ID: id, Gauge: all[0].Gauge}
@@ -60,9 +71,12 @@ const maxObjects = 3
 // eth1 1)".
 func (p Present) String() string {
 	text := fmt.Sprintf("%s %d", p.ID, p.Value)
+	if p.Gauge && len(p.Objects) == 1 && p.Objects[0].named() == "" && p.Objects[0].Limit > 0 {
+		text += fmt.Sprintf(" of %d", p.Objects[0].Limit)
+	}
 	var of []string
 	for i, c := range p.Objects {
-		name := event.Escape(strings.TrimSpace(c.IfName + " " + c.Object))
+		name := c.named()
 		switch {
 		case name == "":
 			continue
@@ -78,6 +92,14 @@ func (p Present) String() string {
 		return text
 	}
 	return text + " (" + strings.Join(of, ", ") + ")"
+}
+
+// named is the object for a person, empty if there is only one.
+func (c *Counter) named() string { return event.Escape(strings.TrimSpace(c.IfName + " " + c.Object)) }
+
+// NearLimit reports whether a level has three quarters of its limit, at which packets are lost.
+func (p Present) NearLimit() bool {
+	return p.Gauge && slices.ContainsFunc(p.Objects, func(c Counter) bool { return c.Limit > 0 && c.Value >= c.Limit-c.Limit/4 })
 }
 
 // GroupsOf returns the groups that counters with these IDs are of, so that a [Reader]

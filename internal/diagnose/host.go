@@ -151,7 +151,7 @@ type valueAnswer struct {
 // readSettings returns those of several settings that a network namespace has, as
 // [settings.Reader.ReadAll] does.
 func (h *Host) readSettings(n event.Netns, names []string, ifname string) (all []settings.Setting) {
-	for _, name := range names {
+	for _, name := range settings.Deciding(names) {
 		a := ask(h, fmt.Sprintf("setting %d %s %s", n.Inode, name, ifname), func() (a valueAnswer) {
 			for _, s := range h.settings.ReadAll(n, []string{name}, ifname) {
 				a = valueAnswer{s.Name, s.Value, s.Origin}

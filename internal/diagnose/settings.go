@@ -49,8 +49,9 @@ func (f *Finding) notTheLimit(s *settings.Setting, all []settings.Setting) strin
 		return "not the limit: other sockets with the same address and buffer drop nothing"
 	case f.shared && s.Name == "net.core.somaxconn":
 		return "not the limit: other sockets with the same address have room"
-	case strings.HasSuffix(s.Name, ".rp_filter"):
-		return lesser(s, all)
+	}
+	if counts := s.Outvoted(all); counts != nil {
+		return fmt.Sprintf("does not count: %s = %s does", event.Escape(counts.Name), event.Escape(counts.Value))
 	}
 	value, err := strconv.ParseUint(s.Value, 10, 64)
 	switch {
@@ -107,15 +108,4 @@ func (f *Finding) buffers() (sizes []uint64) {
 		}
 	}
 	return sizes
-}
-
-// lesser returns that a setting of an interface, or of all, does not count because the
-// other is greater; nothing if it is the greatest.
-func lesser(s *settings.Setting, all []settings.Setting) string {
-	for i := range all {
-		if other := &all[i]; strings.HasSuffix(other.Name, ".rp_filter") && other.Value > s.Value { // of one digit
-			return fmt.Sprintf("does not count: %s = %s is greater", event.Escape(other.Name), event.Escape(other.Value))
-		}
-	}
-	return ""
 }

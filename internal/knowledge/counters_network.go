@@ -78,7 +78,7 @@ var icmpCounters = []Entry{
 	counted("IcmpOutRateLimitGlobal", "icmp", Policy, Maybe, Sometimes, SKBs, "An ICMP error was not sent: this host had sent too many.").
 		usually("a flood or a scan that this host answers with ICMP errors", "many senders to closed ports").
 		fixed("No action needed: the limit protects this host. Find who sends what it answers.").
-		decided("net.ipv4.icmp_ratelimit"),
+		decided("net.ipv4.icmp_msgs_per_sec", "net.ipv4.icmp_msgs_burst"),
 	counted("IcmpOutRateLimitHost", "icmp", Policy, Maybe, Sometimes, SKBs, "An ICMP error was not sent: its receiver had got too many.").
 		usually("one sender that sends much to a closed port, a dead route or beyond the MTU").
 		fixed("No action needed: the limit protects this host. Find who sends what it answers.").

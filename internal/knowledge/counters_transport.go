@@ -85,7 +85,7 @@ var tcpCounters = []Entry{
 		like("SOCKET_RCVBUFF").
 		usually("a program that is stalled, or too slow for the rate", "TCP memory that is short").
 		fixed("Make the program read faster, or raise net.ipv4.tcp_rmem.").
-		decided("net.ipv4.tcp_mem"),
+		decided("net.ipv4.tcp_rmem", "net.ipv4.tcp_mem"),
 	counted("TcpExtOfoPruned", "tcp", NoBuffer, Harm, Sometimes, Calls,
 		"A connection threw away segments that had arrived out of order, because its receive buffer was full.", "ss -tnmp").
 		like("TCP_OFO_QUEUE_PRUNE"),
@@ -93,10 +93,10 @@ var tcpCounters = []Entry{
 		"A segment was dropped because the receive queue of its connection was full, or TCP had no memory.", "ss -tnmp").
 		usually("a program that is stalled, or too slow for the rate", "TCP memory that is short").
 		fixed("Make the program read faster, or raise net.ipv4.tcp_rmem.").
-		decided("net.ipv4.tcp_mem"),
+		decided("net.ipv4.tcp_rmem", "net.ipv4.tcp_mem"),
 	counted("TcpExtTCPOFODrop", "tcp", NoBuffer, Harm, Always, SKBs,
 		"A segment that arrived out of order was dropped for lack of receive buffer.", "ss -tnmp").
-		like("TCP_OFO_DROP").decided("net.ipv4.tcp_mem"),
+		like("TCP_OFO_DROP"),
 	counted("TcpExtTCPOFOMerge", "tcp", Local, Noise, Never, SKBs, "A segment that arrived out of order was there already."),
 	counted("TcpExtTCPBacklogDrop", "tcp", NoBuffer, Harm, Always, SKBs,
 		"A segment was dropped because the backlog of a socket that was in use was full.", "ss -tnmp").
@@ -116,7 +116,7 @@ var tcpCounters = []Entry{
 		"A packet was dropped because no reply to its source would leave by the interface where it arrived.",
 		"ip route get ADDR", "sysctl -a -r 'net.ipv4.conf.*.rp_filter'").
 		like("IP_RPFILTER").
-		decided("net.ipv4.conf.{ifname}.rp_filter", "net.ipv4.conf.all.rp_filter").
+		decided("net.ipv4.conf.{ifname}.rp_filter").
 		fixed("Correct the route back. rp_filter 2 (loose) helps only if some route back exists. The greater of all's and the " +
 			"interface's counts."),
 	counted("TcpExtArpFilter", "neighbour", Policy, Maybe, Sometimes, SKBs, "An ARP request was not answered because of arp_filter.").

@@ -63,7 +63,7 @@ var network = []Entry{
 		// net/ipv4/ip_input.c ip_rcv_finish_core
 		Name: "IP_RPFILTER", Module: "ip", Class: Policy, Severity: Harm,
 		Counters: []string{"TcpExtIPReversePathFilter"},
-		Settings: []string{"net.ipv4.conf.{ifname}.rp_filter", "net.ipv4.conf.all.rp_filter"},
+		Settings: []string{"net.ipv4.conf.{ifname}.rp_filter"},
 		Cause: "Reverse path filtering: this host would not route a reply to the source through the interface where the " +
 			"packet arrived.",
 		Usual: []string{
@@ -369,6 +369,7 @@ var network = []Entry{
 		// net/core/neighbour.c __neigh_event_send
 		Name: "NEIGH_QUEUEFULL", Module: "neighbour", Class: NoBuffer, Severity: Harm,
 		Counters: unsent("neighbour.unresolved_discards"),
+		Settings: []string{"net.ipv4.neigh.{ifname}.unres_qlen_bytes"},
 		Cause:    "Too many packets wait for a next hop that has not answered ARP or neighbour discovery yet.",
 		Usual: []string{
 			"a next hop that is down or slow to answer",

@@ -90,7 +90,7 @@ var networkFunctions = []Entry{
 	{
 		// net/ipv4/ip_input.c
 		Name: "ip_rcv_finish_core", Kind: Function, Module: "ip", Class: Error, Severity: Harm,
-		Settings: []string{"net.ipv4.conf.{ifname}.rp_filter", "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.{ifname}.accept_local"},
+		Settings: []string{"net.ipv4.conf.{ifname}.rp_filter", "net.ipv4.conf.{ifname}.accept_local"},
 		Cause:    "The route look-up rejected an incoming packet: there is no route, or the source address is not valid there.",
 		Usual: []string{
 			"rp_filter with asymmetric routes",
@@ -359,6 +359,7 @@ var networkFunctions = []Entry{
 		// net/core/neighbour.c
 		Name: "__neigh_event_send", Kind: Function, Module: "neighbour", Class: NoBuffer, Severity: Harm,
 		Counters: []string{"neighbour.unresolved_discards"},
+		Settings: []string{"net.ipv4.neigh.{ifname}.unres_qlen_bytes"},
 		Cause:    "The next hop does not answer, or too many packets wait for its answer.",
 		Usual: []string{
 			"the next hop or host is down",

@@ -102,6 +102,7 @@ var queues = []Entry{
 	{
 		Name: "QDISC_BURST_DROP", Module: "qdisc", Class: NoBuffer, Severity: Harm,
 		Counters: unsent("qdisc.dropped"),
+		Settings: []string{"net.core.qdisc_max_burst"},
 		Cause:    "More packets waited to be queued at once than net.core.qdisc_max_burst allows.",
 		Usual:    []string{"many CPUs that send by one queue at once", "a slow qdisc with one lock"},
 		Check: []string{

@@ -108,6 +108,7 @@ var sockets = []Entry{
 		// net/ipv4/tcp_ipv4.c tcp_add_backlog
 		Name: "SOCKET_BACKLOG", Module: "socket", Class: NoBuffer, Severity: Harm,
 		Counters: []string{"TcpExtTCPBacklogDrop"},
+		Settings: []string{"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"},
 		Cause:    "Packets arrived faster than the backlog of the socket holds while a program was using the socket.",
 		Usual: []string{
 			"a program or thread that holds the socket for long",

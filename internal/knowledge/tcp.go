@@ -319,7 +319,7 @@ var tcp = []Entry{
 		// net/ipv4/tcp_input.c tcp_prune_ofo_queue
 		Name: "TCP_OFO_QUEUE_PRUNE", Module: "tcp", Class: NoBuffer, Severity: Harm,
 		Counters: []string{"TcpExtOfoPruned"},
-		Settings: []string{"net.ipv4.tcp_mem"},
+		Settings: []string{"net.ipv4.tcp_rmem", "net.ipv4.tcp_mem"},
 		Cause:    "Data that arrived out of order were dropped to save memory, and must be sent again.",
 		Usual: []string{
 			"loss on the path of a fast connection",
@@ -336,7 +336,7 @@ var tcp = []Entry{
 		// net/ipv4/tcp_input.c tcp_ofo_queue
 		Name: "TCP_OFO_DROP", Module: "tcp", Class: NoBuffer, Severity: Harm,
 		Counters: []string{"TcpExtTCPOFODrop"},
-		Settings: []string{"net.ipv4.tcp_mem"},
+		Settings: []string{"net.ipv4.tcp_rmem", "net.ipv4.tcp_mem"},
 		Cause:    "There was no memory for data that arrived out of order.",
 		Usual: []string{
 			"loss on the path of a fast connection",

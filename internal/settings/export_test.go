@@ -1,7 +1,7 @@
 package settings
 
-// Until is the release that removed a setting.
-func Until(name string) string {
+// OtherRelease reports whether a setting is of some kernels only.
+func OtherRelease(name string) bool {
 	about, _ := Find(name)
-	return about.Until
+	return about.Until != "" || about.Since != ""
 }

@@ -5,6 +5,7 @@ package settings
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dropwatch/internal/event"
@@ -18,15 +19,70 @@ type Setting struct {
 	Value  string // as the kernel shows it
 	Origin string // the file and line that set this value; empty if none does
 	About  *About // nil if nothing is known of it
+
+	// Interfaces has what counts on each interface, by their names, of a setting that each has
+	// for itself. Only [Reader.All] and [Reader.Everywhere] set it.
+	Interfaces []OnInterface
+}
+
+// An OnInterface is a setting of one interface.
+type OnInterface struct {
+	IfName string
+	Value  string // that counts there: of conf.all and the interface's own as [Combine] says
+	Origin string // the file and line that set the one that counts; empty if none does
+}
+
+// Deviates reports whether a value, of all or of an interface, needs attention.
+func (s *Setting) Deviates() bool {
+	return s.About.Deviates(s.Value) ||
+		slices.ContainsFunc(s.Interfaces, func(i OnInterface) bool { return s.About.Deviates(i.Value) })
 }
 
 // An About is what is known of a sysctl.
 type About struct {
 	Name     string   // {ifname} stands for the name of an interface
 	Loses    string   // when packets are lost by it, in a sentence
-	Counters []string // that rise then, by the ID of package counters
+	Counters []string // that rise then, by the ID of package counters, or levels that come near it
 	Advice   string   // when to change it, and what that does not solve
+	Since    string   // the kernel release that introduced it, if that is one of those since 5.10
 	Until    string   // the kernel release that removed it; empty if there is none
+
+	// Normal is the value at which nothing unusual is dropped, and AtLeast the least one, of the
+	// last number, as kernels have it by default. Without either no value needs attention.
+	Normal  string
+	AtLeast uint64
+
+	Combine Combine // of a setting that interfaces have
+
+	// Object is which of several objects of Counters it is about, as "arp"; empty: of all.
+	Object string
+}
+
+// A Combine says which value counts on an interface (include/linux/inetdevice.h, IN_DEV_*CONF).
+type Combine uint8
+
+// The ways in which the kernel combines the value of all interfaces with that of one.
+const (
+	Own      Combine = iota // the interface's
+	Greatest                // the greater
+	Least                   // the lesser
+	Common                  // that of all
+)
+
+// Deviates reports whether a value needs attention.
+func (a *About) Deviates(value string) bool {
+	fields := strings.Fields(value)
+	if a == nil || len(fields) == 0 {
+		return false
+	}
+	number, err := strconv.ParseUint(fields[len(fields)-1], 10, 64)
+	switch {
+	case a.Normal == "0": // or a mask of many CPUs
+		return strings.Trim(value, "0,") != ""
+	case a.Normal != "":
+		return value != a.Normal
+	}
+	return err == nil && number < a.AtLeast
 }
 
 // A Reader reads settings of a host. It reads the files of sysctl.d once, and the
@@ -48,7 +104,7 @@ func New(h *host.Host) *Reader { return &Reader{host: h, origins: readOrigins(h)
 func (r *Reader) ReadAll(n event.Netns, names []string, ifname string) (all []Setting) {
 	read := func() error {
 		for _, name := range names {
-			same := func(s Setting) bool { return s.Name == strings.ReplaceAll(name, "{ifname}", "all") }
+			same := func(s Setting) bool { return s.Name == OfAll(name) }
 			if ifname == "" && slices.ContainsFunc(all, same) { // that of all interfaces, once
 				continue
 			}
@@ -86,11 +142,14 @@ func (r *Reader) hostWide(names []string, have []Setting) (all []Setting) {
 }
 
 // Read reads a setting by its name, in which {ifname} stands for an interface: with no
-// interface, for all of them (conf.all). It returns false if this kernel, or this
-// network namespace, does not have it.
+// interface, for all of them (conf.all), or for new ones (neigh.default). It returns false
+// if this kernel, or this network namespace, does not have it.
 func (r *Reader) Read(name, ifname string) (Setting, bool) {
-	about := known[strings.Replace(name, ".all.", ".{ifname}.", 1)]
-	name = strings.ReplaceAll(name, "{ifname}", strings.ReplaceAll(cmp.Or(ifname, "all"), ".", "/"))
+	about, _ := Find(name)
+	if ifname == "" {
+		name = OfAll(name)
+	}
+	name = strings.ReplaceAll(name, "{ifname}", strings.ReplaceAll(ifname, ".", "/"))
 	value, err := r.host.Sysctl(pathOf(name))
 	if err != nil {
 		return Setting{}, false
@@ -98,11 +157,83 @@ func (r *Reader) Read(name, ifname string) (Setting, bool) {
 	return Setting{Name: name, Value: strings.Join(strings.Fields(value), " "), Origin: r.originOf(name, value), About: about}, true
 }
 
-// All reads every setting that is known and that the kernel has, by name.
+// OfAll is the name of the setting of all interfaces, or of new ones where these have no
+// common one.
+func OfAll(name string) string {
+	if strings.Contains(name, ".neigh.") {
+		return strings.Replace(name, "{ifname}", "default", 1)
+	}
+	return strings.Replace(name, "{ifname}", "all", 1)
+}
+
+// Everywhere is Read for all interfaces, with what counts on each.
+func (r *Reader) Everywhere(about *About) (Setting, bool) {
+	s, ok := r.Read(about.Name, "")
+	before, _, ofInterfaces := strings.Cut(about.Name, "{ifname}")
+	if !ok || !ofInterfaces || about.Combine == Common {
+		return s, ok
+	}
+	names, _ := r.host.Names("proc/sys/" + strings.TrimSuffix(pathOf(before), "/"))
+	slices.Sort(names)
+	for _, ifname := range names {
+		if ifname == "all" || ifname == "default" {
+			continue
+		}
+		if own, ok := r.Read(about.Name, ifname); ok { // it may be removed meanwhile
+			counts := about.Combine.of(&s, &own)
+			s.Interfaces = append(s.Interfaces, OnInterface{ifname, counts.Value, counts.Origin})
+		}
+	}
+	return s, true
+}
+
+// Deciding adds, to the names of settings, those of all interfaces that may count instead of
+// the one of an interface.
+func Deciding(names []string) (all []string) {
+	for _, name := range names {
+		all = append(all, name)
+		if about, _ := Find(name); about != nil && about.Combine != Own && name != OfAll(name) {
+			all = append(all, OfAll(name))
+		}
+	}
+	return all
+}
+
+// Outvoted returns the one of several settings that counts instead of s, nil if s does.
+func (s *Setting) Outvoted(all []Setting) *Setting {
+	for i := range all {
+		other := &all[i]
+		if s.About == nil || other.About != s.About || other.Name == s.Name {
+			continue
+		}
+		everywhere, own := s, other
+		if s.Name != OfAll(s.About.Name) {
+			everywhere, own = other, s
+		}
+		if counts := s.About.Combine.of(everywhere, own); counts != s && counts.Value != s.Value {
+			return counts
+		}
+	}
+	return nil
+}
+
+// of returns the one of two settings that counts.
+func (c Combine) of(all, own *Setting) *Setting {
+	a, err := strconv.Atoi(all.Value)
+	o, err2 := strconv.Atoi(own.Value)
+	switch {
+	case c == Common, err == nil && err2 == nil && (c == Greatest && a > o || c == Least && a < o):
+		return all
+	}
+	return own
+}
+
+// All reads every setting that is known and that the kernel has, by name, with what counts
+// on each interface.
 func (r *Reader) All() []Setting {
 	var all []Setting
 	for i := range table {
-		if s, ok := r.Read(table[i].Name, ""); ok {
+		if s, ok := r.Everywhere(&table[i]); ok {
 			all = append(all, s)
 		}
 	}
@@ -136,7 +267,7 @@ func Find(name string) (about *About, ifname string) {
 
 // interfaceIn returns the name of the interface that a part of a sysctl's name stands for.
 func interfaceIn(part string) string {
-	if part == "all" || part == "{ifname}" {
+	if part == "all" || part == "default" || part == "{ifname}" {
 		return ""
 	}
 	return strings.ReplaceAll(part, "/", ".")
@@ -146,7 +277,7 @@ func interfaceIn(part string) string {
 // interfaces for all of them.
 func Names() (names []string) {
 	for i := range table {
-		names = append(names, strings.Replace(table[i].Name, "{ifname}", "all", 1))
+		names = append(names, OfAll(table[i].Name))
 	}
 	return names
 }

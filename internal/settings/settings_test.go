@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 	"dropwatch/internal/knowledge"
 	"dropwatch/internal/settings"
@@ -94,8 +95,122 @@ func TestSettingsExist(t *testing.T) {
 	needModule := regexp.MustCompile(`^net\.(bridge|netfilter)\.`)
 	r := settings.New(host.New("/"))
 	for _, name := range settings.Names() {
-		if _, ok := r.Read(name, "lo"); !ok && !needModule.MatchString(name) && settings.Until(name) == "" {
+		if _, ok := r.Read(name, "lo"); !ok && !needModule.MatchString(name) && !settings.OtherRelease(name) {
 			t.Errorf("this kernel has no %s", name)
+		}
+	}
+}
+
+// TestEverywhere: of the value of all interfaces and that of one, the one counts that the kernel
+// lets count.
+func TestEverywhere(t *testing.T) {
+	files := map[string]string{"etc/sysctl.d/9-new.conf": "net.ipv4.conf.default.rp_filter = 2\n"}
+	for name, values := range map[string][3]string{ // of all, eth0 and eth1
+		"ipv4/conf/X/rp_filter": {"1", "2", "0"}, "ipv4/conf/X/mc_forwarding": {"1", "1", "0"}, "ipv6/conf/X/forwarding": {"0", "1", "0"},
+		"ipv6/conf/X/disable_ipv6": {"1", "0", "1"}, "ipv4/neigh/X/unres_qlen_bytes": {"212992", "4096", "212992"},
+	} {
+		for i, ifname := range []string{"all", "eth0", "eth1.5"} {
+			if i == 0 && strings.Contains(name, "neigh") {
+				ifname = "default"
+			}
+			files["proc/sys/net/"+strings.Replace(name, "X", ifname, 1)] = values[i] + "\n"
+		}
+	}
+	r := settings.New(tree(files))
+	for _, test := range []struct {
+		name, eth0, eth1, origin string // the values that count, and who set that of eth0
+		deviates                 bool
+	}{
+		{"net.ipv4.conf.{ifname}.rp_filter", "2", "1", "/etc/sysctl.d/9-new.conf:1", true},
+		{"net.ipv4.conf.{ifname}.mc_forwarding", "1", "0", "", false},
+		{"net.ipv6.conf.{ifname}.disable_ipv6", "0", "1", "", true},
+		{"net.ipv4.neigh.{ifname}.unres_qlen_bytes", "4096", "212992", "", true},
+	} {
+		about, _ := settings.Find(test.name)
+		s, ok := r.Everywhere(about)
+		want := []settings.OnInterface{{"eth0", test.eth0, test.origin}, {"eth1.5", test.eth1, ""}}
+		if !ok || !slices.Equal(s.Interfaces, want) || s.Deviates() != test.deviates {
+			t.Errorf("%s: %+v, deviates %t", test.name, s, s.Deviates())
+		}
+	}
+	common, _ := settings.Find("net.ipv6.conf.{ifname}.forwarding")
+	if s, ok := r.Everywhere(common); !ok || s.Value != "0" || s.Interfaces != nil {
+		t.Errorf("the same counts on all interfaces, but got %+v", s)
+	}
+}
+
+// TestOutvoted: the value that does not count is that of all, or that of the interface.
+func TestOutvoted(t *testing.T) {
+	for _, test := range []struct{ name, all, own, outvoted string }{
+		{"rp_filter", "2", "1", "eth0"}, {"rp_filter", "0", "1", "all"}, {"rp_filter", "1", "1", ""},
+		{"mc_forwarding", "1", "0", "all"}, {"forwarding", "0", "1", ""},
+	} {
+		r := settings.New(tree(map[string]string{
+			"proc/sys/net/ipv4/conf/all/" + test.name:  test.all + "\n",
+			"proc/sys/net/ipv4/conf/eth0/" + test.name: test.own + "\n",
+		}))
+		both := r.ReadAll(event.Netns{}, settings.Deciding([]string{"net.ipv4.conf.{ifname}." + test.name}), "eth0")
+		var outvoted []string
+		for i := range both {
+			if both[i].Outvoted(both) != nil {
+				outvoted = append(outvoted, both[i].Name)
+			}
+		}
+		var want []string
+		if test.outvoted != "" {
+			want = []string{"net.ipv4.conf." + test.outvoted + "." + test.name}
+		}
+		if !slices.Equal(outvoted, want) {
+			t.Errorf("%s, all %s, own %s: %q do not count", test.name, test.all, test.own, outvoted)
+		}
+	}
+}
+
+// TestDeviates: a limit that is lower than usual needs attention, and a switch that is set
+// otherwise.
+func TestDeviates(t *testing.T) {
+	for _, test := range []struct {
+		name, value string
+		want        bool
+	}{
+		{"somaxconn", "128", true}, {"somaxconn", "4096", false}, {"somaxconn", "65535", false},
+		{"tcp_rmem", "4096 131072 6291456", false}, {"tcp_rmem", "4096 87380 174760", true},
+		{"tcp_syncookies", "0", true}, {"tcp_syncookies", "1", false},
+		{"flow_limit_cpu_bitmap", "00000000,00000000", false}, {"flow_limit_cpu_bitmap", "00000000,00000004", true},
+		{"ip_forward", "0", false}, {"nf_conntrack_max", "1", false},
+	} {
+		if about, _ := settings.Find(test.name); about.Deviates(test.value) != test.want {
+			t.Errorf("%s = %s: want %t", test.name, test.value, test.want)
+		}
+	}
+}
+
+// TestCountersAreKnown: knowledge has the counters that settings name.
+func TestCountersAreKnown(t *testing.T) {
+	for _, name := range settings.Names() {
+		about, _ := settings.Find(name)
+		for _, id := range about.Counters {
+			if _, known := knowledge.OfCounter(id, "", event.Netns{}); !known {
+				t.Errorf("%s names the counter %s, of which nothing is known", name, id)
+			}
+		}
+	}
+}
+
+// TestCommandsNameSettings: of a sysctl that a command reads or sets, something is known.
+func TestCommandsNameSettings(t *testing.T) {
+	sysctl := regexp.MustCompile(`\b(?:net|vm)\.[\w.{}/-]+`)
+	for _, en := range knowledge.All() {
+		for _, command := range slices.Concat(en.Check, en.Apply) {
+			command, _, _ = strings.Cut(command, "  #")
+			if !strings.HasPrefix(command, "sysctl ") || strings.Contains(command, " -r ") { // a pattern
+				continue
+			}
+			for _, name := range sysctl.FindAllString(command, -1) {
+				if about, _ := settings.Find(name); about == nil {
+					t.Errorf("%s: nothing is known of %s in %q", en.Name, name, command)
+				}
+			}
 		}
 	}
 }
@@ -105,7 +220,7 @@ func TestKnowledgeNamesSettings(t *testing.T) {
 	names := settings.Names()
 	for _, en := range knowledge.All() {
 		for _, name := range en.Settings {
-			if !slices.Contains(names, strings.Replace(name, "{ifname}", "all", 1)) {
+			if !slices.Contains(names, settings.OfAll(name)) {
 				t.Errorf("%s names the setting %s, of which nothing is known", en.Name, name)
 			}
 		}
