@@ -105,7 +105,8 @@ func (a *App) settingLines(ctx context.Context) ([]settingLine, error) {
 // lineOf is the line of a setting that this host has, without its counters.
 func lineOf(s *settings.Setting) settingLine {
 	line := settingLine{
-		Name: s.Name, Value: s.Value, Origin: s.Origin, Deviates: s.Deviates(), Loses: s.About.Loses, Advice: s.About.Advice, about: s.About,
+		Name: s.Name, Value: s.Value, Origin: s.Origin, Deviates: s.Deviates(),
+		Loses: s.About.Loses, Advice: s.About.Advice, about: s.About,
 	}
 	for _, i := range s.Interfaces {
 		line.Interfaces = append(line.Interfaces, interfaceLine(i))

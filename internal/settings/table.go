@@ -299,12 +299,14 @@ var table = []About{
 		Advice: "Leave it at 1: RFC 6980 forbids such fragments.",
 	},
 	{
-		Name: "net.ipv4.neigh.{ifname}.unres_qlen_bytes", Object: "arp", AtLeast: 212992, Counters: []string{"neighbour.unresolved_discards"},
+		Name: "net.ipv4.neigh.{ifname}.unres_qlen_bytes", Object: "arp",
+		AtLeast: 212992, Counters: []string{"neighbour.unresolved_discards"},
 		Loses:  "While the MAC address of a next hop is asked for, packets to it beyond this many bytes are dropped.",
 		Advice: "Find out why the next hop is slow to answer; a longer queue only helps against bursts.",
 	},
 	{
-		Name: "net.ipv6.neigh.{ifname}.unres_qlen_bytes", Object: "ndisc", AtLeast: 212992, Counters: []string{"neighbour.unresolved_discards"},
+		Name: "net.ipv6.neigh.{ifname}.unres_qlen_bytes", Object: "ndisc",
+		AtLeast: 212992, Counters: []string{"neighbour.unresolved_discards"},
 		Loses:  "While the MAC address of a next hop is asked for, packets to it beyond this many bytes are dropped.",
 		Advice: "Find out why the next hop is slow to answer; a longer queue only helps against bursts.",
 	},
