@@ -79,8 +79,11 @@ It is named *exactly* if its counter rose by as many, or if it drops each of the
 It is named *likely* if its counter rose by another number, or if no other rule can drop them, and *one of* if several may be it.
 What the packets do not tell, such as *ct state* or a mark, keeps a rule from being *exactly*.
 A finding with *no drop seen* is of a counter: the kernel counts these packets as lost, and no drop shows them.
+One with *failures counted* is of a device, a link or a bond that failed meanwhile.
 What needs no attention is one line, *noise*.
 A line *unexplained* is a counter that may mean lost packets, and rose by more than what was found.
+A line *state* is what is wrong or full at the end although no drop and no counter shows a loss by it, such as a bond's member
+that is down. It is no finding, and does not change the exit code.
 The verdict is the last line.
 The exit code is 3 if there is a finding that matters, see *--fail-on*.
 With a *file* that *record --counters* has written, the findings and the reconciliation are those of that host at that time.
@@ -90,7 +93,8 @@ If its counters were read only once, how much they rose is not known, and a mess
 With *--json*, each finding is a line of kind *finding*, with a list *namespaces* if it is of many.
 The last line, of kind *end*, has the verdict and the reconciliation, and of a recording an object *recording*: *host*, *kernel*,
 whether it has *counters*, and *from* and *until*, the times between which they were read.
-That has of each counter its change, what was seen of it, and what is unexplained.`,
+That has of each counter its *change*, and of it what was *seen*, what has a *finding* of its own, what is *noise*, the
+*retransmissions* that findings cause, and what is *unexplained*. Each state is a line of kind *state*.`,
 	"explain": `
 It knows drop reasons, kernel functions, hardware traps, counters by the names of *dropwatch counters*, and sysctls, in full
 or by their last part.

@@ -2,6 +2,7 @@ package counters
 
 import (
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"github.com/mdlayher/netlink"
@@ -59,7 +60,7 @@ func TestBondMember(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := reads(t, Interface, func(r *reading) error { r.linkStates(&l); r.bondFailures(&l); return nil })
+			got := reads(t, Interface, func(r *reading) error { r.linkStates(&l); r.linkFailures(&l); return nil })
 			if c := got["p0 bond_link_failures"]; c.Value != 7 || c.Gauge {
 				t.Errorf("failures: %+v", c)
 			}
@@ -75,13 +76,54 @@ func TestBondMember(t *testing.T) {
 	}
 }
 
+// TestCarrier: hardware that had a carrier and lost it differs from a port that nothing was ever connected to.
+func TestCarrier(t *testing.T) {
+	for _, test := range []struct {
+		flags uint32
+		oper  uint8
+		kind  string
+		ups   uint32
+		want  []string
+	}{
+		{flagUp, 6, "", 1, []string{"carrier_down_count"}},
+		{flagUp, 2, "", 0, []string{"carrier_down_count", "no_carrier"}},
+		{flagUp, 2, "", 1, []string{"carrier_down_count", "carrier_lost"}},
+		{0, 2, "", 1, nil},
+		{flagUp, 2, "tun", 1, []string{"no_carrier"}},
+		{flagUp, 3, "veth", 1, []string{"no_carrier"}},
+	} {
+		message := append(linkMessage(t, test.flags, test.oper, test.kind, "", 0), attributes(t, func(e *netlink.AttributeEncoder) {
+			e.Uint32(iflaCarrierUpCount, test.ups)
+			e.Uint32(iflaCarrierDownCount, 7)
+		})...)
+		l, err := parseLink(message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := reads(t, Interface, func(r *reading) error { r.linkStates(&l); r.linkFailures(&l); return nil })
+		var names []string
+		for _, c := range got {
+			names = append(names, c.Name)
+			if row := Rows([]Change{{Counter: c}})[0]; !row.Known || c.Name == "carrier_lost" != row.Matters() {
+				t.Errorf("%s matters: %t", c.ID(), row.Matters())
+			}
+		}
+		if slices.Sort(names); !slices.Equal(names, test.want) {
+			t.Errorf("%+v: got %+v", test, got)
+		}
+		if c, ok := got["p0 carrier_down_count"]; ok && (c.Value != 7 || c.Gauge) {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // TestNoBond: attributes of other ports that have the same numbers say nothing of a bond.
 func TestNoBond(t *testing.T) {
 	l, err := parseLink(linkMessage(t, flagUp, 6, "veth", "bridge", 3))
 	if err != nil || l.bond != (bondPort{}) {
 		t.Errorf("%+v: %v", l.bond, err)
 	}
-	if got := reads(t, Interface, func(r *reading) error { r.bondFailures(&l); return nil }); len(got) != 0 {
+	if got := reads(t, Interface, func(r *reading) error { r.linkFailures(&l); return nil }); len(got) != 0 {
 		t.Errorf("got %+v", got)
 	}
 }

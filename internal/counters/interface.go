@@ -19,6 +19,9 @@ const (
 	iflaLinkinfo  = 18
 	iflaStats64   = 23
 
+	iflaCarrierUpCount   = 47 // since Linux 4.16
+	iflaCarrierDownCount = 48
+
 	infoKind      = 1 // in iflaLinkinfo
 	infoSlaveKind = 4 // of what the interface is a port
 	infoSlaveData = 5
@@ -64,6 +67,9 @@ type link struct {
 	state        uint8  // of the port, if hasState
 	hasState     bool
 	bond         bondPort
+
+	carrierUps, carrierDowns uint32 // how often it got and lost its carrier, if countsCarrier
+	countsCarrier            bool
 }
 
 // A bondPort is what a bond keeps of a member.
@@ -82,7 +88,7 @@ func (r *reading) interfaces() error {
 		if err == nil {
 			r.linkStats(l.name, l.stats)
 			r.linkStates(&l)
-			r.bondFailures(&l)
+			r.linkFailures(&l)
 		}
 		return err
 	})
@@ -101,7 +107,8 @@ func (r *reading) linkStats(ifname string, stats []byte) {
 }
 
 // linkStates adds a counter, 1 of 1, for each state of an interface in which it loses
-// packets. A bridge without carrier is one without ports.
+// packets. A bridge without carrier is one without ports. Of hardware it matters whether
+// there was a carrier before: others have none while what they belong to is not in use.
 func (r *reading) linkStates(l *link) {
 	add := func(name, about string) {
 		r.add(Counter{Key: Key{IfName: l.name, Name: name}, Value: 1, Limit: 1, Gauge: true, About: about})
@@ -109,7 +116,11 @@ func (r *reading) linkStates(l *link) {
 	if l.flags&flagUp == 0 {
 		return
 	}
-	if oper := operStates[l.oper]; oper != "" && l.kind != "bridge" {
+	switch oper := operStates[l.oper]; {
+	case oper == "" || l.kind == "bridge":
+	case l.kind == "" && l.carrierUps > 0:
+		add("carrier_lost", oper)
+	default:
 		add("no_carrier", oper)
 	}
 	if state := portStates[l.state]; l.hasState && l.port == "bridge" && state != "" {
@@ -126,10 +137,17 @@ func (r *reading) linkStates(l *link) {
 	}
 }
 
-// bondFailures adds how often a bond found the link of its member down.
-func (r *reading) bondFailures(l *link) {
+// linkFailures adds how often hardware that is up lost its carrier, and a bond found the link
+// of its member down.
+func (r *reading) linkFailures(l *link) {
+	add := func(name string, value uint32) {
+		r.add(Counter{Key: Key{IfName: l.name, Name: name}, Value: uint64(value), Bits: 32})
+	}
+	if l.countsCarrier && l.kind == "" && l.flags&flagUp != 0 {
+		add("carrier_down_count", l.carrierDowns)
+	}
 	if l.hasState && l.port == "bond" {
-		r.add(Counter{Key: Key{IfName: l.name, Name: "bond_link_failures"}, Value: uint64(l.bond.failures), Bits: 32})
+		add("bond_link_failures", l.bond.failures)
 	}
 }
 
@@ -165,6 +183,10 @@ func parseLink(data []byte) (l link, err error) {
 			l.stats = a.Bytes()
 		case iflaLinkinfo:
 			a.Nested(l.parseInfo)
+		case iflaCarrierUpCount:
+			l.carrierUps = a.Uint32()
+		case iflaCarrierDownCount:
+			l.carrierDowns, l.countsCarrier = a.Uint32(), true
 		}
 	})
 }

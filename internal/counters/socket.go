@@ -91,7 +91,7 @@ type inetSocket struct {
 	state         uint8
 	inode         uint32
 	rqueue        uint32 // of one that listens: connections that wait for accept
-	wqueue        uint32 // of one that listens: how many may
+	wqueue        uint32 // of one that listens: its backlog
 	memory        []byte // array of uint32, SK_MEMINFO_*
 }
 
@@ -126,7 +126,7 @@ func (r *reading) socket(protocol string, s *inetSocket) {
 	c := Counter{Key: Key{Object: s.object(protocol)}, Inode: uint64(s.inode)}
 	if protocol == "tcp" && s.state == stateListen {
 		queue := c
-		queue.Gauge, queue.Limit = true, max(uint64(s.wqueue), 1) // one for none takes one
+		queue.Gauge, queue.Limit = true, uint64(s.wqueue)+1 // it takes one more (include/net/sock.h sk_acceptq_is_full)
 		r.addSparse(queue, "accept_queue", s.rqueue)
 	}
 	c.Part = true

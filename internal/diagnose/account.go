@@ -6,15 +6,48 @@ import (
 	"strings"
 
 	"dropwatch/internal/counters"
+	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 )
 
 // An Account compares a counter that rose with the drops that raise it.
 type Account struct {
 	counters.Row
-	Seen        uint64 // drops that raise it, in its own unit, and what other counters explain of a sum
-	Unexplained uint64 // what is left of its rise
-	NetnsPID    uint32 // of a process in its network namespace, as that of a [Finding]
+	Seen    uint64        // drops that raise it, in its own unit, and what other counters explain of a sum
+	Rest    uint64        // what is left of its rise; see [Diagnosis.Remainder]
+	InNetns event.Process // as that of a [Finding]
+}
+
+// A Remainder says what the Rest of an Account is.
+type Remainder uint8
+
+// The remainders.
+const (
+	Unexplained     Remainder = iota // nothing says more of it
+	OwnFinding                       // it is a finding
+	Retransmissions                  // findings lead to them
+	NoAttention                      // nothing that anybody needs was lost
+)
+
+// retransmissions are the counters that rise because packets were lost, here or elsewhere.
+var retransmissions = []string{"TcpRetransSegs", "TcpExtTCPTimeouts", "TcpExtTCPSynRetrans", "TcpExtTCPRetransFail"}
+
+// Remainder is what an Account's Rest is.
+func (d *Diagnosis) Remainder(a *Account) Remainder {
+	switch {
+	case a.isFinding():
+		return OwnFinding
+	case a.Meaning.Severity == knowledge.Noise:
+		return NoAttention
+	case len(d.Findings) > 0 && slices.Contains(retransmissions, a.ID()):
+		return Retransmissions
+	}
+	return Unexplained
+}
+
+// isFinding reports whether a rise of the counter is a finding unless drops explain it.
+func (a *Account) isFinding() bool {
+	return a.Meaning.Entry.Loses == knowledge.Always || a.Meaning.Entry.Fault
 }
 
 // account explains counters by findings, and gives each finding the counters that
@@ -33,7 +66,7 @@ func account(rows []counters.Row, findings []Finding) []Account {
 			}
 		}
 		if a.Seen < row.Delta {
-			a.Unexplained = row.Delta - a.Seen
+			a.Rest = row.Delta - a.Seen
 		}
 		all = append(all, a)
 	}
@@ -125,20 +158,23 @@ var (
 	countsIPv6 = regexp.MustCompile(`^(Ip|Icmp|Udp|UdpLite)6[A-Z]`)
 )
 
-// unseen makes a finding of each counter that always means a lost packet and rose by
-// more than the drops that were seen.
+// unseen makes a finding of each counter that always means a lost packet, or a fault, and
+// rose by more than the drops that were seen.
 func (d *Diagnosis) unseen() []Finding {
 	var all []Finding
 	for _, a := range d.Accounts {
-		if a.Unexplained == 0 || a.Meaning.Entry.Loses != knowledge.Always {
+		if a.Rest == 0 || !a.isFinding() {
 			continue
 		}
 		f := Finding{
-			ID: a.ID(), Meaning: a.Meaning, Count: a.Unexplained, Segments: a.Unexplained, Rate: d.rate(a.Unexplained),
+			ID: a.ID(), Meaning: a.Meaning, Count: a.Rest, Segments: a.Rest, Rate: d.rate(a.Rest),
 			IfName: a.IfName, Netns: a.Netns, Counters: []counters.Row{a.Row},
 		}
-		if isDropRule(&a.Row) {
+		switch {
+		case isDropRule(&a.Row):
 			f.setRule(&a.Row)
+		case a.Object != "":
+			f.Objects = []counters.Row{a.Row}
 		}
 		all = append(all, f)
 	}
@@ -146,7 +182,7 @@ func (d *Diagnosis) unseen() []Finding {
 }
 
 // findOwners sets the owner of each finding that has none, or only a likely one, but is
-// about one socket, and that of which only the socket was known.
+// about one socket, and that of which only the socket was known; and of each state of a socket.
 func (d *Diagnosis) findOwners(h *Host) {
 	for i := range d.Findings {
 		f := &d.Findings[i]
@@ -156,6 +192,11 @@ func (d *Diagnosis) findOwners(h *Host) {
 		}
 		if o := h.ownerOf(inode); o.Process.PID > 0 || f.OwnerCount == 0 {
 			f.Owner, f.OwnerCount = o, count
+		}
+	}
+	for i := range d.States {
+		if s := &d.States[i]; s.Inode != 0 {
+			s.Owner = h.ownerOf(s.Inode)
 		}
 	}
 }

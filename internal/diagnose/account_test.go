@@ -98,8 +98,8 @@ func TestSentToNobody(t *testing.T) {
 	drop := at("__dev_queue_xmit", "veth0", 5)
 	drop.Reason = "QDISC_DROP"
 	d := diagnose.New(collect(t, drop), rose(of(counters.Interface, "veth0", "tx_dropped", 5)), false)
-	if a := d.Accounts[0]; a.Unexplained != 0 || len(d.Findings[0].Counters) != 1 {
-		t.Errorf("%d unexplained: %+v", a.Unexplained, d.Findings)
+	if a := d.Accounts[0]; a.Rest != 0 || len(d.Findings[0].Counters) != 1 {
+		t.Errorf("%d unexplained: %+v", a.Rest, d.Findings)
 	}
 }
 
@@ -132,7 +132,7 @@ func TestPeer(t *testing.T) {
 		peer.Netns = event.Netns{Inode: 8}
 		r := rose(of(counters.Interface, "veth0", "tx_dropped", 5), peer)
 		d := diagnose.New(collect(t, at("__dev_forward_skb2", "veth0", 5)), r, false)
-		if tx, rx := d.Accounts[0].Unexplained, d.Accounts[1].Unexplained; tx != 0 || rx != want {
+		if tx, rx := d.Accounts[0].Rest, d.Accounts[1].Rest; tx != 0 || rx != want {
 			t.Errorf("of +5 tx_dropped %d unexplained, of +%d rx_dropped %d", tx, rise, rx)
 		}
 	}
@@ -172,8 +172,8 @@ func TestAnswersNotSent(t *testing.T) {
 		drop := at("f", "veth0", 5)
 		drop.Reason = reason
 		d := diagnose.New(collect(t, drop), rose(of(counters.Protocol, "", "IcmpOutRateLimitHost", 5)), false)
-		if a := d.Accounts[0]; a.Unexplained != 0 {
-			t.Errorf("%s: %d unexplained", reason, a.Unexplained)
+		if a := d.Accounts[0]; a.Rest != 0 {
+			t.Errorf("%s: %d unexplained", reason, a.Rest)
 		}
 	}
 }
@@ -183,8 +183,8 @@ func TestSenderIsTold(t *testing.T) {
 	for _, function := range []string{"__dev_forward_skb2", "veth_xmit", "tun_net_xmit"} {
 		r := rose(of(counters.Protocol, "", "IpOutDiscards", 4), of(counters.Protocol, "", "UdpSndbufErrors", 4))
 		for _, a := range diagnose.New(collect(t, at(function, "veth0", 5)), r, false).Accounts {
-			if a.Unexplained != 0 {
-				t.Errorf("%s: %d of %s unexplained", function, a.Unexplained, a.ID())
+			if a.Rest != 0 {
+				t.Errorf("%s: %d of %s unexplained", function, a.Rest, a.ID())
 			}
 		}
 	}

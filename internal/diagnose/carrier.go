@@ -12,7 +12,7 @@ func (f *Finding) findCarrier(rows []counters.Row) {
 		return
 	}
 	for i := range rows {
-		if r := &rows[i]; r.ID() == "interface.no_carrier" && r.IfName == f.IfName && f.isIn(r) {
+		if r := &rows[i]; (r.ID() == "interface.no_carrier" || r.ID() == "interface.carrier_lost") && r.IfName == f.IfName && f.isIn(r) {
 			f.Meaning = f.Meaning.With(knowledge.NoCarrier, f.event())
 		}
 	}

@@ -33,7 +33,7 @@ type Finding struct {
 
 	Reason, Location, IfName string
 	Netns                    event.Netns
-	NetnsPID                 uint32         // of a process in it, if it has no name; 0 if none is known. See [Diagnosis.Ask]
+	InNetns                  event.Process  // one in it, if it has no name; zero if none is known. See [Diagnosis.Ask]
 	Namespaces               []NetnsCount   // if it is of many, Netns is the first of them: those with the most drops first
 	Flows                    []FlowCount    // the largest first
 	Owner                    event.Owner    // with the most of them; zero if none is known
@@ -82,6 +82,7 @@ type Diagnosis struct {
 	Findings []Finding // of severity maybe or harm, ranked
 	Noise    []Finding // of severity noise, the most frequent first
 	Accounts []Account
+	States   []State
 	Drops    uint64 // that were seen and lost a packet
 	Harmless uint64 // that lost none
 	Ledger   event.Ledger
@@ -108,6 +109,7 @@ type Recording struct {
 func New(c *Collector, report *counters.Report, selected bool) *Diagnosis {
 	d, all := newDiagnosis(c, report, selected)
 	d.rank(merge(all))
+	d.States = d.states(report.Rows)
 	return d
 }
 
@@ -116,6 +118,7 @@ func New(c *Collector, report *counters.Report, selected bool) *Diagnosis {
 func Separate(c *Collector, report *counters.Report) *Diagnosis {
 	d, all := newDiagnosis(c, report, false)
 	d.rank(all)
+	d.States = d.states(report.Rows)
 	return d
 }
 

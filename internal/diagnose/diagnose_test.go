@@ -63,8 +63,8 @@ func TestDropsAndCounterAgree(t *testing.T) {
 	if len(f.Flows) != 1 || f.Flows[0].Count != 2 || f.Flows[0].Flow.String() != "udp 10.0.0.1 > 10.0.0.2:53" {
 		t.Errorf("flows of two clients' ports to one service: %+v", f.Flows)
 	}
-	if a := d.Accounts[0]; a.Seen != 2 || a.Unexplained != 0 {
-		t.Errorf("got %d seen, %d unexplained", a.Seen, a.Unexplained)
+	if a := d.Accounts[0]; a.Seen != 2 || a.Rest != 0 {
+		t.Errorf("got %d seen, %d unexplained", a.Seen, a.Rest)
 	}
 }
 
@@ -221,14 +221,14 @@ func TestJSON(t *testing.T) {
 		Kind, Verdict  string
 		Drops          uint64
 		Reconciliation []struct {
-			Name                      string
-			Change, Seen, Unexplained uint64
+			Name                               string
+			Change, Seen, Finding, Unexplained uint64
 		}
 	}
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &end); err != nil {
 		t.Fatal(err)
 	}
-	if end.Kind != "end" || end.Drops != 1 || len(end.Reconciliation) != 1 || end.Reconciliation[0].Unexplained != 3 {
+	if end.Kind != "end" || end.Drops != 1 || len(end.Reconciliation) != 1 || end.Reconciliation[0].Finding != 3 {
 		t.Errorf("got %+v", end)
 	}
 	var finding map[string]any
@@ -259,8 +259,8 @@ func TestFlood(t *testing.T) {
 	if f := d.Findings[0].Flows; len(f) != 1 || f[0].Count != 1 {
 		t.Errorf("flows %+v, want that of the one reported", f)
 	}
-	if d.Accounts[0].Unexplained != 0 {
-		t.Errorf("%d unexplained", d.Accounts[0].Unexplained)
+	if d.Accounts[0].Rest != 0 {
+		t.Errorf("%d unexplained", d.Accounts[0].Rest)
 	}
 	var b strings.Builder
 	if err := d.WriteText(&b); err != nil {

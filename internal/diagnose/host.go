@@ -78,9 +78,14 @@ func (h *Host) liveNamespaces() map[uint32]host.Netns {
 // ownNetns is the inode number of dropwatch's own network namespace.
 func (h *Host) ownNetns() uint32 { return ask(h, "own netns", func() uint32 { return h.live.Netns() }) }
 
-// processIn is a process in a network namespace, 0 if none is known.
-func (h *Host) processIn(netns uint32) uint32 {
-	return ask(h, fmt.Sprintf("process in netns %d", netns), func() uint32 { return h.liveNamespaces()[netns].PID })
+// processIn is a process in a network namespace, zero if none is known.
+func (h *Host) processIn(netns uint32) (p event.Process) {
+	p.PID = ask(h, fmt.Sprintf("process in netns %d", netns), func() uint32 { return h.liveNamespaces()[netns].PID })
+	if p.PID != 0 {
+		p.Confidence = event.Certain
+		p.Comm = ask(h, fmt.Sprintf("name of process %d", p.PID), func() string { return h.live.Comm(p.PID) })
+	}
+	return p
 }
 
 // ruleset returns the rules of nftables in a network namespace, nil if they cannot be read:

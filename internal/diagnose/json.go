@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 )
 
 // findingJSON is a line of kind finding.
@@ -25,7 +26,8 @@ type findingJSON struct {
 	IfName   string         `json:"ifname,omitempty"`
 	Netns    string         `json:"netns,omitempty"`
 	NetnsID  uint32         `json:"netns_inode,omitempty"`
-	Spaces   []spaceJSON    `json:"namespaces,omitempty"` // of one in many; netns is the first
+	InNetns  *processJSON   `json:"netns_process,omitempty"` // by which commands enter it
+	Spaces   []spaceJSON    `json:"namespaces,omitempty"`    // of one in many; netns is the first
 	Cause    string         `json:"cause,omitempty"`
 	Usual    []string       `json:"usual,omitempty"`
 	Args     map[string]any `json:"args,omitempty"`   // numbers and texts, by what they are called
@@ -40,11 +42,27 @@ type findingJSON struct {
 	Fix      []string       `json:"fix"`
 }
 
+// processJSON is a process in a network namespace.
+type processJSON struct {
+	PID  uint32 `json:"pid"`
+	Name string `json:"process,omitempty"`
+}
+
+func inNetnsJSON(p event.Process) *processJSON {
+	if p.PID == 0 {
+		return nil
+	}
+	return &processJSON{p.PID, p.Comm}
+}
+
 // spaceJSON is a network namespace with the drops in it.
 type spaceJSON struct {
 	Netns   string `json:"netns,omitempty"`
 	NetnsID uint32 `json:"netns_inode,omitempty"`
-	Count   uint64 `json:"count"`
+
+	InNetns *processJSON `json:"netns_process,omitempty"`
+
+	Count uint64 `json:"count"`
 }
 
 // objectJSON is a queue or a buffer that is full, or a socket that dropped.
@@ -107,14 +125,43 @@ type counterJSON struct {
 // accountJSON is a counter in the reconciliation.
 type accountJSON struct {
 	counterJSON
-	Netns       string `json:"netns,omitempty"`
-	NetnsID     uint32 `json:"netns_inode,omitempty"`
-	Unit        string `json:"unit"`
-	Seen        uint64 `json:"seen"`
-	Unexplained uint64 `json:"unexplained"`
+	Netns   string `json:"netns,omitempty"`
+	NetnsID uint32 `json:"netns_inode,omitempty"`
+	Unit    string `json:"unit"`
+
+	// The change is the sum of these.
+	Seen            uint64 `json:"seen"`
+	Finding         uint64 `json:"finding,omitempty"`         // it has one of its own
+	Retransmissions uint64 `json:"retransmissions,omitempty"` // as the findings cause
+	Noise           uint64 `json:"noise,omitempty"`
+	Unexplained     uint64 `json:"unexplained"`
 }
 
-// WriteJSON writes a line for each finding, with those of noise, and one of kind end.
+// A stateJSON is a line of kind state.
+type stateJSON struct {
+	Kind     string       `json:"kind"`
+	ID       string       `json:"id"`
+	Layer    string       `json:"layer"`
+	Module   string       `json:"module"`
+	Class    string       `json:"class"`
+	Severity string       `json:"severity"`
+	IfName   string       `json:"ifname,omitempty"`
+	Netns    string       `json:"netns,omitempty"`
+	NetnsID  uint32       `json:"netns_inode,omitempty"`
+	InNetns  *processJSON `json:"netns_process,omitempty"`
+	Object   string       `json:"object,omitempty"`
+	About    string       `json:"about,omitempty"`
+	Value    uint64       `json:"value"`
+	Limit    uint64       `json:"limit"`
+	Cause    string       `json:"cause"`
+	Usual    []string     `json:"usual,omitempty"`
+	Culprit  *culpritJSON `json:"culprit,omitempty"`
+	Check    []string     `json:"check"`
+	Fix      []string     `json:"fix"`
+}
+
+// WriteJSON writes a line for each finding, with those of noise, and for each state, and one
+// of kind end.
 func (d *Diagnosis) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	for _, findings := range [][]Finding{d.Findings, d.Noise} {
@@ -122,6 +169,11 @@ func (d *Diagnosis) WriteJSON(w io.Writer) error {
 			if err := encoder.Encode(findings[i].json()); err != nil {
 				return err
 			}
+		}
+	}
+	for i := range d.States {
+		if err := encoder.Encode(d.States[i].json()); err != nil {
+			return err
 		}
 	}
 	end := struct {
@@ -169,10 +221,23 @@ func (r *Recording) json() *recordJSON {
 
 func (d *Diagnosis) reconciliation() []accountJSON {
 	all := []accountJSON{}
-	for _, a := range d.Accounts {
-		all = append(all, accountJSON{
-			counterJSON{a.ID(), a.IfName, a.Delta}, a.Netns.Name, a.Netns.Inode, a.Meaning.Entry.Unit.String(), a.Seen, a.Unexplained,
-		})
+	for i := range d.Accounts {
+		a := &d.Accounts[i]
+		j := accountJSON{
+			counterJSON: counterJSON{a.ID(), a.IfName, a.Delta}, Netns: a.Netns.Name, NetnsID: a.Netns.Inode,
+			Unit: a.Meaning.Entry.Unit.String(), Seen: a.Seen,
+		}
+		switch d.Remainder(a) {
+		case OwnFinding:
+			j.Finding = a.Rest
+		case Retransmissions:
+			j.Retransmissions = a.Rest
+		case NoAttention:
+			j.Noise = a.Rest
+		case Unexplained:
+			j.Unexplained = a.Rest
+		}
+		all = append(all, j)
 	}
 	return all
 }
@@ -180,13 +245,11 @@ func (d *Diagnosis) reconciliation() []accountJSON {
 func (f *Finding) json() findingJSON {
 	j := findingJSON{
 		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.severity().String(), Count: f.Count, Rate: f.Rate, Segments: f.Segments,
-		Reason: f.Reason, Location: f.Location, IfName: f.IfName, Netns: f.Netns.Name, NetnsID: f.Netns.Inode,
+		Reason: f.Reason, Location: f.Location, IfName: f.IfName,
+		Netns: f.Netns.Name, NetnsID: f.Netns.Inode, InNetns: inNetnsJSON(f.InNetns),
 		Cause: f.Meaning.Cause, Args: f.argsJSON(), Egress: f.Egress,
 		Culprit: f.culprit(), Flows: []flowJSON{}, Counters: []counterJSON{}, Settings: []settingJSON{},
-		Check: append([]string{}, f.Meaning.Check...), Fix: append([]string{}, f.Meaning.Apply...),
-	}
-	if f.Meaning.Fix != "" {
-		j.Fix = append([]string{"# " + f.Meaning.Fix}, j.Fix...)
+		Check: append([]string{}, f.Meaning.Check...), Fix: fixJSON(&f.Meaning),
 	}
 	if e := f.Meaning.Entry; e != nil {
 		j.Layer, j.Module, j.Class, j.Usual = e.Layer.String(), e.Module, f.Meaning.Class.String(), f.Meaning.Usual
@@ -202,7 +265,7 @@ func (f *Finding) json() findingJSON {
 		j.Flows = append(j.Flows, one)
 	}
 	for _, n := range f.Namespaces {
-		j.Spaces = append(j.Spaces, spaceJSON{n.Netns.Name, n.Netns.Inode, n.Count})
+		j.Spaces = append(j.Spaces, spaceJSON{n.Netns.Name, n.Netns.Inode, inNetnsJSON(n.InNetns), n.Count})
 	}
 	for i := range f.Counters {
 		c := &f.Counters[i]
@@ -218,6 +281,33 @@ func (f *Finding) json() findingJSON {
 			one.Advice = s.About.Advice
 		}
 		j.Settings = append(j.Settings, one)
+	}
+	return j
+}
+
+// fixJSON is what to do, the sentence as a comment.
+func fixJSON(x *knowledge.Explanation) []string {
+	all := []string{}
+	if x.Fix != "" {
+		all = append(all, "# "+x.Fix)
+	}
+	return append(all, x.Apply...)
+}
+
+func (s *State) json() stateJSON {
+	e, f := s.Meaning.Entry, Finding{Owner: s.Owner}
+	if len(s.Owner.AppendTo(nil)) > 0 {
+		f.OwnerCount = 1
+	}
+	j := stateJSON{
+		Kind: "state", ID: s.ID(), Layer: e.Layer.String(), Module: e.Module, Class: s.Meaning.Class.String(),
+		Severity: s.Meaning.Severity.String(), IfName: s.IfName,
+		Netns: s.Netns.Name, NetnsID: s.Netns.Inode, InNetns: inNetnsJSON(s.InNetns),
+		Object: s.Object, About: s.About, Value: s.Value, Limit: s.Limit, Cause: s.Meaning.Cause, Usual: s.Meaning.Usual,
+		Culprit: f.culprit(), Check: append([]string{}, s.Meaning.Check...), Fix: fixJSON(&s.Meaning),
+	}
+	if j.Culprit != nil {
+		j.Culprit.Count = 0 // of drops
 	}
 	return j
 }

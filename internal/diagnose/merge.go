@@ -13,9 +13,9 @@ import (
 
 // A NetnsCount is how many of the drops were in a network namespace.
 type NetnsCount struct {
-	Netns event.Netns
-	PID   uint32 // of a process in it, if it has no name; 0 if none is known. See [Diagnosis.Ask]
-	Count uint64
+	Netns   event.Netns
+	InNetns event.Process // as that of a [Finding]
+	Count   uint64
 }
 
 // Bounds of network namespaces with the same cause: of how many each has a finding of its
@@ -144,7 +144,7 @@ func (f *Finding) namespaces() string {
 			named = append(named, "...")
 			break
 		}
-		name := strings.TrimPrefix(describeNetns(n.Netns, n.PID), "network namespace ")
+		name := strings.TrimPrefix(describeNetns(n.Netns, n.InNetns), "network namespace ")
 		named = append(named, fmt.Sprintf("%s %d", name, n.Count))
 	}
 	return fmt.Sprintf("in %d network namespaces: %s", len(f.Namespaces), strings.Join(named, ", "))

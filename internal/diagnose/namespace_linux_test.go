@@ -36,5 +36,9 @@ func TestNamespaces(t *testing.T) {
 		if got := d.Findings[0].Meaning.Check[0]; !strings.HasPrefix(got, test.want) {
 			t.Errorf("got %s, want %s", got, test.want)
 		}
+		named := strings.Contains(textOf(t, d), fmt.Sprintf("network namespace of process sleep/%d\n", sleep.Process.Pid))
+		if named != (test.inode == other.Inode()) {
+			t.Errorf("the process by which commands enter is named: %t, in\n%s", named, textOf(t, d))
+		}
 	}
 }

@@ -14,7 +14,7 @@ func TestNamespacesDiffer(t *testing.T) {
 	one, two := udp("NO_SOCKET", 40001), udp("NO_SOCKET", 40001)
 	one.Netns, two.Netns = event.Netns{Inode: 8}, event.Netns{Inode: 9}
 	text := textOf(t, diagnose.New(collect(t, one, two), new(counters.Report), false))
-	for _, want := range []string{"network namespace 8\n", "network namespace 9\n"} {
+	for _, want := range []string{"network namespace 8\n", "network namespace 9\n", "# PID: of a process"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}

@@ -17,7 +17,8 @@ const receiveBuffer = "receive_buffer"
 func (f *Finding) addObjects(rows []counters.Row) {
 	for i := range rows {
 		r := &rows[i]
-		if slices.Contains(f.Meaning.Counters, r.ID()) && (r.Gauge || r.Part) && r.Matters() && f.hasProtocol(r) && f.isIn(r) {
+		other := r.Group == counters.Interface && f.IfName != "" && r.IfName != f.IfName
+		if slices.Contains(f.Meaning.Counters, r.ID()) && (r.Gauge || r.Part) && r.Matters() && !other && f.hasProtocol(r) && f.isIn(r) {
 			f.Objects = append(f.Objects, *r)
 		}
 	}

@@ -95,7 +95,7 @@ func TestRules(t *testing.T) {
 			}
 			var unexplained uint64
 			for _, a := range d.Accounts {
-				unexplained += a.Unexplained
+				unexplained += a.Rest
 			}
 			if unexplained != test.unexplained {
 				t.Errorf("%d unexplained, want %d", unexplained, test.unexplained)

@@ -63,8 +63,8 @@ func (f *Finding) notTheLimit(s *settings.Setting, all []settings.Setting) strin
 		return ""
 	}
 	for i := range f.Objects {
-		if o := &f.Objects[i]; o.Name == "accept_queue" && o.Limit < value {
-			return fmt.Sprintf("not the limit: the program asked for a queue of %d", o.Limit)
+		if o := &f.Objects[i]; o.Name == "accept_queue" && o.Limit <= value { // of one more than the backlog
+			return fmt.Sprintf("not the limit: the program asked for a backlog of %d", o.Limit-1)
 		}
 	}
 	return ""

@@ -1,15 +1,16 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 )
@@ -22,13 +23,14 @@ const (
 )
 
 // WriteText writes the report for a terminal: the findings, the noise in a line, what
-// remains unexplained, what dropwatch failed to see, and the verdict last.
+// remains unexplained, faults that last, what dropwatch failed to see, and the verdict last.
 func (d *Diagnosis) WriteText(w io.Writer) error {
 	var b strings.Builder
 	d.appendRecording(&b)
 	d.appendFindings(&b)
 	d.appendNoise(&b)
 	d.appendUnexplained(&b)
+	d.appendStates(&b)
 	b.WriteString(d.Ledger.Report())              // what dropwatch itself could not show
 	fmt.Fprintf(&b, "verdict: %s\n", d.Verdict()) // never broken: the last line is for scripts as well
 	_, err := io.WriteString(w, b.String())
@@ -84,6 +86,9 @@ func (f *Finding) appendTo(b *strings.Builder) {
 	f.appendObjects(b)
 	f.appendSettings(b)
 	f.fields(b, "check", f.Meaning.Check)
+	if len(unentered(f.Meaning.Check)) > 0 {
+		f.field(b, "", "# PID: of a process in that network namespace, as lsns -t net shows")
+	}
 	f.prose(b, "fix", f.Meaning.Fix)
 	f.fields(b, "", f.Meaning.Apply)
 	b.WriteByte('\n')
@@ -96,8 +101,8 @@ func (f *Finding) headline() string {
 	if f.Share > 0 {
 		what += fmt.Sprintf(", %.0f %% of all drops", 100*f.Share)
 	}
-	if e := f.Meaning.Entry; e != nil {
-		class = fmt.Sprintf("  (%v, %s, %v, %v)", e.Layer, e.Module, f.Meaning.Class, f.Meaning.Severity)
+	if f.Meaning.Entry != nil {
+		class = "  (" + classOf(&f.Meaning) + ")"
 	}
 	if utf8.RuneCountInString(what+class) > width {
 		return what + "\n " + class + "\n"
@@ -105,9 +110,16 @@ func (f *Finding) headline() string {
 	return what + class + "\n"
 }
 
+// classOf is what kind of loss it is: "hardware, nic, error, harm".
+func classOf(x *knowledge.Explanation) string {
+	return fmt.Sprintf("%v, %s, %v, %v", x.Entry.Layer, x.Entry.Module, x.Class, x.Severity)
+}
+
 // amount is the number of drops, with that of the packets on the wire if it differs.
 func (f *Finding) amount() string {
 	switch {
+	case f.ByCounter() && f.Meaning.Entry.Fault:
+		return event.Plural(f.Count, "failure") + " counted"
 	case f.ByCounter():
 		return fmt.Sprintf("%d counted by the kernel, no drop seen", f.Count)
 	case f.Segments > f.Count:
@@ -190,7 +202,7 @@ func (f *Finding) where() string {
 	}
 	if len(f.Namespaces) > 0 {
 		words = append(words, f.namespaces())
-	} else if netns := describeNetns(f.Netns, f.NetnsPID); netns != "" {
+	} else if netns := describeNetns(f.Netns, f.InNetns); netns != "" {
 		words = append(words, netns)
 	}
 	return strings.Join(words, ", ")
@@ -258,11 +270,11 @@ func (f *Finding) appendObjects(b *strings.Builder) {
 	label := "about"
 	for i := range f.Objects[:min(len(f.Objects), maxObjects)] {
 		o := &f.Objects[i]
-		value := fmt.Sprintf("%d of %d", o.Value, o.Limit)
+		value := level(o)
 		if !o.Gauge {
 			value = fmt.Sprintf("+%d", o.Delta)
 		}
-		f.field(b, label, fmt.Sprintf("%s: %s %s", event.Escape(o.Object), o.Name, value))
+		f.field(b, label, fmt.Sprintf("%s: %s %s", event.Escape(cmp.Or(o.Object, o.IfName)), event.Escape(o.Name), value))
 		label = ""
 	}
 	if rest := len(f.Objects) - maxObjects; rest > 0 {
@@ -310,16 +322,20 @@ func endpoint(a netip.AddrPort) string {
 func (d *Diagnosis) appendNoise(b *strings.Builder) {
 	var parts []string
 	for i := range d.Noise {
-		if i == maxNoise {
-			parts = append(parts, fmt.Sprintf("and %d more", len(d.Noise)-i))
-			break
-		}
 		f := &d.Noise[i]
 		part := fmt.Sprintf("%s %d", event.Escape(f.ID), f.Count)
 		if where := f.where(); where != "" {
 			part += " (" + where + ")"
 		}
 		parts = append(parts, part)
+	}
+	for i := range d.Accounts {
+		if a := &d.Accounts[i]; a.Rest > 0 && d.Remainder(a) == NoAttention {
+			parts = append(parts, fmt.Sprintf("%s%s +%d", a.ID(), whereOf(&a.Row, a.InNetns), a.Rest))
+		}
+	}
+	if more := len(parts) - maxNoise; more > 0 {
+		parts = append(parts[:maxNoise], fmt.Sprintf("and %d more", more))
 	}
 	if d.Harmless > 0 {
 		parts = append(parts, fmt.Sprintf("%s that lost nothing", event.Plural(d.Harmless, "drop")))
@@ -335,12 +351,13 @@ func (d *Diagnosis) appendUnexplained(b *strings.Builder) {
 	var again []string
 	for i := range d.Accounts {
 		a := &d.Accounts[i]
-		switch {
-		case a.Unexplained == 0 || a.Meaning.Entry.Loses == knowledge.Always || a.Meaning.Severity == knowledge.Noise:
-		case len(d.Findings) > 0 && slices.Contains(retransmissions, a.ID()):
-			again = append(again, fmt.Sprintf("%s%s +%d", a.ID(), a.where(), a.Unexplained))
-		default:
-			appendRemark(b, "unexplained", fmt.Sprintf("%s%s +%d of +%d: %s", a.ID(), a.where(), a.Unexplained, a.Delta, a.Meaning.Cause))
+		switch rest := d.Remainder(a); {
+		case a.Rest == 0:
+		case rest == Retransmissions:
+			again = append(again, fmt.Sprintf("%s%s +%d", a.ID(), whereOf(&a.Row, a.InNetns), a.Rest))
+		case rest == Unexplained:
+			where := whereOf(&a.Row, a.InNetns)
+			appendRemark(b, "unexplained", fmt.Sprintf("%s%s +%d of +%d: %s", a.ID(), where, a.Rest, a.Delta, a.Meaning.Cause))
 		}
 	}
 	if len(again) > 0 {
@@ -348,15 +365,12 @@ func (d *Diagnosis) appendUnexplained(b *strings.Builder) {
 	}
 }
 
-// retransmissions are the counters that rise because packets were lost, here or elsewhere.
-var retransmissions = []string{"TcpRetransSegs", "TcpExtTCPTimeouts", "TcpExtTCPSynRetrans", "TcpExtTCPRetransFail"}
-
-// where is " on eth0 in network namespace blue", as far as it is known.
-func (a *Account) where() (text string) {
-	if a.IfName != "" {
-		text = " on " + event.Quote(a.IfName)
+// whereOf is " on eth0 in network namespace blue", as far as it is known of a counter.
+func whereOf(r *counters.Row, in event.Process) (text string) {
+	if r.IfName != "" {
+		text = " on " + event.Quote(r.IfName)
 	}
-	if netns := describeNetns(a.Netns, a.NetnsPID); netns != "" {
+	if netns := describeNetns(r.Netns, in); netns != "" {
 		text += " in " + netns
 	}
 	return text
@@ -380,6 +394,9 @@ func (d *Diagnosis) Verdict() string {
 		return "no drop matched the expression, with which counters are not compared"
 	case d.Selected:
 		return "of what matched the expression, nothing matters"
+	}
+	if len(d.States) > 0 {
+		return host + " drops nothing that matters, but not all is well: see state"
 	}
 	return host + " drops nothing that matters"
 }

@@ -21,8 +21,8 @@ func summary(d *diagnose.Diagnosis) (all []string) {
 		all = append(all, fmt.Sprintf("%s %d", f.ID, f.Count))
 	}
 	for _, a := range d.Accounts {
-		if a.Unexplained > 0 {
-			all = append(all, fmt.Sprintf("unexplained %s %d", a.ID(), a.Unexplained))
+		if a.Rest > 0 {
+			all = append(all, fmt.Sprintf("unexplained %s %d", a.ID(), a.Rest))
 		}
 	}
 	return all
@@ -107,7 +107,7 @@ func TestInvalidSegments(t *testing.T) {
 		if got := slices.Contains(f.Meaning.Settings, "net.netfilter.nf_conntrack_tcp_be_liberal"); got != want.untracked {
 			t.Errorf("%v: INVALID is %t: %s", flags, got, f.Meaning.Cause)
 		}
-		if got := d.Accounts[0].Unexplained; got != want.rest {
+		if got := d.Accounts[0].Rest; got != want.rest {
 			t.Errorf("%v: %d unexplained, want %d", flags, got, want.rest)
 		}
 	}

@@ -43,6 +43,12 @@ func (en Entry) decided(settings ...string) Entry {
 	return en
 }
 
+// fault returns the Entry of a counter of failures. See [Entry.Fault].
+func (en Entry) fault() Entry {
+	en.Fault = true
+	return en
+}
+
 // including returns the Entry of a counter that counts what others do.
 func (en Entry) including(counters ...string) Entry {
 	en.Includes = counters

@@ -161,7 +161,7 @@ var driverCounters = slices.Concat([]Entry{
 		"Frames could not be sent: the link was lost, or the device reported an error.", ethtoolS, "dmesg").
 		like("interface.tx_errors"),
 	counted("driver.tx_timeout", "nic", Error, Harm, Sometimes, Calls,
-		"The device sent nothing for seconds and was reset. What was in its rings is lost.", "dmesg | grep -i 'transmit queue'").
+		"The device sent nothing for seconds and was reset. What was in its rings is lost.", "dmesg | grep -i 'transmit queue'").fault().
 		usually("a faulty driver or firmware", "pause frames that never end", "a device that lost its interrupt").
 		fixed("Update the driver and the firmware of the device."),
 	counted("driver.tx_waited", "nic", NoBuffer, Noise, Never, Calls,
@@ -179,7 +179,7 @@ var driverCounters = slices.Concat([]Entry{
 		usually("a slot with too few PCIe lanes", "memory of another NUMA node", "the host's IOMMU").
 		fixed("Put the device into a slot with all its lanes, and its interrupts on CPUs of the same NUMA node."),
 	counted("driver.link_fault", "nic", Error, Harm, Sometimes, Calls,
-		"The link failed for a moment. What was on it is lost.", "ethtool {ifname}", "ethtool -m {ifname}", "dmesg").
+		"The link failed for a moment. What was on it is lost.", "ethtool {ifname}", "ethtool -m {ifname}", "dmesg").fault().
 		like("interface.rx_crc_errors").
 		fixed("Replace the cable or the transceiver, and compare speed, duplex and FEC of both ends."),
 	counted("driver.rx_pause", "nic", NoBuffer, Maybe, Never, Calls,
@@ -227,7 +227,7 @@ var driverCounters = slices.Concat([]Entry{
 		fixed("To see them: devlink trap set DEVICE trap NAME action trap, and dropwatch watch --origin hw."),
 	counted("devlink.health_errors", "nic", Error, Harm, Sometimes, Calls,
 		"A part of the device, such as a queue or its firmware, failed. What was in it may be lost.",
-		"devlink health show", "dmesg").
+		"devlink health show", "dmesg").fault().
 		usually("a fault of the firmware or the driver", "a transmit queue that hung", "a device that overheats or fails").
 		fixed("Update the driver and the firmware of the device. If it fails again, replace it."),
 	counted("devlink.health_failed", "nic", Error, Harm, Sometimes, Calls,

@@ -80,6 +80,16 @@ var hardwareCounters = slices.Concat([]Entry{
 	counted("interface.no_carrier", "nic", Error, Noise, Sometimes, Calls,
 		"The interface is up but has no carrier: what is sent through it is dropped.", "ip link show dev {ifname}", "ethtool {ifname}").
 		fixed("Connect it, or set the other end up."),
+	counted("interface.carrier_lost", "nic", Error, Maybe, Sometimes, Calls,
+		"The interface is up and has lost its carrier: what is sent through it is dropped.",
+		"ip link show dev {ifname}", "ethtool {ifname}").
+		usually("a cable that was pulled or failed", "a switch port that is down", "the other end is off or restarts").
+		fixed("Connect it, or set the other end up. No action needed if nobody uses it."),
+	counted("interface.carrier_down_count", "nic", Error, Maybe, Sometimes, Calls,
+		"The interface lost its carrier. What was under way on it is lost.",
+		"grep . /sys/class/net/{ifname}/carrier_*", "ethtool {ifname}", "ethtool -m {ifname}").fault().including("driver.link_fault").
+		usually("a faulty cable or transceiver", "the other end restarts", "a driver that resets the device").
+		fixed("Replace the cable or the transceiver if it happens again."),
 	counted("interface.collisions", "nic", Error, Maybe, Never, Segments, "Frames collided on a half-duplex link and were sent again.",
 		"ethtool {ifname}").
 		usually("a link at half duplex, as when one end negotiates and the other is set by hand").
@@ -94,7 +104,7 @@ var hardwareCounters = slices.Concat([]Entry{
 // linkCounters are those of queueing disciplines (include/uapi/linux/gen_stats.h), and
 // the states of ports.
 var linkCounters = []Entry{
-	counted("interface.bridge_port_blocked", "bridge", Policy, Maybe, Sometimes, Calls,
+	counted("interface.bridge_port_blocked", "bridge", Policy, Noise, Sometimes, Calls,
 		"The bridge does not forward what arrives at this port, nor sends any to it: spanning tree, or somebody, keeps it so.",
 		"bridge -d link show dev {ifname}  # state").
 		usually("another path is in use, as intended", "a port that has just come up", "a loop").
@@ -103,18 +113,19 @@ var linkCounters = []Entry{
 		"The bond does not use this member now: what arrives at it is dropped, and is usually a copy.", "ip -d link show dev {ifname}"),
 	counted("interface.bond_member_down", "bond", Error, Maybe, Sometimes, Calls,
 		"The bond found the link of this member down, by MII or by ARP, and does not use it.",
-		"cat /proc/net/bonding/*  # MII Status", "ethtool {ifname}").
+		"grep -r . /proc/net/bonding  # MII Status", "ethtool {ifname}").
 		usually("a cable, a transceiver or a switch port that failed", "the other end is down or restarts",
 			"ARP monitoring of an address that does not answer").
 		fixed("Bring the link up, or correct arp_ip_target. The other members carry the load meanwhile, if any is up."),
 	counted("interface.bond_link_failures", "bond", Error, Maybe, Sometimes, Calls,
 		"The bond found the link of this member down. What was under way on it is lost.",
-		"cat /proc/net/bonding/*  # Link Failure Count", "ethtool -m {ifname}").
+		"grep -r . /proc/net/bonding  # Link Failure Count", "ethtool -m {ifname}").fault().
+		shownBy("interface.bond_member_down").including("interface.carrier_down_count").
 		usually("a faulty cable or transceiver", "a switch that restarts", "ARP monitoring of an address that answers late").
 		fixed("Replace the cable or the transceiver if it happens again."),
 	counted("interface.bond_lacp_unused", "bond", Error, Maybe, Sometimes, Calls,
 		"LACP passes nothing through this member of the bond although its link is up: the two ends do not agree.",
-		"cat /proc/net/bonding/*  # Aggregator ID, partner's key and MAC address").
+		"grep -r . /proc/net/bonding  # Aggregator ID, partner's key and MAC address").
 		usually("LACP is not enabled at the port of the switch", "a port of another group, or of another switch without MLAG",
 			"another speed or duplex than the other members", "a second aggregator that stands by, as intended").
 		fixed("Put all ports into one LACP group of the switch, with the same speed. Nothing else helps on this host."),

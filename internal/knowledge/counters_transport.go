@@ -216,7 +216,8 @@ var socketCounters = []Entry{
 		"ss -0pm  # d in skmem").
 		fixed("No action needed, unless a program works with the copies: enlarge its buffer (tcpdump -B), or narrow its filter."),
 	counted("socket.accept_queue", "tcp", NoBuffer, Harm, Sometimes, Calls,
-		"The connections that wait for the program to accept them, of as many as there may be.", "ss -lnt  # Recv-Q of Send-Q").
+		"The connections that wait for the program to accept them, of as many as there may be: one more than its backlog.",
+		"ss -lnt  # Recv-Q, and Send-Q, the backlog").
 		like("TCP_LISTEN_OVERFLOW").
 		fixed("Make the program accept faster. The limit is the smaller of somaxconn and the backlog that the program asked for.").
 		decided("net.core.somaxconn"),

@@ -35,6 +35,8 @@ type setting struct{ Name, Advice string }
 type account struct {
 	Name, IfName, Netns string
 	Change, Unexplained uint64
+	Noise               uint64
+	Retransmissions     uint64
 }
 
 // A diagnosis is what diagnose says, of one network namespace or of all.
@@ -143,9 +145,8 @@ func (d *diagnosis) check(t *wrongs, s *Scenario) (found finding) {
 		t.addf("%d drops are harmless, want %d", d.harmless, packets)
 	}
 	for _, a := range d.accounts {
-		isFinding := slices.ContainsFunc(d.findings, func(f finding) bool { return f.ID == a.Name })
-		if a.Unexplained > 0 && !isFinding && !slices.Contains(s.Want.Elsewhere, a.Name) {
-			t.addf("unexplained: %s %s: %d of %d", a.IfName, a.Name, a.Unexplained, a.Change)
+		if rest := a.Unexplained + a.Noise + a.Retransmissions; rest > 0 && !slices.Contains(s.Want.Elsewhere, a.Name) {
+			t.addf("unexplained: %s %s: %d of %d", a.IfName, a.Name, rest, a.Change)
 		}
 	}
 	return found
