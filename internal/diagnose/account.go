@@ -143,7 +143,7 @@ func (f *Finding) inUnitOf(r *counters.Row) uint64 {
 	case countsIPv4.MatchString(r.ID()):
 		n = amount{f.Count - f.ipv6.drops, f.Segments - f.ipv6.segments}
 	}
-	if r.ID() == invalid && f.untracked() { // the reset that answers each is INVALID as well
+	if r.ID() == invalid && f.is(knowledge.Untracked) { // the reset that answers each is INVALID as well
 		n.drops *= 2
 	}
 	if r.Meaning.Entry.Unit == knowledge.Segments {

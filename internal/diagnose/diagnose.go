@@ -42,6 +42,7 @@ type Finding struct {
 	Objects                  []counters.Row // that it is about: full queues and buffers, drops of one socket
 	Settings                 []Setting      // that decide it, as they are now; see [Diagnosis.Ask]
 	Rule                     Rule           // of a firewall; see [Diagnosis.Ask] for what no counter shows
+	AnswerLost               Rule           // the same, that dropped the ICMP errors by which senders learn of the drops
 
 	// Args are what the source read at the drops, and was the same at all: the MTU that
 	// packets exceed, how large a buffer is.
@@ -143,6 +144,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selected bool) (*Diagno
 	prove(all, report.Rows)
 	findRules(all, report.Rows)
 	findTracking(all, report.Rows)
+	findErrorsLost(all)
 	d.Accounts = account(report.Rows, all)
 	if selected {
 		d.Accounts = nil

@@ -234,6 +234,7 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.findNamespaces(h)
 	d.readSettings(h)
 	d.readRules(h)
+	d.nameErrorsLost()
 	d.readRoutes(h)
 	d.findOwners(h)
 }

@@ -30,9 +30,10 @@ type findingJSON struct {
 	Spaces   []spaceJSON    `json:"namespaces,omitempty"`    // of one in many; netns is the first
 	Cause    string         `json:"cause,omitempty"`
 	Usual    []string       `json:"usual,omitempty"`
-	Args     map[string]any `json:"args,omitempty"`   // numbers and texts, by what they are called
-	Egress   string         `json:"egress,omitempty"` // interface
-	Routes   []routeJSON    `json:"routes,omitempty"` // one of which dropped
+	Args     map[string]any `json:"args,omitempty"`      // numbers and texts, by what they are called
+	Egress   string         `json:"egress,omitempty"`    // interface
+	Routes   []routeJSON    `json:"routes,omitempty"`    // one of which dropped
+	Answer   *ruleJSON      `json:"icmp_lost,omitempty"` // the rule that dropped the ICMP errors which answer the packets
 	Culprit  *culpritJSON   `json:"culprit,omitempty"`
 	Flows    []flowJSON     `json:"flows"`
 	Counters []counterJSON  `json:"counters"`
@@ -257,6 +258,7 @@ func (f *Finding) json() findingJSON {
 	for _, r := range f.Routes {
 		j.Routes = append(j.Routes, routeJSON{r.Type, r.Prefix.String(), r.TableName()})
 	}
+	j.Answer = f.AnswerLost.json()
 	for _, flow := range f.Flows {
 		one := flowJSON{Protocol: flow.Flow.Protocol, Count: flow.Count}
 		if flow.Flow.Src.IsValid() {
@@ -332,10 +334,16 @@ func (f *Finding) culprit() *culpritJSON {
 	default:
 		c.Confidence = event.Certain.String()
 	}
-	if f.Rule.Text != "" {
-		c.Rule = &ruleJSON{f.Rule.Text, f.Rule.Confidence}
-	}
+	c.Rule = f.Rule.json()
 	return c
+}
+
+// json is nil if there is no rule.
+func (r *Rule) json() *ruleJSON {
+	if r.Text == "" {
+		return nil
+	}
+	return &ruleJSON{r.Text, r.Confidence}
 }
 
 func (f *Finding) argsJSON() map[string]any {

@@ -8,44 +8,67 @@ import (
 	"dropwatch/internal/knowledge"
 )
 
-// fixRule gives the finding the commands to show and to delete its rule. They use the number
-// or the handle that it had at the end of the interval. A bridged packet may have to avoid
-// the chain, so that its fix remains.
+// fixRule gives the finding the commands to show its rule, and to delete it or to accept packets
+// before it. They use the number or the handle that it had at the end of the interval. A bridged
+// packet may have to avoid the chain, so that its fix remains.
 func (f *Finding) fixRule(group counters.Group, object, about string) {
 	const (
 		chain = "Allow the traffic in this chain if it is wanted: its policy drops what no rule accepts."
 		rule  = "Allow the traffic before this rule if it is wanted, or delete the rule:"
 	)
 	m, e := &f.Meaning, f.event()
-	switch check, remove := ruleCommands(group, object, about); {
-	case check == "":
+	switch c := commandsOf(group, object, about); {
+	case c.show == "":
 	case strings.HasPrefix(f.hook, "bridge "):
-		*m = m.WithFix(e, check, m.Fix, m.Apply...)
-	case remove == "":
-		*m = m.WithFix(e, check, chain)
+		*m = m.WithFix(e, c.show, m.Fix, m.Apply...)
+	case f.is(knowledge.TooBigError):
+		*m = m.WithFix(e, c.show, m.Fix, c.accept(f.ipv6.drops > 0))
+	case c.remove == "":
+		*m = m.WithFix(e, c.show, chain)
 	default:
-		*m = m.WithFix(e, check, rule, remove)
+		*m = m.WithFix(e, c.show, rule, c.remove)
 	}
 }
 
-// ruleCommands returns the commands that show the rule of a counter, with its object, and
-// that delete it, none for a policy. They are empty if a name is none that a shell takes literally.
-func ruleCommands(group counters.Group, object, about string) (check, remove string) {
+// ruleCommands are the commands for a rule or a policy; all are empty if a name is none that a
+// shell takes literally.
+type ruleCommands struct {
+	show   string
+	remove string    // empty: it is a policy
+	insert string    // before the rule, or into the policy's chain; what follows is a match and a verdict
+	errors [2]string // that match ICMP "too big" of IPv4 and of IPv6, and accept it
+}
+
+// accept is the command that accepts ICMP "too big".
+func (c *ruleCommands) accept(ipv6 bool) string {
+	if ipv6 {
+		return c.insert + c.errors[1]
+	}
+	return c.insert + c.errors[0]
+}
+
+// commandsOf returns the commands for the rule of a counter, by its object and what is known of it.
+func commandsOf(group counters.Group, object, about string) (c ruleCommands) {
 	words := strings.Fields(object)
 	if len(words) < 4 || slices.ContainsFunc(words[:3], func(w string) bool { return !knowledge.IsWord(w) }) {
-		return "", ""
+		return c
 	}
 	chain, isPolicy := strings.Join(words[:3], " "), object == strings.Join(words[:3], " ")+" policy"
 	if group == counters.NFTables {
+		c.show, c.insert = "nft -a list chain "+chain, "nft insert rule "+chain
+		c.errors = [2]string{" icmp type destination-unreachable icmp code 4 accept", " icmpv6 type packet-too-big accept"}
 		if !isPolicy && words[3] == "handle" && len(words) == 5 {
-			remove = "nft delete rule " + chain + " handle " + words[4]
+			c.remove, c.insert = "nft delete rule "+chain+" handle "+words[4], c.insert+" handle "+words[4]
 		}
-		return "nft -a list chain " + chain, remove
+		return c
 	}
 	program := map[string]string{"ip": "iptables-legacy", "ip6": "ip6tables-legacy"}[words[0]]
 	table := program + " -t " + words[1]
+	c.show = table + " -L " + words[2] + " --line-numbers -v -n  # iptables, if there is no " + program
+	c.insert = table + " -I " + words[2]
+	c.errors = [2]string{" -p icmp --icmp-type fragmentation-needed -j ACCEPT", " -p ipv6-icmp --icmpv6-type packet-too-big -j ACCEPT"}
 	if number, ok := strings.CutPrefix(about, "rule "); ok && !isPolicy {
-		remove = table + " -D " + words[2] + " " + number
+		c.remove, c.insert = table+" -D "+words[2]+" "+number, c.insert+" "+number
 	}
-	return table + " -L " + words[2] + " --line-numbers -v -n  # iptables, if there is no " + program, remove
+	return c
 }

@@ -76,6 +76,9 @@ func (f *Finding) appendTo(b *strings.Builder) {
 	if f.Rule.Text != "" {
 		f.prose(b, "rule", string(f.Rule.Confidence)+" "+event.Escape(f.Rule.Text))
 	}
+	if r := f.AnswerLost; r.Text != "" {
+		f.prose(b, "ICMP lost", "by "+string(r.Confidence)+" "+event.Escape(r.Text))
+	}
 	f.field(b, "owner", f.owner())
 	f.appendFlows(b)
 	var agree []string

@@ -100,8 +100,3 @@ func findUntracked(findings []Finding, r *counters.Row) {
 		f.Meaning = f.Meaning.With(knowledge.Untracked, f.event())
 	}
 }
-
-// untracked reports whether connection tracking found the packets INVALID.
-func (f *Finding) untracked() bool {
-	return f.Meaning.Case != nil && f.Meaning.Case.If == knowledge.Untracked
-}

@@ -13,7 +13,7 @@ var withoutCarrier = Case{
 }
 
 // With returns the explanation of the same drops if evidence holds that no drop carries,
-// which is NoCarrier or Untracked: the same one if that does not matter. Of the event the
+// which is NoCarrier, Untracked or ErrorLost: the same one if that does not matter. Of the event the
 // interface, the network namespace and the owner count.
 func (x *Explanation) With(evidence Evidence, e *event.Event) Explanation {
 	if x.Entry == nil {

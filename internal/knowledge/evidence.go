@@ -27,10 +27,12 @@ const (
 	ToDevice             // the frame is for its interface's own MAC address, and yet not for this host
 	NotToDevice          // it is for another MAC address, for certain
 	TooBig               // it exceeds an MTU, by the source
+	TooBigError          // it is the ICMP error by which a sender learns of an MTU
 	ToRouters            // the destination is a multicast group of routers
 	Midstream            // the segment is of a connection that was open: not its first, and no reset
 	NoCarrier            // the interface cannot send; no drop carries it, see [Explanation.With]
 	Untracked            // connection tracking found the packet INVALID; no drop carries it, as NoCarrier
+	ErrorLost            // the ICMP error that answers the packet was dropped; no drop carries it, as NoCarrier
 )
 
 // Ethertypes, as in linux/if_ether.h.
@@ -79,7 +81,21 @@ func evidenceOf(e *event.Event) (found Evidence) {
 	add(Tagged, f.Has(event.FieldVLAN))
 	add(Addressed, f.Has(event.FieldEthDst) && f.EthDst[0]&1 == 0 && f.EthDst != event.MAC{})
 	add(Expired, f.Has(event.FieldTTL) && f.TTL <= 1)
+	add(TooBigError, isTooBigError(&f.Headers))
 	return found
+}
+
+// isTooBigError reports whether a packet is ICMP "fragmentation needed" (RFC 792, 1191) or
+// ICMPv6 "packet too big" (RFC 4443).
+func isTooBigError(h *event.Headers) bool {
+	const unreachable, fragmentationNeeded, packetTooBig = 3, 4, 2
+	switch {
+	case !h.Has(event.FieldICMPType | event.FieldICMPCode):
+		return false
+	case h.Transport == event.ICMPv6:
+		return h.ICMPType == packetTooBig
+	}
+	return h.ICMPType == unreachable && h.ICMPCode == fragmentationNeeded
 }
 
 // routeTypes are the values of the argument route, which source bpf reads.

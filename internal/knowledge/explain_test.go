@@ -73,6 +73,15 @@ func TestEvidence(t *testing.T) {
 		"too big to be forwarded, without reasons": {
 			tooLong(packet("", "ip6_forward", event.Headers{})), Harm, "clamp the MSS", []string{"TTL"},
 		},
+		"the ICMP error, forwarded": {
+			through(packet("NETFILTER_DROP", "nf_hook_slow", icmp(event.ICMP, 3, 4)), "ip_forward"), Harm,
+			"path MTU discovery fails", []string{"that this host sent"},
+		},
+		"the ICMP error of IPv6, sent": {
+			through(packet("NETFILTER_DROP", "nf_hook_slow", icmp(event.ICMPv6, 2, 0)), "ip6_local_out"), Harm, "that this host sent", nil,
+		},
+		"another ICMP error":         {packet("NETFILTER_DROP", "nf_hook_slow", icmp(event.ICMP, 3, 3)), Maybe, "A firewall rule", nil},
+		"another of IPv6":            {packet("NETFILTER_DROP", "nf_hook_slow", icmp(event.ICMPv6, 3, 4)), Maybe, "A firewall rule", nil},
 		"too big, and not forwarded": {tooLong(packet("PKT_TOO_BIG", "ip_tunnel_xmit", event.Headers{})), Harm, "protocol allows", nil},
 		"a router solicitation": {
 			packet("", "ip6_mc_input", event.Headers{Dst: netip.MustParseAddr("ff02::2"), Transport: event.ICMPv6}), Noise,
@@ -164,6 +173,13 @@ func TestEvidence(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// icmp are the headers of a message.
+func icmp(transport event.Layer, typ, code uint8) event.Headers {
+	return event.Headers{
+		Fields: event.FieldICMPType | event.FieldICMPCode, Transport: transport, ICMPType: typ, ICMPCode: code,
 	}
 }
 

@@ -1,8 +1,37 @@
 package knowledge
 
+import "slices"
+
 // ruleCounters are those of the rules and policies that drop, and of packets for which
 // there often is such a rule; which one it was is found by package diagnose.
 var ruleCounters = answered("nftables.drop_packets", "iptables.drop_packets", "conntrack.invalid")
+
+// hangs is what happens without the ICMP error by which a sender learns the MTU of its path.
+const hangs = "Without it path MTU discovery fails: the sender of large packets sends them again and again, and transfers hang " +
+	"while pings work."
+
+// tooBigError is for that ICMP error, tooBigErrorOut if this host was to send it.
+var (
+	tooBigError = Case{
+		If: TooBigError, Severity: Harm,
+		Cause: "The firewall dropped ICMP \"too big\". " + hangs,
+		Check: []string{
+			"nft list ruleset",
+			"iptables-save -c",
+		},
+		Fix: "Accept ICMP \"fragmentation needed\" (type 3, code 4) and ICMPv6 \"packet too big\" (type 2).",
+	}
+	tooBigErrorOut = Case{
+		If: TooBigError, Via: append(slices.Clone(localOut), "ip_output", "ip6_output"), Severity: Harm,
+		Cause: "The firewall dropped ICMP \"too big\" that this host sent. " + hangs,
+		Check: tooBigError.Check, Fix: tooBigError.Fix, Counters: unsent(ruleCounters...),
+	}
+)
+
+// localOut are the functions that pass packets of this host to the hook OUTPUT.
+var localOut = []string{
+	"__ip_local_out", "__ip6_local_out", "ip_local_out", "ip6_local_out", "ip6_xmit", "raw_send_hdrinc", "rawv6_send_hdrinc",
+}
 
 // firewall holds the reasons of netfilter, IPsec and BPF, and of the routes that refuse.
 var firewall = []Entry{
@@ -24,6 +53,8 @@ var firewall = []Entry{
 		},
 		Fix: "Allow the traffic if it is wanted. nft monitor trace shows the rule.",
 		Cases: []Case{
+			tooBigErrorOut,
+			tooBigError,
 			{
 				Via: []string{"br_nf_forward_ip", "br_nf_forward", "br_nf_forward_ipv6"},
 				Cause: "An IP firewall chain (FORWARD) dropped a bridged packet: br_netfilter sends bridged packets through the IP " +
@@ -66,15 +97,7 @@ var firewall = []Entry{
 				Fix: "Allow the traffic if it is wanted. nft monitor trace shows the rule.",
 			},
 			{
-				Via: []string{
-					"__ip_local_out",
-					"__ip6_local_out",
-					"ip_local_out",
-					"ip6_local_out",
-					"ip6_xmit",
-					"raw_send_hdrinc",
-					"rawv6_send_hdrinc",
-				},
+				Via:   localOut,
 				Cause: "An OUTPUT chain dropped a packet of this host, or the connection tracking table is full.",
 				Check: []string{
 					"nft list ruleset | grep -A20 'hook output'",

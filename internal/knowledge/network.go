@@ -169,7 +169,7 @@ var network = []Entry{
 		},
 		Fix:   "Make the MTUs equal, allow ICMP \"fragmentation needed\" and \"packet too big\", or clamp the MSS on tunnels.",
 		Apply: []string{"iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"},
-		Cases: []Case{tooBig},
+		Cases: []Case{tooBig, tooBigUnknown},
 	},
 	{
 		// net/ipv4/icmp.c icmp_rcv; net/ipv6/exthdrs.c ipv6_dest_hao

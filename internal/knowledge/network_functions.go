@@ -160,6 +160,7 @@ var networkFunctions = []Entry{
 				Fix:   "No action needed for a traceroute. Otherwise correct the route that sends the packet in a circle.",
 			},
 			tooBig,
+			tooBigUnknown,
 		},
 	},
 	{
@@ -182,6 +183,7 @@ var networkFunctions = []Entry{
 				Fix:   "No action needed for a traceroute. Otherwise correct the route that sends the packet in a circle.",
 			},
 			tooBig,
+			tooBigUnknown,
 		},
 	},
 	{

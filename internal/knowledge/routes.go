@@ -59,3 +59,16 @@ var tooBig = Case{
 	},
 	Fix: "Make the MTUs equal, allow that ICMP message all the way to the sender, or clamp the MSS on tunnels.",
 }
+
+// tooBigUnknown is tooBig where the ICMP error was dropped as well, on this host.
+var tooBigUnknown = Case{
+	If: ErrorLost, Counters: answered("IpFragFails", "Ip6InTooBigErrors", "Ip6FragFails"),
+	Cause: "The packet exceeds the MTU of the link that it has to leave by and may not be fragmented. The firewall of this host " +
+		"dropped the ICMP \"too big\" that answers it, so its sender sends it again and again.",
+	Check: []string{
+		"tracepath -n {addr}",
+		"ip route get {addr}  # a cached mtu",
+		"ip link show  # mtu",
+	},
+	Fix: "Let that ICMP message pass. Also make the MTUs equal or clamp the MSS on tunnels.",
+}

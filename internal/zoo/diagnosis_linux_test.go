@@ -129,17 +129,24 @@ func (w *wrongs) addf(format string, args ...any) { *w = append(*w, fmt.Sprintf(
 
 // check holds a diagnosis against what is wanted, and returns the finding.
 func (d *diagnosis) check(t *wrongs, s *Scenario) (found finding) {
+	beside := s.Want.Beside
 	for _, f := range d.findings {
 		switch {
 		case slices.Contains(s.Want.IDs, f.ID) && found.ID == "":
 			found = f
 			s.Want.check(t, &f)
+		case beside != nil && slices.Contains(beside.IDs, f.ID):
+			beside.check(t, &f)
+			beside = nil
 		case f.Severity == "harm", s.Want.nothing() && f.Severity != "noise":
 			t.addf("beside it stands %s, %s, %d: %s", f.ID, f.Severity, f.Count, f.Cause)
 		}
 	}
 	if found.ID == "" && s.Want.IDs != nil {
 		t.addf("no finding %v", s.Want.IDs)
+	}
+	if beside != nil {
+		t.addf("beside it stands no finding %v", beside.IDs)
 	}
 	if s.Want.Harmless && d.harmless < packets {
 		t.addf("%d drops are harmless, want %d", d.harmless, packets)

@@ -68,7 +68,12 @@ var routing = []Scenario{
 		"too big, and a rule drops the ICMP error", icmpLost,
 		Want{
 			IDs: id("PKT_TOO_BIG"), Class: "error", Severity: "harm", IfName: "far", Counter: "IpFragFails",
-			Cause: "MTU", Says: `"args":{"mtu":1000},"egress":"far"`, Fix: "MSS",
+			Cause: "The firewall of this host", Fix: "MSS",
+			Says: `"icmp_lost":{"text":"nftables ip t c handle 2 (ip protocol icmp counter drop)"`,
+			Beside: &Want{
+				IDs: id("NETFILTER_DROP", "nf_hook_slow"), Class: "policy", Severity: "harm", Cause: "path MTU discovery fails",
+				Rule: "ip protocol icmp", Confidence: "exactly", Fix: "nft insert rule ip t c handle 2 icmp type",
+			},
 		},
 	},
 	{

@@ -42,6 +42,7 @@ type Want struct {
 	Cause           string   // words of the sentence
 	Says            string   // a part of the finding, as JSON
 	Fix, NotFix     string   // words that the fix has, and has not: a trap
+	Beside          *Want    // another finding that is made of the same packets
 	Nowhere         []string // ID, one of these, of a finding whose namespace this kernel does not tell
 	Elsewhere       []string // counters that may rise: of losses elsewhere, or of what follows from this one
 }
