@@ -53,7 +53,7 @@ func deafSockets(t *testing.T) {
 			lost = c.Delta
 		case strings.HasPrefix(name, "packet protocol 0x0003 ") && c.Name == "receive_buffer":
 			full = c.Value * 100 / c.Limit
-		case strings.HasPrefix(name, "netlink rtnl:") && c.Name == "drops":
+		case strings.HasPrefix(name, "netlink rtnl:") && c.Name == "netlink_drops":
 			told = c.Delta
 		}
 	}

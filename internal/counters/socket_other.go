@@ -71,7 +71,8 @@ func (r *reading) packetSocket(message []byte, names map[uint32]string) error {
 }
 
 // netlinkSockets reads the drops of the netlink sockets of programs (net/netlink/
-// af_netlink.c netlink_native_seq_show). A socket is known by its inode.
+// af_netlink.c netlink_native_seq_show), which are messages of the kernel, not packets, so that
+// they are counted under a name of their own. A socket is known by its inode.
 func (r *reading) netlinkSockets() error {
 	text, err := r.host.ReadFile(netFile("netlink"))
 	if err != nil {
@@ -93,7 +94,7 @@ func (r *reading) netlinkSockets() error {
 		}
 		object := fmt.Sprintf("netlink %s:%s inode %s", family, f[2], f[9])
 		inode, _ := strconv.ParseUint(f[9], 10, 64)
-		r.addSparse(Counter{Key: Key{Object: object}, Inode: inode}, "drops", uint32(drops))
+		r.addSparse(Counter{Key: Key{Object: object}, Inode: inode}, "netlink_drops", uint32(drops))
 	}
 	return nil
 }

@@ -23,7 +23,8 @@ func TestNetlinkSockets(t *testing.T) {
 	if err := r.netlinkSockets(); err != nil {
 		t.Fatal(err)
 	}
-	const want = "socket.drops | netlink genl:1234 inode 565 |  |  | 7\nsocket.drops | netlink 99:1234 inode 566 |  |  | 1\n"
+	const want = "socket.netlink_drops | netlink genl:1234 inode 565 |  |  | 7\n" +
+		"socket.netlink_drops | netlink 99:1234 inode 566 |  |  | 1\n"
 	if got := r.text(); got != want || r.into.Counters[0].Inode != 565 {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -215,6 +215,10 @@ var socketCounters = []Entry{
 		"A capture could not store its copies of packets: its ring or buffer is full. The traffic itself is unharmed.",
 		"ss -0pm  # d in skmem").
 		fixed("No action needed, unless a program works with the copies: enlarge its buffer (tcpdump -B), or narrow its filter."),
+	counted("socket.netlink_drops", "socket", NoBuffer, Noise, Never, Calls,
+		"A program did not read fast enough what the kernel reports to it (netlink): it missed messages, not packets.",
+		"cat /proc/net/netlink  # Drops").
+		fixed("No action needed, unless a routing daemon or an agent misses changes: enlarge its buffer."),
 	counted("socket.accept_queue", "tcp", NoBuffer, Harm, Sometimes, Calls,
 		"The connections that wait for the program to accept them, of as many as there may be: one more than its backlog.",
 		"ss -lnt  # Recv-Q, and Send-Q, the backlog").

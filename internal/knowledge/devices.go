@@ -187,7 +187,8 @@ var devices = []Entry{
 	{
 		// net/core/dev.c enqueue_to_backlog
 		Name: "CPU_BACKLOG", Module: "device", Class: NoBuffer, Severity: Harm,
-		Counters: []string{"softnet.dropped", "softnet.flow_limit_count"},
+		Counters: []string{"softnet.dropped", "softnet.flow_limit_count", "interface.rx_dropped"},
+		OfPeer:   []string{"interface.tx_dropped"}, // of a veth (drivers/net/veth.c veth_xmit)
 		Settings: []string{"net.core.netdev_max_backlog"},
 		Cause:    "The input queue of one CPU is full: packets arrive faster than that CPU handles them.",
 		Usual: []string{

@@ -33,6 +33,7 @@ const (
 	NoCarrier            // the interface cannot send; no drop carries it, see [Explanation.With]
 	Untracked            // connection tracking found the packet INVALID; no drop carries it, as NoCarrier
 	ErrorLost            // the ICMP error that answers the packet was dropped; no drop carries it, as NoCarrier
+	Duplicate            // this host does not use the destination, as another has it, too; no drop carries it
 )
 
 // Ethertypes, as in linux/if_ether.h.

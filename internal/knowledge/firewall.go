@@ -239,6 +239,7 @@ var firewall = []Entry{
 		},
 		Fix:   "Enable forwarding if this is a router, or correct the route at the sender.",
 		Apply: []string{"sysctl -w net.ipv4.ip_forward=1  # IPv6: net.ipv6.conf.all.forwarding=1"},
+		Cases: []Case{duplicate},
 	},
 	{
 		Name: "BLACKHOLE", Module: "route", Class: Policy, Severity: Maybe,

@@ -110,7 +110,9 @@ var networkFunctions = []Entry{
 				Severity: Maybe,
 				Cause:    "No program on this host has joined the multicast group {addr} on the interface where the packet arrived.",
 				Check:    []string{"ip maddr show dev {ifname}"},
-				Fix:      "No action needed if the group is not wanted. Otherwise make the program join it on that interface.",
+				Fix: "No action needed if the group is not wanted. Otherwise make the program join it on that interface: it fails " +
+					"with ENOBUFS if the program has joined igmp_max_memberships groups.",
+				Settings: []string{"net.ipv4.igmp_max_memberships"},
 			},
 			{
 				If:       Broadcast,
@@ -164,6 +166,19 @@ var networkFunctions = []Entry{
 		},
 	},
 	{
+		// net/ipv4/ip_output.c
+		Name: "ip_fragment", Kind: Function, Module: "ip", Class: Error, Severity: Harm,
+		Counters: answered("IpFragFails"),
+		OfPeer:   []string{"interface.tx_dropped"}, // of a tunnel (net/ipv4/ip_tunnel_core.c iptunnel_xmit)
+		Cause:    "The packet exceeds the MTU of the interface that it has to leave by, and may not be fragmented.",
+		Usual: []string{
+			"a tunnel inside a tunnel: the MTU of the inner one must be smaller by the headers of both",
+			"a path whose MTU is smaller, learned by ICMP",
+		},
+		Check: []string{"ip -d link show  # mtu of each tunnel", "ip route get {addr}  # a cached mtu"},
+		Fix:   "Lower the MTU of the tunnel that sends here, or raise that of the interface below.",
+	},
+	{
 		// net/ipv6/ip6_output.c
 		Name: "ip6_forward", Kind: Function, Module: "ipv6", Class: Error, Severity: Harm,
 		Counters: answered("Ip6InHdrErrors", "Ip6InTooBigErrors", "Ip6InAddrErrors"),
@@ -184,6 +199,7 @@ var networkFunctions = []Entry{
 			},
 			tooBig,
 			tooBigUnknown,
+			duplicate,
 		},
 	},
 	{

@@ -58,6 +58,12 @@ var sockets = []Entry{
 		Usual: []string{"a program that ended or gave up while data was on its way"},
 		Check: []string{"ss -ntp 'sport = :{port}'"},
 		Fix:   "The log of the program may say why it closed.",
+		Cases: []Case{{
+			Via: []string{"unix_release_sock"}, Severity: Noise,
+			Cause: "A program closed a Unix socket before it had read all data. No packet of a network is lost.",
+			Check: []string{"ss -xp"},
+			Fix:   "No action needed.",
+		}},
 	},
 	{
 		// net/core/sock.c sock_queue_rcv_skb_reason; net/ipv4/tcp_ipv4.c tcp_v4_rcv; net/ipv4/udp.c

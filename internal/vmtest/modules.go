@@ -17,9 +17,11 @@ var wantedModules = []string{
 	"dummy", "veth", "bridge", "br_netfilter", "8021q", "tun", "vxlan", "openvswitch",
 	"nf_tables", "nft_counter", "nft_objref", "nft_queue", "nfnetlink_queue", "nft_ct", "nft_limit", "nft_reject_inet", "nft_compat",
 	"nf_conntrack", "nft_chain_nat", "nft_nat",
-	"sch_ingress", "sch_tbf", "sch_netem", "sch_fq_codel", "cls_flower", "cls_matchall", "cls_bpf", "act_gact", "act_police",
+	"ip_tables", "iptable_filter", "iptable_raw", "xt_tcpudp",
+	"sch_ingress", "sch_tbf", "sch_netem", "sch_fq", "sch_fq_codel", "cls_flower", "cls_matchall", "cls_bpf", "act_gact", "act_police",
+	"bonding",
 	"tcp_diag", "udp_diag", "inet_diag", "netlink_diag", "af_packet_diag", "sctp",
-	"xfrm_user",
+	"xfrm_user", "esp4",
 }
 
 // addModules adds the wanted modules of k, and the two tables that modprobe reads, reduced to these

@@ -6,8 +6,9 @@
 #   kernels/VERSION/   vmlinuz, config, lib/modules: the newest cloud kernel of
 #                      each Debian release named below
 #   userland/          dropwatch and dwdump (the C programs our output is held
-#                      against), busybox, ip, tc, devlink, nft and so on, with
-#                      every library they need: the guest's root file system
+#                      against), busybox, ip, tc, devlink, nft, iptables and so
+#                      on, with every library they need: the guest's root file
+#                      system. It is made once more when this list changes.
 #
 # What is there already is kept, so a second run costs nothing. To get newer
 # kernels, remove the cache. DROPWATCH_CACHE says where it is.
@@ -16,9 +17,10 @@ PATH=$PATH:/usr/sbin:/sbin # depmod and chroot, where a user's PATH has no sbin
 
 releases="bullseye bookworm trixie forky"
 userland_release=forky
-userland_packages="dropwatch busybox-static iproute2 nftables bsdutils coreutils"
-userland="bin/dropwatch bin/dwdump bin/busybox sbin/ip sbin/devlink sbin/tc sbin/nft bin/script bin/stdbuf
-	libexec/coreutils/libstdbuf.so"
+userland_packages="dropwatch busybox-static iproute2 nftables iptables bsdutils coreutils"
+userland="bin/dropwatch bin/dwdump bin/busybox sbin/ip sbin/devlink sbin/tc sbin/bridge sbin/nft sbin/iptables-legacy sbin/iptables-nft
+	lib/x86_64-linux-gnu/xtables/libxt_udp.so lib/x86_64-linux-gnu/xtables/libxt_standard.so
+	bin/script bin/stdbuf libexec/coreutils/libstdbuf.so"
 host_packages="qemu-system-x86 cpio xz-utils kmod tshark debian-archive-keyring gcc libc6-dev mandoc groff zsh fish
 	iproute2 nftables iptables"
 compiler="clang-14 llvm-14" # that made the BPF objects: bookworm has it
@@ -170,7 +172,8 @@ add_netdevsim() {
 # add_userland: of the packages only the programs that tests use are kept, with
 # the libraries that the loader says they need, as every boot has to copy them.
 add_userland() {
-	[ -e "$cache/userland" ] && return
+	local list="$userland_release $userland_packages $userland"
+	[ -e "$cache/userland" ] && [ "$list" = "$(cat "$cache/.userland" 2>/dev/null)" ] && return
 	say "fetching the guests' programs"
 	open_release "$userland_release"
 	local all=$work/all new=$work/userland libs=usr/lib/x86_64-linux-gnu loader=usr/lib64/ld-linux-x86-64.so.2 lib
@@ -183,7 +186,9 @@ add_userland() {
 			cp "$lib" "$new/$libs/"
 		done
 	done
+	rm -rf "$cache/userland"
 	mv "$new" "$cache/userland"
+	echo "$list" >"$cache/.userland"
 }
 
 install_host_packages

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strconv"
 	"syscall"
 	"unsafe"
 
@@ -22,7 +21,7 @@ var link = []Scenario{
 		Want{IDs: id("OTHERHOST"), Class: "local", Severity: "maybe", IfName: "far", Cause: "VLAN", Fix: "type vlan"},
 	},
 	{"tbf limit", tbfLimit, queueFull},
-	{"pfifo limit below tbf", pfifoLimit, queueFull},
+	{"pfifo limit below tbf", limitBelow("pfifo limit 2"), queueFull},
 	{
 		"interface set down with packets in its queue", downWithQueue,
 		Want{IDs: id("QUEUE_PURGE", "__rtnl_unlock"), Class: "local", Severity: "maybe", IfName: "far", Cause: "queue"},
@@ -80,17 +79,22 @@ var queueFull = Want{
 
 // slow makes far send a byte a second, after its bucket has sent one packet; no request for
 // an address takes of it. Its queue has a limit in bytes.
-func slow(ns *drops.Namespace, limit string) {
-	ns.Peer()
+func slow(ns *drops.Namespace, limit string) (peer *drops.Namespace) {
+	peer = ns.Peer()
 	ns.Run("ip", "neigh", "add", "10.0.0.2", "lladdr", drops.NearMAC, "dev", "far", "nud", "permanent")
 	ns.Run("tc", "qdisc", "add", "dev", "far", "root", "handle", "1:", "tbf", "rate", "8bit", "burst", "200", "limit", limit)
+	return peer
 }
 
-// slowPackets is slow with a queue for some packets below.
-func slowPackets(ns *drops.Namespace, limit int) {
-	slow(ns, "100000")
-	ns.Run("tc", "qdisc", "add", "dev", "far", "parent", "1:1", "pfifo", "limit", strconv.Itoa(limit))
-	send(ns, "10.0.0.2", 1)
+// slowPackets is slow with another queue below, nil if the host has none of its kind.
+func slowPackets(ns *drops.Namespace, queue string) (peer *drops.Namespace) {
+	peer = slow(ns, "100000")
+	if !ns.Has("tc qdisc add dev far parent 1:1 " + queue) {
+		return nil
+	}
+	fd := send(ns, "10.0.0.2", 1)
+	ns.Do(func() error { return ns.Close(fd) }) // a namespace does not end before its sockets
+	return peer
 }
 
 // tbfLimit sends to an interface whose queue is full by its own limit in bytes.
@@ -100,16 +104,20 @@ func tbfLimit(ns *drops.Namespace, n int) func() {
 	return func() { send(ns, "10.0.0.2", n) }
 }
 
-// pfifoLimit sends to one that has another queue below, which is full.
-func pfifoLimit(ns *drops.Namespace, n int) func() {
-	slowPackets(ns, 2)
-	send(ns, "10.0.0.2", 100)
-	return func() { send(ns, "10.0.0.2", n) }
+// limitBelow sends to one that has another queue below, which is full.
+func limitBelow(queue string) func(*drops.Namespace, int) func() {
+	return func(ns *drops.Namespace, n int) func() {
+		if slowPackets(ns, queue) == nil {
+			return nil
+		}
+		send(ns, "10.0.0.2", 100)
+		return func() { send(ns, "10.0.0.2", n) }
+	}
 }
 
 // downWithQueue sets an interface down while packets wait there.
 func downWithQueue(ns *drops.Namespace, n int) func() {
-	slowPackets(ns, n)
+	slowPackets(ns, fmt.Sprint("pfifo limit ", n))
 	send(ns, "10.0.0.2", 100)
 	return func() { ns.Run("ip", "link", "set", "far", "down") }
 }

@@ -23,7 +23,8 @@ type Scenario struct {
 // alone reports whether no other may lose packets at the same time: a limit of the whole
 // host, which it lowers, would have that lose more, or the peers of others lose the same.
 func (s *Scenario) alone() bool {
-	return slices.Contains([]string{"conntrack table full", "neighbour table full", "IPv6 disabled"}, s.Name)
+	return slices.Contains([]string{"conntrack table full", "neighbour table full", "IPv6 disabled",
+		"TCP memory of the host exhausted", "backlog of a CPU full"}, s.Name)
 }
 
 // A Want is what diagnose must say. Fields that are not set may be anything.
@@ -51,7 +52,7 @@ type Want struct {
 const self = "zoo"
 
 // Scenarios are all of them, from the sockets down to the wire.
-var Scenarios = slices.Concat(udp, tcp, firewall, xtables, tracking, routing, link, tunnels)
+var Scenarios = slices.Concat(udp, tcp, firewall, xtables, tracking, routing, link, tunnels, queues, bridges, pressure, limits)
 
 // same is a scenario of package drops.
 func same(name string) func(*drops.Namespace, int) func() { return drops.Named(name).PrepareIn }

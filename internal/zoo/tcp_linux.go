@@ -193,9 +193,11 @@ func synQueue(cookies string) func(*drops.Namespace, int) func() {
 
 // syns sends so many requests for a connection, from different ports.
 func syns(peer *drops.Namespace, port, n int) {
-	for i := range n {
-		peer.Inject("near", segment{port: uint16(port + i), flags: synFlag}.frame(), 1)
+	frames := make([][]byte, n)
+	for i := range frames {
+		frames[i] = segment{port: uint16(port + i), flags: synFlag}.frame()
 	}
+	peer.InjectAll("near", frames...)
 }
 
 // synBacklog has room for more in the queue of the socket, but not in what is left of that

@@ -45,11 +45,13 @@ func tableFull(ns *drops.Namespace, n int) func() {
 	ns.Do(func() error { return syscall.Bind(fd, here) })
 	ns.HostSysctl("netfilter/nf_conntrack_max", strconv.Itoa(room))
 	from := func(first, n int) {
-		for i := range n {
+		frames := make([][]byte, n)
+		for i := range frames {
 			b := drops.UDPHeader(0)
 			b[1] = byte(first + i) // of the port
-			peer.Inject("near", datagram("10.0.0.1", b), 1)
+			frames[i] = datagram("10.0.0.1", b)
 		}
+		peer.InjectAll("near", frames...)
 	}
 	from(0, room+1)
 	return func() { from(room+1, n) }

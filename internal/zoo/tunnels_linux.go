@@ -135,10 +135,12 @@ func fragmentMemory(ns *drops.Namespace, n int) func() {
 	ns.Sysctl("ipv4/ipfrag_high_thresh", "1")
 	p := drops.IPv4{Src: "10.0.0.2", Dst: "10.0.0.1", Flags: drops.MoreFragments, Protocol: 17, Payload: make([]byte, 64)}
 	begin := func(n int) {
-		for range n {
+		frames := make([][]byte, n)
+		for i := range frames {
 			p.ID++
-			peer.Inject("near", p.Frame(), 1)
+			frames[i] = p.Frame()
 		}
+		peer.InjectAll("near", frames...)
 	}
 	begin(1)
 	return func() { begin(n) }

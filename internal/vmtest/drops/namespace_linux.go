@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ type Namespace struct {
 	t        testing.TB
 	requests chan func() error
 	answers  chan error
+	end      func()
 	lacks    string // see Lacks
 }
 
@@ -53,12 +55,13 @@ func (ns *Namespace) Of(t testing.TB) *Namespace {
 func newNamespace(t testing.TB) *Namespace {
 	t.Helper()
 	ns := &Namespace{t: t, requests: make(chan func() error), answers: make(chan error)}
+	ns.end = sync.OnceFunc(func() { close(ns.requests) })
 	go onThread(func() {
 		for f := range ns.requests {
 			ns.answers <- f()
 		}
 	})
-	t.Cleanup(func() { close(ns.requests) })
+	t.Cleanup(ns.end)
 	ns.Do(func() error {
 		if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("a network namespace of the test's own: %w: run as root", err)
@@ -92,6 +95,10 @@ func setLoopbackUp() error {
 	}
 	return nil
 }
+
+// End ends the namespace before the end of the test, as soon as nothing else is in it. It is
+// not to be used any more.
+func (ns *Namespace) End() { ns.end() }
 
 // onThread runs f on a thread that ends with it and its namespace. It is never the first
 // of the process, whose namespaces /proc/self shows as those of the process.
@@ -336,14 +343,20 @@ func (ns *Namespace) Peer() *Namespace {
 	ns.t.Helper()
 	ns.Wire()
 	peer := ns.Another()
-	peer.Do(func() error {
-		there := fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), syscall.Gettid())
-		ns.Run("ip", "link", "set", "near", "netns", there)
-		return nil
-	})
+	ns.MoveTo(peer, "near")
 	peer.Batch("addr add 10.0.0.2/24 dev near\nlink set near up")
 	ns.awaitUp("far")
 	return peer
+}
+
+// MoveTo moves an interface to another namespace.
+func (ns *Namespace) MoveTo(other *Namespace, ifname string) {
+	ns.t.Helper()
+	other.Do(func() error {
+		there := fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), syscall.Gettid())
+		ns.Run("ip", "link", "set", ifname, "netns", there)
+		return nil
+	})
 }
 
 // Arrive makes a datagram with size bytes of data, which must not be fragmented, come in

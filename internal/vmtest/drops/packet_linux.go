@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 )
 
@@ -77,6 +78,12 @@ func BadSYN() []byte {
 
 // inject sends a frame n times to an interface, by a packet socket.
 func inject(iface string, frame []byte, n int) error {
+	return injectWith(iface, slices.Repeat([][]byte{frame}, n), func(int) error { return nil })
+}
+
+// injectWith sends frames to an interface by one socket with an option: to close one takes
+// milliseconds.
+func injectWith(iface string, frames [][]byte, option func(fd int) error) error {
 	link, err := net.InterfaceByName(iface)
 	if err != nil {
 		return err
@@ -86,7 +93,10 @@ func inject(iface string, frame []byte, n int) error {
 		return err
 	}
 	defer syscall.Close(fd)
-	for range n {
+	if err := option(fd); err != nil {
+		return err
+	}
+	for _, frame := range frames {
 		if err := syscall.Sendto(fd, frame, 0, &syscall.SockaddrLinklayer{Ifindex: link.Index}); err != nil {
 			return err
 		}
@@ -108,4 +118,25 @@ const ProbeType = 0x88b5
 // is running.
 func DropProbes(n int) error {
 	return inject("lo", append(make([]byte, 12), ProbeType>>8, ProbeType&0xff), n)
+}
+
+// InjectAll sends frames to an interface of the namespace, in their order.
+func (ns *Namespace) InjectAll(iface string, frames ...[]byte) {
+	ns.t.Helper()
+	ns.Do(func() error { return injectWith(iface, frames, func(int) error { return nil }) })
+}
+
+// InjectJoined is Inject of TCP segments that were joined to one packet (GRO), each with so
+// many bytes of data. The kernel completes its checksum.
+func (ns *Namespace) InjectJoined(iface string, frame []byte, size, n int) {
+	ns.t.Helper()
+	const vnetHeader = 15                            // PACKET_VNET_HDR
+	header := []byte{1, 1, 0, 0, 0, 0, 34, 0, 16, 0} // struct virtio_net_hdr: VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_TCPV4
+	binary.NativeEndian.PutUint16(header[2:], 54)
+	binary.NativeEndian.PutUint16(header[4:], uint16(size))
+	ns.Do(func() error {
+		return injectWith(iface, slices.Repeat([][]byte{append(header, frame...)}, n), func(fd int) error {
+			return syscall.SetsockoptInt(fd, syscall.SOL_PACKET, vnetHeader, 1)
+		})
+	})
 }

@@ -1,0 +1,163 @@
+package zoo
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"dropwatch/internal/vmtest/drops"
+)
+
+// pressure are losses for want of memory in queues that are not a device's.
+var pressure = []Scenario{
+	{
+		"TCP out-of-order queue pruned", outOfOrderPrune,
+		Want{
+			IDs: id("TCP_OFO_QUEUE_PRUNE"), Class: "no_buffer", Severity: "harm", IfName: "far", Process: self,
+			Counter: "TcpExtOfoPruned", Setting: "net.ipv4.tcp_mem", Fix: "tcp_rmem",
+		},
+	},
+	{
+		"TCP socket backlog full", socketBacklog,
+		Want{
+			IDs: id("SOCKET_BACKLOG"), Class: "no_buffer", Severity: "harm", IfName: "far", Process: self,
+			Counter: "TcpExtTCPBacklogDrop", Fix: "stalled program",
+		},
+	},
+	{
+		"TCP memory of the host exhausted", tcpMemory,
+		Want{
+			IDs: id("PROTO_MEM"), Class: "no_buffer", Severity: "harm", IfName: "far",
+			Counter: "TcpExtTCPOFODrop", Setting: "net.ipv4.tcp_mem", Fix: "tcp_mem",
+		},
+	},
+	{
+		"backlog of a CPU full", cpuBacklog,
+		Want{
+			IDs: id("CPU_BACKLOG"), Class: "no_buffer", Severity: "harm", IfName: "q0", Counter: "softnet.dropped",
+			Setting: "net.core.netdev_max_backlog", Fix: "netdev_max_backlog",
+		},
+	},
+}
+
+// outOfOrderPrune has segments arrive before those that they follow, until the receive buffer
+// is full, and then some that belong before them.
+func outOfOrderPrune(ns *drops.Namespace, n int) func() {
+	const fill, gap = 100, 10
+	peer := silent(ns)
+	fd := connected(ns, 60000)
+	ns.Do(func() error { return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, 0) })
+	seq := uint32(received + gap*2*fill)
+	before := func(n int) {
+		frames := make([][]byte, n)
+		for i := range frames {
+			seq -= gap
+			frames[i] = segment{port: 1, seq: seq, ack: sent, flags: ackFlag, data: []byte("x")}.frame()
+		}
+		peer.InjectAll("near", frames...)
+	}
+	before(fill)
+	return func() { before(n) }
+}
+
+// socketBacklog has segments arrive for a connection while its program is in a system call
+// that holds it, until no more may wait.
+func socketBacklog(ns *drops.Namespace, n int) func() {
+	const fill = 400
+	peer := silent(ns)
+	fd := connected(ns, 60000)
+	ns.Do(func() error { return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, 0) })
+	ns.Do(func() error { return hold(ns, fd) })
+	seq := uint32(received)
+	arrive := func(n int) {
+		frames := make([][]byte, n)
+		for i := range frames {
+			seq += 10 // so that they are not joined to one
+			frames[i] = segment{port: 1, seq: seq, ack: sent, flags: ackFlag, data: []byte("x")}.frame()
+		}
+		peer.InjectAll("near", frames...)
+	}
+	arrive(fill)
+	return func() { arrive(n) }
+}
+
+// Of userfaultfd(2), on amd64 (include/uapi/linux/userfaultfd.h).
+const (
+	sysUserfaultfd = 323
+
+	uffdAPI, uffdRegister      = 0xc018aa3f, 0xc020aa00
+	uffdVersion, modeOfMissing = 0xaa, 1
+)
+
+// hold writes to a connection from a page that is not there, until the end of the test: the
+// kernel waits for the page with the connection locked.
+func hold(ns *drops.Namespace, fd int) error {
+	pages, _, errno := syscall.Syscall(sysUserfaultfd, syscall.O_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("userfaultfd: %w", errno)
+	}
+	page, err := syscall.Mmap(-1, 0, 4096, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	if err != nil {
+		return err
+	}
+	api := [3]uint64{uffdVersion}
+	register := [4]uint64{uint64(uintptr(unsafe.Pointer(&page[0]))), uint64(len(page)), modeOfMissing}
+	ended := make(chan struct{})
+	ns.Cleanup(func() error {
+		err := syscall.Close(int(pages)) // the page is there now, of zeros
+		<-ended
+		return errors.Join(err, syscall.Munmap(page))
+	})
+	for _, request := range []struct {
+		code uintptr
+		arg  unsafe.Pointer
+	}{{uffdAPI, unsafe.Pointer(&api)}, {uffdRegister, unsafe.Pointer(&register)}} {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, pages, request.code, uintptr(request.arg)); errno != 0 {
+			return fmt.Errorf("userfaultfd: %w", errno)
+		}
+	}
+	go func() {
+		defer close(ended)
+		syscall.Write(fd, page)
+	}()
+	return nil
+}
+
+// tcpMemory has segments arrive for a connection that has data unread, and no memory for TCP
+// on the whole host: only a guest bears that.
+func tcpMemory(ns *drops.Namespace, n int) func() {
+	if !ns.Has(`test "$DROPWATCH_GUEST" = 1`) {
+		return nil
+	}
+	peer := silent(ns)
+	connected(ns, 60000)
+	seq := uint32(received)
+	arrive := func(n int) {
+		frames := make([][]byte, n)
+		for i := range frames {
+			seq += 2000
+			frames[i] = segment{port: 1, seq: seq, ack: sent, flags: ackFlag, data: make([]byte, 1000)}.frame()
+		}
+		peer.InjectAll("near", frames...)
+	}
+	ns.HostSysctl("ipv4/tcp_mem", "0 0 0")
+	arrive(20)
+	return func() { arrive(n) }
+}
+
+// cpuBacklog has frames arrive that a bridge floods to one port more than frames may wait for
+// a CPU.
+func cpuBacklog(ns *drops.Namespace, n int) func() {
+	const room = 10
+	peer := ns.Peer()
+	script := "link add br0 type bridge mcast_snooping 0\nlink set br0 up\nlink set far master br0\n"
+	for i := range room + 2 {
+		script += fmt.Sprintf("link add p%d type veth peer name q%d\nlink set q%d up\nlink set p%d master br0 up\n", i, i, i, i)
+	}
+	ns.Batch(script)
+	ns.HostSysctl("core/netdev_max_backlog", strconv.Itoa(room))
+	frame := drops.Ethernet("01:80:c2:00:00:21", 0x88b6, make([]byte, 46))
+	return func() { peer.Inject("near", frame, n) }
+}
