@@ -35,6 +35,7 @@ type Source struct {
 
 	record      ringbuf.Record
 	event       event.Event
+	grown       []growth  // memory of emitCounts
 	tick        uint32    // number of the second for which the program samples
 	next        time.Time // when to read the table again
 	active      bool      // records came since the table was read
@@ -206,20 +207,26 @@ func (s *Source) emitRecord(out pipeline.Output) {
 	out.Emit(&s.event)
 }
 
-// emitCounts emits what was counted since the last call, and reports whether a drop was among it
-// that was not rejected.
+// emitCounts emits what was counted since the last call, and reports whether a drop was emitted.
+// A count takes names from the records of its key. So the table is read first, then the records
+// that are in the ring by then are emitted, as many as readRing and drainTime allow, and then the
+// counts.
 func (s *Source) emitCounts(out pipeline.Output) (found bool, err error) {
-	err = s.table.read(func(k *dropsKey, grown amount) {
-		found = true
-		s.decoder.counted(k, grown, &s.event)
+	s.grown = s.grown[:0]
+	err = s.table.read(func(k *dropsKey, grown amount) { s.grown = append(s.grown, growth{*k, grown}) })
+	begin := time.Now()
+	n, err2 := s.readRing(out, func() bool { return time.Since(begin) < drainTime })
+	for i := range s.grown {
+		s.decoder.counted(&s.grown[i].key, s.grown[i].amount, &s.event)
 		out.Emit(&s.event)
-	})
-	if err != nil {
+	}
+	found = n > 0 || len(s.grown) > 0
+	if err = errors.Join(err, err2); err != nil {
 		return found, err
 	}
-	grown, skipped, err := s.table.readOverflow()
-	s.emitOverflow(out, grown, skipped)
-	return found || grown[dropsOverflowUNKEYED].packets > 0, err
+	more, skipped, err := s.table.readOverflow()
+	s.emitOverflow(out, more, skipped)
+	return found || more[dropsOverflowUNKEYED].packets > 0, err
 }
 
 // emitOverflow emits what was counted without a key. For the UNKEYED ones the condition was true.
@@ -249,20 +256,10 @@ func emitNumber(out pipeline.Output, e *event.Event, n uint64) {
 func (s *Source) finish(out pipeline.Output, show bool) error {
 	err := s.detach()
 	if show && err == nil {
-		err = s.drain(out)
+		_, err = s.emitCounts(out)
 	}
 	err = errors.Join(err, s.reportUnread(out))
 	out.Flush()
-	return err
-}
-
-// drain emits the records that can be read within drainTime, and all counts.
-func (s *Source) drain(out pipeline.Output) error {
-	end := time.Now()
-	if _, err := s.readRing(out, func() bool { return time.Since(end) < drainTime }); err != nil {
-		return err
-	}
-	_, err := s.emitCounts(out)
 	return err
 }
 

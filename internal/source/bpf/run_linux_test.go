@@ -580,6 +580,32 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// TestCountsHaveTheNamesOfRecords: counts that are read with the first records of their key come
+// after those, and have the name of the interface and the socket from them.
+func TestCountsHaveTheNamesOfRecords(t *testing.T) {
+	const count = 20
+	p := newPlace(t)
+	p.refuse(t, "ip", 10)
+	s := need(t, Options{Sample: 2, ByOwner: true})
+	fd := p.socket(t)
+	sendTo(t, fd, closed, count)
+	sendTo(t, fd, &unix.SockaddrInet4{Port: 10, Addr: closed.Addr}, count)
+	r := &sourcetest.Running{Keep: func(e *event.Event) bool { return e.Netns.Inode == p.inode }}
+	if _, err := s.emitCounts(r); err != nil {
+		t.Fatal(err)
+	}
+	if packets, individual := sourcetest.Total(r.Kept); packets != 2*count || individual == packets {
+		t.Errorf("%d packets, %d individually, want %d and fewer", packets, individual, 2*count)
+	}
+	for i := range r.Kept {
+		e := &r.Kept[i]
+		received := e.Reason == reason("NO_SOCKET")
+		if received && e.Port.IfName != "lo" || !received && (e.Owner.Socket == nil || e.Owner.Socket.Inode != inode(t, fd)) {
+			t.Errorf("interface %q, socket %+v: %+v", e.Port.IfName, e.Owner.Socket, e)
+		}
+	}
+}
+
 // TestEndedBeforeItBegan gives the drops since Open all the same.
 func TestEndedBeforeItBegan(t *testing.T) {
 	p := newPlace(t)

@@ -29,6 +29,12 @@ type table struct {
 // An amount is a number of socket buffers, and of packets on the wire in them.
 type amount struct{ packets, segments uint64 }
 
+// A growth is how much the count of a key has grown.
+type growth struct {
+	key    dropsKey
+	amount amount
+}
+
 // An overflow has what is counted without a key, indexed by enum overflow.
 type overflow [dropsOverflowOVERFLOWS]amount
 
