@@ -128,7 +128,7 @@ var libraries = []library{
 	{imports: "github.com/spf13/cobra", by: []string{"internal/cli"}, reason: "command lines are read in one place"},
 	{
 		imports: "golang.org/x/sys/...", by: []string{
-			"netlink", "internal/clock", "internal/host", "internal/source/*", "internal/counters", "internal/doctor",
+			"netlink", "internal/clock", "internal/host", "internal/source/*", "internal/counters", "internal/doctor", "internal/kernel",
 			"internal/term",
 		},
 		reason: "system calls are for those who speak to the kernel",

@@ -22,8 +22,19 @@ const (
 // shows them.
 type driverStats struct {
 	ifname, driver string
-	names          []string
+	names          []statName
 	values         []uint64
+}
+
+// A statName is the name of a statistic, with what it says.
+type statName struct {
+	name string
+
+	// Object is the turn of the second and later ones of a name, which some drivers give to
+	// each of their queues.
+	object string
+	level  bool
+	part   bool // of one of all queues
 }
 
 // driver reads the statistics of each interface that has any, its rings and its pause
@@ -49,23 +60,30 @@ var driverLevels = map[string]bool{
 	"conntrack_allowance_available": true, "outbound_pci_stalled_rd": true, "outbound_pci_stalled_wr": true, "peer_ifindex": true,
 }
 
-// driverStats adds the counters of one interface. Drivers may give the same name to each
-// of their queues: the second and later ones have their turn as their object.
+// driverStats adds the counters of one interface.
 func (r *reading) driverStats(s *driverStats) {
-	turns := make(map[string]int, len(s.names))
-	for _, name := range s.names {
+	for i := range s.names {
+		n := &s.names[i]
+		r.add(Counter{
+			Key: Key{IfName: s.ifname, Object: n.object, Name: n.name}, Value: s.values[i], Gauge: n.level, About: s.driver, Part: n.part,
+		})
+	}
+}
+
+// statNames are those of the statistics of an interface, in their order.
+func statNames(all []string) []statName {
+	turns := make(map[string]int, len(all))
+	for _, name := range all {
 		turns[name] = 0
 	}
-	for i, name := range s.names {
-		c := Counter{
-			Key: Key{IfName: s.ifname, Name: name}, Value: s.values[i], Gauge: driverLevels[name], About: s.driver,
-			Part: isPart(name, turns),
-		}
+	names := make([]statName, len(all))
+	for i, name := range all {
+		names[i] = statName{name: name, level: driverLevels[name], part: isPart(name, turns)}
 		if turns[name]++; turns[name] > 1 {
-			c.Object = fmt.Sprintf("number %d", turns[name])
+			names[i].object = fmt.Sprintf("number %d", turns[name])
 		}
-		r.add(c)
 	}
+	return names
 }
 
 // ofQueue matches what drivers put before or after the name of a total for that of a

@@ -49,7 +49,7 @@ func TestDriverStats(t *testing.T) {
 		[]string{"rx_drops", "rx0_drops", "rx1_drops", "tx_queue_0_bytes", "  pkts rx OOB", "  pkts rx OOB", "", long, "peer_ifindex"},
 		[]uint64{7, 3, 4, 1 << 40, 8, 9, 10, 11, 12})
 	got := reads(t, Driver, func(r *reading) error {
-		r.driverStats(&driverStats{"eth0", "virtio_net", parseStatNames(names), parseStatValues(values)})
+		r.driverStats(&driverStats{"eth0", "virtio_net", statNames(parseStatNames(names)), parseStatValues(values)})
 		return nil
 	})
 	want := map[string]uint64{

@@ -1,6 +1,7 @@
 package counters
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,9 +22,10 @@ func eachDriver(names map[uint32]string, use func(*driverStats)) error {
 		return fmt.Errorf("open a socket: %w", err)
 	}
 	defer unix.Close(fd)
+	reader := driverReader{fd: fd}
 	var all []error
 	for _, index := range slices.Sorted(maps.Keys(names)) {
-		s, err := readDriverStats(fd, names[index])
+		s, err := reader.read(names[index])
 		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENODEV) {
 			continue
 		}
@@ -43,37 +45,59 @@ const statsSet = 1
 // there are and the answer: kernels before 6.18 write as many as there are then.
 const spare = 256
 
-// readDriverStats asks for the number of an interface's statistics, their names and
-// their values: none if their number changes in between, EOPNOTSUPP if there are none.
-func readDriverStats(fd int, ifname string) (*driverStats, error) {
+// A driverReader reads the statistics of one interface after the other. Most have the names
+// of the one before, as hosts have many of one driver.
+type driverReader struct {
+	fd            int
+	names, values []byte // answers of the kernel
+	last          []byte // names as the kernel wrote them, of which known are
+	known         []statName
+}
+
+// read asks for the number of an interface's statistics, their names and their values: none
+// if their number changes in between, EOPNOTSUPP if there are none.
+func (d *driverReader) read(ifname string) (*driverStats, error) {
 	count := make([]byte, 20) // struct ethtool_sset_info for one set
 	binary.NativeEndian.PutUint32(count[0:4], unix.ETHTOOL_GSSET_INFO)
 	binary.NativeEndian.PutUint64(count[8:16], 1<<statsSet)
-	if err := ethtool(fd, ifname, count); err != nil {
+	if err := ethtool(d.fd, ifname, count); err != nil {
 		return nil, err
 	}
 	n := binary.NativeEndian.Uint32(count[16:20])
 	if n == 0 {
 		return nil, unix.EOPNOTSUPP
 	}
-	names := make([]byte, sizeofGstrings+sizeofStatName*(n+spare))
-	binary.NativeEndian.PutUint32(names[0:4], unix.ETHTOOL_GSTRINGS)
-	binary.NativeEndian.PutUint32(names[4:8], statsSet)
-	binary.NativeEndian.PutUint32(names[8:12], n)
-	values := make([]byte, sizeofGstats+8*(n+spare))
-	binary.NativeEndian.PutUint32(values[0:4], unix.ETHTOOL_GSTATS)
-	binary.NativeEndian.PutUint32(values[4:8], n)
-	if err := errors.Join(ethtool(fd, ifname, names), ethtool(fd, ifname, values)); err != nil {
+	d.names = cleared(d.names, sizeofGstrings+sizeofStatName*(n+spare))
+	binary.NativeEndian.PutUint32(d.names[0:4], unix.ETHTOOL_GSTRINGS)
+	binary.NativeEndian.PutUint32(d.names[4:8], statsSet)
+	binary.NativeEndian.PutUint32(d.names[8:12], n)
+	d.values = cleared(d.values, sizeofGstats+8*(n+spare))
+	binary.NativeEndian.PutUint32(d.values[0:4], unix.ETHTOOL_GSTATS)
+	binary.NativeEndian.PutUint32(d.values[4:8], n)
+	if err := errors.Join(ethtool(d.fd, ifname, d.names), ethtool(d.fd, ifname, d.values)); err != nil {
 		return nil, err
 	}
-	s := &driverStats{ifname: ifname, names: parseStatNames(names), values: parseStatValues(values)}
-	if info, err := unix.IoctlGetEthtoolDrvinfo(fd, ifname); err == nil {
+	if !bytes.Equal(d.names, d.last) {
+		d.last, d.known = slices.Clone(d.names), statNames(parseStatNames(d.names))
+	}
+	s := &driverStats{ifname: ifname, names: d.known, values: parseStatValues(d.values)}
+	if info, err := unix.IoctlGetEthtoolDrvinfo(d.fd, ifname); err == nil {
 		s.driver = unix.ByteSliceToString(info.Driver[:])
 	}
 	if len(s.names) != len(s.values) {
 		s.names, s.values = nil, nil
 	}
 	return s, nil
+}
+
+// cleared returns so many bytes of 0, of a buffer if it has as many.
+func cleared(buffer []byte, size uint32) []byte {
+	if uint32(cap(buffer)) < size {
+		return make([]byte, size)
+	}
+	buffer = buffer[:size]
+	clear(buffer)
+	return buffer
 }
 
 // ethtool asks the driver of an interface (SIOCETHTOOL). Data begins with the command,

@@ -83,15 +83,14 @@ type bondPort struct {
 // interfaces reads the statistics of each interface, and its states in which it loses
 // packets.
 func (r *reading) interfaces() error {
-	return links(func(message []byte) error {
-		l, err := parseLink(message)
-		if err == nil {
-			r.linkStats(l.name, l.stats)
-			r.linkStates(&l)
-			r.linkFailures(&l)
-		}
-		return err
-	})
+	all, err := r.links()
+	for i := range all {
+		l := &all[i]
+		r.linkStats(l.name, l.stats)
+		r.linkStates(l)
+		r.linkFailures(l)
+	}
+	return err
 }
 
 // linkStats adds the counters of one interface. Fields that have no name yet are
@@ -232,13 +231,21 @@ func (b *bondPort) parse(a *netlink.AttributeDecoder) {
 	}
 }
 
-// linkNames gives the names of the interfaces of the namespace by their indexes.
-func linkNames() (map[uint32]string, error) {
-	names := make(map[uint32]string)
-	err := links(func(message []byte) error {
+// readLinks reads the interfaces of the namespace of the calling thread.
+func readLinks() (all []link, err error) {
+	err = links(func(message []byte) error {
 		l, err := parseLink(message)
-		names[l.index] = l.name
+		all = append(all, l)
 		return err
 	})
-	return names, err
+	return all, err
+}
+
+// namesOf are the names of interfaces by their indexes.
+func namesOf(all []link) map[uint32]string {
+	names := make(map[uint32]string, len(all))
+	for i := range all {
+		names[all[i].index] = all[i].name
+	}
+	return names
 }

@@ -112,10 +112,11 @@ func parseRoute(message []byte) (r Route, err error) {
 // arrive: if none do, or the kernel does not accept them there, it is asked for packets
 // of this host.
 func Egress(to, from netip.Addr, ifname string) (string, error) {
-	names, err := linkNames()
+	all, err := readLinks()
 	if err != nil {
 		return "", err
 	}
+	names := namesOf(all)
 	for index, name := range names {
 		if name != ifname || familyOf(from) != familyOf(to) {
 			continue

@@ -72,19 +72,21 @@ type Reader struct {
 	// Netns selects the network namespaces to be read, by inode number; nil: that of
 	// this process. Namespaces come and go, so that each Read lists them.
 	Netns func(inode uint32, n host.Netns) bool
+
+	last int // how many counters the last snapshot has
 }
 
 // Read takes a snapshot. It fails only if ctx ends: what cannot be read is in the
 // snapshot as a [Failure].
 func (r *Reader) Read(ctx context.Context) (*Snapshot, error) {
-	s := &Snapshot{Time: time.Now(), Own: r.Host.Netns()}
+	s := &Snapshot{Time: time.Now(), Own: r.Host.Netns(), Counters: make([]Counter, 0, r.last+r.last/16)}
 	r.groups(ctx, event.Netns{}, s, true)
 	if r.Netns == nil {
 		r.groups(ctx, event.Netns{Inode: s.Own}, s, false)
 	} else {
 		r.namespaces(ctx, s)
 	}
-	s.Took = time.Since(s.Time)
+	s.Took, r.last = time.Since(s.Time), len(s.Counters)
 	return s, ctx.Err()
 }
 
@@ -115,12 +117,12 @@ func (r *Reader) namespaces(ctx context.Context, s *Snapshot) {
 
 // groups reads those of the whole host, or those of the namespace of the thread.
 func (r *Reader) groups(ctx context.Context, n event.Netns, s *Snapshot, hostWide bool) {
-	names := sync.OnceValues(linkNames) // for several groups
+	links := sync.OnceValues(readLinks) // for several groups
 	for _, g := range groupReaders {
 		if g.hostWide != hostWide || ctx.Err() != nil || len(r.Groups) > 0 && !slices.Contains(r.Groups, g.group) {
 			continue
 		}
-		err := g.read(&reading{r.Host, n, g.group, s, names})
+		err := g.read(&reading{r.Host, n, g.group, s, links})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Failures = append(s.Failures, Failure{n, g.group, err})
 		}
@@ -134,7 +136,13 @@ type reading struct {
 	group Group
 	into  *Snapshot
 
-	linkNames func() (map[uint32]string, error) // of the interfaces of the namespace, by their indexes
+	links func() ([]link, error) // the interfaces of the namespace
+}
+
+// linkNames are the names of the interfaces of the namespace, by their indexes.
+func (r *reading) linkNames() (map[uint32]string, error) {
+	all, err := r.links()
+	return namesOf(all), err
 }
 
 // add keeps a counter, and fills in what all of a group have in common.

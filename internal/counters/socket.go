@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/mdlayher/netlink"
-
 	"dropwatch/internal/kernel"
 )
 
@@ -23,13 +21,22 @@ const (
 	stateListen       = 10
 )
 
+// Of TCP, those that wait for the end of a handshake (SYN-RECV) or for late segments (TIME-WAIT)
+// have no queue and no drops, and may be very many (include/net/tcp_states.h).
+const (
+	allStates = 0xffffffff
+	tcpStates = allStates &^ (1<<3 | 1<<6 | 1<<12)
+)
+
 // socketTables are the protocols whose sockets are read, by the names of ss.
 var socketTables = []struct {
 	name             string
 	family, protocol uint8
+	states           uint32
 }{
-	{"tcp", afInet, 6}, {"tcp", afInet6, 6}, {"udp", afInet, 17}, {"udp", afInet6, 17},
-	{"raw", afInet, 255}, {"raw", afInet6, 255},
+	{"tcp", afInet, 6, tcpStates}, {"tcp", afInet6, 6, tcpStates},
+	{"udp", afInet, 17, allStates}, {"udp", afInet6, 17, allStates},
+	{"raw", afInet, 255, allStates}, {"raw", afInet6, 255, allStates},
 }
 
 // Address families and their lengths in bytes; those of the kernel, also elsewhere.
@@ -43,7 +50,7 @@ const (
 func (r *reading) sockets() error {
 	all := []error{ifThere(r.packetSockets()), ifThere(r.netlinkSockets())}
 	for _, t := range socketTables {
-		all = append(all, ifThere(r.inetSockets(t.name, inetDiagRequest(t.family, t.protocol))))
+		all = append(all, ifThere(r.inetSockets(t.name, inetDiagRequest(t.family, t.protocol, t.states))))
 	}
 	return errors.Join(all...)
 }
@@ -51,37 +58,46 @@ func (r *reading) sockets() error {
 // inetSockets reads those of a protocol. How many share an address is known when all are
 // read.
 func (r *reading) inetSockets(protocol string, request []byte) error {
-	sharing, begin := make(map[netip.AddrPort]uint32), len(r.into.Counters)
-	var locals []netip.AddrPort // of the counters since begin
+	begin := len(r.into.Counters)
+	var all, counted []netip.AddrPort // local addresses: of all that no connection has, of the counters since begin
 	err := sockets(request, func(message []byte) error {
 		s, err := parseInetDiag(message)
 		if err != nil {
 			return err
 		}
-		r.socket(protocol, &s)
 		local := s.local
 		if s.remote.Port() != 0 { // a connection has its address alone
 			local = netip.AddrPort{}
+		} else {
+			all = append(all, local)
 		}
-		sharing[local]++
-		for len(locals) < len(r.into.Counters)-begin {
-			locals = append(locals, local)
+		r.socket(protocol, &s)
+		for len(counted) < len(r.into.Counters)-begin {
+			counted = append(counted, local)
 		}
 		return nil
 	})
-	delete(sharing, netip.AddrPort{})
-	for i, local := range locals {
+	sharing := make(map[netip.AddrPort]uint32, len(counted))
+	for _, local := range counted {
+		sharing[local] = 0
+	}
+	for _, local := range all {
+		if n, ok := sharing[local]; ok {
+			sharing[local] = n + 1
+		}
+	}
+	for i, local := range counted {
 		r.into.Counters[begin+i].Sharing = sharing[local]
 	}
 	return err
 }
 
-// inetDiagRequest asks for all sockets of a protocol with their memory (struct
+// inetDiagRequest asks for the sockets of a protocol in some states, with their memory (struct
 // inet_diag_req_v2).
-func inetDiagRequest(family, protocol uint8) []byte {
+func inetDiagRequest(family, protocol uint8, states uint32) []byte {
 	request := make([]byte, sizeofInetDiagReq)
 	request[0], request[1], request[2] = family, protocol, 1<<(inetDiagSkMemInfo-1)
-	copy(request[4:8], []byte{0xff, 0xff, 0xff, 0xff}) // of all states
+	binary.NativeEndian.PutUint32(request[4:], states)
 	return request
 }
 
@@ -106,11 +122,8 @@ func parseInetDiag(data []byte) (s inetSocket, err error) {
 	s.remote = netip.AddrPortFrom(diagAddr(family, data[24:40]), binary.BigEndian.Uint16(data[6:8]))
 	u32 := binary.NativeEndian.Uint32
 	s.rqueue, s.wqueue, s.inode = u32(data[56:60]), u32(data[60:64]), u32(data[68:72])
-	return s, kernel.EachAttribute(data[sizeofInetDiagMsg:], func(a *netlink.AttributeDecoder) {
-		if a.Type() == inetDiagSkMemInfo {
-			s.memory = a.Bytes()
-		}
-	})
+	s.memory = kernel.Attribute(data[sizeofInetDiagMsg:], inetDiagSkMemInfo)
+	return s, nil
 }
 
 func diagAddr(family uint8, b []byte) netip.Addr {
@@ -120,15 +133,25 @@ func diagAddr(family uint8, b []byte) netip.Addr {
 	return netip.AddrFrom16([16]byte(b))
 }
 
-// socket adds the counters of one. A socket is known by its inode: several may share
-// an address. Its drops are in the counters of the protocol as well.
+// socket adds the counters of one, unless all are 0, as they nearly always are. A socket is
+// known by its inode: several may share an address. Its drops are in the counters of the
+// protocol as well.
 func (r *reading) socket(protocol string, s *inetSocket) {
-	c := Counter{Key: Key{Object: s.object(protocol)}, Inode: uint64(s.inode)}
-	if protocol == "tcp" && s.state == stateListen {
-		queue := c
-		queue.Gauge, queue.Limit = true, uint64(s.wqueue)+1 // it takes one more (include/net/sock.h sk_acceptq_is_full)
-		r.addSparse(queue, "accept_queue", s.rqueue)
+	var waiting, unread uint32
+	switch {
+	case protocol != "tcp":
+		unread = memoryOf(s.memory, skMemRmemAlloc)
+	case s.state == stateListen:
+		waiting = s.rqueue
 	}
+	drops := memoryOf(s.memory, skMemDrops)
+	if waiting|unread|drops == 0 {
+		return
+	}
+	c := Counter{Key: Key{Object: s.object(protocol)}, Inode: uint64(s.inode)}
+	queue := c
+	queue.Gauge, queue.Limit = true, uint64(s.wqueue)+1 // it takes one more (include/net/sock.h sk_acceptq_is_full)
+	r.addSparse(queue, "accept_queue", waiting)
 	c.Part = true
 	r.socketMemory(c, "drops", s.memory, protocol != "tcp")
 }
@@ -142,20 +165,22 @@ func (r *reading) addSparse(c Counter, name string, value uint32) {
 }
 
 // socketMemory adds the drops of a socket by a name, and the level of its receive buffer if
-// packets are lost when it is full. Memory is an array of uint32, SK_MEMINFO_*; kernels
-// before 4.6 have no drops.
+// packets are lost when it is full.
 func (r *reading) socketMemory(c Counter, drops string, memory []byte, buffer bool) {
-	value := func(i int) uint32 {
-		if 4*i+4 > len(memory) {
-			return 0
-		}
-		return binary.NativeEndian.Uint32(memory[4*i:])
-	}
-	r.addSparse(c, drops, value(skMemDrops))
+	r.addSparse(c, drops, memoryOf(memory, skMemDrops))
 	if buffer {
-		c.Part, c.Gauge, c.Limit = false, true, uint64(value(skMemRcvbuf))
-		r.addSparse(c, "receive_buffer", value(skMemRmemAlloc))
+		c.Part, c.Gauge, c.Limit = false, true, uint64(memoryOf(memory, skMemRcvbuf))
+		r.addSparse(c, "receive_buffer", memoryOf(memory, skMemRmemAlloc))
 	}
+}
+
+// memoryOf is a value of an array of uint32, SK_MEMINFO_*, 0 if it has none: kernels before 4.6
+// have no drops.
+func memoryOf(memory []byte, i int) uint32 {
+	if 4*i+4 > len(memory) {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(memory[4*i:])
 }
 
 // object is the socket as ss shows it, with its inode.

@@ -1,44 +1,72 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"syscall"
-	"time"
 
-	"github.com/mdlayher/genetlink"
 	"github.com/mdlayher/netlink"
 )
 
+// Generic netlink, and the family that knows the others (include/uapi/linux/genetlink.h).
+const (
+	generic = 16 // family of netlink
+
+	controlID  = 16
+	controlGet = 3 // command
+
+	controlFamilyID   = 1 // attribute
+	controlFamilyName = 2
+
+	sizeofGenericHeader = 4 // struct genlmsghdr: command, version
+)
+
 // DumpGeneric asks a family of generic netlink for all that a command dumps, and calls use
-// with the attributes of each message. Attributes are those of the request. A kernel that
-// lacks the family or the command has none of that: [fs.ErrNotExist].
+// with the attributes of each message, which are valid until use returns. Attributes are those
+// of the request. A kernel that lacks the family or the command has none of that:
+// [fs.ErrNotExist].
 func DumpGeneric(family string, command uint8, attributes []byte, use func(attributes []byte) error) error {
-	conn, err := genetlink.Dial(nil)
-	if err != nil {
-		return fmt.Errorf("open a netlink socket: %w", err)
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(answerWithin)); err != nil {
-		return err
-	}
-	f, err := conn.GetFamily(family)
-	if err != nil {
-		return fmt.Errorf("ask the kernel for its family %s: %w", family, err)
-	}
-	request := genetlink.Message{Header: genetlink.Header{Command: command, Version: f.Version}, Data: attributes}
-	messages, err := conn.Execute(request, f.ID, netlink.Request|netlink.Dump)
-	if errors.Is(err, syscall.EOPNOTSUPP) {
-		return fmt.Errorf("ask the kernel's family %s: %w", family, fs.ErrNotExist)
-	}
-	if err != nil {
-		return fmt.Errorf("ask the kernel's family %s: %w", family, err)
-	}
-	for _, m := range messages {
-		if err := use(m.Data); err != nil {
-			return err
+	return with(generic, false, func(s *socket) error {
+		id, err := s.family(family)
+		if err != nil {
+			return fmt.Errorf("find the kernel's family %s: %w", family, err)
 		}
+		err = s.askGeneric(id, flagRequest|flagDump, command, attributes, use)
+		if errors.Is(err, syscall.EOPNOTSUPP) {
+			err = fs.ErrNotExist
+		}
+		if err != nil {
+			return fmt.Errorf("ask the kernel's family %s: %w", family, err)
+		}
+		return nil
+	})
+}
+
+// family returns the number of a family by its name, which loads the module that has it.
+func (s *socket) family(name string) (id uint16, err error) {
+	request := netlink.NewAttributeEncoder()
+	request.String(controlFamilyName, name)
+	attributes, err := request.Encode()
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	err = s.askGeneric(controlID, flagRequest, controlGet, attributes, func(answer []byte) error {
+		if number := Attribute(answer, controlFamilyID); len(number) == 2 {
+			id = binary.NativeEndian.Uint16(number)
+		}
+		return nil
+	})
+	return id, err
+}
+
+func (s *socket) askGeneric(family, flags uint16, command uint8, attributes []byte, use func(attributes []byte) error) error {
+	body := append([]byte{command, 1, 0, 0}, attributes...)
+	return s.ask(family, flags, body, func(message []byte) error {
+		if len(message) < sizeofGenericHeader {
+			return fmt.Errorf("the kernel's message has %d bytes, and should have %d", len(message), sizeofGenericHeader)
+		}
+		return use(message[sizeofGenericHeader:])
+	})
 }

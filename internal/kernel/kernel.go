@@ -4,10 +4,10 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"fmt"
+	"syscall"
 	"time"
-
-	"github.com/mdlayher/netlink"
 )
 
 // Families of netlink (include/uapi/linux/netlink.h).
@@ -20,40 +20,98 @@ const (
 // answerWithin is how long the kernel has to answer a request.
 const answerWithin = 5 * time.Second
 
+// Flags of a request (include/uapi/linux/netlink.h).
+const (
+	flagRequest = 0x1
+	flagDump    = 0x300 // all that there is
+)
+
 // Dump asks a family for all that it has of a type, and calls use with each message, without
-// its header. Body is what the request has before attributes. It fails as use does.
+// its header, which is valid until use returns. Body is what the request has before
+// attributes. It fails as use does.
 func Dump(family int, typ uint16, body []byte, use func(message []byte) error) error {
-	return request(family, nil, netlink.Request|netlink.Dump, typ, body, use)
+	return with(family, false, func(s *socket) error { return s.ask(typ, flagRequest|flagDump, body, use) })
 }
 
 // DumpStrict is Dump where the kernel sends only what body selects. It fails before Linux 4.20,
 // which cannot select.
 func DumpStrict(family int, typ uint16, body []byte, use func(message []byte) error) error {
-	return request(family, &netlink.Config{Strict: true}, netlink.Request|netlink.Dump, typ, body, use)
+	return with(family, true, func(s *socket) error { return s.ask(typ, flagRequest|flagDump, body, use) })
 }
 
 // Get asks a family for the one thing that body describes.
 func Get(family int, typ uint16, body []byte, use func(message []byte) error) error {
-	return request(family, nil, netlink.Request, typ, body, use)
+	return with(family, false, func(s *socket) error { return s.ask(typ, flagRequest, body, use) })
 }
 
-func request(family int, config *netlink.Config, flags netlink.HeaderFlags, typ uint16, body []byte, use func([]byte) error) error {
-	conn, err := netlink.Dial(family, config)
+// with calls f with a socket of the network namespace of the calling thread. Strict has the
+// kernel check requests, and select by what they have.
+func with(family int, strict bool, f func(*socket) error) error {
+	s, err := open(family, strict)
 	if err != nil {
 		return fmt.Errorf("open a netlink socket: %w", err)
 	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(answerWithin)); err != nil {
-		return err
-	}
-	messages, err := conn.Execute(netlink.Message{Header: netlink.Header{Type: netlink.HeaderType(typ), Flags: flags}, Data: body})
-	if err != nil {
-		return fmt.Errorf("ask the kernel: %w", err)
-	}
-	for _, m := range messages {
-		if err := use(m.Data); err != nil {
-			return err
+	defer s.close()
+	return f(s)
+}
+
+// Types of messages of all families, and a flag of them.
+const (
+	typeNoop  = 1
+	typeError = 2
+	typeDone  = 3
+
+	flagMulti = 0x2 // more follow, until one of typeDone
+
+	sizeofHeader = 16 // struct nlmsghdr
+)
+
+// eachMessage calls use with each message of a datagram. More is false after the last of an
+// answer. It fails as use does, or with the error that the kernel answers.
+func eachMessage(datagram []byte, use func(message []byte) error) (more bool, err error) {
+	for len(datagram) > 0 {
+		size := 0
+		if len(datagram) >= sizeofHeader {
+			size = int(binary.NativeEndian.Uint32(datagram))
 		}
+		if size < sizeofHeader || size > len(datagram) {
+			return false, fmt.Errorf("read the kernel's answer: a message of %d bytes is malformed", len(datagram))
+		}
+		message := datagram[sizeofHeader:size]
+		switch binary.NativeEndian.Uint16(datagram[4:]) {
+		case typeNoop:
+		case typeError, typeDone:
+			return false, outcome(message)
+		default:
+			more = binary.NativeEndian.Uint16(datagram[6:])&flagMulti != 0
+			if err := use(message); err != nil {
+				return false, err
+			}
+		}
+		datagram = datagram[min(align(size), len(datagram)):]
+	}
+	return more, nil
+}
+
+// outcome is the error that a message ends an answer with, nil if that was complete.
+func outcome(message []byte) error {
+	if len(message) < 4 {
+		return nil
+	}
+	if code := int32(binary.NativeEndian.Uint32(message)); code < 0 {
+		return fmt.Errorf("ask the kernel: %w", syscall.Errno(-code))
 	}
 	return nil
 }
+
+// request makes a message.
+func request(typ, flags uint16, body []byte) []byte {
+	m := make([]byte, sizeofHeader, sizeofHeader+align(len(body)))
+	binary.NativeEndian.PutUint32(m, uint32(sizeofHeader+len(body)))
+	binary.NativeEndian.PutUint16(m[4:], typ)
+	binary.NativeEndian.PutUint16(m[6:], flags)
+	return append(m, body...)
+}
+
+// align is the size of a message or an attribute with what fills it up (NLMSG_ALIGN).
+func align(size int) int { return (size + 3) &^ 3 }
