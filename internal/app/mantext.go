@@ -122,8 +122,8 @@ With a *file* that *record --counters* has written, its first and last counters 
 	"doctor": `
 For each thing that dropwatch needs, a line says whether it is all right, and if not the command that fixes it.
 The exit code is 1 if no source works.
-With *--settings* it shows the settings that decide which packets are dropped: those whose value is not the usual one, and those
-by which packets were lost, or soon will be; with *--all* every one.
+With *--settings* it shows the settings that decide which packets are dropped, sysctls and those of devices (rings, queues, MTUs):
+those whose value is not the usual one, and those by which packets were lost, or soon will be; with *--all* every one.
 Each has its value, the file that set it, the interfaces on which another value counts, when packets are lost by it, and what the
 kernel has counted of that, also in the second for which it is watched.`,
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,6 +38,8 @@ type interfaceLine struct {
 	IfName string `json:"ifname"`
 	Value  string `json:"value"`
 	Origin string `json:"origin,omitempty"`
+
+	Deviates bool `json:"deviates"`
 }
 
 // watchedFor is how long counters are compared.
@@ -174,23 +177,36 @@ func (l *settingLine) appendTo(b *strings.Builder, indent string) {
 const maxInterfaces = 6
 
 // appendInterfaces appends the values that count on interfaces, a line for each that is not
-// that of all.
+// that of all. Those that need attention come first.
 func (l *settingLine) appendInterfaces(b *strings.Builder, indent string) {
-	same := make(map[string][]string) // names, by value and origin
-	for _, i := range l.Interfaces {
-		if i.Value != l.Value {
-			value := event.Escape(i.Value)
-			if i.Origin != "" {
-				value += " (" + event.Escape(i.Origin) + ")"
-			}
-			same[value] = append(same[value], event.Quote(i.IfName))
-		}
+	type value struct {
+		rank int // 0: it needs attention
+		text string
 	}
-	for _, value := range slices.Sorted(maps.Keys(same)) {
-		names := same[value]
+	same := make(map[value][]string) // names of interfaces
+	for _, i := range l.Interfaces {
+		if i.Value == l.Value {
+			continue
+		}
+		v := value{1, event.Escape(i.Value)}
+		if i.Deviates {
+			v.rank = 0
+		}
+		if i.Origin != "" {
+			v.text += " (" + event.Escape(i.Origin) + ")"
+		}
+		same[v] = append(same[v], event.Quote(i.IfName))
+	}
+	order := func(a, b value) int { return cmp.Or(cmp.Compare(a.rank, b.rank), strings.Compare(a.text, b.text)) }
+	for _, v := range slices.SortedFunc(maps.Keys(same), order) {
+		names := same[v]
 		if rest := len(names) - maxInterfaces; rest > 0 {
 			names = append(names[:maxInterfaces:maxInterfaces], fmt.Sprintf("%d more", rest))
 		}
-		appendHanging(b, indent+"in effect "+value+" on ", indent+"    ", strings.Join(names, ", "))
+		if l.Value == "" { // a device's, of which there is none for all
+			appendHanging(b, indent, indent+"    ", strings.Join(names, ", ")+": "+v.text)
+		} else {
+			appendHanging(b, indent+"in effect "+v.text+" on ", indent+"    ", strings.Join(names, ", "))
+		}
 	}
 }

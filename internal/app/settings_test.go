@@ -30,7 +30,7 @@ func counted(full, refused uint64) *counters.Snapshot {
 func TestSettingLine(t *testing.T) {
 	eth := []settings.OnInterface{{IfName: "a"}, {IfName: "b"}, {IfName: "c"}, {IfName: "d"}, {IfName: "e"}, {IfName: "f"}, {IfName: "g"}}
 	for i := range eth {
-		eth[i].Value, eth[i].Origin = "2", "/etc/sysctl.d/9-x.conf:1"
+		eth[i].Value, eth[i].Origin, eth[i].Deviates = "2", "/etc/sysctl.d/9-x.conf:1", true
 	}
 	eth = append(eth, settings.OnInterface{IfName: "lo", Value: "0"}, settings.OnInterface{IfName: "e\x1b", Value: "1"})
 	for _, test := range []struct {
@@ -50,8 +50,14 @@ func TestSettingLine(t *testing.T) {
 		{settings.Setting{Name: "net.ipv6.neigh.default.gc_thresh3", Value: "1024"}, 9, 0, 0, true, "neighbour.table_fulls 0"},
 		{
 			settings.Setting{Name: "net.ipv4.conf.all.rp_filter", Value: "0", Interfaces: eth}, 0, 0, 0, true,
-			"rp_filter = 0\n    in effect 1 on e\\x1b\n" +
-				"    in effect 2 (/etc/sysctl.d/9-x.conf:1) on a, b, c, d, e, f, 1 more\n",
+			"rp_filter = 0\n    in effect 2 (/etc/sysctl.d/9-x.conf:1) on a, b, c, d, e, f, 1 more\n" +
+				"    in effect 1 on e\\x1b\n",
+		},
+		{
+			settings.Setting{Name: "device.{ifname}.mtu", Interfaces: []settings.OnInterface{
+				{IfName: "a", Value: "1500"}, {IfName: "b", Value: "1500"}, {IfName: "p", Value: "1400 in br0", Deviates: true},
+			}}, 0, 0, 0, true,
+			"device.{ifname}.mtu\n    p: 1400 in br0\n    a, b: 1500\n",
 		},
 	} {
 		s := &test.setting

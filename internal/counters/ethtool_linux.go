@@ -116,3 +116,29 @@ func ethtool(fd int, ifname string, data []byte) error {
 	}
 	return nil
 }
+
+// flagLRO is ETH_FLAG_LRO of include/uapi/linux/ethtool.h.
+const flagLRO = 1 << 15
+
+// readFeatures asks which features of interfaces are on. One that is removed meanwhile has none.
+func readFeatures(devices []Device) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open a socket: %w", err)
+	}
+	defer unix.Close(fd)
+	for i := range devices {
+		get := func(command uint32) uint32 { // struct ethtool_value
+			value := make([]byte, 8)
+			binary.NativeEndian.PutUint32(value, command)
+			if ethtool(fd, devices[i].IfName, value) != nil {
+				return 0
+			}
+			return binary.NativeEndian.Uint32(value[4:])
+		}
+		d := &devices[i]
+		d.GRO, d.TxChecksum = get(unix.ETHTOOL_GGRO) != 0, get(unix.ETHTOOL_GTXCSUM) != 0
+		d.LRO = get(unix.ETHTOOL_GFLAGS)&flagLRO != 0
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package counters
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 
 	"github.com/mdlayher/netlink"
 
@@ -70,6 +71,11 @@ type link struct {
 
 	carrierUps, carrierDowns uint32 // how often it got and lost its carrier, if countsCarrier
 	countsCarrier            bool
+
+	mtu, queue    uint32 // queue: txqueuelen
+	lower, master uint32 // indexes, 0 if there is none
+	elsewhere     bool   // the lower interface is in another network namespace
+	remote        netip.Addr
 }
 
 // A bondPort is what a bond keeps of a member.
@@ -178,6 +184,16 @@ func parseLink(data []byte) (l link, err error) {
 			l.name = a.String()
 		case iflaOperstate:
 			l.oper = a.Uint8()
+		case iflaMTU:
+			l.mtu = a.Uint32()
+		case iflaTxqlen:
+			l.queue = a.Uint32()
+		case iflaLink:
+			l.lower = a.Uint32()
+		case iflaMaster:
+			l.master = a.Uint32()
+		case iflaLinkNetns:
+			l.elsewhere = true
 		case iflaStats64:
 			l.stats = a.Bytes()
 		case iflaLinkinfo:
@@ -196,6 +212,8 @@ func (l *link) parseInfo(a *netlink.AttributeDecoder) error {
 		switch a.Type() {
 		case infoKind:
 			l.kind = a.String()
+		case infoData:
+			a.Nested(l.parseData)
 		case infoSlaveKind:
 			l.port = a.String()
 		case infoSlaveData:

@@ -9,3 +9,6 @@ func xtables(f *xtFamily, name string) (*xtTable, error) { return nil, errors.Er
 
 // eachDriver fails: only Linux has SIOCETHTOOL.
 func eachDriver(map[uint32]string, func(*driverStats)) error { return errors.ErrUnsupported }
+
+// readFeatures fails, as eachDriver.
+func readFeatures([]Device) error { return errors.ErrUnsupported }

@@ -29,11 +29,16 @@ func (d *Diagnosis) readSettings(h *Host) {
 
 // dropUseless removes the commands that change a setting which is not what limits.
 func (f *Finding) dropUseless(s *Setting) {
-	if s.NotTheLimit != "" {
-		f.Meaning.Apply = slices.DeleteFunc(slices.Clone(f.Meaning.Apply), func(command string) bool {
-			return strings.Contains(command, s.Name+"=")
-		})
+	if s.NotTheLimit == "" {
+		return
 	}
+	change := s.Name + "="
+	if s.About != nil && s.About.Command != "" {
+		change = s.About.Command
+	}
+	f.Meaning.Apply = slices.DeleteFunc(slices.Clone(f.Meaning.Apply), func(command string) bool {
+		return strings.Contains(command, change)
+	})
 }
 
 // A Setting is one that may decide a finding.
@@ -52,6 +57,9 @@ func (f *Finding) notTheLimit(s *settings.Setting, all []settings.Setting) strin
 	}
 	if counts := s.Outvoted(all); counts != nil {
 		return fmt.Sprintf("does not count: %s = %s does", event.Escape(counts.Name), event.Escape(counts.Value))
+	}
+	if words := strings.Fields(strings.ReplaceAll(s.Value, ",", " ")); len(words) >= 3 && words[1] == "of" && words[0] == words[2] {
+		return "not the limit: the device has no more"
 	}
 	value, err := strconv.ParseUint(s.Value, 10, 64)
 	switch {

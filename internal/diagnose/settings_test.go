@@ -1,6 +1,7 @@
 package diagnose_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -61,6 +62,27 @@ func TestBufferOfDrop(t *testing.T) {
 		d.Ask(diagnose.NewHost(h, nil))
 		if text := textOf(t, d); strings.Contains(text, "sysctl -w net.core.rmem_max") != limits {
 			t.Errorf("a buffer of %d bytes:\n%s", size, text)
+		}
+	}
+}
+
+// TestRingAtMaximum: a ring that is as large as the device can have it is not what limits, and
+// the command that enlarges it is not given.
+func TestRingAtMaximum(t *testing.T) {
+	for value, limits := range map[string]bool{"256 of 4096": true, "256 of 256": false} {
+		missed := counters.Counter{
+			Key:   counters.Key{Netns: blue, Group: counters.Interface, IfName: "eth0", Name: "rx_missed_errors"},
+			Value: 9, Bits: 64, Sparse: true,
+		}
+		r := counters.NewReport(new(counters.Snapshot), &counters.Snapshot{Counters: []counters.Counter{missed}})
+		d := diagnose.New(collect(t), r, false)
+		d.Ask(diagnose.RecordedHost(map[string]json.RawMessage{
+			"setting 7 device.{ifname}.ring_rx eth0": json.RawMessage(`{"name":"device.eth0.ring_rx","value":"` + value + `"}`),
+		}))
+		text := textOf(t, d)
+		enlarge, no := strings.Contains(text, "ethtool -G eth0 rx N"), strings.Contains(text, "the device has no more")
+		if !strings.Contains(text, "device.eth0.ring_rx = "+value) || enlarge != limits || no == limits {
+			t.Errorf("a ring of %s:\n%s", value, text)
 		}
 	}
 }

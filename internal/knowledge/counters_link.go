@@ -40,6 +40,7 @@ var hardwareCounters = slices.Concat([]Entry{
 			"a CPU that sleeps deeply or is busy with something else").
 		applied("ethtool -G {ifname} rx N  # at most what ethtool -g shows").
 		including("driver.rx_missed", "queue.rx-hw-drop-overruns").
+		decided("device.{ifname}.ring_rx", "device.{ifname}.queues").
 		fixed("Enlarge the ring (ethtool -G), use more queues, or spread interrupts over CPUs."),
 	counted("interface.tx_carrier_errors", "nic", Error, Harm, Always, Segments, "A frame could not be sent because the link was lost.",
 		"ip -s -s link show dev {ifname}").

@@ -34,6 +34,7 @@ var devices = []Entry{
 		// drivers/net/tap.c tap_handle_frame; drivers/net/tun.c tun_net_xmit
 		Name: "FULL_RING", Module: "device", Class: NoBuffer, Severity: Harm,
 		Counters: unsent("interface.tx_dropped"),
+		Settings: []string{"device.{ifname}.txqueuelen"},
 		Cause: "The ring of a tun, tap or virtual device is full: the virtual machine or VPN program behind it reads too " +
 			"slowly.",
 		Usual: []string{
@@ -189,7 +190,7 @@ var devices = []Entry{
 		Name: "CPU_BACKLOG", Module: "device", Class: NoBuffer, Severity: Harm,
 		Counters: []string{"softnet.dropped", "softnet.flow_limit_count", "interface.rx_dropped"},
 		OfPeer:   []string{"interface.tx_dropped"}, // of a veth (drivers/net/veth.c veth_xmit)
-		Settings: []string{"net.core.netdev_max_backlog"},
+		Settings: []string{"net.core.netdev_max_backlog", "device.{ifname}.queues", "device.{ifname}.rps"},
 		Cause:    "The input queue of one CPU is full: packets arrive faster than that CPU handles them.",
 		Usual: []string{
 			"all packets handled by one CPU (veth, loopback, RPS to one CPU, a single queue)",
@@ -377,6 +378,7 @@ var devices = []Entry{
 		// drivers/net/tun.c
 		Name: "tun_net_xmit", Kind: Function, Module: "device", Class: NoBuffer, Severity: Harm,
 		Counters: unsent("interface.tx_dropped"),
+		Settings: []string{"device.{ifname}.txqueuelen"},
 		Cause:    "The ring of a tun or tap device is full, or no program serves it.",
 		Usual: []string{
 			"the virtual machine or VPN program has too little CPU",

@@ -154,11 +154,12 @@ var linkFunctions = []Entry{
 	{
 		// net/bridge/br_forward.c
 		Name: "br_dev_queue_push_xmit", Kind: Function, Module: "bridge", Class: Error, Severity: Harm,
-		Cause: "The bridged frame exceeds the MTU of the port by which it has to leave.",
-		Usual: []string{"jumbo frames on some ports only", "a port that was added with the default MTU of 1500"},
-		Check: []string{"ip link show  # mtu of each port"},
-		Fix:   "Give all ports of the bridge the same MTU.",
-		Apply: []string{"ip link set dev {ifname} mtu MTU"},
+		Settings: []string{"device.{ifname}.mtu"},
+		Cause:    "The bridged frame exceeds the MTU of the port by which it has to leave.",
+		Usual:    []string{"jumbo frames on some ports only", "a port that was added with the default MTU of 1500"},
+		Check:    []string{"ip link show  # mtu of each port"},
+		Fix:      "Give all ports of the bridge the same MTU.",
+		Apply:    []string{"ip link set dev {ifname} mtu MTU"},
 	},
 	{
 		// net/core/dev.c

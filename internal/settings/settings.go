@@ -1,5 +1,6 @@
-// Package settings reads the sysctls that decide whether a host drops packets: the
-// value of each, where it was set, and when packets are lost by it.
+// Package settings reads the settings that decide whether a host drops packets: sysctls, and
+// those of devices, such as rings. It says the value of each, where it was set, and when packets
+// are lost by it.
 package settings
 
 import (
@@ -8,17 +9,21 @@ import (
 	"strconv"
 	"strings"
 
+	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 	"dropwatch/internal/suggest"
 )
 
-// A Setting is a sysctl of the network namespace of the calling thread, as it is now.
+// A Setting is a sysctl, or a setting of a device, of the network namespace of the calling thread,
+// as it is now.
 type Setting struct {
-	Name   string // net.ipv4.conf.eth0.rp_filter; a dot within a name is a slash
+	Name   string // net.ipv4.conf.eth0.rp_filter, device.eth0.mtu; a dot within a name is a slash
 	Value  string // as the kernel shows it
 	Origin string // the file and line that set this value; empty if none does
 	About  *About // nil if nothing is known of it
+
+	deviates bool // the device that it is of says so
 
 	// Interfaces has what counts on each interface, by their names, of a setting that each has
 	// for itself. Only [Reader.All] and [Reader.Everywhere] set it.
@@ -30,15 +35,16 @@ type OnInterface struct {
 	IfName string
 	Value  string // that counts there: of conf.all and the interface's own as [Combine] says
 	Origin string // the file and line that set the one that counts; empty if none does
+
+	Deviates bool // the value needs attention
 }
 
 // Deviates reports whether a value, of all or of an interface, needs attention.
 func (s *Setting) Deviates() bool {
-	return s.About.Deviates(s.Value) ||
-		slices.ContainsFunc(s.Interfaces, func(i OnInterface) bool { return s.About.Deviates(i.Value) })
+	return s.deviates || s.About.Deviates(s.Value) || slices.ContainsFunc(s.Interfaces, func(i OnInterface) bool { return i.Deviates })
 }
 
-// An About is what is known of a sysctl.
+// An About is what is known of a setting.
 type About struct {
 	Name     string   // {ifname} stands for the name of an interface
 	Loses    string   // when packets are lost by it, in a sentence
@@ -53,6 +59,11 @@ type About struct {
 	AtLeast uint64
 
 	Combine Combine // of a setting that interfaces have
+
+	// Command is what commands have that change the setting of a device.
+	Command string
+
+	read func(*device) (value string, deviates bool) // nil for a sysctl
 
 	// Object is which of several objects of Counters it is about, as "arp"; empty: of all.
 	Object string
@@ -92,10 +103,16 @@ type Reader struct {
 	host       *host.Host
 	origins    map[string]origin
 	namespaces map[uint32]host.Netns // nil: not needed yet
+
+	inside      uint32              // the network namespace of the thread, by its inode number; 0: that of the process
+	known       map[uint32]*devices // by network namespace
+	readDevices func() ([]counters.Device, error)
 }
 
-// New returns a Reader.
-func New(h *host.Host) *Reader { return &Reader{host: h, origins: readOrigins(h)} }
+// New returns a Reader. Devices are those of the running kernel, whatever h reads.
+func New(h *host.Host) *Reader {
+	return &Reader{host: h, origins: readOrigins(h), readDevices: counters.ReadDevices}
+}
 
 // ReadAll reads those of several settings that a network namespace has, in their
 // order. The zero Netns is that of this process. What only the initial namespace has,
@@ -121,9 +138,12 @@ func (r *Reader) ReadAll(n event.Netns, names []string, ifname string) (all []Se
 	if r.namespaces == nil {
 		r.namespaces = r.host.NetworkNamespaces()
 	}
+	r.inside = n.Inode
+	defer func() { r.inside = 0 }()
 	if r.host.InNetns(r.namespaces[n.Inode], read) != nil { // it is gone: the values here are those of another
 		return nil
 	}
+	r.inside = 0
 	return append(all, r.hostWide(names, all)...)
 }
 
@@ -149,6 +169,12 @@ func (r *Reader) Read(name, ifname string) (Setting, bool) {
 	if ifname == "" {
 		name = OfAll(name)
 	}
+	if about != nil && about.read != nil {
+		if d := r.device(ifname); d != nil {
+			return r.deviceSetting(about, d)
+		}
+		return Setting{}, false
+	}
 	name = strings.ReplaceAll(name, "{ifname}", strings.ReplaceAll(ifname, ".", "/"))
 	value, err := r.host.Sysctl(pathOf(name))
 	if err != nil {
@@ -160,6 +186,9 @@ func (r *Reader) Read(name, ifname string) (Setting, bool) {
 // OfAll is the name of the setting of all interfaces, or of new ones where these have no
 // common one.
 func OfAll(name string) string {
+	if strings.HasPrefix(name, devicePrefix) {
+		return name
+	}
 	if strings.Contains(name, ".neigh.") {
 		return strings.Replace(name, "{ifname}", "default", 1)
 	}
@@ -168,6 +197,9 @@ func OfAll(name string) string {
 
 // Everywhere is Read for all interfaces, with what counts on each.
 func (r *Reader) Everywhere(about *About) (Setting, bool) {
+	if about.read != nil {
+		return r.everyDevice(about)
+	}
 	s, ok := r.Read(about.Name, "")
 	before, _, ofInterfaces := strings.Cut(about.Name, "{ifname}")
 	if !ok || !ofInterfaces || about.Combine == Common {
@@ -181,10 +213,21 @@ func (r *Reader) Everywhere(about *About) (Setting, bool) {
 		}
 		if own, ok := r.Read(about.Name, ifname); ok { // it may be removed meanwhile
 			counts := about.Combine.of(&s, &own)
-			s.Interfaces = append(s.Interfaces, OnInterface{ifname, counts.Value, counts.Origin})
+			s.Interfaces = append(s.Interfaces, OnInterface{ifname, counts.Value, counts.Origin, about.Deviates(counts.Value)})
 		}
 	}
 	return s, true
+}
+
+// everyDevice is Everywhere for a setting of devices: there is no value for all of them.
+func (r *Reader) everyDevice(about *About) (Setting, bool) {
+	s := Setting{Name: about.Name, About: about}
+	for _, d := range r.devices().sorted {
+		if own, ok := r.Read(about.Name, d.IfName); ok {
+			s.Interfaces = append(s.Interfaces, OnInterface{IfName: d.IfName, Value: own.Value, Deviates: own.deviates})
+		}
+	}
+	return s, len(s.Interfaces) > 0
 }
 
 // Deciding adds, to the names of settings, those of all interfaces that may count instead of

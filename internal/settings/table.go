@@ -1,9 +1,14 @@
 package settings
 
-// table has the sysctls that decide whether packets are dropped, with what is written
+import "slices"
+
+// table has all settings of which something is known.
+var table = slices.Concat(sysctls, deviceTable)
+
+// sysctls has those that decide whether packets are dropped, with what is written
 // of each in the kernel's Documentation/networking/ip-sysctl.rst and
 // Documentation/admin-guide/sysctl/net.rst, as far as it is about loss.
-var table = []About{
+var sysctls = []About{
 	{
 		Name: "net.core.somaxconn", Counters: []string{"TcpExtListenOverflows", "socket.accept_queue"},
 		AtLeast: 4096,
