@@ -37,8 +37,15 @@ func openWith(opts Options, types *btf.Cache) (*Source, error) {
 }
 
 func (s *Source) open(opts Options, types *btf.Cache) (err error) {
-	go types.Kernel() // which takes as long as what load does before it has to wait for them
-	loading := s.load(opts, types)
+	go types.Kernel() // which takes as long as what follows does before it has to wait for them
+	spec, err := loadDrops()
+	if err == nil {
+		err = s.configure(spec, opts)
+	}
+	if err != nil {
+		return err
+	}
+	loading := s.load(opts, spec, types)
 	kernel, err := types.Kernel()
 	if err != nil {
 		return noBTF(err)
@@ -60,7 +67,8 @@ func (s *Source) open(opts Options, types *btf.Cache) (err error) {
 	if s.table, err = newTable(s.kernel); err != nil || opts.WithoutMACHeader {
 		return err
 	}
-	return s.attachOthers(opts, kernel, types)
+	s.attachOthers(opts, spec, kernel, types)
+	return nil
 }
 
 func noBTF(err error) error {
@@ -76,10 +84,10 @@ func noBTF(err error) error {
 
 // load loads the program in the first form that the kernel accepts: one reads
 // kernel memory directly, the other through a helper.
-func (s *Source) load(opts Options, types *btf.Cache) (err error) {
+func (s *Source) load(opts Options, spec *ebpf.CollectionSpec, types *btf.Cache) (err error) {
 	raiseMemlock()
 	for _, form := range s.forms {
-		err2 := s.loadAs(form, opts, types)
+		err2 := s.loadAs(form, opts, spec.Copy(), types)
 		if err2 == nil {
 			return nil
 		}
@@ -88,17 +96,12 @@ func (s *Source) load(opts Options, types *btf.Cache) (err error) {
 	return err
 }
 
-func (s *Source) loadAs(program string, opts Options, types *btf.Cache) error {
-	spec, err := loadDrops()
-	if err != nil {
-		return err
-	}
+// loadAs loads one of the programs of spec, which it changes.
+func (s *Source) loadAs(program string, opts Options, spec *ebpf.CollectionSpec, types *btf.Cache) error {
 	maps.DeleteFunc(spec.Programs, func(name string, _ *ebpf.ProgramSpec) bool { return name != program })
-	if err := s.configure(spec, opts); err != nil {
-		return err
-	}
 	if opts.Condition != nil {
 		code := &spec.Programs[program].Instructions
+		var err error
 		if *code, err = replaceWanted(*code, opts.Condition); err != nil {
 			return err
 		}

@@ -144,7 +144,7 @@ func limitMemlock(t *testing.T, change func(*unix.Rlimit)) {
 func TestMemlockFirst(t *testing.T) {
 	limitMemlock(t, func(l *unix.Rlimit) { l.Cur = 0 })
 	s := new(Source) // tries no program
-	if err := s.load(Options{}, nil); err != nil {
+	if err := s.load(Options{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	var limit unix.Rlimit

@@ -12,22 +12,15 @@ import (
 
 // attachOthers attaches the programs of the other tracepoints that this kernel has, which
 // say more about a drop just before skb:kfree_skb. Without one of them every drop is still
-// reported, with less about it: so that a kernel refuses one is no error.
-func (s *Source) attachOthers(opts Options, kernel *btf.Spec, types *btf.Cache) error {
-	spec, err := loadDrops()
-	if err != nil {
-		return err
-	}
-	if err := s.configure(spec, opts); err != nil { // as the maps are
-		return err
-	}
+// reported, with less about it: so that a kernel refuses one is no error. The spec is that of the
+// maps, and is changed.
+func (s *Source) attachOthers(opts Options, spec *ebpf.CollectionSpec, kernel *btf.Spec, types *btf.Cache) {
 	maps.DeleteFunc(spec.Programs, func(_ string, p *ebpf.ProgramSpec) bool {
 		return p.Name == dropsProgDropBtf || p.Name == dropsProgDropRaw || !hasTracepoint(kernel, p.AttachTo, arguments[p.Name])
 	})
 	for name := range spec.Programs {
 		s.refused = errors.Join(s.refused, s.attachOther(opts, spec, name, types))
 	}
-	return nil
 }
 
 // arguments is how many arguments of its tracepoint a program needs, where older kernels have fewer.
