@@ -70,11 +70,12 @@ guest: ## some of them: make guest KERNEL=6.1 PACKAGE=source.bpf RUN=TestGuestCo
 zoo: ## real losses of many kinds and what diagnose says of each, as a table: here, or in a guest with KERNEL=6.1
 	$(if $(KERNEL),$(MAKE) guest PACKAGE=zoo RUN=TestGuestZoo,$(SUDO) env "PATH=$$PATH" $(GO) test -count 1 -v -run '^TestZoo$$' ./internal/zoo)
 
+# Two at a time, with a process each: most of the time goes into building, and into reading what is known.
 fuzz: ## fuzz each target, FUZZTIME is how often or how long
-	@mkdir -p bin; grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | sort | while read -r pkg target; do \
-		echo "$$pkg $$target"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$pkg >bin/fuzz.log 2>&1 || { cat bin/fuzz.log; exit 1; }; \
-	done
+	@mkdir -p bin/fuzz; grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | sort | \
+		xargs -P 2 -L 1 sh -c 'echo "$$0 $$1"; log=bin/fuzz/$$1-$$$$.log; \
+			$(GO) test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x -parallel 1 $$0 >$$log 2>&1 && exit; \
+			cat $$log; exit 255'
 
 bench: ## benchmarks on this machine
 	$(GO) test -run '^$$' -bench . -benchmem ./...
