@@ -72,8 +72,9 @@ func TestGuestDiagnose(t *testing.T) {
 	rcvbuf.want(t, "no_buffer", "harm", "UdpRcvbufErrors")
 	noPort := only(t, all, idOf("NO_SOCKET", "__udp4_lib_rcv"))
 	noPort.want(t, "local", "maybe", "UdpNoPorts")
-	if pid := os.Getpid(); rcvbuf.Culprit.PID != pid || rcvbuf.Culprit.Count != diagnosed || noPort.Culprit.PID != 0 {
-		t.Errorf("the culprits are %+v and %+v, want process %d and none", rcvbuf.Culprit, noPort.Culprit, pid)
+	// The process of the first drops may not have been found yet: reading all processes has a limited share of a CPU.
+	if c, pid := rcvbuf.Culprit, os.Getpid(); c.PID != pid || c.Count < 1 || c.Count > diagnosed || noPort.Culprit.PID != 0 {
+		t.Errorf("the culprits are %+v and %+v, want process %d and none", c, noPort.Culprit, pid)
 	}
 	all[len(all)-1].wantExplained(t)
 	wantCounted(t, counters, before)
@@ -112,6 +113,9 @@ func (f *finding) wantExplained(t *testing.T) {
 	want := []string{"UdpNoPorts", "UdpInErrors", "UdpRcvbufErrors"}
 	var got []string
 	for _, c := range f.Reconciliation {
+		if c.Name == "IcmpInErrors" { // before 6.5 an error may come after Flood has closed the socket that it is for
+			continue
+		}
 		got = append(got, c.Name)
 		if c.Change != diagnosed || c.Seen != diagnosed || c.Unexplained != 0 {
 			t.Errorf("%+v, want %d, all of them explained", c, diagnosed)

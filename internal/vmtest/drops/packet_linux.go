@@ -140,3 +140,9 @@ func (ns *Namespace) InjectJoined(iface string, frame []byte, size, n int) {
 		})
 	})
 }
+
+// DropStrays drops n datagrams on lo of the host that no socket has sent.
+func DropStrays(n int) error {
+	p := IPv4{Src: "127.0.0.1", Dst: "127.0.0.1", Protocol: syscall.IPPROTO_UDP, Payload: UDPHeader(0)}
+	return inject("lo", append(make([]byte, 12), p.Frame()[12:]...), n)
+}

@@ -253,12 +253,18 @@ func (ns *Namespace) Dial() (fd int) {
 	return fd
 }
 
-// Write sends a segment of its own on a connection.
+// Write sends a segment of its own on a connection, as soon as there is one: Dial does not wait for it.
 func (ns *Namespace) Write(fd int) {
 	ns.t.Helper()
-	ns.Do(func() error {
-		_, err := syscall.Write(fd, []byte("x"))
-		return err
+	ns.Await("there is a connection", func() (written bool) {
+		ns.Do(func() error {
+			_, err := syscall.Write(fd, []byte("x"))
+			if written = !errors.Is(err, syscall.EAGAIN); !written {
+				return nil
+			}
+			return err
+		})
+		return written
 	})
 }
 

@@ -34,18 +34,29 @@ func AwaitMonitoring(t testing.TB) {
 	Run(t, "show\nexit\n", "/usr/bin/dropwatch")
 }
 
-// ResetMonitor switches the drop monitor off and sets its defaults, now and at the end of the test.
+// isReset is set while nothing has used the drop monitor since this process reset it.
+var isReset bool
+
+// ResetMonitor switches the drop monitor off and sets its defaults, now and at the end of the test. Every test
+// that switches it on or sets it must call this before.
 func ResetMonitor(t testing.TB) {
 	t.Helper()
-	reset := func() {
-		// Without "set hw", the C program's stop leaves hardware drops on.
-		const script = "set sw true\nset hw true\nstop\nset alertmode summary\nset trunc 0\nset queue 1000\nexit\n"
-		if r := Run(t, script, "/usr/bin/dropwatch"); Monitoring() {
-			t.Fatalf("resetting the drop monitor: it is still on:\n%s%s", r.Stdout, r.Stderr)
-		}
+	resetMonitor(t)
+	isReset = false
+	t.Cleanup(func() { resetMonitor(t) })
+}
+
+func resetMonitor(t testing.TB) {
+	t.Helper()
+	if isReset && !Monitoring() {
+		return
 	}
-	reset()
-	t.Cleanup(reset)
+	// Without "set hw", the C program's stop leaves hardware drops on.
+	const script = "set sw true\nset hw true\nstop\nset alertmode summary\nset trunc 0\nset queue 1000\nexit\n"
+	if r := Run(t, script, "/usr/bin/dropwatch"); Monitoring() {
+		t.Fatalf("resetting the drop monitor: it is still on:\n%s%s", r.Stdout, r.Stderr)
+	}
+	isReset = true
 }
 
 // Sysctl sets a file below /proc/sys. At the end of the test it restores the old value, because tests of other
