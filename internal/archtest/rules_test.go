@@ -17,8 +17,9 @@ var (
 		"internal/interval", "internal/kernel", "kallsyms", "netlink",
 	}
 	middle = append([]string{
-		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/doctor", "internal/retrans",
-		"internal/pipeline", "internal/records", "internal/session", "internal/live", "internal/diagnose", "internal/settings",
+		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack",
+		"internal/doctor", "internal/retrans", "internal/pipeline", "internal/records", "internal/session", "internal/live",
+		"internal/diagnose", "internal/settings",
 	}, inner...)
 )
 
@@ -48,9 +49,12 @@ var rooms = []room{
 		pkgs: "internal/nftables", may: []string{"internal/event", "internal/kernel"},
 		reason: "it reads rules, and of a drop the packet alone",
 	},
+	{pkgs: "internal/conntrack", may: []string{"internal/kernel"}, reason: "it looks up connections, whatever became of their packets"},
 	{
-		pkgs:   "internal/diagnose",
-		may:    append([]string{"internal/knowledge", "internal/counters", "internal/nftables", "internal/settings"}, inner...),
+		pkgs: "internal/diagnose",
+		may: append([]string{
+			"internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/settings",
+		}, inner...),
 		reason: "it joins drops and counters, wherever they come from",
 	},
 	{pkgs: "internal/settings", may: append([]string{"internal/counters"}, inner...), reason: "it reads the host, not our events"},
@@ -112,7 +116,9 @@ type library struct {
 // that is confined.
 var libraries = []library{
 	{
-		imports: "github.com/mdlayher/...", by: []string{"netlink", "internal/kernel", "internal/counters", "internal/nftables"},
+		imports: "github.com/mdlayher/...", by: []string{
+			"netlink", "internal/kernel", "internal/counters", "internal/nftables", "internal/conntrack",
+		},
 		reason: "netlink hides how we talk to the kernel",
 	},
 	{

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"dropwatch/internal/conntrack"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 	"dropwatch/internal/nftables"
@@ -62,7 +63,7 @@ type group struct {
 	proofs   []proof
 	hook     string // see [knowledge.Hook]
 	args     []argument
-	flows    *tally.Tally[Flow, struct{}]
+	flows    *tally.Tally[Flow, conntrack.Tuple] // with the first packet
 	owners   *tally.Tally[ownerID, event.Owner]
 	samples  []nftables.Packet // of different flows, if a firewall dropped them
 }
@@ -136,7 +137,7 @@ func (c *Collector) add(e *event.Event) {
 		if entry.Key.entry == x.Entry { // and not that of all causes for which there was no room
 			g.meaning, g.proofs = x, proofsOf(e, x.Entry)
 		}
-		g.flows = tally.New[Flow, struct{}](maxFlows, nil)
+		g.flows = tally.New[Flow, conntrack.Tuple](maxFlows, nil)
 		g.owners = tally.New[ownerID, event.Owner](maxOwners, nil)
 	}
 	if g.netns.Name == "" { // which may be found later than the first drop
@@ -181,7 +182,8 @@ func (g *group) add(e *event.Event) {
 		g.reported += e.Count
 		g.addArgs(e.Args)
 		if f, ok := flowOf(&e.Packet); ok {
-			if _, isNew := g.flows.Add(f, e.Count); isNew {
+			if entry, isNew := g.flows.Add(f, e.Count); isNew {
+				entry.Value = tupleOf(e.Packet.Flow)
 				g.addSample(e)
 			}
 		}

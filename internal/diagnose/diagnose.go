@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"dropwatch/internal/conntrack"
 	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
@@ -50,6 +51,10 @@ type Finding struct {
 	Routes []counters.Route // one of which dropped them; see [Diagnosis.Ask]
 	Egress string           // interface by which packets that are too big have to leave; the same
 
+	// Conntrack is what connection tracking knows of a packet of the first of Flows, see [Diagnosis.Ask];
+	// zero if that is not known or does not matter.
+	Conntrack conntrack.Entry
+
 	ipv6   amount         // those of IPv6
 	shared bool           // it is about some of the sockets that share an address
 	proofs []proof        // of narrower meanings
@@ -64,6 +69,8 @@ type Finding struct {
 type FlowCount struct {
 	Flow  Flow
 	Count uint64
+
+	first conntrack.Tuple // of its first packet; zero if that is not known
 }
 
 // ByCounter reports that a counter alone tells of it: no drop was seen.
@@ -180,7 +187,7 @@ func (d *Diagnosis) finding(e *tally.Entry[cause, group]) Finding {
 		}
 	}
 	for flow := range g.flows.All {
-		f.Flows = append(f.Flows, FlowCount{flow.Key, flow.Count})
+		f.Flows = append(f.Flows, FlowCount{flow.Key, flow.Count, flow.Value})
 	}
 	slices.SortStableFunc(f.Flows, func(a, b FlowCount) int { return cmp.Compare(b.Count, a.Count) })
 	for owner := range g.owners.All {

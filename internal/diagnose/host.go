@@ -227,9 +227,9 @@ func answerOf(o event.Owner) ownerAnswer {
 	return a
 }
 
-// Ask asks the host for what the findings need to know of it: addresses that another host
-// has, too, a process in each network namespace without a name, settings, chains of a firewall, routes, and the owners of
-// sockets. What it does not say is left out.
+// Ask asks the host for what the findings need to know of it: addresses that another host has,
+// too, a process in each network namespace without a name, settings, chains of a firewall,
+// routes, connections, and the owners of sockets. What it does not say is left out.
 func (d *Diagnosis) Ask(h *Host) {
 	d.findDuplicates(h) // first, as the narrower cause has commands and settings of its own
 	d.findNamespaces(h)
@@ -237,5 +237,6 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.readRules(h)
 	d.nameErrorsLost()
 	d.readRoutes(h)
+	d.readConnections(h)
 	d.findOwners(h)
 }

@@ -5,42 +5,44 @@ import (
 	"io"
 	"time"
 
+	"dropwatch/internal/conntrack"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 )
 
 // findingJSON is a line of kind finding.
 type findingJSON struct {
-	Kind     string         `json:"kind"`
-	Rank     int            `json:"rank,omitempty"` // noise has none
-	ID       string         `json:"id"`
-	Layer    string         `json:"layer,omitempty"`
-	Module   string         `json:"module,omitempty"`
-	Class    string         `json:"class,omitempty"`
-	Severity string         `json:"severity"`
-	Count    uint64         `json:"count"`
-	Rate     float64        `json:"rate"`
-	Segments uint64         `json:"segments"`
-	Reason   string         `json:"reason,omitempty"`
-	Location string         `json:"location,omitempty"`
-	IfName   string         `json:"ifname,omitempty"`
-	Netns    string         `json:"netns,omitempty"`
-	NetnsID  uint32         `json:"netns_inode,omitempty"`
-	InNetns  *processJSON   `json:"netns_process,omitempty"` // by which commands enter it
-	Spaces   []spaceJSON    `json:"namespaces,omitempty"`    // of one in many; netns is the first
-	Cause    string         `json:"cause,omitempty"`
-	Usual    []string       `json:"usual,omitempty"`
-	Args     map[string]any `json:"args,omitempty"`      // numbers and texts, by what they are called
-	Egress   string         `json:"egress,omitempty"`    // interface
-	Routes   []routeJSON    `json:"routes,omitempty"`    // one of which dropped
-	Answer   *ruleJSON      `json:"icmp_lost,omitempty"` // the rule that dropped the ICMP errors which answer the packets
-	Culprit  *culpritJSON   `json:"culprit,omitempty"`
-	Flows    []flowJSON     `json:"flows"`
-	Counters []counterJSON  `json:"counters"`
-	Objects  []objectJSON   `json:"objects,omitempty"`
-	Settings []settingJSON  `json:"settings"`
-	Check    []string       `json:"check"`
-	Fix      []string       `json:"fix"`
+	Kind      string           `json:"kind"`
+	Rank      int              `json:"rank,omitempty"` // noise has none
+	ID        string           `json:"id"`
+	Layer     string           `json:"layer,omitempty"`
+	Module    string           `json:"module,omitempty"`
+	Class     string           `json:"class,omitempty"`
+	Severity  string           `json:"severity"`
+	Count     uint64           `json:"count"`
+	Rate      float64          `json:"rate"`
+	Segments  uint64           `json:"segments"`
+	Reason    string           `json:"reason,omitempty"`
+	Location  string           `json:"location,omitempty"`
+	IfName    string           `json:"ifname,omitempty"`
+	Netns     string           `json:"netns,omitempty"`
+	NetnsID   uint32           `json:"netns_inode,omitempty"`
+	InNetns   *processJSON     `json:"netns_process,omitempty"` // by which commands enter it
+	Spaces    []spaceJSON      `json:"namespaces,omitempty"`    // of one in many; netns is the first
+	Cause     string           `json:"cause,omitempty"`
+	Usual     []string         `json:"usual,omitempty"`
+	Args      map[string]any   `json:"args,omitempty"`      // numbers and texts, by what they are called
+	Egress    string           `json:"egress,omitempty"`    // interface
+	Routes    []routeJSON      `json:"routes,omitempty"`    // one of which dropped
+	Answer    *ruleJSON        `json:"icmp_lost,omitempty"` // the rule that dropped the ICMP errors which answer the packets
+	Culprit   *culpritJSON     `json:"culprit,omitempty"`
+	Flows     []flowJSON       `json:"flows"`
+	Conntrack *conntrack.Entry `json:"conntrack,omitempty"` // of the first flow; its state is none if there is no entry
+	Counters  []counterJSON    `json:"counters"`
+	Objects   []objectJSON     `json:"objects,omitempty"`
+	Settings  []settingJSON    `json:"settings"`
+	Check     []string         `json:"check"`
+	Fix       []string         `json:"fix"`
 }
 
 // processJSON is a process in a network namespace.
@@ -259,6 +261,9 @@ func (f *Finding) json() findingJSON {
 		j.Routes = append(j.Routes, routeJSON{r.Type, r.Prefix.String(), r.TableName()})
 	}
 	j.Answer = f.AnswerLost.json()
+	if f.Conntrack.State != "" {
+		j.Conntrack = &f.Conntrack
+	}
 	for _, flow := range f.Flows {
 		one := flowJSON{Protocol: flow.Flow.Protocol, Count: flow.Count}
 		if flow.Flow.Src.IsValid() {

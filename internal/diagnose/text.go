@@ -81,6 +81,7 @@ func (f *Finding) appendTo(b *strings.Builder) {
 	}
 	f.field(b, "owner", f.owner())
 	f.appendFlows(b)
+	f.field(b, "conntrack", f.connection())
 	var agree []string
 	for i := range f.Counters {
 		agree = append(agree, fmt.Sprintf("%s +%d", f.Counters[i].ID(), f.Counters[i].Delta))
@@ -263,6 +264,17 @@ func (f *Finding) appendFlows(b *strings.Builder) {
 		f.field(b, label, fmt.Sprintf("%s  %d", flow.Flow, flow.Count))
 		label = ""
 	}
+}
+
+// connection is what connection tracking knows of the first flow.
+func (f *Finding) connection() string {
+	switch f.Conntrack.State {
+	case "":
+		return ""
+	case noConnection:
+		return "no entry for the first flow"
+	}
+	return f.Conntrack.String()
 }
 
 // maxObjects is how many queues, buffers and sockets a finding lists.

@@ -51,6 +51,7 @@ func (s *socket) ask(typ, flags uint16, body []byte, use func(message []byte) er
 		if more, err = eachMessage(buffer[:n], use); err != nil {
 			return err
 		}
+		more = more && flags&flagDump != 0 // conntrack says so of its only answer (ctnetlink_fill_info)
 	}
 	return nil
 }

@@ -42,7 +42,10 @@ var firewall = []Scenario{
 	},
 	{"nft FORWARD, by policy", nftForward, ruled("FORWARD", "far").by("policy of chain", "ip t c")},
 	{"nft FORWARD, a flood", flood(nftForward), ruled("FORWARD", "far").by("policy of chain", "ip t c").times(floodTimes)},
-	{"conntrack INVALID, dropped by a rule", invalid, ruled("INPUT", "far").by("exactly", "ct state invalid")},
+	{
+		"conntrack INVALID, dropped by a rule", invalid,
+		ruled("INPUT", "far").by("exactly", "ct state invalid").saying(`"conntrack":{"state":"none"}`),
+	},
 	{
 		"XFRM policy that blocks what arrives", blockIn,
 		Want{
@@ -91,6 +94,12 @@ func ruled(hook, ifname string) Want {
 // by returns the Want with the rule that drops.
 func (w Want) by(confidence, rule string) Want {
 	w.Confidence, w.Rule = confidence, rule
+	return w
+}
+
+// saying returns the Want with a part of the finding.
+func (w Want) saying(part string) Want {
+	w.Says = part
 	return w
 }
 

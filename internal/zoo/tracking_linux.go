@@ -31,7 +31,7 @@ var tracking = []Scenario{
 		Want{
 			IDs: id("NO_SOCKET"), Class: "local", Severity: "harm", IfName: "far", Counter: "conntrack.invalid",
 			Setting: "net.netfilter.nf_conntrack_tcp_be_liberal", Cause: "INVALID", Fix: "nf_conntrack_tcp_be_liberal",
-			NotFix: "Start the service",
+			NotFix: "Start the service", Says: `"conntrack":{"state":"ESTABLISHED","nat":"destination NAT to 10.0.0.9:1","zone":5}`,
 		},
 	},
 }
@@ -83,11 +83,13 @@ func clash(ns *drops.Namespace, n int) func() {
 	return func() { query(1, n, syscall.EPERM) }
 }
 
-// ownReset has a connection to an address that is translated to that of another host, whose
-// segments come that belong to no byte that may come.
+// ownReset has a connection, in a zone, to an address that is translated to that of another host,
+// whose segments come that belong to no byte that may come.
 func ownReset(ns *drops.Namespace, n int) func() {
 	peer := silent(ns)
 	ns.Run("ip", "route", "add", "10.9.0.0/16", "via", silentAddr)
+	ns.Run("nft", "table ip raw { chain out { type filter hook output priority -300; ct zone set 5; };"+
+		" chain in { type filter hook prerouting priority -300; ct zone set 5; }; }")
 	ns.Run("nft", "table ip nat { chain c { type nat hook output priority -100; ip daddr 10.9.9.9 dnat to "+silentAddr+"; }; }")
 	fd := ns.Socket(syscall.SOCK_STREAM | syscall.SOCK_NONBLOCK)
 	ns.Do(func() error { return errors.Join(startAt(fd, sent), syscall.Bind(fd, here)) })

@@ -1,0 +1,211 @@
+package conntrack
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+	"syscall"
+
+	"github.com/mdlayher/netlink"
+
+	"dropwatch/internal/kernel"
+)
+
+// Messages and attributes of include/uapi/linux/netfilter/{nfnetlink,nfnetlink_conntrack}.h.
+const (
+	subsystem      = 1 // NFNL_SUBSYS_CTNETLINK
+	getMessage     = 1
+	sizeofNfgenmsg = 4
+
+	ctaTupleOrig  = 1
+	ctaTupleReply = 2
+	ctaStatus     = 3
+	ctaProtoinfo  = 4
+	ctaZone       = 18
+
+	ctaTupleIP    = 1
+	ctaTupleProto = 2
+
+	ctaIPv4Src = 1
+	ctaIPv4Dst = 2
+	ctaIPv6Src = 3
+	ctaIPv6Dst = 4
+
+	ctaProtoNum   = 1
+	ctaSrcPort    = 2
+	ctaDstPort    = 3
+	ctaICMPID     = 4 // and its type and its code
+	ctaICMPv6ID   = 7
+	ctaProtoState = 1 // within that of the protocol
+)
+
+// Status bits of include/uapi/linux/netfilter/nf_conntrack_common.h.
+const (
+	seenReply = 1 << 1
+	sourceNAT = 1 << 4
+	destNAT   = 1 << 5
+)
+
+const sctp = 132
+
+// A connection is an entry as the kernel gives it.
+type connection struct {
+	orig, reply Tuple
+	status      uint32
+	state       string // of its protocol
+	zone        uint16
+}
+
+func (c *connection) has(t *Tuple) bool { return c.orig == *t || c.reply == *t }
+
+// entry translates it for people: an answer goes to what the source was translated to, and
+// comes from what the destination was.
+func (c *connection) entry() Entry {
+	e := Entry{State: c.state, Zone: c.zone}
+	switch {
+	case e.State != "":
+	case c.status&seenReply != 0:
+		e.State = "ESTABLISHED"
+	default:
+		e.State = "UNREPLIED"
+	}
+	var nat []string
+	if c.status&destNAT != 0 {
+		nat = append(nat, "destination NAT to "+endpoint(c.reply.Src))
+	}
+	if c.status&sourceNAT != 0 {
+		nat = append(nat, "source NAT to "+endpoint(c.reply.Dst))
+	}
+	e.NAT = strings.Join(nat, ", ")
+	return e
+}
+
+// endpoint is an address, with the port if there is one.
+func endpoint(a netip.AddrPort) string {
+	if a.Port() == 0 {
+		return a.Addr().String()
+	}
+	return a.String()
+}
+
+// request is the body of a request for the entry of a tuple.
+func request(t *Tuple) ([]byte, error) {
+	family, src, dst := byte(afInet), uint16(ctaIPv4Src), uint16(ctaIPv4Dst)
+	if t.Src.Addr().Is6() {
+		family, src, dst = afInet6, ctaIPv6Src, ctaIPv6Dst
+	}
+	a := netlink.NewAttributeEncoder()
+	a.ByteOrder = binary.BigEndian
+	a.Nested(ctaTupleOrig, func(a *netlink.AttributeEncoder) error {
+		a.Nested(ctaTupleIP, func(a *netlink.AttributeEncoder) error {
+			a.Bytes(src, t.Src.Addr().AsSlice())
+			a.Bytes(dst, t.Dst.Addr().AsSlice())
+			return nil
+		})
+		a.Nested(ctaTupleProto, func(a *netlink.AttributeEncoder) error {
+			a.Uint8(ctaProtoNum, t.Protocol)
+			switch t.Protocol {
+			case icmp:
+				t.Echo.encode(a, ctaICMPID)
+			case icmpv6:
+				t.Echo.encode(a, ctaICMPv6ID)
+			default:
+				a.Uint16(ctaSrcPort, t.Src.Port())
+				a.Uint16(ctaDstPort, t.Dst.Port())
+			}
+			return nil
+		})
+		return nil
+	})
+	attributes, err := a.Encode()
+	return append([]byte{family, 0, 0, 0}, attributes...), err
+}
+
+func (e *Echo) encode(a *netlink.AttributeEncoder, id uint16) {
+	a.Uint16(id, e.ID)
+	a.Uint8(id+1, e.Type)
+	a.Uint8(id+2, e.Code)
+}
+
+// Families of addresses on Linux.
+const (
+	afInet  = 2
+	afInet6 = 10
+)
+
+// parse reads a message about an entry (ctnetlink_fill_info).
+func parse(message []byte) (c connection, err error) {
+	if len(message) < sizeofNfgenmsg {
+		return c, fmt.Errorf("the kernel's message about a connection has %d bytes, and should have %d", len(message), sizeofNfgenmsg)
+	}
+	attributes := message[sizeofNfgenmsg:]
+	c.orig, c.reply = parseTuple(kernel.Attribute(attributes, ctaTupleOrig)), parseTuple(kernel.Attribute(attributes, ctaTupleReply))
+	c.status = kernel.BigEndian32(kernel.Attribute(attributes, ctaStatus))
+	c.zone = bigEndian16(kernel.Attribute(attributes, ctaZone))
+	info := kernel.Attribute(attributes, ctaProtoinfo)
+	if p, ok := protocols[c.orig.Protocol]; ok {
+		if state := kernel.Attribute(info, p.info, ctaProtoState); len(state) == 1 && int(state[0]) < len(p.states) {
+			c.state = p.states[state[0]]
+		}
+	}
+	return c, nil
+}
+
+// protocols have states of their own (include/uapi/linux/netfilter/nf_conntrack_{tcp,sctp}.h).
+var protocols = map[uint8]struct {
+	info   uint16 // attribute
+	states []string
+}{
+	syscall.IPPROTO_TCP: {1, []string{
+		"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2",
+	}},
+	sctp: {3, []string{
+		"NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED", "SHUTDOWN_SENT", "SHUTDOWN_RECD", "SHUTDOWN_ACK_SENT",
+		"HEARTBEAT_SENT", "HEARTBEAT_ACKED",
+	}},
+}
+
+func parseTuple(attributes []byte) (t Tuple) {
+	ip, proto := kernel.Attribute(attributes, ctaTupleIP), kernel.Attribute(attributes, ctaTupleProto)
+	number := kernel.Attribute(proto, ctaProtoNum)
+	if len(number) != 1 {
+		return t
+	}
+	t.Protocol = number[0]
+	t.Src = netip.AddrPortFrom(address(ip, ctaIPv4Src, ctaIPv6Src), bigEndian16(kernel.Attribute(proto, ctaSrcPort)))
+	t.Dst = netip.AddrPortFrom(address(ip, ctaIPv4Dst, ctaIPv6Dst), bigEndian16(kernel.Attribute(proto, ctaDstPort)))
+	switch t.Protocol {
+	case icmp:
+		t.Echo = parseEcho(proto, ctaICMPID)
+	case icmpv6:
+		t.Echo = parseEcho(proto, ctaICMPv6ID)
+	}
+	return t
+}
+
+func parseEcho(proto []byte, id uint16) (e Echo) {
+	e.ID = bigEndian16(kernel.Attribute(proto, id))
+	if typ, code := kernel.Attribute(proto, id+1), kernel.Attribute(proto, id+2); len(typ) == 1 && len(code) == 1 {
+		e.Type, e.Code = typ[0], code[0]
+	}
+	return e
+}
+
+// address is the one of either family that there is.
+func address(ip []byte, v4, v6 uint16) netip.Addr {
+	b := kernel.Attribute(ip, v4)
+	if b == nil {
+		b = kernel.Attribute(ip, v6)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+// bigEndian16 reads a number, 0 if it has another size.
+func bigEndian16(b []byte) uint16 {
+	if len(b) != 2 {
+		return 0
+	}
+	return binary.BigEndian.Uint16(b)
+}

@@ -1,0 +1,76 @@
+package diagnose
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"dropwatch/internal/conntrack"
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
+)
+
+// noConnection is the state where connection tracking has no entry.
+const noConnection = "none"
+
+// readConnections asks connection tracking, now and in the network namespace of each finding, for
+// the flow with the most drops. That it has no entry says something only of packets that it
+// found INVALID.
+func (d *Diagnosis) readConnections(h *Host) {
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		if len(f.Flows) == 0 || len(f.Namespaces) > 0 || !f.Flows[0].first.Trackable() {
+			continue
+		}
+		if c := h.connection(f.Netns.Inode, f.Flows[0].first); c.State != noConnection || f.isInvalid() {
+			f.Conntrack = c
+		}
+	}
+}
+
+// isInvalid reports whether connection tracking found the packets INVALID.
+func (f *Finding) isInvalid() bool {
+	return f.is(knowledge.Untracked) || strings.Contains(strings.ToLower(f.Rule.Text), "invalid")
+}
+
+// connection returns what connection tracking knows of a packet, nothing where it does not run.
+func (h *Host) connection(netns uint32, t conntrack.Tuple) conntrack.Entry {
+	return ask(h, fmt.Sprintf("connection %d %v", netns, t), func() (e conntrack.Entry) {
+		_ = h.within(netns, func() error {
+			count, err := h.live.Sysctl("net/netfilter/nf_conntrack_count")
+			if err != nil { // to ask would load the module
+				return err
+			}
+			entries, err := strconv.Atoi(count)
+			if err == nil && entries > 0 {
+				e, err = conntrack.Find(t, entries)
+			}
+			if entries == 0 || errors.Is(err, fs.ErrNotExist) {
+				e.State = noConnection
+			}
+			return err
+		})
+		return e
+	})
+}
+
+// tupleOf returns what connection tracking knows a packet by, the zero one if its bytes do not say.
+func tupleOf(f *event.Flow) (t conntrack.Tuple) {
+	if f == nil || !f.Has(event.FieldSrc|event.FieldDst|event.FieldProtocol) {
+		return t
+	}
+	t.Protocol = f.Protocol
+	switch {
+	case f.Has(event.FieldSrcPort | event.FieldDstPort):
+		t.Src, t.Dst = netip.AddrPortFrom(f.Src, f.SrcPort), netip.AddrPortFrom(f.Dst, f.DstPort)
+	case f.Has(event.FieldICMPType | event.FieldICMPCode | event.FieldICMPID):
+		t.Src, t.Dst = netip.AddrPortFrom(f.Src, 0), netip.AddrPortFrom(f.Dst, 0)
+		t.Echo = conntrack.Echo{ID: f.ICMPID, Type: f.ICMPType, Code: f.ICMPCode}
+	default:
+		return conntrack.Tuple{}
+	}
+	return t
+}
