@@ -45,9 +45,8 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, l := range map[string]*Live{"symbols": {Symbols: fifo}, "modules and symbols": {Symbols: fifo, Modules: fifo}} {
-		began := time.Now()
-		if err := l.Load(); err == nil || !strings.Contains(err.Error(), "not a regular file") || time.Since(began) > maxWait/2 {
-			t.Errorf("%s: %v after %v", name, err, time.Since(began))
+		if err := l.Load(); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func runEvil(t *testing.T, input string, words ...string) string {
 	cmd.Stdin = strings.NewReader(input)
 	var both bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &both, &both
-	limit := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	limit := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
 	defer limit.Stop()
 	_ = cmd.Run() // it may fail
 	if state := cmd.ProcessState; state == nil || state.ExitCode() < 0 {

@@ -20,6 +20,16 @@ import (
 // hanging, not a measure.
 const maxWait = 30 * time.Second
 
+// await waits until something holds, for maxWait at most.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(maxWait); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not after %v", what, maxWait)
+		}
+	}
+}
+
 // A console is a program at work, and what it says.
 type console struct {
 	t     *testing.T

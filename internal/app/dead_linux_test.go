@@ -24,11 +24,11 @@ func TestFileNamesOfDeadFileSystem(t *testing.T) {
 	}
 	vmtest.MountUnresponsive(t, dir)
 	began := time.Now()
-	if got := fileNames(h, dir+"/n"); got != nil || time.Since(began) > time.Second {
+	if got := fileNames(h, dir+"/n"); got != nil || time.Since(began) > maxWait {
 		t.Errorf("names %q after %v", got, time.Since(began))
 	}
 	a := &App{runner: &capture.Runner{Host: h}}
-	if began = time.Now(); a.isRecording(dir+"/night.dw") || time.Since(began) > time.Second {
+	if began = time.Now(); a.isRecording(dir+"/night.dw") || time.Since(began) > maxWait {
 		t.Errorf("a recording after %v", time.Since(began))
 	}
 }

@@ -39,7 +39,7 @@ func TestPacketsOnFullDisk(t *testing.T) {
 
 	v := startVerb(t, "packets", args...)
 	v.stdout.Close()
-	if code, _ := v.end(t, 0); code != 1 {
+	if code := v.end(t, 0); code != 1 {
 		t.Errorf("exit code %d: %s", code, &v.stderr)
 	}
 }

@@ -12,7 +12,7 @@ func TestInterruptBeforeChild(t *testing.T) {
 	r := testRunner(t, nil)
 	r.Monitor = &Monitor{Open: noMonitor}
 	var ran []string
-	r.OpenBPF = func(bpf.Options) (Tracer, error) { return stoppable{nil, &ran, "bpf"}, nil }
+	r.OpenBPF = func(bpf.Options) (Tracer, error) { return stoppable{nil, &ran, "bpf", func() {}}, nil }
 	ctx, interrupt := context.WithCancel(t.Context())
 	spec := Spec{Detail: Raw, Outputs: []Output{{Format: Lines}}, Child: []string{"sleep", "20"}, Input: Input{Source: "bpf"}}
 	outcome, err := r.Run(ctx, spec, interrupt)

@@ -16,15 +16,17 @@ import (
 	"dropwatch/netlink"
 )
 
-// A stoppable source runs until its context ends, or has been stopped already.
+// A stoppable source ends the run and waits for that, or has been stopped already.
 type stoppable struct {
 	err    error
 	closed *[]string
 	name   string
+	endRun func()
 }
 
 func (s stoppable) Run(ctx context.Context, _ pipeline.Output) error {
 	if s.err == nil {
+		s.endRun()
 		<-ctx.Done()
 	}
 	*s.closed = append(*s.closed, s.name)
@@ -58,16 +60,17 @@ func TestFailover(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var ran []string
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
 			r := testRunner(t, nil)
 			r.Monitor = &Monitor{Open: noMonitor}
-			r.OpenBPF = func(bpf.Options) (Tracer, error) { return stoppable{tt.err, &ran, "bpf"}, nil }
-			r.OpenTrace = func(trace.Options) (Tracer, error) { return stoppable{nil, &ran, "trace"}, nil }
+			r.OpenBPF = func(bpf.Options) (Tracer, error) { return stoppable{tt.err, &ran, "bpf", interrupt}, nil }
+			r.OpenTrace = func(trace.Options) (Tracer, error) { return stoppable{nil, &ran, "trace", interrupt}, nil }
 			file := filepath.Join(t.TempDir(), "json")
 			spec := Spec{Detail: Raw, Outputs: []Output{{Format: JSON, File: file}}}
 			spec.Input.Source, spec.Input.NoFailover = tt.source, tt.fixed
-			spec.Duration = 50 * time.Millisecond
-			outcome, err := r.Run(t.Context(), spec, nil)
-			if !errors.Is(err, tt.want) || tt.want == nil && (err != nil || outcome.End != Elapsed) {
+			outcome, err := r.Run(ctx, spec, nil)
+			if !errors.Is(err, tt.want) || tt.want == nil && (err != nil || outcome.End != Interrupted) {
 				t.Errorf("%v, error %v, want %v", outcome.End, err, tt.want)
 			}
 			if got := strings.Join(ran, " "); got != tt.ran {

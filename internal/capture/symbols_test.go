@@ -40,7 +40,7 @@ func TestSymbolsBeforeStages(t *testing.T) {
 		if !ok {
 			t.Error("the function is not found")
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the table is waited for and nobody reads it")
 	}
 }
@@ -75,7 +75,7 @@ func TestSlowSymbols(t *testing.T) {
 	s.load.Do(func() { s.loaded = make(chan struct{}) }) // the test says when
 	load := sync.OnceFunc(func() { s.table.Load(); close(s.loaded) })
 	var late atomic.Bool
-	timer := time.AfterFunc(5*time.Second, func() { late.Store(true); load() }) // so that a failure ends
+	timer := time.AfterFunc(time.Minute, func() { late.Store(true); load() }) // so that a failure ends
 	defer timer.Stop()
 	caught := false
 	file := filepath.Join(t.TempDir(), "json")
@@ -116,7 +116,7 @@ func TestInterruptedBeforeSymbols(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the run does not end")
 	}
 }

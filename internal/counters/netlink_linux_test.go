@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"dropwatch/internal/counters"
 	"dropwatch/internal/host"
@@ -170,14 +169,11 @@ func TestStatesOfInterfaces(t *testing.T) {
 		})
 		return found
 	}
-	got := states()
-	for range 50 { // the kernel learns in the background that there is a carrier
-		if got["p bridge_port_blocked"] == "listening" {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
+	var got map[string]string
+	ns.Await("the port listens", func() bool { // the kernel learns in the background that there is a carrier
 		got = states()
-	}
+		return got["p bridge_port_blocked"] == "listening"
+	})
 	if len(got) != 2 || got["a no_carrier"] != "lowerlayerdown" || got["p bridge_port_blocked"] != "listening" {
 		t.Errorf("states: %q", got)
 	}

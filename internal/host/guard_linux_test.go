@@ -27,8 +27,8 @@ func TestDeadFileSystem(t *testing.T) {
 	if _, err := h.ReadForeign("var/lib/docker/containers/1/config.v2.json", limits); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("the first read: %v, want %v", err, ErrNoAnswer)
 	}
-	if took := time.Since(began); took < foreignWait || took > 10*foreignWait {
-		t.Errorf("it was waited for %v, want %v", took, foreignWait)
+	if took := time.Since(began); took < foreignWait {
+		t.Errorf("it was waited for %v, want at least %v", took, foreignWait)
 	}
 	began = time.Now()
 	for i := range 1000 {
@@ -36,14 +36,14 @@ func TestDeadFileSystem(t *testing.T) {
 			t.Fatalf("a further read: %v, want %v", err, ErrNoAnswer)
 		}
 	}
-	if took := time.Since(began); took > 10*foreignWait {
+	if took := time.Since(began); took > 100*foreignWait { // a tenth of what waiting each time would take
 		t.Errorf("1000 further reads took %v", took)
 	}
 	if text, err := h.ReadFile("var/lib/containers/x"); string(text) != "alive" {
 		t.Errorf("another directory: %q, %v", text, err)
 	}
 	abort()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		_, err := h.ReadFile("var/lib/docker/x")
 		if !errors.Is(err, ErrNoAnswer) {
 			break

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
-	"time"
 )
 
 // TestReadFile reads what is no regular file, too long, or of another user.
@@ -36,10 +35,9 @@ func TestReadFile(t *testing.T) {
 		"proc/x": nil, "etc/x": nil, "etc/good": nil, "etc/none": fs.ErrNotExist, "etc/dir": ErrNotRegular,
 		"etc/fifo": ErrNotRegular, "proc/fifo": ErrNotRegular, "etc/link": ErrNotRegular, "etc/null": ErrNotRegular, "etc/long": ErrTooLong,
 	} {
-		began := time.Now()
 		text, err := h.Text(name)
-		if !errors.Is(err, want) || want == nil && text != "text" || time.Since(began) > 5*time.Second {
-			t.Errorf("%s: %q, %v after %v, want %v", name, text, err, time.Since(began), want)
+		if !errors.Is(err, want) || want == nil && text != "text" {
+			t.Errorf("%s: %q, %v, want %v", name, text, err, want)
 		}
 	}
 	me := uint32(os.Getuid())

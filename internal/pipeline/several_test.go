@@ -137,7 +137,11 @@ func TestFanoutOfABlockedQueue(t *testing.T) {
 				events = append(events, drop(1, "A"))
 			}
 			var table valve
-			source := &afterwards{script: script{events: events}, do: func() { close(abort) }}
+			source := &afterwards{script: script{events: events}, do: func() {
+				if fails == nil {
+					close(abort)
+				}
+			}}
 			sink := pipeline.NewFanout([]pipeline.Sink{pipeline.NewQueue(to, abort)}, []pipeline.Sink{&table})
 			p := pipeline.Pipeline{Source: source, Sink: sink}
 			ledger, err := p.Run(t.Context())

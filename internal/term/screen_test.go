@@ -11,8 +11,9 @@ import (
 	"github.com/creack/pty"
 )
 
-// maxWait is how long a test waits for something expected.
-const maxWait = 10 * time.Second
+// maxWait is how long a test waits for something expected. It only bounds the time of a test
+// that fails.
+const maxWait = time.Minute
 
 // screen is the person's side of a pty: it types, and sees what a terminal
 // would show.

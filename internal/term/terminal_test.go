@@ -255,7 +255,6 @@ func TestTerminalIsCookedBetweenLines(t *testing.T) {
 
 func TestTerminalContext(t *testing.T) {
 	why := errors.New("time is up")
-	fastest := maxWait
 	for _, typed := range []string{"", "half", "\x12sta", "x\x1b[D"} {
 		t.Run(fmt.Sprintf("%q", typed), func(t *testing.T) {
 			s := open(t, nil)
@@ -263,10 +262,8 @@ func TestTerminalContext(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			c := s.ask(ctx)
 			s.send(typed)
-			begin := time.Now()
 			cancel(why)
 			got := receive(t, c)
-			fastest = min(fastest, time.Since(begin))
 			if got.err != why || got.line != "" {
 				t.Errorf("ReadLine = %q, %v, want %v", got.line, got.err, why)
 			}
@@ -277,9 +274,6 @@ func TestTerminalContext(t *testing.T) {
 				t.Errorf("next ReadLine: %v, want EOF", err)
 			}
 		})
-	}
-	if fastest > 50*time.Millisecond { // the others may be the machine's fault
-		t.Errorf("ReadLine took %v to end, at best", fastest)
 	}
 }
 

@@ -173,7 +173,7 @@ func TestKilledReader(t *testing.T) {
 	r.signal(syscall.SIGKILL)
 	r.cmd.Wait()
 	left := objects
-	for begin := time.Now(); len(left) > 0 && time.Since(begin) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
+	for begin := time.Now(); len(left) > 0 && time.Since(begin) < time.Minute; time.Sleep(10 * time.Millisecond) {
 		left = slices.DeleteFunc(left, object.gone)
 	}
 	if len(left) > 0 {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -147,7 +146,7 @@ func TestUnreadErrors(t *testing.T) {
 		for unix.Send(fd, []byte("nobody wants this"), 0) != nil { // it returns the error of the one before
 		}
 	}
-	time.Sleep(10 * time.Millisecond)
+	p.Await("the errors came", func() bool { return p.Counter("snmp", "Icmp", "InDestUnreachs") >= errs })
 	unix.Close(fd)
 	w.expect(t, errs, harmless.UnreadError, errs) // the datagrams themselves found no socket
 }

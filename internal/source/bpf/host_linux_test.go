@@ -9,7 +9,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
@@ -137,11 +136,7 @@ func (p *place) send(t testing.TB, count int, cpus ...int) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	for begin := time.Now(); p.NoPorts() < all; time.Sleep(time.Millisecond) {
-		if time.Since(begin) > 10*time.Second {
-			t.Fatalf("%d of %d datagrams had no socket", p.NoPorts(), all)
-		}
-	}
+	p.Await(fmt.Sprintf("%d datagrams without a socket", all), func() bool { return p.NoPorts() >= all })
 }
 
 func sendFrom(cpu, fd, count int) error {

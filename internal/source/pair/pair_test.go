@@ -188,10 +188,11 @@ func TestWhilePacketsComeTraceOnlyDropsAreShown(t *testing.T) {
 // bubble's time from passing.
 func TestAStallIsNobodysFault(t *testing.T) {
 	r := &rig{began: time.Now()}
-	r.out.slow = 500 * ms
-	r.packets.plan = []step{{0, emit(packet(1, r.began))}, {20 * ms, emit(packet(2, r.at(10*ms)))}}
-	r.all.plan = []step{{ms, emit(freed(1, r.began))}, {15 * ms, emit(freed(2, r.at(10*ms)))}}
-	if err := r.run(t, 1200*ms); err != nil {
+	r.out.slow, r.out.stuck = 500*ms, make(chan struct{})
+	stuck := func(pipeline.Output) { <-r.out.stuck }
+	r.packets.plan = []step{{0, emit(packet(1, r.began))}, {0, emit(packet(2, r.at(10*ms)))}}
+	r.all.plan = []step{{0, stuck}, {0, emit(freed(1, r.began))}, {0, emit(freed(2, r.at(10*ms)))}}
+	if err := r.run(t, 2*time.Second); err != nil {
 		t.Error(err)
 	}
 	if got, want := r.out.describe(), []string{"packet 1", "packet 2"}; len(got) != 2 || got[0] != want[0] ||

@@ -25,6 +25,9 @@ func TestDrops(t *testing.T) {
 				return e.Task.PID == uint32(os.Getpid()) || vmtest.InGuest()
 			})
 			drop()
+			if !w.Silent {
+				r.Await(count)
+			}
 			got := make(map[string]int)
 			for _, e := range r.End() {
 				got[e.Reason]++

@@ -192,12 +192,12 @@ func (ns *Namespace) Counter(file, prefix, name string) (n int) {
 	return n
 }
 
-// Await waits until something holds, a few seconds at most.
+// Await waits until something holds, a minute at most.
 func (ns *Namespace) Await(what string, holds func() bool) {
 	ns.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			ns.t.Fatalf("%s: not after 10 s", what)
+			ns.t.Fatalf("%s: not after a minute", what)
 		}
 	}
 }
