@@ -17,7 +17,7 @@ var (
 		"internal/interval", "internal/kernel", "kallsyms", "netlink",
 	}
 	middle = append([]string{
-		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack",
+		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
 		"internal/doctor", "internal/retrans", "internal/pipeline", "internal/records", "internal/session", "internal/live",
 		"internal/diagnose", "internal/settings",
 	}, inner...)
@@ -42,18 +42,19 @@ var rooms = []room{
 	{pkgs: "internal/pipeline", may: inner, reason: "it joins what it does not know"},
 	{pkgs: "internal/knowledge", may: inner, reason: "a table needs no source and no sink"},
 	{
-		pkgs: "internal/counters", may: append([]string{"internal/knowledge", "internal/nftables"}, inner...),
+		pkgs: "internal/counters", may: append([]string{"internal/knowledge", "internal/nftables", "internal/routing"}, inner...),
 		reason: "it reads the host, not our events",
 	},
 	{
 		pkgs: "internal/nftables", may: []string{"internal/event", "internal/kernel"},
 		reason: "it reads rules, and of a drop the packet alone",
 	},
+	{pkgs: "internal/routing", may: []string{"internal/kernel", "internal/host"}, reason: "it looks up routes, and no events"},
 	{pkgs: "internal/conntrack", may: []string{"internal/kernel"}, reason: "it looks up connections, whatever became of their packets"},
 	{
 		pkgs: "internal/diagnose",
 		may: append([]string{
-			"internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/settings",
+			"internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing", "internal/settings",
 		}, inner...),
 		reason: "it joins drops and counters, wherever they come from",
 	},
@@ -117,7 +118,7 @@ type library struct {
 var libraries = []library{
 	{
 		imports: "github.com/mdlayher/...", by: []string{
-			"netlink", "internal/kernel", "internal/counters", "internal/nftables", "internal/conntrack",
+			"netlink", "internal/kernel", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
 		},
 		reason: "netlink hides how we talk to the kernel",
 	},

@@ -10,6 +10,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"dropwatch/internal/kernel"
+	"dropwatch/internal/routing"
 )
 
 // Attributes of include/uapi/linux/{if_link,if_tunnel,ethtool_netlink}.h.
@@ -60,7 +61,7 @@ func ReadDevices() ([]Device, error) {
 		return nil, err
 	}
 	devices := devicesOf(all, func(remote netip.Addr) uint32 {
-		oif, _ := egress(remote, netip.Addr{}, 0) // 0, which no interface has
+		oif, _ := routing.EgressIndex(remote, netip.Addr{}, 0) // 0, which no interface has
 		return oif
 	})
 	byName := make(map[string]*Device, len(devices))

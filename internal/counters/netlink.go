@@ -9,7 +9,6 @@ import (
 // Messages of include/uapi/linux/rtnetlink.h and sock_diag.h.
 const (
 	rtmGetLink    = 18
-	rtmGetRoute   = 26
 	rtmGetQdisc   = 38
 	rtmGetTfilter = 46
 

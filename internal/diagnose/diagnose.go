@@ -18,6 +18,7 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 	"dropwatch/internal/nftables"
+	"dropwatch/internal/routing"
 	"dropwatch/internal/tally"
 )
 
@@ -48,8 +49,8 @@ type Finding struct {
 	// Args are what the source read at the drops, and was the same at all: the MTU that
 	// packets exceed, how large a buffer is.
 	Args   []event.Arg
-	Routes []counters.Route // one of which dropped them; see [Diagnosis.Ask]
-	Egress string           // interface by which packets that are too big have to leave; the same
+	Routes []routing.DeadEnd // one of which dropped them; see [Diagnosis.Ask]
+	Egress string            // interface by which packets that are too big have to leave; the same
 
 	// Conntrack is what connection tracking knows of a packet of the first of Flows, see [Diagnosis.Ask];
 	// zero if that is not known or does not matter.

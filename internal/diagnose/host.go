@@ -21,6 +21,7 @@ type Host struct {
 	owner      func(inode uint64) event.Owner
 	namespaces map[uint32]host.Netns        // nil: not needed yet
 	rulesets   map[uint32]*nftables.Ruleset // by network namespace; nil: it cannot be read
+	tables     map[uint32]string            // names of routing tables; nil: not needed yet
 	answers    map[string]json.RawMessage
 	keep       func(question string, answer []byte)
 }
@@ -232,11 +233,11 @@ func answerOf(o event.Owner) ownerAnswer {
 // routes, connections, and the owners of sockets. What it does not say is left out.
 func (d *Diagnosis) Ask(h *Host) {
 	d.findDuplicates(h) // first, as the narrower cause has commands and settings of its own
+	d.readRoutes(h)     // the same
 	d.findNamespaces(h)
 	d.readSettings(h)
 	d.readRules(h)
 	d.nameErrorsLost()
-	d.readRoutes(h)
 	d.readConnections(h)
 	d.findOwners(h)
 }

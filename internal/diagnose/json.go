@@ -8,41 +8,42 @@ import (
 	"dropwatch/internal/conntrack"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
+	"dropwatch/internal/routing"
 )
 
 // findingJSON is a line of kind finding.
 type findingJSON struct {
-	Kind      string           `json:"kind"`
-	Rank      int              `json:"rank,omitempty"` // noise has none
-	ID        string           `json:"id"`
-	Layer     string           `json:"layer,omitempty"`
-	Module    string           `json:"module,omitempty"`
-	Class     string           `json:"class,omitempty"`
-	Severity  string           `json:"severity"`
-	Count     uint64           `json:"count"`
-	Rate      float64          `json:"rate"`
-	Segments  uint64           `json:"segments"`
-	Reason    string           `json:"reason,omitempty"`
-	Location  string           `json:"location,omitempty"`
-	IfName    string           `json:"ifname,omitempty"`
-	Netns     string           `json:"netns,omitempty"`
-	NetnsID   uint32           `json:"netns_inode,omitempty"`
-	InNetns   *processJSON     `json:"netns_process,omitempty"` // by which commands enter it
-	Spaces    []spaceJSON      `json:"namespaces,omitempty"`    // of one in many; netns is the first
-	Cause     string           `json:"cause,omitempty"`
-	Usual     []string         `json:"usual,omitempty"`
-	Args      map[string]any   `json:"args,omitempty"`      // numbers and texts, by what they are called
-	Egress    string           `json:"egress,omitempty"`    // interface
-	Routes    []routeJSON      `json:"routes,omitempty"`    // one of which dropped
-	Answer    *ruleJSON        `json:"icmp_lost,omitempty"` // the rule that dropped the ICMP errors which answer the packets
-	Culprit   *culpritJSON     `json:"culprit,omitempty"`
-	Flows     []flowJSON       `json:"flows"`
-	Conntrack *conntrack.Entry `json:"conntrack,omitempty"` // of the first flow; its state is none if there is no entry
-	Counters  []counterJSON    `json:"counters"`
-	Objects   []objectJSON     `json:"objects,omitempty"`
-	Settings  []settingJSON    `json:"settings"`
-	Check     []string         `json:"check"`
-	Fix       []string         `json:"fix"`
+	Kind      string            `json:"kind"`
+	Rank      int               `json:"rank,omitempty"` // noise has none
+	ID        string            `json:"id"`
+	Layer     string            `json:"layer,omitempty"`
+	Module    string            `json:"module,omitempty"`
+	Class     string            `json:"class,omitempty"`
+	Severity  string            `json:"severity"`
+	Count     uint64            `json:"count"`
+	Rate      float64           `json:"rate"`
+	Segments  uint64            `json:"segments"`
+	Reason    string            `json:"reason,omitempty"`
+	Location  string            `json:"location,omitempty"`
+	IfName    string            `json:"ifname,omitempty"`
+	Netns     string            `json:"netns,omitempty"`
+	NetnsID   uint32            `json:"netns_inode,omitempty"`
+	InNetns   *processJSON      `json:"netns_process,omitempty"` // by which commands enter it
+	Spaces    []spaceJSON       `json:"namespaces,omitempty"`    // of one in many; netns is the first
+	Cause     string            `json:"cause,omitempty"`
+	Usual     []string          `json:"usual,omitempty"`
+	Args      map[string]any    `json:"args,omitempty"`      // numbers and texts, by what they are called
+	Egress    string            `json:"egress,omitempty"`    // interface
+	Routes    []routing.DeadEnd `json:"routes,omitempty"`    // one of which dropped
+	Answer    *ruleJSON         `json:"icmp_lost,omitempty"` // the rule that dropped the ICMP errors which answer the packets
+	Culprit   *culpritJSON      `json:"culprit,omitempty"`
+	Flows     []flowJSON        `json:"flows"`
+	Conntrack *conntrack.Entry  `json:"conntrack,omitempty"` // of the first flow; its state is none if there is no entry
+	Counters  []counterJSON     `json:"counters"`
+	Objects   []objectJSON      `json:"objects,omitempty"`
+	Settings  []settingJSON     `json:"settings"`
+	Check     []string          `json:"check"`
+	Fix       []string          `json:"fix"`
 }
 
 // processJSON is a process in a network namespace.
@@ -76,13 +77,6 @@ type objectJSON struct {
 	Limit  uint64 `json:"limit,omitempty"`
 	Change uint64 `json:"change,omitempty"`
 	Inode  uint64 `json:"inode,omitempty"`
-}
-
-// routeJSON is a route that leads nowhere.
-type routeJSON struct {
-	Type   string `json:"type"`
-	Prefix string `json:"prefix"`
-	Table  string `json:"table"`
 }
 
 type settingJSON struct {
@@ -250,15 +244,12 @@ func (f *Finding) json() findingJSON {
 		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.severity().String(), Count: f.Count, Rate: f.Rate, Segments: f.Segments,
 		Reason: f.Reason, Location: f.Location, IfName: f.IfName,
 		Netns: f.Netns.Name, NetnsID: f.Netns.Inode, InNetns: inNetnsJSON(f.InNetns),
-		Cause: f.Meaning.Cause, Args: f.argsJSON(), Egress: f.Egress,
+		Cause: f.Meaning.Cause, Args: f.argsJSON(), Egress: f.Egress, Routes: f.Routes,
 		Culprit: f.culprit(), Flows: []flowJSON{}, Counters: []counterJSON{}, Settings: []settingJSON{},
 		Check: append([]string{}, f.Meaning.Check...), Fix: fixJSON(&f.Meaning),
 	}
 	if e := f.Meaning.Entry; e != nil {
 		j.Layer, j.Module, j.Class, j.Usual = e.Layer.String(), e.Module, f.Meaning.Class.String(), f.Meaning.Usual
-	}
-	for _, r := range f.Routes {
-		j.Routes = append(j.Routes, routeJSON{r.Type, r.Prefix.String(), r.TableName()})
 	}
 	j.Answer = f.AnswerLost.json()
 	if f.Conntrack.State != "" {

@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"net/netip"
 
-	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
+	"dropwatch/internal/routing"
 )
 
-// readRoutes finds the routes that dropped packets because they lead nowhere, and the
-// interfaces that routed packets were too big for. It asks the kernel for the flow with
-// the most drops, now, in the network namespace of the finding; what it does not say, or
-// of a namespace that is gone, is left out.
+// readRoutes finds the routes, or rules of policy routing, that dropped packets because they
+// lead nowhere, and the interfaces that routed packets were too big for. It asks the kernel for
+// the flow with the most drops, now, in the network namespace of the finding; what it does not
+// say, or of a namespace that is gone, is left out.
 func (d *Diagnosis) readRoutes(h *Host) {
 	for i := range d.Findings {
 		f := &d.Findings[i]
@@ -21,7 +21,7 @@ func (d *Diagnosis) readRoutes(h *Host) {
 		}
 		from, to := f.Flows[0].Flow.Src.Addr(), f.Flows[0].Flow.Dst.Addr()
 		if route, ok := f.arg("route"); ok {
-			f.readRoute(h, route.Text, to)
+			f.readRoute(h, route.Text, from, to)
 		}
 		if _, ok := f.arg("mtu"); ok && f.Meaning.Entry != nil && f.Meaning.Entry.Layer == knowledge.Network {
 			f.readEgress(h, from, to)
@@ -29,20 +29,45 @@ func (d *Diagnosis) readRoutes(h *Host) {
 	}
 }
 
-func (f *Finding) readRoute(h *Host, kind string, to netip.Addr) {
-	f.Routes = ask(h, fmt.Sprintf("routes %d %s %v", f.Netns.Inode, kind, to), func() (routes []counters.Route) {
+// readRoute finds what dropped. If that is a rule, whatever routes there are, it has another
+// cause and another fix.
+func (f *Finding) readRoute(h *Host, kind string, from, to netip.Addr) {
+	t := &f.Flows[0].first
+	p := routing.Packet{From: from, To: to, Protocol: t.Protocol, SrcPort: t.Src.Port(), DstPort: t.Dst.Port(), Iif: f.IfName}
+	f.Routes = ask(h, fmt.Sprintf("routes %d %s %v", f.Netns.Inode, kind, p), func() (routes []routing.DeadEnd) {
+		names := h.tableNames()
 		_ = h.within(f.Netns.Inode, func() (err error) {
-			routes, err = counters.DeadRoutes(kind, to)
+			routes, err = routing.DeadEnds(kind, &p, names)
 			return err
 		})
 		return routes
 	})
+	if len(f.Routes) != 1 || !f.Routes[0].ByRule() {
+		return
+	}
+	f.Meaning = f.Meaning.With(knowledge.ByRule, f.event())
+	if f.is(knowledge.ByRule) {
+		program := "ip"
+		if to.Is6() {
+			program = "ip -6"
+		}
+		m := &f.Meaning
+		*m = m.WithFix(f.event(), program+" rule", m.Fix, fmt.Sprintf("%s rule del pref %d", program, f.Routes[0].Pref))
+	}
+}
+
+// tableNames are those of routing tables on a running host.
+func (h *Host) tableNames() map[uint32]string {
+	if h.tables == nil {
+		h.tables = routing.TableNames(h.live)
+	}
+	return h.tables
 }
 
 func (f *Finding) readEgress(h *Host, from, to netip.Addr) {
 	f.Egress = ask(h, fmt.Sprintf("egress %d %v %v %s", f.Netns.Inode, from, to, f.IfName), func() (ifname string) {
 		_ = h.within(f.Netns.Inode, func() (err error) {
-			ifname, err = counters.Egress(to, from, f.IfName)
+			ifname, err = routing.Egress(to, from, f.IfName)
 			return err
 		})
 		return ifname

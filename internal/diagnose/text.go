@@ -234,7 +234,7 @@ func (f *Finding) appendArgs(b *strings.Builder) {
 		label = "one of"
 	}
 	for _, r := range f.Routes {
-		f.field(b, label, r.String())
+		f.prose(b, label, event.Escape(r.String()))
 		label = ""
 	}
 }

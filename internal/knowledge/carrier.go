@@ -13,8 +13,8 @@ var withoutCarrier = Case{
 }
 
 // With returns the explanation of the same drops if evidence holds that no drop carries,
-// which is NoCarrier, Untracked, ErrorLost or Duplicate: the same one if that does not matter. Of the
-// event the interface, the network namespace and the owner count.
+// as its comment says: the same one if that does not matter. Of the event the interface, the
+// network namespace and the owner count.
 func (x *Explanation) With(evidence Evidence, e *event.Event) Explanation {
 	if x.Entry == nil {
 		return *x

@@ -32,6 +32,7 @@ const (
 	Midstream            // the segment is of a connection that was open: not its first, and no reset
 	NoCarrier            // the interface cannot send; no drop carries it, see [Explanation.With]
 	Untracked            // connection tracking found the packet INVALID; no drop carries it, as NoCarrier
+	ByRule               // a rule of policy routing refuses the packet; no drop carries it, as NoCarrier
 	ErrorLost            // the ICMP error that answers the packet was dropped; no drop carries it, as NoCarrier
 	Duplicate            // this host does not use the destination, as another has it, too; no drop carries it
 )

@@ -35,6 +35,15 @@ var routeCases = []Case{
 		},
 		Fix: "No action needed if that is intended. Otherwise remove the route, or enable forwarding if this is a router.",
 	},
+	{
+		If: ByRule, Class: Policy, Severity: Maybe,
+		Cause: "A rule of policy routing (ip rule) refuses the packet, whatever routes there are.",
+		Check: []string{
+			"ip rule",
+			"ip -6 rule",
+		},
+		Fix: "No action needed if that is intended. Otherwise remove the rule.",
+	},
 }
 
 // forRouters is for the places where multicast packets are dropped that no program of this

@@ -32,6 +32,7 @@ var functions = map[string][]string{
 	"tc filter at ingress":                                        id("__netif_receive_skb_core"),
 	"rp_filter":                                                   id("ip_rcv_finish_core"),
 	"no route in":                                                 id("ip_error"),
+	"rule of policy routing that is unreachable":                  id("ip_error"),
 	"no route out":                                                id("__ip_queue_xmit"),
 	"not forwarding":                                              id("ip_error"),
 	"TTL expired":                                                 id("ip_forward"),

@@ -36,6 +36,8 @@ var routing = []Scenario{
 	{"blackhole route", route("blackhole"), refused("blackhole")},
 	{"prohibit route", route("prohibit"), refused("prohibit")},
 	{"unreachable route", route("unreachable"), refused("unreachable")},
+	{"rule of policy routing that is a blackhole", policy("blackhole"), refusedByRule("blackhole", "ip_error")},
+	{"rule of policy routing that is unreachable", policy("unreachable"), refusedByRule("unreachable", "IP_INNOROUTES")},
 	{
 		"prohibit route, IPv6", prohibit6,
 		Want{
@@ -159,6 +161,25 @@ func refused(kind string) Want {
 	return Want{
 		IDs: id("ip_error"), Class: "policy", Severity: "maybe", IfName: "far", Cause: kind + " route",
 		Says: `"routes":[{"type":"` + kind + `","prefix":"10.9.0.0/16","table":"main"}]`, Fix: "remove the route", NotFix: "Add",
+	}
+}
+
+// policy has packets arrive for a network for which there is a route, and a rule against it.
+func policy(action string) func(*drops.Namespace, int) func() {
+	return func(ns *drops.Namespace, n int) func() {
+		lose := arrive(datagram("10.9.0.1", drops.UDPHeader(0)))(ns, n)
+		ns.Run("ip", "route", "add", "10.9.0.0/16", "via", "10.0.0.2")
+		ns.Run("ip", "rule", "add", "pref", "100", "iif", "far", "to", "10.9.0.0/16", action)
+		return lose
+	}
+}
+
+// refusedByRule is what is wanted of such a rule.
+func refusedByRule(action, finding string) Want {
+	return Want{
+		IDs: id(finding), Class: "policy", Severity: "maybe", IfName: "far", Cause: "rule of policy routing",
+		Says: `"routes":[{"type":"` + action + `","rule":"100: from all to 10.9.0.0/16 iif far ` + action + `","pref":100}]`,
+		Fix:  "ip rule del pref 100", NotFix: "Add",
 	}
 }
 

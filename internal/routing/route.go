@@ -1,38 +1,23 @@
-package counters
+package routing
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
-	"slices"
 
 	"github.com/mdlayher/netlink"
 
 	"dropwatch/internal/kernel"
 )
 
-// A Route is an entry of a routing table that leads nowhere: packets for it are dropped.
-type Route struct {
-	Type   string       `json:"type"` // as ip-route(8) has it: blackhole, prohibit or unreachable
-	Prefix netip.Prefix `json:"prefix"`
-	Table  uint32       `json:"table"` // by its number
-}
-
-// String is the route for a person: "blackhole 10.9.0.0/16, table main".
-func (r Route) String() string {
-	return fmt.Sprintf("%s %v, table %s", r.Type, r.Prefix, r.TableName())
-}
-
-// TableName is the table as ip-route(8) has it, but for names that somebody gave to
-// others than the kernel's own.
-func (r Route) TableName() string {
-	return cmp.Or(map[uint32]string{253: "default", 254: "main", 255: "local"}[r.Table], fmt.Sprint(r.Table))
-}
-
 // Sizes, attributes and types of include/uapi/linux/rtnetlink.h.
 const (
+	rtmGetRoute = 26
 	sizeofRtmsg = 12
+
+	afInet  = 2
+	afInet6 = 10
 
 	rtaDst   = 1
 	rtaSrc   = 2
@@ -52,43 +37,33 @@ func familyOf(a netip.Addr) byte {
 	return afInet6
 }
 
-// DeadRoutes reads the routes of a type that leads nowhere, such as "blackhole", that a
-// packet to an address may have matched: the longest prefix of each table, the longest
-// first. The route is in the network namespace of the calling thread. It fails before
-// Linux 4.20, which cannot select routes by their type. A type that is not known has none.
-func DeadRoutes(kind string, to netip.Addr) ([]Route, error) {
+// deadRoutes reads the routes of a type that leads nowhere that a packet to an address may have
+// matched: the longest prefix of each table. A type that is not known has none.
+func deadRoutes(kind string, to netip.Addr) (map[uint32]netip.Prefix, error) {
+	longest := make(map[uint32]netip.Prefix)
 	typ, ok := deadTypes[kind]
 	if !ok {
-		return nil, nil
+		return longest, nil
 	}
 	request := make([]byte, sizeofRtmsg)
 	request[0], request[7] = familyOf(to), typ
-	longest := make(map[uint32]Route)
 	err := kernel.DumpStrict(kernel.Route, rtmGetRoute, request, func(message []byte) error {
-		r, err := parseRoute(message)
-		known, seen := longest[r.Table]
-		if err == nil && message[7] == typ && r.Prefix.Contains(to) && (!seen || r.Prefix.Bits() > known.Prefix.Bits()) {
-			r.Type = kind
-			longest[r.Table] = r
+		table, prefix, err := parseRoute(message)
+		known, seen := longest[table]
+		if err == nil && message[7] == typ && prefix.Contains(to) && (!seen || prefix.Bits() > known.Bits()) {
+			longest[table] = prefix
 		}
 		return err
 	})
-	var all []Route
-	for _, r := range longest {
-		all = append(all, r)
-	}
-	slices.SortFunc(all, func(a, b Route) int {
-		return cmp.Or(cmp.Compare(b.Prefix.Bits(), a.Prefix.Bits()), cmp.Compare(a.Table, b.Table))
-	})
-	return all, err
+	return longest, err
 }
 
 // parseRoute reads a struct rtmsg with its attributes, but for the type.
-func parseRoute(message []byte) (r Route, err error) {
+func parseRoute(message []byte) (table uint32, prefix netip.Prefix, err error) {
 	if len(message) < sizeofRtmsg {
-		return r, fmt.Errorf("the kernel's message about a route has %d bytes, and should have %d", len(message), sizeofRtmsg)
+		return 0, prefix, fmt.Errorf("the kernel's message about a route has %d bytes, and should have %d", len(message), sizeofRtmsg)
 	}
-	r.Table = uint32(message[4])
+	table = uint32(message[4])
 	to := netip.IPv6Unspecified()
 	if message[0] == afInet {
 		to = netip.IPv4Unspecified()
@@ -100,11 +75,10 @@ func parseRoute(message []byte) (r Route, err error) {
 				to = addr
 			}
 		case rtaTable:
-			r.Table = a.Uint32()
+			table = a.Uint32()
 		}
 	})
-	r.Prefix = netip.PrefixFrom(to, int(message[1]))
-	return r, err
+	return table, netip.PrefixFrom(to, int(message[1])), err
 }
 
 // Egress asks the kernel for the name of the interface by which packets of a flow have to
@@ -112,25 +86,33 @@ func parseRoute(message []byte) (r Route, err error) {
 // arrive: if none do, or the kernel does not accept them there, it is asked for packets
 // of this host.
 func Egress(to, from netip.Addr, ifname string) (string, error) {
-	all, err := readLinks()
+	if in, err := net.InterfaceByName(ifname); err == nil && familyOf(from) == familyOf(to) {
+		if oif, err := EgressIndex(to, from, uint32(in.Index)); err == nil {
+			return nameOfInterface(oif)
+		}
+	}
+	oif, err := EgressIndex(to, netip.Addr{}, 0)
 	if err != nil {
 		return "", err
 	}
-	names := namesOf(all)
-	for index, name := range names {
-		if name != ifname || familyOf(from) != familyOf(to) {
-			continue
-		}
-		if oif, err := egress(to, from, index); err == nil {
-			return names[oif], nil
-		}
-	}
-	oif, err := egress(to, netip.Addr{}, 0)
-	return names[oif], err
+	return nameOfInterface(oif)
 }
 
-// egress returns the index of an interface, 0 if the route has several.
-func egress(to, from netip.Addr, iif uint32) (oif uint32, err error) {
+// nameOfInterface is empty for the index 0.
+func nameOfInterface(index uint32) (string, error) {
+	if index == 0 {
+		return "", nil
+	}
+	i, err := net.InterfaceByIndex(int(index))
+	if err != nil {
+		return "", err
+	}
+	return i.Name, nil
+}
+
+// EgressIndex returns the index of that interface, 0 if the route has several. Iif is that by
+// which packets arrive; 0: they are of this host.
+func EgressIndex(to, from netip.Addr, iif uint32) (oif uint32, err error) {
 	request, err := egressRequest(to, from, iif)
 	if err != nil {
 		return 0, err
