@@ -239,18 +239,12 @@ func TestSocketTruncated(t *testing.T) {
 // and so does the next.
 func TestSocketStops(t *testing.T) {
 	l := eventListener(t, 4096)
-	fastest := time.Hour
-	for range 5 { // others may take the CPU once, not each time
+	for range 5 {
 		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(20*time.Millisecond))
-		if err := l.Receive(ctx, func([][]byte, bool) error { return nil }); err != nil {
-			t.Error(err)
+		if err := l.Receive(ctx, func([][]byte, bool) error { return nil }); err != nil || ctx.Err() == nil {
+			t.Errorf("error %v, of the context %v, want it to end with the context", err, ctx.Err())
 		}
-		due, _ := ctx.Deadline()
-		fastest = min(fastest, time.Since(due))
 		cancel()
-	}
-	if fastest < 0 || fastest > 100*time.Millisecond {
-		t.Errorf("the fastest ended %v after its context", fastest)
 	}
 }
 
