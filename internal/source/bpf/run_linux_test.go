@@ -413,11 +413,6 @@ func TestBesidePerf(t *testing.T) {
 	for _, cpus := range [][]int{{0}, {0, 1}} {
 		t.Run(fmt.Sprint("CPUs ", cpus), func(t *testing.T) {
 			p := newPlace(t)
-			traced, err := trace.Open(trace.Options{Filter: fmt.Sprint("protocol == ", ipv4)})
-			if err != nil {
-				vmtest.SkipOrFail(t, err)
-			}
-			perf := sourcetest.Run(t, traced, func(*event.Event) bool { return false })
 			var all uint64
 			r := sourcetest.Run(t, need(t, Options{Sample: DefaultSample}), func(e *event.Event) bool {
 				if e.Packet.Proto == ipv4 {
@@ -425,14 +420,21 @@ func TestBesidePerf(t *testing.T) {
 				}
 				return p.of(e)
 			})
+			traced, err := trace.Open(trace.Options{Filter: fmt.Sprint("protocol == ", ipv4)})
+			if err != nil {
+				vmtest.SkipOrFail(t, err)
+			}
+			perf := sourcetest.Run(t, traced, func(*event.Event) bool { return false })
 			p.send(t, count, cpus...)
-			packets, individual := sourcetest.Total(r.End())
 			perf.End()
-			if want := uint64(count * len(cpus)); packets != want || individual < DefaultSample || r.Ledger.TotalLost() != 0 {
+			packets, individual := sourcetest.Total(r.End())
+			want := uint64(count * len(cpus))
+			if packets != want || individual < DefaultSample || r.Ledger.TotalLost() != 0 {
 				t.Errorf("%d packets, %d individually, %d lost, want %d", packets, individual, r.Ledger.TotalLost(), want)
 			}
-			if counted := perf.Ledger.Shown + perf.Ledger.TotalLost(); all != counted {
-				t.Errorf("%d packets of IPv4, perf counts %d", all, counted)
+			// The rest of this host may drop packets before perf begins and after it ends.
+			if counted := perf.Ledger.Shown + perf.Ledger.TotalLost(); counted < want || counted > all {
+				t.Errorf("%d packets of IPv4, perf counts %d, want %d or a few more", all, counted, want)
 			}
 		})
 	}
