@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 // A line is one of watch --json, as far as these tests look at it.
 type line struct {
 	Kind, Reason, Protocol string
+	Time                   time.Time
 	Count                  int
 	Task                   struct{ PID int }
 
@@ -103,15 +105,18 @@ func (w *watch) next() (l line) {
 	return l
 }
 
-// end stops the watch, and counts the drops by reason up to its last line. The
-// drops are those of this process: they are dropped at once, by whom sends.
-func (w *watch) end() (reasons map[string]int, end line) {
+// end stops the watch once it has shown so many drops, and counts the drops by reason up to its
+// last line. The drops are those of this process: they are dropped at once, by whom sends.
+func (w *watch) end(drops int) (reasons map[string]int, end line) {
 	w.t.Helper()
-	if err := w.cmd.Process.Signal(os.Interrupt); err != nil {
-		w.t.Fatal(err)
-	}
+	guard := time.AfterFunc(time.Minute, func() { w.cmd.Process.Kill() })
+	defer guard.Stop()
 	reasons = make(map[string]int)
-	for {
+	interrupt := sync.OnceValue(func() error { return w.cmd.Process.Signal(os.Interrupt) })
+	for shown := 0; ; {
+		if shown >= drops && interrupt() != nil {
+			w.t.Fatal(interrupt())
+		}
 		switch l := w.next(); {
 		case l.Kind == "end":
 			if err := w.cmd.Wait(); err != nil || w.stderr.String() != "dropwatch: using source "+w.source+"\n" {
@@ -120,8 +125,19 @@ func (w *watch) end() (reasons map[string]int, end line) {
 			return reasons, l
 		case l.Kind == "drop" && l.Protocol != mark && l.Task.PID == os.Getpid():
 			reasons[l.Reason] += l.Count
+			shown += l.Count
 		}
 	}
+}
+
+// awaitDropsAfter reads until a drop is shown that was made after a time.
+func (w *watch) awaitDropsAfter(t time.Time) {
+	w.t.Helper()
+	end := marking(w.t)
+	for l := w.next(); l.Kind != "drop" || l.Time.Before(t); {
+		l = w.next()
+	}
+	w.marks += end()
 }
 
 // TestWatchSeesEveryScenario loses packets in every scenario, on this machine.
@@ -141,7 +157,11 @@ func watchScenario(t *testing.T, source string, scenario drops.Scenario) {
 	drop := scenario.Prepare(t, count)
 	w := startWatch(t, source, "reason == "+reason+" and (not ip6 or not proto) or proto == "+mark)
 	drop()
-	reasons, end := w.end()
+	want := count
+	if scenario.Silent {
+		want = 0
+	}
+	reasons, end := w.end(want)
 	if got := reasons[reason]; got != count && !scenario.Silent || got >= count && scenario.Silent {
 		t.Errorf("drops by reason %v, want %d %s, unless they are silent: %v", reasons, count, reason, scenario.Silent)
 	}
@@ -160,7 +180,8 @@ func TestWatchCountsWhatItLoses(t *testing.T) {
 	if err := drops.DropProbes(count); err != nil {
 		t.Fatal(err)
 	}
-	_, end := w.end()
+	w.awaitDropsAfter(time.Now())
+	_, end := w.end(0)
 	if end.Shown == 0 || end.lost() == 0 {
 		t.Errorf("nothing is shown, or lost: %+v", end)
 	}

@@ -2,6 +2,8 @@ package app
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,7 +31,18 @@ func TestMain(m *testing.M) {
 		}}
 		os.Exit(run(os.Args, r))
 	}
-	testscript.Main(m, map[string]func(){"dropwatch": program, "dwdump": program})
+	testscript.Main(hangingUp{m}, map[string]func(){"dropwatch": program, "dwdump": program})
+}
+
+// hangingUp runs tests, of which the programs that they start do not ignore SIGHUP, also after
+// nohup(1).
+type hangingUp struct{ *testing.M }
+
+func (m hangingUp) Run() int {
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
+	return m.M.Run()
 }
 
 // TestScripts runs the sessions of testdata/session.

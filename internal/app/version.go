@@ -32,7 +32,7 @@ func (a *App) printVersion() error {
 
 // maxProbe is how long --version waits for the sources: a hanging module loader
 // must not hang it.
-const maxProbe = 2 * time.Second
+const maxProbe = 10 * time.Second
 
 // workingSources lists the sources that work. One that does not answer in time is
 // left behind.
