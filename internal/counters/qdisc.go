@@ -16,6 +16,7 @@ const (
 	tcaKind       = 1
 	tcaStats2     = 7
 	tcaStatsQueue = 3
+	tcaStatsApp   = 4
 )
 
 // A qdisc is a queueing discipline, or a class's, as tc -s qdisc shows it.
@@ -24,6 +25,7 @@ type qdisc struct {
 	handle, parent uint32
 	kind           string
 	queue          []byte // struct gnet_stats_queue
+	options, own   []byte // as its kind has them
 }
 
 // queueStats are the fields of struct gnet_stats_queue, by the names of tc -s.
@@ -58,6 +60,24 @@ func (r *reading) queueStats(q *qdisc, ifname string) {
 			Part: q.below(),
 		})
 	}
+	r.ownStats(q, ifname)
+}
+
+// ownStats adds why fq or netem dropped packets, which they count in dropped as well: those of
+// fq beyond the limit of their flow (struct tc_fq_qd_stats), and those that netem dropped
+// to emulate loss, which are all if its queue has room (struct tc_netem_qopt).
+func (r *reading) ownStats(q *qdisc, ifname string) {
+	add := func(name string, value uint64, bits uint8) {
+		r.add(Counter{Key: Key{IfName: ifname, Object: q.String(), Name: name}, Value: value, Bits: bits})
+	}
+	const flowsPlimit, limit = 4 * 8, 1 * 4
+	number := binary.NativeEndian.Uint32
+	switch {
+	case q.kind == "fq" && len(q.own) >= flowsPlimit+8:
+		add("flows_plimit", binary.NativeEndian.Uint64(q.own[flowsPlimit:]), 64)
+	case q.kind == "netem" && len(q.options) >= limit+4 && len(q.queue) >= 12 && number(q.queue) < number(q.options[limit:]):
+		add("emulated_loss", uint64(number(q.queue[8:])), 32)
+	}
 }
 
 // String is the discipline as tc names it: "fq_codel 8001: parent 1:2".
@@ -86,11 +106,16 @@ func parseQdisc(data []byte) (q qdisc, err error) {
 		switch a.Type() {
 		case tcaKind:
 			q.kind = a.String()
+		case tcaOptions:
+			q.options = a.Bytes()
 		case tcaStats2:
 			a.Nested(func(stats *netlink.AttributeDecoder) error {
 				for stats.Next() {
-					if stats.Type() == tcaStatsQueue {
+					switch stats.Type() {
+					case tcaStatsQueue:
 						q.queue = stats.Bytes()
+					case tcaStatsApp:
+						q.own = stats.Bytes()
 					}
 				}
 				return stats.Err()

@@ -160,6 +160,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selected bool) (*Diagno
 	all = append(all, d.unseen()...)
 	for i := range all {
 		all[i].findCarrier(report.Rows)
+		all[i].findQueue(report.Rows)
 		all[i].addObjects(report.Rows)
 	}
 	return d, all

@@ -135,6 +135,15 @@ var linkCounters = []Entry{
 		"tc -s qdisc show dev {ifname}").
 		like("QDISC_DROP").including("filter.dropped").
 		fixed("Send less or slower, or raise the limit of the discipline. Look at flow limits of fq before."),
+	counted("qdisc.flows_plimit", "qdisc", NoBuffer, Maybe, Never, SKBs,
+		"fq dropped a packet because its flow had as many waiting as one flow may have. It counts it in dropped as well.",
+		"tc -s qdisc show dev {ifname}").
+		like("FQ_FLOW_LIMIT"),
+	counted("qdisc.emulated_loss", "qdisc", Policy, Maybe, Never, SKBs,
+		"netem dropped a packet although its queue has room: to emulate loss. It counts it in dropped as well.",
+		"tc -s qdisc show dev {ifname}").
+		usually("loss that was set for a test").
+		fixed("Remove netem when the test is over."),
 	counted("qdisc.overlimits", "qdisc", Policy, Noise, Never, Calls,
 		"A packet had to wait, as its rate is limited. Nothing was lost.", "tc -s qdisc show dev {ifname}"),
 	counted("qdisc.requeues", "qdisc", NoBuffer, Noise, Never, Calls,

@@ -86,7 +86,7 @@ var tcpCounters = []Entry{
 		usually("a program that is stalled, or too slow for the rate", "TCP memory that is short").
 		fixed("Make the program read faster, or raise net.ipv4.tcp_rmem.").
 		decided("net.ipv4.tcp_rmem", "net.ipv4.tcp_mem"),
-	counted("TcpExtOfoPruned", "tcp", NoBuffer, Harm, Sometimes, Calls,
+	counted("TcpExtOfoPruned", "tcp", NoBuffer, Harm, Always, Calls,
 		"A connection threw away segments that had arrived out of order, because its receive buffer was full.", "ss -tnmp").
 		like("TCP_OFO_QUEUE_PRUNE"),
 	counted("TcpExtTCPRcvQDrop", "tcp", NoBuffer, Harm, Always, SKBs,

@@ -355,25 +355,7 @@ var devices = []Entry{
 		},
 		Fix: "Update the driver, or the program that writes the frames.",
 	},
-	{
-		// net/core/dev.c
-		Name: "enqueue_to_backlog", Kind: Function, Module: "device", Class: NoBuffer, Severity: Harm,
-		Counters: []string{"softnet.dropped", "softnet.flow_limit_count"},
-		Settings: []string{"net.core.netdev_max_backlog"},
-		Cause:    "The input queue of one CPU is full: packets arrive faster than that CPU handles them.",
-		Usual: []string{
-			"all packets handled by one CPU (veth, loopback, RPS to one CPU, a single queue)",
-			"a burst",
-			"a CPU that is busy with something else",
-		},
-		Check: []string{
-			"cat /proc/net/softnet_stat  # second column: packets dropped here, a line for each CPU",
-			"sysctl net.core.netdev_max_backlog",
-		},
-		Fix: "Spread the load over CPUs (RSS, RPS), or raise net.core.netdev_max_backlog. netdev_budget does not help " +
-			"here.",
-		Apply: []string{"sysctl -w net.core.netdev_max_backlog=N"},
-	},
+	{Name: "enqueue_to_backlog", Kind: Function, Same: "CPU_BACKLOG"}, // before Linux 5.18
 	{
 		// drivers/net/tun.c
 		Name: "tun_net_xmit", Kind: Function, Module: "device", Class: NoBuffer, Severity: Harm,

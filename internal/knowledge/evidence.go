@@ -34,6 +34,8 @@ const (
 	Untracked            // connection tracking found the packet INVALID; no drop carries it, as NoCarrier
 	ByRule               // a rule of policy routing refuses the packet; no drop carries it, as NoCarrier
 	ErrorLost            // the ICMP error that answers the packet was dropped; no drop carries it, as NoCarrier
+	FlowLimit            // fq dropped all for the limit of their flow; no drop carries it, as NoCarrier
+	Emulated             // netem dropped all to emulate loss; no drop carries it, as NoCarrier
 	Duplicate            // this host does not use the destination, as another has it, too; no drop carries it
 )
 

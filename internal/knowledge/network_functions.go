@@ -166,6 +166,23 @@ var networkFunctions = []Entry{
 		},
 	},
 	{
+		// net/xfrm/xfrm_input.c
+		Name: "xfrm_input", Kind: Function, Module: "xfrm", Class: Error, Severity: Harm,
+		Counters: []string{
+			"xfrm.XfrmInNoStates", "xfrm.XfrmInStateProtoError", "xfrm.XfrmInStateSeqError", "xfrm.XfrmInStateModeError",
+			"xfrm.XfrmInStateExpired", "xfrm.XfrmInStateMismatch", "xfrm.XfrmInStateInvalid", "xfrm.XfrmInHdrError", "xfrm.XfrmInError",
+			"xfrm.XfrmInBufferError",
+		},
+		Cause: "An IPsec packet arrived that this host cannot accept: there is no state (SA) for it, the keys differ, or it is outside " +
+			"the replay window. The counter says which.",
+		Usual: []string{
+			"this host restarted and the peer still uses the old state",
+			"a tunnel that was not renewed in time", "paths that reorder packets",
+		},
+		Check: []string{"ip -s xfrm state", "cat /proc/net/xfrm_stat"},
+		Fix:   "Establish the tunnel again, and let dead peer detection find lost states.",
+	},
+	{
 		// net/ipv4/ip_output.c
 		Name: "ip_fragment", Kind: Function, Module: "ip", Class: Error, Severity: Harm,
 		Counters: answered("IpFragFails"),

@@ -75,7 +75,7 @@ var queues = []Entry{
 		Check: []string{"tc -s qdisc show dev {ifname}  # dropped, overlimits, backlog"},
 		Fix:   "Send less, raise the shaped rate or the limit, or use fq_codel.",
 		Apply: []string{"tc qdisc replace dev {ifname} root fq_codel  # unless a shaper is there on purpose"},
-		Cases: []Case{withoutCarrier},
+		Cases: []Case{withoutCarrier, flowLimit, emulated},
 	},
 	{
 		Name: "QDISC_OVERLIMIT", Module: "qdisc", Class: NoBuffer, Severity: Harm,
@@ -141,15 +141,13 @@ var queues = []Entry{
 	{
 		Name: "FQ_FLOW_LIMIT", Module: "qdisc", Class: NoBuffer, Severity: Maybe,
 		Counters: unsent("qdisc.dropped"),
-		Cause:    "One flow has as many packets in the qdisc as one flow may have. The link is not full.",
+		Cause:    flowLimit.Cause,
 		Usual: []string{
 			"a UDP sender that does not pace (QUIC, media, syslog)",
 			"many connections of a proxy or tunnel that are one flow",
 			"a single socket's burst",
 		},
-		Check: []string{"tc -s qdisc show dev {ifname}  # flow_limit, flows_plimit"},
-		Fix:   "Make the sender pace its bursts, or raise flow_limit. Shaping less does not help.",
-		Apply: []string{"tc qdisc change dev {ifname} root fq flow_limit 1000"},
+		Check: flowLimit.Check, Fix: flowLimit.Fix, Apply: flowLimit.Apply,
 	},
 	{
 		Name: "DUALPI2_STEP_DROP", Module: "qdisc", Class: NoBuffer, Severity: Maybe,
@@ -172,7 +170,7 @@ var queues = []Entry{
 		Check: []string{"tc -s qdisc show dev {ifname}  # dropped, overlimits, backlog"},
 		Fix:   "Send less, or raise the rate or the limit.",
 		Apply: []string{"tc qdisc replace dev {ifname} root fq_codel  # unless a shaper is there on purpose"},
-		Cases: []Case{withoutCarrier},
+		Cases: []Case{withoutCarrier, flowLimit, emulated},
 	},
 	{
 		Name: "QDISC_DROP_MAXFLOWS", Module: "qdisc", Class: NoBuffer, Severity: Harm,
@@ -300,4 +298,23 @@ func renamed(entries []Entry, names map[string]string) (all []Entry) {
 		}
 	}
 	return all
+}
+
+// flowLimit is the case of packets that fq dropped because one flow had too many, which it
+// counts (flows_plimit).
+var flowLimit = Case{
+	If: FlowLimit, Severity: Maybe,
+	Cause: "One flow has as many packets in the qdisc as one flow may have. The link is not full.",
+	Check: []string{"tc -s qdisc show dev {ifname}  # flow_limit, flows_plimit"},
+	Fix:   "Make the sender pace its bursts, or raise flow_limit. Shaping less does not help.",
+	Apply: []string{"tc qdisc change dev {ifname} root fq flow_limit 1000"},
+}
+
+// emulated is the case of packets that netem dropped although its queue has room.
+var emulated = Case{
+	If: Emulated, Class: Policy, Severity: Maybe,
+	Cause: "netem drops packets to emulate loss: somebody set that for a test.",
+	Check: []string{"tc -s qdisc show dev {ifname}  # netem loss"},
+	Fix:   "Remove netem when the test is over.",
+	Apply: []string{"tc qdisc del dev {ifname} root"},
 }

@@ -131,7 +131,7 @@ var sockets = []Entry{
 		// net/core/sock.c sock_queue_rcv_skb_reason; net/ipv4/udp.c __udp_queue_rcv_skb;
 		// net/ipv4/tcp_input.c tcp_data_queue_ofo and others
 		Name: "PROTO_MEM", Module: "memory", Class: NoBuffer, Severity: Harm,
-		Counters: []string{"UdpMemErrors", "Udp6MemErrors", "TcpExtTCPRcvQDrop"},
+		Counters: []string{"UdpMemErrors", "Udp6MemErrors", "TcpExtTCPRcvQDrop", "TcpExtTCPOFODrop"},
 		Settings: []string{"net.ipv4.tcp_mem", "net.ipv4.udp_mem"},
 		Cause:    "The sockets of this protocol together use all the memory that they may use.",
 		Usual: []string{

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -14,7 +15,7 @@ import (
 
 // A finding is a line of diagnose --json of kind finding.
 type finding struct {
-	Kind, ID, Class, Severity, IfName, Netns, Cause string
+	Kind, ID, Class, Severity, IfName, Netns, Cause, Location string
 
 	Count   uint64
 	Culprit struct {
@@ -45,41 +46,56 @@ type diagnosis struct {
 	findings []finding
 	accounts []account
 	harmless uint64 // drops anywhere that lost nothing
+	failures []string
 }
 
 // limit is how long a diagnosis may take: it is a hang guard.
 const limit = 3 * time.Minute
 
-// diagnose runs the program until lose has lost packets. The command that it is to wait for
-// says when the counters were read, and ends when its standard input does.
-func diagnose(t *testing.T, program string, lose func()) *diagnosis {
+// A run is a run of diagnose that lasts until it is ended.
+type run struct {
+	cmd            *exec.Cmd
+	stdin          io.Closer
+	stdout, stderr strings.Builder
+	messages       *bufio.Scanner
+}
+
+// start starts the program with a source, and returns when it watches: the command that it is
+// to wait for says that the counters were read, and ends when its standard input does.
+func start(t *testing.T, program, source string) *run {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, "diagnose", "--json", "--fail-on", "never", "-d", limit.String(), "--",
-		"sh", "-c", "echo started >&2; cat")
-	var stdout strings.Builder
-	cmd.Stdout = &stdout
-	stdin, err := cmd.StdinPipe()
+	r := &run{cmd: exec.CommandContext(t.Context(), program, "diagnose", "--json", "--fail-on", "never", "-d", limit.String(),
+		"-s", source, "--", "sh", "-c", "echo started >&2; cat")}
+	r.cmd.Stdout = &r.stdout
+	stdin, err := r.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	stderr, err := cmd.StderrPipe()
+	stderr, err := r.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var messages []string
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		if messages = append(messages, lines.Text()); lines.Text() == "started" {
-			lose()
-			stdin.Close()
-		}
+	r.stdin, r.messages = stdin, bufio.NewScanner(stderr)
+	for r.messages.Scan() && r.messages.Text() != "started" {
+		r.stderr.WriteString(r.messages.Text() + "\n")
 	}
-	if err := cmd.Wait(); err != nil || !slices.Contains(messages, "started") {
-		t.Fatalf("diagnose: %v: %s", err, messages)
+	return r
+}
+
+// end ends it, and returns what it says.
+func (r *run) end(t *testing.T) *diagnosis {
+	t.Helper()
+	r.stdin.Close()
+	for r.messages.Scan() {
+		r.stderr.WriteString(r.messages.Text() + "\n")
 	}
-	return parse(t, stdout.String())
+	if err := r.cmd.Wait(); err != nil {
+		t.Fatalf("diagnose: %v: %s", err, r.stderr.String())
+	}
+	return parse(t, r.stdout.String())
 }
 
 func parse(t *testing.T, text string) *diagnosis {
@@ -90,6 +106,7 @@ func parse(t *testing.T, text string) *diagnosis {
 			finding
 			Reconciliation []account
 			Harmless       uint64
+			Failures       []string
 		}
 		if err := json.Unmarshal([]byte(line), &l); err != nil {
 			t.Fatalf("%s: %v", line, err)
@@ -99,6 +116,7 @@ func parse(t *testing.T, text string) *diagnosis {
 			d.findings = append(d.findings, l.finding)
 		}
 		d.harmless += l.Harmless
+		d.failures = append(d.failures, l.Failures...)
 		d.accounts = append(d.accounts, l.Reconciliation...)
 	}
 	return d

@@ -48,6 +48,15 @@ var functions = map[string][]string{
 	"another host's frames":                                       id("ip_rcv_core"),
 	"tbf limit":                                                   id("kfree_skb_list"),
 	"pfifo limit below tbf":                                       id("kfree_skb_list"),
+	"fq_codel limit below tbf":                                    id("kfree_skb_list"),
+	"fq, the limit of one flow":                                   id("kfree_skb_list"),
+	"netem loss":                                                  id("kfree_skb_list"),
+	"netem limit":                                                 id("kfree_skb_list"),
+	"tc police action":                                            id("__netif_receive_skb_core"),
+	"inactive member of a bond":                                   id("__netif_receive_skb_core"),
+	"TCP socket backlog full":                                     id("tcp_v4_rcv"),
+	"backlog of a CPU full":                                       id("enqueue_to_backlog"),
+	"joined packets (GRO) that are too big to forward":            id("ip_forward"),
 }
 
 func functionsOf(s *Scenario) []string {
@@ -81,6 +90,8 @@ var changes = []change{
 	{5, 17, "TCP timestamp too old (PAWS)", func(w *Want) { w.IDs, w.IfName, w.Fix = id("TcpExtPAWSEstab"), "", "" }},
 	{5, 17, "TCP data that had arrived", func(w *Want) { *w = Want{} }},
 	{5, 17, "TCP far out of window", func(w *Want) { *w = Want{} }},
+	{5, 17, "TCP out-of-order queue pruned", func(w *Want) { w.IDs, w.IfName, w.Process = id("TcpExtOfoPruned"), "", "" }},
+	{5, 17, "TCP memory of the host exhausted", func(w *Want) { w.IDs, w.IfName = id("TcpExtTCPOFODrop"), "" }},
 }
 
 // wanted returns the scenarios with what is wanted on this kernel.

@@ -42,7 +42,8 @@ var limits = []Scenario{
 	{
 		"IPv6 address that another host has", duplicateAddress,
 		Want{
-			IDs: id("IP_INADDRERRORS"), Class: "error", Severity: "harm", IfName: "far", Cause: "Another host has", Fix: "address",
+			IDs: id("IP_INADDRERRORS", "ip6_forward"), Class: "error", Severity: "harm", IfName: "far",
+			Cause: "Another host has", Fix: "address",
 		},
 	},
 	{

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/drops"
 )
 
@@ -16,7 +17,7 @@ var pressure = []Scenario{
 		"TCP out-of-order queue pruned", outOfOrderPrune,
 		Want{
 			IDs: id("TCP_OFO_QUEUE_PRUNE"), Class: "no_buffer", Severity: "harm", IfName: "far", Process: self,
-			Counter: "TcpExtOfoPruned", Setting: "net.ipv4.tcp_mem", Fix: "tcp_rmem",
+			Counter: "TcpExtOfoPruned", Setting: "net.ipv4.tcp_rmem", Fix: "tcp_rmem",
 		},
 	},
 	{
@@ -128,7 +129,7 @@ func hold(ns *drops.Namespace, fd int) error {
 // tcpMemory has segments arrive for a connection that has data unread, and no memory for TCP
 // on the whole host: only a guest bears that.
 func tcpMemory(ns *drops.Namespace, n int) func() {
-	if !ns.Has(`test "$DROPWATCH_GUEST" = 1`) {
+	if !vmtest.InGuest() {
 		return nil
 	}
 	peer := silent(ns)

@@ -55,8 +55,7 @@ func netem(options string) func(*drops.Namespace, int) func() {
 func police(ns *drops.Namespace, n int) func() {
 	lose := arrive(datagram("10.0.0.1", drops.UDPHeader(0)))(ns, n)
 	ns.Run("tc", "qdisc", "add", "dev", "far", "clsact")
-	const filter = "tc filter add dev far ingress bpf da bytecode '1,6 0 0 4294967295'"
-	if !ns.Has(filter + " action police rate 8kbit burst 1 mtu 1 conform-exceed drop") {
+	if !ns.Has("tc filter add dev far ingress matchall action police rate 8kbit burst 1 mtu 1 conform-exceed drop") {
 		return nil
 	}
 	return lose

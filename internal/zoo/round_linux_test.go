@@ -1,6 +1,7 @@
 package zoo
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ type round struct {
 	prepared, lost sync.WaitGroup // of all scenarios
 	begin, end     chan struct{}  // of the diagnosis
 	diagnosis      *diagnosis     // nil if it failed
+
+	source string     // another that is to watch beside, empty for none
+	other  *diagnosis // with that
 }
 
 // A result is what became of a scenario.
@@ -31,6 +35,7 @@ type result struct {
 	*Scenario
 	netns   string // its name
 	found   finding
+	other   string // whether another source says so, too, and which; empty if none watched
 	outcome string // empty if it was not run
 
 	disturbed bool // it was wrong beside others, and is to be made alone
@@ -89,11 +94,17 @@ func (r *round) run(t *testing.T, program string, ns *drops.Namespace) {
 	if !slices.ContainsFunc(r.cases, func(c *result) bool { return c.outcome == ready }) {
 		return
 	}
-	r.diagnosis = diagnose(t, program, func() {
-		close(r.begin)
-		r.lost.Wait()
-		time.Sleep(settle)
-	})
+	first, other := start(t, program, "auto"), (*run)(nil)
+	if r.source != "" {
+		other = start(t, program, r.source)
+	}
+	close(r.begin)
+	r.lost.Wait()
+	time.Sleep(settle)
+	r.diagnosis = first.end(t)
+	if other != nil {
+		r.other = other.end(t)
+	}
 }
 
 // ready is the outcome of a scenario that can lose packets.
@@ -111,7 +122,7 @@ func (r *round) scenario(t *testing.T, c *result, ns *drops.Namespace, prepared,
 	var lose func()
 	r.inTurn(func() { lose = c.Prepare(ns, packets) })
 	if lose == nil {
-		lacks = ns.Lacks()
+		lacks = cmp.Or(ns.Lacks(), "only in a guest")
 		return
 	}
 	c.outcome = ready
@@ -130,7 +141,8 @@ func (r *round) scenario(t *testing.T, c *result, ns *drops.Namespace, prepared,
 	if wrong == nil {
 		return
 	}
-	t.Log("\n" + strings.Join(wrong, "\n") + "\n" + d.text + "of no namespace:\n" + r.diagnosis.of("").text)
+	t.Log("\n" + strings.Join(wrong, "\n") + "\n" + d.text + "of no namespace:\n" + r.diagnosis.of("").text +
+		"not read: " + strings.Join(r.diagnosis.failures, "; "))
 	if c.disturbed = len(r.cases) > 1; !c.disturbed {
 		t.Error("what is said is wrong")
 	}

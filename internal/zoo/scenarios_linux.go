@@ -14,7 +14,7 @@ type Scenario struct {
 
 	// Prepare makes what is needed in a namespace. The function that it returns loses n
 	// packets there; it has done so, and the kernel has counted them, when it returns. It is nil
-	// where the host lacks what the scenario needs, which ns.Lacks names.
+	// where the host lacks what the scenario needs, which ns.Lacks names, or does not bear it.
 	Prepare func(ns *drops.Namespace, n int) (lose func())
 
 	Want Want

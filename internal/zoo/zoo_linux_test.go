@@ -25,20 +25,21 @@ func TestMain(m *testing.M) {
 // others lose packets too, or on a machine that is busy, is made once more, alone.
 func TestZoo(t *testing.T) {
 	vmtest.RequireRoot(t)
-	run(t, build(t))
+	runAll(t, build(t))
 }
 
 // TestGuestZoo does so on another kernel.
 func TestGuestZoo(t *testing.T) {
-	run(t, guest.Dropwatch)
+	runAll(t, guest.Dropwatch)
 }
 
-func run(t *testing.T, program string) {
+func runAll(t *testing.T, program string) {
 	ns := drops.NewNamespace(t)
 	results := make(map[string]*result)
-	for _, r := range rounds(wanted()) {
+	for _, r := range withOthers(rounds(wanted())) {
 		r.run(t, program, ns)
 		for _, c := range r.cases {
+			r.compare(t, c)
 			if results[c.Name] = c; c.disturbed {
 				newRound(c).run(t, program, ns)
 				c.outcome += ", alone"
@@ -47,10 +48,10 @@ func run(t *testing.T, program string) {
 	}
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SCENARIO\tFINDING\tCLASS\tSEVERITY\tRESULT")
+	fmt.Fprintln(w, "SCENARIO\tFINDING\tCLASS\tSEVERITY\tALSO SAID BY\tRESULT")
 	for _, s := range Scenarios {
 		if c := results[s.Name]; c.outcome != "" {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, c.found.ID, c.found.Class, c.found.Severity, c.outcome)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, c.found.ID, c.found.Class, c.found.Severity, c.other, c.outcome)
 		}
 	}
 	w.Flush()

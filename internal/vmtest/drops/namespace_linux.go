@@ -1,6 +1,7 @@
 package drops
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -252,14 +253,16 @@ func (ns *Namespace) Batch(commands string) {
 	})
 }
 
-// Has reports whether a shell command succeeds in the namespace: one that asks for a part of
-// the kernel, or a tool, that not every host has. [Namespace.Lacks] then says which.
+// Has reports whether a command succeeds in the namespace: one that asks for a part of the
+// kernel, or a tool, that not every host has. Its words are between spaces: a shell of busybox
+// would take tc and ip for its own. [Namespace.Lacks] then says which.
 func (ns *Namespace) Has(command string) (ok bool) {
 	ns.t.Helper()
+	words := strings.Fields(command)
 	ns.Do(func() error {
-		text, err := exec.Command("sh", "-c", command).CombinedOutput()
+		text, err := exec.Command(words[0], words[1:]...).CombinedOutput()
 		if ok = err == nil; !ok {
-			ns.lacks = fmt.Sprintf("%s: %s", command, strings.Join(strings.Fields(string(text)), " "))
+			ns.lacks = fmt.Sprintf("%s: %s", command, cmp.Or(strings.Join(strings.Fields(string(text)), " "), err.Error()))
 		}
 		return nil
 	})
