@@ -12,6 +12,14 @@ import (
 
 func TestMain(m *testing.M) { vmtest.Main(m) }
 
+// each runs commands in a namespace, each a line. The shell of guests has an ip of its own.
+func each(ns *drops.Namespace, commands string) {
+	for line := range strings.Lines(commands) {
+		words := strings.Fields(line)
+		ns.Run(words[0], words[1:]...)
+	}
+}
+
 // TestDeadEnds: the routes and the rules that may have dropped a packet, in their order; those
 // that certainly did, alone.
 func TestDeadEnds(t *testing.T) {
@@ -25,7 +33,7 @@ func TestGuestDeadEnds(t *testing.T) { deadEnds(t) }
 func deadEnds(t *testing.T) {
 	ns := drops.NewNamespace(t)
 	ns.EnableIPv6()
-	ns.Run("sh", "-ec", `ip route add blackhole 10.0.0.0/8
+	each(ns, `ip route add blackhole 10.0.0.0/8
 ip route add blackhole 10.9.0.0/16
 ip route add blackhole 10.9.1.0/24
 ip route add prohibit 10.9.0.0/17
@@ -81,7 +89,7 @@ ip -6 rule add pref 90 from fd00:1::/64 blackhole
 func TestEgress(t *testing.T) {
 	vmtest.RequireRoot(t)
 	ns := drops.NewNamespace(t)
-	ns.Run("sh", "-ec", `ip link add in type veth peer name in2
+	each(ns, `ip link add in type veth peer name in2
 ip link add out type veth peer name out2
 ip link add other type veth peer name other2
 ip addr add 10.0.0.1/24 dev in
