@@ -6,7 +6,7 @@ import (
 )
 
 // findCarrier narrows a finding of packets that could not leave, if their interface had no
-// carrier at the end of the interval.
+// carrier at the end of the interval, and says that it is a member of a bond which that does not use.
 func (f *Finding) findCarrier(rows []counters.Row) {
 	if f.IfName == "" {
 		return
@@ -14,6 +14,8 @@ func (f *Finding) findCarrier(rows []counters.Row) {
 	for i := range rows {
 		if r := &rows[i]; (r.ID() == "interface.no_carrier" || r.ID() == "interface.carrier_lost") && r.IfName == f.IfName && f.isIn(r) {
 			f.Meaning = f.Meaning.With(knowledge.NoCarrier, f.event())
+		} else if r.ID() == "interface.bond_member_inactive" && r.IfName == f.IfName && f.isIn(r) {
+			f.role = ", an inactive member of a bond"
 		}
 	}
 }

@@ -56,6 +56,7 @@ type Finding struct {
 	// zero if that is not known or does not matter.
 	Conntrack conntrack.Entry
 
+	role   string         // of the interface, as it follows its name; empty if there is nothing to say
 	ipv6   amount         // those of IPv6
 	shared bool           // it is about some of the sockets that share an address
 	proofs []proof        // of narrower meanings

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -122,7 +123,7 @@ func classOf(x *knowledge.Explanation) string {
 // amount is the number of drops, with that of the packets on the wire if it differs.
 func (f *Finding) amount() string {
 	switch {
-	case f.ByCounter() && f.Meaning.Entry.Fault:
+	case f.ByCounter() && f.Meaning.Entry.Fault && f.Meaning.Entry.Unit == knowledge.Calls:
 		return event.Plural(f.Count, "failure") + " counted"
 	case f.ByCounter():
 		return fmt.Sprintf("%d counted by the kernel, no drop seen", f.Count)
@@ -202,7 +203,7 @@ func (f *Finding) where() string {
 		words = append(words, "at "+event.Escape(f.Location))
 	}
 	if f.IfName != "" {
-		words = append(words, "interface "+event.Quote(f.IfName))
+		words = append(words, "interface "+event.Quote(f.IfName)+f.role)
 	}
 	if len(f.Namespaces) > 0 {
 		words = append(words, f.namespaces())
@@ -338,11 +339,7 @@ func (d *Diagnosis) appendNoise(b *strings.Builder) {
 	var parts []string
 	for i := range d.Noise {
 		f := &d.Noise[i]
-		part := fmt.Sprintf("%s %d", event.Escape(f.ID), f.Count)
-		if where := f.where(); where != "" {
-			part += " (" + where + ")"
-		}
-		parts = append(parts, part)
+		parts = append(parts, f.noise())
 	}
 	for i := range d.Accounts {
 		if a := &d.Accounts[i]; a.Rest > 0 && d.Remainder(a) == NoAttention {
@@ -358,6 +355,28 @@ func (d *Diagnosis) appendNoise(b *strings.Builder) {
 	if len(parts) > 0 {
 		appendRemark(b, "noise", strings.Join(parts, ", "))
 	}
+}
+
+// noise is the finding in a few words: what it is, and how much of what its interface dropped it
+// explains.
+func (f *Finding) noise() string {
+	var words []string
+	if len(f.Flows) > 0 && !f.Flows[0].Flow.Src.IsValid() {
+		words = append(words, f.Flows[0].Flow.String())
+	}
+	if where := f.where(); where != "" {
+		words = append(words, where)
+	}
+	for i := range f.Counters {
+		if r := &f.Counters[i]; r.ID() == "interface.rx_dropped" {
+			words = append(words, fmt.Sprintf("%d %% of rx_dropped", 100*min(f.Segments, r.Delta)/r.Delta))
+		}
+	}
+	text := fmt.Sprintf("%s %d", event.Escape(f.ID), f.Count)
+	if len(words) > 0 {
+		text += " (" + strings.Join(words, ", ") + ")"
+	}
+	return text
 }
 
 // appendUnexplained appends the counters whose rise no drop and no finding explains. That
@@ -398,11 +417,15 @@ func (d *Diagnosis) Verdict() string {
 	if d.Recording != nil {
 		host = "host " + event.Escape(d.Recording.Host)
 	}
+	loses := host + " loses packets"
+	if !slices.ContainsFunc(d.Findings[:harm], func(f Finding) bool { return !f.isOutside() }) {
+		loses = "packets are lost outside the kernel of " + host
+	}
 	switch {
 	case harm > 0 && harm < all:
-		return host + " loses packets: see " + numbers(1, harm) + "; it may matter as well: " + numbers(harm+1, all)
+		return loses + ": see " + numbers(1, harm) + "; it may matter as well: " + numbers(harm+1, all)
 	case harm > 0:
-		return host + " loses packets: see " + numbers(1, harm)
+		return loses + ": see " + numbers(1, harm)
 	case all > 0:
 		return "packets are dropped that may matter: see " + numbers(1, all)
 	case d.Selected && d.Drops == 0:
@@ -410,10 +433,28 @@ func (d *Diagnosis) Verdict() string {
 	case d.Selected:
 		return "of what matched the expression, nothing matters"
 	}
+	if d.mayLose() {
+		return "no drop that matters was seen, but counters rose that may be lost packets: see unexplained"
+	}
 	if len(d.States) > 0 {
 		return host + " drops nothing that matters, but not all is well: see state"
 	}
 	return host + " drops nothing that matters"
+}
+
+// isOutside reports whether the packets came not as far as the kernel, or were lost beyond it: in a
+// device, or in the cloud.
+func (f *Finding) isOutside() bool {
+	e := f.Meaning.Entry
+	return f.ByCounter() && (e.Module == "cloud" || e.Module == "nic")
+}
+
+// mayLose reports whether a counter rose that may mean lost packets of this host, and nothing
+// explains it.
+func (d *Diagnosis) mayLose() bool {
+	return slices.ContainsFunc(d.Accounts, func(a Account) bool {
+		return a.Rest > 0 && d.Remainder(&a) == Unexplained && !slices.Contains(retransmissions, a.ID())
+	})
 }
 
 // count is how many findings have a severity; they are the first.

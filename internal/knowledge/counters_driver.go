@@ -92,11 +92,11 @@ var driverCounters = slices.Concat([]Entry{
 	counted("driver.bandwidth_allowance", "cloud", Policy, Harm, Sometimes, Segments,
 		"The cloud delayed or dropped packets outside this host: they exceeded the bandwidth of this type of instance.", allowed).
 		usually("a burst of a few milliseconds that averages hide", "a transfer at the limit of the instance, or of a single flow").
-		fixed(largerHost),
+		fixed(largerHost).fault(),
 	counted("driver.pps_allowance", "cloud", Policy, Harm, Sometimes, Segments,
 		"The cloud delayed or dropped packets outside this host: they exceeded the packets per second of this type of instance.", allowed).
 		usually("many small packets (DNS, UDP, ACKs)", "an instance type that is too small").
-		fixed("Send fewer and larger packets, or take a larger type of instance. No setting of this host raises the limit."),
+		fixed("Send fewer and larger packets, or take a larger type of instance. No setting of this host raises the limit.").fault(),
 	counted("driver.conntrack_allowance", "cloud", Policy, Harm, Always, Segments,
 		"The cloud dropped packets outside this host: its security groups track no more connections of this type of instance.", allowed).
 		usually("many short connections, or connections that are never closed", "security groups that track each of them").

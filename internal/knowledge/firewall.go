@@ -33,6 +33,9 @@ var localOut = []string{
 	"__ip_local_out", "__ip6_local_out", "ip_local_out", "ip6_local_out", "ip6_xmit", "raw_send_hdrinc", "rawv6_send_hdrinc",
 }
 
+// bridgeCalls are the settings that send bridged packets through the firewall of IP.
+var bridgeCalls = []string{"net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"}
+
 // firewall holds the reasons of netfilter, IPsec and BPF, and of the routes that refuse.
 var firewall = []Entry{
 	{
@@ -64,7 +67,8 @@ var firewall = []Entry{
 					"iptables-save -c -t filter | grep -E 'FORWARD|DROP'",
 					"nft list ruleset | grep -A20 'hook forward'",
 				},
-				Fix: "Allow the traffic in FORWARD, or set bridge-nf-call-iptables to 0 if bridged traffic is not to be filtered.",
+				Fix:      "Allow the traffic in FORWARD, or set bridge-nf-call-iptables to 0 if bridged traffic is not to be filtered.",
+				Settings: bridgeCalls,
 			},
 			{
 				Via: []string{"br_nf_pre_routing", "br_nf_pre_routing_ipv6"},
@@ -75,7 +79,8 @@ var firewall = []Entry{
 					"iptables-save -c | grep PREROUTING",
 					"conntrack -S  # drop, insert_failed",
 				},
-				Fix: "Allow the traffic, or set bridge-nf-call-iptables to 0 if bridged traffic is not to be filtered.",
+				Fix:      "Allow the traffic, or set bridge-nf-call-iptables to 0 if bridged traffic is not to be filtered.",
+				Settings: bridgeCalls,
 			},
 			{
 				Via:   []string{"ip_forward", "ip6_forward"},

@@ -36,7 +36,7 @@ type Entry struct {
 	Cases    []Case   // narrower causes, of which the first that applies is the one
 
 	Loses Loses // of a Counter: whether a packet is lost when it rises
-	Fault bool  // of a Counter: it counts failures of what carries packets, which lose some that nothing counts
+	Fault bool  // of a Counter: it counts failures of what carries packets, or packets that are mostly lost: nothing else does
 	Unit  Unit  // of a Counter: what it counts
 
 	// Includes are the counters that are counted in a Counter as well.
