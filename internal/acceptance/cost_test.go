@@ -28,7 +28,7 @@ type cost struct {
 // Times of an emulated machine mean something only beside each other, so only the
 // losses and the memory are checked.
 func TestGuestCost(t *testing.T) {
-	const n = 15_000
+	const n = 8_000
 	c, own := measure(t, oracle, n), measure(t, dropwatchPath, n)
 	t.Logf("a flood of %d drops in packet mode:", n)
 	t.Logf("%-9s %8s %8s %14s %12s %14s", "", "shown", "lost", "CPU a drop", "resident", "to the prompt")

@@ -99,7 +99,7 @@ func awaitQuiet(file string) {
 // TestGuestNothingUnaccounted floods in ways that lose and in ways that do not: what is
 // shown and what is lost are all that was dropped.
 func TestGuestNothingUnaccounted(t *testing.T) {
-	const n = 10_000
+	const n = 6_000
 	packet := flooded(t, n, "set alertmode packet\nstart\nexit\n")
 	small := flooded(t, n, "set alertmode packet\nset rcvbuf 65536\nset queue 200\nstart\nexit\n")
 	t.Logf("%+v, with small buffers %+v", packet, small)
@@ -123,7 +123,7 @@ func accounted(y tally, n int) bool {
 // which switched monitoring on, and dropwatch, which only listens and writes.
 func TestGuestShowsMoreThanC(t *testing.T) {
 	guest.ResetMonitor(t)
-	const n = 20_000
+	const n = 10_000
 	dir := t.TempDir()
 	text, pcap := filepath.Join(dir, "text"), filepath.Join(dir, "pcap")
 	c := guest.Start(t, "set alertmode packet\nstart\nexit\n", "sh", "-c", "exec "+oracle+" >"+text)

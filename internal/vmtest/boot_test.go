@@ -20,6 +20,7 @@ func newest(t *testing.T) vmtest.Kernel {
 }
 
 func TestRunReturnsOutputStatusAndFiles(t *testing.T) {
+	t.Parallel()
 	var output strings.Builder
 	in := filepath.Join(t.TempDir(), "in")
 	if err := os.WriteFile(in, []byte("brought along\n"), 0o644); err != nil {
@@ -47,6 +48,7 @@ func TestRunReturnsOutputStatusAndFiles(t *testing.T) {
 }
 
 func TestRunReportsPanic(t *testing.T) {
+	t.Parallel()
 	_, err := vmtest.Guest{Kernel: newest(t), Command: "echo c >/proc/sysrq-trigger; sleep 60"}.Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "Kernel panic") {
 		t.Errorf("error %v, want the panic", err)
@@ -54,6 +56,7 @@ func TestRunReportsPanic(t *testing.T) {
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	tooLate := errors.New("too late")
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, tooLate)
 	defer cancel()

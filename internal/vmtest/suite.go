@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -74,17 +75,16 @@ func (s Suite) build(dir string, packages []guestPackage) (files map[string]stri
 		}
 	}
 	runs = plan(packages, flag.Lookup("test.run").Value.String())
+	tests := []string{"test", "-c", "-ldflags", "-s -w", "-o", dir + "/"}
 	for _, p := range packages {
 		binary := p.binary()
-		if !slices.ContainsFunc(runs, func(r testRun) bool { return r.binary == binary }) {
-			continue
-		}
-		files[binary] = filepath.Join(dir, p.name())
-		if _, err := goTool("test", "-c", "-ldflags", "-s -w", "-o", files[binary], p.path); err != nil {
-			return nil, nil, err
+		if slices.ContainsFunc(runs, func(r testRun) bool { return r.binary == binary }) {
+			files[binary] = filepath.Join(dir, path.Base(p.path)+".test")
+			tests = append(tests, p.path)
 		}
 	}
-	return files, runs, nil
+	_, err = goTool(tests...)
+	return files, runs, err
 }
 
 // binary returns the path of the package's test binary in a guest.
