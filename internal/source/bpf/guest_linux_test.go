@@ -63,9 +63,10 @@ func TestGuestWildDevice(t *testing.T) {
 	if guest.AtLeast(6, 4) { // which has one
 		programs = 1
 	}
-	for range programs {
-		TestUnreadDatagrams(t)
+	for range programs - 1 { // all of them run for each packet
+		need(t, Options{})
 	}
+	TestUnreadDatagrams(t)
 }
 
 // TestGuestHarmless frees packets of which none is lost.
