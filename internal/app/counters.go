@@ -106,15 +106,22 @@ func (a *App) showCounters(ctx context.Context, o *countersFlags) error {
 		if after, err = nextSnapshot(ctx, reader, before.Time.Add(o.interval)); err != nil {
 			break
 		}
-		report := counters.NewReport(before, after)
-		found := len(report.Rows) > 0
+		report := o.compare(before, after)
 		report.Keep(keep)
-		if err := a.printCounters(report, o, found); err != nil || n == o.count || ctx.Err() != nil {
+		if err := a.printCounters(report, o, len(after.Counters) > 0); err != nil || n == o.count || ctx.Err() != nil {
 			return err
 		}
 		before = after
 	}
 	return err
+}
+
+// compare makes the report of all that may be shown.
+func (o *countersFlags) compare(before, after *counters.Snapshot) *counters.Report {
+	if o.all {
+		return counters.NewReport(before, after)
+	}
+	return counters.Rises(before, after)
 }
 
 // showRecordedCounters shows the changes between the first and the last counters of a
@@ -149,7 +156,7 @@ func (a *App) showRecordedCounters(ctx context.Context, spec capture.Spec, o *co
 	if err := o.checkNames(of.First); err != nil {
 		return err
 	}
-	report := counters.NewReport(of.First, of.Last)
+	report := o.compare(of.First, of.Last)
 	report.Keep(func(r *counters.Row) bool { return selected(r.Netns) && keep(r) })
 	return errors.Join(a.printCounters(report, o, true), broken)
 }
@@ -228,6 +235,9 @@ func (o *countersFlags) keep() (func(*counters.Row) bool, error) {
 // checkNames returns an error for a name that neither a counter of a snapshot has nor one
 // that may appear, and for an interface that none of them belongs to.
 func (o *countersFlags) checkNames(s *counters.Snapshot) error {
+	if len(o.name)+len(o.dev) == 0 {
+		return nil
+	}
 	var ids, interfaces []string
 	for i := range s.Counters {
 		ids, interfaces = append(ids, s.Counters[i].ID()), append(interfaces, s.Counters[i].IfName)

@@ -94,6 +94,7 @@ func (a *App) findings(ctx context.Context, spec capture.Spec) (d *diagnose.Diag
 
 func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (*diagnose.Diagnosis, capture.Outcome, error) {
 	w := &window{reader: capture.AllCounters(a.runner.Host)}
+	w.reader.Nonzero = true
 	collector := &diagnose.Collector{AtEnd: func() { w.close(context.WithoutCancel(ctx)) }}
 	spec.Outputs = []capture.Output{{Format: capture.Custom, Sink: collector}}
 	spec.OwnEnd = true

@@ -28,22 +28,53 @@ const wrapped = 1 << 30
 // what it was before has wrapped or was reset, as by a driver that was loaded again.
 // Counters of a group that the earlier snapshot could not read have no change.
 func Compare(before, after *Snapshot) []Change {
-	old := make(map[Key]*Counter, len(before.Counters))
-	for i := range before.Counters {
-		old[before.Counters[i].unnamed()] = &before.Counters[i]
-	}
-	unread := before.unread()
-	changes := make([]Change, len(after.Counters))
-	for i, c := range after.Counters {
-		changes[i].Counter = c
-		switch was, known := old[c.unnamed()]; {
-		case known:
-			changes[i].since(was.Value)
+	return compare(before, after, func(*Change) bool { return true })
+}
+
+// compare is Compare of the changes for which keep is true.
+func compare(before, after *Snapshot, keep func(*Change) bool) (changes []Change) {
+	earlier, unread := earlier{all: before.Counters}, before.unread()
+	for i := range after.Counters {
+		c := Change{Counter: after.Counters[i]}
+		switch was := earlier.find(c.unnamed()); {
+		case was != nil:
+			c.since(was.Value)
 		case !unread[failed{c.Netns, c.Group}] && !unread[failed{c.Netns, ""}]:
-			changes[i].Delta, changes[i].New = c.Value, !c.Sparse
+			c.Delta, c.New = c.Value, !c.Sparse
+		}
+		if keep(&c) {
+			changes = append(changes, c)
 		}
 	}
 	return changes
+}
+
+// earlier finds the counters of a snapshot. Those of the next one are nearly all in the same
+// order, so that there is no index before one is missed.
+type earlier struct {
+	all   []Counter
+	next  int         // where the next one is expected
+	index map[Key]int // of those that were not found in order; nil: none was missed
+}
+
+// find returns the counter with a key that is unnamed, nil if there is none.
+func (e *earlier) find(k Key) *Counter {
+	if e.next < len(e.all) && e.all[e.next].unnamed() == k {
+		e.next++
+		return &e.all[e.next-1]
+	}
+	if e.index == nil {
+		e.index = make(map[Key]int, len(e.all)-e.next)
+		for i := e.next; i < len(e.all); i++ {
+			e.index[e.all[i].unnamed()] = i
+		}
+	}
+	i, ok := e.index[k]
+	if !ok {
+		return nil
+	}
+	e.next = i + 1
+	return &e.all[i]
 }
 
 // unnamed is the key without the name of the network namespace, which that may get later.

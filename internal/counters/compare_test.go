@@ -2,6 +2,7 @@ package counters_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,27 @@ func TestCompareNamed(t *testing.T) {
 	)
 	if got[0].Delta != 2 || got[0].New {
 		t.Errorf("got %+v, want a change by 2", got[0])
+	}
+}
+
+// TestCompareMoved: counters that are gone, are new, or stand elsewhere do not hide the others.
+func TestCompareMoved(t *testing.T) {
+	snapshot := func(names string, value uint64) *counters.Snapshot {
+		s := new(counters.Snapshot)
+		for _, name := range strings.Fields(names) {
+			s.Counters = append(s.Counters, total(name, value, 64))
+		}
+		return s
+	}
+	for _, after := range []string{"a b c d e", "b c e", "e d c b a", "a x b c y d e", "x", "c a e b d"} {
+		before, rose := snapshot("a b c d e", 5), snapshot(after, 7)
+		got := counters.Compare(before, rose)
+		for i, name := range strings.Fields(after) {
+			isNew := strings.Contains("xy", name)
+			if want := map[bool]uint64{false: 2, true: 7}[isNew]; got[i].Name != name || got[i].Delta != want || got[i].New != isNew {
+				t.Errorf("%s: got %+v", after, got[i])
+			}
+		}
 	}
 }
 

@@ -69,6 +69,23 @@ func TestProtocolsCutShort(t *testing.T) {
 	}
 }
 
+// TestNonzero: what is 0 is left out, and is not new when it is not 0 any more.
+func TestNonzero(t *testing.T) {
+	var snapshots [2]*counters.Snapshot
+	for i, values := range []string{"0 5 0", "3 5 0"} {
+		h := tree(map[string]string{"proc/thread-self/net/netstat": "TcpExt: A B C\nTcpExt: " + values + "\n"})
+		r := counters.Reader{Host: h, Groups: []counters.Group{counters.Protocol}, Nonzero: true}
+		var err error
+		if snapshots[i], err = r.Read(t.Context()); err != nil || len(snapshots[i].Counters) != 1+i {
+			t.Fatalf("%+v, error %v", snapshots[i], err)
+		}
+	}
+	rows := counters.Rises(snapshots[0], snapshots[1]).Rows
+	if len(rows) != 1 || rows[0].Name != "TcpExtA" || rows[0].Delta != 3 || rows[0].New {
+		t.Errorf("got %+v", rows)
+	}
+}
+
 func TestSoftnet(t *testing.T) {
 	got := read(t, map[string]string{
 		"proc/sys/net/core/netdev_max_backlog": "1000\n",

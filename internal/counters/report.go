@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +56,7 @@ func NewReport(before, after *Snapshot) *Report {
 
 // Rises is NewReport without totals that did not rise, which takes a fraction of the time.
 func Rises(before, after *Snapshot) *Report {
-	return reportOf(before, after, slices.DeleteFunc(Compare(before, after), func(c Change) bool { return !c.Gauge && c.Delta == 0 }))
+	return reportOf(before, after, compare(before, after, func(c *Change) bool { return c.Gauge || c.Delta > 0 }))
 }
 
 func reportOf(before, after *Snapshot, changes []Change) *Report {

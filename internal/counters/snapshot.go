@@ -73,6 +73,9 @@ type Reader struct {
 	// this process. Namespaces come and go, so that each Read lists them.
 	Netns func(inode uint32, n host.Netns) bool
 
+	// Nonzero leaves out counters that are 0, as most are: they are [Counter.Sparse] then.
+	Nonzero bool
+
 	last int // how many counters the last snapshot has
 }
 
@@ -122,7 +125,7 @@ func (r *Reader) groups(ctx context.Context, n event.Netns, s *Snapshot, hostWid
 		if g.hostWide != hostWide || ctx.Err() != nil || len(r.Groups) > 0 && !slices.Contains(r.Groups, g.group) {
 			continue
 		}
-		err := g.read(&reading{r.Host, n, g.group, s, links})
+		err := g.read(&reading{r.Host, n, g.group, s, r.Nonzero, links})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Failures = append(s.Failures, Failure{n, g.group, err})
 		}
@@ -135,6 +138,8 @@ type reading struct {
 	netns event.Netns
 	group Group
 	into  *Snapshot
+
+	nonzero bool // see [Reader.Nonzero]
 
 	links func() ([]link, error) // the interfaces of the namespace
 }
@@ -149,6 +154,9 @@ func (r *reading) linkNames() (map[uint32]string, error) {
 func (r *reading) add(c Counter) {
 	c.Netns, c.Group = r.netns, r.group
 	c.Bits = cmp.Or(c.Bits, 64)
+	if c.Sparse = c.Sparse || r.nonzero; c.Sparse && c.Value == 0 {
+		return
+	}
 	r.into.Counters = append(r.into.Counters, c)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"dropwatch/internal/kernel"
 )
@@ -28,15 +29,17 @@ const (
 	tcpStates = allStates &^ (1<<3 | 1<<6 | 1<<12)
 )
 
-// socketTables are the protocols whose sockets are read, by the names of ss.
+// socketTables are the protocols whose sockets are read, by the names of ss, and of
+// /proc/net/sockstat.
 var socketTables = []struct {
 	name             string
 	family, protocol uint8
 	states           uint32
+	sockstat         string
 }{
-	{"tcp", afInet, 6, tcpStates}, {"tcp", afInet6, 6, tcpStates},
-	{"udp", afInet, 17, allStates}, {"udp", afInet6, 17, allStates},
-	{"raw", afInet, 255, allStates}, {"raw", afInet6, 255, allStates},
+	{"tcp", afInet, 6, tcpStates, "TCP"}, {"tcp", afInet6, 6, tcpStates, "TCP6"},
+	{"udp", afInet, 17, allStates, "UDP"}, {"udp", afInet6, 17, allStates, "UDP6"},
+	{"raw", afInet, 255, allStates, "RAW"}, {"raw", afInet6, 255, allStates, "RAW6"},
 }
 
 // Address families and their lengths in bytes; those of the kernel, also elsewhere.
@@ -49,10 +52,30 @@ const (
 // netlink socket, and the accept queue of those that listen. A kernel may lack some.
 func (r *reading) sockets() error {
 	all := []error{ifThere(r.packetSockets()), ifThere(r.netlinkSockets())}
+	used := r.usedProtocols()
 	for _, t := range socketTables {
+		if !used(t.sockstat) {
+			continue
+		}
 		all = append(all, ifThere(r.inetSockets(t.name, inetDiagRequest(t.family, t.protocol, t.states))))
 	}
 	return errors.Join(all...)
+}
+
+// usedProtocols reports whether a protocol has sockets in the namespace, as far as that is
+// known (net/ipv4/proc.c sockstat_seq_show, net/ipv6/proc.c). To look for them takes long: the
+// kernel keeps those of all namespaces together.
+func (r *reading) usedProtocols() func(name string) bool {
+	unused := make(map[string]bool)
+	for _, file := range []string{"sockstat", "sockstat6"} {
+		text, _ := r.host.ReadFile(netFile(file))
+		for line := range strings.Lines(string(text)) {
+			if f := strings.Fields(line); len(f) > 2 && f[1] == "inuse" && f[2] == "0" { // TCP: inuse 0 orphan 0 tw 0
+				unused[strings.TrimSuffix(f[0], ":")] = true
+			}
+		}
+	}
+	return func(name string) bool { return !unused[name] }
 }
 
 // inetSockets reads those of a protocol. How many share an address is known when all are
@@ -158,10 +181,8 @@ func (r *reading) socket(protocol string, s *inetSocket) {
 
 // addSparse adds a counter of 32 bits of a socket, unless it is 0.
 func (r *reading) addSparse(c Counter, name string, value uint32) {
-	if value != 0 {
-		c.Name, c.Value, c.Bits, c.Sparse = name, uint64(value), 32, true
-		r.add(c)
-	}
+	c.Name, c.Value, c.Bits, c.Sparse = name, uint64(value), 32, true
+	r.add(c)
 }
 
 // socketMemory adds the drops of a socket by a name, and the level of its receive buffer if

@@ -62,3 +62,18 @@ func TestPacketSocket(t *testing.T) {
 		t.Error("a message that is cut short is none")
 	}
 }
+
+// TestUsedProtocols: sockets are looked for unless the kernel says that there are none.
+func TestUsedProtocols(t *testing.T) {
+	r := newReading(Socket)
+	r.host = host.FS(fstest.MapFS{
+		"proc/thread-self/net/sockstat": &fstest.MapFile{Data: []byte(
+			"sockets: used 15\nTCP: inuse 10 orphan 0 tw 0 alloc 6 mem 237\nUDP: inuse 0 mem 0\nRAW: inuse 0\n")},
+	})
+	used := r.usedProtocols()
+	for name, want := range map[string]bool{"TCP": true, "UDP": false, "RAW": false, "TCP6": true} {
+		if used(name) != want {
+			t.Errorf("%s: used %t", name, !want)
+		}
+	}
+}

@@ -47,6 +47,12 @@ func newPlace(t testing.TB) *place {
 	return &place{ns, ns.Inode()}
 }
 
+// another is a second place of the same test.
+func (p *place) another() *place {
+	ns := p.Another()
+	return &place{ns, ns.Inode()}
+}
+
 // of reports whether a drop is one of send's.
 func (p *place) of(e *event.Event) bool {
 	return e.Netns.Inode == p.inode && e.Reason == reason("NO_SOCKET")
