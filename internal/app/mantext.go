@@ -52,7 +52,7 @@ The file has packets, locations by name, reasons, owners, losses, and the host a
 It is written as drops come, so a crash costs no more than the last moment.
 With *--counters* it has what the host counts in all network namespaces, too: at the beginning, at each *--interval*, and at the end.
 It then also has what the findings of *diagnose* need to know of the host at that time: settings, the firewall's chains, routes,
-and the processes of sockets.
+connections, and the processes of sockets.
 With *bpf*, stack traces of sampled drops are recorded as well: they show narrower causes.
 After the first time only what changed is written.
 An older dropwatch cannot read a recording with counters, and says so.
@@ -72,12 +72,16 @@ It has the counters that agree, the sockets and queues it is about, and the pres
 Commands check it and fix it.
 The same cause in more than three network namespaces is one finding, whose commands are for the one with the most drops.
 After five findings, those that may matter and have less than 1 % of the drops are a line each.
-It names the route that leads nowhere with its table, or the MTU that packets exceed with the interface they have to leave by.
+It names the route that leads nowhere with its table, and the rule of policy routing (*ip rule*) that leads there, or that drops.
+It names the MTU that packets exceed, the interface they have to leave by, and the rule that drops the ICMP errors which answer
+them (*ICMP lost*).
 A firewall's rule or policy is named by its counter, or without one, of nftables, by taking up to four of the packets through the
 rules that are there now.
 It is named *exactly* if its counter rose by as many, or if it drops each of these packets.
 It is named *likely* if its counter rose by another number, or if no other rule can drop them, and *one of* if several may be it.
 What the packets do not tell, such as *ct state* or a mark, keeps a rule from being *exactly*.
+A line *conntrack* is what connection tracking knows, at the end, of the first packet of the largest flow: state, NAT and zone.
+That it has no entry is said only of packets that it found INVALID.
 A finding with *no drop seen* is of a counter: the kernel counts these packets as lost, and no drop shows them.
 One with *failures counted* is of a device, a link or a bond that failed meanwhile.
 What needs no attention is one line, *noise*.
