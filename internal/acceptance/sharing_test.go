@@ -108,7 +108,7 @@ func TestGuestLeftOnIsRecognised(t *testing.T) {
 }
 
 func TestGuestTakeover(t *testing.T) {
-	for name, how := range map[string]struct {
+	ways := map[string]struct {
 		script string
 		args   []string
 	}{
@@ -117,7 +117,11 @@ func TestGuestTakeover(t *testing.T) {
 		"stop":      {"stop\nset alertmode packet\nstart\nexit\n", nil},
 		"start":     {"set takeover true\nstart\nexit\n", nil},
 		"dump flag": {},
-	} {
+	}
+	for name, how := range ways {
+		if name != "stop" && guest.IsBetween() {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			guest.ResetMonitor(t)
 			leaveOn(t)
