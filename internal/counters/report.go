@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
@@ -74,30 +75,40 @@ func (r *Report) Keep(keep func(*Row) bool) {
 	r.Rows = kept
 }
 
-// WriteText writes a line for each row, and below it what it means, once for rows with
-// the same meaning that follow each other.
+// Columns of a row: where the name begins, and how wide it is unless it is longer.
+const (
+	nameColumn = 6
+	nameWidth  = 35
+)
+
+// WriteText writes each row, and below it what it means, once for rows with the same meaning
+// that follow each other. All but the longest names fit a terminal.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	if len(r.Rows) > 0 {
-		fmt.Fprintf(&b, "%-5s %-42s %10s %10s  %s\n", "LOST?", "COUNTER", "CHANGE", "PER SECOND", "VALUE")
+		fmt.Fprintf(&b, "%-*s%-*s %9s %10s  %s\n", nameColumn, "LOST?", nameWidth, "COUNTER", "CHANGE", "PER SECOND", "VALUE")
 	}
 	for i := range r.Rows {
 		row := &r.Rows[i]
-		b.WriteString(row.line(r.Interval, r.own))
+		row.appendTo(&b, r.Interval, r.own)
 		last := i == len(r.Rows)-1 || r.Rows[i+1].Meaning.Cause != row.Meaning.Cause
 		if row.Known && last {
-			fmt.Fprintf(&b, "      %s\n", row.Meaning.Cause)
+			appendProse(&b, row.Meaning.Cause)
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// line is the row on one line, of a report made in the network namespace own.
-func (r *Row) line(interval time.Duration, own uint32) string {
-	lost := "-"
+// appendTo appends the row of a report made in the network namespace own: on one line, unless
+// the name or what is known of its object is too long for that.
+func (r *Row) appendTo(b *strings.Builder, interval time.Duration, own uint32) {
+	lost, name := "-", r.name(own)
 	if r.Known {
 		lost = r.Meaning.Entry.Loses.String()
+	}
+	if utf8.RuneCountInString(name) > nameWidth {
+		name += "\n" + strings.Repeat(" ", nameColumn+nameWidth)
 	}
 	value := fmt.Sprint(r.Value)
 	if r.Gauge && r.Limit > 0 {
@@ -106,12 +117,28 @@ func (r *Row) line(interval time.Duration, own uint32) string {
 	for _, note := range []struct {
 		holds bool
 		text  string
-	}{{r.Reset, "reset"}, {r.New, "new"}, {r.About != "", event.Escape(r.About)}} {
+	}{{r.Reset, " (reset)"}, {r.New, " (new)"}} {
 		if note.holds {
-			value += " (" + note.text + ")"
+			value += note.text
 		}
 	}
-	return fmt.Sprintf("%-5s %-42s %10s %10.1f  %s\n", lost, r.name(own), r.change(), r.Rate(interval), value)
+	numbers := fmt.Sprintf(" %9s %10.1f  %s", r.change(), r.Rate(interval), value)
+	about := event.Escape(r.About)
+	inline := about != "" && nameColumn+nameWidth+utf8.RuneCountInString(numbers+about)+len(" ()") <= event.Columns
+	if inline {
+		numbers += " (" + about + ")"
+	}
+	fmt.Fprintf(b, "%-*s%-*s%s\n", nameColumn, lost, nameWidth, name, numbers)
+	if !inline {
+		appendProse(b, about)
+	}
+}
+
+// appendProse appends a text below a row.
+func appendProse(b *strings.Builder, text string) {
+	for line := range event.Lines(text, event.Columns-nameColumn) {
+		fmt.Fprintf(b, "%*s%s\n", nameColumn, "", line)
+	}
 }
 
 // name is the counter with what it belongs to: "eth0 rx_dropped", "cpu 3 softnet.dropped".

@@ -64,13 +64,47 @@ func TestWriteText(t *testing.T) {
 	if err := r.WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
-	const want = `LOST? COUNTER                                        CHANGE PER SECOND  VALUE
-yes   UdpNoPorts                                        +15        7.5  16
+	const want = `LOST? COUNTER                                CHANGE PER SECOND  VALUE
+yes   UdpNoPorts                                +15        7.5  16
       A datagram arrived for a port on which no socket listens.
-maybe cpu 3 softnet.backlog_len                        -100       50.0  900 of 1000
+maybe cpu 3 softnet.backlog_len                -100       50.0  900 of 1000
       The packets in the backlog of a CPU, of as many as there may be.
-yes   bl\x1bue: UdpRcvbufErrors                         +11        5.5  11 (new)
-      A datagram found its socket's receive buffer full: the process reads too slowly, or not at all.
+yes   bl\x1bue: UdpRcvbufErrors                 +11        5.5  11 (new)
+      A datagram found its socket's receive buffer full: the process reads too
+      slowly, or not at all.
+`
+	if got := b.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestRowsFit: a long name, and what is known of a long object, have lines of their own.
+func TestRowsFit(t *testing.T) {
+	queue := counters.Counter{
+		Key:   counters.Key{Group: counters.Socket, Object: "tcp 127.0.0.1:8080 inode 938567", Name: "accept_queue"},
+		Value: 129, Gauge: true, Limit: 129, Sparse: true,
+	}
+	rule := counters.Counter{
+		Key:   counters.Key{Group: counters.NFTables, Object: "inet f in handle 2", Name: "drop_packets"},
+		Value: 5, About: "ip saddr 198.51.100.0/24 tcp dport { 22, 80, 443 } counter drop comment of whoever made it",
+	}
+	driver := total("x", 1, 64)
+	driver.Group, driver.About = counters.Driver, "veth"
+	var b strings.Builder
+	if err := twoSeconds(nil, []counters.Counter{queue, rule, driver}).WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `LOST? COUNTER                                CHANGE PER SECOND  VALUE
+maybe tcp 127.0.0.1:8080 inode 938567 socket.accept_queue
+                                               +129       64.5  129 of 129
+      The connections that wait for the program to accept them, of as many as
+      there may be: one more than its backlog.
+yes   inet f in handle 2 nftables.drop_packets
+                                                 +5        2.5  5 (new)
+      ip saddr 198.51.100.0/24 tcp dport { 22, 80, 443 } counter drop comment of
+      whoever made it
+      An nftables rule, or the policy of a chain, dropped or rejected a packet.
+-     eth0 driver.x                              +1        0.5  1 (new) (veth)
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"iter"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -143,7 +142,7 @@ func (*Finding) field(b *strings.Builder, label, text string) {
 
 // Columns of a terminal, and where the texts of a finding begin.
 const (
-	width  = 80
+	width  = event.Columns
 	column = 13
 
 	remarkIndent = "   " // of the second and later lines of a paragraph beside the findings
@@ -152,38 +151,16 @@ const (
 // prose appends a text with a label, broken between words at the width of a terminal.
 // Commands are not broken, to be copied.
 func (f *Finding) prose(b *strings.Builder, label, text string) {
-	for line := range lines(text, width-column) {
+	for line := range event.Lines(text, width-column) {
 		f.field(b, label, line)
 		label = ""
-	}
-}
-
-// lines breaks a text between words into lines of so many columns. A longer word is not broken.
-func lines(text string, columns int) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		line := ""
-		for _, word := range strings.Fields(text) {
-			switch {
-			case line == "":
-				line = word
-			case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= columns:
-				line += " " + word
-			case !yield(line):
-				return
-			default:
-				line = word
-			}
-		}
-		if line != "" {
-			yield(line)
-		}
 	}
 }
 
 // appendRemark appends a paragraph about what is no finding, with its label.
 func appendRemark(b *strings.Builder, label, text string) {
 	indent := label + ": "
-	for line := range lines(text, width-max(len(indent), len(remarkIndent))) {
+	for line := range event.Lines(text, width-max(len(indent), len(remarkIndent))) {
 		b.WriteString(indent + line + "\n")
 		indent = remarkIndent
 	}

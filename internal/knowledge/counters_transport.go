@@ -55,8 +55,8 @@ var tcpCounters = []Entry{
 		fixed("Make the program accept faster. Raise somaxconn only if the program asks for more than that.").
 		decided("net.core.somaxconn").shownBy("socket.accept_queue"),
 	counted("TcpExtListenDrops", "tcp", NoBuffer, Harm, Always, SKBs,
-		"A listening socket dropped a SYN or the end of a handshake, and not because its accept queue is full. Without SYN "+
-			"cookies its SYN queue may be full; or there is no memory, or no route back.",
+		"A listening socket dropped a SYN or the end of a handshake. If TcpExtListenOverflows does not count it as well, its SYN "+
+			"queue was full without SYN cookies, or there was no memory, or no route back.",
 		"ss -nt state syn-recv | wc -l", "nstat -az TcpExtListenOverflows TcpExtListenDrops TcpExtTCPReqQFullDrop").
 		usually("a SYN queue that is full without cookies", "no route back to the client", "the host is short of memory").
 		applied("sysctl -w net.ipv4.tcp_syncookies=1").
