@@ -156,10 +156,10 @@ const (
 )
 
 // The times of a run. Records that cannot be emitted within drainTime of the end are
-// unread.
+// unread: it is longer than the first search for the owner of a socket may take.
 const (
 	pollTime  = 100 * time.Millisecond
 	countTime = time.Second
-	drainTime = 200 * time.Millisecond
+	drainTime = time.Second
 	leaveTime = 40 * time.Millisecond // for every CPU to leave the program
 )

@@ -105,7 +105,7 @@ func exchange(t *testing.T, client, server int) {
 // listener is closed is lost, unlike the FIN behind it.
 func TestUnreadDataIsLost(t *testing.T) {
 	p := newPlace(t)
-	w := newWatch(t, p, Options{})
+	w := newWatch(t, p, Options{Sample: DefaultSample})
 	var listener, client int
 	p.Do(func() (err error) {
 		if listener, err = listen(); err != nil {

@@ -230,7 +230,7 @@ func TestUnreadDatagrams(t *testing.T) {
 			if err := unix.Bind(receiver, fam.closed); err != nil {
 				t.Fatal(err)
 			}
-			r := sourcetest.Run(t, need(t, Options{}), func(e *event.Event) bool {
+			r := sourcetest.Run(t, need(t, Options{Sample: DefaultSample}), func(e *event.Event) bool {
 				return e.Packet.Proto == fam.proto && bytes.Contains(e.Packet.Data, []byte("nobody wants this"))
 			})
 			sendTo(t, sender, fam.closed, 3)
@@ -257,7 +257,7 @@ func TestTag(t *testing.T) {
 	fd := p.packetSocket(t)
 	frame := []byte{2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x81, 0, 0x60, 7, 8, 0}
 	frame = append(frame, 0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2)
-	r := sourcetest.Run(t, need(t, Options{}), func(e *event.Event) bool {
+	r := sourcetest.Run(t, need(t, Options{Sample: DefaultSample}), func(e *event.Event) bool {
 		return e.Netns.Inode == p.inode && e.Packet.Proto == 0x800 && e.Port.IfName == "far"
 	})
 	p.sendFrame(t, fd, "near", frame)

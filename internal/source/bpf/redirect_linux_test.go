@@ -79,7 +79,7 @@ func TestRedirectToDevice(t *testing.T) {
 		"peer too small": {"ip link set beyond mtu 300", false, "XDP_DEVMAP_XMIT", event.Arg{Name: "out", Text: "out"}},
 	}
 	for name, tt := range tests {
-		for _, sample := range []int{0, 2} {
+		for _, sample := range []int{DefaultSample, 2} {
 			t.Run(name, func(t *testing.T) {
 				p := redirect(t, ebpf.DevMap, 4)
 				p.target(t)
@@ -93,7 +93,7 @@ func TestRedirectToDevice(t *testing.T) {
 				p.burst(t, frames)
 				r.Await(frames)
 				kept := r.End()
-				if n, individual := sourcetest.Total(kept); n != frames || (individual < n) != (sample > 0) {
+				if n, individual := sourcetest.Total(kept); n != frames || (individual < n) != (sample < frames) {
 					t.Errorf("%d drops, %d individually, want %d", n, individual, frames)
 				}
 				for i := range kept {
@@ -113,7 +113,7 @@ func TestRedirectToCPU(t *testing.T) {
 	if err := p.frames.Put(uint32(0), uint32(room)); err != nil {
 		t.Fatal(err)
 	}
-	r := sourcetest.Run(t, need(t, Options{}), func(e *event.Event) bool { return e.Reason == "XDP_CPUMAP_ENQUEUE" })
+	r := sourcetest.Run(t, need(t, Options{Sample: DefaultSample}), func(e *event.Event) bool { return e.Reason == "XDP_CPUMAP_ENQUEUE" })
 	p.alone(t, func() { p.burst(t, frames) })
 	r.Await(frames - room)
 	kept := r.End()

@@ -32,7 +32,7 @@ func TestRouteExplains(t *testing.T) {
 			p.Wire()
 			p.run(t, "ip link add out type veth peer name end", "ip addr add 10.0.1.1/24 dev out",
 				"ip link set out up", "ip link set end up")
-			r := sourcetest.Run(t, needForm(t, form, Options{}), func(e *event.Event) bool {
+			r := sourcetest.Run(t, needForm(t, form, Options{Sample: DefaultSample}), func(e *event.Event) bool {
 				// The errors that this host sends back wait in vain, some seconds, for the address of the near end.
 				return e.Netns.Inode == p.inode && e.Port.IfName == "far" && e.Packet.Link == event.LinkEthernet
 			})

@@ -258,7 +258,7 @@ func TestReceiver(t *testing.T) {
 		}
 		sender := p.socketOf(t, fam.number)
 		sendTo(t, sender, fam.closed, 100)
-		s := needForm(t, form, Options{})
+		s := needForm(t, form, Options{Sample: DefaultSample})
 		r := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Netns.Inode == p.inode })
 		want := event.Socket{
 			Cookie: cookie(t, fd), Inode: inode(t, fd), Family: fam.number, Protocol: unix.IPPROTO_UDP, State: 7, Receiver: true,
@@ -300,7 +300,7 @@ func TestSender(t *testing.T) {
 		if err := unix.Connect(fd, fam.closed); err != nil {
 			t.Fatal(err)
 		}
-		r := sourcetest.Run(t, needForm(t, form, Options{}), func(e *event.Event) bool { return e.Netns.Inode == p.inode })
+		r := sourcetest.Run(t, needForm(t, form, Options{Sample: DefaultSample}), func(e *event.Event) bool { return e.Netns.Inode == p.inode })
 		sendTo(t, fd, fam.closed, 2)
 		r.Await(2)
 		kept := r.End()
@@ -376,7 +376,7 @@ func TestFragments(t *testing.T) {
 			p := newPlace(t)
 			p.Do(func() error { return exec.Command("ip", "link", "set", "lo", "mtu", "1500").Run() })
 			fd := p.socket(t)
-			r := sourcetest.Run(t, needForm(t, form, Options{}), func(e *event.Event) bool {
+			r := sourcetest.Run(t, needForm(t, form, Options{Sample: DefaultSample}), func(e *event.Event) bool {
 				return bytes.Contains(e.Packet.Data, []byte(part))
 			})
 			if err := unix.Sendto(fd, bytes.Repeat([]byte(part), 150), 0, closed); err != nil {
@@ -635,14 +635,17 @@ func TestCountsHaveTheNamesOfRecords(t *testing.T) {
 	}
 }
 
-// TestEndedBeforeItBegan gives the drops since Open all the same.
+// TestEndedBeforeItBegan gives the drops since Open all the same, also if the first takes as long
+// as the first search for the owner of a socket may.
 func TestEndedBeforeItBegan(t *testing.T) {
 	p := newPlace(t)
 	s := need(t, Options{Sample: 2})
 	p.send(t, 5, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := &sourcetest.Running{Keep: p.of}
+	var first sync.Once
+	search := func(*event.Event) { first.Do(func() { time.Sleep(300 * time.Millisecond) }) }
+	r := &sourcetest.Running{Keep: p.of, Then: search}
 	if err := s.Run(ctx, r); err != nil {
 		t.Error(err)
 	}

@@ -63,7 +63,7 @@ func TestXDP(t *testing.T) {
 		"aborted, generic":  {link.XDPGenericMode, aborted, false, "XDP_EXCEPTION", exception},
 		"redirect, generic": {link.XDPGenericMode, astray, false, "XDP_REDIRECT_ERR", redirect},
 	}
-	samples := []int{2, 0}
+	samples := []int{2, DefaultSample}
 	if vmtest.InGuest() { // which are slow
 		samples = samples[:1]
 	}
@@ -84,7 +84,7 @@ func TestXDP(t *testing.T) {
 				r.Await(frames)
 				kept := r.End()
 				n, individual := sourcetest.Total(kept)
-				if n != frames || (individual < n) != (sample > 0) {
+				if n != frames || (individual < n) != (sample < frames) {
 					t.Errorf("%d drops, %d individually, want %d", n, individual, frames)
 				}
 				stalled := uint64(0)
@@ -121,7 +121,7 @@ func TestXDPFamily(t *testing.T) {
 	for expression, want := range map[string]uint64{
 		"reason XDP": frames, "reason XDP_EXCEPTION": frames, "reason != XDP": 0, "reason XDP_REDIRECT_ERR": 0,
 	} {
-		s := newSelection(t, p, "iface far and "+expression, Options{})
+		s := newSelection(t, p, "iface far and "+expression, Options{Sample: DefaultSample})
 		for range frames {
 			p.sendFrame(t, fd, "near", append([]byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5}, make([]byte, 100)...))
 		}

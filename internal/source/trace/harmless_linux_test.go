@@ -23,15 +23,16 @@ func TestOrderlyClose(t *testing.T) {
 			i := slices.IndexFunc(drops.FreeScenarios, func(f drops.FreeScenario) bool { return f.Name == name })
 			free := drops.FreeScenarios[i].Prepare(t, count)
 			awaitQuiet()
-			if got := freed(t, free); got[why] != count || len(got) != 1 {
+			if got := freed(t, free, count); got[why] != count || len(got) != 1 {
 				t.Errorf("%v, want %d %q", got, count, why)
 			}
 		})
 	}
 }
 
-// freed counts what the purge of TCP sockets frees, by why nothing was lost by it.
-func freed(t *testing.T, free func()) map[string]int {
+// freed counts what the purge of TCP sockets frees, by why nothing was lost by it, once it has
+// freed so many.
+func freed(t *testing.T, free func(), count uint64) map[string]int {
 	t.Helper()
 	var symbols kallsyms.Live
 	if err := symbols.Load(); err != nil {
@@ -52,11 +53,12 @@ func freed(t *testing.T, free func()) map[string]int {
 		if s := e.Where.Symbol; (s == "sk_stream_kill_queues" || s == "tcp_disconnect") &&
 			(e.Task.PID == uint32(os.Getpid()) || vmtest.InGuest()) {
 			got[e.Harmless]++
+			return true
 		}
 		return false
 	})
 	free()
-	awaitQuiet()
+	r.Await(count)
 	r.End()
 	return got
 }
