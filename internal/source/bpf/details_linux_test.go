@@ -44,7 +44,9 @@ func TestFullBuffer(t *testing.T) {
 					t.Fatal(err)
 				}
 				full := since(5, 18, "SOCKET_RCVBUFF")
-				r := sourcetest.Run(t, needForm(t, form, Options{Sample: DefaultSample}), func(e *event.Event) bool { return e.Netns.Inode == p.inode })
+				r := sourcetest.Run(t, needForm(t, form, Options{Sample: DefaultSample}), func(e *event.Event) bool {
+					return e.Netns.Inode == p.inode
+				})
 				for range times {
 					fill(t, receiver, sender, protocol)
 					sendTo(t, sender, &unix.SockaddrInet4{Port: 10, Addr: closed.Addr}, 1)

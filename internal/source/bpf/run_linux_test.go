@@ -300,7 +300,9 @@ func TestSender(t *testing.T) {
 		if err := unix.Connect(fd, fam.closed); err != nil {
 			t.Fatal(err)
 		}
-		r := sourcetest.Run(t, needForm(t, form, Options{Sample: DefaultSample}), func(e *event.Event) bool { return e.Netns.Inode == p.inode })
+		r := sourcetest.Run(t, needForm(t, form, Options{Sample: DefaultSample}), func(e *event.Event) bool {
+			return e.Netns.Inode == p.inode
+		})
 		sendTo(t, fd, fam.closed, 2)
 		r.Await(2)
 		kept := r.End()
@@ -643,6 +645,7 @@ func TestEndedBeforeItBegan(t *testing.T) {
 	p.send(t, 5, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+	s.stopped.Store(true) // as the end of ctx does a moment later
 	var first sync.Once
 	search := func(*event.Event) { first.Do(func() { time.Sleep(300 * time.Millisecond) }) }
 	r := &sourcetest.Running{Keep: p.of, Then: search}
