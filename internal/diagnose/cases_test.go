@@ -251,7 +251,9 @@ var publicCases = []publicCase{
 		drops: []*event.Event{lost(4, "NOT_SPECIFIED", "ip_error", "eth0", func(e *event.Event) {
 			e.Args = []event.Arg{{Name: "route", Text: "blackhole"}}
 		})},
-		host: map[string]string{"routes 7 blackhole 10.0.0.2": `[{"type":"blackhole","prefix":"10.0.0.0/16","table":254}]`},
+		host: map[string]string{
+			"routes 7 blackhole {10.0.0.1 10.0.0.2 0 0 0 eth0}": `[{"type":"blackhole","prefix":"10.0.0.0/16","table":"main"}]`,
+		},
 		says: []string{"blackhole route", "blackhole 10.0.0.0/16, table main"},
 		not:  []string{"ip_forward", "prohibit", "unreachable"},
 		zoo:  "blackhole route",

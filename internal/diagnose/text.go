@@ -76,9 +76,7 @@ func (f *Finding) appendTo(b *strings.Builder) {
 	if f.Rule.Text != "" {
 		f.prose(b, "rule", string(f.Rule.Confidence)+" "+event.Escape(f.Rule.Text))
 	}
-	if r := f.AnswerLost; r.Text != "" {
-		f.prose(b, "ICMP lost", "by "+string(r.Confidence)+" "+event.Escape(r.Text))
-	}
+	f.prose(b, "ICMP lost", f.answerLost())
 	f.field(b, "owner", f.owner())
 	f.appendFlows(b)
 	f.field(b, "conntrack", f.connection())
@@ -242,6 +240,20 @@ func (f *Finding) appendFlows(b *strings.Builder) {
 		f.field(b, label, fmt.Sprintf("%s  %d", flow.Flow, flow.Count))
 		label = ""
 	}
+}
+
+// answerLost says by which rule the ICMP errors were lost.
+func (f *Finding) answerLost() string {
+	r := &f.AnswerLost
+	switch {
+	case r.Text == "":
+		return ""
+	case r.Confidence == Exactly:
+		return "by " + event.Escape(r.Text)
+	case r.Confidence == Likely:
+		return "likely by " + event.Escape(r.Text)
+	}
+	return "by " + string(r.Confidence) + " " + event.Escape(r.Text)
 }
 
 // connection is what connection tracking knows of the first flow.
