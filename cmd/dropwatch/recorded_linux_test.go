@@ -33,8 +33,31 @@ func TestRecordedDiagnosis(t *testing.T) {
 		t.Cleanup(func() { sleep.Process.Kill(); sleep.Wait() })
 	}
 	file := filepath.Join(t.TempDir(), "x.dw")
-	live, endLive := startWaiting(t, "diagnose", "--json", "--fail-on", "never")
-	_, endRecord := startWaiting(t, "record", "--counters", file)
+	for tries := 1; ; tries++ {
+		live, recorded := diagnosedTwice(t, file, lose)
+		differs := func(ns *drops.Namespace) bool {
+			want, got := findingsIn(t, live, ns.Inode()), findingsIn(t, recorded, ns.Inode())
+			return len(want) == 0 || !reflect.DeepEqual(got, want)
+		}
+		if !slices.ContainsFunc(spaces, differs) {
+			break
+		}
+		if tries == 3 { // on a busy machine one of them may not have found an owner in time
+			t.Fatalf("recorded\n%s\nlive\n%s", recorded, live)
+		}
+	}
+	rows, err := exec.Command("dropwatch", "counters", "--json", "--netns", name, "--name", "UdpRcvbufErrors", file).Output()
+	var row struct{ Change int }
+	if err != nil || json.Unmarshal(rows, &row) != nil || row.Change != lost {
+		t.Errorf("%v: %s", err, rows)
+	}
+}
+
+// diagnosedTwice returns what diagnose says of drops live, and of a recording of the same drops.
+func diagnosedTwice(t *testing.T, file string, lose []func()) (live, recorded []byte) {
+	t.Helper()
+	out, endLive := startWaiting(t, "diagnose", "--json", "--fail-on", "never")
+	_, endRecord := startWaiting(t, "record", "--counters", "--force", file)
 	for _, f := range lose {
 		f()
 	}
@@ -44,17 +67,7 @@ func TestRecordedDiagnosis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, ns := range spaces {
-		want, got := findingsIn(t, live.Bytes(), ns.Inode()), findingsIn(t, recorded, ns.Inode())
-		if len(want) == 0 || !reflect.DeepEqual(got, want) {
-			t.Errorf("namespace %d: recorded\n%v\nlive\n%v", i, got, want)
-		}
-	}
-	rows, err := exec.Command("dropwatch", "counters", "--json", "--netns", name, "--name", "UdpRcvbufErrors", file).Output()
-	var row struct{ Change int }
-	if err != nil || json.Unmarshal(rows, &row) != nil || row.Change != lost {
-		t.Errorf("%v: %s", err, rows)
-	}
+	return out.Bytes(), recorded
 }
 
 // startWaiting starts a verb with a command that ends when end is called, and waits until it
