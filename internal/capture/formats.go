@@ -132,17 +132,17 @@ func (r *run) openScreen(o Output, f outFile) (pipeline.Sink, error) {
 	return pipeline.Tee{s.shown, table.New(&s.table, r.tableOptions(o, f.File, 0))}, nil
 }
 
-// screenOptions returns those of the live view. Settings are read live only: this host is not
+// screenOptions returns those of the live view. Drops are diagnosed live only: this host is not
 // the one of a recording.
 func (r *run) screenOptions(s *screen, o Output, f *os.File) top.Options {
 	opts := top.Options{
 		Source: r.source.name, Host: r.Host.Identity().Name, Expression: r.spec.Filter.String(),
 		Color: Colored(f), ASCII: !utf8Locale(), Harmless: o.Harmless, Begin: r.recorded(),
-		Status: s.status, Settings: r.readSettings, Format: formatLine, Save: s.save,
+		Status: s.status, Diagnose: r.diagnose, Format: formatLine, Save: s.save,
 	}
 	check := r.checkReasons
 	if recording := r.source.recording; recording != nil {
-		opts.Host, opts.Settings, check = recording.Header().Host, nil, checkRecorded
+		opts.Host, opts.Diagnose, check = recording.Header().Host, nil, checkRecorded
 	}
 	opts.Parse = func(text string) (top.Filter, error) { return parseScreenFilter(text, check) }
 	return opts

@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"dropwatch/internal/condition"
+	"dropwatch/internal/counters"
+	"dropwatch/internal/diagnose"
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
-	"dropwatch/internal/settings"
 	"dropwatch/internal/sink/line"
 	"dropwatch/internal/sink/top"
 	"dropwatch/internal/stage/filter"
@@ -123,9 +124,21 @@ func formatLine(e *event.Event) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// readSettings reads the present values of settings for the details of a row.
-func (r *Runner) readSettings(n event.Netns, names []string, ifname string) []settings.Setting {
-	return settings.New(r.Host).ReadAll(n, settings.Deciding(names), ifname)
+// diagnose makes the finding of drops for the details of a row, without counters; nil if they
+// have several causes or none.
+func (r *Runner) diagnose(drops []*event.Event) *diagnose.Finding {
+	c := new(diagnose.Collector)
+	for _, e := range drops {
+		if err := c.Write(e); err != nil {
+			return nil
+		}
+	}
+	d := diagnose.New(c, new(counters.Report), true)
+	d.Ask(DiagnosedHost(r.Host)())
+	if len(d.Findings) != 1 {
+		return nil
+	}
+	return &d.Findings[0]
 }
 
 // utf8Locale reports whether the locale's encoding is UTF-8, by the variables and

@@ -120,22 +120,29 @@ func TestScreenReason(t *testing.T) {
 	}
 }
 
-// TestScreenSettings: the live view reads the settings of this host, and none for a recording.
-func TestScreenSettings(t *testing.T) {
+// TestScreenFinding: the live view asks this host about the drops of a row, and nothing for a
+// recording. A setting that does not limit is not to be changed.
+func TestScreenFinding(t *testing.T) {
 	r := &run{Runner: testRunner(t, nil), spec: new(Spec), source: &openedSource{name: "bpf"}}
 	o := r.screenOptions(new(screen), Output{}, os.Stdout)
-	if got := o.Settings(event.Netns{}, []string{"net.ipv4.ip_forward"}, ""); len(got) != 1 || got[0].Name != "net.ipv4.ip_forward" {
-		t.Errorf("settings %+v", got)
+	full := &event.Event{Kind: event.Drop, Count: 1, Reason: "SOCKET_RCVBUFF", Args: []event.Arg{{Name: "rcvbuf", Number: 2304}}}
+	f := o.Diagnose([]*event.Event{full, full})
+	if f == nil || f.Count != 2 || len(f.Settings) != 2 || !strings.HasPrefix(f.Settings[0].NotTheLimit, "not the limit: the buffer") ||
+		len(f.Meaning.Apply) > 0 {
+		t.Errorf("the finding is %+v", f)
 	}
-	f, err := os.Open("../../testdata/session-files/v2.session")
+	if f := o.Diagnose([]*event.Event{full, {Kind: event.Drop, Count: 1, Reason: "NO_SOCKET"}}); f != nil {
+		t.Errorf("of several causes: %+v", f)
+	}
+	file, err := os.Open("../../testdata/session-files/v2.session")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if r.source.recording, err = session.Open(f, "v2"); err != nil {
+	defer file.Close()
+	if r.source.recording, err = session.Open(file, "v2"); err != nil {
 		t.Fatal(err)
 	}
-	if o := r.screenOptions(new(screen), Output{}, os.Stdout); o.Settings != nil {
-		t.Error("settings of this host for a recording of another")
+	if o := r.screenOptions(new(screen), Output{}, os.Stdout); o.Diagnose != nil {
+		t.Error("a finding of this host for a recording of another")
 	}
 }

@@ -12,7 +12,7 @@ type kind struct {
 	narrow *knowledge.Case
 }
 
-// appendExplanation appends cause and fix of a drop, unless they were shown for one of
+// appendExplanation appends cause and fix of a drop, broken at the width of the terminal, unless they were shown for one of
 // the same kind.
 func (s *Sink) appendExplanation(b []byte, e *event.Event) []byte {
 	brief, ok := knowledge.BriefOf(e)
@@ -22,9 +22,10 @@ func (s *Sink) appendExplanation(b []byte, e *event.Event) []byte {
 	}
 	s.explained[k] = true
 	x, _ := knowledge.Of(e)
-	b = append(append(append(b, "    cause: "...), x.Cause...), '\n')
+	const indent = "           "
+	b = append(b, event.Wrap(x.Cause, "    cause: ", indent, s.opts.Width)...)
 	if x.Fix != "" {
-		b = append(append(append(b, "    fix:   "...), x.Fix...), '\n')
+		b = append(b, event.Wrap(x.Fix, "    fix:   ", indent, s.opts.Width)...)
 	}
 	return b
 }

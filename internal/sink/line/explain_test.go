@@ -1,6 +1,7 @@
 package line_test
 
 import (
+	"strings"
 	"testing"
 
 	"dropwatch/internal/event"
@@ -24,5 +25,10 @@ func TestExplain(t *testing.T) {
 		row + "NO_SOCKET      lo\n" + general + row + "NO_SOCKET      lo\n"
 	if got := format(t, line.Options{Explain: true}, udp(), udp(), strange, bare, bare); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	narrow := format(t, line.Options{Explain: true, Width: 60}, udp())
+	const broken = "\n    cause: No UDP socket accepts this address and port:\n           nothing listens there,"
+	if !strings.Contains(narrow, broken) {
+		t.Errorf("%q is missing in\n%s", broken, narrow)
 	}
 }

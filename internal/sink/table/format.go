@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"dropwatch/internal/event"
 )
 
 // cells are a row: two columns of numbers and three of words.
@@ -43,7 +45,7 @@ func appendLines(b []byte, table []line, width int) []byte {
 		text := bytes.TrimRight(appendCells(nil, l.cells, widths), " ")
 		b = append(append(b, cut(string(text), width)...), '\n')
 		if l.below != "" {
-			b = append(b, wrap(l.below, indent, width)...)
+			b = append(b, event.Wrap(l.below, indent, indent, width)...)
 		}
 	}
 	return b
@@ -84,32 +86,4 @@ func cut(text string, width int) string {
 		return text
 	}
 	return string([]rune(text)[:width-1]) + "…"
-}
-
-// leastText is the width below which text is no longer wrapped: a terminal that
-// narrow is left to cut it.
-const leastText = 20
-
-// wrap breaks text between words into lines of at most width characters, each with
-// an indent. A width of 0 makes one line.
-func wrap(text, indent string, width int) string {
-	room := max(width-len(indent), leastText)
-	var b strings.Builder
-	n := 0 // characters of the line
-	for _, word := range strings.Fields(text) {
-		size := utf8.RuneCountInString(word)
-		switch {
-		case n == 0:
-			b.WriteString(indent)
-		case width > 0 && n+1+size > room:
-			b.WriteString("\n" + indent)
-			n = 0
-		default:
-			b.WriteByte(' ')
-			n++
-		}
-		b.WriteString(word)
-		n += size
-	}
-	return b.String() + "\n"
 }

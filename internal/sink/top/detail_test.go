@@ -2,6 +2,7 @@ package top
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -9,8 +10,11 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"dropwatch/internal/diagnose"
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 	"dropwatch/internal/live"
+	"dropwatch/internal/routing"
 	"dropwatch/internal/settings"
 )
 
@@ -158,16 +162,24 @@ func TestSampled(t *testing.T) {
 	})
 }
 
-// TestSettings: those that decide the drops are read once for each row that is opened, and
-// the screen does not wait for them.
-func TestSettings(t *testing.T) {
+// TestFinding: it is made once for each row that is opened, with what the host says, and the
+// screen does not wait for it.
+func TestFinding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []string
 		value := make(chan string)
-		o := Options{Settings: func(n event.Netns, names []string, ifname string) []settings.Setting {
-			asked = append(asked, fmt.Sprint(n.Name, names, ifname))
-			about, _ := settings.Find(names[0])
-			return []settings.Setting{{Name: "net.core.x", Value: <-value, Origin: "/etc/\x1b:7", About: about}}
+		o := Options{Diagnose: func(drops []*event.Event) *diagnose.Finding {
+			e := drops[0]
+			asked = append(asked, fmt.Sprint(e.Netns.Name, e.Reason, e.Port.IfName, len(drops)))
+			f := &diagnose.Finding{Rule: diagnose.Rule{Text: "ip t c drop\x1b", Confidence: "exactly"}}
+			f.Meaning, _ = knowledge.Of(e)
+			f.Meaning.Cause, f.Meaning.Apply = "What this host says.", nil
+			f.Routes = []routing.DeadEnd{{Type: "blackhole", Prefix: netip.MustParsePrefix("10.9.0.0/16"), Table: "main"}}
+			about, _ := settings.Find("net.core.rmem_max")
+			x := settings.Setting{Name: "net.core.x", Value: <-value, Origin: "/etc/\x1b:7", About: about}
+			y := settings.Setting{Name: "net.core.y", Value: "1", About: about}
+			f.Settings = []diagnose.Setting{{Setting: x}, {Setting: y, NotTheLimit: "not the limit: another one is"}}
+			return f
 		}}
 		p := sit(t, o, 80, 50)
 		e := packet("f", "SOCKET_RCVBUFF", "veth0", 7)
@@ -177,32 +189,34 @@ func TestSettings(t *testing.T) {
 		m := program{p.screen}
 		update := func(msg tea.Msg) tea.Cmd { _, next := m.Update(msg); return next }
 		if update(tea.KeyPressMsg{Code: 'x', Text: "x"}) != nil {
-			t.Error("settings are read for the table")
+			t.Error("a finding is made for the table")
 		}
 		next := update(tea.KeyPressMsg{Code: tea.KeyEnter})
-		p.finds("at once", "cause (transport, socket, no_buffer, harm)\n", "!settings")
+		p.finds("at once", "cause (transport, socket, no_buffer, harm)\nThe receive buffer", "-w net.core.rmem_max=N", "!settings")
 		got := make(chan tea.Msg)
 		go func() { got <- next() }()
 		if update(tea.KeyPressMsg{Code: 'j', Text: "j"}) != nil {
-			t.Error("the settings are read twice")
+			t.Error("the finding is made twice")
 		}
 		value <- "5"
 		answer := <-got
 		update(answer)
-		p.finds("the values", "\n\nsettings\nnet.core.x = 5  (/etc/\\x1b:7)\nA socket's receive buffer cannot be larger;", "\n\ncheck\n")
+		p.finds("the finding", "harm)\nWhat this host says.", "\n\nrule\nexactly ip t c drop\\x1b",
+			"\n\nroute\nblackhole 10.9.0.0/16, table main", "\n\nsettings\nnet.core.x = 5  (/etc/\\x1b:7)\nA socket's receive buffer",
+			"net.core.y = 1\nnot the limit: another one is", "\n\ncheck\n", "!rmem_max=N")
 		p.wait(time.Second)
 		p.finds("a second later", "net.core.x = 5")
 		update(tea.KeyPressMsg{Code: ']', Text: "]"})
 		update(answer)
 		p.finds("another row", "NO_SOCKET", "!net.core.x")
-		if want := []string{"blue[net.core.rmem_max net.core.rmem_default]veth0"}; !slices.Equal(asked, want) {
+		if want := []string{"blueSOCKET_RCVBUFFveth01"}; !slices.Equal(asked, want) {
 			t.Errorf("asked for %q, want %q", asked, want)
 		}
 	})
 }
 
-// TestNoSettings of a host that is not this one.
-func TestNoSettings(t *testing.T) {
+// TestNoFinding of a host that is not this one.
+func TestNoFinding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := sit(t, Options{}, 80, 50)
 		p.write(packet("f", "SOCKET_RCVBUFF", "lo", 7))

@@ -6,10 +6,10 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"dropwatch/internal/diagnose"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 	"dropwatch/internal/live"
-	"dropwatch/internal/settings"
 )
 
 // A more is a text that can be longer than the screen: the details of a row, or the
@@ -20,14 +20,15 @@ type more struct {
 	text  []string
 	top   int // the first line on the screen
 
-	wanted question                        // whose settings the text lacks; zero: none
-	values map[question][]settings.Setting // of those that were asked for
+	wanted question                       // whose finding the text lacks; zero: none
+	drops  []*event.Event                 // that it is to be made of
+	found  map[question]*diagnose.Finding // those that were asked for; nil: there is none yet
 }
 
-// A question is which settings the text shows: those that decide the drops, in a network
-// namespace, for an interface.
+// A question is of which drops the text shows the finding: those with a cause, in a network
+// namespace, at an interface.
 type question struct {
-	names  string // with spaces between them; empty: of none
+	cause  *knowledge.Entry
 	netns  event.Netns
 	ifname string
 }
@@ -118,13 +119,23 @@ func (m *more) explain(d *live.Detail, width int) {
 	if !known {
 		return
 	}
-	n := x.Entry
+	q, n := question{x.Entry, e.Netns, e.Port.IfName}, x.Entry
+	f, asked := m.found[q]
+	if !asked {
+		m.wanted, m.drops = q, d.Last
+	}
+	if f != nil && f.Meaning.Entry == n { // with what the host says
+		x = f.Meaning
+	}
 	m.begin(fmt.Sprintf("cause (%v, %s, %v, %v)", n.Layer, n.Module, x.Class, x.Severity))
 	m.paragraph(x.Cause, width)
 	if len(x.Usual) > 0 {
 		m.paragraph("Usually: "+strings.Join(x.Usual, "; "), width)
 	}
-	m.settings(question{strings.Join(x.Settings, " "), e.Netns, e.Port.IfName}, width)
+	if f != nil {
+		m.culprit(f, width)
+		m.settings(f.Settings, width)
+	}
 	if len(x.Check) > 0 {
 		m.begin("check")
 		m.text = append(m.text, x.Check...)
@@ -136,14 +147,23 @@ func (m *more) explain(d *live.Detail, width int) {
 	}
 }
 
-// settings adds those that decide the drops, as they were when the details were opened,
-// or wants them to be read.
-func (m *more) settings(q question, width int) {
-	values, asked := m.values[q]
-	if !asked && q.names != "" {
-		m.wanted = q
+// culprit adds the rule of a firewall, or the routes, that dropped.
+func (m *more) culprit(f *diagnose.Finding, width int) {
+	if f.Rule.Text != "" {
+		m.begin("rule")
+		m.paragraph(string(f.Rule.Confidence)+" "+event.Escape(f.Rule.Text), width)
 	}
-	for i, s := range values {
+	for i, r := range f.Routes {
+		if i == 0 {
+			m.begin("route")
+		}
+		m.add("%s", event.Escape(r.String()))
+	}
+}
+
+// settings adds those that decide the drops, as they were when the details were opened.
+func (m *more) settings(all []diagnose.Setting, width int) {
+	for i, s := range all {
 		if i == 0 {
 			m.begin("settings")
 		}
@@ -152,7 +172,10 @@ func (m *more) settings(q question, width int) {
 			text += "  (" + s.Origin + ")"
 		}
 		m.add("%s", event.Escape(text))
-		if s.About != nil {
+		switch {
+		case s.NotTheLimit != "":
+			m.paragraph(s.NotTheLimit, width)
+		case s.About != nil:
 			m.paragraph(s.About.Loses+" "+s.About.Advice, width)
 		}
 	}

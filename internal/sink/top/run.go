@@ -11,7 +11,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"dropwatch/internal/settings"
+	"dropwatch/internal/diagnose"
 )
 
 // framesPerSecond is how often bubbletea checks whether there is something to draw,
@@ -128,32 +128,32 @@ func (p program) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return p, tea.Batch(next, p.ask())
 }
 
-// An answer has the settings that the details asked for.
+// An answer has the finding that the details asked for; nil: it is being made, or there is none.
 type answer struct {
 	question
-	values []settings.Setting
+	finding *diagnose.Finding
 }
 
-// ask reads the settings that the details want, in a goroutine of its own: the screen
-// does not wait for them. It returns nil if they want none.
+// ask makes the finding that the details want, in a goroutine of its own: the screen does not
+// wait for it. It returns nil if they want none.
 func (p program) ask() tea.Cmd {
-	q, read := p.more.wanted, p.sink.opts.Settings
-	if q.names == "" || read == nil || p.pane != detail {
+	q, drops, find := p.more.wanted, p.more.drops, p.sink.opts.Diagnose
+	if q == (question{}) || find == nil || p.pane != detail {
 		return nil
 	}
 	p.answered(answer{question: q}) // so that it is not asked for again
-	return func() tea.Msg { return answer{q, read(q.netns, strings.Fields(q.names), q.ifname)} }
+	return func() tea.Msg { return answer{q, find(drops)} }
 }
 
-// answered shows settings in the details, if they are still those that want them.
+// answered shows a finding in the details, if they are still those that want it.
 func (v *screen) answered(a answer) {
 	if v.pane != detail {
 		return
 	}
-	if v.more.values == nil {
-		v.more.values = make(map[question][]settings.Setting)
+	if v.more.found == nil {
+		v.more.found = make(map[question]*diagnose.Finding)
 	}
-	v.more.values[a.question] = a.values
+	v.more.found[a.question] = a.finding
 	v.refresh()
 }
 

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"dropwatch/internal/diagnose"
 	"dropwatch/internal/event"
 	"dropwatch/internal/live"
-	"dropwatch/internal/settings"
 )
 
 // These say why there can be no view, and what to use instead.
@@ -38,10 +38,10 @@ type Options struct {
 	// goroutine than Write. It may be nil.
 	Status func() Status
 
-	// Settings reads sysctls by name, as package settings has them, in a network
-	// namespace. It is called from a goroutine of its own when details are opened, and
-	// may take long. Nil: this host is not the one that dropped.
-	Settings func(n event.Netns, names []string, ifname string) []settings.Setting
+	// Diagnose makes the finding of some drops with what the host says of them: settings, the
+	// rule of a firewall, routes; nil if there is none. It is called from a goroutine of its own
+	// when details are opened, and may take long. Nil: this host is not the one that dropped.
+	Diagnose func(drops []*event.Event) *diagnose.Finding
 
 	// Format returns the line of a drop, without colours.
 	Format func(*event.Event) string
