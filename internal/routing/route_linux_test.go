@@ -43,7 +43,7 @@ ip route add unreachable default metric 9
 ip -6 route add prohibit fd00:9::/32
 ip rule add pref 50 fwmark 0x1/0xf to 10.9.0.0/16 blackhole
 ip rule add pref 60 iif far from 192.0.2.0/24 table 100
-ip rule add pref 70 from 203.0.113.7 ipproto udp dport 50-60 prohibit
+ip rule add pref 70 from 203.0.113.7 ipproto 17 dport 50-60 prohibit
 ip rule add pref 80 not to 10.0.0.0/8 iif far unreachable
 ip -6 rule add pref 90 from fd00:1::/64 blackhole
 `)
