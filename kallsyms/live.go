@@ -88,6 +88,9 @@ func (l *Live) Lookup(pc uint64) (Symbol, bool) {
 // Function is [Table.Function] of the table that was loaded last.
 func (l *Live) Function(name string) (at []Range, image Range) { return l.table.Load().Function(name) }
 
+// Everywhere is [Table.Everywhere] of the table that was loaded last.
+func (l *Live) Everywhere(name string) []Range { return l.table.Load().Everywhere(name) }
+
 // Names is [Table.Names] of the table that was loaded last.
 func (l *Live) Names() iter.Seq[string] { return l.table.Load().Names() }
 

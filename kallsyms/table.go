@@ -108,6 +108,23 @@ func (t *Table) Function(name string) (at []Range, image Range) {
 	return at, image
 }
 
+// Everywhere returns where the kernel image and its modules have functions of that name. Those of
+// modules can come and go. A nil Table has none.
+func (t *Table) Everywhere(name string) (at []Range) {
+	if t == nil {
+		return nil
+	}
+	name += "\n"
+	for b := range len(t.blocks) - 1 {
+		for i := int(t.blocks[b].first); i < int(t.blocks[b+1].first); i++ {
+			if t.name[i] != unknown && strings.HasPrefix(t.names[t.name[i]:], name) {
+				at = append(at, Range{t.address(i, b), t.address(i+1, b)})
+			}
+		}
+	}
+	return at
+}
+
 // Names yields the name of every function, those of modules included, in the order of
 // their addresses. Several functions may share one. A nil Table has none.
 func (t *Table) Names() iter.Seq[string] {

@@ -383,6 +383,10 @@ func TestFunction(t *testing.T) {
 			t.Errorf("%q is at %x in %x, want %x", name, at, image, want)
 		}
 	}
+	everywhere := append(tests["a"], kallsyms.Range{Start: 0xffffffffc0000000, End: 0xffffffffc0000040})
+	if at := table.Everywhere("a"); !slices.Equal(at, everywhere) || (*kallsyms.Table)(nil).Everywhere("a") != nil {
+		t.Errorf("a is everywhere at %x, want %x", at, everywhere)
+	}
 	if at, image := (*kallsyms.Table)(nil).Function("a"); at != nil || image != (kallsyms.Range{}) {
 		t.Errorf("a nil table has %x in %x", at, image)
 	}

@@ -169,11 +169,15 @@ It knows neither owners nor network namespaces: this host's own copies of broadc
 dropwatch's own namespace only.`},
 	{"trace", `The trace event *skb:kfree_skb*, on any kernel with tracepoints and perf events, also in containers that may use them.
 It provides location, reason (from 5.17), protocol, CPU and thread, and with *--stack* the kernel stack trace, of packets in all namespaces.
-It provides no bytes, and so no flow, length, interface or owner, and no drops by hardware.
+It provides no bytes, and so no flow, length or owner, and no drops by hardware.
+It also shows what other trace events say: the queueing discipline and its own reason (Linux 7.2), how full the receive
+buffer of a raw or ping socket was (*rmem*, *rcvbuf*; not that of UDP), how much memory a protocol uses where no more is
+allowed, and what XDP loses in drivers (*XDP_EXCEPTION* and others).
+It knows the index of the interface where XDP or, from Linux 7.2, a queueing discipline drops, and nowhere else.
 It recognises the harmless drops of a connection that was closed in order and of a full *NFQUEUE*.
 Unread ICMP errors of a closed socket, unread copies of a closed capture and this host's own copies of its broadcasts
 count as losses, because only the packet or its socket distinguishes them.
-In a flood it takes much of a CPU.`},
+In a flood it takes much of a CPU, and at the end it waits some 300 ms until the kernel has removed the events.`},
 }
 
 const manLedger = `
@@ -270,7 +274,7 @@ var manEnvironment = []entry{
 var manFiles = []entry{
 	{"~/.local/state/dropwatch/history", "The lines of earlier sessions, readable by their owner only."},
 	{"/proc/kallsyms", "The kernel's symbols, which name locations."},
-	{"/sys/kernel/tracing", "The trace event's description.\n" +
+	{"/sys/kernel/tracing", "The descriptions of trace events.\n" +
 		"If it is not mounted, dropwatch mounts it for a moment, in a mount namespace of its own."},
 }
 

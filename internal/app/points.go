@@ -133,8 +133,7 @@ func (v *view) sources(e *knowledge.Entry) (names []string) {
 	case knowledge.Reason:
 		has := v.reasons(e.Name)
 		add("bpf", has && v.report.BPF)
-		has = has && !capture.OfTracepoint(e.Name)
-		add("netdm", has && v.report.Netdm && !v.kernel.Before(5, 18)) // NET_DM_ATTR_REASON
+		add("netdm", has && v.report.Netdm && !v.kernel.Before(5, 18) && !capture.OfTracepoint(e.Name)) // NET_DM_ATTR_REASON
 		add("trace", has && v.report.Trace)
 	case knowledge.Function:
 		has := v.functions(e.Name)

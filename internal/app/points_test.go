@@ -28,7 +28,7 @@ func TestPointSources(t *testing.T) {
 		want []string
 	}{
 		{all, reason, []string{"bpf", "netdm", "trace"}}, {old, reason, []string{"bpf", "trace"}}, {broken, reason, none},
-		{all, knowledge.Entry{Name: "OTHER"}, none}, {xdp, knowledge.Entry{Name: "XDP_EXCEPTION"}, []string{"bpf"}},
+		{all, knowledge.Entry{Name: "OTHER"}, none}, {xdp, knowledge.Entry{Name: "XDP_EXCEPTION"}, []string{"bpf", "trace"}},
 		{all, function, []string{"bpf", "netdm", "trace"}}, {old, function, []string{"bpf", "netdm", "trace"}}, {broken, function, none},
 		{all, knowledge.Entry{Name: "other", Kind: knowledge.Function}, none},
 		{all, trap, []string{"netdm"}}, {broken, trap, none},

@@ -18,6 +18,7 @@ var (
 	}
 	middle = append([]string{
 		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
+		"internal/detail",
 		"internal/doctor", "internal/retrans", "internal/pipeline", "internal/records", "internal/session", "internal/live",
 		"internal/diagnose", "internal/settings",
 	}, inner...)
@@ -29,6 +30,7 @@ var rooms = []room{
 	{pkgs: "internal/packet", may: []string{"internal/event"}, reason: "decoding of bytes makes a Flow and asks nobody"},
 	{pkgs: "internal/condition", reason: "what a filter asks and a source tests is neither's"},
 	{pkgs: "internal/condition/conditiontest", may: []string{"internal/condition"}, reason: "tests of several rooms evaluate conditions"},
+	{pkgs: "internal/detail", may: []string{"internal/event"}, reason: "several sources say the same of a drop in the same words"},
 	{pkgs: "internal/clock", may: []string{"internal/host"}, reason: "it reads clocks, for whoever needs them"},
 	{pkgs: "internal/host", reason: "it reads the files of any host, for whoever needs them"},
 	{pkgs: "internal/kernel", reason: "it asks the kernel, and does not know what for"},
@@ -69,6 +71,11 @@ var rooms = []room{
 	},
 
 	{pkgs: "internal/source/*", may: middle, reason: "a source only makes events: it knows no other source, no stage and no sink"},
+	{
+		pkgs:   "internal/source/sourcetest/detailtest",
+		may:    append([]string{"internal/source/sourcetest", "internal/vmtest/..."}, middle...),
+		reason: "tests of several sources lose the same packets",
+	},
 	{
 		pkgs: "internal/stage/*", may: middle,
 		reason: "a stage only enriches or rejects events: it knows neither where they come from nor where they go",
@@ -123,8 +130,9 @@ var libraries = []library{
 		reason: "netlink hides how we talk to the kernel",
 	},
 	{
-		imports: "github.com/cilium/ebpf/...", by: []string{"internal/source/bpf", "internal/source/trace"},
-		reason: "2 MB of BPF serve two sources",
+		imports: "github.com/cilium/ebpf/...",
+		by:      []string{"internal/source/bpf", "internal/source/trace", "internal/source/sourcetest/detailtest"},
+		reason:  "2 MB of BPF serve two sources",
 	},
 	{
 		imports: "github.com/chzyer/readline", by: []string{"internal/term"},
@@ -135,8 +143,8 @@ var libraries = []library{
 	{imports: "github.com/spf13/cobra", by: []string{"internal/cli"}, reason: "command lines are read in one place"},
 	{
 		imports: "golang.org/x/sys/...", by: []string{
-			"netlink", "internal/clock", "internal/host", "internal/source/*", "internal/counters", "internal/doctor", "internal/kernel",
-			"internal/term",
+			"netlink", "internal/clock", "internal/detail", "internal/host", "internal/source/...", "internal/counters",
+			"internal/doctor", "internal/kernel", "internal/term",
 		},
 		reason: "system calls are for those who speak to the kernel",
 	},
@@ -156,5 +164,5 @@ var libraries = []library{
 // and cmd stay out of reach, as they would turn the arrow round.
 var testRooms = append([]string{
 	"internal/source/*", "internal/stage/*", "internal/sink/*", "internal/repl", "internal/term", "internal/vmtest/...",
-	"internal/condition/conditiontest",
+	"internal/condition/conditiontest", "internal/source/sourcetest/detailtest",
 }, middle...)

@@ -22,6 +22,7 @@ type Candidate struct {
 	Help string // what it is, in a few words
 
 	lacks     event.Facts     // what it reports for no drop
+	seldom    event.Facts     // what it reports for few drops
 	origins   netlink.Origins // what kinds of drops it sees
 	summaries bool            // it has a summary mode
 	open      func(*Runner, context.Context, *Spec) (*openedSource, error)
@@ -42,8 +43,8 @@ func Candidates(monitorFirst bool) []Candidate {
 			lacks: netdm.Lacks, origins: netlink.Software | netlink.Hardware, summaries: true, open: (*Runner).openNetdm,
 		},
 		{
-			Name: "trace", Help: "that event alone",
-			lacks: trace.Lacks, origins: netlink.Software, open: (*Runner).openTrace,
+			Name: "trace", Help: "that event, without packets",
+			lacks: trace.Lacks, seldom: trace.Seldom, origins: netlink.Software, open: (*Runner).openTrace,
 		},
 	}
 	if monitorFirst {
@@ -153,6 +154,10 @@ func (c *Candidate) unsuitable(s *Spec) error {
 func (c *Candidate) limits(s *Spec) (lines []string) {
 	if fields := s.Filter.Needs(c.lacks); len(fields) > 0 {
 		lines = append(lines, fmt.Sprintf("source %s cannot provide %s: terms that use it never match", c.Name, strings.Join(fields, ", ")))
+	}
+	if fields := s.Filter.Needs(c.seldom); len(fields) > 0 {
+		const format = "source %s knows %s of few drops (help sources): terms that use it match no other drop"
+		lines = append(lines, fmt.Sprintf(format, c.Name, strings.Join(fields, ", ")))
 	}
 	if origins := c.missingOrigins(s); len(origins) > 0 {
 		const format = "%s drops are not available: source %s does not see them"

@@ -98,11 +98,11 @@ func unknownReasons(wanted, known []string) (errs []error) {
 
 // ofSubsystem reports whether a reason may be one that the event's format does not list: of
 // mac80211 or Open vSwitch, whose numbers are registered when the modules load (enum
-// skb_drop_reason_subsys), or one that source bpf reads at another tracepoint.
+// skb_drop_reason_subsys), or one of another tracepoint.
 func ofSubsystem(name string) bool { return subsystemModule(name) != "" || OfTracepoint(name) }
 
-// OfTracepoint reports whether a reason is one of queueing disciplines or of XDP, which source bpf alone
-// reads, at other tracepoints than skb:kfree_skb.
+// OfTracepoint reports whether a reason is one of queueing disciplines or of XDP, which the sources bpf
+// and trace read at other tracepoints than skb:kfree_skb.
 func OfTracepoint(name string) bool {
 	if !strings.HasPrefix(name, "QDISC_DROP_") && !strings.HasPrefix(name, "XDP_") {
 		return false

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"dropwatch/internal/condition"
@@ -108,6 +109,36 @@ func (s *Symbols) ranges(names []string) (addresses []condition.Span) {
 		}
 	}
 	return addresses
+}
+
+// everywhere is ranges for modules that are loaded now, too.
+func (s *Symbols) everywhere(names []string) (addresses []condition.Span) {
+	if s == nil {
+		return nil
+	}
+	s.wait()
+	for _, name := range names {
+		for _, r := range s.table.Everywhere(name) {
+			addresses = append(addresses, condition.Span{Lo: r.Start, Hi: r.End - 1})
+		}
+	}
+	return addresses
+}
+
+// within returns what reports whether an address is in one of some functions, also of a module that
+// is loaded later. It is nil if addresses have no names.
+func (s *Symbols) within(names []string) func(pc uint64) bool {
+	if s == nil {
+		return nil
+	}
+	if s.wait(); s.failure != nil {
+		return nil
+	}
+	return func(pc uint64) bool {
+		symbol, ok := s.table.Lookup(pc)
+		name, _, _ := strings.Cut(symbol.Name, ".") // which a compiler's suffix follows
+		return ok && slices.Contains(names, name)
+	}
 }
 
 // lookup returns a function that finds symbols by address. For a nil s it reads a

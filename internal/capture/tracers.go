@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/bpf"
@@ -84,12 +85,14 @@ func (r *Runner) split(f *filter.Filter) (filter.Split, error) {
 // event filter tests as much of the expression as it can.
 func (r *Runner) openTrace(_ context.Context, spec *Spec) (*openedSource, error) {
 	o := r.traceOptions(spec)
+	o.Others, o.FreesFrames = true, r.Symbols.within(trace.FrameFunctions)
 	if spec.Filter != nil {
 		reasons, err := trace.Reasons()
 		if err != nil {
 			return nil, err
 		}
-		o.Filter = trace.Expression(spec.Filter.Kernel(filter.Resolver{Reason: reasons}))
+		wanted := spec.Filter.Kernel(filter.Resolver{Reason: reasons})
+		o.Filter = trace.Expression(condition.Or(wanted, trace.Joined(reasons, r.Symbols.everywhere(trace.FrameFunctions))))
 	}
 	t, err := r.OpenTrace(o)
 	if err != nil {

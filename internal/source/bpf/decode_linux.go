@@ -1,17 +1,15 @@
 package bpf
 
 import (
-	"cmp"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"dropwatch/internal/detail"
 	"dropwatch/internal/event"
 )
 
@@ -177,87 +175,21 @@ func (d *decoder) arguments(r *dropsRecord, reason string) []event.Arg {
 	return d.args
 }
 
-// detail appends what another tracepoint said of the packet: how full a receive buffer is, as
-// "rmem" and "rcvbuf" in bytes, or how much memory a protocol uses, as "allocated" and "limits"
-// in pages, or which queueing discipline dropped it, as "qdisc", "handle" and "parent".
+// detail appends what another tracepoint said of the packet.
 func (d *decoder) detail(r *dropsRecord) {
 	n := &r.Detail.Numbers
-	number := func(name string, n uint64) { d.args = append(d.args, event.Arg{Name: name, Number: n}) }
-	text := func(name, text string) { d.args = append(d.args, event.Arg{Name: name, Text: text}) }
 	switch r.Detail.Kind {
 	case dropsDetailKindDETAIL_BUFFER:
-		number("rmem", n[0])
-		number("rcvbuf", n[1])
+		d.args = detail.Buffer(d.args, n[0], n[1])
 	case dropsDetailKindDETAIL_MEMORY:
-		number("rmem", n[0])
-		number("rcvbuf", n[1])
-		text("protocol", d.name(&r.Detail.Name))
-		number("allocated", n[2])
-		text("limits", fmt.Sprintf("%d %d %d", n[3], n[4], n[5]))
+		d.args = detail.Buffer(d.args, n[0], n[1])
+		d.args = detail.Memory(d.args, d.name(&r.Detail.Name), n[2], [3]uint64(n[3:6]))
 	case dropsDetailKindDETAIL_QDISC:
-		text("qdisc", d.name(&r.Detail.Name))
-		text("handle", handle(n[0]))
-		text("parent", handle(n[1]))
+		d.args = detail.Qdisc(d.args, d.name(&r.Detail.Name), uint32(n[0]), uint32(n[1]))
 	case dropsDetailKindDETAIL_XDP:
-		d.xdp(&r.Detail)
+		f := detail.Frames{Program: n[0], Action: n[1], Error: n[2], Map: n[3], CPU: n[4], Out: d.name(&r.Detail.Name)}
+		d.args = f.Append(d.args)
 	}
-}
-
-// actions are the names of what an XDP program returns (enum xdp_action, include/uapi/linux/bpf.h).
-var actions = [...]string{"XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"}
-
-// xdp appends what is known of frames that XDP lost: "prog" and "map" are the IDs that bpftool
-// lists, "action" is what the program returned, "err" the error of the kernel, "out" the interface
-// and "cpu" the CPU that the frames were for.
-func (d *decoder) xdp(detail *dropsDetail) {
-	n := &detail.Numbers
-	add := func(name, text string, number uint64) {
-		d.args = append(d.args, event.Arg{Name: name, Text: text, Number: number})
-	}
-	if n[0] != 0 {
-		add("prog", "", n[0])
-	}
-	if a := n[1]; 0 < a && a <= uint64(len(actions)) {
-		add("action", actions[a-1], 0)
-	} else if a > 0 {
-		add("action", "", a-1)
-	}
-	if n[2] != 0 {
-		add("err", errorName(n[2]), 0)
-	}
-	if n[3] != 0 {
-		add("map", "", n[3])
-	}
-	if n[4] != 0 {
-		add("cpu", "", n[4]-1)
-	}
-	if out := d.name(&detail.Name); out != "" {
-		add("out", out, 0)
-	}
-}
-
-// errorName returns the name of an error as the kernel's code has it, or its number.
-func errorName(n uint64) string {
-	const notSupported = 524 // ENOTSUPP of include/linux/errno.h, which no system call returns
-	switch n {
-	case uint64(unix.EOPNOTSUPP): // on Linux the same as ENOTSUP
-		return "EOPNOTSUPP"
-	case notSupported:
-		return "ENOTSUPP"
-	}
-	return cmp.Or(unix.ErrnoName(unix.Errno(n)), strconv.FormatUint(n, 10))
-}
-
-// handle writes the handle or the parent of a queueing discipline as tc does.
-func handle(h uint64) string {
-	const root = 0xffffffff // TC_H_ROOT
-	switch {
-	case h == root:
-		return "root"
-	case h&0xffff == 0:
-		return fmt.Sprintf("%x:", h>>16)
-	}
-	return fmt.Sprintf("%x:%x", h>>16, h&0xffff)
 }
 
 // mtuOf gives the MTU of the device, or a lower one of the route, for which a packet is

@@ -299,8 +299,8 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
-// detail is one with something in every field.
-func detail(kind dropsDetailKind) dropsDetail {
+// fullDetail is one with something in every field.
+func fullDetail(kind dropsDetailKind) dropsDetail {
 	return dropsDetail{Kind: kind, Name: cString("TCP"), Numbers: [6]uint64{10, 11, 12, 13, 14, 15}}
 }
 
@@ -324,10 +324,10 @@ func TestArguments(t *testing.T) {
 		"prohibit":              {"", dropsRecord{Mtu: 1500, RouteError: int32(unix.EACCES)}, route("prohibit")},
 		"unreachable":           {"", dropsRecord{Mtu: 1500, RouteError: int32(unix.EHOSTUNREACH)}, route("unreachable")},
 		"none":                  {"", dropsRecord{Mtu: 1500, RouteError: int32(unix.ENETUNREACH)}, route("none")},
-		"full buffer": {"", dropsRecord{Detail: detail(dropsDetailKindDETAIL_BUFFER)}, []event.Arg{
+		"full buffer": {"", dropsRecord{Detail: fullDetail(dropsDetailKindDETAIL_BUFFER)}, []event.Arg{
 			{Name: "rmem", Number: 10}, {Name: "rcvbuf", Number: 11},
 		}},
-		"no memory": {"", dropsRecord{Detail: detail(dropsDetailKindDETAIL_MEMORY)}, []event.Arg{
+		"no memory": {"", dropsRecord{Detail: fullDetail(dropsDetailKindDETAIL_MEMORY)}, []event.Arg{
 			{Name: "rmem", Number: 10}, {Name: "rcvbuf", Number: 11}, {Name: "protocol", Text: "TCP"}, {Name: "allocated", Number: 12},
 			{Name: "limits", Text: "13 14 15"},
 		}},
@@ -337,7 +337,7 @@ func TestArguments(t *testing.T) {
 		"root qdisc": {"", dropsRecord{Detail: dropsDetail{
 			Kind: dropsDetailKindDETAIL_QDISC, Name: cString("tbf"), Numbers: [6]uint64{0x10000, 0xffffffff},
 		}}, []event.Arg{{Name: "qdisc", Text: "tbf"}, {Name: "handle", Text: "1:"}, {Name: "parent", Text: "root"}}},
-		"a detail that is left": {"", dropsRecord{Detail: detail(dropsDetailKindDETAIL_NONE)}, nil},
+		"a detail that is left": {"", dropsRecord{Detail: fullDetail(dropsDetailKindDETAIL_NONE)}, nil},
 		"another error":         {"", dropsRecord{Mtu: 1500, RouteError: int32(unix.EAGAIN)}, nil},
 	}
 	for name, tt := range tests {

@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 
 	"dropwatch/internal/condition"
+	"dropwatch/internal/detail"
 	"dropwatch/internal/event"
 )
 
@@ -38,8 +39,8 @@ const maxReasons = 1 << 12
 // xdpReasons are those of frames that XDP loses, by the names of the tracepoints, and their
 // numbers those of enum xdp_reason in types.h.
 var xdpReasons = map[uint32]string{
-	0xffff0001: "XDP_EXCEPTION", 0xffff0002: "XDP_REDIRECT_ERR", 0xffff0003: "XDP_DEVMAP_XMIT",
-	0xffff0004: "XDP_CPUMAP_ENQUEUE", 0xffff0005: "XDP_CPUMAP_KTHREAD",
+	0xffff0001: detail.Exception, 0xffff0002: detail.RedirectError, 0xffff0003: detail.DevmapXmit,
+	0xffff0004: detail.CPUMapEnqueue, 0xffff0005: detail.CPUMapKthread,
 }
 
 // newReasons reads the reasons from the types of the kernel.

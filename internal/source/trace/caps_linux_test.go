@@ -25,7 +25,7 @@ func TestCapabilities(t *testing.T) {
 		"to mount, not read": {[]uintptr{admin}, "run as root or with CAP_DAC_READ_SEARCH"},
 		"to read and mount":  {[]uintptr{dac, admin}, ""},
 	}
-	if _, err := readMounted(); err == nil {
+	if _, _, err := openMounted(); err == nil {
 		tests["to read, not trace"] = test{[]uintptr{dac}, "run as root or with " + needed()}
 		tests["to read and trace"] = test{[]uintptr{dac, perfmon}, ""}
 		if strings.HasPrefix(needed(), "CAP_SYS_ADMIN") {

@@ -19,6 +19,26 @@ func Expression(n condition.Node) string {
 	return ""
 }
 
+// Joined returns the condition of the drops that other tracepoints may say more of, by
+// the function that [Reasons] returned and by where [FrameFunctions] are; none means that it is not known.
+// With [Options.Others] a filter must pass them, so that what is said of one is not taken for what is
+// said of the next.
+func Joined(reasons func(name string) ([]condition.Span, bool), framesAt []condition.Span) condition.Node {
+	names := []string{fullBuffer, noMemory, xdpFamily}
+	if len(framesAt) == 0 {
+		names = append(names, notSpecified)
+	}
+	var numbers []condition.Span
+	for _, name := range names {
+		n, _ := reasons(name)
+		numbers = append(numbers, n...)
+	}
+	return condition.Or(
+		condition.NewTest(condition.Test{Field: condition.Reason, Spans: numbers}),
+		condition.NewTest(condition.Test{Field: condition.PC, Spans: framesAt}),
+	)
+}
+
 // maxExpression is the longest text for PERF_EVENT_IOC_SET_FILTER in bytes, with its NUL: a
 // page of 4 KiB, less what Options.StackAt may take.
 const maxExpression = 4096 - maxStackAt*64
@@ -45,7 +65,7 @@ const (
 	nothing    expression = "protocol == 0 && protocol == 1"
 )
 
-// express translates tests of the two fields that the event has. Other tests pass everything.
+// express translates tests of the three fields that the event has. Other tests pass everything.
 func express(n condition.Node) expression {
 	switch n := n.(type) {
 	case *condition.Group:
@@ -57,7 +77,9 @@ func express(n condition.Node) expression {
 	case *condition.Test:
 		switch n.Field {
 		case condition.Reason:
-			return ofReason(n)
+			return ofNumber("reason", n)
+		case condition.PC:
+			return ofNumber("location", n)
 		case condition.Protocol:
 			return ofProtocol(n)
 		}
@@ -99,16 +121,16 @@ func joined(or bool, all []expression) expression {
 	return expression(strings.Join(parts, operator))
 }
 
-// ofReason translates a test of the reason. The event reports a drop without a reason as one
-// with the reason NOT_SPECIFIED, so a test that is true without a reason passes everything.
-func ofReason(t *condition.Test) expression {
+// ofNumber translates a test of the reason or of the location. The event reports a drop without a reason
+// as one with the reason NOT_SPECIFIED, so a test that is true without a reason passes everything.
+func ofNumber(field string, t *condition.Test) expression {
 	switch {
 	case t.Other:
-		return others("reason", t.Spans)
+		return others(field, t.Spans)
 	case t.Absent != condition.False:
 		return everything
 	}
-	return among("reason", t.Spans)
+	return among(field, t.Spans)
 }
 
 // ofProtocol translates a test of the ethertype. It also passes the values of the event that

@@ -1,21 +1,25 @@
 package trace
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
 )
 
-// A format is the layout of an event, as the kernel describes it in the file
-// events/skb/kfree_skb/format of tracefs (f_show, kernel/trace/trace_events.c).
+// A format is the layout of an event, as the kernel describes it in its file in tracefs
+// (f_show, kernel/trace/trace_events.c).
 type format struct {
 	id      uint64                       // of the event, for perf_event_open
 	fields  map[string]field             // by name
 	symbols map[string]map[uint64]string // names of a field's values, as __print_symbolic has them
 }
 
-// A field is where an integer is in an event, in bytes.
+// eventField is the field that every event has first: the number of the event.
+const eventField = "common_type"
+
+// A field is where a value is in an event, in bytes.
 type field struct{ offset, size int }
 
 // parseFormat reads a format file. Unknown lines are ignored.
@@ -69,8 +73,11 @@ func (f *format) addField(line string) error {
 	return nil
 }
 
-// fieldName returns the name in a C declaration: saddr of "__u8 saddr[4]".
+// fieldName returns the name in a C declaration: saddr of "__u8 saddr[4]", kind of "__data_loc char[] kind".
 func fieldName(decl string) string {
+	if _, name, ok := strings.Cut(decl, "[] "); ok {
+		return name
+	}
 	decl, _, _ = strings.Cut(decl, "[")
 	return decl[strings.LastIndexAny(decl, " *\t")+1:]
 }
@@ -124,6 +131,20 @@ func (d field) load(raw []byte) uint64 {
 	default:
 		return binary.NativeEndian.Uint64(b)
 	}
+}
+
+// text returns a string: an array of characters, or what a __data_loc of 4 bytes refers to, its
+// offset and its length (include/trace/stages/stage3_trace_output.h). It is empty if that is not within raw.
+func (d field) text(raw []byte) string {
+	if d.size == 4 {
+		at := d.load(raw)
+		d = field{offset: int(at & 0xffff), size: int(at >> 16)}
+	}
+	if d.offset+d.size > len(raw) {
+		return ""
+	}
+	text, _, _ := bytes.Cut(raw[d.offset:d.offset+d.size], []byte{0})
+	return string(text)
 }
 
 // integer reports whether the field has the size of an integer.

@@ -25,6 +25,7 @@ var kernels = map[string]struct {
 	"6.18": {2310, field{16, 8}, field{32, 2}, field{36, 4}, 40, map[uint64]string{
 		1: "0x1", 2: "NOT_SPECIFIED", 3: "NO_SOCKET", 12: "NETFILTER_DROP", 74: "UNHANDLED_PROTO", 0x20005: "0x20005",
 	}},
+	"7.2": {1613, field{16, 8}, field{32, 2}, field{36, 4}, 40, map[uint64]string{6: "SOCKET_RCVBUFF", 12: "NETFILTER_DROP"}},
 }
 
 func fixture(t testing.TB, kernel string) string {
@@ -81,7 +82,7 @@ func TestParseFormatInGeneral(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fields := map[string]field{"saddr": {24, 4}, "skaddr": {16, 8}, "old": {8, 4}}
+	fields := map[string]field{"saddr": {24, 4}, "skaddr": {16, 8}, "old": {8, 4}, "name": {4, 4}}
 	for name, want := range fields {
 		if got, ok := f.fields[name]; !ok || got != want {
 			t.Errorf("field %s is %v, want %v", name, got, want)
@@ -96,7 +97,8 @@ func TestParseFormatInGeneral(t *testing.T) {
 }
 
 func TestFormatsThatCannotBe(t *testing.T) {
-	good := "ID: 1\nfield:void * location; offset:16; size:8;\nfield:unsigned short protocol; offset:24; size:2;\n"
+	good := "ID: 1\nfield:unsigned short common_type; offset:0; size:2;\nfield:void * skbaddr; offset:8; size:8;\n" +
+		"field:void * location; offset:16; size:8;\nfield:unsigned short protocol; offset:24; size:2;\n"
 	tests := map[string]struct {
 		text string
 		ok   bool
@@ -104,6 +106,8 @@ func TestFormatsThatCannotBe(t *testing.T) {
 		"good":                {good, true},
 		"empty":               {"", false},
 		"no location":         {strings.ReplaceAll(good, "location", "place"), false},
+		"no number":           {strings.ReplaceAll(good, "common_type", "type"), false},
+		"no packet":           {strings.ReplaceAll(good, "skbaddr", "skb"), false},
 		"no protocol":         {strings.ReplaceAll(good, "protocol", "proto"), false},
 		"an odd size":         {strings.ReplaceAll(good, "size:2", "size:3"), false},
 		"an odd reason":       {good + "field:char reason[16]; offset:26; size:16;", false},
@@ -149,7 +153,7 @@ func FuzzFormat(f *testing.F) {
 			return
 		}
 		d := decoder{layout: l}
-		if l.size < maxRaw/2 && !d.sample(newSample(0, make([]byte, l.size)), 0, &scratch) {
+		if l.size < maxRaw/2 && !sampleOf(&d, newSample(0, make([]byte, l.size)), 0, &scratch) {
 			t.Fatalf("a sample of %d bytes is too short for %+v", l.size, l)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/source/sourcetest"
+	"dropwatch/internal/source/sourcetest/detailtest"
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/guest"
 )
@@ -28,6 +29,15 @@ func TestGuestAsHere(t *testing.T) {
 	t.Run("format", TestFormatFromEitherMount)
 	t.Run("CPUs", TestCPUsComeAndGo)
 	t.Run("files", TestNothingIsLeftOpen)
+}
+
+// TestGuestOthers drops what other tracepoints know more of, or alone.
+func TestGuestOthers(t *testing.T) {
+	t.Run("full buffers", TestFullBuffer)
+	t.Run("memory", func(t *testing.T) { detailtest.Memory(t, subject(subjects["without symbols"])) })
+	t.Run("qdisc", TestQdisc)
+	t.Run("XDP", func(t *testing.T) { detailtest.XDP(t, subject(subjects["with symbols"])) })
+	t.Run("loss", TestLossOfOthers)
 }
 
 // TestGuestCapabilities: Debian has its own level of perf_event_paranoid.

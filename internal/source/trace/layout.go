@@ -2,30 +2,36 @@ package trace
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
+// dropEvent is the tracepoint of every packet that the kernel frees.
+const dropEvent = "skb/kfree_skb"
+
 // A layout is where the fields of skb:kfree_skb are that are read (include/trace/events/skb.h):
-// location and protocol, and since Linux 5.17 the reason. The socket rx_sk of Linux 6.11 is not
-// read; it only moves the others.
+// the number of the event, the address of the packet, location and protocol, and since Linux 5.17
+// the reason. The socket rx_sk of Linux 6.11 is not read; it only moves the others.
 type layout struct {
-	id                         uint64 // of the event
-	location, protocol, reason field  // reason.size is 0 before Linux 5.17
-	size                       int    // bytes that an event has at least
-	reasons                    reasons
+	id                                     uint64 // of the event
+	event, skb, location, protocol, reason field  // reason.size is 0 before Linux 5.17
+	size                                   int    // bytes that an event has at least
+	reasons                                reasons
 }
 
 // newLayout returns the layout of a format, or an error if a field is missing.
 func newLayout(f format) (layout, error) {
 	l := layout{
-		id: f.id, location: f.fields["location"], protocol: f.fields["protocol"], reason: f.fields["reason"],
+		id: f.id, event: f.fields[eventField], skb: f.fields["skbaddr"],
+		location: f.fields["location"], protocol: f.fields["protocol"], reason: f.fields["reason"],
 		reasons: newReasons(f.symbols["reason"]),
 	}
-	for _, d := range []field{l.location, l.protocol, l.reason} {
+	needed := []field{l.event, l.skb, l.location, l.protocol}
+	for _, d := range append(needed, l.reason) {
 		l.size = max(l.size, d.offset+d.size)
 	}
-	if !l.location.integer() || !l.protocol.integer() || !l.reason.integer() && l.reason.size != 0 {
-		return layout{}, fmt.Errorf("%w: it has no location and protocol that can be read", ErrFormat)
+	if !l.reason.integer() && l.reason.size != 0 || slices.ContainsFunc(needed, func(d field) bool { return !d.integer() }) {
+		return layout{}, fmt.Errorf("%w: it has no packet, location and protocol that can be read", ErrFormat)
 	}
 	return l, nil
 }
@@ -54,6 +60,9 @@ func newReasons(names map[uint64]string) reasons {
 	}
 	return r
 }
+
+// has reports whether the kernel has a reason of that name, of subsystem 0.
+func (r *reasons) has(name string) bool { return slices.Contains(r.core, name) }
 
 // name returns the name of a reason. The event's format does not name those of subsystems, which
 // have the number of the subsystem in the high 16 bits (enum skb_drop_reason_subsys): such a

@@ -21,10 +21,17 @@ type cpu struct {
 	chained  *perf  // samples those of them at Options.StackAt, into the same ring; nil without
 	wakeup   *perf  // wakes the reader at the first drop
 	enabled  bool   // wakeup is
-	samples  uint64 // that were read from the ring
-	reported uint64 // samples that, by records in the ring, found no room
+	samples  uint64 // of drops that were read from the ring
+	reported uint64 // drops that were reported as lost
 	gone     bool   // it went offline, and its events with it
 	closed   bool
+
+	others    []otherPerf // the other tracepoints, which sample into the same ring
+	wakers    []*perf     // wake the reader at the first of their frames, in the group of wakeup
+	unwritten uint64      // records of any event that, by records in the ring, found no room
+	sayings   [2]saying
+	last      *saying // the one that no drop has followed yet, or nil
+	redirect  uint64  // the XDP program whose redirect failed last
 }
 
 // A perf is a perf event on one CPU, with its ring if it has one.
@@ -52,24 +59,28 @@ func (s *Source) openCPU(n int) (c *cpu, err error) {
 		group, attr.Bits = c.all.fd, attr.Bits&^unix.PerfBitDisabled
 	}
 	sampling(&attr, min(s.ringSize()/4, maxBatch))
+	attr.Sample_type = unix.PERF_SAMPLE_TID | unix.PERF_SAMPLE_TIME | unix.PERF_SAMPLE_RAW
+	if s.decoder.stacks {
+		attr.Sample_type |= unix.PERF_SAMPLE_CALLCHAIN
+	}
 	if err = s.openSamples(c, attr, group); err != nil {
 		return c, err
 	}
+	attr.Bits = attr.Bits&^unix.PerfBitDisabled | unix.PerfBitExcludeCallchainKernel
 	first := s.attr()
 	sampling(&first, 1)
 	if c.wakeup, err = openPerf(first, n, -1); err != nil {
 		return c, err
 	}
-	return c, s.prepare(c)
+	if err = s.prepare(c); err == nil {
+		s.openOthers(c, attr)
+	}
+	return c, err
 }
 
 // openSamples opens the event, and once more for those drops alone that are to have a
 // call chain: the samples of both have one, which is empty where it is not wanted.
 func (s *Source) openSamples(c *cpu, attr unix.PerfEventAttr, group int) (err error) {
-	attr.Sample_type = unix.PERF_SAMPLE_TID | unix.PERF_SAMPLE_TIME | unix.PERF_SAMPLE_RAW
-	if s.decoder.stacks {
-		attr.Sample_type |= unix.PERF_SAMPLE_CALLCHAIN
-	}
 	without := attr
 	if !s.opts.Stack {
 		without.Bits |= unix.PerfBitExcludeCallchainKernel
@@ -97,8 +108,8 @@ func (s *Source) prepare(c *cpu) error {
 		return err
 	}
 	if c.chained != nil {
-		if err := unix.IoctlSetInt(c.chained.fd, unix.PERF_EVENT_IOC_SET_OUTPUT, c.drops.fd); err != nil {
-			return fmt.Errorf("share the ring of CPU %d: %w", c.n, err)
+		if err := c.chained.output(c.drops); err != nil {
+			return err
 		}
 	}
 	return c.wakeup.mmap(os.Getpagesize())
@@ -193,6 +204,14 @@ func (p *perf) filter(expr string) error {
 	return nil
 }
 
+// output makes the event write into the ring of another, on the same CPU.
+func (p *perf) output(to *perf) error {
+	if err := unix.IoctlSetInt(p.fd, unix.PERF_EVENT_IOC_SET_OUTPUT, to.fd); err != nil {
+		return fmt.Errorf("share a ring: %w", err)
+	}
+	return nil
+}
+
 // mmap maps the ring of the event: a page of control data, and size bytes.
 func (p *perf) mmap(size int) error {
 	mem, err := unix.Mmap(p.fd, 0, os.Getpagesize()+size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
@@ -283,6 +302,12 @@ func (c *cpu) disableWakeup() error {
 // machine.
 func (c *cpu) close() {
 	if !c.closed {
+		for _, o := range c.others {
+			o.close()
+		}
+		for _, p := range c.wakers {
+			p.close()
+		}
 		c.all.close()
 		c.chained.close()
 		c.drops.close()

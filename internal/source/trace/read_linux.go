@@ -3,6 +3,7 @@ package trace
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -108,10 +109,12 @@ func (s *Source) setClock() (err error) {
 	return err
 }
 
-// show emits the records in the ring of a CPU while more returns true.
+// show emits the records in the ring of a CPU while more returns true, and what the last of them
+// left open once none follows.
 func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int) {
 	r := &c.drops.ring
 	r.readHead()
+	empty := r.at == r.end
 	for more() {
 		rec := r.next()
 		if rec == nil {
@@ -121,6 +124,9 @@ func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int) {
 		s.emit(c, out, rec)
 	}
 	r.release()
+	if empty && s.settle(c, out) {
+		n++
+	}
 	return n
 }
 
@@ -128,38 +134,79 @@ func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int) {
 func (s *Source) emit(c *cpu, out pipeline.Output, rec []byte) {
 	switch recordType(rec) {
 	case recordLost:
+		s.lose(c, out)
 		lose(out, event.InRing, c.addLost(rec))
 	case recordSample:
-		c.samples++
-		if !s.decoder.sample(rec, uint32(c.n), &s.event) {
-			lose(out, event.Undecoded, 1)
-			return
-		}
-		out.Emit(&s.event)
+		s.sample(c, out, rec)
 	}
 }
 
-// addLost counts and returns the samples that, by a PERF_RECORD_LOST, found no room in the ring.
+// sample emits the event of a sample, or keeps what it says of the next.
+func (s *Source) sample(c *cpu, out pipeline.Output, rec []byte) {
+	smp, ok := s.decoder.parse(rec)
+	number := s.decoder.eventOf(&smp)
+	if i := s.indexOf(number); i >= 0 {
+		s.other(c, out, i, &smp)
+		return
+	}
+	c.samples++
+	if !ok || number != s.decoder.layout.id || !s.decoder.drop(&smp, uint32(c.n), &s.event) {
+		lose(out, event.Undecoded, 1)
+		return
+	}
+	s.join(c, out, &smp)
+	out.Emit(&s.event)
+}
+
+// addLost counts the records that, by a PERF_RECORD_LOST, found no room in the ring, and returns
+// how many drops are certainly among them. They may be of any event; the others are known at the end.
 func (c *cpu) addLost(rec []byte) uint64 {
-	n := lostCount(rec)
+	c.unwritten += lostCount(rec)
+	n := less(less(c.unwritten, c.othersLost()), c.reported)
 	c.reported += n
 	return n
 }
 
+// othersLost returns how many samples of other tracepoints may have been lost: those that were not
+// read. It is all if that cannot be known.
+func (c *cpu) othersLost() (n uint64) {
+	for i := range c.others {
+		hits, err := c.others[i].hits()
+		if err != nil {
+			return math.MaxUint64
+		}
+		n += less(hits, c.others[i].samples)
+	}
+	return n
+}
+
 // count skips what is left in the ring of a CPU, whose event is disabled, and returns how many
-// samples that were.
-func (c *cpu) count() (unread uint64) {
+// drops those are.
+func (s *Source) count(c *cpu) (unread uint64) {
 	r := &c.drops.ring
 	r.readHead()
+	var n counter
 	for rec := r.next(); rec != nil; rec = r.next() {
 		if recordType(rec) == recordSample {
-			unread++
+			s.sample(c, &n, rec)
 		}
 	}
 	r.release()
-	c.samples += unread
-	return unread
+	return uint64(n)
 }
+
+// A counter is an Output that counts drops, decoded or not.
+type counter uint64
+
+// Emit implements pipeline.Output.
+func (n *counter) Emit(e *event.Event) {
+	if e.Kind == event.Drop || e.Kind == event.Loss {
+		*n += counter(e.Count)
+	}
+}
+
+// Flush implements pipeline.Output.
+func (*counter) Flush() {}
 
 // finishAll disables the events of all CPUs, emits what is left in the rings if show is true,
 // and reports the losses.
@@ -173,7 +220,7 @@ func (s *Source) finishAll(out pipeline.Output, show bool) (err error) {
 		if show && err == nil {
 			err = s.finish(c, out, end)
 		} else {
-			c.count()
+			s.count(c)
 			err = errors.Join(err, s.account(c, out))
 		}
 	}
@@ -185,7 +232,8 @@ func (s *Source) finishAll(out pipeline.Output, show bool) (err error) {
 // end. The rest is lost as unread.
 func (s *Source) finish(c *cpu, out pipeline.Output, end time.Time) error {
 	s.show(c, out, func() bool { return time.Since(end) < drainTime })
-	lose(out, event.Unread, c.count())
+	lose(out, event.Unread, s.count(c))
+	s.settle(c, out)
 	return s.account(c, out)
 }
 
@@ -198,8 +246,10 @@ func (s *Source) account(c *cpu, out pipeline.Output) error {
 		return err
 	}
 	lose(out, event.InRing, less(hits, c.samples+c.reported))
-	if c.all == nil {
-		return nil
+	frames, err := c.framesLost()
+	lose(out, event.InRing, frames)
+	if c.all == nil || err != nil {
+		return err
 	}
 	all, err := c.all.hits()
 	if err == nil {

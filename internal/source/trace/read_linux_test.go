@@ -62,7 +62,7 @@ func TestWhatIsNotShownIsCounted(t *testing.T) {
 	if n != 5 || c.samples != 3 {
 		t.Fatalf("%d records shown, %d samples", n, c.samples)
 	}
-	if unread := c.count(); unread != 7 || c.samples != 10 || k.tail != k.head {
+	if unread := s.count(c); unread != 7 || c.samples != 10 || k.tail != k.head {
 		t.Errorf("%d unread of %d, want 7 of 10", unread, c.samples)
 	}
 }

@@ -37,7 +37,7 @@ func lostCount(rec []byte) uint64 {
 	return binary.NativeEndian.Uint64(rec[headerLen+8:])
 }
 
-// A decoder decodes samples, without allocation.
+// A decoder decodes samples of skb:kfree_skb, without allocation.
 type decoder struct {
 	layout layout
 	stacks bool          // samples have call chains
@@ -45,31 +45,60 @@ type decoder struct {
 	stack  []event.Frame // of the last sample
 }
 
-// sample makes e the drop that a sample of a CPU describes; Event.Stack is valid until the next
-// call. It returns false if the record is too short for its contents.
-func (d *decoder) sample(rec []byte, cpu uint32, e *event.Event) bool {
+// A sample is what a sample of any event has. Its call chain is in decoder.stack.
+type sample struct {
+	time     uint64 // CLOCK_MONOTONIC, in nanoseconds
+	pid, tid uint32
+	raw      []byte // the fields of the event
+}
+
+// parse returns the parts of a sample. Ok is false if the record is too short for its contents.
+func (d *decoder) parse(rec []byte) (s sample, ok bool) {
 	if len(rec) < chainAt {
-		return false
+		return s, false
 	}
 	raw, ok := rec[chainAt:], true
 	if d.stacks {
 		raw, ok = d.chain(raw)
 	}
 	if !ok || len(raw) < 4 {
-		return false
+		return s, false
 	}
 	size := binary.NativeEndian.Uint32(raw)
-	if raw = raw[4:]; uint64(size) > uint64(len(raw)) || int(size) < d.layout.size {
+	if raw = raw[4:]; uint64(size) > uint64(len(raw)) {
+		return s, false
+	}
+	s = sample{
+		time: binary.NativeEndian.Uint64(rec[timeAt:]), raw: raw[:size],
+		pid: binary.NativeEndian.Uint32(rec[tidAt:]), tid: binary.NativeEndian.Uint32(rec[tidAt+4:]),
+	}
+	return s, true
+}
+
+// eventOf returns the number of the event of a sample, 0 if it is too short for that.
+func (d *decoder) eventOf(s *sample) uint64 {
+	if at := d.layout.event; len(s.raw) >= at.offset+at.size {
+		return at.load(s.raw)
+	}
+	return 0
+}
+
+// drop makes e the drop that a sample of a CPU describes; Event.Stack is valid until the next
+// call of parse. It returns false if the sample is too short for the event.
+func (d *decoder) drop(s *sample, cpu uint32, e *event.Event) bool {
+	if len(s.raw) < d.layout.size {
 		return false
 	}
-	at := int64(binary.NativeEndian.Uint64(rec[timeAt:])) + d.wall
-	*e = event.Event{Time: time.Unix(0, at), KernelTime: true, Count: 1, Individual: true}
-	e.Task = event.Task{
-		Known: true, CPU: cpu,
-		PID: binary.NativeEndian.Uint32(rec[tidAt:]), TID: binary.NativeEndian.Uint32(rec[tidAt+4:]),
-	}
-	d.fields(raw, e)
+	*e = event.Event{Count: 1, Individual: true}
+	d.stamp(s, cpu, e)
+	d.fields(s.raw, e)
 	return true
+}
+
+// stamp sets when and where a sample was taken.
+func (d *decoder) stamp(s *sample, cpu uint32, e *event.Event) {
+	e.Time, e.KernelTime = time.Unix(0, int64(s.time)+d.wall), true
+	e.Task = event.Task{Known: true, CPU: cpu, PID: s.pid, TID: s.tid}
 }
 
 // fields decodes the fields of skb:kfree_skb. A protocol of 0 means that the packet had none yet.

@@ -41,6 +41,12 @@ func newSample(at uint64, raw []byte, chain ...uint64) []byte {
 	return newRecord(recordSample, append(b, raw...))
 }
 
+// sampleOf decodes a sample of a drop.
+func sampleOf(d *decoder, rec []byte, cpu uint32, e *event.Event) bool {
+	s, ok := d.parse(rec)
+	return ok && d.drop(&s, cpu, e)
+}
+
 func newLost(n uint64) []byte {
 	return newRecord(recordLost, native.AppendUint64(native.AppendUint64(nil, 1), n))
 }
@@ -48,6 +54,7 @@ func newLost(n uint64) []byte {
 // newDrop encodes the event's own fields as a kernel does.
 func newDrop(l *layout, pc uint64, proto uint16, reason uint32) []byte {
 	raw := make([]byte, l.size)
+	native.PutUint16(raw[l.event.offset:], uint16(l.id))
 	native.PutUint64(raw[l.location.offset:], pc)
 	native.PutUint16(raw[l.protocol.offset:], proto)
 	if l.reason.size > 0 {
@@ -62,7 +69,7 @@ func TestSamples(t *testing.T) {
 			d := decoder{layout: layoutOf(t, kernel), wall: 1e9}
 			var e event.Event
 			rec := newSample(5e9+7, newDrop(&d.layout, 0xffffffff81234567, 0x800, 3))
-			if !d.sample(rec, 9, &e) {
+			if !sampleOf(&d, rec, 9, &e) {
 				t.Fatal("not decoded")
 			}
 			if !e.Time.Equal(time.Unix(6, 7)) || !e.KernelTime || e.Count != 1 || !e.Individual || e.Kind != event.Drop {
@@ -88,7 +95,7 @@ func TestSamples(t *testing.T) {
 func TestNoProtocolYet(t *testing.T) {
 	d := decoder{layout: layoutOf(t, "6.18")}
 	var e event.Event
-	if !d.sample(newSample(1, newDrop(&d.layout, 1, 0, 3)), 0, &e) || e.Packet.HasProto {
+	if !sampleOf(&d, newSample(1, newDrop(&d.layout, 1, 0, 3)), 0, &e) || e.Packet.HasProto {
 		t.Errorf("packet %+v", e.Packet)
 	}
 }
@@ -106,7 +113,7 @@ func TestCallChains(t *testing.T) {
 	d := decoder{layout: layoutOf(t, "6.18"), stacks: true}
 	for name, tt := range tests {
 		var e event.Event
-		if !d.sample(newSample(1, newDrop(&d.layout, 0x42, 1, 3), tt.chain...), 0, &e) {
+		if !sampleOf(&d, newSample(1, newDrop(&d.layout, 0x42, 1, 3), tt.chain...), 0, &e) {
 			t.Errorf("%s: not decoded", name)
 		}
 		var got []uint64
@@ -130,13 +137,13 @@ func TestShortRecords(t *testing.T) {
 		rec := newSample(1, newDrop(&d.layout, 0x42, 1, 3), chain...)
 		for n := range len(rec) {
 			var e event.Event
-			ok := d.sample(rec[:n], 0, &e)
+			ok := sampleOf(&d, rec[:n], 0, &e)
 			if full := len(rec)-n < 8; ok && !full || ok && e.Where.PC != 0x42 {
 				t.Errorf("%d bytes of %d: decoded %v, %+v", n, len(rec), ok, e)
 			}
 		}
 		raw := newDrop(&d.layout, 0x42, 1, 3)
-		if d.sample(newSample(1, raw[:len(raw)-1], chain...), 0, &scratch) {
+		if sampleOf(&d, newSample(1, raw[:len(raw)-1], chain...), 0, &scratch) {
 			t.Error("decoded an event that is too short")
 		}
 	}
@@ -247,7 +254,7 @@ func TestDecodingDoesNotAllocate(t *testing.T) {
 	n := testing.AllocsPerRun(1000, func() {
 		k.write(rec)
 		r.readHead()
-		if !d.sample(r.next(), 0, &e) {
+		if !sampleOf(&d, r.next(), 0, &e) {
 			t.Fatal("not decoded")
 		}
 	})
@@ -274,7 +281,7 @@ func FuzzRecord(f *testing.F) {
 		for rec := r.next(); rec != nil; rec = r.next() {
 			read += len(rec)
 			lostCount(rec)
-			d.sample(rec, 0, &scratch)
+			sampleOf(&d, rec, 0, &scratch)
 		}
 		if read > len(records) || r.at > k.head {
 			t.Fatalf("read %d bytes of %d", read, len(records))
@@ -298,7 +305,7 @@ func BenchmarkSample(b *testing.B) {
 					r.at, r.released = 0, 0
 					continue
 				}
-				d.sample(got, 0, &scratch)
+				sampleOf(&d, got, 0, &scratch)
 			}
 		})
 	}

@@ -23,6 +23,8 @@ import (
 type Source struct {
 	opts    Options
 	decoder decoder
+	others  []other // that this kernel has
+	refused error   // why some of them are not open
 	event   event.Event
 	online  func() ([]int, error) // returns the CPUs that are online
 	cpus    []*cpu                // on which the event is open
@@ -42,13 +44,10 @@ func Open(opts Options) (*Source, error) { return open(opts, host.New("/").Onlin
 
 // open is Open with a function that returns the CPUs.
 func open(opts Options, online func() ([]int, error)) (*Source, error) {
-	f, err := readFormat()
-	if err != nil {
-		return nil, err
-	}
 	s := &Source{opts: opts, online: online, epoll: -1, wake: -1, uevents: -1}
 	s.decoder.stacks = opts.Stack || s.choosesStacks()
-	if s.decoder.layout, err = newLayout(f); err == nil {
+	err := s.readFormats()
+	if err == nil {
 		err = s.openFiles()
 	}
 	var cpus []int
@@ -64,6 +63,20 @@ func open(opts Options, online func() ([]int, error)) (*Source, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// readFormats reads the formats of the events.
+func (s *Source) readFormats() error {
+	t, f, err := openTracefs()
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	if s.decoder.layout, err = newLayout(f); err != nil || !s.opts.Others {
+		return err
+	}
+	s.others, err = readOthers(&t)
+	return err
 }
 
 // Began returns two times between which the source began to report drops, on one CPU

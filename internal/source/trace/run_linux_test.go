@@ -414,7 +414,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			t.Errorf("%s: %v", name, tt.err)
 		}
 	}
-	if err := explainRead(&os.PathError{Op: "open", Path: formatFile, Err: unix.EPERM}, false); !strings.Contains(err.Error(), formatFile) {
+	name := formatFile(dropEvent)
+	if err := explainRead(&os.PathError{Op: "open", Path: name, Err: unix.EPERM}, false); !strings.Contains(err.Error(), name) {
 		t.Errorf("what was tried is not in %v", err)
 	}
 	if _, err := mountDetached("no-such-file-system"); !errors.Is(err, unix.ENODEV) {
@@ -426,7 +427,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 // namespace of the test's own, and where it is not.
 func TestFormatFromEitherMount(t *testing.T) {
 	need(t, Options{}).Close()
-	detached, err := readDetached()
+	dir, detached, err := openDetached()
+	dir.close()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -436,7 +438,7 @@ func TestFormatFromEitherMount(t *testing.T) {
 		if err != nil && !errors.Is(err, unix.EBUSY) { // it was there
 			return err
 		}
-		mounted, err = readMounted()
+		_, mounted, err = openMounted()
 		return err
 	})
 	if err != nil || !slices.Equal(mounted, detached) || len(mounted) == 0 {

@@ -47,6 +47,16 @@ type Options struct {
 	// without Stack. It is ignored if it has more than 8 spans.
 	StackAt []condition.Span
 
+	// Others: also read the tracepoints that say more of some drops (of queueing disciplines since
+	// Linux 7.2, of full receive buffers, of protocols without memory), and those of frames that XDP
+	// loses, which are drops without a location. The end of Run then takes some 30 ms more for each.
+	Others bool
+
+	// FreesFrames reports whether an address is in one of [FrameFunctions], which free the packets
+	// that XDP loses. It distinguishes those from frames that are no packets. If it is nil, the next
+	// drop for no particular reason on the same CPU is taken for the packet.
+	FreesFrames func(pc uint64) bool
+
 	// RingSize is the size in bytes of the ring of each CPU, rounded up to a power of 2
 	// pages. 0 stands for 2 MiB, or less if there are more than 32 CPUs; if that is not
 	// permitted, for 512 KiB, which kernel.perf_event_mlock_kb by default allows a process
@@ -57,6 +67,15 @@ type Options struct {
 	// "reason == 3 && protocol == 2048" (Documentation/trace/events.rst). [Expression]
 	// makes one. The drops that it rejects are counted and reported as event.Rejected.
 	Filter string
+}
+
+// FrameFunctions are the functions of the kernel and its modules in which a packet is freed after
+// xdp:xdp_exception or xdp:xdp_redirect_err. Compilers inline some of them into others.
+var FrameFunctions = []string{
+	"do_xdp_generic", "netif_receive_generic_xdp", "__netif_receive_skb_core", // net/core/dev.c
+	"dev_map_generic_redirect", "dev_map_bpf_prog_run_skb", // kernel/bpf/devmap.c
+	"cpu_map_bpf_prog_run_skb", "cpu_map_kthread_run", // kernel/bpf/cpumap.c
+	"veth_xdp_rcv_skb", "veth_xdp_rcv", "veth_poll", // drivers/net/veth.c
 }
 
 // Sizes of rings in bytes: the preferred one, the limit for all CPUs together, and what is

@@ -23,8 +23,8 @@ const tracing = "/sys/kernel/tracing"
 
 var mounts = []string{tracing, "/sys/kernel/debug/tracing"}
 
-// formatFile is the file in tracefs that describes the event.
-const formatFile = "events/skb/kfree_skb/format"
+// formatFile is the file in tracefs that describes an event.
+func formatFile(event string) string { return "events/" + event + "/format" }
 
 // Reasons returns a function that returns the numbers of a drop reason in this kernel, for
 // [Options.Filter]. A name that is not known has none: Linux before 5.17 has no reasons, and
@@ -49,59 +49,106 @@ func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
 	}, nil
 }
 
-// ReasonNames returns the names of the reasons that [Reasons] knows, sorted.
+// ReasonNames returns the names of the reasons that drops can have in this kernel, sorted: those that
+// [Reasons] knows, and those of [Options.Others].
 func ReasonNames() ([]string, error) {
-	f, err := readFormat()
+	t, f, err := openTracefs()
 	if err != nil {
 		return nil, err
 	}
-	return slices.Sorted(maps.Values(f.symbols["reason"])), nil
+	defer t.close()
+	others, err := readOthers(&t)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Collect(maps.Values(f.symbols["reason"]))
+	for i := range others {
+		names = append(names, others[i].reasons()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
-// readFormat reads the format of the event where tracefs is mounted. If it is not mounted,
-// readFormat mounts it without a mount point, so that nobody else sees it.
+// readFormat reads the format of skb:kfree_skb.
 func readFormat() (format, error) {
-	text, err := readMounted()
+	t, f, err := openTracefs()
+	if err == nil {
+		t.close()
+	}
+	return f, err
+}
+
+// A tracefs is where formats are read: mounted at dir, or else the directory fd.
+type tracefs struct {
+	dir string
+	fd  int
+}
+
+// openTracefs opens tracefs where it is mounted, and reads the format of skb:kfree_skb. If it is
+// not mounted, openTracefs mounts it without a mount point, so that nobody else sees it. The caller
+// closes it unless there is an error.
+func openTracefs() (t tracefs, f format, err error) {
+	t, text, err := openMounted()
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !locked():
-		text, err = readDetached()
+		t, text, err = openDetached()
 	case err != nil:
 		err = explainRead(err, locked())
 	}
 	if err != nil {
-		return format{}, fmt.Errorf("read tracefs's %s: %w", formatFile, err)
+		return t, f, fmt.Errorf("read tracefs's %s: %w", formatFile(dropEvent), err)
 	}
-	return parseFormat(string(text))
+	if f, err = parseFormat(string(text)); err != nil {
+		t.close()
+	}
+	return t, f, err
 }
 
-// readMounted reads the format from a mounted tracefs.
-func readMounted() (text []byte, err error) {
-	h := host.New("/")
-	for _, dir := range mounts {
-		text, err = h.ReadFile(strings.TrimPrefix(dir, "/") + "/" + formatFile)
+// openMounted reads the format from a mounted tracefs.
+func openMounted() (t tracefs, text []byte, err error) {
+	t.fd = -1
+	for _, t.dir = range mounts {
+		text, err = t.read(dropEvent)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
-	return text, err
+	return t, text, err
 }
 
-// readDetached mounts tracefs without a mount point, which needs fsopen(2) of Linux 5.2, and
-// reads the format. The mount ends with the last open file. It has no path for internal/host,
-// and nobody else can change it.
-func readDetached() ([]byte, error) {
-	dir, err := mountDetached("tracefs")
-	if err != nil {
-		return nil, explainMount(err)
+// openDetached mounts tracefs without a mount point, which needs fsopen(2) of Linux 5.2, and
+// reads the format. The mount ends with the last open file.
+func openDetached() (t tracefs, text []byte, err error) {
+	if t.fd, err = mountDetached("tracefs"); err != nil {
+		return t, nil, explainMount(err)
 	}
-	defer unix.Close(dir)
-	fd, err := unix.Openat(dir, formatFile, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, explainRead(err, locked())
+	if text, err = t.read(dropEvent); err != nil {
+		t.close()
+		return t, nil, explainRead(err, locked())
 	}
-	f := os.NewFile(uintptr(fd), formatFile)
+	return t, text, nil
+}
+
+// read returns the text of the format of an event.
+func (t *tracefs) read(event string) ([]byte, error) {
+	name := formatFile(event)
+	if t.fd < 0 {
+		return host.New("/").ReadFile(strings.TrimPrefix(t.dir, "/") + "/" + name)
+	}
+	fd, err := unix.Openat(t.fd, name, unix.O_RDONLY|unix.O_CLOEXEC, 0) // it has no path for internal/host, and nobody can change it
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
 	return io.ReadAll(f)
+}
+
+// close closes it. The formats that were read stay.
+func (t *tracefs) close() {
+	if t.fd >= 0 {
+		unix.Close(t.fd)
+	}
 }
 
 // mountDetached mounts a file system without a mount point and returns its root directory, which
