@@ -34,6 +34,7 @@ var linkFunctions = []Entry{
 		Cases: []Case{
 			{
 				If:       IPv4,
+				Class:    Local,
 				Severity: Noise,
 				Cause: "An IPv4 packet arrived where nothing passes it up, usually the inactive member of a bond " +
 					"or team: a copy of a delivered one.",
@@ -83,14 +84,14 @@ var linkFunctions = []Entry{
 		// net/bridge/br_input.c
 		Name: "br_handle_frame", Kind: Function, Module: "bridge", Class: Policy, Severity: Maybe,
 		Cause: "A bridge port rejected the frame: an invalid source address, a link-local control frame, or the state of " +
-			"the port.",
+			"the port (spanning tree).",
 		Usual: []string{
 			"a port that is not forwarding (spanning tree)",
 			"a control frame such as LLDP or pause, as intended",
 			"an invalid source address",
 		},
 		Check: []string{"bridge -d link show dev {ifname}  # state"},
-		Fix:   "No action needed for control frames. Otherwise find out why the port is not forwarding.",
+		Fix:   "No action needed for control frames. Otherwise find out why the port is not forwarding: a loop, or an unexpected root bridge.",
 	},
 	{
 		// net/bridge/br_input.c

@@ -117,8 +117,9 @@ var networkFunctions = []Entry{
 			{
 				If:       Broadcast,
 				Severity: Maybe,
-				Cause: "A broadcast packet was rejected by the route look-up: its source address is not valid on the interface " +
-					"where it arrived.",
+				Cause: "The route look-up rejected a broadcast: its source address is not valid on this interface, or is this " +
+					"host's own: a loop.",
+				Fix: "Correct the routes, or remove the loop.",
 				Check: []string{
 					"ip route get {src}",
 					"ip -br addr show dev {ifname}",

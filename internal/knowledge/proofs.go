@@ -25,7 +25,7 @@ var (
 	}
 	tcpReceived = []Proof{
 		{"TcpInCsumErrors", "TCP_CSUM"}, {"TcpExtTCPMD5NotFound", "TCP_MD5NOTFOUND"}, {"TcpExtTCPMD5Unexpected", "TCP_MD5UNEXPECTED"},
-		{"TcpExtListenOverflows", "TCP_LISTEN_OVERFLOW"}, {"TcpExtTCPBacklogDrop", "SOCKET_BACKLOG"}, {"TcpOutRsts", "NO_SOCKET"},
+		{"TcpExtListenOverflows", "TCP_LISTEN_OVERFLOW"}, {"TcpOutRsts", "NO_SOCKET"},
 	}
 	noRoute = []Proof{{"IpOutNoRoutes", "IP_OUTNOROUTES"}}
 	noProto = []Proof{{"IpInUnknownProtos", "IP_NOPROTO"}}

@@ -54,7 +54,6 @@ var functions = map[string][]string{
 	"netem limit":                                                 id("kfree_skb_list"),
 	"tc police action":                                            id("__netif_receive_skb_core"),
 	"inactive member of a bond":                                   id("__netif_receive_skb_core"),
-	"TCP socket backlog full":                                     id("tcp_v4_rcv"),
 	"backlog of a CPU full":                                       id("enqueue_to_backlog"),
 	"joined packets (GRO) that are too big to forward":            id("ip_forward"),
 }
@@ -90,6 +89,9 @@ var changes = []change{
 	{5, 17, "TCP timestamp too old (PAWS)", func(w *Want) { w.IDs, w.IfName, w.Fix = id("TcpExtPAWSEstab"), "", "" }},
 	{5, 17, "TCP data that had arrived", func(w *Want) { *w = Want{} }},
 	{5, 17, "TCP far out of window", func(w *Want) { *w = Want{} }},
+	{5, 17, "TCP socket backlog full", func(w *Want) { w.IDs, w.IfName, w.Process = id("TcpExtTCPBacklogDrop"), "", "" }},
+	{5, 17, "joined packets (GRO) that are too big to forward", func(w *Want) { w.Fix = "tracepath" }},
+	{6, 13, "bridge that gets its own frames back", func(w *Want) { w.Severity, w.Fix = "maybe", "remove the loop" }},
 	{5, 17, "TCP out-of-order queue pruned", func(w *Want) { w.IDs, w.IfName, w.Process = id("TcpExtOfoPruned"), "", "" }},
 	{5, 17, "TCP memory of the host exhausted", func(w *Want) { w.IDs, w.IfName = id("TcpExtTCPOFODrop"), "" }},
 }

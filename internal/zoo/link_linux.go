@@ -110,8 +110,8 @@ func limitBelow(queue string) func(*drops.Namespace, int) func() {
 		if slowPackets(ns, queue) == nil {
 			return nil
 		}
-		send(ns, "10.0.0.2", 100)
-		return func() { send(ns, "10.0.0.2", n) }
+		fd := send(ns, "10.0.0.2", 100)
+		return func() { sendBy(ns, fd, "10.0.0.2", n) } // of the same flow
 	}
 }
 

@@ -123,7 +123,8 @@ func hold(ns *drops.Namespace, fd int) error {
 		defer close(ended)
 		syscall.Write(fd, page)
 	}()
-	return nil
+	_, err = syscall.Read(int(pages), make([]byte, 32)) // struct uffd_msg, when it waits
+	return err
 }
 
 // tcpMemory has segments arrive for a connection that has data unread, and no memory for TCP

@@ -281,6 +281,12 @@ func multicast(ns *drops.Namespace, n int) func() {
 // send sends datagrams to a host, from the socket that it returns.
 func send(ns *drops.Namespace, to string, n int) (fd int) {
 	fd = ns.Socket(syscall.SOCK_DGRAM)
+	sendBy(ns, fd, to, n)
+	return fd
+}
+
+// sendBy sends datagrams to a host by a socket.
+func sendBy(ns *drops.Namespace, fd int, to string, n int) {
 	addr := &syscall.SockaddrInet4{Port: drops.Port, Addr: netip.MustParseAddr(to).As4()}
 	ns.Do(func() (err error) {
 		for range n {
@@ -288,7 +294,6 @@ func send(ns *drops.Namespace, to string, n int) (fd int) {
 		}
 		return err
 	})
-	return fd
 }
 
 // neighbourFailed sends to a host that is not there, until the first request for its
