@@ -91,7 +91,8 @@ var linkFunctions = []Entry{
 			"an invalid source address",
 		},
 		Check: []string{"bridge -d link show dev {ifname}  # state"},
-		Fix:   "No action needed for control frames. Otherwise find out why the port is not forwarding: a loop, or an unexpected root bridge.",
+		Fix: "No action needed for control frames. Otherwise find out why the port is not forwarding: a loop, or an " +
+			"unexpected root bridge.",
 	},
 	{
 		// net/bridge/br_input.c

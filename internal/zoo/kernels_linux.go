@@ -81,6 +81,8 @@ var changes = []change{
 	// When these are dropped, the packet has neither its device nor its route.
 	{6, 2, "TCP zero window", func(w *Want) { *w = Want{Nowhere: w.IDs, Elsewhere: id("TcpExtTCPZeroWindowDrop")} }},
 	{6, 2, "TCP data that had arrived", func(w *Want) { *w = Want{Nowhere: w.IDs} }},
+	{6, 2, "TCP socket backlog full", func(w *Want) { *w = Want{Nowhere: w.IDs} }},
+	{6, 2, "TCP memory of the host exhausted", func(w *Want) { *w = Want{Nowhere: w.IDs} }},
 
 	// These are freed without an event (tcp_drop), so that a counter tells of them, if there is one.
 	{5, 17, "TCP zero window", func(w *Want) {
@@ -89,11 +91,15 @@ var changes = []change{
 	{5, 17, "TCP timestamp too old (PAWS)", func(w *Want) { w.IDs, w.IfName, w.Fix = id("TcpExtPAWSEstab"), "", "" }},
 	{5, 17, "TCP data that had arrived", func(w *Want) { *w = Want{} }},
 	{5, 17, "TCP far out of window", func(w *Want) { *w = Want{} }},
-	{5, 17, "TCP socket backlog full", func(w *Want) { w.IDs, w.IfName, w.Process = id("TcpExtTCPBacklogDrop"), "", "" }},
+	{5, 17, "TCP socket backlog full", func(w *Want) {
+		*w = Want{IDs: id("TcpExtTCPBacklogDrop"), Class: "no_buffer", Severity: "harm", Fix: "stalled program"}
+	}},
 	{5, 17, "joined packets (GRO) that are too big to forward", func(w *Want) { w.Fix = "tracepath" }},
 	{6, 13, "bridge that gets its own frames back", func(w *Want) { w.Severity, w.Fix = "maybe", "remove the loop" }},
 	{5, 17, "TCP out-of-order queue pruned", func(w *Want) { w.IDs, w.IfName, w.Process = id("TcpExtOfoPruned"), "", "" }},
-	{5, 17, "TCP memory of the host exhausted", func(w *Want) { w.IDs, w.IfName = id("TcpExtTCPOFODrop"), "" }},
+	{5, 17, "TCP memory of the host exhausted", func(w *Want) {
+		*w = Want{IDs: id("TcpExtTCPOFODrop"), Class: "no_buffer", Severity: "harm", Setting: "net.ipv4.tcp_mem", Fix: "tcp_mem"}
+	}},
 }
 
 // wanted returns the scenarios with what is wanted on this kernel.
