@@ -23,10 +23,10 @@ type hostRecorder struct {
 	interval time.Duration
 	failed   func() // called when what was read at an interval could not be written
 
-	reading sync.Mutex // held while the host is read; it is locked before mu
-	first   *counters.Snapshot
-	answers map[string][]byte // as they were written last
-	last    bool              // the last snapshot was written
+	reading sync.Mutex         // held while the host is read; it is locked before mu
+	first   *counters.Snapshot // without counters that were 0, which are most
+	answers map[string][]byte  // as they were written last
+	last    bool               // the last snapshot was written
 
 	mu      sync.Mutex // held while drops and counters are written
 	to      *session.Writer
@@ -110,7 +110,7 @@ func (h *hostRecorder) read() {
 		return // it is that of the context, which does not end
 	}
 	if h.first == nil {
-		h.first = snapshot
+		h.first = snapshot.Nonzero()
 	}
 	h.mu.Lock()
 	if h.err == nil {

@@ -86,6 +86,20 @@ func TestNonzero(t *testing.T) {
 	}
 }
 
+// TestNonzeroSnapshot: without the counters that were 0 the same changes are seen.
+func TestNonzeroSnapshot(t *testing.T) {
+	before := &counters.Snapshot{Counters: []counters.Counter{total("a", 0, 64), total("b", 5, 64), total("c", 7, 64)}}
+	after := &counters.Snapshot{Counters: []counters.Counter{total("a", 3, 64), total("b", 6, 64), total("c", 7, 64)}}
+	few := before.Nonzero()
+	if len(few.Counters) != 2 || len(before.Counters) != 3 {
+		t.Fatalf("%d of %d counters", len(few.Counters), len(before.Counters))
+	}
+	all, rows := counters.Rises(before, after).Rows, counters.Rises(few, after).Rows
+	if len(all) != 2 || len(rows) != 2 || rows[0].Delta != all[0].Delta || rows[1].Delta != all[1].Delta {
+		t.Errorf("got %+v, want %+v", rows, all)
+	}
+}
+
 func TestSoftnet(t *testing.T) {
 	got := read(t, map[string]string{
 		"proc/sys/net/core/netdev_max_backlog": "1000\n",

@@ -25,6 +25,19 @@ type Snapshot struct {
 	Failures []Failure
 }
 
+// Nonzero returns a copy without the counters that are 0, of which a comparison with it counts
+// the same changes.
+func (s *Snapshot) Nonzero() *Snapshot {
+	few := *s
+	few.Counters = nil
+	for i := range s.Counters {
+		if s.Counters[i].Value != 0 {
+			few.Counters = append(few.Counters, s.Counters[i])
+		}
+	}
+	return &few
+}
+
 // A Failure is a group that could not be read.
 type Failure struct {
 	Netns event.Netns
