@@ -15,9 +15,9 @@ import (
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/source/sourcetest/detailtest"
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/drops"
-	"dropwatch/internal/vmtest/guest"
 )
 
 // kernelTypes are read once for all tests, which takes some 40 % of Open's time.
@@ -62,15 +62,7 @@ func (p *place) of(e *event.Event) bool {
 func reason(name string) string { return since(5, 17, name) }
 
 // since is what a kernel says from a version on that knows this reason.
-func since(major, minor int, name string) string {
-	switch {
-	case guest.AtLeast(major, minor):
-		return name
-	case guest.AtLeast(5, 17):
-		return "NOT_SPECIFIED"
-	}
-	return ""
-}
+var since = detailtest.Since
 
 // refuse has a firewall that drops what is sent to a port, of a family of nft's.
 func (p *place) refuse(t testing.TB, family string, port int) {

@@ -118,7 +118,7 @@ func TestSayings(t *testing.T) {
 		"a frame, then another drop": {[][]byte{r(0, aborted), r(9, noSocket)}, []string{exception, "NO_SOCKET"}},
 		"frames":                     {[][]byte{r(0, astray), r(9, astray)}, []string{toNowhere, toNowhere}},
 		"of another thread":          {[][]byte{r(0, aborted), ofAnother(r(9, abortedSKB))}, []string{exception, "NOT_SPECIFIED"}},
-		"a second later":             {[][]byte{r(0, aborted), r(1e9, abortedSKB)}, []string{exception, "NOT_SPECIFIED"}},
+		"seconds later":              {[][]byte{r(0, aborted), r(2e9, abortedSKB)}, []string{exception, "NOT_SPECIFIED"}},
 		"an XDP_DROP":                {[][]byte{r(0, abortedSKB)}, []string{"NOT_SPECIFIED"}},
 		"a redirect, reported twice": {[][]byte{r(0, astray), r(9, refused), r(20, aborted)}, []string{toNowhere, exception}},
 		"another redirect":           {[][]byte{r(0, refused)}, []string{"XDP_EXCEPTION prog=15318 action=XDP_REDIRECT"}},
