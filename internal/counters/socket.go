@@ -128,6 +128,7 @@ func inetDiagRequest(family, protocol uint8, states uint32) []byte {
 type inetSocket struct {
 	local, remote netip.AddrPort
 	state         uint8
+	ifindex       uint32 // of the only interface that it is bound to; 0 if none
 	inode         uint32
 	rqueue        uint32 // of one that listens: connections that wait for accept
 	wqueue        uint32 // of one that listens: its backlog
@@ -144,6 +145,7 @@ func parseInetDiag(data []byte) (s inetSocket, err error) {
 	s.local = netip.AddrPortFrom(diagAddr(family, data[8:24]), binary.BigEndian.Uint16(data[4:6]))
 	s.remote = netip.AddrPortFrom(diagAddr(family, data[24:40]), binary.BigEndian.Uint16(data[6:8]))
 	u32 := binary.NativeEndian.Uint32
+	s.ifindex = u32(data[40:44])
 	s.rqueue, s.wqueue, s.inode = u32(data[56:60]), u32(data[60:64]), u32(data[68:72])
 	s.memory = kernel.Attribute(data[sizeofInetDiagMsg:], inetDiagSkMemInfo)
 	return s, nil

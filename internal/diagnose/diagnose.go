@@ -56,6 +56,8 @@ type Finding struct {
 	// zero if that is not known or does not matter.
 	Conntrack conntrack.Entry
 
+	Listeners []Listener // sockets that accept packets to the port of the first of Flows; see [Diagnosis.Ask]
+
 	role   string         // of the interface, as it follows its name; empty if there is nothing to say
 	ipv6   amount         // those of IPv6
 	shared bool           // it is about some of the sockets that share an address

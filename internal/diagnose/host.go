@@ -230,10 +230,11 @@ func answerOf(o event.Owner) ownerAnswer {
 
 // Ask asks the host for what the findings need to know of it: addresses that another host has,
 // too, a process in each network namespace without a name, settings, chains of a firewall,
-// routes, connections, and the owners of sockets. What it does not say is left out.
+// routes, connections, listening sockets, and the owners of sockets. What it does not say is left out.
 func (d *Diagnosis) Ask(h *Host) {
 	d.findDuplicates(h) // first, as the narrower cause has commands and settings of its own
 	d.readRoutes(h)     // the same
+	d.readListeners(h)  // the same
 	d.findNamespaces(h)
 	d.readSettings(h)
 	d.readRules(h)

@@ -41,9 +41,18 @@ type findingJSON struct {
 	Conntrack *conntrack.Entry  `json:"conntrack,omitempty"` // of the first flow; its state is none if there is no entry
 	Counters  []counterJSON     `json:"counters"`
 	Objects   []objectJSON      `json:"objects,omitempty"`
+	Listeners []listenerJSON    `json:"listeners,omitempty"` // that accept packets to the port of the first flow
 	Settings  []settingJSON     `json:"settings"`
 	Check     []string          `json:"check"`
 	Fix       []string          `json:"fix"`
+}
+
+// listenerJSON is a socket that accepts packets to the port of a flow.
+type listenerJSON struct {
+	Local   string       `json:"local"`
+	Inode   uint64       `json:"inode"`
+	Process *processJSON `json:"process,omitempty"`
+	Accepts bool         `json:"accepts"` // also those to the address of the flow
 }
 
 // processJSON is a process in a network namespace.
@@ -52,6 +61,7 @@ type processJSON struct {
 	Name string `json:"process,omitempty"`
 }
 
+// inNetnsJSON is nil if no process is known.
 func inNetnsJSON(p event.Process) *processJSON {
 	if p.PID == 0 {
 		return nil
@@ -272,6 +282,10 @@ func (f *Finding) json() findingJSON {
 	for i := range f.Objects {
 		o := &f.Objects[i]
 		j.Objects = append(j.Objects, objectJSON{o.ID(), o.Object, o.Value, o.Limit, o.Delta, o.Inode})
+	}
+	for i := range f.Listeners {
+		l := &f.Listeners[i]
+		j.Listeners = append(j.Listeners, listenerJSON{l.String(), l.Inode, inNetnsJSON(l.Process), l.Accepts})
 	}
 	for _, s := range f.Settings {
 		one := settingJSON{Name: s.Name, Value: s.Value, Origin: s.Origin, Limit: s.NotTheLimit == "", Advice: s.NotTheLimit}

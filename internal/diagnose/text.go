@@ -270,9 +270,18 @@ func (f *Finding) connection() string {
 // maxObjects is how many queues, buffers and sockets a finding lists.
 const maxObjects = 5
 
-// appendObjects appends each queue or buffer that is full, and each socket that dropped.
+// appendObjects appends each socket that accepts packets to the port, each queue or buffer that is
+// full, and each socket that dropped.
 func (f *Finding) appendObjects(b *strings.Builder) {
 	label := "about"
+	for i, line := range f.listening() {
+		if i == maxObjects {
+			f.field(b, label, fmt.Sprintf("and %d more", len(f.Listeners)-i))
+			break
+		}
+		f.prose(b, label, line)
+		label = ""
+	}
 	for i := range f.Objects[:min(len(f.Objects), maxObjects)] {
 		o := &f.Objects[i]
 		value := level(o)

@@ -37,6 +37,8 @@ const (
 	FlowLimit            // fq dropped all for the limit of their flow; no drop carries it, as NoCarrier
 	Emulated             // netem dropped all to emulate loss; no drop carries it, as NoCarrier
 	Duplicate            // this host does not use the destination, as another has it, too; no drop carries it
+	Elsewhere            // a socket accepts packets to this port, but not to this address; the same
+	Listens              // a socket accepts packets to this address and port now; the same
 )
 
 // Ethertypes, as in linux/if_ether.h.

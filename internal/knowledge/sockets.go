@@ -49,6 +49,7 @@ var sockets = []Entry{
 					"nstat -az TcpOutRsts",
 				},
 			},
+			elsewhereTCP, elsewhereUDP, listensTCP, listensUDP,
 		},
 	},
 	{

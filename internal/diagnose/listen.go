@@ -1,0 +1,99 @@
+package diagnose
+
+import (
+	"fmt"
+
+	"dropwatch/internal/counters"
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
+)
+
+// A Listener is a socket that accepts packets to the port of a finding, now.
+type Listener struct {
+	counters.Listener
+	Process event.Process // zero if none is known
+	Accepts bool          // also to the address
+}
+
+// protocols are those of transport whose sockets accept packets to a port, by their number.
+var protocols = map[uint8]struct {
+	name     string
+	evidence knowledge.Evidence
+}{6: {"tcp", knowledge.TCP}, 17: {"udp", knowledge.UDP}}
+
+// readListeners narrows findings of packets that no socket accepted, by the sockets that accept
+// some to that port now, in the network namespace of the finding. It asks for the flow with the
+// most drops. Segments of connections that were open have a cause of their own.
+func (d *Diagnosis) readListeners(h *Host) {
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		if len(f.Flows) == 0 || len(f.Namespaces) > 0 || f.Netns.Inode == 0 {
+			continue
+		}
+		first := &f.Flows[0].first
+		protocol, ok := protocols[first.Protocol]
+		if !ok || !f.mayBe(knowledge.Listens|protocol.evidence) {
+			continue
+		}
+		accepts := false
+		for _, l := range h.listeners(f.Netns.Inode, protocol.name, first.Dst.Port()) {
+			one := Listener{l, h.ownerOf(l.Inode).Process, l.Accepts(first.Dst, f.IfName)}
+			accepts = accepts || one.Accepts
+			f.Listeners = append(f.Listeners, one)
+		}
+		f.narrowByListeners(protocol.evidence, accepts)
+	}
+}
+
+// narrowByListeners gives the finding its cause: there are sockets for its port, of which one accepts
+// packets to its address, or none does.
+func (f *Finding) narrowByListeners(protocol knowledge.Evidence, accepts bool) {
+	midstream := f.Meaning.Case != nil && f.Meaning.Case.If&(knowledge.Midstream|knowledge.Untracked) != 0
+	if len(f.Listeners) == 0 || midstream {
+		return
+	}
+	evidence := knowledge.Elsewhere
+	if accepts {
+		evidence = knowledge.Listens
+	}
+	t := &f.Flows[0].first
+	e := f.event()
+	e.Packet.Flow = &event.Flow{Headers: event.Headers{
+		Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort,
+		Src:    t.Src.Addr(), Dst: t.Dst.Addr(), SrcPort: t.Src.Port(), DstPort: t.Dst.Port(),
+	}}
+	f.Meaning = f.Meaning.With(evidence|protocol, e)
+}
+
+// listeners are the sockets that accept packets to a port in a network namespace, nothing if
+// that cannot be found out.
+func (h *Host) listeners(netns uint32, protocol string, port uint16) []counters.Listener {
+	return ask(h, fmt.Sprintf("listeners %d %s %d", netns, protocol, port), func() (all []counters.Listener) {
+		_ = h.within(netns, func() (err error) {
+			all, err = counters.Listeners(protocol, port)
+			return err
+		})
+		return all
+	})
+}
+
+// listening says of each socket that accepts packets to the port whether it does to the address:
+// "tcp 127.0.0.1:9100 listens (python3/123), but not on 10.9.2.2".
+func (f *Finding) listening() (lines []string) {
+	for i := range f.Listeners {
+		l := &f.Listeners[i]
+		line := fmt.Sprintf("%s %s listens", f.Flows[0].Flow.Protocol, event.Escape(l.String()))
+		if process := l.Process.AppendTo(nil); len(process) > 0 {
+			line += fmt.Sprintf(" (%s)", process)
+		}
+		switch {
+		case l.Accepts:
+		case l.IfName != "":
+			line += ", but not on this interface"
+		default:
+			line += fmt.Sprintf(", but not on %v", f.Flows[0].Flow.Dst.Addr())
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}

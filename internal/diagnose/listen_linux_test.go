@@ -1,0 +1,90 @@
+package diagnose_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"dropwatch/internal/diagnose"
+	"dropwatch/internal/event"
+	"dropwatch/internal/host"
+	"dropwatch/internal/vmtest"
+	"dropwatch/internal/vmtest/drops"
+)
+
+// TestListeners: a program that uses the port with another address is no service that is not
+// there, and neither is one that does with this address. Answers that were kept say the same.
+func TestListeners(t *testing.T) {
+	vmtest.RequireRoot(t)
+	ns := drops.NewNamespace(t)
+	const name = "dropwatch-listen"
+	ns.Name(name)
+	var one, every net.Listener
+	var datagrams net.PacketConn
+	ns.Do(func() (err error) {
+		if one, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return err
+		}
+		if every, err = net.Listen("tcp", "[::]:0"); err != nil {
+			return err
+		}
+		datagrams, err = net.ListenPacket("udp", "127.0.0.1:0")
+		return err
+	})
+	defer one.Close()
+	defer every.Close()
+	defer datagrams.Close()
+	const noProgram = "   fix       Start the service"
+	mine := fmt.Sprintf("(me/%d)", os.Getpid())
+	for _, test := range []struct {
+		name      string
+		transport event.Layer
+		flags     event.TCPFlags
+		to        net.Addr
+		want      string
+		missing   bool // the service
+	}{
+		{"tcp elsewhere", event.TCP, event.SYN, one.Addr(), "listens " + mine + ", but not on 10.0.0.2\n", false},
+		{"tcp", event.TCP, event.SYN, every.Addr(), "listens " + mine + "\n", false},
+		{"midstream", event.TCP, event.ACK, every.Addr(), "   about     tcp [::]:", false},
+		{"udp elsewhere", event.UDP, 0, datagrams.LocalAddr(), "listens " + mine + ", but not on 10.0.0.2\n", false},
+		{"no udp there", event.UDP, 0, one.Addr(), noProgram, true},
+		{"no tcp there", event.TCP, event.SYN, datagrams.LocalAddr(), noProgram, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := udp("NO_SOCKET", 40001)
+			e.Netns = event.Netns{Inode: ns.Inode(), Name: name}
+			h := &e.Packet.Flow.Headers
+			h.Transport, h.Protocol = test.transport, map[event.Layer]uint8{event.TCP: 6, event.UDP: 17}[test.transport]
+			h.Fields |= event.FieldProtocol
+			if test.flags != 0 {
+				h.TCPFlags, h.Fields = test.flags, h.Fields|event.FieldTCPFlags
+			}
+			h.DstPort = netip.MustParseAddrPort(test.to.String()).Port()
+			live := diagnose.NewHost(host.New("/"), func(uint64) event.Owner {
+				return event.Owner{Process: event.Process{PID: uint32(os.Getpid()), Comm: "me", Confidence: event.Certain}}
+			})
+			answers := make(map[string]json.RawMessage)
+			live.Keep(func(question string, answer []byte) { answers[question] = answer })
+			text := reportBy(t, e, live)
+			if !strings.Contains(text, test.want) || strings.Contains(text, noProgram) != test.missing {
+				t.Errorf("%q is missing, or the service is said to be missing, in\n%s", test.want, text)
+			}
+			if got := reportBy(t, e, diagnose.RecordedHost(answers)); got != text {
+				t.Errorf("a recording says\n%s\nand not\n%s", got, text)
+			}
+		})
+	}
+}
+
+// reportBy is the report on a drop with what a host knows.
+func reportBy(t *testing.T, e *event.Event, h *diagnose.Host) string {
+	t.Helper()
+	d := diagnose.New(collect(t, e), report("UdpNoPorts", 0), false)
+	d.Ask(h)
+	return textOf(t, d)
+}

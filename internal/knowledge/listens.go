@@ -1,0 +1,46 @@
+package knowledge
+
+// elsewhereTCP and the other three are the cases of packets to a port for which the host has a
+// socket, whatever address that has. Its sockets are read after the drops.
+var (
+	elsewhereTCP = Case{
+		If:    Elsewhere | TCP,
+		Cause: "A program listens on this TCP port, but not on the address to which the segment was sent. The sender gets a reset.",
+		Check: []string{
+			"ss -lntp 'sport = :{dport}'",
+			"nstat -az TcpOutRsts",
+		},
+		Fix: "Make the program listen on {addr} or on all addresses (0.0.0.0, [::]), or correct the sender.",
+	}
+	elsewhereUDP = Case{
+		If:    Elsewhere | UDP,
+		Cause: "A program uses this UDP port, but not with the address to which the datagram was sent.",
+		Check: []string{
+			"ss -lnup 'sport = :{dport}'",
+			"nstat -az UdpNoPorts Udp6NoPorts",
+		},
+		Fix:      "Make the program bind to {addr} or to all addresses (0.0.0.0, [::]), or correct the sender.",
+		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
+	}
+	listensTCP = Case{
+		If: Listens | TCP,
+		Cause: "A program listens on this TCP address and port now. These segments are late ones of connections that are closed, " +
+			"or came before it listened. The sender gets a reset.",
+		Check: []string{
+			"ss -ntap 'sport = :{dport}'",
+			"nstat -az TcpOutRsts TcpExtTCPAbortOnClose TcpExtTCPAbortOnData",
+		},
+		Fix: "No action needed if it is rare. Otherwise find why the program closes its connections, as with unread data, or was " +
+			"started again.",
+	}
+	listensUDP = Case{
+		If:    Listens | UDP,
+		Cause: "A program uses this UDP address and port now. The datagrams came before it did.",
+		Check: []string{
+			"ss -lnup 'sport = :{dport}'",
+			"nstat -az UdpNoPorts Udp6NoPorts",
+		},
+		Fix:      "No action needed if the program was started a moment ago. Otherwise find why it closes its socket at times.",
+		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
+	}
+)
