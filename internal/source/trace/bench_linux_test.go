@@ -20,7 +20,7 @@ func (s *sum) Flush()              {}
 // BenchmarkFlood traces drops made as fast as one CPU can: what a drop costs the
 // thread that reads, and how many of them are lost.
 func BenchmarkFlood(b *testing.B) {
-	for name, opts := range map[string]Options{"plain": {}, "stack": {Stack: true}} {
+	for name, opts := range map[string]Options{"plain": {}, "others": {Others: true}, "stack": {Stack: true}} {
 		b.Run(name, func(b *testing.B) {
 			n := newNowhere(b)
 			s := need(b, opts)
