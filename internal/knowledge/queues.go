@@ -6,7 +6,7 @@ var queues = []Entry{
 	{
 		// net/core/dev.c sch_handle_ingress
 		Name: "TC_INGRESS", Module: "tc", Class: Policy, Severity: Maybe,
-		Counters: []string{"qdisc.dropped", "filter.dropped"},
+		Counters: []string{"qdisc.dropped", "filter.dropped", "filter.overlimits"},
 		Cause:    "A tc filter or BPF program dropped an incoming packet.",
 		Usual: []string{
 			"the policy of a network plugin (Cilium, Calico) or of a service mesh",
@@ -22,7 +22,7 @@ var queues = []Entry{
 	{
 		// net/core/dev.c sch_handle_egress
 		Name: "TC_EGRESS", Module: "tc", Class: Policy, Severity: Maybe,
-		Counters: unsent("qdisc.dropped", "filter.dropped"),
+		Counters: unsent("qdisc.dropped", "filter.dropped", "filter.overlimits"),
 		Cause:    "A tc filter or BPF program dropped an outgoing packet.",
 		Usual: []string{
 			"the policy of a network plugin (Cilium, Calico) or of a service mesh",

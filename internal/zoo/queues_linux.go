@@ -51,11 +51,11 @@ func netem(options string) func(*drops.Namespace, int) func() {
 	}
 }
 
-// police has a filter that drops what exceeds a rate, which every packet does.
+// police has a filter that drops what exceeds a size, which every packet does.
 func police(ns *drops.Namespace, n int) func() {
-	lose := arrive(datagram("10.0.0.1", drops.UDPHeader(0)))(ns, n)
+	lose := arrive(datagram("10.0.0.1", append(drops.UDPHeader(0), make([]byte, 1000)...)))(ns, n)
 	ns.Run("tc", "qdisc", "add", "dev", "far", "clsact")
-	if !ns.Has("tc filter add dev far ingress matchall action police rate 8kbit burst 1 mtu 1 conform-exceed drop") {
+	if !ns.Has("tc filter add dev far ingress matchall action police rate 1mbit burst 10k mtu 512 conform-exceed drop") {
 		return nil
 	}
 	return lose
