@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"path"
 	"slices"
@@ -24,6 +25,7 @@ import (
 // countersFlags are what counters is asked for.
 type countersFlags struct {
 	interval         time.Duration
+	duration         time.Duration // of one interval; 0: not given
 	count            uint64
 	all, json        bool
 	netns            string
@@ -39,10 +41,11 @@ func (a *App) counters(d *defaults) *cli.Verb {
 	f := cli.NewFlags()
 	f.VarP((*duration)(&o.interval), "interval", "n", "compare the counters after this `time`: seconds, or as in 500ms, 1m")
 	f.VarP(numberFrom(&o.count, 0, math.MaxUint64), "count", "c", "stop after this `number` of intervals; 0: never")
+	f.VarP((*duration)(&o.duration), "duration", "d", "compare the counters once, after this `time`")
 	f.BoolVarP(&o.all, "all", "a", false, "show all counters, also those that did not change or lose nothing")
 	f.BoolVarP(&o.json, "json", "j", false, "one JSON object a line for each counter")
 	f.StringVar(&o.netns, "netns", "",
-		"read the network namespace of this `name` or inode number, or all; the default is the one dropwatch runs in")
+		"read the network namespace of this `name` or inode number, or all; the default is the one dropwatch runs in, of FILE all")
 	f.StringSliceVar(&o.layer, "layer", nil, "only these `layers`, separated by commas: hardware, link, network, transport")
 	f.StringSliceVar(&o.name, "name", nil, "only counters with these `names`; * stands for any part of a name")
 	f.StringSliceVarP(&o.dev, "interface", "i", nil, "only counters of these `interfaces`")
@@ -53,20 +56,23 @@ interfaces, queues, drivers, queueing disciplines, firewalls and sockets. Each
 row says whether a packet is lost when the counter rises (yes, maybe, no), and
 what it means. Counters that did not change, or lose nothing, are left out.`,
 		Usage: []string{"dropwatch counters [options]", "dropwatch counters [options] FILE"},
-		Notes: "FILE is a recording of record --counters; what rose in it is shown.",
+		Notes: "FILE is a recording of record --counters; what rose in it is shown, in all\nnetwork namespaces unless --netns selects one.",
 		Examples: []string{
 			"dropwatch counters", "dropwatch counters --all --netns all", "dropwatch counters -n 10 -i eth0", "dropwatch counters night.dw",
 		},
 		Manual: manVerbs["counters"], Flags: f, OrFile: a.recordings, InSession: true,
 		Run: func(ctx context.Context, args cli.Args) error {
+			once := f.Changed("duration")
 			switch {
+			case once && (f.Changed("interval") || f.Changed("count")):
+				return usageError("counters: --duration and --interval or --count cannot be combined: it is the time of one interval")
 			case len(args.Words) > 0 && !a.isRecordingName(args.Words[0]):
 				return usagef("counters: unexpected argument %q", args.Words[0])
 			case len(args.Words) > 1:
 				return usagef("counters: unexpected argument %q", args.Words[1])
 			case len(args.Words) > 0:
-				if f.Changed("interval") || f.Changed("count") {
-					return usageError("counters: --interval and --count cannot be combined with a recording: " +
+				if once || f.Changed("interval") || f.Changed("count") {
+					return usageError("counters: --duration, --interval and --count cannot be combined with a recording: " +
 						"its first and last counters are compared")
 				}
 				var spec capture.Spec
@@ -74,8 +80,12 @@ what it means. Counters that did not change, or lose nothing, are left out.`,
 				spec.Input.Recording = args.Words[0]
 				return a.showRecordedCounters(ctx, spec, o)
 			}
+			name := "interval"
+			if once {
+				o.interval, name = o.duration, "duration"
+			}
 			if o.interval < minInterval {
-				return usagef("counters: invalid value %v for --interval: give %v or more", o.interval, minInterval)
+				return usagef("counters: invalid value %v for --%s: give %v or more", o.interval, name, minInterval)
 			}
 			return a.showCounters(ctx, o)
 		},
@@ -101,6 +111,7 @@ func (a *App) showCounters(ctx context.Context, o *countersFlags) error {
 	if err == nil {
 		a.sayWait(o.interval)
 	}
+	where := a.countersScope(o)
 	for n := uint64(1); err == nil; n++ {
 		var after *counters.Snapshot
 		if after, err = nextSnapshot(ctx, reader, before.Time.Add(o.interval)); err != nil {
@@ -108,12 +119,38 @@ func (a *App) showCounters(ctx context.Context, o *countersFlags) error {
 		}
 		report := o.compare(before, after)
 		report.Keep(keep)
-		if err := a.printCounters(report, o, len(after.Counters) > 0); err != nil || n == o.count || ctx.Err() != nil {
+		if err := a.printCounters(report, o, where, len(after.Counters) > 0); err != nil || n == o.count || ctx.Err() != nil {
 			return err
 		}
 		before = after
 	}
 	return err
+}
+
+// scope is which network namespaces counters are of, and how others are selected.
+type scope struct{ in, others string }
+
+// countersScope describes what is read of this host.
+func (a *App) countersScope(o *countersFlags) scope {
+	if o.netns != "" {
+		return scopeOf(o.netns)
+	}
+	all, own := a.runner.Host.NetworkNamespaces(), a.runner.Host.Netns()
+	where := scopeOf(cmp.Or(netnsName(all[own]), fmt.Sprint(own)))
+	delete(all, own)
+	maps.DeleteFunc(all, func(_ uint32, n host.Netns) bool { return !n.Seen() })
+	if n := uint64(len(all)); n > 0 {
+		where.others = event.Plural(n, "other network namespace") + ": --netns all"
+	}
+	return where
+}
+
+// scopeOf is that of a value of --netns.
+func scopeOf(netns string) scope {
+	if netns == "all" {
+		return scope{in: "all network namespaces"}
+	}
+	return scope{in: "network namespace " + event.Quote(netns)}
 }
 
 // compare makes the report of all that may be shown.
@@ -131,6 +168,7 @@ func (a *App) showRecordedCounters(ctx context.Context, spec capture.Spec, o *co
 	if err != nil {
 		return err
 	}
+	o.netns = cmp.Or(o.netns, "all")
 	spec.Outputs = []capture.Output{{Format: capture.Custom, Sink: new(diagnose.Collector)}}
 	_, of, broken, err := a.readRecording(ctx, spec)
 	switch {
@@ -141,16 +179,10 @@ func (a *App) showRecordedCounters(ctx context.Context, spec capture.Spec, o *co
 		return errors.Join(broken, missing)
 	}
 	selected := func(n event.Netns) bool {
-		switch o.netns {
-		case "":
-			return n.Inode == 0 || n.Inode == of.Last.Own
-		case "all":
-			return true
-		}
-		return n.Inode == 0 || n.Name == o.netns || isInode(o.netns, n.Inode)
+		return o.netns == "all" || n.Inode == 0 || n.Name == o.netns || isInode(o.netns, n.Inode)
 	}
 	if !slices.ContainsFunc(of.Last.Counters, func(c counters.Counter) bool { return c.Netns.Inode != 0 && selected(c.Netns) }) {
-		return usagef("counters: unknown network namespace %s: dropwatch counters --netns all --all %s lists them", event.Escape(o.netns),
+		return usagef("counters: unknown network namespace %s: dropwatch counters --all %s lists them", event.Escape(o.netns),
 			event.Escape(spec.Input.Recording))
 	}
 	if err := o.checkNames(of.First); err != nil {
@@ -158,7 +190,7 @@ func (a *App) showRecordedCounters(ctx context.Context, spec capture.Spec, o *co
 	}
 	report := o.compare(of.First, of.Last)
 	report.Keep(func(r *counters.Row) bool { return selected(r.Netns) && keep(r) })
-	return errors.Join(a.printCounters(report, o, true), broken)
+	return errors.Join(a.printCounters(report, o, scopeOf(o.netns), true), broken)
 }
 
 // nextSnapshot reads the counters at a time, or when ctx ends, as after Ctrl-C.
@@ -287,10 +319,15 @@ var errNoCounters = errors.New("no counter could be read")
 
 // printCounters prints the rows of an interval and what could not be read. Found tells
 // whether there was any counter, before the selection of rows.
-func (a *App) printCounters(report *counters.Report, o *countersFlags, found bool) error {
+func (a *App) printCounters(report *counters.Report, o *countersFlags, where scope, found bool) error {
 	write := report.WriteText
-	if o.json {
+	switch {
+	case o.json:
 		write = report.WriteJSON
+	case len(report.Rows) > 0:
+		if err := a.write(joined(where.in, where.others) + "\n"); err != nil {
+			return err
+		}
 	}
 	if err := write(a.runner.Out); err != nil {
 		return fmt.Errorf("write to standard output: %w", event.WithoutPath(err))
@@ -306,10 +343,19 @@ func (a *App) printCounters(report *counters.Report, o *countersFlags, found boo
 	case o.json || len(report.Rows) > 0:
 		return nil
 	case o.all:
-		return a.write("no counter of the host is selected\n")
+		return a.write(fmt.Sprintf("no counter is selected in %s\n", joined(where.in, where.others)))
 	default:
-		return a.write(fmt.Sprintf("no counter of lost packets rose in %v (--all shows every counter)\n", length))
+		return a.write(fmt.Sprintf("no counter of lost packets rose in %v in %s\n(%s)\n", length, where.in,
+			joined("--all shows every counter", where.others)))
 	}
+}
+
+// joined is a text, and another unless that is empty.
+func joined(text, more string) string {
+	if more != "" {
+		text += "; " + more
+	}
+	return text
 }
 
 // matches reports whether a name matches a pattern in which * stands for any part, in

@@ -143,8 +143,12 @@ func appendProse(b *strings.Builder, text string) {
 
 // name is the counter with what it belongs to: "eth0 rx_dropped", "cpu 3 softnet.dropped".
 func (r *Row) name(own uint32) string {
+	object := r.Object
+	if r.Group == Neighbour {
+		object += " table" // "arp" alone reads like a network namespace
+	}
 	var words []string
-	for _, w := range []string{r.netns(own), r.IfName, r.Object, r.ID()} {
+	for _, w := range []string{r.netns(own), r.IfName, object, r.ID()} {
 		if w != "" {
 			words = append(words, event.Escape(w))
 		}

@@ -88,10 +88,11 @@ func TestRowsFit(t *testing.T) {
 		Key:   counters.Key{Group: counters.NFTables, Object: "inet f in handle 2", Name: "drop_packets"},
 		Value: 5, About: "ip saddr 198.51.100.0/24 tcp dport { 22, 80, 443 } counter drop comment of whoever made it",
 	}
+	table := counters.Counter{Key: counters.Key{Group: counters.Neighbour, Object: "arp", Name: "table_fulls"}, Value: 3}
 	driver := total("x", 1, 64)
 	driver.Group, driver.About = counters.Driver, "veth"
 	var b strings.Builder
-	if err := twoSeconds(nil, []counters.Counter{queue, rule, driver}).WriteText(&b); err != nil {
+	if err := twoSeconds(nil, []counters.Counter{queue, rule, table, driver}).WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
 	const want = `LOST? COUNTER                                CHANGE PER SECOND  VALUE
@@ -104,6 +105,9 @@ yes   inet f in handle 2 nftables.drop_packets
       ip saddr 198.51.100.0/24 tcp dport { 22, 80, 443 } counter drop comment of
       whoever made it
       An nftables rule, or the policy of a chain, dropped or rejected a packet.
+yes   arp table neighbour.table_fulls            +3        1.5  3 (new)
+      A neighbour could not be entered because the table, one for all network
+      namespaces, is full.
 -     eth0 driver.x                              +1        0.5  1 (new) (veth)
 `
 	if got := b.String(); got != want {
