@@ -63,6 +63,10 @@ func TestInterfaceAndQdisc(t *testing.T) {
 	if root.Delta == 0 || root.Delta != child.Delta || root.Part || !child.Part {
 		t.Errorf("the root dropped %+v, its child %+v: want the same number, of which the child's is a part", root, child)
 	}
+	if root.About != "rate 8Kbit burst 1600b limit 6000b" || child.About != "limit 3p" {
+		t.Errorf("the limits are %q and %q", root.About, child.About)
+	}
+	inNamespace(t, ns, "tc qdisc change dev lo root handle 1: tbf "+root.About) // as tc takes them
 	passed, waiting := got["lo interface.tx_packets"].Delta, got["lo tbf 1: qdisc.qlen"].Value
 	if all := passed + root.Delta + waiting; passed == 0 || all < 20 || all > 20+passed {
 		t.Errorf("%d packets passed, %d were dropped, %d wait: want 20 in all, and an ICMP error for some that passed",

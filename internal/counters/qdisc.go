@@ -53,12 +53,15 @@ func (r *reading) queueStats(q *qdisc, ifname string) {
 		if 4*i+4 > len(q.queue) {
 			return
 		}
-		gauge := name == "qlen" || name == "backlog"
-		r.add(Counter{
+		c := Counter{
 			Key:   Key{IfName: ifname, Object: q.String(), Name: name},
-			Value: uint64(binary.NativeEndian.Uint32(q.queue[4*i : 4*i+4])), Bits: 32, Gauge: gauge,
-			Part: q.below(),
-		})
+			Value: uint64(binary.NativeEndian.Uint32(q.queue[4*i : 4*i+4])), Bits: 32,
+			Gauge: name == "qlen" || name == "backlog", Part: q.below(),
+		}
+		if name == "dropped" && c.Value > 0 {
+			c.About = q.limits()
+		}
+		r.add(c)
 	}
 	r.ownStats(q, ifname)
 }

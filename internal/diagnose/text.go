@@ -284,6 +284,11 @@ func (f *Finding) appendObjects(b *strings.Builder) {
 	}
 	for i := range f.Objects[:min(len(f.Objects), maxObjects)] {
 		o := &f.Objects[i]
+		if o.ID() == queueDrops {
+			f.prose(b, label, queueText(o))
+			label = ""
+			continue
+		}
 		value := level(o)
 		if !o.Gauge {
 			value = fmt.Sprintf("+%d", o.Delta)

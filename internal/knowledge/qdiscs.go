@@ -1,0 +1,66 @@
+package knowledge
+
+import "slices"
+
+// A Queue is what to say of a full queue by the kind of its queueing discipline, as tc has it.
+type Queue struct {
+	Kinds []string
+	Cause string
+	Fix   string
+	Apply string // what tc does to it, with {tc} for the device and the discipline, {limits} for its present options
+}
+
+// unspecific are the entries of drops by a queueing discipline whose kind says more than they do.
+var unspecific = []string{"QDISC_DROP", "QDISC_DROP_GENERIC", "QDISC_OVERLIMIT", "QDISC_DROP_OVERLIMIT"}
+
+// fullQueues are by kind.
+var fullQueues = []Queue{
+	{
+		Kinds: []string{"tbf"},
+		Cause: "The queue of a shaper (tbf) is full: packets come faster than its rate, for longer than its limit holds.",
+		Fix:   "Send less, or raise its rate, or its limit against bursts. Its present values are:",
+		Apply: "tc qdisc change {tc} {limits}",
+	},
+	{
+		Kinds: []string{"htb", "hfsc", "cbq"},
+		Cause: "The queue of a class of a shaper is full: packets come faster than the rate of their class.",
+		Fix:   "Send less, or raise the rate or the ceiling of the class (tc class change).",
+	},
+	{
+		Kinds: []string{"pfifo_fast"},
+		Cause: "The queue of the interface is full: packets come faster than its link sends them. txqueuelen is its limit.",
+		Fix:   "Send less, or raise txqueuelen against bursts. A longer queue adds delay, and no rate.",
+		Apply: "ip link set dev {ifname} txqueuelen N",
+	},
+	{
+		Kinds: []string{"pfifo", "bfifo", "pfifo_head_drop"},
+		Cause: "The queue is full: packets come faster than the link, or the shaper above, sends them.",
+		Fix:   "Send less, raise the rate of a shaper above it, or raise its limit against bursts. Its present value is:",
+		Apply: "tc qdisc change {tc} {limits}",
+	},
+	{
+		Kinds: []string{"fq", "fq_codel", "codel", "sfq", "pie", "fq_pie"},
+		Cause: "The queue holds as many packets as its limit allows: they come faster than the link, or the shaper above, sends them.",
+		Fix:   "Send less, or raise the rate of a shaper above it. A higher limit helps against bursts only. Its present value is:",
+		Apply: "tc qdisc change {tc} {limits}",
+	},
+	{
+		Kinds: []string{"netem"},
+		Cause: "netem, which emulates a network for a test, holds as many packets as its limit allows: its delay or its rate keeps them.",
+		Fix:   "Remove netem when the test is over, or raise its limit: delay times the rate of packets.",
+		Apply: "tc qdisc del {tc}",
+	},
+}
+
+// QueueOf returns what to say of drops by a full queue of a kind; false if the explanation is of
+// something else, or is narrower already, or nothing is known of the kind.
+func (x *Explanation) QueueOf(kind string) (Queue, bool) {
+	if x.Entry == nil || x.Case != nil || !slices.Contains(unspecific, x.Entry.Name) {
+		return Queue{}, false
+	}
+	i := slices.IndexFunc(fullQueues, func(q Queue) bool { return slices.Contains(q.Kinds, kind) })
+	if i < 0 {
+		return Queue{}, false
+	}
+	return fullQueues[i], true
+}
