@@ -12,11 +12,13 @@ import (
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
+	"dropwatch/internal/condition"
 	"dropwatch/internal/counters"
 	"dropwatch/internal/diagnose"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 	"dropwatch/internal/session"
+	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/term"
 )
 
@@ -34,7 +36,9 @@ func (a *App) diagnose(d *defaults) *cli.Verb {
 		Name: "diagnose", Args: "[options] [expression] [-- command]", Short: "find out which packets this host loses, why, and what to do",
 		Long: `Watch drops and the host's counters together for a while, then say which
 packets are lost, why, whose they are, whether it matters, and how to check and
-to fix it. What the counters say is lost and no drop shows is a finding, too.`,
+to fix it. What the counters say is lost and no drop shows is a finding, too;
+with an expression, if network namespace, interface and layer decide that it
+matches. Findings are ordered by severity, then by number.`,
 		Usage: []string{"dropwatch diagnose [options] [expression] [-- COMMAND]", "dropwatch diagnose [options] FILE [expression]"},
 		Notes: commandNote + "\nWith COMMAND there is no --duration unless it is given.\n" +
 			"FILE is a recording. One of record --counters has the counters, settings, rules\n" +
@@ -107,7 +111,7 @@ func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (*diagnose.Di
 	if err := errors.Join(err, w.err); err != nil {
 		return nil, outcome, err
 	}
-	found := diagnose.New(collector, counters.Rises(w.before, w.after), spec.Filter != nil)
+	found := diagnose.New(collector, counters.Rises(w.before, w.after), selects(spec.Filter))
 	found.Ask(capture.DiagnosedHost(a.runner.Host)())
 	return found, outcome, nil
 }
@@ -126,7 +130,7 @@ func (a *App) recordedFindings(ctx context.Context, spec capture.Spec) (d *diagn
 		report = counters.Rises(of.First, of.Last)
 	}
 	header := outcome.Recording.Header()
-	d = diagnose.New(collector, report, spec.Filter != nil || header.Settings["filter"] != "")
+	d = diagnose.New(collector, report, selectsOf(header, spec.Filter))
 	d.Recording = &diagnose.Recording{Host: header.Host, Kernel: header.Kernel, Counters: of.First != nil}
 	if of.First == nil {
 		a.runner.Notices.Note("%s has no counters: findings are of its drops alone (dropwatch record --counters records them)",
@@ -158,6 +162,31 @@ func (a *App) readRecording(ctx context.Context, spec capture.Spec) (outcome cap
 		return outcome, of, err, nil
 	}
 	return outcome, of, nil, err
+}
+
+// selects returns what an expression says of the drops of a counter by where those are; nil if
+// there is no expression.
+func selects(f *filter.Filter) diagnose.Selects {
+	if f == nil {
+		return nil
+	}
+	return func(r *counters.Row) condition.Truth {
+		return f.DecidePlace(&filter.Place{Netns: r.Netns, IfName: r.IfName, Entry: r.Meaning.Entry})
+	}
+}
+
+// selectsOf is selects of the drops of a recording, which may have been selected when it was made.
+// By an expression that this version does not know, nothing is known of the counters.
+func selectsOf(h session.Header, f *filter.Filter) diagnose.Selects {
+	text := h.Settings["filter"]
+	if text == "" {
+		return selects(f)
+	}
+	recorded, err := filter.Parse(text)
+	if err != nil {
+		return func(*counters.Row) condition.Truth { return condition.Unknown }
+	}
+	return selects(filter.And(recorded, f))
 }
 
 // sayWait tells a person how long nothing will be shown.

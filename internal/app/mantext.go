@@ -83,6 +83,8 @@ What the packets do not tell, such as *ct state* or a mark, keeps a rule from be
 A line *conntrack* is what connection tracking knows, at the end, of the first packet of the largest flow: state, NAT and zone.
 That it has no entry is said only of packets that it found INVALID.
 A finding with *no drop seen* is of a counter: the kernel counts these packets as lost, and no drop shows them.
+With an expression, these are the counters of which the network namespace, interface and layer decide that all of their drops match.
+How many others rose that may have drops that match is a line *not shown*, and *undecided* with *--json*.
 One with *failures counted* is of a device, a link or a bond that failed meanwhile.
 What needs no attention is one line, *noise*.
 A line *unexplained* is a counter that may mean lost packets, and rose by more than what was found.

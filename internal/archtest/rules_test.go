@@ -56,7 +56,8 @@ var rooms = []room{
 	{
 		pkgs: "internal/diagnose",
 		may: append([]string{
-			"internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing", "internal/settings",
+			"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
+			"internal/settings",
 		}, inner...),
 		reason: "it joins drops and counters, wherever they come from",
 	},

@@ -133,7 +133,7 @@ func (r *Runner) diagnose(drops []*event.Event) *diagnose.Finding {
 			return nil
 		}
 	}
-	d := diagnose.New(c, new(counters.Report), true)
+	d := diagnose.New(c, new(counters.Report), nil)
 	d.Ask(DiagnosedHost(r.Host)())
 	if len(d.Findings) != 1 {
 		return nil

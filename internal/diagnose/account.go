@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
@@ -71,6 +72,21 @@ func account(rows []counters.Row, findings []Finding) []Account {
 		all = append(all, a)
 	}
 	return all
+}
+
+// keepAccounts leaves the counters of which an expression selects all drops, and counts those of
+// which that is not known.
+func (d *Diagnosis) keepAccounts(selects Selects) {
+	if selects == nil {
+		return
+	}
+	d.Accounts = slices.DeleteFunc(d.Accounts, func(a Account) bool {
+		truth := selects(&a.Row)
+		if truth == condition.Unknown && a.Rest > 0 && a.isFinding() && a.Meaning.Severity != knowledge.Noise {
+			d.Undecided++
+		}
+		return truth != condition.True
+	})
 }
 
 // isCopy reports whether a driver's statistic says what an earlier one of its interface does:

@@ -40,7 +40,7 @@ func at(function, ifname string, n uint64) *event.Event {
 // TestDriverCountsTheSame: what a driver counts under its own name is no second finding.
 func TestDriverCountsTheSame(t *testing.T) {
 	for function, want := range map[string]int{"veth_xdp_rcv_skb": 1, "veth_xdp_rcv_one": 1, "veth_xmit": 2} {
-		d := diagnose.New(collect(t, at(function, "veth0", 5)), rose(of(counters.Driver, "veth0", "rx_queue_0_xdp_drops", 5)), false)
+		d := diagnose.New(collect(t, at(function, "veth0", 5)), rose(of(counters.Driver, "veth0", "rx_queue_0_xdp_drops", 5)), nil)
 		if len(d.Findings) != want {
 			t.Errorf("%s: %d findings, want %d: %+v", function, len(d.Findings), want, d.Findings)
 		}
@@ -76,7 +76,7 @@ func TestSaidOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			d := diagnose.New(collect(t), rose(test.rows...), false)
+			d := diagnose.New(collect(t), rose(test.rows...), nil)
 			for i := range d.Findings {
 				got = append(got, fmt.Sprintf("%s %d", d.Findings[i].ID, d.Findings[i].Count))
 			}
@@ -97,7 +97,7 @@ func TestSaidOnce(t *testing.T) {
 func TestSentToNobody(t *testing.T) {
 	drop := at("__dev_queue_xmit", "veth0", 5)
 	drop.Reason = "QDISC_DROP"
-	d := diagnose.New(collect(t, drop), rose(of(counters.Interface, "veth0", "tx_dropped", 5)), false)
+	d := diagnose.New(collect(t, drop), rose(of(counters.Interface, "veth0", "tx_dropped", 5)), nil)
 	if a := d.Accounts[0]; a.Rest != 0 || len(d.Findings[0].Counters) != 1 {
 		t.Errorf("%d unexplained: %+v", a.Rest, d.Findings)
 	}
@@ -112,7 +112,7 @@ func TestCarrier(t *testing.T) {
 		for _, ifname := range []string{"up0", "down0"} {
 			drop := at("f", ifname, 1)
 			drop.Reason = reason
-			x := &diagnose.New(collect(t, drop), rose(down), false).Findings[0].Meaning
+			x := &diagnose.New(collect(t, drop), rose(down), nil).Findings[0].Meaning
 			got := strings.HasPrefix(x.Cause, noCarrier)
 			if got != (want && ifname == "down0") {
 				t.Errorf("%s on %s: %s", reason, ifname, x.Cause)
@@ -131,7 +131,7 @@ func TestPeer(t *testing.T) {
 		peer := of(counters.Interface, "eth0", "rx_dropped", rise)
 		peer.Netns = event.Netns{Inode: 8}
 		r := rose(of(counters.Interface, "veth0", "tx_dropped", 5), peer)
-		d := diagnose.New(collect(t, at("__dev_forward_skb2", "veth0", 5)), r, false)
+		d := diagnose.New(collect(t, at("__dev_forward_skb2", "veth0", 5)), r, nil)
 		if tx, rx := d.Accounts[0].Rest, d.Accounts[1].Rest; tx != 0 || rx != want {
 			t.Errorf("of +5 tx_dropped %d unexplained, of +%d rx_dropped %d", tx, rise, rx)
 		}
@@ -146,7 +146,7 @@ func TestUnknown(t *testing.T) {
 		"function": at("no_such_function", "veth0", 1), "reason": unknownReason, "location": at("", "veth0", 1),
 	} {
 		drop.Where.Lookup = event.Found
-		text := textOf(t, diagnose.New(collect(t, drop), rose(), false))
+		text := textOf(t, diagnose.New(collect(t, drop), rose(), nil))
 		if !strings.Contains(text, "why       Nothing is known of this "+want+". dropwatch watch --stack") {
 			t.Errorf("%s:\n%s", want, text)
 		}
@@ -157,11 +157,11 @@ func TestUnknown(t *testing.T) {
 func TestRetransmissions(t *testing.T) {
 	r := rose(of(counters.Protocol, "", "TcpRetransSegs", 4), of(counters.Protocol, "", "TcpExtTCPTimeouts", 2))
 	const also = "also: retransmissions, as lost packets cause: TcpRetransSegs in network namespace blue +4, TcpExtTCPTimeouts in"
-	text := textOf(t, diagnose.New(collect(t, at("veth_xmit", "veth0", 1)), r, false))
+	text := textOf(t, diagnose.New(collect(t, at("veth_xmit", "veth0", 1)), r, nil))
 	if !strings.Contains(strings.Join(strings.Fields(text), " "), also) || strings.Contains(text, "unexplained") {
 		t.Errorf("beside a finding:\n%s", text)
 	}
-	if text := textOf(t, diagnose.New(collect(t), r, false)); !strings.Contains(text, "unexplained: TcpRetransSegs") {
+	if text := textOf(t, diagnose.New(collect(t), r, nil)); !strings.Contains(text, "unexplained: TcpRetransSegs") {
 		t.Errorf("alone:\n%s", text)
 	}
 }
@@ -171,7 +171,7 @@ func TestAnswersNotSent(t *testing.T) {
 	for _, reason := range []string{"NETFILTER_DROP", "NEIGH_FAILED"} {
 		drop := at("f", "veth0", 5)
 		drop.Reason = reason
-		d := diagnose.New(collect(t, drop), rose(of(counters.Protocol, "", "IcmpOutRateLimitHost", 5)), false)
+		d := diagnose.New(collect(t, drop), rose(of(counters.Protocol, "", "IcmpOutRateLimitHost", 5)), nil)
 		if a := d.Accounts[0]; a.Rest != 0 {
 			t.Errorf("%s: %d unexplained", reason, a.Rest)
 		}
@@ -182,7 +182,7 @@ func TestAnswersNotSent(t *testing.T) {
 func TestSenderIsTold(t *testing.T) {
 	for _, function := range []string{"__dev_forward_skb2", "veth_xmit", "tun_net_xmit"} {
 		r := rose(of(counters.Protocol, "", "IpOutDiscards", 4), of(counters.Protocol, "", "UdpSndbufErrors", 4))
-		for _, a := range diagnose.New(collect(t, at(function, "veth0", 5)), r, false).Accounts {
+		for _, a := range diagnose.New(collect(t, at(function, "veth0", 5)), r, nil).Accounts {
 			if a.Rest != 0 {
 				t.Errorf("%s: %d of %s unexplained", function, a.Rest, a.ID())
 			}
@@ -200,7 +200,7 @@ func TestRemarksFit(t *testing.T) {
 		Kind: event.Drop, Count: 3, Reason: "UNHANDLED_PROTO", Netns: blue, Port: event.Port{IfName: "a-rather-long-i"},
 		Packet: event.Packet{Proto: 0x88cc, HasProto: true},
 	}
-	text := textOf(t, diagnose.New(collect(t, lldp), rose(rows...), false))
+	text := textOf(t, diagnose.New(collect(t, lldp), rose(rows...), nil))
 	if strings.Count(text, "\nunexplained: ") != len(rows) || !strings.Contains(text, "noise: ") {
 		t.Errorf("not all is there:\n%s", text)
 	}

@@ -378,7 +378,7 @@ func TestPublicCases(t *testing.T) {
 			if c.zoo != "" && !strings.Contains(scenarios, strconv.Quote(c.zoo)) {
 				t.Errorf("package zoo has no scenario %q", c.zoo)
 			}
-			d := diagnose.New(collect(t, c.drops...), rose(c.rows...), false)
+			d := diagnose.New(collect(t, c.drops...), rose(c.rows...), nil)
 			d.Ask(diagnose.RecordedHost(answers))
 			text := textOf(t, d)
 			plain := strings.Join(strings.Fields(text), " ")

@@ -36,7 +36,7 @@ func TestConnection(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			test.drop.Packet.Flow.Fields |= event.FieldProtocol
 			test.drop.Packet.Flow.Protocol = 17
-			d := diagnose.New(collect(t, test.drop), rose(rule), false)
+			d := diagnose.New(collect(t, test.drop), rose(rule), nil)
 			d.Ask(diagnose.RecordedHost(map[string]json.RawMessage{question: json.RawMessage(test.answer)}))
 			text := textOf(t, d)
 			var b strings.Builder
@@ -63,7 +63,7 @@ func TestNoConntrack(t *testing.T) {
 	answers := make(map[string]string)
 	h := diagnose.NewHost(host.FS(fstest.MapFS{}), nil)
 	h.Keep(func(question string, answer []byte) { answers[question] = string(answer) })
-	d := diagnose.New(collect(t, drop), rose(), false)
+	d := diagnose.New(collect(t, drop), rose(), nil)
 	d.Ask(h)
 	got := answers["connection 0 {17 10.0.0.1:40001 10.0.0.2:53 {0 0 0}}"]
 	if got != `{"state":""}` || d.Findings[0].Conntrack.State != "" {

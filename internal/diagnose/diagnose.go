@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/conntrack"
 	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
@@ -102,9 +103,11 @@ type Diagnosis struct {
 
 	Recording *Recording // nil: it is of this host
 
-	// Selected: an expression selected the drops. What counters say beyond them is of
-	// other drops as well, and left out.
-	Selected bool
+	Selected bool // an expression selected the drops
+
+	// Undecided is how many counters would be findings if it were known whether the expression
+	// selects all of their drops.
+	Undecided int
 }
 
 // A Recording is where a Diagnosis that is not of this host comes from. Its texts are those
@@ -115,30 +118,34 @@ type Recording struct {
 	From, Until  time.Time // when the first and the last counters were read
 }
 
+// Selects is what an expression says of the drops of a counter: True if it selects all of them,
+// False if none, and Unknown if that depends on more than where they are counted.
+type Selects func(*counters.Row) condition.Truth
+
 // New joins the drops and the counters of an interval. Without counters, and if the drops are
 // of more than a second more, the interval is that of the drops. If an expression selected the drops,
-// counters are only evidence for them.
-func New(c *Collector, report *counters.Report, selected bool) *Diagnosis {
-	d, all := newDiagnosis(c, report, selected)
+// selects, nil otherwise, says of which counters: others are only evidence for the drops.
+func New(c *Collector, report *counters.Report, selects Selects) *Diagnosis {
+	d, all := newDiagnosis(c, report, selects)
 	d.rank(merge(all))
-	d.States = d.states(report.Rows)
+	d.States = d.states(report.Rows, selects)
 	return d
 }
 
 // Separate is New but for the same cause in many network namespaces, of which each has a
 // finding. They ask the host for all that those of New ask, whatever selects the drops.
 func Separate(c *Collector, report *counters.Report) *Diagnosis {
-	d, all := newDiagnosis(c, report, false)
+	d, all := newDiagnosis(c, report, nil)
 	d.rank(all)
-	d.States = d.states(report.Rows)
+	d.States = d.states(report.Rows, nil)
 	return d
 }
 
 // newDiagnosis returns a Diagnosis without findings, and those.
-func newDiagnosis(c *Collector, report *counters.Report, selected bool) (*Diagnosis, []Finding) {
+func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diagnosis, []Finding) {
 	d := &Diagnosis{
 		Time: report.Time, Interval: report.Interval, Harmless: c.harmless, Ledger: c.ledger, Failures: report.Failures,
-		Selected: selected,
+		Selected: selects != nil,
 	}
 	if span := c.last.Sub(c.first); d.Interval == 0 || span > d.Interval+time.Second {
 		d.Time, d.Interval = c.last, span
@@ -157,9 +164,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selected bool) (*Diagno
 	findTracking(all, report.Rows)
 	findErrorsLost(all)
 	d.Accounts = account(report.Rows, all)
-	if selected {
-		d.Accounts = nil
-	}
+	d.keepAccounts(selects)
 	all = append(all, d.unseen()...)
 	for i := range all {
 		all[i].findCarrier(report.Rows)

@@ -10,6 +10,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/counters"
 	"dropwatch/internal/diagnose"
 	"dropwatch/internal/event"
@@ -52,7 +53,7 @@ func report(name string, n uint64) *counters.Report {
 }
 
 func TestDropsAndCounterAgree(t *testing.T) {
-	d := diagnose.New(collect(t, udp("NO_SOCKET", 40001), udp("NO_SOCKET", 40002)), report("UdpNoPorts", 2), false)
+	d := diagnose.New(collect(t, udp("NO_SOCKET", 40001), udp("NO_SOCKET", 40002)), report("UdpNoPorts", 2), nil)
 	if len(d.Findings) != 1 {
 		t.Fatalf("%d findings, want 1: %+v", len(d.Findings), d.Findings)
 	}
@@ -80,7 +81,7 @@ func TestCounterAlone(t *testing.T) {
 		{"drops of some", []*event.Event{udp("SOCKET_RCVBUFF", 40001), udp("SOCKET_RCVBUFF", 40001)}, 3},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := diagnose.New(collect(t, test.drops...), report("UdpRcvbufErrors", 5), false)
+			d := diagnose.New(collect(t, test.drops...), report("UdpRcvbufErrors", 5), nil)
 			last := &d.Findings[len(d.Findings)-1]
 			for i := range d.Findings {
 				if d.Findings[i].ByCounter() {
@@ -98,7 +99,7 @@ func TestCounterAlone(t *testing.T) {
 }
 
 func TestNothing(t *testing.T) {
-	d := diagnose.New(collect(t), report("UdpNoPorts", 0), false)
+	d := diagnose.New(collect(t), report("UdpNoPorts", 0), nil)
 	if len(d.Findings) != 0 || d.Worst() != 0 || d.Verdict() != "this host drops nothing that matters" {
 		t.Errorf("got %+v: %s", d.Findings, d.Verdict())
 	}
@@ -109,7 +110,7 @@ func TestNoiseIsNoFinding(t *testing.T) {
 	closed := udp("QUEUE_PURGE", 40001)
 	closed.Harmless = "connection closed in order"
 	lldp := &event.Event{Kind: event.Drop, Count: 3, Reason: "UNHANDLED_PROTO", Packet: event.Packet{Proto: 0x88cc, HasProto: true}}
-	d := diagnose.New(collect(t, closed, lldp), report("UdpNoPorts", 0), false)
+	d := diagnose.New(collect(t, closed, lldp), report("UdpNoPorts", 0), nil)
 	if len(d.Findings) != 0 || len(d.Noise) != 1 || d.Harmless != 1 || d.Worst() != knowledge.Noise {
 		t.Errorf("findings %+v, noise %+v, %d harmless", d.Findings, d.Noise, d.Harmless)
 	}
@@ -132,7 +133,7 @@ func TestSharedAddress(t *testing.T) {
 			before.Counters[i].Value = 0
 		}
 		r := counters.NewReport(before, &counters.Snapshot{Counters: test.sockets})
-		d := diagnose.New(collect(t, udp("SOCKET_RCVBUFF", 40001)), r, false)
+		d := diagnose.New(collect(t, udp("SOCKET_RCVBUFF", 40001)), r, nil)
 		if f := &d.Findings[0]; !strings.HasPrefix(f.Meaning.Cause, test.want) {
 			t.Errorf("%s: %s", name, f.Meaning.Cause)
 		}
@@ -150,7 +151,7 @@ func TestSharedListener(t *testing.T) {
 		r := report("TcpExtListenOverflows", 3)
 		sockets := &counters.Snapshot{Counters: []counters.Counter{queue, dropped}}
 		r.Rows = append(r.Rows, counters.NewReport(new(counters.Snapshot), sockets).Rows...)
-		if f := diagnose.New(collect(t), r, false).Findings[0]; !strings.HasPrefix(f.Meaning.Cause, want) {
+		if f := diagnose.New(collect(t), r, nil).Findings[0]; !strings.HasPrefix(f.Meaning.Cause, want) {
 			t.Errorf("%d sockets share the address: %s", sharing, f.Meaning.Cause)
 		}
 	}
@@ -169,7 +170,7 @@ func TestFunction(t *testing.T) {
 	for _, reason := range []string{"", "NOT_SPECIFIED"} {
 		drop := udp(reason, 40001)
 		drop.Where = event.Where{Frame: event.Frame{PC: 1, Lookup: event.Found, Symbol: "ip_rcv_finish_core.isra.0"}}
-		if d := diagnose.New(collect(t, drop), report("UdpNoPorts", 0), false); d.Findings[0].ID != "ip_rcv_finish_core" {
+		if d := diagnose.New(collect(t, drop), report("UdpNoPorts", 0), nil); d.Findings[0].ID != "ip_rcv_finish_core" {
 			t.Errorf("reason %q: ID %s", reason, d.Findings[0].ID)
 		}
 	}
@@ -185,7 +186,7 @@ func TestOwnerOfASocket(t *testing.T) {
 	drop := udp("NO_SOCKET", 40001)
 	drop.Owner.Socket = &event.Socket{Inode: 5, Confidence: event.Certain}
 	for name, pid := range map[string]uint32{"found": 42, "gone": 0} {
-		d := diagnose.New(collect(t, drop), report("UdpNoPorts", 1), false)
+		d := diagnose.New(collect(t, drop), report("UdpNoPorts", 1), nil)
 		d.Ask(ownersOnly(func(inode uint64) event.Owner {
 			return event.Owner{Process: event.Process{PID: pid}, Socket: &event.Socket{Inode: inode}}
 		}))
@@ -203,7 +204,7 @@ func TestSocketThatDropped(t *testing.T) {
 		Process: event.Process{PID: 7, Confidence: event.Likely}, Socket: &event.Socket{Inode: 9, Confidence: event.Likely},
 	}
 	after := &counters.Snapshot{Counters: []counters.Counter{socket("udp *:53", 5, 2)}}
-	d := diagnose.New(collect(t, drop), counters.NewReport(new(counters.Snapshot), after), false)
+	d := diagnose.New(collect(t, drop), counters.NewReport(new(counters.Snapshot), after), nil)
 	d.Ask(ownersOnly(func(inode uint64) event.Owner { return event.Owner{Process: event.Process{PID: uint32(100 + inode)}} }))
 	if f := &d.Findings[0]; f.Owner.Process.PID != 105 {
 		t.Errorf("owner %+v", f.Owner)
@@ -211,7 +212,7 @@ func TestSocketThatDropped(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	d := diagnose.New(collect(t, udp("NO_SOCKET", 40001)), report("UdpNoPorts", 4), false)
+	d := diagnose.New(collect(t, udp("NO_SOCKET", 40001)), report("UdpNoPorts", 4), nil)
 	var b strings.Builder
 	if err := d.WriteJSON(&b); err != nil {
 		t.Fatal(err)
@@ -252,7 +253,7 @@ func TestFlood(t *testing.T) {
 	}
 	reported := udp("NO_SOCKET", 40001)
 	reported.Packet.Proto, reported.Packet.HasProto = 0x0800, true
-	d := diagnose.New(collect(t, reported, counted), report("UdpNoPorts", 1001), false)
+	d := diagnose.New(collect(t, reported, counted), report("UdpNoPorts", 1001), nil)
 	if len(d.Findings) != 1 || d.Findings[0].Count != 1001 || d.Findings[0].Reported != 1 || d.Findings[0].Netns != blue {
 		t.Fatalf("got %+v, want one finding of 1001 drops, of which 1 was reported", d.Findings)
 	}
@@ -273,14 +274,36 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// TestSelected: with an expression, counters of other drops are no findings.
+// TestSelected: with an expression, a counter is a finding if all of its drops match; those of which
+// that is not known are counted.
 func TestSelected(t *testing.T) {
-	d := diagnose.New(collect(t, udp("NO_SOCKET", 40001)), report("UdpRcvbufErrors", 5), true)
-	if len(d.Findings) != 1 || d.Findings[0].ID != "NO_SOCKET" || len(d.Accounts) != 0 {
-		t.Errorf("findings %+v, accounts %+v: want that of the drop alone", d.Findings, d.Accounts)
+	const notShown = "not shown: 1 counter of lost packets rose"
+	for truth, want := range map[condition.Truth]struct {
+		ids     []string
+		states  int
+		verdict string
+		said    bool
+	}{
+		condition.True:    {[]string{"UdpRcvbufErrors", "NO_SOCKET"}, 1, "this host loses packets: see 1; it may matter as well: 2", false},
+		condition.Unknown: {[]string{"NO_SOCKET"}, 0, "packets are dropped that may matter: see 1", true},
+		condition.False:   {[]string{"NO_SOCKET"}, 0, "packets are dropped that may matter: see 1", false},
+	} {
+		r := report("UdpRcvbufErrors", 5)
+		r.Rows = append(r.Rows, rose(bad("eth1", "carrier_lost", "down")).Rows...)
+		d := diagnose.New(collect(t, udp("NO_SOCKET", 40001)), r, func(r *counters.Row) condition.Truth { return truth })
+		var ids []string
+		for i := range d.Findings {
+			ids = append(ids, d.Findings[i].ID)
+		}
+		if !slices.Equal(ids, want.ids) || len(d.States) != want.states || d.Verdict() != want.verdict {
+			t.Errorf("%v: findings %v, %d states, verdict %s; want %+v", truth, ids, len(d.States), d.Verdict(), want)
+		}
+		if got := strings.Contains(textOf(t, d), notShown); got != want.said {
+			t.Errorf("%v: that a counter is not shown is said: %t, want %t", truth, got, want.said)
+		}
 	}
-	d = diagnose.New(collect(t), report("UdpRcvbufErrors", 5), true)
-	if got := d.Verdict(); got != "no drop matched the expression, with which counters are not compared" {
+	unknown := func(*counters.Row) condition.Truth { return condition.Unknown }
+	if got := diagnose.New(collect(t), report("UdpRcvbufErrors", 5), unknown).Verdict(); got != "no drop matched the expression" {
 		t.Errorf("verdict: %s", got)
 	}
 }
@@ -293,7 +316,7 @@ func TestVerdict(t *testing.T) {
 		"this host loses packets: see 1; it may matter as well: 2": {maybe, maybe, harm},
 		"this host drops nothing that matters":                     nil,
 	} {
-		if got := diagnose.New(collect(t, drops...), report("UdpNoPorts", 0), false).Verdict(); got != want {
+		if got := diagnose.New(collect(t, drops...), report("UdpNoPorts", 0), nil).Verdict(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
@@ -310,7 +333,7 @@ func TestArgs(t *testing.T) {
 	d := diagnose.New(collect(t,
 		with(), with(size, event.Arg{Name: "rmem", Number: 2300}), with(event.Arg{Name: "rmem", Number: 2304}, size),
 		with(size, event.Arg{Name: "rmem", Number: 2300}),
-	), report("UdpRcvbufErrors", 4), false)
+	), report("UdpRcvbufErrors", 4), nil)
 	if got := d.Findings[0].Args; !slices.Equal(got, []event.Arg{size}) {
 		t.Errorf("got %+v, want only %+v", got, size)
 	}
@@ -325,7 +348,7 @@ func TestLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := diagnose.New(c, report("UdpNoPorts", 0), false).WriteText(&b); err != nil {
+	if err := diagnose.New(c, report("UdpNoPorts", 0), nil).WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
 	const want = "lost 24 drops: 24 not read before stopping\nverdict: this host drops nothing that matters\n"

@@ -192,9 +192,13 @@ func (d *Diagnosis) WriteJSON(w io.Writer) error {
 		Harmless       uint64        `json:"harmless"`
 		Lost           uint64        `json:"lost"`
 		Recording      *recordJSON   `json:"recording,omitempty"`
+		Undecided      int           `json:"undecided,omitempty"`
 		Reconciliation []accountJSON `json:"reconciliation"`
 		Failures       []string      `json:"failures,omitempty"`
-	}{Kind: "end", Verdict: d.Verdict(), Seconds: d.Interval.Seconds(), Drops: d.Drops, Harmless: d.Harmless, Lost: d.Ledger.TotalLost()}
+	}{
+		Kind: "end", Verdict: d.Verdict(), Seconds: d.Interval.Seconds(), Drops: d.Drops, Harmless: d.Harmless,
+		Lost: d.Ledger.TotalLost(), Undecided: d.Undecided,
+	}
 	if worst := d.Worst(); worst != 0 {
 		end.Severity = worst.String()
 	}

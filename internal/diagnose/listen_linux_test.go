@@ -84,7 +84,7 @@ func TestListeners(t *testing.T) {
 // reportBy is the report on a drop with what a host knows.
 func reportBy(t *testing.T, e *event.Event, h *diagnose.Host) string {
 	t.Helper()
-	d := diagnose.New(collect(t, e), report("UdpNoPorts", 0), false)
+	d := diagnose.New(collect(t, e), report("UdpNoPorts", 0), nil)
 	d.Ask(h)
 	return textOf(t, d)
 }

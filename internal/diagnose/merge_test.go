@@ -29,7 +29,7 @@ func TestManyNamespaces(t *testing.T) {
 			rows = append(rows, counters.Counter{Key: key, Value: uint64(2 * i), Bits: 64})
 		}
 		report := counters.NewReport(new(counters.Snapshot), &counters.Snapshot{Counters: rows})
-		d := diagnose.New(collect(t, events...), report, false)
+		d := diagnose.New(collect(t, events...), report, nil)
 		text := strings.Join(strings.Fields(textOf(t, d)), " ")
 		if want == "" {
 			if len(d.Findings) != 2*n {
@@ -71,7 +71,7 @@ func TestBriefFindings(t *testing.T) {
 		}
 		events = append(events, e)
 	}
-	d := diagnose.New(collect(t, events...), new(counters.Report), false)
+	d := diagnose.New(collect(t, events...), new(counters.Report), nil)
 	text := textOf(t, d)
 	for _, want := range []string{
 		"7. NO_SOCKET  1 drop, interface eth6, network namespace blue\n8. NO_SOCKET  1 drop, interface eth7, network namespace blue\n",

@@ -31,7 +31,7 @@ func TestNamespaces(t *testing.T) {
 	} {
 		e := udp("NO_SOCKET", 40001)
 		e.Netns = event.Netns{Inode: test.inode}
-		d := diagnose.New(collect(t, e), report("UdpNoPorts", 0), false)
+		d := diagnose.New(collect(t, e), report("UdpNoPorts", 0), nil)
 		d.Ask(diagnose.NewHost(here, nil))
 		if got := d.Findings[0].Meaning.Check[0]; !strings.HasPrefix(got, test.want) {
 			t.Errorf("got %s, want %s", got, test.want)

@@ -13,7 +13,7 @@ import (
 func TestNamespacesDiffer(t *testing.T) {
 	one, two := udp("NO_SOCKET", 40001), udp("NO_SOCKET", 40001)
 	one.Netns, two.Netns = event.Netns{Inode: 8}, event.Netns{Inode: 9}
-	text := textOf(t, diagnose.New(collect(t, one, two), new(counters.Report), false))
+	text := textOf(t, diagnose.New(collect(t, one, two), new(counters.Report), nil))
 	for _, want := range []string{"network namespace 8\n", "network namespace 9\n", "# PID: of a process"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
@@ -29,7 +29,7 @@ func TestUnexplained(t *testing.T) {
 	r := counters.NewReport(
 		&counters.Snapshot{Counters: []counters.Counter{before}}, &counters.Snapshot{Counters: []counters.Counter{c}})
 	const want = "unexplained: interface.tx_dropped on eth0 in network namespace blue +4 of +4:\n"
-	if text := textOf(t, diagnose.New(collect(t), r, false)); !strings.Contains(text, want) {
+	if text := textOf(t, diagnose.New(collect(t), r, nil)); !strings.Contains(text, want) {
 		t.Errorf("%q is missing in\n%s", want, text)
 	}
 }

@@ -26,7 +26,7 @@ func diagnoseSockets(t *testing.T, drop *event.Event, sockets ...[]counters.Coun
 	for _, s := range sockets {
 		after.Counters = append(after.Counters, s...)
 	}
-	return diagnose.New(collect(t, drop), counters.NewReport(new(counters.Snapshot), after), false)
+	return diagnose.New(collect(t, drop), counters.NewReport(new(counters.Snapshot), after), nil)
 }
 
 // TestBufferOfTheProgram: a setting that does not decide how large the buffer of the full

@@ -34,7 +34,7 @@ func TestErrorLost(t *testing.T) {
 			}}
 			rule := of(counters.NFTables, "", "drop_packets", 1)
 			rule.Netns, rule.Object, rule.About, rule.Hook = test.netns, "ip t c handle 2", "icmp drop", "OUTPUT"
-			d := diagnose.New(collect(t, big, lost), rose(rule), false)
+			d := diagnose.New(collect(t, big, lost), rose(rule), nil)
 			d.Ask(diagnose.RecordedHost(nil))
 			if len(d.Findings) != 2 || d.Verdict() != "this host loses packets: see 1 and 2" {
 				t.Fatalf("%s: %+v", d.Verdict(), d.Findings)

@@ -58,7 +58,7 @@ func TestFullQueues(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e := udp(test.reason, 40001)
 			e.Count, e.Segments, e.Port = 5, 5, event.Port{IfName: "eth0"}
-			text := textOf(t, diagnose.New(collect(t, e), rose(test.qdiscs...), false))
+			text := textOf(t, diagnose.New(collect(t, e), rose(test.qdiscs...), nil))
 			if !strings.Contains(text, test.want) || strings.Contains(text, test.not) {
 				t.Errorf("%q is missing, or %q is there, in\n%s", test.want, test.not, text)
 			}

@@ -35,7 +35,7 @@ func TestRoutes(t *testing.T) {
 		drop("", "ip_error", "10.9.0.1", event.Arg{Name: "route", Text: "prohibit"}),
 		drop("", "ip_error", "10.7.0.1", event.Arg{Name: "route", Text: "blackhole"}),
 		drop("PKT_TOO_BIG", "ip_forward", "10.8.0.1", event.Arg{Name: "mtu", Number: 1300}),
-	), new(counters.Report), false)
+	), new(counters.Report), nil)
 	d.Ask(diagnose.NewHost(host.New("/"), nil))
 	text := textOf(t, d)
 	for _, want := range []string{

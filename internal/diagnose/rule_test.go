@@ -85,7 +85,7 @@ func TestRules(t *testing.T) {
 			[]string{"likely nftables inet fw in handle 1 (text) +5", "exactly nftables inet fw in handle 1 (text)"}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := diagnose.New(collect(t, test.drops...), ruleReport(test.rows...), false)
+			d := diagnose.New(collect(t, test.drops...), ruleReport(test.rows...), nil)
 			var got []string
 			for i := range d.Findings {
 				got = append(got, string(d.Findings[i].Rule.Confidence)+" "+d.Findings[i].Rule.Text)
@@ -107,7 +107,7 @@ func TestRules(t *testing.T) {
 // TestRuleIsShown: in text, where it is escaped, and in JSON beside the owner, if any.
 func TestRuleIsShown(t *testing.T) {
 	row := ruleRow{counters.NFTables, "inet fw \x1b[1m handle 1", "INPUT", blue, 5}
-	d := diagnose.New(collect(t, dropped(5, "lo", "ip_local_deliver")), ruleReport(row), false)
+	d := diagnose.New(collect(t, dropped(5, "lo", "ip_local_deliver")), ruleReport(row), nil)
 	var text, line strings.Builder
 	if err := d.WriteText(&text); err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func TestRuleFix(t *testing.T) {
 	} {
 		row := of(want.group, "", "drop_packets", 5)
 		row.Object, row.About, row.Hook = object, want.about, "INPUT"
-		d := diagnose.New(collect(t, dropped(5, "lo", "ip_local_deliver")), rose(row), false)
+		d := diagnose.New(collect(t, dropped(5, "lo", "ip_local_deliver")), rose(row), nil)
 		m := d.Findings[0].Meaning
 		if m.Check[0] != want.check || strings.Join(m.Apply, "; ") != want.fix {
 			t.Errorf("%s: check %q, fix %q", object, m.Check, m.Apply)

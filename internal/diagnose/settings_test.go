@@ -22,7 +22,7 @@ func TestReversePathFilter(t *testing.T) {
 	})
 	drop := udp("IP_RPFILTER", 40001)
 	drop.Netns = event.Netns{}
-	d := diagnose.New(collect(t, drop), new(counters.Report), false)
+	d := diagnose.New(collect(t, drop), new(counters.Report), nil)
 	d.Ask(diagnose.NewHost(h, nil))
 	text := textOf(t, d)
 	for _, want := range []string{
@@ -58,7 +58,7 @@ func TestBufferOfDrop(t *testing.T) {
 	for size, limits := range map[uint64]bool{8192: false, 425984: true} {
 		drop := udp("SOCKET_RCVBUFF", 40001)
 		drop.Netns, drop.Args = event.Netns{}, []event.Arg{{Name: "rcvbuf", Number: size}}
-		d := diagnose.New(collect(t, drop), new(counters.Report), false)
+		d := diagnose.New(collect(t, drop), new(counters.Report), nil)
 		d.Ask(diagnose.NewHost(h, nil))
 		if text := textOf(t, d); strings.Contains(text, "sysctl -w net.core.rmem_max") != limits {
 			t.Errorf("a buffer of %d bytes:\n%s", size, text)
@@ -75,7 +75,7 @@ func TestRingAtMaximum(t *testing.T) {
 			Value: 9, Bits: 64, Sparse: true,
 		}
 		r := counters.NewReport(new(counters.Snapshot), &counters.Snapshot{Counters: []counters.Counter{missed}})
-		d := diagnose.New(collect(t), r, false)
+		d := diagnose.New(collect(t), r, nil)
 		d.Ask(diagnose.RecordedHost(map[string]json.RawMessage{
 			"setting 7 device.{ifname}.ring_rx eth0": json.RawMessage(`{"name":"device.eth0.ring_rx","value":"` + value + `"}`),
 		}))
@@ -89,11 +89,11 @@ func TestRingAtMaximum(t *testing.T) {
 
 // TestHeadline: the class of a finding is on a line of its own where both do not fit one.
 func TestHeadline(t *testing.T) {
-	text := textOf(t, diagnose.New(collect(t, udp("SOCKET_RCVBUFF", 40001)), new(counters.Report), false))
+	text := textOf(t, diagnose.New(collect(t, udp("SOCKET_RCVBUFF", 40001)), new(counters.Report), nil))
 	if !strings.Contains(text, " of all drops\n   (transport, socket, no_buffer, harm)\n") {
 		t.Errorf("one line:\n%s", text)
 	}
-	text = textOf(t, diagnose.New(collect(t, udp("XDP", 40001)), new(counters.Report), false))
+	text = textOf(t, diagnose.New(collect(t, udp("XDP", 40001)), new(counters.Report), nil))
 	if !strings.Contains(text, " of all drops  (") {
 		t.Errorf("two lines:\n%s", text)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 )
@@ -19,11 +20,8 @@ type State struct {
 	Owner   event.Owner   // of the socket that it is about; zero if it is about none, or none is known
 }
 
-// states are those that no finding is about.
-func (d *Diagnosis) states(rows []counters.Row) (all []State) {
-	if d.Selected {
-		return nil
-	}
+// states are those that no finding is about, of the places that an expression selects whole.
+func (d *Diagnosis) states(rows []counters.Row, selects Selects) (all []State) {
 	said := make(map[counters.Key]bool)
 	for _, findings := range [][]Finding{d.Findings, d.Noise} {
 		for i := range findings {
@@ -33,7 +31,7 @@ func (d *Diagnosis) states(rows []counters.Row) (all []State) {
 		}
 	}
 	for _, r := range rows {
-		if r.Gauge && r.Known && r.Matters() && !said[r.Key] {
+		if r.Gauge && r.Known && r.Matters() && !said[r.Key] && (selects == nil || selects(&r) == condition.True) {
 			all = append(all, State{Row: r})
 		}
 	}

@@ -31,6 +31,7 @@ func (d *Diagnosis) WriteText(w io.Writer) error {
 	d.appendNoise(&b)
 	d.appendUnexplained(&b)
 	d.appendStates(&b)
+	d.appendUndecided(&b)
 	b.WriteString(d.Ledger.Report())              // what dropwatch itself could not show
 	fmt.Fprintf(&b, "verdict: %s\n", d.Verdict()) // never broken: the last line is for scripts as well
 	_, err := io.WriteString(w, b.String())
@@ -402,6 +403,15 @@ func (d *Diagnosis) appendUnexplained(b *strings.Builder) {
 	}
 }
 
+// appendUndecided says that counters rose of which it is not known whether their drops match the
+// expression.
+func (d *Diagnosis) appendUndecided(b *strings.Builder) {
+	if d.Undecided > 0 {
+		appendRemark(b, "not shown", event.Plural(uint64(d.Undecided), "counter")+" of lost packets rose by more than the drops "+
+			"above. Counters do not say which packets: run without the expression to see them.")
+	}
+}
+
 // whereOf is " on eth0 in network namespace blue", as far as it is known of a counter.
 func whereOf(r *counters.Row, in event.Process) (text string) {
 	if r.IfName != "" {
@@ -431,15 +441,15 @@ func (d *Diagnosis) Verdict() string {
 		return loses + ": see " + numbers(1, harm)
 	case all > 0:
 		return "packets are dropped that may matter: see " + numbers(1, all)
+	case d.mayLose():
+		return "no drop that matters was seen, but counters rose that may be lost packets: see unexplained"
+	case d.Selected && len(d.States) > 0:
+		return "of what matched the expression, no drop matters, but not all is well: see state"
 	case d.Selected && d.Drops == 0:
-		return "no drop matched the expression, with which counters are not compared"
+		return "no drop matched the expression"
 	case d.Selected:
 		return "of what matched the expression, nothing matters"
-	}
-	if d.mayLose() {
-		return "no drop that matters was seen, but counters rose that may be lost packets: see unexplained"
-	}
-	if len(d.States) > 0 {
+	case len(d.States) > 0:
 		return host + " drops nothing that matters, but not all is well: see state"
 	}
 	return host + " drops nothing that matters"

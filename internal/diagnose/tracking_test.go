@@ -73,7 +73,7 @@ func TestConntrackDrops(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := diagnose.New(collect(t, test.drops...), rose(test.rows...), false)
+			d := diagnose.New(collect(t, test.drops...), rose(test.rows...), nil)
 			if got := summary(d); !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -102,7 +102,7 @@ func TestInvalidSegments(t *testing.T) {
 		e.Count, e.Segments = 7, 7
 		e.Packet.Flow.Transport, e.Packet.Flow.TCPFlags = event.TCP, flags
 		e.Packet.Flow.Fields |= event.FieldTCPFlags
-		d := diagnose.New(collect(t, e), rose(tracked("invalid", want.invalid)), false)
+		d := diagnose.New(collect(t, e), rose(tracked("invalid", want.invalid)), nil)
 		f := &d.Findings[0]
 		if got := slices.Contains(f.Meaning.Settings, "net.netfilter.nf_conntrack_tcp_be_liberal"); got != want.untracked {
 			t.Errorf("%v: INVALID is %t: %s", flags, got, f.Meaning.Cause)

@@ -23,6 +23,9 @@ type node interface {
 
 	// each calls a function for every leaf.
 	each(func(*leaf))
+
+	// at returns the expression for drops of which only the place is known.
+	at(*Place) node
 }
 
 // A binding is the precedence of an operator.
