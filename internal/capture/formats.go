@@ -2,6 +2,7 @@ package capture
 
 import (
 	"os"
+	"strings"
 	"time"
 
 	"dropwatch/internal/pipeline"
@@ -14,6 +15,7 @@ import (
 	"dropwatch/internal/sink/table"
 	"dropwatch/internal/sink/text"
 	"dropwatch/internal/sink/top"
+	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/term"
 )
 
@@ -60,7 +62,8 @@ func (r *run) openTables(o Output, f outFile) (pipeline.Sink, error) {
 }
 
 func (r *run) tableOptions(o Output, f *os.File, every time.Duration) table.Options {
-	return table.Options{Every: every, Begin: r.recorded(), Color: Colored(f), Width: term.Width(f), Harmless: o.Harmless}
+	width := func() int { return term.Width(f) }
+	return table.Options{Every: every, Begin: r.recorded(), Color: Colored(f), Width: width, Harmless: o.Harmless}
 }
 
 func (r *run) openJSON(o Output, f outFile) (pipeline.Sink, error) {
@@ -140,9 +143,12 @@ func (r *run) screenOptions(s *screen, o Output, f *os.File) top.Options {
 		Color: Colored(f), ASCII: !utf8Locale(), Harmless: o.Harmless, Begin: r.recorded(),
 		Status: s.status, Diagnose: r.diagnose, Format: formatLine, Save: s.save,
 	}
-	check := r.checkReasons
+	check := func(f *filter.Filter) (string, error) {
+		return strings.Join(r.missingNames(f), "\n"), r.checkReasons(f)
+	}
 	if recording := r.source.recording; recording != nil {
-		opts.Host, opts.Diagnose, check = recording.Header().Host, nil, checkRecorded
+		opts.Host, opts.Diagnose = recording.Header().Host, nil
+		check = func(f *filter.Filter) (string, error) { return "", checkRecorded(f) }
 	}
 	opts.Parse = func(text string) (top.Filter, error) { return parseScreenFilter(text, check) }
 	return opts

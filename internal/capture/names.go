@@ -36,6 +36,14 @@ func (r *Runner) CheckNames(f *filter.Filter) error {
 	if err := r.checkReasons(f); err != nil {
 		return err
 	}
+	for _, text := range r.missingNames(f) {
+		r.Notices.Text(text)
+	}
+	return nil
+}
+
+// missingNames returns the warnings about names that do not exist on this host now.
+func (r *Runner) missingNames(f *filter.Filter) (warnings []string) {
 	for _, h := range hostNames {
 		wanted := f.Names(h.field)
 		if len(wanted) == 0 {
@@ -44,11 +52,11 @@ func (r *Runner) CheckNames(f *filter.Filter) error {
 		known := r.Values(h.field)
 		for _, name := range wanted {
 			if known != nil && !hasName(known, name) && !(h.field == "container" && isContainerID(known, name)) {
-				r.warnMissing(h.missing, name, suggest.Question(name, known))
+				warnings = append(warnings, missingName(h.missing, name, suggest.Question(name, known)))
 			}
 		}
 	}
-	return nil
+	return warnings
 }
 
 // functionFields are the fields of an expression whose values are functions of the
@@ -68,7 +76,7 @@ func (r *Runner) CheckFunctions(f *filter.Filter) {
 	known := r.Symbols.names()
 	for _, name := range wanted {
 		if len(known) > 0 && !slices.Contains(known, name) && !isTrap(name) {
-			r.warnMissing("there is no function %s in this kernel", name, r.functionMeant(name, known))
+			r.Notices.Text(missingName("there is no function %s in this kernel", name, r.functionMeant(name, known)))
 		}
 	}
 }
@@ -91,14 +99,13 @@ func isTrap(name string) bool {
 	return slices.ContainsFunc(knowledge.Lookup(name), func(e *knowledge.Entry) bool { return e.Kind == knowledge.Trap })
 }
 
-// warnMissing prints a warning about a name. Format has one %s for it; question may
-// be empty.
-func (r *Runner) warnMissing(format, name, question string) {
+// missingName is a warning about a name. Format has one %s for it; question may be empty.
+func missingName(format, name, question string) string {
 	text := fmt.Sprintf(format, event.Escape(name))
 	if question != "" {
 		text += ": " + question
 	}
-	r.Notices.Text(text)
+	return text
 }
 
 // hasName ignores case, as the expression does.
@@ -118,19 +125,13 @@ func interfaceNames(*host.Host) (names []string) {
 	return names
 }
 
-// namespaceNames returns those in /run/netns, as made by ip-netns(8), and the
-// host's own. It returns nothing if there are none: other namespaces are named
-// after containers and pods, which are not listed here.
-func namespaceNames(h *host.Host) (names []string) {
-	for _, n := range h.NetworkNamespaces() {
-		if n.Name != "" {
-			names = append(names, n.Name)
-		}
+// namespaceNames returns those of network namespaces, of which some are named after the pod or the
+// container in them; nil if some processes cannot be seen.
+func namespaceNames(h *host.Host) []string {
+	if !h.SeesAllProcesses() {
+		return nil
 	}
-	if len(names) > 0 {
-		names = append(names, event.InitNetns)
-	}
-	return names
+	return owner.Namespaces(h)
 }
 
 // processNames returns the command names (/proc/PID/comm) of the visible processes.

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,12 +35,11 @@ func namesRunner(t *testing.T) (*Runner, *bytes.Buffer) {
 			t.Fatal(err)
 		}
 	}
-	ns := filepath.Join(root, "proc/self/ns")
-	if err := os.MkdirAll(ns, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("pid:[4026531836]", filepath.Join(ns, "pid")); err != nil {
-		t.Fatal(err)
+	for link, to := range map[string]string{"proc/self/ns/pid": "pid:[4026531836]", "proc/7/ns/net": "net:[4026532177]"} {
+		link = filepath.Join(root, link)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(link), 0o755), os.Symlink(to, link)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var notes bytes.Buffer
 	r := testRunner(t, nil)
@@ -63,6 +63,10 @@ func TestMissingNames(t *testing.T) {
 		"container api or container redis": "there is no container api with a process now\nthere is no container " +
 			"redis with a process now",
 		"container sh*":                         "",
+		"netns shop-web":                        "", // by the container in it
+		"netns init":                            "",
+		"netns nosuch":                          "there is no network namespace nosuch now",
+		"netns shop-wbe":                        "there is no network namespace shop-wbe now: did you mean shop-web?",
 		"process ngnix":                         "there is no process ngnix now: did you mean nginx?",
 		"function tcp_v4_rcv":                   "",
 		"function tcp_v4_rvc":                   "there is no function tcp_v4_rvc in this kernel: did you mean tcp_v4_rcv?",

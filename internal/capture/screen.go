@@ -98,13 +98,14 @@ const perPacket = event.FactPacket | event.FactLength | event.FactStack | event.
 
 // parseScreenFilter parses an expression that narrows the screen. Unlike the filter
 // of the run it can be applied to drops that were counted already.
-// Check returns an error for a filter that can match nothing.
-func parseScreenFilter(text string, check func(*filter.Filter) error) (top.Filter, error) {
+// Check returns an error for a filter that can match nothing, and a warning.
+func parseScreenFilter(text string, check func(*filter.Filter) (warning string, err error)) (top.Filter, error) {
 	f, err := filter.Parse(text)
 	if err != nil {
 		return top.Filter{}, err
 	}
-	if err := check(f); err != nil {
+	warning, err := check(f)
+	if err != nil {
 		return top.Filter{}, err
 	}
 	byKind := len(f.Needs(perPacket)) == 0
@@ -112,7 +113,7 @@ func parseScreenFilter(text string, check func(*filter.Filter) error) (top.Filte
 		decision := f.Decide(e)
 		return decision == condition.True, decision != condition.Unknown
 	}
-	return top.Filter{Match: match, ByKind: byKind}, nil
+	return top.Filter{Match: match, ByKind: byKind, Warning: warning}, nil
 }
 
 // formatLine returns the line that `watch` prints for a drop, without colors and

@@ -80,7 +80,7 @@ func TestSaveToAFullDisk(t *testing.T) {
 
 // TestScreenFilter: an expression that needs no packet holds for whole rows.
 func TestScreenFilter(t *testing.T) {
-	all := func(*filter.Filter) error { return nil }
+	all := func(*filter.Filter) (string, error) { return "", nil }
 	for text, byKind := range map[string]bool{
 		"reason NO_SOCKET": true, "iface lo and not process nginx": true, "netns blue": true, "proto ip": true,
 		"port 53": false, "length > 100": false, "host 10.0.0.1 or reason XDP": false,
@@ -108,15 +108,29 @@ func TestScreenFilter(t *testing.T) {
 // kernel has it.
 func TestScreenReason(t *testing.T) {
 	const question = "did you mean NO_SOCKET?"
-	if _, err := parseScreenFilter("reason == NO_SOCKT", checkRecorded); err == nil || err.Error() != "unknown reason NO_SOCKT: "+question {
+	recorded := func(f *filter.Filter) (string, error) { return "", checkRecorded(f) }
+	r := testRunner(t, nil)
+	live := func(f *filter.Filter) (string, error) { return "", r.checkReasons(f) }
+	if _, err := parseScreenFilter("reason == NO_SOCKT", recorded); err == nil || err.Error() != "unknown reason NO_SOCKT: "+question {
 		t.Errorf("recorded: %v", err)
 	}
-	if _, err := parseScreenFilter("reason in {NO_SOCKET, OVS_DROP_METER}", checkRecorded); err != nil {
+	if _, err := parseScreenFilter("reason in {NO_SOCKET, OVS_DROP_METER}", recorded); err != nil {
 		t.Error(err)
 	}
-	_, err := parseScreenFilter("reason == NO_SOCKT", testRunner(t, nil).checkReasons)
+	_, err := parseScreenFilter("reason == NO_SOCKT", live)
 	if _, unlisted := trace.ReasonNames(); unlisted == nil && (err == nil || !strings.Contains(err.Error(), question)) {
 		t.Errorf("live: %v", err)
+	}
+}
+
+// TestScreenWarning: the live view warns of a name that this host does not have.
+func TestScreenWarning(t *testing.T) {
+	names, _ := namesRunner(t)
+	r := &run{Runner: names, spec: new(Spec), source: &openedSource{name: "bpf"}}
+	o := r.screenOptions(new(screen), Output{}, os.Stdout)
+	f, err := o.Parse("netns shop-wbe")
+	if want := "there is no network namespace shop-wbe now: did you mean shop-web?"; err != nil || f.Warning != want {
+		t.Errorf("warning %q, %v, want %q", f.Warning, err, want)
 	}
 }
 

@@ -109,6 +109,7 @@ type Detail struct {
 	Flows []Flow         // the flow with most drops first
 	Rest  uint64         // drops of Seen for whose flow there was no room
 	Last  []*event.Event // the last packets, the latest first
+	Netns []string       // network namespaces of the drops, sorted, as in Names; none is known: empty
 }
 
 // A Flow is the packets from one address and port to another. All ports of a client
@@ -128,6 +129,9 @@ func (c *Counter) Detail(g Group, names Names) Detail {
 			continue
 		}
 		c.addTo(&d.Row, k)
+		if name := c.names(k)[Netns]; name != "-" && !slices.Contains(d.Netns, name) {
+			d.Netns = append(d.Netns, name)
+		}
 		d.Seen += k.Value.seen
 		for name, n := range k.Value.flows {
 			flows[name] += n
@@ -140,6 +144,7 @@ func (c *Counter) Detail(g Group, names Names) Detail {
 
 // sort fills in the flows and puts everything in order.
 func (d *Detail) sort(flows map[string]uint64) {
+	slices.Sort(d.Netns)
 	d.Rest = d.Seen
 	for name, n := range flows {
 		d.Flows = append(d.Flows, Flow{name, n})

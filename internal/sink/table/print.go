@@ -43,7 +43,7 @@ func (s *Sink) end(e *event.Event) {
 	s.intervals.Stop()
 	all := s.tally.shares(lossy)
 	total := sum(all)
-	if s.opts.Width > 0 {
+	if s.width() > 0 {
 		s.buf = append(s.buf, '\r') // overwrites the ^C that the terminal has echoed
 	}
 	s.appendColored(s.bold, fmt.Sprintf("%s in %.1f s\n", count(total), max(0, e.Time.Sub(s.intervals.Begin())).Seconds()))
@@ -54,6 +54,14 @@ func (s *Sink) end(e *event.Event) {
 	s.buf = appendLedger(s.buf, e.Ledger)
 	s.appendColored(s.red, e.Ledger.Report())
 	s.buf = s.tally.AppendTraceOnly(s.buf, s.opts.Rows)
+}
+
+// width is that of the terminal now; 0: it is none.
+func (s *Sink) width() int {
+	if s.opts.Width == nil {
+		return 0
+	}
+	return s.opts.Width()
 }
 
 // count formats a number of drops: "no drops", "1 drop", "7 drops".
@@ -87,7 +95,7 @@ func (s *Sink) appendTable(all []share, head cells, causes bool, numbers func(sh
 		}
 		table = append(table, l)
 	}
-	s.buf = appendLines(s.buf, table, s.opts.Width)
+	s.buf = appendLines(s.buf, table, s.width())
 	s.buf = append(s.buf, rest...)
 }
 

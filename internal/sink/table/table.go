@@ -21,8 +21,12 @@ type Options struct {
 	// its events. The zero value is for live drops: intervals are by the clock.
 	Begin time.Time
 
-	Rows  int  // the most rows of a table; 0: all
-	Width int  // columns of the terminal, to which lines are cut; 0: nothing is cut
+	Rows int // the most rows of a table; 0: all
+
+	// Width returns the columns of the terminal, to which lines are cut; 0: nothing is cut. Nil
+	// is 0. It is called for each table, as terminals are resized.
+	Width func() int
+
 	Color bool // use the colours of an ANSI terminal
 
 	// Harmless lists the drops that lost nothing, instead of one line with their

@@ -280,7 +280,7 @@ func TestWidth(t *testing.T) {
 	}
 	for width, want := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			r := start(t, table.Options{Width: width})
+			r := start(t, table.Options{Width: func() int { return width }})
 			r.write(drop(long, "TCP_INVALID_SEQUENCE", 1))
 			_, got, _ := strings.Cut(r.end(), "\n")
 			if got, _, _ = strings.Cut(got, "total"); got != want {
@@ -528,7 +528,7 @@ func TestWriteDoesNotAllocate(t *testing.T) {
 func TestInterruptKey(t *testing.T) {
 	for width, begin := range map[int]string{0: "1 drop in ", 80: "\r1 drop in "} {
 		synctest.Test(t, func(t *testing.T) {
-			r := start(t, table.Options{Width: width})
+			r := start(t, table.Options{Width: func() int { return width }})
 			r.write(drop("f", "NO_SOCKET", 1))
 			if got := r.end(); !strings.HasPrefix(got, begin) {
 				t.Errorf("width %d: %q does not begin with %q", width, got, begin)

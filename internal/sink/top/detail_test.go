@@ -31,7 +31,7 @@ func TestDetail(t *testing.T) {
 		const want = `
 dropwatch top  bpf on web1                             up 0s
 103 drops/s, 103 in all
-nothing lost
+dropwatch missed none
 location   f
 reason     R
 interface  lo
@@ -66,7 +66,7 @@ h: help  esc: back  [ ]: other rows  /: filter  p: pause  w…
 		p.keys("left", "1", "up")
 		p.finds("back", "DROPS/S▼")
 		p.keys("enter")
-		p.finds("of another group", "nothing lost\nreason     R\n")
+		p.finds("of another group", "dropwatch missed none\nreason     R\n")
 		p.keys("q")
 		p.finds("back", "DROPS/S▼")
 	})
@@ -112,7 +112,7 @@ func TestCheck(t *testing.T) {
 		p.write(e)
 		p.refresh()
 		p.keys("enter")
-		p.finds("filled in", "cause (transport, socket, local, maybe)\nNo UDP socket accepts",
+		p.finds("filled in", "owner      -\nnetns      blue\n", "cause (transport, socket, local, maybe)\nNo UDP socket accepts",
 			"check\nip netns exec blue ss -lnup 'sport = :53'\n", "fix\nStart the service")
 	})
 }

@@ -20,8 +20,10 @@ func TestFilter(t *testing.T) {
 		p.finds("until it is edited", "!column 1", "show only: badx")
 		p.keys("esc")
 		p.finds("nothing", "!show only", "40 in all", "h: help")
+		p.keys("w", "alt+esc")
+		p.finds("escape twice in one read", "!save the last", "h: help")
 		p.keys("f", "A", "enter")
-		p.finds("with the counts until now", "up 0s", "10 drops/s, 10 in all", "nothing lost\nfilter A",
+		p.finds("with the counts until now", "up 0s", "10 drops/s, 10 in all", "dropwatch missed none\nfilter A",
 			"hides 30 drops\n", "10     10", "!B ")
 		p.write(drop("f", "A", "lo", 1), drop("f", "B", "lo", 7), packet("f", "B", "lo", 1), packet("f", "A", "lo", 2), loss(2))
 		p.wait(time.Second)
@@ -41,7 +43,8 @@ func TestFilter(t *testing.T) {
 		p.keys("/", "ctrl+u", "enter")
 		p.finds("all again", "PAUSED", "50 in all", "!filter B")
 		p.keys("p", "/", "Z", "enter")
-		p.finds("nothing matches", "filter Z", "hides 51 drops", "The filter hides all of 51 drops. Press /, ctrl-u and enter to show all.")
+		p.finds("nothing matches", "filter Z", "hides 51 drops",
+			"The filter hides all of 51 drops. Press /, ctrl-u and enter to show all.", "there is no Z now")
 		p.keys("/", "ctrl+u", "enter")
 		p.finds("as it says", "51 in all", "!hides")
 	})
@@ -76,6 +79,10 @@ func TestCommandLineFilter(t *testing.T) {
 		p.wait(12 * time.Second)
 		p.finds("before a match", "only port 53", "hides 41 drops, and 7 undecided\n",
 			"No drop has matched the filter in 12s. Waiting for the next one.")
+		p.keys("/")
+		p.finds("to be narrowed", "show only: port 53")
+		p.keys("enter")
+		p.finds("no second filter", "only port 53", "!filter port 53")
 	})
 }
 

@@ -36,7 +36,7 @@ func (v *screen) heading(m *moment, st Status, now time.Time) []string {
 		rate += fmt.Sprintf(", %d harmless not shown", n)
 	}
 	lines := []string{
-		styled(bold, apart(source, v.state(m, now), v.width)),
+		styled(v.titleStyle(), apart(source, v.state(m, now), v.width)),
 		apart(rate, sparkline(&sum.History, c.Elapsed(), sparkWidth(v.width)), v.width),
 		v.lost(&m.ledger, st),
 	}
@@ -50,6 +50,14 @@ func (v *screen) heading(m *moment, st Status, now time.Time) []string {
 		lines = append(lines, apart("filter "+event.Escape(f.text), hides(m.hidden()-min(f.undecided, m.hidden()), f.undecided), v.width))
 	}
 	return lines
+}
+
+// titleStyle makes a paused screen look different from one that goes on.
+func (v *screen) titleStyle() string {
+	if v.frozen != nil {
+		return bold + reverse
+	}
+	return bold
 }
 
 // hides describes how many drops a filter hides: those that do not match, and those
@@ -88,7 +96,7 @@ func (v *screen) lost(l *event.Ledger, st Status) string {
 	case st.Busy >= stalled:
 		return v.alarm(fmt.Sprintf("stalled for %v: dropwatch waits for this host, and drops may be lost", st.Busy.Truncate(time.Second)))
 	case report == "":
-		return "nothing lost"
+		return "dropwatch missed none"
 	}
 	return v.alarm(report)
 }

@@ -25,6 +25,9 @@ const (
 func (v *screen) press(key string) action {
 	defer v.refresh()
 	v.note = ""
+	if key == "alt+esc" { // escape twice, in one read
+		key = "esc"
+	}
 	switch {
 	case key == "ctrl+c":
 		return quit
@@ -155,18 +158,23 @@ func (v *screen) answer(key string) {
 }
 
 // filterPrompt asks for an expression that narrows what is shown. It begins with
-// the current one.
+// the current one, or that of the command line, which narrows as well.
 func (v *screen) filterPrompt() *prompt {
 	p := &prompt{label: "show only: "}
 	v.view(func(m *moment) {
 		if m.filter != nil {
 			p.insert(m.filter.text)
+		} else {
+			p.insert(v.sink.opts.Expression)
 		}
 	})
 	p.done = func(text string) error {
-		err := v.sink.setFilter(text, v.frozen)
+		if text == v.sink.opts.Expression {
+			text = "" // it holds already
+		}
+		warning, err := v.sink.setFilter(text, v.frozen)
 		if err == nil {
-			v.pane = table
+			v.pane, v.note = table, warning
 		}
 		return err
 	}

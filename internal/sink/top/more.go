@@ -85,6 +85,9 @@ func (m *more) describe(o *Options, d *live.Detail, end int64, width int) {
 			m.add("%-*v %s", labelWidth, k, d.Text(k))
 		}
 	}
+	if !m.group.Has(live.Netns) && len(d.Netns) > 0 {
+		m.add("%-*v %s", labelWidth, live.Netns, strings.Join(d.Netns, ", "))
+	}
 	m.add("%-*s %d a second, %d in all", labelWidth, "drops", d.History.Rate(), d.Total)
 	if d.Sampled {
 		m.add("%-*s %s", labelWidth, "", "samples only: more may be in the row without an owner")

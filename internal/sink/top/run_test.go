@@ -140,7 +140,7 @@ func TestRun(t *testing.T) {
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() { ended <- s.Run(ctx, d.tty, d.tty, tt.feed) }()
-			d.sees("nothing lost")
+			d.sees("dropwatch missed none")
 			tt.act(d, cancel)
 			if err := <-ended; !errors.Is(err, tt.want) || tt.want == nil && err != nil {
 				t.Errorf("error %v, want %v", err, tt.want)
@@ -202,7 +202,7 @@ func TestFeedPanics(t *testing.T) {
 			panic("a bug")
 		})
 	}()
-	d.sees("nothing lost")
+	d.sees("dropwatch missed none")
 	close(seen)
 	value := <-ended
 	text, _ := value.(string)
@@ -222,7 +222,7 @@ func TestTerminalGoes(t *testing.T) {
 			return nil
 		})
 	}()
-	d.sees("nothing lost")
+	d.sees("dropwatch missed none")
 	d.keys.Close()
 	select {
 	case <-ended:

@@ -99,11 +99,19 @@ func (v *screen) foot() []string {
 	case v.note != "":
 		return strings.Split(ansi.Wordwrap(v.note, v.width, ""), "\n")
 	case v.pane == table:
-		return []string{"h: help  q: quit  enter: more  /: filter  g: group  s: sort  p: pause  w: save"}
+		return []string{"h: help  q: quit  enter: more  /: filter  g: group  s: sort  " + v.pauseKey() + "  w: save"}
 	case v.pane == detail:
-		return []string{v.further() + "h: help  esc: back  [ ]: other rows  /: filter  p: pause  w: save"}
+		return []string{v.further() + "h: help  esc: back  [ ]: other rows  /: filter  " + v.pauseKey() + "  w: save"}
 	}
 	return []string{v.further() + "esc: back  arrows: scroll"}
+}
+
+// pauseKey says what the key p does.
+func (v *screen) pauseKey() string {
+	if v.frozen != nil {
+		return "p: resume"
+	}
+	return "p: pause"
 }
 
 // further says that the text goes on below a screen, if the foot has one line.

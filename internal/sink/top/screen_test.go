@@ -74,7 +74,7 @@ func sit(t *testing.T, o Options, width, height int) *person {
 	return p
 }
 
-// parse reads the only expressions that there are: a reason, "bad", and "port N",
+// parse reads the only expressions that there are: a reason, of which there is no "Z", "bad", and "port N",
 // which needs the packet.
 func parse(text string) (Filter, error) {
 	if text == "bad" {
@@ -86,7 +86,11 @@ func parse(text string) (Filter, error) {
 			return f != nil && fmt.Sprint(f.SrcPort) == port, f != nil
 		}}, nil
 	}
-	return Filter{ByKind: true, Match: func(e *event.Event) (matches, decided bool) { return e.Reason == text, true }}, nil
+	f := Filter{ByKind: true, Match: func(e *event.Event) (matches, decided bool) { return e.Reason == text, true }}
+	if text == "Z" {
+		f.Warning = "there is no Z now"
+	}
+	return f, nil
 }
 
 func (p *person) write(events ...event.Event) {
@@ -281,7 +285,8 @@ func TestHostileWords(t *testing.T) {
 		p.sink.opts.Parse = func(string) (Filter, error) { return Filter{}, errors.New("d\x1b[5m") }
 		p.write(drop("e\x1b[5m", "f\x1b[5m", "g\x1b[5m", 1))
 		p.keys("/", "\x1b", "x", "enter")
-		p.finds("escaped", `b\x1b[5m on c\x1b[5m`, `only place a\x1b[5m`, `e\x1b[5m`, `f\x1b[5m`, `g\x1b`, `d\x1b[5m`, "show only: x")
+		p.finds("escaped", `b\x1b[5m on c\x1b[5m`, `only place a\x1b[5m`, `e\x1b[5m`, `f\x1b[5m`, `g\x1b`,
+			`d\x1b[5m`, "show only: place a[5mx")
 		if got := strings.Join(p.lines(), ""); strings.Contains(got, "\x1b[5m") {
 			t.Errorf("not escaped: %q", got)
 		}

@@ -71,6 +71,8 @@ type Filter struct {
 	// ByKind means that the expression needs only what all drops of a kind have in
 	// common, so that it is true for all of them or for none.
 	ByKind bool
+
+	Warning string // about names that do not exist now; may be empty
 }
 
 // A Sink counts events, for [Sink.Run] to show. Write never waits for the terminal.
@@ -214,17 +216,16 @@ func (m *moment) narrow(text string, f Filter) {
 }
 
 // setFilter shows only what an expression matches, or everything if it is empty: in
-// the run and, if the screen is paused, in what it shows.
-func (s *Sink) setFilter(text string, frozen *moment) error {
+// the run and, if the screen is paused, in what it shows. The warning is about the expression.
+func (s *Sink) setFilter(text string, frozen *moment) (warning string, err error) {
 	moments := []*moment{&s.run}
 	if frozen != nil {
 		moments = append(moments, frozen)
 	}
 	var f Filter
 	if text != "" {
-		var err error
 		if f, err = s.opts.Parse(text); err != nil {
-			return err
+			return "", err
 		}
 	}
 	s.mu.Lock()
@@ -236,7 +237,7 @@ func (s *Sink) setFilter(text string, frozen *moment) error {
 			m.narrow(text, f)
 		}
 	}
-	return nil
+	return f.Warning, nil
 }
 
 // save writes events and a ledger of just these. The End is from now.

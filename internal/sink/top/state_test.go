@@ -41,16 +41,19 @@ func TestPause(t *testing.T) {
 		p.write(drop("f", "R", "lo", 10))
 		p.wait(500 * time.Millisecond)
 		p.keys("p")
-		p.finds("paused", "PAUSED 00:00:00, 0 drops since", "10 drops/s, 10 in all", "nothing lost")
+		if !strings.HasPrefix(p.lines()[0], bold+reverse) {
+			t.Errorf("the first line is %q, want it reverse", p.lines()[0])
+		}
+		p.finds("paused", "PAUSED 00:00:00, 0 drops since", "10 drops/s, 10 in all", "dropwatch missed none", "p: resume")
 		p.write(drop("f", "R", "lo", 1), drop("g", "R", "lo", 20), loss(3))
 		p.wait(5 * time.Second)
 		p.keys("s", "1", "1")
-		p.finds("stands still", "PAUSED 00:00:00, 21 drops since", "10 drops/s, 10 in all", "nothing lost", "10     10")
+		p.finds("stands still", "PAUSED 00:00:00, 21 drops since", "10 drops/s, 10 in all", "dropwatch missed none", "10     10")
 		p.finds("no other", "! g ")
 		p.keys("w")
 		p.finds("what was then", "save the last 1 event to: dropwatch-20000101-000005.dw")
 		p.keys("enter", "space")
-		p.finds("goes on", "up 5s", "0 drops/s, 31 in all", "lost 3 drops", "g ")
+		p.finds("goes on", "up 5s", "0 drops/s, 31 in all", "lost 3 drops", "g ", "p: pause")
 		if want := []string{"dropwatch-20000101-000005.dw", "drop 10 R", "end 0 ", "10 shown, 0 lost"}; !slices.Equal(p.saved, want) {
 			t.Errorf("saved %q, want %q", p.saved, want)
 		}
@@ -64,13 +67,13 @@ func TestStalled(t *testing.T) {
 		p := sit(t, Options{Status: func() Status { return status }}, 80, 24)
 		status.Busy = time.Second
 		p.wait(time.Second)
-		p.finds("busy", "nothing lost", "!stalled")
+		p.finds("busy", "dropwatch missed none", "!stalled")
 		status.Busy = 90 * time.Second
 		p.wait(time.Second)
-		p.finds("stalled", "stalled for 1m30s", "!nothing lost")
+		p.finds("stalled", "stalled for 1m30s", "!dropwatch missed none")
 		status.Busy = 0
 		p.wait(time.Second)
-		p.finds("goes on", "nothing lost", "!stalled")
+		p.finds("goes on", "dropwatch missed none", "!stalled")
 	})
 }
 
@@ -159,6 +162,6 @@ func TestCrowded(t *testing.T) {
 		}
 		p.write(drop("late", "R", "lo", 7))
 		p.refresh()
-		p.finds("crowded", "nothing lost\nmore than 1000 kinds of drops: the rest is in (other)\n", "8 ", "(other)", "h: help")
+		p.finds("crowded", "dropwatch missed none\nmore than 1000 kinds of drops: the rest is in (other)\n", "8 ", "(other)", "h: help")
 	})
 }

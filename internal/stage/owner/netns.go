@@ -5,7 +5,20 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 )
+
+// Namespaces returns the names that drops in the host's network namespaces have, in any order:
+// those without a name are left out.
+func Namespaces(h *host.Host) (names []string) {
+	f, now := newFinder(h), time.Now()
+	for inode := range h.NetworkNamespaces() {
+		if name := f.netnsName(inode, now); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // netnsName returns the name of a network namespace: its own, or that of the pod or the container in it;
 // empty if it has none.
