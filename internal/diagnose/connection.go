@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strconv"
-	"strings"
 
 	"dropwatch/internal/conntrack"
+	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 )
@@ -33,7 +35,41 @@ func (d *Diagnosis) readConnections(h *Host) {
 
 // isInvalid reports whether connection tracking found the packets INVALID.
 func (f *Finding) isInvalid() bool {
-	return f.is(knowledge.Untracked) || strings.Contains(strings.ToLower(f.Rule.Text), "invalid")
+	return f.is(knowledge.Untracked) || matchesInvalid.MatchString(f.Rule.Text)
+}
+
+// matchesInvalid matches rules of nft and iptables for packets that are INVALID.
+var matchesInvalid = regexp.MustCompile(`(?i)\bct ?state [{ ]*([a-z]+, ?)*invalid\b`)
+
+// findInvalid narrows findings of packets that a rule dropped because connection tracking found them
+// INVALID: the rule is right then, and is no cause. That the number of INVALID packets rose by no fewer
+// proves that it was the rule, if no other may have dropped them.
+func (d *Diagnosis) findInvalid() {
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		if f.Rule.Confidence != Exactly && f.Rule.Confidence != Likely || !matchesInvalid.MatchString(f.Rule.Text) {
+			continue
+		}
+		if f.Rule.Confidence == Likely && len(f.rules) == 0 && f.countedInvalid() {
+			f.Rule.Confidence = Exactly
+		}
+		evidence := knowledge.Invalid
+		if f.Conntrack.State == noConnection {
+			evidence = knowledge.NoEntry
+		}
+		check := f.Meaning.Check // shows the rule
+		if f.Meaning = f.Meaning.With(evidence, f.event()); f.is(evidence) {
+			f.Meaning.Check = slices.Concat(check, f.Meaning.Check)
+		}
+	}
+}
+
+// countedInvalid reports whether connection tracking found about as many packets INVALID as there are
+// drops: its counter is read a moment before and after drops are watched.
+func (f *Finding) countedInvalid() bool {
+	return !f.byConntrack && slices.ContainsFunc(f.Counters, func(r counters.Row) bool {
+		return r.ID() == invalid && 10*r.Delta >= 9*f.Count
+	})
 }
 
 // connection returns what connection tracking knows of a packet, nothing where it does not run.

@@ -232,13 +232,14 @@ func answerOf(o event.Owner) ownerAnswer {
 // too, a process in each network namespace without a name, settings, chains of a firewall,
 // routes, connections, listening sockets, and the owners of sockets. What it does not say is left out.
 func (d *Diagnosis) Ask(h *Host) {
-	d.findDuplicates(h) // first, as the narrower cause has commands and settings of its own
-	d.readRoutes(h)     // the same
-	d.readListeners(h)  // the same
-	d.findNamespaces(h)
-	d.readSettings(h)
+	d.findDuplicates(h) // it and what follows find narrower causes, which have commands and settings of their own
+	d.readRoutes(h)
+	d.readListeners(h)
 	d.readRules(h)
 	d.nameErrorsLost()
 	d.readConnections(h)
+	d.findInvalid()
+	d.findNamespaces(h)
+	d.readSettings(h)
 	d.findOwners(h)
 }

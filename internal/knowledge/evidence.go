@@ -39,6 +39,8 @@ const (
 	Duplicate            // this host does not use the destination, as another has it, too; no drop carries it
 	Elsewhere            // a socket accepts packets to this port, but not to this address; the same
 	Listens              // a socket accepts packets to this address and port now; the same
+	Invalid              // a rule dropped the packet because connection tracking found it INVALID; the same
+	NoEntry              // the same, and connection tracking has no entry for its flow
 )
 
 // Ethertypes, as in linux/if_ether.h.

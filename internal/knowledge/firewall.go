@@ -58,6 +58,8 @@ var firewall = []Entry{
 		Cases: []Case{
 			tooBigErrorOut,
 			tooBigError,
+			invalid,
+			invalidWithoutEntry,
 			{
 				Via: []string{"br_nf_forward_ip", "br_nf_forward", "br_nf_forward_ipv6"},
 				Cause: "An IP firewall chain (FORWARD) dropped a bridged packet: br_netfilter sends bridged packets through the IP " +
