@@ -86,11 +86,12 @@ A finding with *no drop seen* is of a counter: the kernel counts these packets a
 With an expression, these are the counters of which the network namespace, interface and layer decide that all of their drops match.
 How many others rose that may have drops that match is a line *not shown*, and *undecided* with *--json*.
 One with *failures counted* is of a device, a link or a bond that failed meanwhile.
-What needs no attention is one line, *noise*.
+What needs no attention is one line, *noise*: how many drops of each kind, and where if that is one place.
 A line *unexplained* is a counter that may mean lost packets, and rose by more than what was found.
 A line *state* is what is wrong or full at the end although no drop and no counter shows a loss by it, such as a bond's member
 that is down. It is no finding, and does not change the exit code.
-The verdict is the last line.
+The verdict is the last line, with the name of the first finding if that fits.
+Of less than a second there are no rates, and no verdict of nothing seen.
 The exit code is 3 if there is a finding that matters, see *--fail-on*.
 With a *file* that *record --counters* has written, the findings and the reconciliation are those of that host at that time.
 Nothing is read from this host. An expression may ask for a route that was not recorded; it is left out.

@@ -28,9 +28,9 @@ type Finding struct {
 	Rank     int    // from 1, the worst first
 	ID       string // reason, function, trap, or the ID of a counter
 	Meaning  knowledge.Explanation
-	Count    uint64 // drops, or by how much a counter rose that no drop explains
-	Segments uint64 // packets on the wire
-	Rate     float64
+	Count    uint64  // drops, or by how much a counter rose that no drop explains
+	Segments uint64  // packets on the wire
+	Rate     float64 // by second, 0 if the interval is too short for one
 	Reported uint64  // of the drops, individually with their packets: those that Flows are of
 	Share    float64 // of all drops that were seen, 0 to 1; 0 for a counter
 
@@ -104,6 +104,7 @@ type Diagnosis struct {
 	Recording *Recording // nil: it is of this host
 
 	Selected bool // an expression selected the drops
+	measured bool // Interval is that between two readings of the counters
 
 	// Undecided is how many counters would be findings if it were known whether the expression
 	// selects all of their drops.
@@ -145,10 +146,10 @@ func Separate(c *Collector, report *counters.Report) *Diagnosis {
 func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diagnosis, []Finding) {
 	d := &Diagnosis{
 		Time: report.Time, Interval: report.Interval, Harmless: c.harmless, Ledger: c.ledger, Failures: report.Failures,
-		Selected: selects != nil,
+		Selected: selects != nil, measured: report.Interval > 0,
 	}
 	if span := c.last.Sub(c.first); d.Interval == 0 || span > d.Interval+time.Second {
-		d.Time, d.Interval = c.last, span
+		d.Time, d.Interval, d.measured = c.last, span, false
 	}
 	var all []Finding
 	if c.groups != nil {
@@ -224,8 +225,9 @@ func (f *Finding) explainUnknown() {
 	f.Meaning.Check = []string{"dropwatch watch --stack"}
 }
 
+// rate is by second, 0 if the interval is too short for one.
 func (d *Diagnosis) rate(n uint64) float64 {
-	if d.Interval <= 0 {
+	if d.Interval < shortest {
 		return 0
 	}
 	return float64(n) / d.Interval.Seconds()

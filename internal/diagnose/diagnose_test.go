@@ -284,7 +284,7 @@ func TestSelected(t *testing.T) {
 		verdict string
 		said    bool
 	}{
-		condition.True:    {[]string{"UdpRcvbufErrors", "NO_SOCKET"}, 1, "this host loses packets: see 1; it may matter as well: 2", false},
+		condition.True:    {[]string{"UdpRcvbufErrors", "NO_SOCKET"}, 1, "this host loses packets: see 1; perhaps also 2", false},
 		condition.Unknown: {[]string{"NO_SOCKET"}, 0, "packets are dropped that may matter: see 1", true},
 		condition.False:   {[]string{"NO_SOCKET"}, 0, "packets are dropped that may matter: see 1", false},
 	} {
@@ -311,10 +311,10 @@ func TestSelected(t *testing.T) {
 func TestVerdict(t *testing.T) {
 	harm, maybe := udp("SOCKET_RCVBUFF", 40001), udp("NO_SOCKET", 40001)
 	for want, drops := range map[string][]*event.Event{
-		"this host loses packets: see 1":                           {harm},
-		"packets are dropped that may matter: see 1":               {maybe},
-		"this host loses packets: see 1; it may matter as well: 2": {maybe, maybe, harm},
-		"this host drops nothing that matters":                     nil,
+		"this host loses packets: see 1":                 {harm},
+		"packets are dropped that may matter: see 1":     {maybe},
+		"this host loses packets: see 1; perhaps also 2": {maybe, maybe, harm},
+		"this host drops nothing that matters":           nil,
 	} {
 		if got := diagnose.New(collect(t, drops...), report("UdpNoPorts", 0), nil).Verdict(); got != want {
 			t.Errorf("got %s, want %s", got, want)

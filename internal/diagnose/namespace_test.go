@@ -28,7 +28,7 @@ func TestUnexplained(t *testing.T) {
 	before.Value = 0
 	r := counters.NewReport(
 		&counters.Snapshot{Counters: []counters.Counter{before}}, &counters.Snapshot{Counters: []counters.Counter{c}})
-	const want = "unexplained: interface.tx_dropped on eth0 in network namespace blue +4 of +4:\n"
+	const want = "unexplained: interface.tx_dropped on eth0 in network namespace blue rose by 4,\n   which no drop shows: "
 	if text := textOf(t, diagnose.New(collect(t), r, nil)); !strings.Contains(text, want) {
 		t.Errorf("%q is missing in\n%s", want, text)
 	}

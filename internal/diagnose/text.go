@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -18,7 +16,6 @@ import (
 // Rows of a part of the report at most.
 const (
 	maxFlowLines = 3
-	maxNoise     = 4
 	maxInFull    = 5 // findings, before those with few drops have a line
 )
 
@@ -32,8 +29,8 @@ func (d *Diagnosis) WriteText(w io.Writer) error {
 	d.appendUnexplained(&b)
 	d.appendStates(&b)
 	d.appendUndecided(&b)
-	b.WriteString(d.Ledger.Report())              // what dropwatch itself could not show
-	fmt.Fprintf(&b, "verdict: %s\n", d.Verdict()) // never broken: the last line is for scripts as well
+	b.WriteString(d.Ledger.Report()) // what dropwatch itself could not show
+	b.WriteString(d.verdictLine())   // never broken: the last line is for scripts as well
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -100,7 +97,10 @@ func (f *Finding) appendTo(b *strings.Builder) {
 // headline is what the finding is about, and its class: on a line of its own if both do not
 // fit one.
 func (f *Finding) headline() string {
-	what, class := fmt.Sprintf("%d. %s  %s, %.1f/s", f.Rank, event.Escape(f.ID), f.amount(), f.Rate), ""
+	what, class := fmt.Sprintf("%d. %s  %s", f.Rank, event.Escape(f.ID), f.amount()), ""
+	if f.Rate > 0 {
+		what += fmt.Sprintf(", %.1f/s", f.Rate)
+	}
 	if f.Share > 0 {
 		what += fmt.Sprintf(", %.0f %% of all drops", 100*f.Share)
 	}
@@ -338,51 +338,6 @@ func endpoint(a netip.AddrPort) string {
 	return a.String()
 }
 
-// appendNoise appends a paragraph on what needs no attention.
-func (d *Diagnosis) appendNoise(b *strings.Builder) {
-	var parts []string
-	for i := range d.Noise {
-		f := &d.Noise[i]
-		parts = append(parts, f.noise())
-	}
-	for i := range d.Accounts {
-		if a := &d.Accounts[i]; a.Rest > 0 && d.Remainder(a) == NoAttention {
-			parts = append(parts, fmt.Sprintf("%s%s +%d", a.ID(), whereOf(&a.Row, a.InNetns), a.Rest))
-		}
-	}
-	if more := len(parts) - maxNoise; more > 0 {
-		parts = append(parts[:maxNoise], fmt.Sprintf("and %d more", more))
-	}
-	if d.Harmless > 0 {
-		parts = append(parts, fmt.Sprintf("%s that lost nothing", event.Plural(d.Harmless, "drop")))
-	}
-	if len(parts) > 0 {
-		appendRemark(b, "noise", strings.Join(parts, ", "))
-	}
-}
-
-// noise is the finding in a few words: what it is, and how much of what its interface dropped it
-// explains.
-func (f *Finding) noise() string {
-	var words []string
-	if len(f.Flows) > 0 && !f.Flows[0].Flow.Src.IsValid() {
-		words = append(words, f.Flows[0].Flow.String())
-	}
-	if where := f.where(); where != "" {
-		words = append(words, where)
-	}
-	for i := range f.Counters {
-		if r := &f.Counters[i]; r.ID() == "interface.rx_dropped" {
-			words = append(words, fmt.Sprintf("%d %% of rx_dropped", 100*min(f.Segments, r.Delta)/r.Delta))
-		}
-	}
-	text := fmt.Sprintf("%s %d", event.Escape(f.ID), f.Count)
-	if len(words) > 0 {
-		text += " (" + strings.Join(words, ", ") + ")"
-	}
-	return text
-}
-
 // appendUnexplained appends the counters whose rise no drop and no finding explains. That
 // TCP had to send again is what findings lead to, and no riddle beside them.
 func (d *Diagnosis) appendUnexplained(b *strings.Builder) {
@@ -395,7 +350,7 @@ func (d *Diagnosis) appendUnexplained(b *strings.Builder) {
 			again = append(again, fmt.Sprintf("%s%s +%d", a.ID(), whereOf(&a.Row, a.InNetns), a.Rest))
 		case rest == Unexplained:
 			where := whereOf(&a.Row, a.InNetns)
-			appendRemark(b, "unexplained", fmt.Sprintf("%s%s +%d of +%d: %s", a.ID(), where, a.Rest, a.Delta, a.Meaning.Cause))
+			appendRemark(b, "unexplained", fmt.Sprintf("%s%s %s: %s", a.ID(), where, a.rest(), a.Meaning.Cause))
 		}
 	}
 	if len(again) > 0 {
@@ -412,6 +367,14 @@ func (d *Diagnosis) appendUndecided(b *strings.Builder) {
 	}
 }
 
+// rest says by how much the counter rose, and how much of that is left.
+func (a *Account) rest() string {
+	if a.Rest == a.Delta {
+		return fmt.Sprintf("rose by %d, which no drop shows", a.Delta)
+	}
+	return fmt.Sprintf("rose by %d, of which no drop shows %d", a.Delta, a.Rest)
+}
+
 // whereOf is " on eth0 in network namespace blue", as far as it is known of a counter.
 func whereOf(r *counters.Row, in event.Process) (text string) {
 	if r.IfName != "" {
@@ -421,72 +384,4 @@ func whereOf(r *counters.Row, in event.Process) (text string) {
 		text += " in " + netns
 	}
 	return text
-}
-
-// Verdict says in a sentence whether the host loses packets.
-func (d *Diagnosis) Verdict() string {
-	harm, all := d.count(knowledge.Harm), len(d.Findings)
-	host := "this host"
-	if d.Recording != nil {
-		host = "host " + event.Escape(d.Recording.Host)
-	}
-	loses := host + " loses packets"
-	if !slices.ContainsFunc(d.Findings[:harm], func(f Finding) bool { return !f.isOutside() }) {
-		loses = "packets are lost outside the kernel of " + host
-	}
-	switch {
-	case harm > 0 && harm < all:
-		return loses + ": see " + numbers(1, harm) + "; it may matter as well: " + numbers(harm+1, all)
-	case harm > 0:
-		return loses + ": see " + numbers(1, harm)
-	case all > 0:
-		return "packets are dropped that may matter: see " + numbers(1, all)
-	case d.mayLose():
-		return "no drop that matters was seen, but counters rose that may be lost packets: see unexplained"
-	case d.Selected && len(d.States) > 0:
-		return "of what matched the expression, no drop matters, but not all is well: see state"
-	case d.Selected && d.Drops == 0:
-		return "no drop matched the expression"
-	case d.Selected:
-		return "of what matched the expression, nothing matters"
-	case len(d.States) > 0:
-		return host + " drops nothing that matters, but not all is well: see state"
-	}
-	return host + " drops nothing that matters"
-}
-
-// isOutside reports whether the packets came not as far as the kernel, or were lost beyond it: in a
-// device, or in the cloud.
-func (f *Finding) isOutside() bool {
-	e := f.Meaning.Entry
-	return f.ByCounter() && (e.Module == "cloud" || e.Module == "nic")
-}
-
-// mayLose reports whether a counter rose that may mean lost packets of this host, and nothing
-// explains it.
-func (d *Diagnosis) mayLose() bool {
-	return slices.ContainsFunc(d.Accounts, func(a Account) bool {
-		return a.Rest > 0 && d.Remainder(&a) == Unexplained && !slices.Contains(retransmissions, a.ID())
-	})
-}
-
-// count is how many findings have a severity; they are the first.
-func (d *Diagnosis) count(s knowledge.Severity) (n int) {
-	for i := range d.Findings {
-		if d.Findings[i].severity() == s {
-			n++
-		}
-	}
-	return n
-}
-
-// numbers are those of findings: "1", "1 and 2", "1 to 5".
-func numbers(first, last int) string {
-	switch last - first {
-	case 0:
-		return strconv.Itoa(first)
-	case 1:
-		return fmt.Sprintf("%d and %d", first, last)
-	}
-	return fmt.Sprintf("%d to %d", first, last)
 }

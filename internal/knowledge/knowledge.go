@@ -26,6 +26,7 @@ type Entry struct {
 	Class    Class
 	Severity Severity
 	Cause    string   // what happened, in a sentence or two
+	Short    string   // the same in about three words, of what is often noise
 	Usual    []string // usual causes, each a phrase, the most likely first; only noise may have none
 	Check    []string // shell commands that show it; "# note" says what to look for
 	Fix      string   // what to do, or that nothing is to be done here, in a sentence or two; only noise may have none
@@ -58,6 +59,7 @@ type Case struct {
 	Class    Class
 	Severity Severity
 	Cause    string
+	Short    string // as that of an Entry
 	Check    []string
 	Fix      string
 	Apply    []string // set together with Fix

@@ -99,6 +99,7 @@ var link = []Entry{
 			},
 			{
 				If:    EtherType,
+				Short: "protocol nobody reads",
 				Cause: "No protocol of this host handles frames of ethertype {ethertype}. No IP packet is lost.",
 				Check: []string{"tcpdump -eni {ifname} ether proto {ethertype}"},
 				Fix:   "No action needed, unless a kernel module, an agent or a bridge should handle it.",

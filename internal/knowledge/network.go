@@ -313,6 +313,7 @@ var network = []Entry{
 	{
 		// net/ipv6/ndisc.c ndisc_recv_ns
 		Name: "IPV6_NDISC_NS_OTHERHOST", Module: "ipv6", Class: Local, Severity: Noise,
+		Short: "asks for others' addresses",
 		Cause: "A neighbour solicitation asks for an address of another host.",
 		Check: []string{
 			"ip -6 addr",

@@ -299,6 +299,7 @@ var networkFunctions = []Entry{
 	{
 		// net/ipv4/ip_output.c
 		Name: "ip_mc_output", Kind: Function, Module: "ip", Class: Local, Severity: Noise,
+		Short: "copy nobody wants",
 		Cause: "A copy of an outgoing multicast packet had no receiver on this host.",
 		Check: []string{"ip maddr"},
 		Fix:   "No action needed.",

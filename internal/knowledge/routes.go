@@ -49,7 +49,7 @@ var routeCases = []Case{
 // forRouters is for the places where multicast packets are dropped that no program of this
 // host has joined.
 var forRouters = Case{
-	If: ToRouters, Class: Local, Severity: Noise,
+	If: ToRouters, Class: Local, Severity: Noise, Short: "meant for routers",
 	Cause: "The packet is for routers, such as a router solicitation or a multicast report, and this host is not a router.",
 	Check: []string{"ip maddr show dev {ifname}"},
 	Fix:   "No action needed.",
