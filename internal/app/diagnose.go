@@ -42,7 +42,9 @@ matches. Findings are ordered by severity, then by number.`,
 		Usage: []string{"dropwatch diagnose [options] [expression] [-- COMMAND]", "dropwatch diagnose [options] FILE [expression]"},
 		Notes: commandNote + "\nWith COMMAND there is no --duration unless it is given.\n" +
 			"FILE is a recording. One of record --counters has the counters, settings, rules\n" +
-			"and sockets of its host at that time; without, findings are of its drops alone.",
+			"and sockets of its host at that time; without, findings are of its drops alone.\n" +
+			"In parentheses a finding has its layer, module, class and severity, as in\n" +
+			"(transport, socket, no_buffer, harm): dropwatch explain no_buffer explains one.",
 		Examples: []string{
 			"dropwatch diagnose", "dropwatch diagnose -d 60 iface eth0", "dropwatch diagnose --json --fail-on harm",
 			"dropwatch diagnose -- curl http://web.example", "dropwatch diagnose night.dw",
@@ -79,7 +81,7 @@ matches. Findings are ordered by severity, then by number.`,
 				err = childResult(&spec, &outcome)
 			}
 			if err == nil && found.Worst() >= knowledge.Severity(failOn) {
-				err = &resultError{exitAny, found.Verdict()}
+				err = &resultError{code: exitAny} // the verdict was printed
 			}
 			return err
 		},
@@ -100,6 +102,7 @@ func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (*diagnose.Di
 	w := &window{reader: capture.AllCounters(a.runner.Host)}
 	w.reader.Nonzero = true
 	collector := &diagnose.Collector{AtEnd: func() { w.close(context.WithoutCancel(ctx)) }}
+	w.sayReading = a.sayReading
 	spec.Outputs = []capture.Output{{Format: capture.Custom, Sink: collector}}
 	spec.OwnEnd = true
 	if spec.Duration > 0 {
@@ -196,6 +199,13 @@ func (a *App) sayWait(d time.Duration) {
 	}
 }
 
+// sayReading tells a person why a run that was ended, as by Ctrl-C, takes a moment more.
+func (a *App) sayReading() {
+	if term.IsTerminal(a.runner.Err) {
+		a.runner.Notices.Text("reading the counters")
+	}
+}
+
 // A window is the time between two readings of the counters. It lies within the time
 // in which drops are caught, so that a counter does not rise by what nobody watched.
 type window struct {
@@ -203,6 +213,7 @@ type window struct {
 	before, after *counters.Snapshot
 	err           error
 	once          sync.Once
+	sayReading    func() // is called before the counters at the end are read
 }
 
 // open reads the counters at the beginning, and after the duration, unless that is 0;
@@ -222,6 +233,7 @@ func (w *window) close(ctx context.Context) {
 		if w.before == nil {
 			w.before, w.err = new(counters.Snapshot), errors.Join(w.err, errors.New("the counters were not read before the run ended"))
 		}
+		w.sayReading()
 		after, err := w.reader.Read(ctx)
 		w.after, w.err = after, errors.Join(w.err, err)
 	})

@@ -237,6 +237,12 @@ func TestStatusLine(t *testing.T) {
 	c.expect("\r\x1b[K\r3 drops in", "total 3: 3 shown, 0 lost").wait(0)
 }
 
+// TestReadingIsTold: on a terminal, a diagnosis that ends says why it takes a moment more.
+func TestReadingIsTold(t *testing.T) {
+	c := newConsole(t, []string{"FAKE=packet"}, "dropwatch", "-l", "none", "diagnose", "-d", "300ms", "--fail-on", "never").onTerminal()
+	c.expect("watching for 300ms", "dropwatch: reading the counters", "verdict: ").wait(0)
+}
+
 // TestWaitIsTold: on a terminal, a verb that shows nothing at first says for how long.
 func TestWaitIsTold(t *testing.T) {
 	c := newConsole(t, nil, "dropwatch", "counters", "-n", "300ms", "--name", "UdpInCsumErrors").onTerminal()

@@ -20,7 +20,8 @@ hardware trap: the cause, commands that check it, and how to fix it; or what a
 counter or a setting (sysctl) has to do with lost packets. The present values of
 settings and counters are those of this host and network namespace.`,
 		Usage: []string{"dropwatch explain NAME"},
-		Notes: "The names are listed by dropwatch help reasons and dropwatch points.",
+		Notes: "The names are listed by dropwatch help reasons and dropwatch points.\n" +
+			"Layers, classes and severities, such as no_buffer and harm, are explained, too.",
 		Examples: []string{
 			"dropwatch explain NO_SOCKET", "dropwatch explain udp_queue_rcv_one_skb+0x1f", "dropwatch explain TcpExtListenOverflows",
 			"dropwatch explain net.core.somaxconn",
@@ -46,6 +47,11 @@ func (a *App) explanation(ctx context.Context, name string) (string, error) {
 	}
 	if about, ifname := settings.Find(name); about != nil {
 		return a.aboutSetting(ctx, about, ifname)
+	}
+	if text := knowledge.Term(name); text != "" {
+		var b strings.Builder
+		appendHanging(&b, name+": ", "    ", text)
+		return b.String(), nil
 	}
 	return "", unknownName(name)
 }

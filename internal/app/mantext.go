@@ -283,7 +283,7 @@ var manFiles = []entry{
 
 const manPrivilegesIntro = `
 Run it as root, or give it these capabilities.
-*show*, *stats* and *replay* need none.`
+*replay* needs none, nor do *show* and *stats* in a session.`
 
 var manPrivileges = []entry{
 	{"CAP_BPF and CAP_PERFMON", "For the source *bpf*, from Linux 5.8; before 5.11 CAP_SYS_RESOURCE too."},

@@ -13,6 +13,7 @@ import (
 	"dropwatch/internal/cli"
 	"dropwatch/internal/host"
 	"dropwatch/internal/repl"
+	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/term"
 )
 
@@ -86,7 +87,7 @@ func (r reader) ReadLine(ctx context.Context) (string, error) {
 
 // sessionLanguage returns what can be typed in a session, beyond its own commands.
 func sessionLanguage(program programFunc) repl.Language {
-	l := repl.Language{Sources: capture.SourceNames()}
+	l := repl.Language{Sources: capture.SourceNames(), FilterHelp: filter.Help()}
 	for _, v := range program(defaults{}).Verbs {
 		if v.InSession {
 			l.Verbs = append(l.Verbs, sessionVerb(v, program))

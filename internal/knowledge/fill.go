@@ -14,7 +14,7 @@ import (
 // value for it.
 var unknown = map[string]string{
 	"ifname": "DEV", "addr": "ADDR", "src": "SRC", "port": "PORT", "dport": "PORT", "mac": "MAC", "vlan": "VID",
-	"ethertype": "ETHERTYPE", "ttl": "TTL",
+	"ethertype": "ETHERTYPE", "ttl": "1 or 0",
 }
 
 // hole matches a hole, and the dot before it where it is part of a sysctl's name.

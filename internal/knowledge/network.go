@@ -30,14 +30,14 @@ var network = []Entry{
 			"nstat -az IpInHdrErrors Ip6InHdrErrors",
 			"tcpdump -vni {ifname}",
 		},
-		Fix: "If the TTL is 1 or 0, look for a routing loop with traceroute.",
+		Fix: "If the TTL is 1 or 0, look for a routing loop with tracepath.",
 		Cases: []Case{
 			{
 				If: Expired,
 				Cause: "The packet arrived with TTL {ttl}, too small to be forwarded: a routing loop, or a traceroute through this " +
 					"host.",
 				Check: []string{
-					"traceroute -n {addr}",
+					"tracepath -n {addr}",
 					"ip route get {addr}",
 				},
 				Fix: "No action needed for a traceroute. Otherwise correct the route that sends the packet in a circle.",
@@ -54,7 +54,7 @@ var network = []Entry{
 			"a sender with a low TTL (multicast and BGP use 1)",
 		},
 		Check: []string{
-			"traceroute -n {addr}",
+			"tracepath -n {addr}",
 			"ip route get {addr}",
 		},
 		Fix: "No action needed for a traceroute. Otherwise correct the route that sends the packet in a circle.",

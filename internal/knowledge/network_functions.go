@@ -153,13 +153,13 @@ var networkFunctions = []Entry{
 			"nstat -az IpInHdrErrors IpFragFails",
 			"tracepath -n {addr}",
 		},
-		Fix: "Look for routing loops with traceroute, and for different MTUs with tracepath.",
+		Fix: "Look for routing loops, and for different MTUs, with tracepath.",
 		Cases: []Case{
 			{
 				If: Expired,
 				Cause: "The packet arrived with TTL {ttl}, too small to be forwarded: a routing loop, or a traceroute through this " +
 					"host.",
-				Check: []string{"traceroute -n {addr}"},
+				Check: []string{"tracepath -n {addr}"},
 				Fix:   "No action needed for a traceroute. Otherwise correct the route that sends the packet in a circle.",
 			},
 			tooBig,
@@ -206,13 +206,13 @@ var networkFunctions = []Entry{
 			"nstat -az Ip6InHdrErrors Ip6InTooBigErrors Ip6InAddrErrors",
 			"tracepath -6 -n {addr}",
 		},
-		Fix: "Look for routing loops with traceroute, and for different MTUs with tracepath.",
+		Fix: "Look for routing loops, and for different MTUs, with tracepath.",
 		Cases: []Case{
 			{
 				If: Expired,
 				Cause: "The packet arrived with hop limit {ttl}, too small to be forwarded: a routing loop, or a traceroute through " +
 					"this host.",
-				Check: []string{"traceroute -6 -n {addr}"},
+				Check: []string{"tracepath -6 -n {addr}"},
 				Fix:   "No action needed for a traceroute. Otherwise correct the route that sends the packet in a circle.",
 			},
 			tooBig,

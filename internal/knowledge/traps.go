@@ -119,7 +119,7 @@ var traps = []Entry{
 		Name: "ttl_value_is_too_small", Kind: Trap, Module: "ip", Class: Error, Severity: Harm,
 		Cause: "The TTL expired, so the packet was not forwarded.",
 		Usual: []string{"a routing loop", "a traceroute through this switch"},
-		Check: []string{"traceroute {addr}"},
+		Check: []string{"tracepath {addr}"},
 		Fix:   "Look for a routing loop.",
 	},
 	{

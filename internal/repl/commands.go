@@ -25,7 +25,7 @@ func (l *Language) commands() []*entry {
 		{name: "status", help: "show whether monitoring is on, by whom, and what was lost", run: status},
 		{
 			name: "filter", arg: "[expression]", help: "show only drops that match, from now on; none shows all again", many: true,
-			run: setFilter,
+			run: setFilter, more: l.FilterHelp,
 		},
 	}
 	for _, verb := range l.Verbs {
@@ -57,8 +57,8 @@ func settings(sources []string) []*entry {
 			name: "alertmode", arg: "<mode>", help: `set mode to "summary" or "packet"`, values: []string{"summary", "packet"},
 			run: setAlertMode,
 		},
-		{name: "trunc", arg: "<len>", help: "truncate packets to this length" + packetOnly, run: setTrunc},
-		{name: "queue", arg: "<len>", help: "queue up to this many packets in the kernel" + packetOnly, run: setQueue},
+		{name: "trunc", arg: "<len>", help: "truncate packets to this length" + packetOnly, cText: true, run: setTrunc},
+		{name: "queue", arg: "<len>", help: "queue up to this many packets in the kernel" + packetOnly, cText: true, run: setQueue},
 		{name: "sw", arg: "<true | false>", help: "monitor software drops", values: booleans, run: setSoftware},
 		{name: "hw", arg: "<true | false>", help: "monitor hardware drops", values: booleans, run: setHardware},
 		{name: "rcvbuf", arg: "<bytes>", help: "size of dropwatch's receive buffer, from the next start on", run: setReadBuffer},
@@ -96,6 +96,9 @@ func help(ctx context.Context, r *REPL, words []string) error {
 	}
 	var text strings.Builder
 	writeHelp(&text, []*entry{c}, "")
+	if c.more != "" {
+		text.WriteString("\n" + c.more)
+	}
 	r.print("%s", &text)
 	return nil
 }

@@ -78,9 +78,10 @@ func TestHelp(t *testing.T) {
 
 // TestUsages: every entry can be typed, and the help has it.
 func TestUsages(t *testing.T) {
+	help := strings.Join(strings.Fields(language.Help()), " ")
 	for _, u := range language.Usages() {
 		name, arg, _ := strings.Cut(strings.TrimPrefix(u.Words, "set "), " ")
-		if !strings.Contains(language.Help(), " - "+u.Help+"\n") || !strings.Contains(language.Help(), name) {
+		if !strings.Contains(help, " - "+u.Help) || !strings.Contains(language.Help(), name) {
 			t.Errorf("%q is not in the help", u)
 		}
 		before := strings.TrimSuffix(u.Words, strings.TrimSpace(name+" "+arg))
@@ -90,5 +91,14 @@ func TestUsages(t *testing.T) {
 	}
 	if got, want := len(language.Usages()), strings.Count(language.Help(), " - "); got != want {
 		t.Errorf("%d usages, %d lines of help", got, want)
+	}
+	for line := range strings.Lines(language.Help()) {
+		width := len(strings.TrimSpace(line)) // of what goes on in column 35
+		if _, text, ok := strings.Cut(line, " - "); ok {
+			width = len(strings.TrimSpace(text))
+		}
+		if width > 80-35 && !strings.Contains(line, "Only applicable") { // as the C program has it
+			t.Errorf("%q does not fit a terminal", line)
+		}
 	}
 }

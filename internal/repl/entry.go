@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"dropwatch/internal/event"
 )
 
 // An entry is a command or, below the command set, a setting.
@@ -15,6 +17,8 @@ type entry struct {
 	help   string   // what it does, on one line
 	values []string // completes the argument
 	below  []*entry // what its first argument can be; nil: it is run itself
+	cText  bool     // help is a text of the C program that is longer than a line of a terminal
+	more   string   // what help NAME prints below help; may be empty
 	many   bool     // it takes any number of arguments, also if help does not show them
 	run    func(ctx context.Context, r *REPL, words []string) error
 }
@@ -86,6 +90,16 @@ func writeHelp(w io.Writer, entries []*entry, indent string) {
 		head := e.usage()
 		const tab, column = 8, 32
 		tabs := max(1, (column-len(indent)*tab-len(head)+tab-1)/tab)
-		fmt.Fprintf(w, "%s%s%s - %s\n", indent, head, strings.Repeat("\t", tabs), e.help)
+		fmt.Fprintf(w, "%s%s%s - %s\n", indent, head, strings.Repeat("\t", tabs), e.helpLines(column+len(" - ")))
 	}
+}
+
+// helpLines returns the help in lines of a terminal that begin in a column.
+func (e *entry) helpLines(column int) string {
+	if e.cText {
+		return e.help
+	}
+	const tab = 8
+	indent := "\n" + strings.Repeat("\t", column/tab) + strings.Repeat(" ", column%tab)
+	return strings.Join(slices.Collect(event.Lines(e.help, event.Columns-column)), indent)
 }

@@ -66,7 +66,9 @@ func (r *REPL) run(ctx context.Context, line string) error {
 		if !r.Interactive && errors.Is(err, syscall.EPIPE) { // nobody reads the output of the script
 			return err
 		}
-		r.note(err.Error())
+		if text := err.Error(); text != "" { // otherwise the output of the command says it
+			r.note(text)
+		}
 		if !r.Interactive {
 			return ErrFailed
 		}

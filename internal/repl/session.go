@@ -36,6 +36,8 @@ type Verb struct {
 type Language struct {
 	Verbs   []Verb
 	Sources []string // what `set source` takes; the first is auto
+
+	FilterHelp string // what help filter prints of expressions
 }
 
 // A REPL is one session. The exported fields are set before Run; Settings change

@@ -210,7 +210,7 @@ var sysctls = []About{
 	},
 	{
 		Name: "net.ipv4.icmp_ratelimit", Counters: []string{"IcmpOutRateLimitHost"},
-		Loses:  "ICMP errors are sent at most once in this many milliseconds to a host, so that its senders do not learn of a smaller MTU.",
+		Loses:  "ICMP errors are sent to a host at most once in this many milliseconds: the others are lost, and with them a smaller MTU.",
 		Advice: "Leave it as it is, unless path MTU discovery fails.",
 	},
 	{

@@ -38,6 +38,7 @@ func TestErrors(t *testing.T) {
 		{"not", 4, "", "a field is missing here, such as reason, symbol, host or port"},
 
 		{"(ip", 1, "(", "this parenthesis is not closed"},
+		{"netns /root ^x", 13, "^x", `"^x" is not expected here: quote the expression, as a shell makes a directory of ~`},
 		{"(ip arp)", 5, "arp", `"arp" is not expected here: join comparisons with and, or`},
 		{"icmp type 3", 6, "type", `"type" is not expected here: write icmp.type == 3`},
 		{"tcp and TCP Flags syn", 13, "Flags", `"Flags" is not expected here: write tcp.flags has syn`},

@@ -69,6 +69,9 @@ func (p *parser) unexpected(t token) error {
 			return p.fail(t, "%s is not expected here: write %s", quoteForError(t.text), p.dotted(f, t))
 		}
 	}
+	if p.last != nil && len(p.last.values) == 1 && strings.HasPrefix(p.last.values[0], "/") && t.kind != end {
+		return p.fail(t, "%s is not expected here: quote the expression, as a shell makes a directory of ~", quoteForError(t.text))
+	}
 	return p.fail(t, "%s is not expected here: join comparisons with and, or", quoteForError(t.text))
 }
 
