@@ -1,12 +1,9 @@
 package diagnose
 
 import (
-	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
-	"dropwatch/internal/conntrack"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 	"dropwatch/internal/nftables"
@@ -63,7 +60,7 @@ type group struct {
 	proofs   []proof
 	hook     string // see [knowledge.Hook]
 	args     []argument
-	flows    *tally.Tally[Flow, conntrack.Tuple] // with the first packet
+	flows    *tally.Tally[Flow, flowPackets]
 	owners   *tally.Tally[ownerID, event.Owner]
 	samples  []nftables.Packet // of different flows, if a firewall dropped them
 }
@@ -79,17 +76,6 @@ type amount struct{ drops, segments uint64 }
 
 // ethertypeIPv6 is ETH_P_IPV6 (include/uapi/linux/if_ether.h).
 const ethertypeIPv6 = 0x86dd
-
-// A Flow is who sent the packets of a drop to whom. Connections of the same hosts to
-// the same service are one Flow: the port of their client is 0.
-type Flow struct {
-	Protocol string // "udp", or the ethertype as 0x88cc
-	Src, Dst netip.AddrPort
-}
-
-// ephemeral is the first of the ports from which connections are made, unless
-// net.ipv4.ip_local_port_range says otherwise.
-const ephemeral = 32768
 
 // An ownerID distinguishes owners.
 type ownerID struct {
@@ -137,7 +123,7 @@ func (c *Collector) add(e *event.Event) {
 		if entry.Key.entry == x.Entry { // and not that of all causes for which there was no room
 			g.meaning, g.proofs = x, proofsOf(e, x.Entry)
 		}
-		g.flows = tally.New[Flow, conntrack.Tuple](maxFlows, nil)
+		g.flows = tally.New[Flow, flowPackets](maxFlows, nil)
 		g.owners = tally.New[ownerID, event.Owner](maxOwners, nil)
 	}
 	if g.netns.Name == "" { // which may be found later than the first drop
@@ -181,12 +167,7 @@ func (g *group) add(e *event.Event) {
 	if !e.Aggregate {
 		g.reported += e.Count
 		g.addArgs(e.Args)
-		if f, ok := flowOf(&e.Packet); ok {
-			if entry, isNew := g.flows.Add(f, e.Count); isNew {
-				entry.Value = tupleOf(e.Packet.Flow)
-				g.addSample(e)
-			}
-		}
+		g.addFlow(e)
 	}
 	o := &e.Owner
 	id := ownerID{pid: o.Process.PID, unit: o.Unit}
@@ -225,33 +206,4 @@ func (g *group) addArgs(args []event.Arg) {
 			g.args = append(g.args, argument{Arg: a})
 		}
 	}
-}
-
-// flowOf gives the flow of a packet, false if its bytes do not say.
-func flowOf(p *event.Packet) (Flow, bool) {
-	f := p.Flow
-	if f == nil || !f.Has(event.FieldSrc|event.FieldDst) {
-		return Flow{Protocol: fmt.Sprintf("0x%04x", p.Proto)}, p.HasProto
-	}
-	var src, dst uint16
-	if f.Has(event.FieldSrcPort | event.FieldDstPort) {
-		src, dst = servicePorts(f.SrcPort, f.DstPort)
-	}
-	protocol := f.Transport
-	if protocol == event.NoLayer { // such as ARP
-		protocol = f.Network
-	}
-	return Flow{protocol.String(), netip.AddrPortFrom(f.Src, src), netip.AddrPortFrom(f.Dst, dst)}, true
-}
-
-// servicePorts leaves out the port of a client. If both could be one, the
-// destination's is kept.
-func servicePorts(src, dst uint16) (uint16, uint16) {
-	switch {
-	case src >= ephemeral:
-		return 0, dst
-	case dst >= ephemeral:
-		return src, 0
-	}
-	return src, dst
 }

@@ -74,6 +74,7 @@ type Finding struct {
 type FlowCount struct {
 	Flow  Flow
 	Count uint64
+	Flags string // of all its TCP segments, "[S.]" is SYN and ACK; empty if they differ, or there are none
 
 	first conntrack.Tuple // of its first packet; zero if that is not known
 }
@@ -197,10 +198,7 @@ func (d *Diagnosis) finding(e *tally.Entry[cause, group]) Finding {
 			f.Args = append(f.Args, a.Arg)
 		}
 	}
-	for flow := range g.flows.All {
-		f.Flows = append(f.Flows, FlowCount{flow.Key, flow.Count, flow.Value})
-	}
-	slices.SortStableFunc(f.Flows, func(a, b FlowCount) int { return cmp.Compare(b.Count, a.Count) })
+	f.Flows = g.flowCounts()
 	for owner := range g.owners.All {
 		if owner.Count > f.OwnerCount {
 			f.Owner, f.OwnerCount = owner.Value, owner.Count

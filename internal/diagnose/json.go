@@ -120,6 +120,7 @@ type flowJSON struct {
 	Protocol string `json:"protocol"`
 	Src      string `json:"src,omitempty"`
 	Dst      string `json:"dst,omitempty"`
+	Flags    string `json:"flags,omitempty"`
 	Count    uint64 `json:"count"`
 }
 
@@ -270,7 +271,7 @@ func (f *Finding) json() findingJSON {
 		j.Conntrack = &f.Conntrack
 	}
 	for _, flow := range f.Flows {
-		one := flowJSON{Protocol: flow.Flow.Protocol, Count: flow.Count}
+		one := flowJSON{Protocol: flow.Flow.Protocol, Flags: flow.Flags, Count: flow.Count}
 		if flow.Flow.Src.IsValid() {
 			one.Src, one.Dst = endpoint(flow.Flow.Src), endpoint(flow.Flow.Dst)
 		}

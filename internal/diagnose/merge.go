@@ -102,12 +102,8 @@ func (f *Finding) add(o *Finding) {
 	f.Rate += o.Rate
 	f.Reported += o.Reported
 	f.Share += o.Share
-	for _, flow := range o.Flows {
-		if i := slices.IndexFunc(f.Flows, func(c FlowCount) bool { return c.Flow == flow.Flow }); i >= 0 {
-			f.Flows[i].Count += flow.Count
-		} else {
-			f.Flows = append(f.Flows, flow)
-		}
+	for i := range o.Flows {
+		f.Flows = addFlow(f.Flows, &o.Flows[i])
 	}
 	f.Objects = append(f.Objects, o.Objects...)
 	if f.IfName != o.IfName {

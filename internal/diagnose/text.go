@@ -238,7 +238,7 @@ func (f *Finding) appendFlows(b *strings.Builder) {
 			f.field(b, "", fmt.Sprintf("and %d more", len(f.Flows)-i))
 			break
 		}
-		f.field(b, label, fmt.Sprintf("%s  %d", flow.Flow, flow.Count))
+		f.field(b, label, fmt.Sprintf("%s  %d", strings.TrimSpace(flow.Flow.String()+" "+flow.Flags), flow.Count))
 		label = ""
 	}
 }

@@ -159,6 +159,24 @@ func (f TCPFlags) AppendTo(b []byte) []byte {
 // String gives what AppendTo appends.
 func (f TCPFlags) String() string { return string(f.AppendTo(nil)) }
 
+// tcpLetters are tcpdump's letters for the TCP flags, from bit 0 (FIN) on.
+const tcpLetters = "FSRP.UEWe"
+
+// AppendLetters appends the flags as tcpdump does: "[S.]" is SYN and ACK.
+func (f TCPFlags) AppendLetters(b []byte) []byte {
+	b = append(b, '[')
+	start := len(b)
+	for i := range len(tcpLetters) {
+		if f>>i&1 != 0 {
+			b = append(b, tcpLetters[i])
+		}
+	}
+	if len(b) == start {
+		b = append(b, "none"...)
+	}
+	return append(b, ']')
+}
+
 // A Tunnel is what carries an inner packet.
 type Tunnel struct {
 	Kind  Layer  // GRE, VXLAN, Geneve or IPinIP; NoLayer without a tunnel

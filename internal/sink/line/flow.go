@@ -150,7 +150,7 @@ func appendTransport(b []byte, h *event.Headers) []byte {
 	b = append(b, h.Transport.String()...)
 	switch {
 	case h.Has(event.FieldTCPFlags):
-		b = appendTCPFlags(b, h.TCPFlags)
+		b = h.TCPFlags.AppendLetters(append(b, ' '))
 	case h.Has(event.FieldICMPType):
 		b = appendICMP(b, h)
 	case h.Has(event.FieldSCTPChunk):
@@ -160,24 +160,6 @@ func appendTransport(b []byte, h *event.Headers) []byte {
 		b = strconv.AppendUint(b, uint64(h.SPI), 16)
 	}
 	return b
-}
-
-// tcpLetters are tcpdump's letters for the TCP flags, from bit 0 (FIN) on.
-const tcpLetters = "FSRP.UEWe"
-
-// appendTCPFlags appends flags in brackets: "[S.]" is SYN and ACK.
-func appendTCPFlags(b []byte, flags event.TCPFlags) []byte {
-	b = append(b, " ["...)
-	start := len(b)
-	for i := range len(tcpLetters) {
-		if flags>>i&1 != 0 {
-			b = append(b, tcpLetters[i])
-		}
-	}
-	if len(b) == start {
-		b = append(b, "none"...)
-	}
-	return append(b, ']')
 }
 
 // appendMAC appends an address with colons. Unlike net.HardwareAddr it allocates
