@@ -11,6 +11,10 @@ import (
 // receiveBuffer is the counter of the level of a socket's receive buffer.
 const receiveBuffer = "receive_buffer"
 
+// acceptQueue is the ID of the level of the accept queue of a socket that listens. Its limit is one
+// more than the backlog, as the kernel tests whether there are more than that.
+const acceptQueue = "socket.accept_queue"
+
 // addObjects adds to a finding the objects that it is about, in its own network
 // namespace: queues and buffers that are full, and what counts the same for one socket.
 // Of sockets it keeps those that the drops are of, as far as that is known.

@@ -11,7 +11,8 @@ import (
 )
 
 // readSettings reads the present value of each setting that decides a finding, in the
-// network namespace of the finding. What cannot be read is left out.
+// network namespace of the finding. What cannot be read is left out, and so are values that
+// drop nothing.
 func (d *Diagnosis) readSettings(h *Host) {
 	for i := range d.Findings {
 		f := &d.Findings[i]
@@ -21,16 +22,23 @@ func (d *Diagnosis) readSettings(h *Host) {
 		all := h.readSettings(f.Netns, f.Meaning.Settings, f.IfName)
 		for i := range all {
 			s := Setting{all[i], f.notTheLimit(&all[i], all)}
-			f.Settings = append(f.Settings, s)
-			f.dropUseless(&s)
+			isHarmless := s.NotTheLimit == "" && s.About.IsHarmless(s.Value)
+			if !isHarmless {
+				f.Settings = append(f.Settings, s)
+			}
+			if isHarmless || s.NotTheLimit != "" {
+				f.dropUseless(&s)
+			}
 		}
 	}
 }
 
-// dropUseless removes the commands that change a setting which is not what limits.
+// dropUseless removes the commands that change a setting which is not what drops. A buffer that
+// net.core.rmem_max does not limit may be larger, if its program asks for that.
 func (f *Finding) dropUseless(s *Setting) {
-	if s.NotTheLimit == "" {
-		return
+	if s.Name == "net.core.rmem_max" && !f.shared && strings.Contains(f.Meaning.Fix, "SO_RCVBUF") {
+		f.Meaning.Fix = fmt.Sprintf("Make the program read faster, or ask for a larger buffer: its SO_RCVBUF may be up to %s bytes.",
+			event.Escape(s.Value))
 	}
 	change := s.Name + "="
 	if s.About != nil && s.About.Command != "" {

@@ -2,6 +2,7 @@ package diagnose_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -60,8 +61,29 @@ func TestBufferOfDrop(t *testing.T) {
 		drop.Netns, drop.Args = event.Netns{}, []event.Arg{{Name: "rcvbuf", Number: size}}
 		d := diagnose.New(collect(t, drop), new(counters.Report), nil)
 		d.Ask(diagnose.NewHost(h, nil))
-		if text := textOf(t, d); strings.Contains(text, "sysctl -w net.core.rmem_max") != limits {
+		text := textOf(t, d)
+		upTo := strings.Contains(strings.Join(strings.Fields(text), " "), "its SO_RCVBUF may be up to 212992")
+		if strings.Contains(text, "sysctl -w net.core.rmem_max") != limits || upTo == limits {
 			t.Errorf("a buffer of %d bytes:\n%s", size, text)
+		}
+		if want := fmt.Sprintf("values    rcvbuf %d bytes\n", size); !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+}
+
+// TestHarmlessSettings: a value that drops nothing is left out, and so is the command that sets it.
+func TestHarmlessSettings(t *testing.T) {
+	for value, said := range map[string]bool{"0": false, "1": true} {
+		e := udp("NEIGH_FAILED", 40001)
+		e.Netns = event.Netns{}
+		d := diagnose.New(collect(t, e), new(counters.Report), nil)
+		d.Ask(diagnose.NewHost(host.FS(fstest.MapFS{
+			"proc/sys/net/ipv4/conf/all/arp_ignore": {Data: []byte(value + "\n")},
+			"proc/sys/net/ipv4/conf/lo/arp_ignore":  {Data: []byte("0\n")},
+		}), nil))
+		if text := textOf(t, d); strings.Contains(text, "arp_ignore = "+value) != said {
+			t.Errorf("arp_ignore %s:\n%s", value, text)
 		}
 	}
 }

@@ -52,8 +52,13 @@ func (s *State) name() string {
 
 // level is how a level is: of one that is there or not what is known of it.
 func level(r *counters.Row) string {
-	if r.Limit == 1 && r.About != "" {
+	switch {
+	case r.Limit == 1 && r.About != "":
 		return event.Escape(r.About)
+	case r.ID() == acceptQueue && r.Value >= r.Limit:
+		return fmt.Sprintf("%d, more than its backlog of %d", r.Value, r.Limit-1)
+	case r.Name == receiveBuffer:
+		return fmt.Sprintf("%d of %d bytes", r.Value, r.Limit)
 	}
 	return fmt.Sprintf("%d of %d", r.Value, r.Limit)
 }

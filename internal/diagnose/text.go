@@ -199,7 +199,7 @@ func (f *Finding) appendArgs(b *strings.Builder) {
 		case a.Text != "":
 			values = append(values, event.Escape(a.Name)+" "+event.Quote(a.Text))
 		default:
-			values = append(values, fmt.Sprintf("%s %d", event.Escape(a.Name), a.Number))
+			values = append(values, fmt.Sprintf("%s %d%s", event.Escape(a.Name), a.Number, units[a.Name]))
 		}
 	}
 	if f.Egress != "" {
@@ -216,13 +216,16 @@ func (f *Finding) appendArgs(b *strings.Builder) {
 	}
 }
 
+// units are those of what sources read, where the name does not say them.
+var units = map[string]string{"rmem": " bytes", "rcvbuf": " bytes"}
+
 func (f *Finding) owner() string {
 	text := f.Owner.AppendTo(nil)
 	if len(text) == 0 {
 		return ""
 	}
 	if f.OwnerCount < f.Count {
-		return fmt.Sprintf("%s, %d of them", text, f.OwnerCount)
+		return fmt.Sprintf("%s, %d of %s", text, f.OwnerCount, event.Plural(f.Count, "drop"))
 	}
 	return string(text)
 }

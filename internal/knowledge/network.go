@@ -358,12 +358,15 @@ var network = []Entry{
 			"a wrong prefix length, so that a distant host seems local",
 			"the wrong VLAN",
 			"a security group",
+			"the next hop's rp_filter, if it has no route back to the sender address of the ARP request",
 		},
 		Check: []string{
 			"ip route get {addr}",
 			"ip neigh show dev {ifname} nud failed nud incomplete  # also next hops",
+			"tcpdump -c 5 -ni {ifname} arp  # who asks from which address, and is it answered?",
 		},
-		Fix:   "Bring the neighbour up, or correct the route, the prefix length or the VLAN.",
+		Fix: "Bring the neighbour up, or correct the route, the prefix length or the VLAN. If it does not answer for the sender " +
+			"address of the ARP request, set arp_announce to 2 here.",
 		Cases: []Case{withoutCarrier},
 	},
 	{

@@ -90,8 +90,8 @@ var sockets = []Entry{
 			"ss -anmp  # in skmem, rb is the buffer and d the drops",
 			"nstat -az UdpRcvbufErrors Udp6RcvbufErrors",
 		},
-		Fix:   "Make the program read faster, or raise its SO_RCVBUF, which sysctl net.core.rmem_max limits.",
-		Apply: []string{"sysctl -w net.core.rmem_max=N"},
+		Fix:   "Make the program read faster, or ask for a larger buffer (SO_RCVBUF), of at most sysctl net.core.rmem_max.",
+		Apply: []string{"sysctl -w net.core.rmem_max=N  # only if the program asks for more"},
 		Cases: []Case{
 			{
 				If: UDP,

@@ -73,8 +73,8 @@ var transportFunctions = []Entry{
 			"ss -uanmp 'sport = :{port}'  # in skmem, rb is the buffer and d the drops",
 			"nstat -az UdpRcvbufErrors UdpInErrors",
 		},
-		Fix:   "Make the program read faster, or raise its SO_RCVBUF, which sysctl net.core.rmem_max limits.",
-		Apply: []string{"sysctl -w net.core.rmem_max=N"},
+		Fix:   "Make the program read faster, or ask for a larger buffer (SO_RCVBUF), of at most sysctl net.core.rmem_max.",
+		Apply: []string{"sysctl -w net.core.rmem_max=N  # only if the program asks for more"},
 	},
 	{
 		// net/ipv6/udp.c
@@ -91,8 +91,8 @@ var transportFunctions = []Entry{
 			"ss -6uanmp 'sport = :{port}'  # in skmem, rb is the buffer and d the drops",
 			"nstat -az Udp6RcvbufErrors Udp6InErrors",
 		},
-		Fix:   "Make the program read faster, or raise its SO_RCVBUF, which sysctl net.core.rmem_max limits.",
-		Apply: []string{"sysctl -w net.core.rmem_max=N"},
+		Fix:   "Make the program read faster, or ask for a larger buffer (SO_RCVBUF), of at most sysctl net.core.rmem_max.",
+		Apply: []string{"sysctl -w net.core.rmem_max=N  # only if the program asks for more"},
 	},
 	{
 		Name: "tcp_drop", Kind: Function, Module: "tcp", Class: Error, Severity: Maybe,
@@ -260,7 +260,7 @@ var transportFunctions = []Entry{
 		Usual:    []string{"a program that is stalled, or too slow for the rate", "a burst larger than the buffer"},
 		Check:    []string{"ss -anmp  # in skmem, rb is the buffer and d the drops"},
 		Fix:      "Make the program read faster, or raise its SO_RCVBUF.",
-		Apply:    []string{"sysctl -w net.core.rmem_max=N"},
+		Apply:    []string{"sysctl -w net.core.rmem_max=N  # only if the program asks for more"},
 	},
 	{
 		// net/vmw_vsock/virtio_transport_common.c

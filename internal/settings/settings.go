@@ -58,6 +58,9 @@ type About struct {
 	Normal  string
 	AtLeast uint64
 
+	// Harmless is the value at which it drops nothing, of a setting without a Normal one.
+	Harmless string
+
 	Combine Combine // of a setting that interfaces have
 
 	// Command is what commands have that change the setting of a device.
@@ -94,6 +97,11 @@ func (a *About) Deviates(value string) bool {
 		return value != a.Normal
 	}
 	return err == nil && number < a.AtLeast
+}
+
+// IsHarmless reports whether nothing is dropped by the setting with a value.
+func (a *About) IsHarmless(value string) bool {
+	return a != nil && value != "" && (value == a.Harmless || a.Normal != "" && !a.Deviates(value))
 }
 
 // A Reader reads settings of a host. It reads the files of sysctl.d once, and the

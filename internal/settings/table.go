@@ -58,7 +58,7 @@ var sysctls = []About{
 		Advice: "Keep 0, unless a load balancer asks for another value.",
 	},
 	{
-		Name: "net.ipv4.ip_forward", Counters: []string{"IpInAddrErrors"},
+		Name: "net.ipv4.ip_forward", Harmless: "1", Counters: []string{"IpInAddrErrors"},
 		Loses:  "At 0, packets for other hosts are dropped.",
 		Advice: "Set it to 1 on a router, and on hosts with containers or virtual machines.",
 	},

@@ -44,7 +44,11 @@ var firewall = []Scenario{
 	{"nft FORWARD, a flood", flood(nftForward), ruled("FORWARD", "far").by("policy of chain", "ip t c").times(floodTimes)},
 	{
 		"conntrack INVALID, dropped by a rule", invalid,
-		ruled("INPUT", "far").by("exactly", "ct state invalid").saying(`"conntrack":{"state":"none"}`),
+		Want{
+			IDs:   id("NETFILTER_DROP"),
+			Class: "policy", Severity: "maybe", IfName: "far",
+			Cause: "INVALID: it has no entry", Fix: "The rule is right", NotFix: "delete",
+		}.by("exactly", "ct state invalid").saying(`"conntrack":{"state":"none"}`),
 	},
 	{
 		"XFRM policy that blocks what arrives", blockIn,
