@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"path"
 	"slices"
@@ -127,30 +126,16 @@ func (a *App) showCounters(ctx context.Context, o *countersFlags) error {
 	return err
 }
 
-// scope is which network namespaces counters are of, and how others are selected.
-type scope struct{ in, others string }
-
 // countersScope describes what is read of this host.
 func (a *App) countersScope(o *countersFlags) scope {
 	if o.netns != "" {
 		return scopeOf(o.netns)
 	}
-	all, own := a.runner.Host.NetworkNamespaces(), a.runner.Host.Netns()
-	where := scopeOf(cmp.Or(netnsName(all[own]), fmt.Sprint(own)))
-	delete(all, own)
-	maps.DeleteFunc(all, func(_ uint32, n host.Netns) bool { return !n.Seen() })
-	if n := uint64(len(all)); n > 0 {
-		where.others = event.Plural(n, "other network namespace") + ": --netns all"
+	where := a.ownScope()
+	if where.others != "" {
+		where.others += ": --netns all"
 	}
 	return where
-}
-
-// scopeOf is that of a value of --netns.
-func scopeOf(netns string) scope {
-	if netns == "all" {
-		return scope{in: "all network namespaces"}
-	}
-	return scope{in: "network namespace " + event.Quote(netns)}
 }
 
 // compare makes the report of all that may be shown.
@@ -232,13 +217,6 @@ func (a *App) counterReader(o *countersFlags) (*counters.Reader, error) {
 func isInode(text string, inode uint32) bool {
 	number := fmt.Sprint(inode)
 	return text == number || text == "net:["+number+"]"
-}
-
-func netnsName(n host.Netns) string {
-	if n.Initial {
-		return event.InitNetns
-	}
-	return n.Name
 }
 
 // keep makes the selection of rows.

@@ -12,6 +12,7 @@ import (
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
 	"dropwatch/internal/source/trace"
+	"dropwatch/internal/term"
 )
 
 // errCannotWatch makes doctor exit with 1. It is printed after the findings.
@@ -29,8 +30,11 @@ func (a *App) doctor() *cli.Verb {
 		Long: `Check whether this host can be monitored by this user, and how to fix what
 prevents it. It changes nothing. The exit code is 1 if no source of drops works.`,
 		Notes: `Checks, by their names in the first column and in --json
+  kernel, config, lockdown     what this kernel can report, was built for and
+                               refuses
   btf, bpf                     what the source bpf needs, and whether it opens
-  module, family               the kernel module drop_monitor, and its interface
+  module, netns, family        the kernel module drop_monitor, the network
+                               namespace that has it, and its interface
   start, join                  may this user start it, and receive its alerts
   monitor                      is it on, and who uses it
   tracefs, perf, rings, trace  what the source trace needs (rings: the memory
@@ -84,7 +88,7 @@ func (a *App) printReport(report doctor.Report, json bool) error {
 		}
 		return a.write(string(text))
 	}
-	if err := report.WriteText(a.runner.Out, capture.Colored(a.runner.Out)); err != nil {
+	if err := report.WriteText(a.runner.Out, capture.Colored(a.runner.Out), term.Width(a.runner.Out)); err != nil {
 		return fmt.Errorf("write to standard output: %w", event.WithoutPath(err))
 	}
 	return nil

@@ -53,6 +53,12 @@ func (a *App) showSettings(ctx context.Context, all, asJSON bool) error {
 		return err
 	}
 	var b strings.Builder
+	if where := a.ownScope(); !asJSON {
+		b.WriteString(where.in + "\n")
+		if where.others != "" {
+			b.WriteString(where.others + ": ip netns exec NAME dropwatch doctor --settings\n")
+		}
+	}
 	others := 0
 	for i := range lines {
 		line := &lines[i]

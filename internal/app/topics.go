@@ -2,9 +2,9 @@ package app
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"dropwatch/internal/cli"
+	"dropwatch/internal/event"
 )
 
 // A proseTopic is a section of the manual page that `dropwatch help NAME` prints as
@@ -77,26 +77,7 @@ func (t proseTopic) text() string {
 // appendWrapped appends text, wrapped at 80 columns. Each line begins with indent.
 func appendWrapped(b *strings.Builder, indent, text string) { appendHanging(b, indent, indent, text) }
 
-// appendHanging is appendWrapped with another beginning of the first line. A word
-// longer than the line is not broken.
+// appendHanging is appendWrapped with another beginning of the first line.
 func appendHanging(b *strings.Builder, first, indent, text string) {
-	const width = 80
-	column := 0
-	for _, word := range strings.Fields(text) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case column == 0:
-			b.WriteString(first)
-			column = utf8.RuneCountInString(first)
-		case column+1+n > width:
-			b.WriteString("\n" + indent)
-			column = len(indent)
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += n
-	}
-	b.WriteByte('\n')
+	b.WriteString(event.Wrap(text, first, indent, event.Columns))
 }

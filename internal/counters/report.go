@@ -136,9 +136,8 @@ func (r *Row) appendTo(b *strings.Builder, interval time.Duration, own uint32) {
 
 // appendProse appends a text below a row.
 func appendProse(b *strings.Builder, text string) {
-	for line := range event.Lines(text, event.Columns-nameColumn) {
-		fmt.Fprintf(b, "%*s%s\n", nameColumn, "", line)
-	}
+	indent := strings.Repeat(" ", nameColumn)
+	b.WriteString(event.Wrap(text, indent, indent, event.Columns))
 }
 
 // name is the counter with what it belongs to: "eth0 rx_dropped", "cpu 3 softnet.dropped".

@@ -43,7 +43,7 @@ func TestStates(t *testing.T) {
 	text := textOf(t, d)
 	for _, want := range []string{
 		"state: interface.bond_member_down on eth0 in network namespace blue: down,\n   interface.bond_member_down on eth4 in",
-		"blue: going up.\n   The bond found the link of this member down",
+		"blue: going up. The\n   bond found the link of this member down",
 		"\n   check     ip netns exec blue grep -r . /proc/net/bonding", "\n   fix       Bring the link up",
 		"verdict: this host drops nothing that matters, but not all is well: see state\n",
 	} {

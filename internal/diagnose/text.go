@@ -149,20 +149,13 @@ const (
 
 // prose appends a text with a label, broken between words at the width of a terminal.
 // Commands are not broken, to be copied.
-func (f *Finding) prose(b *strings.Builder, label, text string) {
-	for line := range event.Lines(text, width-column) {
-		f.field(b, label, line)
-		label = ""
-	}
+func (*Finding) prose(b *strings.Builder, label, text string) {
+	b.WriteString(event.Wrap(text, fmt.Sprintf("   %-9s ", label), strings.Repeat(" ", column), width))
 }
 
 // appendRemark appends a paragraph about what is no finding, with its label.
 func appendRemark(b *strings.Builder, label, text string) {
-	indent := label + ": "
-	for line := range event.Lines(text, width-max(len(indent), len(remarkIndent))) {
-		b.WriteString(indent + line + "\n")
-		indent = remarkIndent
-	}
+	b.WriteString(event.Wrap(text, label+": ", remarkIndent, width))
 }
 
 // fields appends several, the first with the label.

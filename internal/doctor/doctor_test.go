@@ -261,7 +261,7 @@ func TestSituations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := p.examine()
 			var b bytes.Buffer
-			if err := r.WriteText(&b, false); err != nil {
+			if err := r.WriteText(&b, false, 0); err != nil {
 				t.Fatal(err)
 			}
 			golden := filepath.Join("testdata", name+".txt")
@@ -325,7 +325,7 @@ func TestColor(t *testing.T) {
 		{Name: "d", State: doctor.Unknown, Detail: "who knows"},
 	}, Trace: true}
 	var b strings.Builder
-	if err := r.WriteText(&b, true); err != nil {
+	if err := r.WriteText(&b, true, 0); err != nil {
 		t.Fatal(err)
 	}
 	want := "\x1b[32mok   \x1b[0m a         fine\n" +
@@ -339,8 +339,26 @@ func TestColor(t *testing.T) {
 	}
 }
 
+// TestWidth: on a terminal texts are broken between words, but no command is.
+func TestWidth(t *testing.T) {
+	r := doctor.Report{Findings: []doctor.Finding{
+		{Name: "a", State: doctor.Warning, Detail: "this is more than one line has room for", Fix: "a command that is longer than a line"},
+	}}
+	var b strings.Builder
+	if err := r.WriteText(&b, false, 40); err != nil {
+		t.Fatal(err)
+	}
+	const want = "warn  a         this is more than one\n" +
+		"                line has room for\n" +
+		"                fix: a command that is longer than a line\n" +
+		"this host cannot be monitored: bpf: no, netdm: no, trace: no\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("text (-want +got):\n%s", diff)
+	}
+}
+
 func TestWriteError(t *testing.T) {
-	if err := (doctor.Report{}).WriteText(full{}, false); !errors.Is(err, fs.ErrClosed) {
+	if err := (doctor.Report{}).WriteText(full{}, false, 0); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("%v, want %v", err, fs.ErrClosed)
 	}
 }
@@ -378,7 +396,7 @@ func FuzzExamine(f *testing.F) {
 			return
 		}
 		var b strings.Builder
-		if err := (subject{files: with(debian, map[string]string{name: text})}).examine().WriteText(&b, false); err != nil {
+		if err := (subject{files: with(debian, map[string]string{name: text})}).examine().WriteText(&b, false, 0); err != nil {
 			t.Fatal(err)
 		}
 		if strings.ContainsRune(b.String(), '\x1b') {

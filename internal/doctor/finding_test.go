@@ -166,8 +166,8 @@ func TestFinding(t *testing.T) {
 			}),
 			want: doctor.Finding{
 				State: doctor.Warning,
-				Detail: "not built for this kernel (CONFIG_NET_DROP_MONITOR is not set, as in all of Raspberry Pi's): use " +
-					"another kernel or another source",
+				Detail: "not built for this kernel (CONFIG_NET_DROP_MONITOR is not set, as in all of Raspberry Pi's): " +
+					"no action needed, the source bpf works",
 			},
 		},
 		{
@@ -176,7 +176,7 @@ func TestFinding(t *testing.T) {
 			want: doctor.Finding{
 				State: doctor.Warning,
 				Detail: "not built for this kernel (CONFIG_NET_DROP_MONITOR is not set, as in Alpine's linux-lts and " +
-					"linux-virt): use another kernel or another source",
+					"linux-virt): no action needed, the source bpf works",
 			},
 		},
 		{
@@ -340,7 +340,8 @@ func TestFinding(t *testing.T) {
 			want: doctor.Finding{
 				State: doctor.Warning,
 				Detail: "cannot read the sockets of all processes, so owners are marked ? as likely: " +
-					"a security module such as Yama, AppArmor or SELinux forbids it",
+					"a security module such as AppArmor or SELinux forbids it: run it outside the profile that this shows",
+				Fix: "cat /proc/self/attr/current",
 			},
 		},
 		{

@@ -27,9 +27,20 @@ func (e *exam) module() Finding {
 	case e.dialErr == nil:
 		return ok("drop_monitor is available")
 	case e.optionsErr == nil && value == "":
-		return failed("not built for this kernel (CONFIG_%s is not set%s): use another kernel or another source", netdmOption, e.vendor())
+		return failed("not built for this kernel (CONFIG_%s is not set%s): %s", netdmOption, e.vendor(), e.instead())
 	}
 	return e.unloaded()
+}
+
+// instead says what to do on a kernel without the module.
+func (e *exam) instead() string {
+	switch {
+	case e.bpfErr == nil:
+		return "no action needed, the source bpf works"
+	case e.traceErr == nil:
+		return "no action needed, the source trace works"
+	}
+	return "use another kernel, or what fixes bpf or trace"
 }
 
 // unloaded says why a module is not loaded that was built, or may have been.

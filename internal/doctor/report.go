@@ -16,10 +16,14 @@ var (
 	stateColors = [...]string{OK: "32", Warning: "33", Failed: "31", Unknown: "2"}
 )
 
+// detail is what the words of a finding stand behind: state and name.
+var detail = strings.Repeat(" ", 16)
+
 // WriteText writes a line for each finding and a second one for its fix, then the
 // verdict. A fix that was printed before is not repeated: one command can fix
-// several findings. Everything is escaped.
-func (r Report) WriteText(w io.Writer, color bool) error {
+// several findings. Everything is escaped. Lines are broken between words at the width of a
+// terminal in columns, but for commands; 0: none is.
+func (r Report) WriteText(w io.Writer, color bool, width int) error {
 	var b strings.Builder
 	shown := map[string]bool{"": true}
 	for _, f := range r.Findings {
@@ -27,10 +31,10 @@ func (r Report) WriteText(w io.Writer, color bool) error {
 		if color {
 			word = "\x1b[" + stateColors[f.State] + "m" + word + "\x1b[0m"
 		}
-		fmt.Fprintf(&b, "%s %-8s  %s\n", word, f.Name, event.Escape(f.Detail))
+		fmt.Fprintf(&b, "%s %-8s  %s", word, f.Name, strings.TrimPrefix(event.Wrap(event.Escape(f.Detail), detail, detail, width), detail))
 		if !shown[f.Fix] {
 			shown[f.Fix] = true
-			fmt.Fprintf(&b, "%-14s  fix: %s\n", "", f.Fix)
+			b.WriteString(detail + "fix: " + f.Fix + "\n")
 		}
 	}
 	fmt.Fprintln(&b, r.verdict())

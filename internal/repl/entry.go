@@ -101,5 +101,5 @@ func (e *entry) helpLines(column int) string {
 	}
 	const tab = 8
 	indent := "\n" + strings.Repeat("\t", column/tab) + strings.Repeat(" ", column%tab)
-	return strings.Join(slices.Collect(event.Lines(e.help, event.Columns-column)), indent)
+	return strings.ReplaceAll(strings.TrimSuffix(event.Wrap(e.help, "", "", event.Columns-column), "\n"), "\n", indent)
 }
