@@ -80,6 +80,7 @@ rules that are there now.
 It is named *exactly* if its counter rose by as many, or if it drops each of these packets.
 It is named *likely* if its counter rose by another number, or if no other rule can drop them, and *one of* if several may be it.
 What the packets do not tell, such as *ct state* or a mark, keeps a rule from being *exactly*.
+A line *sender* is which process or network namespace of this host sends packets that no socket accepts.
 A line *conntrack* is what connection tracking knows, at the end, of the first packet of the largest flow: state, NAT and zone.
 That it has no entry is said only of packets that it found INVALID.
 A finding with *no drop seen* is of a counter: the kernel counts these packets as lost, and no drop shows them.

@@ -58,6 +58,7 @@ type Finding struct {
 	Conntrack conntrack.Entry
 
 	Listeners []Listener // sockets that accept packets to the port of the first of Flows; see [Diagnosis.Ask]
+	Sender    Sender     // of the first of Flows, if packets that no socket accepts come from this host; the same
 
 	role   string         // of the interface, as it follows its name; empty if there is nothing to say
 	ipv6   amount         // those of IPv6

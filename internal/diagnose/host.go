@@ -230,11 +230,12 @@ func answerOf(o event.Owner) ownerAnswer {
 
 // Ask asks the host for what the findings need to know of it: addresses that another host has,
 // too, a process in each network namespace without a name, settings, chains of a firewall,
-// routes, connections, listening sockets, and the owners of sockets. What it does not say is left out.
+// routes, connections, listening sockets, senders on this host, and the owners of sockets. What it does not say is left out.
 func (d *Diagnosis) Ask(h *Host) {
 	d.findDuplicates(h) // it and what follows find narrower causes, which have commands and settings of their own
 	d.readRoutes(h)
 	d.readListeners(h)
+	d.findSenders(h)
 	d.readRules(h)
 	d.nameErrorsLost()
 	d.readConnections(h)

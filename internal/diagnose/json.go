@@ -42,6 +42,7 @@ type findingJSON struct {
 	Counters  []counterJSON     `json:"counters"`
 	Objects   []objectJSON      `json:"objects,omitempty"`
 	Listeners []listenerJSON    `json:"listeners,omitempty"` // that accept packets to the port of the first flow
+	Sender    *senderJSON       `json:"sender,omitempty"`    // of the first flow, on this host
 	Settings  []settingJSON     `json:"settings"`
 	Check     []string          `json:"check"`
 	Fix       []string          `json:"fix"`
@@ -53,6 +54,21 @@ type listenerJSON struct {
 	Inode   uint64       `json:"inode"`
 	Process *processJSON `json:"process,omitempty"`
 	Accepts bool         `json:"accepts"` // also those to the address of the flow
+}
+
+// senderJSON is who on this host sends the packets.
+type senderJSON struct {
+	Netns   string       `json:"netns,omitempty"`
+	NetnsID uint32       `json:"netns_inode"`
+	Process *processJSON `json:"process,omitempty"`
+}
+
+// json is nil if no sender is known.
+func (s *Sender) json() *senderJSON {
+	if s.Netns.Inode == 0 {
+		return nil
+	}
+	return &senderJSON{s.Netns.Name, s.Netns.Inode, inNetnsJSON(s.Process)}
 }
 
 // processJSON is a process in a network namespace.
@@ -266,7 +282,7 @@ func (f *Finding) json() findingJSON {
 	if e := f.Meaning.Entry; e != nil {
 		j.Layer, j.Module, j.Class, j.Usual = e.Layer.String(), e.Module, f.Meaning.Class.String(), f.Meaning.Usual
 	}
-	j.Answer = f.AnswerLost.json()
+	j.Answer, j.Sender = f.AnswerLost.json(), f.Sender.json()
 	if f.Conntrack.State != "" {
 		j.Conntrack = &f.Conntrack
 	}

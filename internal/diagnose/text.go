@@ -77,6 +77,7 @@ func (f *Finding) appendTo(b *strings.Builder) {
 	f.prose(b, "ICMP lost", f.answerLost())
 	f.field(b, "owner", f.owner())
 	f.appendFlows(b)
+	f.prose(b, "sender", f.sender())
 	f.field(b, "conntrack", f.connection())
 	var agree []string
 	for i := range f.Counters {
