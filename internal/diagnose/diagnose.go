@@ -60,6 +60,9 @@ type Finding struct {
 	Listeners []Listener // sockets that accept packets to the port of the first of Flows; see [Diagnosis.Ask]
 	Sender    Sender     // of the first of Flows, if packets that no socket accepts come from this host; the same
 
+	answerIn event.Netns // where AnswerLost is, if that is another network namespace
+	joined   bool        // another finding has its drops
+
 	role   string         // of the interface, as it follows its name; empty if there is nothing to say
 	ipv6   amount         // those of IPv6
 	shared bool           // it is about some of the sockets that share an address
@@ -85,9 +88,20 @@ func (f *Finding) ByCounter() bool {
 	return f.Reason == "" && f.Location == "" && f.Meaning.Entry != nil && f.Meaning.Entry.Kind == knowledge.Counter
 }
 
-// event is what the finding knows of its drops.
+// event is what the finding knows of its drops: of their packets the first one of the first of Flows.
 func (f *Finding) event() *event.Event {
-	return &event.Event{Port: event.Port{IfName: f.IfName}, Netns: f.Netns, Owner: f.Owner}
+	e := &event.Event{Port: event.Port{IfName: f.IfName}, Netns: f.Netns, Owner: f.Owner}
+	if len(f.Flows) == 0 || !f.Flows[0].first.Dst.IsValid() {
+		return e
+	}
+	t := &f.Flows[0].first
+	h := event.Headers{Fields: event.FieldSrc | event.FieldDst, Src: t.Src.Addr(), Dst: t.Dst.Addr()}
+	if t.Dst.Port() != 0 {
+		h.Fields |= event.FieldSrcPort | event.FieldDstPort
+		h.SrcPort, h.DstPort = t.Src.Port(), t.Dst.Port()
+	}
+	e.Packet.Flow = &event.Flow{Headers: h}
+	return e
 }
 
 // A Diagnosis is the result.
@@ -162,6 +176,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diag
 			all = append(all, d.finding(e))
 		}
 	}
+	all = joinTooBig(all)
 	prove(all, report.Rows)
 	findRules(all, report.Rows)
 	findTracking(all, report.Rows)

@@ -56,13 +56,7 @@ func (f *Finding) narrowByListeners(protocol knowledge.Evidence, accepts bool) {
 	if accepts {
 		evidence = knowledge.Listens
 	}
-	t := &f.Flows[0].first
-	e := f.event()
-	e.Packet.Flow = &event.Flow{Headers: event.Headers{
-		Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort,
-		Src:    t.Src.Addr(), Dst: t.Dst.Addr(), SrcPort: t.Src.Port(), DstPort: t.Dst.Port(),
-	}}
-	f.Meaning = f.Meaning.With(evidence|protocol, e)
+	f.Meaning = f.Meaning.With(evidence|protocol, f.event())
 }
 
 // listeners are the sockets that accept packets to a port in a network namespace, nothing if

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"slices"
 
 	"dropwatch/internal/knowledge"
@@ -22,21 +23,62 @@ func (d *Diagnosis) nameErrorsLost() {
 		if f := &d.Findings[i]; f.is(knowledge.ErrorLost) {
 			if lost := f.answers(d.Findings); lost != nil {
 				f.AnswerLost = lost.Rule
+				if lost.Netns.Inode != f.Netns.Inode {
+					f.answerIn = lost.Netns
+				}
 			}
 		}
 	}
 }
 
-// answers returns the finding of ICMP errors "too big" that were dropped on their way to a
-// sender of the packets, in the same network namespace; nil if there is none.
-func (f *Finding) answers(all []Finding) *Finding {
+// joinTooBig makes one finding of packets that were too big where the source read the MTU of some
+// only: it reads none of those that offloading makes of many segments.
+func joinTooBig(all []Finding) (joined []Finding) {
 	for i := range all {
-		o := &all[i]
-		if o.is(knowledge.TooBigError) && o.Netns.Inode == f.Netns.Inode && slices.ContainsFunc(o.Flows, f.isAnsweredBy) {
-			return o
+		f := &all[i]
+		whole := -1
+		if f.Meaning.Case == nil && f.mayBe(knowledge.ErrorLost) {
+			whole = slices.IndexFunc(all, func(o Finding) bool {
+				return o.is(knowledge.TooBig) && o.Reason == f.Reason && o.Location == f.Location && o.IfName == f.IfName &&
+					o.Netns.Inode == f.Netns.Inode
+			})
+		}
+		if whole >= 0 {
+			all[whole].addPart(f)
 		}
 	}
-	return nil
+	for i := range all {
+		if !all[i].joined {
+			joined = append(joined, all[i])
+		}
+	}
+	return joined
+}
+
+// addPart adds the drops of another finding, which says less of the same cause.
+func (f *Finding) addPart(part *Finding) {
+	args := slices.Clone(f.Args)
+	f.add(part)
+	f.Args, part.joined = args, true
+	f.ipv6.drops += part.ipv6.drops
+	f.ipv6.segments += part.ipv6.segments
+}
+
+// answers returns the finding of ICMP errors "too big" that were dropped on their way to a
+// sender of the packets: in the same network namespace, or else in another one, as that of the
+// sender; nil if there is none.
+func (f *Finding) answers(all []Finding) (answer *Finding) {
+	for i := range all {
+		o := &all[i]
+		if !o.is(knowledge.TooBigError) || !slices.ContainsFunc(o.Flows, f.isAnsweredBy) {
+			continue
+		}
+		if o.Netns.Inode == f.Netns.Inode {
+			return o
+		}
+		answer = cmp.Or(answer, o)
+	}
+	return answer
 }
 
 func (f *Finding) isAnsweredBy(answer FlowCount) bool {

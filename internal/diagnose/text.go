@@ -240,18 +240,24 @@ func (f *Finding) appendFlows(b *strings.Builder) {
 	}
 }
 
-// answerLost says by which rule the ICMP errors were lost.
+// answerLost says by which rule the ICMP errors were lost, and where, if that is elsewhere.
 func (f *Finding) answerLost() string {
 	r := &f.AnswerLost
-	switch {
+	by := "by " + string(r.Confidence) + " "
+	switch r.Confidence {
+	case Exactly:
+		by = "by "
+	case Likely:
+		by = "likely by "
+	}
+	text := by + event.Escape(r.Text)
+	switch where := describeNetns(f.answerIn, event.Process{}); {
 	case r.Text == "":
 		return ""
-	case r.Confidence == Exactly:
-		return "by " + event.Escape(r.Text)
-	case r.Confidence == Likely:
-		return "likely by " + event.Escape(r.Text)
+	case where != "":
+		text += " in " + where
 	}
-	return "by " + string(r.Confidence) + " " + event.Escape(r.Text)
+	return text
 }
 
 // connection is what connection tracking knows of the first flow.
