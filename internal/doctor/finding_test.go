@@ -363,6 +363,16 @@ func TestFinding(t *testing.T) {
 			},
 		},
 		{
+			name: "processes of others, in a container with all capabilities", finding: "owners",
+			files: with(container, status("0", "000001ffffffffff"), map[string]string{"proc/1/fd": denied}),
+			want: doctor.Finding{
+				State: doctor.Warning,
+				Detail: "cannot read the sockets of all processes, so owners are marked ? as likely: " +
+					"a security module such as AppArmor or SELinux forbids it",
+				Fix: "docker run --security-opt apparmor=unconfined --security-opt label=disable ...",
+			},
+		},
+		{
 			name: "all processes", finding: "owners", files: with(debian, map[string]string{"proc/1/fd/0": ""}),
 			want: doctor.Finding{Detail: "can read the sockets of all processes"},
 		},
