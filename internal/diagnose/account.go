@@ -175,11 +175,17 @@ var (
 )
 
 // unseen makes a finding of each counter that always means a lost packet, or a fault, and
-// rose by more than the drops that were seen.
-func (d *Diagnosis) unseen() []Finding {
+// rose by more than the drops that were seen. What the accept queue of a socket lost without a drop
+// is of the finding of those with one, if there is any.
+func (d *Diagnosis) unseen(seen []Finding) []Finding {
 	var all []Finding
 	for _, a := range d.Accounts {
 		if a.Rest == 0 || !a.isFinding() {
+			continue
+		}
+		if f := acceptsToo(seen, &a.Row); f != nil {
+			f.Unseen += a.Rest
+			f.Rate = d.rate(f.Count + f.Unseen)
 			continue
 		}
 		f := Finding{
@@ -247,4 +253,15 @@ func (f *Finding) onlySocket() (inode uint64) {
 		}
 	}
 	return inode
+}
+
+// acceptsToo returns the finding of drops for a full accept queue, if a counter is that of such queues:
+// the kernel frees most of the packets that it counts there without saying that it drops them
+// (net/ipv4/tcp_input.c tcp_conn_request). It returns nil if there is none.
+func acceptsToo(seen []Finding, r *counters.Row) *Finding {
+	i := slices.IndexFunc(seen, func(f Finding) bool { return f.ID == r.Meaning.Entry.Like && f.isIn(r) })
+	if i < 0 || r.ID() != "TcpExtListenOverflows" {
+		return nil
+	}
+	return &seen[i]
 }

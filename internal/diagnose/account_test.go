@@ -210,3 +210,21 @@ func TestRemarksFit(t *testing.T) {
 		}
 	}
 }
+
+// TestFullAcceptQueue: what a full accept queue lost with a drop and without one is one finding, and
+// what other namespaces lost is not of it.
+func TestFullAcceptQueue(t *testing.T) {
+	for netns, want := range map[event.Netns]int{blue: 1, {Inode: 8, Name: "green"}: 2} {
+		e := udp("TCP_LISTEN_OVERFLOW", 40001)
+		e.Netns, e.Packet.Flow.Transport = netns, event.TCP
+		d := diagnose.New(collect(t, e, e), report("TcpExtListenOverflows", 9), nil)
+		text := textOf(t, d)
+		if len(d.Findings) != want {
+			t.Fatalf("%d findings, want %d:\n%s", len(d.Findings), want, text)
+		}
+		joined := "1. TCP_LISTEN_OVERFLOW  2 drops and 7 more counted by the kernel, 0.9/s\n"
+		if strings.Contains(text, joined) != (want == 1) {
+			t.Errorf("%q in\n%s", joined, text)
+		}
+	}
+}

@@ -86,7 +86,7 @@ var publicCases = []publicCase{
 			"setting 7 net.core.somaxconn ": setting("net.core.somaxconn", "4096", ""),
 		},
 		says: []string{
-			"TcpExtListenOverflows 3631 counted", "node/812", `tcp \[::\]:8080 inode 812: accept_queue 512, more than its backlog of 511`,
+			"TcpExtListenOverflows 3631 counted", "node/812", `tcp \[::\]:8080 inode 812: accept_queue 512, more than backlog 511`,
 			"somaxconn = 4096 not the limit: the program asked for a backlog of 511",
 		},
 		not: []string{"sysctl -w net.core.somaxconn", "sk_drops"},

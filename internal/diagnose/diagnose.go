@@ -30,6 +30,7 @@ type Finding struct {
 	Meaning  knowledge.Explanation
 	Count    uint64  // drops, or by how much a counter rose that no drop explains
 	Segments uint64  // packets on the wire
+	Unseen   uint64  // beside Count: what a counter of the same loss counted without a drop that was seen
 	Rate     float64 // by second, 0 if the interval is too short for one
 	Reported uint64  // of the drops, individually with their packets: those that Flows are of
 	Share    float64 // of all drops that were seen, 0 to 1; 0 for a counter
@@ -183,7 +184,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diag
 	findErrorsLost(all)
 	d.Accounts = account(report.Rows, all)
 	d.keepAccounts(selects)
-	all = append(all, d.unseen()...)
+	all = append(all, d.unseen(all)...)
 	for i := range all {
 		all[i].findCarrier(report.Rows)
 		all[i].findQueue(report.Rows)
@@ -250,7 +251,7 @@ func (d *Diagnosis) rate(n uint64) float64 {
 // rank sorts findings, the worst first, and gives them their numbers.
 func (d *Diagnosis) rank(all []Finding) {
 	slices.SortStableFunc(all, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(b.severity(), a.severity()), cmp.Compare(b.Count, a.Count))
+		return cmp.Or(cmp.Compare(b.severity(), a.severity()), cmp.Compare(b.Count+b.Unseen, a.Count+a.Unseen))
 	})
 	for _, f := range all {
 		if f.severity() == knowledge.Noise {

@@ -23,6 +23,7 @@ type findingJSON struct {
 	Count     uint64            `json:"count"`
 	Rate      float64           `json:"rate"`
 	Segments  uint64            `json:"segments"`
+	Unseen    uint64            `json:"unseen,omitempty"` // beside count: by a counter alone
 	Reason    string            `json:"reason,omitempty"`
 	Location  string            `json:"location,omitempty"`
 	IfName    string            `json:"ifname,omitempty"`
@@ -273,7 +274,7 @@ func (d *Diagnosis) reconciliation() []accountJSON {
 func (f *Finding) json() findingJSON {
 	j := findingJSON{
 		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.severity().String(), Count: f.Count, Rate: f.Rate, Segments: f.Segments,
-		Reason: f.Reason, Location: f.Location, IfName: f.IfName,
+		Unseen: f.Unseen, Reason: f.Reason, Location: f.Location, IfName: f.IfName,
 		Netns: f.Netns.Name, NetnsID: f.Netns.Inode, InNetns: inNetnsJSON(f.InNetns),
 		Cause: f.Meaning.Cause, Args: f.argsJSON(), Egress: f.Egress, Routes: f.Routes,
 		Culprit: f.culprit(), Flows: []flowJSON{}, Counters: []counterJSON{}, Settings: []settingJSON{},

@@ -99,6 +99,7 @@ func join(group []*Finding) Finding {
 func (f *Finding) add(o *Finding) {
 	f.Count += o.Count
 	f.Segments += o.Segments
+	f.Unseen += o.Unseen
 	f.Rate += o.Rate
 	f.Reported += o.Reported
 	f.Share += o.Share

@@ -56,7 +56,7 @@ func level(r *counters.Row) string {
 	case r.Limit == 1 && r.About != "":
 		return event.Escape(r.About)
 	case r.ID() == acceptQueue && r.Value >= r.Limit:
-		return fmt.Sprintf("%d, more than its backlog of %d", r.Value, r.Limit-1)
+		return fmt.Sprintf("%d, more than backlog %d", r.Value, r.Limit-1)
 	case r.Name == receiveBuffer:
 		return fmt.Sprintf("%d of %d bytes", r.Value, r.Limit)
 	}

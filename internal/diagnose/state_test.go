@@ -99,7 +99,7 @@ func TestStateOfASocket(t *testing.T) {
 	d := diagnose.New(collect(t), rose(queue), nil)
 	d.Ask(ownersOnly(func(uint64) event.Owner { return event.Owner{Process: event.Process{PID: 42, Comm: "web"}} }))
 	text := strings.Join(strings.Fields(textOf(t, d)), " ")
-	const want = "state: socket.accept_queue of tcp *:80 inode 5 in network namespace blue: 3, more than its backlog of 2 (of web/42?)"
+	const want = "state: socket.accept_queue of tcp *:80 inode 5 in network namespace blue: 3, more than backlog 2 (of web/42?)"
 	if !strings.Contains(text, want) {
 		t.Errorf("%q is missing in\n%s", want, text)
 	}

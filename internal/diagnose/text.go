@@ -102,7 +102,7 @@ func (f *Finding) headline() string {
 	if f.Rate > 0 {
 		what += fmt.Sprintf(", %.1f/s", f.Rate)
 	}
-	if f.Share > 0 {
+	if f.Share > 0 && f.Unseen == 0 {
 		what += fmt.Sprintf(", %.0f %% of all drops", 100*f.Share)
 	}
 	if f.Meaning.Entry != nil {
@@ -126,6 +126,8 @@ func (f *Finding) amount() string {
 		return event.Plural(f.Count, "failure") + " counted"
 	case f.ByCounter():
 		return fmt.Sprintf("%d counted by the kernel, no drop seen", f.Count)
+	case f.Unseen > 0:
+		return fmt.Sprintf("%s and %d more counted by the kernel", event.Plural(f.Count, "drop"), f.Unseen)
 	case f.Segments > f.Count:
 		return fmt.Sprintf("%s (%d packets on the wire)", event.Plural(f.Count, "drop"), f.Segments)
 	}
