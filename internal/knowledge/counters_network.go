@@ -87,18 +87,19 @@ var icmpCounters = []Entry{
 
 var conntrackCounters = []Entry{
 	counted("conntrack.entries", "conntrack", NoBuffer, Harm, Sometimes, Calls,
-		"The connections that are tracked, of as many as there may be.", "conntrack -C").
+		"The connections that are tracked, of as many as there may be.", "sysctl net.netfilter.nf_conntrack_count").
 		like("conntrack.drop").decided("net.netfilter.nf_conntrack_max"),
 	counted("conntrack.insert_failed", "conntrack", Error, Harm, Always, SKBs,
 		"A packet was dropped because its new connection could not be entered. Usually two packets of one flow came at the "+
-			"same time, such as two DNS queries of one socket.", "conntrack -S").
+			"same time, such as two DNS queries of one socket.", "conntrack -S  # of conntrack-tools").
 		usually("two DNS queries of one socket (A and AAAA) at once",
 			"SNAT that has few free ports",
 			"two packets of one flow on two CPUs").
 		fixed("For DNS: options single-request-reopen in resolv.conf, or a local cache.").
 		including("conntrack.chaintoolong"),
 	counted("conntrack.drop", "conntrack", NoBuffer, Harm, Always, SKBs,
-		"A packet of a new connection was dropped because the table of tracked connections is full.", "conntrack -C", "conntrack -S").
+		"A packet of a new connection was dropped because the table of tracked connections is full.",
+		"sysctl net.netfilter.nf_conntrack_count", "conntrack -S  # of conntrack-tools").
 		usually("many short connections, or a flood",
 			"a long timeout (nf_conntrack_tcp_timeout_established is five days)",
 			"a table that is small for the load").
@@ -108,24 +109,25 @@ var conntrackCounters = []Entry{
 		decided("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_buckets").
 		fixed("Raise nf_conntrack_max, or do not track what needs none."),
 	counted("conntrack.early_drop", "conntrack", NoBuffer, Maybe, Sometimes, Calls,
-		"A tracked connection was removed to make room for a new one, as the table is full.", "conntrack -C").
+		"A tracked connection was removed to make room for a new one, as the table is full.", "sysctl net.netfilter.nf_conntrack_count").
 		like("conntrack.drop").
 		decided("net.netfilter.nf_conntrack_max"),
 	counted("conntrack.invalid", "conntrack", Error, Maybe, Sometimes, SKBs,
-		"A packet could not be tracked. It is dropped only if a rule drops what is INVALID; NAT does not translate it.", "conntrack -S").
+		"A packet could not be tracked. It is dropped only if a rule drops what is INVALID; NAT does not translate it.",
+		"conntrack -S  # of conntrack-tools").
 		usually("segments out of the window that conntrack knows", "a late packet of a closed connection", "asymmetric routing").
 		fixed("Set nf_conntrack_tcp_be_liberal, or drop INVALID packets so that this host does not answer them " +
 			"with a RST.").
 		applied("sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1").
 		decided("net.netfilter.nf_conntrack_tcp_be_liberal"),
 	counted("conntrack.chaintoolong", "conntrack", NoBuffer, Harm, Always, SKBs,
-		"A packet of a new connection was dropped because its hash chain was too long.", "conntrack -S").
+		"A packet of a new connection was dropped because its hash chain was too long.", "conntrack -S  # of conntrack-tools").
 		usually("too few buckets for the entries", "an attack with chosen ports").
 		fixed("Raise nf_conntrack_buckets.").
 		applied("sysctl -w net.netfilter.nf_conntrack_buckets=N").
 		decided("net.netfilter.nf_conntrack_buckets"),
 	counted("conntrack.search_restart", "conntrack", Local, Noise, Never, Calls,
-		"A search in the table began again. Nothing was lost.", "conntrack -S"),
+		"A search in the table began again. Nothing was lost.", "conntrack -S  # of conntrack-tools"),
 	counted("nfqueue.queue_dropped", "netfilter", NoBuffer, Harm, Always, SKBs,
 		"A packet for a program behind NFQUEUE was dropped because the queue was full.", "cat /proc/net/netfilter/nfnetlink_queue").
 		like("nf_queue").

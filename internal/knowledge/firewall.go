@@ -52,7 +52,7 @@ var firewall = []Entry{
 		Check: []string{
 			"nft list ruleset",
 			"iptables-save -c",
-			"conntrack -S  # drop, insert_failed",
+			"conntrack -S  # drop, insert_failed (of conntrack-tools)",
 		},
 		Fix: "Allow the traffic if it is wanted. nft monitor trace shows the rule.",
 		Cases: []Case{
@@ -79,7 +79,7 @@ var firewall = []Entry{
 				Check: []string{
 					"sysctl net.bridge.bridge-nf-call-iptables net.bridge.bridge-nf-call-ip6tables",
 					"iptables-save -c | grep PREROUTING",
-					"conntrack -S  # drop, insert_failed",
+					"conntrack -S  # drop, insert_failed (of conntrack-tools)",
 				},
 				Fix:      "Allow the traffic, or set bridge-nf-call-iptables to 0 if bridged traffic is not to be filtered.",
 				Settings: bridgeCalls,
@@ -99,7 +99,7 @@ var firewall = []Entry{
 				Check: []string{
 					"nft list ruleset | grep -A20 'hook input'",
 					"iptables-save -c | grep -E 'INPUT|DROP'",
-					"conntrack -S  # insert_failed",
+					"conntrack -S  # insert_failed (of conntrack-tools)",
 				},
 				Fix: "Allow the traffic if it is wanted. nft monitor trace shows the rule.",
 			},
@@ -120,7 +120,7 @@ var firewall = []Entry{
 					"(insert_failed).",
 				Check: []string{
 					"nft list ruleset | grep -A20 'hook postrouting'",
-					"conntrack -S  # insert_failed",
+					"conntrack -S  # insert_failed (of conntrack-tools)",
 				},
 				Fix:      "With insert_failed and two DNS queries of one socket, use single-request-reopen or a local cache.",
 				Counters: unsent(ruleCounters...),

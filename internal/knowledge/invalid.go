@@ -7,7 +7,7 @@ var (
 		If: Invalid,
 		Cause: "A rule dropped the packet because conntrack calls it INVALID: it does not fit the connection that conntrack knows. " +
 			"It is beyond the TCP window, has a wrong checksum, or is an ICMP error about nothing known.",
-		Check: []string{"conntrack -S  # invalid"},
+		Check: []string{"conntrack -S  # invalid (of conntrack-tools)"},
 		Fix: "The rule is right: keep it. Find which packets this host did not see (asymmetric routing), or set " +
 			"nf_conntrack_tcp_be_liberal if only the window is wrong.",
 		Counters: ruleCounters,
@@ -18,7 +18,7 @@ var (
 		Cause: "A rule dropped the packet because conntrack calls it INVALID: it has no entry for the flow, and the packet opens none. " +
 			"Its entry expired or was deleted, this host sees one direction only (asymmetric routing), or the packet is a stray.",
 		Check: []string{
-			"conntrack -S  # invalid",
+			"conntrack -S  # invalid (of conntrack-tools)",
 		},
 		Fix: "The rule is right: keep it. Route both directions by this host, keep entries longer (nf_conntrack_*_timeout), or find " +
 			"who sends strays. At nf_conntrack_tcp_loose = 0, connections that were open before conntrack are INVALID as well.",

@@ -35,7 +35,7 @@ var sockets = []Entry{
 				Check: []string{
 					"ss -ntap 'sport = :{dport}'",
 					"nstat -az TcpOutRsts TcpExtTCPAbortOnClose TcpExtTCPAbortOnData",
-					"conntrack -S  # invalid",
+					"conntrack -S  # invalid (of conntrack-tools)",
 				},
 				Fix: "No action needed if it is rare. Otherwise find why the program closes its connections, or who sends this host the " +
 					"segments of others.",

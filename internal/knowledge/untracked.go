@@ -8,8 +8,8 @@ var untracked = Case{
 	Cause: "Likely conntrack found these segments INVALID (beyond its window), so NAT was not undone: they came to this host " +
 		"itself. Its reset ended the connection.",
 	Check: []string{
-		"conntrack -S  # invalid",
-		"conntrack -L -p tcp",
+		"conntrack -S  # invalid (of conntrack-tools)",
+		"conntrack -L -p tcp  # of conntrack-tools",
 	},
 	Fix: "Drop INVALID packets before this host answers them, or set nf_conntrack_tcp_be_liberal to have them translated.",
 	Apply: []string{
