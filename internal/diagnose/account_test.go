@@ -228,3 +228,18 @@ func TestFullAcceptQueue(t *testing.T) {
 		}
 	}
 }
+
+// TestCookieWithoutRoom: that a SYN cookie leads to no socket is a full accept queue, and no service
+// that is not there.
+func TestCookieWithoutRoom(t *testing.T) {
+	e := udp("NO_SOCKET", 40001)
+	e.Where.Symbol, e.Where.Lookup = "cookie_v4_check", event.Found
+	e.Packet.Flow.Transport, e.Packet.Flow.TCPFlags = event.TCP, event.ACK
+	e.Packet.Flow.Fields |= event.FieldTCPFlags
+	d := diagnose.New(collect(t, e), report("TcpExtListenOverflows", 1), nil)
+	f := &d.Findings[0]
+	if len(d.Findings) != 1 || f.Meaning.Severity != knowledge.Harm || len(f.Counters) != 1 ||
+		!strings.Contains(f.Meaning.Cause, "accept queue") {
+		t.Errorf("got %s", textOf(t, d))
+	}
+}

@@ -48,8 +48,9 @@ func (d *Diagnosis) readListeners(h *Host) {
 // narrowByListeners gives the finding its cause: there are sockets for its port, of which one accepts
 // packets to its address, or none does.
 func (f *Finding) narrowByListeners(protocol knowledge.Evidence, accepts bool) {
-	midstream := f.Meaning.Case != nil && f.Meaning.Case.If&(knowledge.Midstream|knowledge.Untracked) != 0
-	if len(f.Listeners) == 0 || midstream {
+	c := f.Meaning.Case
+	narrower := c != nil && (len(c.Via) > 0 || c.If&(knowledge.Midstream|knowledge.Untracked) != 0)
+	if len(f.Listeners) == 0 || narrower {
 		return
 	}
 	evidence := knowledge.Elsewhere

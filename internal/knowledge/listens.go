@@ -44,3 +44,17 @@ var (
 		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
 	}
 )
+
+// cookieWithoutRoom is the case of the last segment of a handshake with a SYN cookie, of which the
+// kernel makes no socket as the accept queue is full: it then says that there is none
+// (net/ipv4/syncookies.c cookie_v4_check, net/ipv4/tcp_ipv4.c tcp_v4_syn_recv_sock).
+var cookieWithoutRoom = Case{
+	If: TCP, Via: []string{"cookie_v4_check", "cookie_v6_check"}, Class: NoBuffer, Severity: Harm,
+	Cause: "The end of a handshake with a SYN cookie found no room: the accept queue of the listening socket is full.",
+	Check: []string{
+		"ss -lnt 'sport = :{dport}'  # Recv-Q is the queue, Send-Q its limit",
+		"nstat -az TcpExtListenOverflows TcpExtSyncookiesRecv",
+	},
+	Fix:      "Make the server accept faster, or raise its listen backlog.",
+	Counters: []string{"TcpExtListenOverflows", "TcpExtListenDrops", "socket.accept_queue"},
+}

@@ -27,6 +27,7 @@ var sockets = []Entry{
 				},
 				Counters: answered("UdpNoPorts", "Udp6NoPorts"),
 			},
+			cookieWithoutRoom,
 			untracked,
 			{
 				If: TCP | Midstream,
