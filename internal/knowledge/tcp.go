@@ -267,9 +267,10 @@ var tcp = []Entry{
 	{
 		// net/ipv4/tcp_input.c tcp_validate_incoming
 		Name: "TCP_INVALID_SYN", Module: "tcp", Class: Error, Severity: Noise,
-		Cause: "A SYN arrived within a connection: the peer restarted and reuses the port, or it is spoofed.",
-		Check: []string{"nstat -az TcpExtTCPSYNChallenge TcpExtTCPChallengeACK"},
-		Fix:   "No action needed: the answer makes a real peer reset the old connection.",
+		Cause:    "A SYN arrived within a connection: the peer restarted and reuses the port, or it is spoofed.",
+		Counters: []string{"TcpInErrs"},
+		Check:    []string{"nstat -az TcpExtTCPSYNChallenge TcpExtTCPChallengeACK"},
+		Fix:      "No action needed: the answer makes a real peer reset the old connection.",
 	},
 	{
 		// net/ipv4/tcp_input.c tcp_rcv_state_process; net/ipv4/tcp_ao.c tcp_inbound_ao_hash
