@@ -46,6 +46,7 @@ type diagnosis struct {
 	findings []finding
 	accounts []account
 	harmless uint64 // drops anywhere that lost nothing
+	lost     uint64 // drops anywhere that were lost to the source
 	failures []string
 }
 
@@ -105,7 +106,7 @@ func parse(t *testing.T, text string) *diagnosis {
 		var l struct {
 			finding
 			Reconciliation []account
-			Harmless       uint64
+			Harmless, Lost uint64
 			Failures       []string
 		}
 		if err := json.Unmarshal([]byte(line), &l); err != nil {
@@ -116,6 +117,7 @@ func parse(t *testing.T, text string) *diagnosis {
 			d.findings = append(d.findings, l.finding)
 		}
 		d.harmless += l.Harmless
+		d.lost += l.Lost
 		d.failures = append(d.failures, l.Failures...)
 		d.accounts = append(d.accounts, l.Reconciliation...)
 	}
