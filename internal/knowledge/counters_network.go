@@ -105,7 +105,7 @@ var conntrackCounters = []Entry{
 			"a table that is small for the load").
 		applied("sysctl -w net.netfilter.nf_conntrack_max=N").
 		including("conntrack.insert_failed").
-		shownBy("conntrack.entries").
+		shownBy("conntrack.entries", "conntrack.early_drop").
 		decided("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_buckets").
 		fixed("Raise nf_conntrack_max, or do not track what needs none."),
 	counted("conntrack.early_drop", "conntrack", NoBuffer, Maybe, Sometimes, Calls,

@@ -82,7 +82,9 @@ func TestStackAt(t *testing.T) {
 		s := need(t, Options{RingSize: 1 << 15, Filter: filter, StackAt: []condition.Span{at}})
 		sourcetest.RunWith(t, s, r)
 		n.frames(t, count)
+		sourcetest.AwaitIdle(r) // so that there is room for some of the others
 		n.datagrams(t, count)
+		sourcetest.AwaitIdle(r)
 		frames, datagrams := 0, 0
 		for _, e := range r.End() {
 			switch chained := len(e.Stack) > 3 && e.Stack[0].PC == at.Lo; {
