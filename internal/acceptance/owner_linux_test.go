@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"dropwatch/internal/vmtest/drops"
 	"dropwatch/internal/vmtest/guest"
@@ -86,13 +87,24 @@ func enter(t *testing.T, name string) {
 		return os.WriteFile(filepath.Join(to, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(move(top), os.Remove(dir)); err != nil {
+		if err := errors.Join(move(top), removeGroup(dir)); err != nil {
 			t.Error(err)
 		}
 	})
 	if err := errors.Join(os.Mkdir(dir, 0o755), move(dir)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// removeGroup removes a control group, in which processes may still be ending.
+func removeGroup(dir string) (err error) {
+	for range 1000 {
+		if err = os.Remove(dir); !errors.Is(err, syscall.EBUSY) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return err
 }
 
 // TestGuestOwnerNamespace has the same addresses in two namespaces.

@@ -147,7 +147,12 @@ func tcpMemory(ns *drops.Namespace, n int) func() {
 		peer.InjectAll("near", frames...)
 	}
 	ns.HostSysctl("ipv4/tcp_mem", "0 0 0")
-	arrive(3 * reserve / 2000) // each takes more than that
+	dropped := func() int { return ns.Counter("netstat", "TcpExt", "TCPOFODrop") }
+	for full, left := false, 40; !full && left > 0; left-- { // each segment takes more than 2000 bytes
+		before := dropped()
+		arrive(100)
+		full = dropped() == before+100
+	}
 	return func() { arrive(n) }
 }
 
