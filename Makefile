@@ -67,8 +67,8 @@ guests guest: export DROPWATCH_GUESTS = 1
 guest: ## some of them: make guest KERNEL=6.1 PACKAGE=source.bpf RUN=TestGuestConditions
 	$(GO) test -count 1 -v -timeout 60m -run 'TestKernels/$(KERNEL)$$/$(PACKAGE)/($(or $(RUN),^TestGuest))' ./internal/acceptance
 
-zoo: ## real losses of many kinds and what diagnose says of each, as a table: here, or in a guest with KERNEL=6.1
-	$(if $(KERNEL),$(MAKE) guest PACKAGE=zoo RUN=TestGuestZoo,$(SUDO) env "PATH=$$PATH" $(GO) test -count 1 -v -run '^TestZoo$$' ./internal/zoo)
+zoo: ## real losses and what diagnose says of each; KERNEL=6.1: in a guest, beside what the C dropwatch shows
+	$(if $(KERNEL),DROPWATCH_ZOO=1 $(MAKE) guest PACKAGE=zoo RUN=TestGuestZoo,$(SUDO) env "PATH=$$PATH" $(GO) test -count 1 -v -run '^TestZoo$$' ./internal/zoo)
 
 # Two at a time, with a process each: most of the time goes into building, and into reading what is known.
 fuzz: ## fuzz each target, FUZZTIME is how often or how long

@@ -15,6 +15,7 @@ func TestKernels(t *testing.T) {
 	vmtest.Suite{
 		Module:   "dropwatch",
 		Programs: map[string]string{dropwatchPath: "dropwatch/cmd/dropwatch"},
+		Env:      []string{"DROPWATCH_ZOO"},
 		Checks: map[string]func(t *testing.T, out string){
 			"acceptance/TestGuestCaptures":  checkCaptures,
 			"acceptance/TestGuestWatchFile": checkWatch,

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -28,6 +29,8 @@ type Suite struct {
 	Module string
 	// Programs are the packages to build, by the path of the program in the guest.
 	Programs map[string]string
+	// Env are the names of variables of the environment that tests in guests have, too.
+	Env []string
 	// Checks are functions that check on the host what a test has left in /out, if it passed,
 	// by PACKAGE/TEST. They get the directory.
 	Checks map[string]func(t *testing.T, out string)
@@ -128,12 +131,23 @@ func command(runs []testRun) string {
 	return b.String()
 }
 
+// exports returns the shell commands that set the variables which are set here.
+func exports(names []string) string {
+	var b strings.Builder
+	for _, name := range names {
+		if value, ok := os.LookupEnv(name); ok {
+			fmt.Fprintf(&b, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+		}
+	}
+	return b.String()
+}
+
 // runOn boots k and follows the runs in it.
 func (s Suite) runOn(t *testing.T, k Kernel, files map[string]string, runs []testRun) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), bootTimeout, fmt.Errorf("not done after %v", bootTimeout))
 	defer cancel()
 	output, write := io.Pipe()
-	g := Guest{Kernel: k, Command: command(runs), Files: files, Output: write, Out: t.TempDir(), Memory: suiteMemory}
+	g := Guest{Kernel: k, Command: exports(s.Env) + command(runs), Files: files, Output: write, Out: t.TempDir(), Memory: suiteMemory}
 	done := make(chan error)
 	go func() {
 		_, err := g.Run(ctx) // the exit status of each binary is in the output

@@ -104,6 +104,16 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+func TestExports(t *testing.T) {
+	t.Setenv("DROPWATCH_TEST_EXPORTS", "it's set")
+	command := exports([]string{"DROPWATCH_TEST_EXPORTS", "DROPWATCH_TEST_NOT_SET"})
+	cmd := exec.Command("sh", "-c", command+`echo "$DROPWATCH_TEST_EXPORTS, ${DROPWATCH_TEST_NOT_SET-not set}"`)
+	cmd.Env = []string{}
+	if out, err := cmd.Output(); string(out) != "it's set, not set\n" || err != nil {
+		t.Errorf("%s: the shell says %q, %v", command, out, err)
+	}
+}
+
 // TestPackagesOfThisModule reads this module, in which each package with tests for guests
 // must leave them out on the host.
 func TestPackagesOfThisModule(t *testing.T) {

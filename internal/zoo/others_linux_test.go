@@ -2,26 +2,29 @@ package zoo
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
-// withOthers has the first round, which is the largest, watched by source trace as well.
-func withOthers(rounds []*round) []*round {
-	rounds[0].source = "trace"
+// withOthers has the first round, which is the largest, watched by source trace as well, and
+// for the whole table by netdm.
+func withOthers(rounds []*round, whole bool) []*round {
+	rounds[0].sources = []string{"trace"}
+	if whole {
+		rounds[0].sources = append(rounds[0].sources, "netdm")
+	}
 	return rounds
 }
 
-// unseen are the findings that a source need not make, by its name: it is told of no such drops on
+// unseen are the findings that the other sources need not make: they are told of no such drops on
 // each kernel, or of a less specific reason.
-var unseen = map[string][]string{
-	"trace": {"XDP_EXCEPTION", "XDP_REDIRECT_ERR", "QDISC_DROP_GENERIC", "QDISC_DROP_OVERLIMIT", "QDISC_DROP_FLOW_LIMIT"},
-}
+var unseen = []string{"XDP_EXCEPTION", "XDP_REDIRECT_ERR", "QDISC_DROP_GENERIC", "QDISC_DROP_OVERLIMIT", "QDISC_DROP_FLOW_LIMIT"}
 
-// compare holds what was found against what the other source says of it. That may not know the
-// network namespace, so that all that have the same finding count together. What it lost, and says so,
+// compare holds what was found against what the other sources say of it. They may not know the
+// network namespace, so that all that have the same finding count together. What one lost, and says so,
 // may be any of them.
 func (r *round) compare(t *testing.T, c *result) {
-	if r.other == nil || c.found.ID == "" {
+	if c.found.ID == "" {
 		return
 	}
 	var want uint64
@@ -30,18 +33,22 @@ func (r *round) compare(t *testing.T, c *result) {
 			want += other.found.Count
 		}
 	}
-	got := r.other.count(c.found.ID)
-	switch {
-	case got >= want:
-		c.other = r.source
-	case got+r.other.lost >= want:
-		c.other = r.source + ", which lost some"
-	case slices.Contains(unseen[r.source], c.found.ID):
-		c.other = "not " + r.source
-	default:
-		c.other = "WRONG: " + r.source
-		t.Errorf("%s: source %s says %d of %d: %s", c.Name, r.source, got, want, r.other.of(c.netns).text)
+	var said []string
+	for i, other := range r.others {
+		source, got := r.sources[i], other.count(c.found.ID)
+		switch {
+		case got >= want:
+			said = append(said, source)
+		case got+other.lost >= want:
+			said = append(said, source+", which lost some")
+		case slices.Contains(unseen, c.found.ID):
+			said = append(said, "not "+source)
+		default:
+			said = append(said, "WRONG: "+source)
+			t.Errorf("%s: source %s says %d of %d: %s", c.Name, source, got, want, other.of(c.netns).text)
+		}
 	}
+	c.other = strings.Join(said, "; ")
 }
 
 // count adds up the findings with an ID.

@@ -26,8 +26,8 @@ type round struct {
 	begin, end     chan struct{}  // of the diagnosis
 	diagnosis      *diagnosis     // nil if it failed
 
-	source string     // another that is to watch beside, empty for none
-	other  *diagnosis // with that
+	sources []string     // others that are to watch beside
+	others  []*diagnosis // with these, once the round ended
 }
 
 // A result is what became of a scenario.
@@ -35,7 +35,8 @@ type result struct {
 	*Scenario
 	netns   string // its name
 	found   finding
-	other   string // whether another source says so, too, and which; empty if none watched
+	other   string // which other sources say so, too, and which do not; empty if none watched
+	byC     string // what the C dropwatch shows of it; empty if that did not watch
 	outcome string // empty if it was not run
 
 	disturbed bool // it was wrong beside others, and is to be made alone
@@ -94,16 +95,16 @@ func (r *round) run(t *testing.T, program string, ns *drops.Namespace) {
 	if !slices.ContainsFunc(r.cases, func(c *result) bool { return c.outcome == ready }) {
 		return
 	}
-	first, other := start(t, program, "auto"), (*run)(nil)
-	if r.source != "" {
-		other = start(t, program, r.source)
+	runs := []*run{start(t, program, "auto")}
+	for _, source := range r.sources {
+		runs = append(runs, start(t, program, source))
 	}
 	close(r.begin)
 	r.lost.Wait()
 	time.Sleep(settle)
-	r.diagnosis = first.end(t)
-	if other != nil {
-		r.other = other.end(t)
+	r.diagnosis = runs[0].end(t)
+	for _, other := range runs[1:] {
+		r.others = append(r.others, other.end(t))
 	}
 }
 
@@ -117,10 +118,8 @@ const settle = 100 * time.Millisecond
 func (r *round) scenario(t *testing.T, c *result, ns *drops.Namespace, prepared, lost func()) {
 	lacks := ""
 	defer func() { c.outcome = outcome(t, lacks) }()
-	ns.Name(c.netns)
-	ns.Sysctl("ipv4/icmp_ratemask", "0") // the limit is of the whole host
 	var lose func()
-	r.inTurn(func() { lose = c.Prepare(ns, packets) })
+	r.inTurn(func() { lose = c.prepare(ns) })
 	if lose == nil {
 		lacks = cmp.Or(ns.Lacks(), "only in a guest")
 		return
@@ -146,6 +145,13 @@ func (r *round) scenario(t *testing.T, c *result, ns *drops.Namespace, prepared,
 	if c.disturbed = len(r.cases) > 1; !c.disturbed {
 		t.Error("what is said is wrong")
 	}
+}
+
+// prepare prepares it in a namespace; see [Scenario].Prepare.
+func (c *result) prepare(ns *drops.Namespace) (lose func()) {
+	ns.Name(c.netns)
+	ns.Sysctl("ipv4/icmp_ratemask", "0") // the limit is of the whole host
+	return c.Prepare(ns, packets)
 }
 
 // inTurn calls f, which may end the test, while no other scenario does anything.
