@@ -51,12 +51,7 @@ type Size struct{ Now, Most uint32 }
 // ReadDevices reads the interfaces of the network namespace of the calling thread, by their
 // names. What a kernel or a driver does not say is zero.
 func ReadDevices() ([]Device, error) {
-	var all []link
-	err := links(func(message []byte) error {
-		l, err := parseLink(message)
-		all = append(all, l)
-		return err
-	})
+	all, err := readLinks()
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +79,7 @@ func ReadDevices() ([]Device, error) {
 // devicesOf joins interfaces by their indexes. Route returns the index of the interface by which
 // packets to an address leave.
 func devicesOf(all []link, route func(netip.Addr) uint32) []Device {
-	names := make(map[uint32]string, len(all))
-	for i := range all {
-		names[all[i].index] = all[i].name
-	}
-	devices := make([]Device, len(all))
+	names, devices := namesOf(all), make([]Device, len(all))
 	for i := range all {
 		l := &all[i]
 		lower := l.lower
