@@ -125,6 +125,12 @@ func means(r *counters.Row, names []string) bool {
 	return slices.Contains(names, r.ID()) || r.Known && slices.Contains(names, r.Meaning.Entry.Name)
 }
 
+// isIn reports whether a row is of the network namespace of the finding, as far as both
+// are known.
+func (f *Finding) isIn(r *counters.Row) bool {
+	return f.Netns.Inode == 0 || r.Netns.Inode == 0 || f.Netns.Inode == r.Netns.Inode
+}
+
 // raises reports whether drops of the finding raise a counter: one of the same
 // namespace, and of the same interface if it belongs to one. Of the rules of a firewall
 // it is those that may have dropped them.
@@ -133,8 +139,7 @@ func (f *Finding) raises(r *counters.Row) bool {
 		return slices.Contains(f.rules, r.Key)
 	}
 	return f.raisesOfPeer(r) || f.countedBy(r) && f.inUnitOf(r) > 0 &&
-		(r.IfName == "" || f.IfName == "" || r.IfName == f.IfName) &&
-		(r.Netns.Inode == 0 || f.Netns.Inode == 0 || r.Netns.Inode == f.Netns.Inode)
+		(r.IfName == "" || f.IfName == "" || r.IfName == f.IfName) && f.isIn(r)
 }
 
 // raisesOfPeer reports whether drops of the finding raise a counter of the interface at the

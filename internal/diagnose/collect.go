@@ -162,7 +162,7 @@ func (c *Collector) causeOf(e *event.Event, x knowledge.Explanation) cause {
 	return k.cause
 }
 
-// add counts whose a packet was.
+// add counts a drop by its owner and, if it was reported individually, by its flow.
 func (g *group) add(e *event.Event) {
 	if !e.Aggregate {
 		g.reported += e.Count

@@ -84,7 +84,7 @@ type FlowCount struct {
 	first conntrack.Tuple // of its first packet; zero if that is not known
 }
 
-// ByCounter reports that a counter alone tells of it: no drop was seen.
+// ByCounter reports whether a counter alone shows it: no drop was seen.
 func (f *Finding) ByCounter() bool {
 	return f.Reason == "" && f.Location == "" && f.Meaning.Entry != nil && f.Meaning.Entry.Kind == knowledge.Counter
 }

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 
+	"dropwatch/internal/conntrack"
 	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
@@ -15,11 +16,14 @@ type Listener struct {
 	Accepts bool          // also to the address
 }
 
-// protocols are those of transport whose sockets accept packets to a port, by their number.
-var protocols = map[uint8]struct {
+// A protocol is one of transport, by the name that package counters has for it.
+type protocol struct {
 	name     string
 	evidence knowledge.Evidence
-}{6: {"tcp", knowledge.TCP}, 17: {"udp", knowledge.UDP}}
+}
+
+// protocols are those of transport whose sockets accept packets to a port, by their number.
+var protocols = map[uint8]protocol{6: {"tcp", knowledge.TCP}, 17: {"udp", knowledge.UDP}}
 
 // readListeners narrows findings of packets that no socket accepted, by the sockets that accept
 // some to that port now, in the network namespace of the finding. It asks for the flow with the
@@ -27,12 +31,8 @@ var protocols = map[uint8]struct {
 func (d *Diagnosis) readListeners(h *Host) {
 	for i := range d.Findings {
 		f := &d.Findings[i]
-		if len(f.Flows) == 0 || len(f.Namespaces) > 0 || f.Netns.Inode == 0 {
-			continue
-		}
-		first := &f.Flows[0].first
-		protocol, ok := protocols[first.Protocol]
-		if !ok || !f.mayBe(knowledge.Listens|protocol.evidence) {
+		first, protocol := f.refused()
+		if first == nil {
 			continue
 		}
 		accepts := false
@@ -43,6 +43,20 @@ func (d *Diagnosis) readListeners(h *Host) {
 		}
 		f.narrowByListeners(protocol.evidence, accepts)
 	}
+}
+
+// refused returns the first packet of the flow with the most drops, and its protocol, of a finding of
+// packets that no socket accepts; nil of others, and where the sockets to ask for are not known.
+func (f *Finding) refused() (*conntrack.Tuple, protocol) {
+	if len(f.Flows) == 0 || len(f.Namespaces) > 0 || f.Netns.Inode == 0 {
+		return nil, protocol{}
+	}
+	first := &f.Flows[0].first
+	p, ok := protocols[first.Protocol]
+	if !ok || !f.mayBe(knowledge.Listens|p.evidence) {
+		return nil, protocol{}
+	}
+	return first, p
 }
 
 // narrowByListeners gives the finding its cause: there are sockets for its port, of which one accepts

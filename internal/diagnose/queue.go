@@ -47,7 +47,7 @@ func (f *Finding) findQueue(rows []counters.Row) {
 	}
 }
 
-// packets matches a number of packets as tc shows it, but does not take it.
+// packets matches a number of packets as tc shows it, but does not accept it.
 var packets = regexp.MustCompile(`\b(\d+)p\b`)
 
 // fixQueue gives the finding the cause and the fix for the kind of the discipline that dropped.

@@ -89,8 +89,7 @@ func (f *Finding) findRule(all []Finding, dropped []*counters.Row) {
 // the other way round.
 func (f *Finding) mayBeOf(r *counters.Row) bool {
 	family, _, _ := strings.Cut(r.Object, " ")
-	return slices.Contains(f.Meaning.Counters, r.ID()) && f.atHook(r.Hook) &&
-		(r.Netns.Inode == 0 || f.Netns.Inode == 0 || r.Netns.Inode == f.Netns.Inode) &&
+	return slices.Contains(f.Meaning.Counters, r.ID()) && f.atHook(r.Hook) && f.isIn(r) &&
 		(family != "ip" || f.ipv6.drops < f.Count) && (family != "ip6" || f.ipv6.drops > 0)
 }
 

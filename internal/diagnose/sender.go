@@ -6,7 +6,6 @@ import (
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
-	"dropwatch/internal/knowledge"
 )
 
 // A Sender is who on this host sends the packets of a finding. The zero Sender is not known.
@@ -27,12 +26,8 @@ type senderAnswer struct {
 func (d *Diagnosis) findSenders(h *Host) {
 	for i := range d.Findings {
 		f := &d.Findings[i]
-		if len(f.Flows) == 0 || len(f.Namespaces) > 0 || f.Netns.Inode == 0 {
-			continue
-		}
-		first := &f.Flows[0].first
-		protocol, ok := protocols[first.Protocol]
-		if !ok || !f.mayBe(knowledge.Listens|protocol.evidence) {
+		first, protocol := f.refused()
+		if first == nil {
 			continue
 		}
 		a := h.sender(f.Netns.Inode, protocol.name, first.Src, first.Dst)

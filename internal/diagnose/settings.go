@@ -79,7 +79,7 @@ func (f *Finding) notTheLimit(s *settings.Setting, all []settings.Setting) strin
 		return ""
 	}
 	for i := range f.Objects {
-		if o := &f.Objects[i]; o.Name == "accept_queue" && o.Limit <= value { // of one more than the backlog
+		if o := &f.Objects[i]; o.ID() == acceptQueue && o.Limit <= value { // of one more than the backlog
 			return fmt.Sprintf("not the limit: the program asked for a backlog of %d", o.Limit-1)
 		}
 	}
@@ -118,10 +118,8 @@ func (f *Finding) buffers() (sizes []uint64) {
 			sizes = append(sizes, o.Limit)
 		}
 	}
-	for _, a := range f.Args {
-		if len(sizes) == 0 && a.Name == "rcvbuf" {
-			return []uint64{a.Number}
-		}
+	if buffer, ok := f.arg("rcvbuf"); ok && len(sizes) == 0 {
+		sizes = append(sizes, buffer.Number)
 	}
 	return sizes
 }

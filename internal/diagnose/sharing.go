@@ -15,7 +15,7 @@ func (f *Finding) addSharing() {
 	var first *counters.Row
 	for i := range f.Objects {
 		o := &f.Objects[i]
-		if o.ID() != "socket.drops" && o.ID() != "socket.accept_queue" {
+		if o.ID() != "socket.drops" && o.ID() != acceptQueue {
 			continue
 		}
 		if first == nil {
@@ -29,7 +29,7 @@ func (f *Finding) addSharing() {
 		return
 	}
 	idle := "read"
-	if first.Name == "accept_queue" {
+	if first.ID() == acceptQueue {
 		idle = "accepted from"
 	}
 	f.Meaning.Cause = fmt.Sprintf("%d of %d sockets that share the address %s (SO_REUSEPORT) are full and not %s. Each flow belongs to "+
@@ -43,10 +43,4 @@ func (f *Finding) addSharing() {
 func addressOf(r *counters.Row) string {
 	address, _, _ := strings.Cut(r.Object, " inode ")
 	return address
-}
-
-// isIn reports whether a row is of the network namespace of the finding, as far as both
-// are known.
-func (f *Finding) isIn(r *counters.Row) bool {
-	return f.Netns.Inode == 0 || r.Netns.Inode == 0 || f.Netns.Inode == r.Netns.Inode
 }
