@@ -79,7 +79,7 @@ A firewall's rule or policy is named by its counter, or without one, of nftables
 rules that are there now.
 It is named *exactly* if its counter rose by as many, or if it drops each of these packets.
 It is named *likely* if its counter rose by another number, or if no other rule can drop them, and *one of* if several may be it.
-What the packets do not tell, such as *ct state* or a mark, keeps a rule from being *exactly*.
+What the packets do not show, such as *ct state* or a mark, keeps a rule from being *exactly*.
 A line *sender* is which process or network namespace of this host sends packets that no socket accepts.
 A line *conntrack* is what connection tracking knows, at the end, of the first packet of the largest flow: state, NAT and zone.
 That it has no entry is said only of packets that it found INVALID.
@@ -168,7 +168,7 @@ marked *[not in packet mode]*, and none is shown twice.
 In a flood it loses packets and says how many.
 When another program stops it, or its software or hardware drops alone, dropwatch notices after a second without drops
 of that kind, from Linux 5.4.
-If that program starts it again within the second, nothing tells.
+If that program starts it again within the second, nothing shows it.
 It knows neither owners nor network namespaces: this host's own copies of broadcasts are recognised as harmless in
 dropwatch's own namespace only.`},
 	{"trace", `The trace event *skb:kfree_skb*, on any kernel with tracepoints and perf events, also in containers that may use them.
@@ -206,7 +206,7 @@ What cannot be counted is said in words.
 A summary of the drop monitor holds 64 locations a second and CPU; if one was full, drops at further locations are counted nowhere.
 A summary that was lost has an unknown number of drops.
 When packet mode stops, the kernel discards what is queued and not sent; dropwatch waits a moment for it.
-Some losses raise no event in any kernel, for example SYNs that a full accept queue refuses on recent kernels: look at
+Some losses raise no event in any kernel, for example SYNs that a full accept queue refuses on recent kernels: check
 *nstat* and *ip -s link* as well.`
 
 const manOwners = `

@@ -155,7 +155,7 @@ var driverCounters = slices.Concat([]Entry{
 	counted("driver.tx_dropped", "nic", NoBuffer, Harm, Sometimes, Segments,
 		"The device or its driver dropped frames on their way out.", ethtoolS, ethtoolG).
 		usually("a full transmit ring", "a packet that the device does not take", "a link that is down").
-		fixed("Look at the other counters of the device. If its ring is full, enlarge it, or use more queues.").
+		fixed("Check the other counters of the device. If its ring is full, enlarge it, or use more queues.").
 		applied("ethtool -G {ifname} tx N  # at most what ethtool -g shows"),
 	counted("driver.tx_errors", "nic", Error, Harm, Sometimes, Segments,
 		"Frames could not be sent: the link was lost, or the device reported an error.", ethtoolS, "dmesg").

@@ -134,7 +134,7 @@ var linkCounters = []Entry{
 		"A queueing discipline dropped packets that had to leave: the link is slower than what is sent, or a limit is reached.",
 		"tc -s qdisc show dev {ifname}").
 		like("QDISC_DROP").including("filter.dropped").
-		fixed("Send less or slower, or raise the limit of the discipline. Look at flow limits of fq before."),
+		fixed("Send less or slower, or raise the limit of the discipline. Check the flow limits of fq first."),
 	counted("qdisc.flows_plimit", "qdisc", NoBuffer, Maybe, Never, SKBs,
 		"fq dropped a packet because its flow had as many waiting as one flow may have. It counts it in dropped as well.",
 		"tc -s qdisc show dev {ifname}").

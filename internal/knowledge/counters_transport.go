@@ -32,7 +32,7 @@ var udpCounters = []Entry{
 	counted("UdpSndbufErrors", "udp", NoBuffer, Maybe, Sometimes, SKBs,
 		"A datagram could not be sent because the send buffer was full. The program got an error.", "ss -uanmp").
 		usually("a full queue of an interface", "a program that sends faster than the link", "a next hop that does not answer").
-		fixed("Make the program wait when it cannot send. If the interface's queue is full, look at its qdisc.").
+		fixed("Make the program wait when it cannot send. If the interface's queue is full, check its qdisc.").
 		decided("net.core.wmem_max"),
 	counted("UdpInCsumErrors", "udp", Error, Harm, Always, SKBs, "A datagram arrived with a wrong checksum.").
 		like("UDP_CSUM"),
