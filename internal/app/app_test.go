@@ -97,3 +97,19 @@ func TestHelpFits(t *testing.T) {
 		}
 	}
 }
+
+// TestSessionHelpFits: so does the help of a session, but for what is the C program's.
+func TestSessionHelpFits(t *testing.T) {
+	l := sessionLanguage(func(defaults) *cli.Program { return testProgram(t) })
+	for line := range strings.Lines(l.Help()) {
+		width := 0
+		for _, r := range strings.TrimSuffix(line, "\n") {
+			if width++; r == '\t' {
+				width = (width + 7) / 8 * 8
+			}
+		}
+		if width > 80 && !strings.Contains(line, "Only applicable") {
+			t.Errorf("%d columns: %s", width, line)
+		}
+	}
+}

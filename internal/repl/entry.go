@@ -79,7 +79,8 @@ func names(entries []*entry) string {
 func (e *entry) usage() string { return strings.TrimRight(e.name+" "+e.arg, " ") }
 
 // writeHelp lists entries as the C program does: their text begins in column 35,
-// which is reached by tabs.
+// which is reached by tabs. That of a command of dropwatch's own is on the next line
+// where the command is too long.
 func writeHelp(w io.Writer, entries []*entry, indent string) {
 	for _, e := range entries {
 		if e.below != nil {
@@ -89,8 +90,12 @@ func writeHelp(w io.Writer, entries []*entry, indent string) {
 		}
 		head := e.usage()
 		const tab, column = 8, 32
-		tabs := max(1, (column-len(indent)*tab-len(head)+tab-1)/tab)
-		fmt.Fprintf(w, "%s%s%s - %s\n", indent, head, strings.Repeat("\t", tabs), e.helpLines(column+len(" - ")))
+		width := len(indent)*tab + len(head)
+		gap := strings.Repeat("\t", max(1, (column-width+tab-1)/tab))
+		if width >= column && !e.cText {
+			gap = "\n" + strings.Repeat("\t", column/tab)
+		}
+		fmt.Fprintf(w, "%s%s%s - %s\n", indent, head, gap, e.helpLines(column+len(" - ")))
 	}
 }
 
