@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"dropwatch/internal/vmtest"
 	"dropwatch/kallsyms"
 )
 
@@ -225,7 +226,7 @@ func TestLiveOfThisHost(t *testing.T) {
 	var live kallsyms.Live
 	err := live.Load()
 	if errors.Is(err, kallsyms.ErrRestricted) {
-		t.Skip(err)
+		vmtest.SkipOrFail(t, err)
 	}
 	if err != nil {
 		t.Fatal(err)

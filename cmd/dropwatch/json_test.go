@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"dropwatch/internal/vmtest"
 )
 
 // TestJSONIsStrict parses what each verb prints with --json: every line is one value
@@ -21,7 +24,7 @@ func TestJSONIsStrict(t *testing.T) {
 		t.Run(line, func(t *testing.T) {
 			if verb, _, _ := strings.Cut(line, " "); verb == "watch" || line == "diagnose --json --fail-on never -d 1" {
 				if ok, err := condition("trace"); !ok || err != nil {
-					t.Skip("needs the right to trace")
+					vmtest.SkipOrFail(t, errors.New("it needs the right to trace"))
 				}
 			}
 			cmd := exec.Command("dropwatch", strings.Fields(line)...)

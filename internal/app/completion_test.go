@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"dropwatch/internal/vmtest"
 )
 
 // shellScript writes the script for a shell to a file.
@@ -160,7 +162,7 @@ var keys = []struct{ typed, program, args string }{
 // functions that tell their arguments.
 func typeKeys(t *testing.T, shell string, args, setup []string) {
 	if _, err := exec.LookPath(shell); err != nil {
-		t.Skipf("%s is not installed", shell)
+		vmtest.SkipOrFail(t, err)
 	}
 	c := newConsole(t, nil, shell, args...)
 	completedFiles(t, c.dir)
@@ -186,7 +188,7 @@ func TestZshKeys(t *testing.T) {
 // TestFish asks fish for what it would offer.
 func TestFish(t *testing.T) {
 	if _, err := exec.LookPath("fish"); err != nil {
-		t.Skip("fish is not installed")
+		vmtest.SkipOrFail(t, err)
 	}
 	dir := completedFiles(t, t.TempDir())
 	script := shellScript(t, t.TempDir(), "fish")

@@ -11,13 +11,14 @@ import (
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 	"dropwatch/internal/stage/filter"
+	"dropwatch/internal/vmtest"
 )
 
 // formatter runs a program on the manual page; the test is skipped without it.
 func formatter(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s is not installed", name)
+		vmtest.SkipOrFail(t, err)
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Stdin = strings.NewReader(testManual(t))

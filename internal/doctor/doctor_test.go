@@ -19,6 +19,7 @@ import (
 
 	"dropwatch/internal/doctor"
 	"dropwatch/internal/host"
+	"dropwatch/internal/vmtest"
 	"dropwatch/netlink"
 )
 
@@ -409,7 +410,7 @@ func FuzzExamine(f *testing.F) {
 func TestHere(t *testing.T) {
 	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
-		t.Skip("not on Linux: ", err)
+		vmtest.SkipOrFail(t, err)
 	}
 	r := doctor.Examine(doctor.Subject{
 		Host: host.New("/"), Monitor: doctor.Dial,

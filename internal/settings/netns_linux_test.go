@@ -2,7 +2,6 @@ package settings_test
 
 import (
 	"bufio"
-	"os"
 	"os/exec"
 	"syscall"
 	"testing"
@@ -10,14 +9,13 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 	"dropwatch/internal/settings"
+	"dropwatch/internal/vmtest"
 )
 
 // TestReadAll: the values are those of the network namespace that is asked for, in the order
 // of the names, and one that is gone has none.
 func TestReadAll(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to make a network namespace")
-	}
+	vmtest.RequireRoot(t) // to make a network namespace
 	cmd := exec.Command("sh", "-c", "echo 77 >/proc/sys/net/core/somaxconn; readlink /proc/self/ns/net; exec cat")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	in, err := cmd.StdinPipe()

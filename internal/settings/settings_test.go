@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"dropwatch/internal/host"
 	"dropwatch/internal/knowledge"
 	"dropwatch/internal/settings"
+	"dropwatch/internal/vmtest"
 )
 
 func tree(files map[string]string) *host.Host {
@@ -91,7 +93,7 @@ func TestOrigin(t *testing.T) {
 // TestSettingsExist: the names are those of this kernel, or say until when they were.
 func TestSettingsExist(t *testing.T) {
 	if _, err := os.Stat("/proc/sys/net/core/netdev_max_backlog"); err != nil {
-		t.Skipf("not in the initial network namespace: %v", err)
+		vmtest.SkipOrFail(t, fmt.Errorf("not in the initial network namespace: %w", err))
 	}
 	needModule := regexp.MustCompile(`^net\.(bridge|netfilter)\.`)
 	r := settings.New(host.New("/"))

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"dropwatch/internal/vmtest"
 )
 
 // noWarning fails the test when the history is given up.
@@ -168,9 +170,7 @@ func TestHistoryOfOthers(t *testing.T) {
 		return path, target
 	}
 	given := func(t *testing.T, path string) {
-		if os.Geteuid() != 0 {
-			t.Skip("only root can give a file away")
-		}
+		vmtest.RequireRoot(t) // which alone can give a file away
 		if err := os.Chown(path, 65534, 65534); err != nil {
 			t.Fatal(err)
 		}

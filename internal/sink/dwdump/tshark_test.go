@@ -8,13 +8,14 @@ import (
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/sink/dwdump"
+	"dropwatch/internal/vmtest"
 )
 
 // TestTsharkReadsIt is skipped where there is no tshark.
 func TestTsharkReadsIt(t *testing.T) {
 	tshark, err := exec.LookPath("tshark")
 	if err != nil {
-		t.Skip("needs tshark:", err)
+		vmtest.SkipOrFail(t, err)
 	}
 	f := create(t, "")
 	s := must[*dwdump.Sink](t)(dwdump.New(f, f.Name(), message(t, "family.msg"), start))

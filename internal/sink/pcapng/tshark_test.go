@@ -10,6 +10,7 @@ import (
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/sink/pcapng"
+	"dropwatch/internal/vmtest"
 )
 
 // wireshark returns what one of Wireshark's tools says of a file. The test is
@@ -18,7 +19,7 @@ func wireshark(t *testing.T, tool string, file []byte, args ...string) (out, err
 	t.Helper()
 	path, err := exec.LookPath(tool)
 	if err != nil {
-		t.Skip("needs "+tool+":", err)
+		vmtest.SkipOrFail(t, err)
 	}
 	name := filepath.Join(t.TempDir(), "drops.pcapng")
 	if err := os.WriteFile(name, file, 0o600); err != nil {

@@ -321,7 +321,7 @@ func TestHostTellsNamespacesApart(t *testing.T) {
 func TestHostNamesTheInitialNamespace(t *testing.T) {
 	vmtest.RequireRoot(t)
 	if !host.New("/").SeesAllProcesses() {
-		t.Skip("process 2 is kthreadd only in the initial PID namespace")
+		vmtest.SkipOrFail(t, errors.New("process 2 is kthreadd only in the initial PID namespace"))
 	}
 	var inode uint32
 	link, err := os.Readlink("/proc/2/ns/net")
@@ -338,14 +338,14 @@ func TestHostKnowsAContainer(t *testing.T) {
 	vmtest.RequireRoot(t)
 	top := host.New("/").MountPoint("cgroup2")
 	if top == "" {
-		t.Skip("no cgroup hierarchy of version 2 is mounted")
+		vmtest.SkipOrFail(t, errors.New("no cgroup hierarchy of version 2 is mounted"))
 	}
 	var random [32]byte
 	rand.Read(random[:])
 	container := hex.EncodeToString(random[:])
 	dir := filepath.Join(top, "docker-"+container+".scope")
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Skipf("a cgroup for the test: %v", err)
+		vmtest.SkipOrFail(t, fmt.Errorf("a cgroup for the test: %w", err))
 	}
 	t.Cleanup(func() {
 		if err := os.Remove(dir); err != nil {
