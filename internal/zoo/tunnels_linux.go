@@ -99,26 +99,31 @@ func tcEgress(ns *drops.Namespace, n int) func() {
 	}
 }
 
-// neighbourTableFull has no room for the addresses of further hosts, in any network namespace.
+// neighbourTableFull fills the neighbour table, which all network namespaces share, from
+// another one and from its own, so that it has no room for further hosts.
 func neighbourTableFull(ns *drops.Namespace, n int) func() {
 	const room = 8
-	ns.Peer()
+	peer := ns.Peer()
 	ns.HostSysctl("ipv4/neigh/default/gc_thresh3", strconv.Itoa(room))
-	ns.Sysctl("ipv4/neigh/far/mcast_solicit", "100") // attempts: an entry that has failed makes room
+	peer.Sysctl("ipv4/neigh/near/mcast_solicit", "100") // attempts: an entry that has failed makes room
+	ns.Sysctl("ipv4/neigh/far/mcast_solicit", "100")
+	newHosts(peer, peer.Socket(syscall.SOCK_DGRAM), 10, room/2)
 	fd := ns.Socket(syscall.SOCK_DGRAM)
-	to := func(first, n int) {
-		ns.Do(func() error {
-			for i := range n {
-				host := &syscall.SockaddrInet4{Port: drops.Port, Addr: [4]byte{10, 0, 0, byte(first + i)}}
-				if err := syscall.Sendto(fd, []byte("x"), 0, host); err != nil && !tableIsFull(err) {
-					return fmt.Errorf("send to a new host: %w", err)
-				}
+	newHosts(ns, fd, 10+room/2, room/2)
+	return func() { newHosts(ns, fd, 10+room, n) }
+}
+
+// newHosts sends a datagram to each of n addresses, from 10.0.0.first on, that no host has.
+func newHosts(ns *drops.Namespace, fd, first, n int) {
+	ns.Do(func() error {
+		for i := range n {
+			host := &syscall.SockaddrInet4{Port: drops.Port, Addr: [4]byte{10, 0, 0, byte(first + i)}}
+			if err := syscall.Sendto(fd, []byte("x"), 0, host); err != nil && !tableIsFull(err) {
+				return fmt.Errorf("send to a new host: %w", err)
 			}
-			return nil
-		})
-	}
-	to(10, room)
-	return func() { to(10+room, n) }
+		}
+		return nil
+	})
 }
 
 // tableIsFull reports whether the kernel refused to send to a new host. Linux 5.10 calls a
