@@ -33,7 +33,7 @@ const (
 	Filter    Group = "filter"    // tc filters and actions
 	NFTables  Group = "nftables"  // rules and objects that have a counter
 	IPTables  Group = "iptables"  // rules and policies
-	Socket    Group = "socket"    // sock_diag, /proc/net/{packet,netlink,raw}: queues and drops of one socket
+	Socket    Group = "socket"    // sock_diag, /proc/net/{netlink,raw,raw6}: queues and drops of one socket
 	NFQueue   Group = "nfqueue"   // /proc/net/netfilter/nfnetlink_queue
 	Devlink   Group = "devlink"   // statistics of traps, of the devices of the network namespace
 )

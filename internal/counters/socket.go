@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"strings"
 
@@ -57,7 +58,11 @@ func (r *reading) sockets() error {
 		if !used(t.sockstat) {
 			continue
 		}
-		all = append(all, ifThere(r.inetSockets(t.name, inetDiagRequest(t.family, t.protocol, t.states))))
+		err := r.inetSockets(t.name, inetDiagRequest(t.family, t.protocol, t.states))
+		if t.name == "raw" && errors.Is(err, fs.ErrNotExist) { // a kernel without CONFIG_INET_RAW_DIAG
+			err = r.rawSockets(strings.ToLower(t.sockstat))
+		}
+		all = append(all, ifThere(err))
 	}
 	return errors.Join(all...)
 }

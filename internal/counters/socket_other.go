@@ -3,11 +3,13 @@ package counters
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
 	"github.com/mdlayher/netlink"
 
+	"dropwatch/internal/host"
 	"dropwatch/internal/kernel"
 )
 
@@ -95,6 +97,25 @@ func (r *reading) netlinkSockets() error {
 		object := fmt.Sprintf("netlink %s:%s inode %s", family, f[2], f[9])
 		inode, _ := strconv.ParseUint(f[9], 10, 64)
 		r.addSparse(Counter{Key: Key{Object: object}, Inode: inode}, "netlink_drops", uint32(drops))
+	}
+	return nil
+}
+
+// rawSockets reads the drops of raw sockets from /proc/net/raw or raw6 (net/ipv4/raw.c
+// raw_sock_seq_show, net/ipv6/datagram.c __ip6_dgram_sock_seq_show), which do not say how large
+// their buffers are. The port of a raw socket is its protocol, as sock_diag has it.
+func (r *reading) rawSockets(file string) error {
+	text, err := r.host.ReadFile(netFile(file))
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(text)) {
+		host.ParseSockets(strings.NewReader(line), file == "raw6", func(s host.Socket) {
+			f := strings.Fields(line) // drops are the last
+			drops, _ := strconv.ParseUint(f[len(f)-1], 10, 32)
+			raw := inetSocket{local: netip.AddrPortFrom(netip.AddrFrom16(s.Local.Addr).Unmap(), s.Local.Port), inode: uint32(s.Inode)}
+			r.addSparse(Counter{Key: Key{Object: raw.object("raw")}, Inode: s.Inode, Part: true}, "drops", uint32(drops))
+		})
 	}
 	return nil
 }

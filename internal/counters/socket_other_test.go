@@ -63,6 +63,31 @@ func TestPacketSocket(t *testing.T) {
 	}
 }
 
+// TestRawSockets: what drops nothing is left out, as is a line that is cut short.
+func TestRawSockets(t *testing.T) {
+	r := newReading(Socket)
+	const heading = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"
+	const rest = " 07 00000000:00001400 00:00000000 00000000     0        0 "
+	r.host = host.FS(fstest.MapFS{
+		"proc/thread-self/net/raw": &fstest.MapFile{Data: []byte(heading +
+			"   1: 00000000:0001 00000000:0000" + rest + "11 2 0000000062711e63 0\n" +
+			"  17: 0100007F:0011 00000000:0000" + rest + "12 2 0000000062711e64 10038\n" +
+			"  17: 0100007F:0011 000000\n")},
+		"proc/thread-self/net/raw6": &fstest.MapFile{Data: []byte(heading +
+			"  58: 00000000000000000000000001000000:003A 00000000000000000000000000000000:0000" + rest + "13 2 00000000e9fc53ad 5\n")},
+	})
+	for _, file := range []string{"raw", "raw6"} {
+		if err := r.rawSockets(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = "socket.drops | raw 127.0.0.1:17 inode 12 |  |  | 10038\n" +
+		"socket.drops | raw [::1]:58 inode 13 |  |  | 5\n"
+	if got := r.text(); got != want || !r.into.Counters[0].Part {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // TestUsedProtocols: sockets are looked for unless the kernel says that there are none.
 func TestUsedProtocols(t *testing.T) {
 	r := newReading(Socket)
