@@ -2,7 +2,6 @@ package conntrack
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -91,9 +90,9 @@ func endpoint(a netip.AddrPort) string {
 
 // request is the body of a request for the entry of a tuple.
 func request(t *Tuple) ([]byte, error) {
-	family, src, dst := byte(afInet), uint16(ctaIPv4Src), uint16(ctaIPv4Dst)
+	family, src, dst := byte(kernel.AFInet), uint16(ctaIPv4Src), uint16(ctaIPv4Dst)
 	if t.Src.Addr().Is6() {
-		family, src, dst = afInet6, ctaIPv6Src, ctaIPv6Dst
+		family, src, dst = kernel.AFInet6, ctaIPv6Src, ctaIPv6Dst
 	}
 	a := netlink.NewAttributeEncoder()
 	a.ByteOrder = binary.BigEndian
@@ -128,16 +127,10 @@ func (e *Echo) encode(a *netlink.AttributeEncoder, id uint16) {
 	a.Uint8(id+2, e.Code)
 }
 
-// Families of addresses on Linux.
-const (
-	afInet  = 2
-	afInet6 = 10
-)
-
 // parse reads a message about an entry (ctnetlink_fill_info).
 func parse(message []byte) (c connection, err error) {
-	if len(message) < sizeofNfgenmsg {
-		return c, fmt.Errorf("the kernel's message about a connection has %d bytes, and should have %d", len(message), sizeofNfgenmsg)
+	if err := kernel.CheckSize(message, sizeofNfgenmsg, "a connection"); err != nil {
+		return c, err
 	}
 	attributes := message[sizeofNfgenmsg:]
 	c.orig, c.reply = parseTuple(kernel.Attribute(attributes, ctaTupleOrig)), parseTuple(kernel.Attribute(attributes, ctaTupleReply))

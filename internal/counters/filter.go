@@ -176,8 +176,8 @@ func (f *filter) String() string {
 
 // parseFilter reads a message (net/sched/cls_api.c tcf_fill_node).
 func parseFilter(data []byte) (f filter, err error) {
-	if len(data) < sizeofTcmsg {
-		return f, fmt.Errorf("the kernel's message about a filter has %d bytes, and should have %d", len(data), sizeofTcmsg)
+	if err := kernel.CheckSize(data, sizeofTcmsg, "a filter"); err != nil {
+		return f, err
 	}
 	number := func(at int) uint32 { return binary.NativeEndian.Uint32(data[at:]) }
 	f.ifindex, f.handle, f.parent = number(4), number(8), number(12)

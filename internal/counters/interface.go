@@ -174,8 +174,8 @@ func (b *bondPort) unused() string {
 
 // parseLink reads a message about an interface (net/core/rtnetlink.c rtnl_fill_ifinfo).
 func parseLink(data []byte) (l link, err error) {
-	if len(data) < sizeofIfInfomsg {
-		return l, fmt.Errorf("the kernel's message about an interface has %d bytes, and should have %d", len(data), sizeofIfInfomsg)
+	if err := kernel.CheckSize(data, sizeofIfInfomsg, "an interface"); err != nil {
+		return l, err
 	}
 	l.index, l.flags = binary.NativeEndian.Uint32(data[4:8]), binary.NativeEndian.Uint32(data[8:12])
 	return l, kernel.EachAttribute(data[sizeofIfInfomsg:], func(a *netlink.AttributeDecoder) {

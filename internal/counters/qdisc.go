@@ -100,8 +100,8 @@ func (q *qdisc) below() bool {
 
 // parseQdisc reads a message (net/sched/sch_api.c tc_fill_qdisc).
 func parseQdisc(data []byte) (q qdisc, err error) {
-	if len(data) < sizeofTcmsg {
-		return q, fmt.Errorf("the kernel's message about a qdisc has %d bytes, and should have %d", len(data), sizeofTcmsg)
+	if err := kernel.CheckSize(data, sizeofTcmsg, "a qdisc"); err != nil {
+		return q, err
 	}
 	u32 := binary.NativeEndian.Uint32
 	q.ifindex, q.handle, q.parent = u32(data[4:8]), u32(data[8:12]), u32(data[12:16])

@@ -38,16 +38,10 @@ var socketTables = []struct {
 	states           uint32
 	sockstat         string
 }{
-	{"tcp", afInet, 6, tcpStates, "TCP"}, {"tcp", afInet6, 6, tcpStates, "TCP6"},
-	{"udp", afInet, 17, allStates, "UDP"}, {"udp", afInet6, 17, allStates, "UDP6"},
-	{"raw", afInet, 255, allStates, "RAW"}, {"raw", afInet6, 255, allStates, "RAW6"},
+	{"tcp", kernel.AFInet, 6, tcpStates, "TCP"}, {"tcp", kernel.AFInet6, 6, tcpStates, "TCP6"},
+	{"udp", kernel.AFInet, 17, allStates, "UDP"}, {"udp", kernel.AFInet6, 17, allStates, "UDP6"},
+	{"raw", kernel.AFInet, 255, allStates, "RAW"}, {"raw", kernel.AFInet6, 255, allStates, "RAW6"},
 }
-
-// Address families and their lengths in bytes; those of the kernel, also elsewhere.
-const (
-	afInet  = 2
-	afInet6 = 10
-)
 
 // sockets reads the drops and the receive queue of each TCP, UDP, raw, packet and
 // netlink socket, and the accept queue of those that listen. A kernel may lack some.
@@ -142,8 +136,8 @@ type inetSocket struct {
 
 // parseInetDiag reads a struct inet_diag_msg.
 func parseInetDiag(data []byte) (s inetSocket, err error) {
-	if len(data) < sizeofInetDiagMsg {
-		return s, fmt.Errorf("the kernel's message about a socket has %d bytes, and should have %d", len(data), sizeofInetDiagMsg)
+	if err := kernel.CheckSize(data, sizeofInetDiagMsg, "a socket"); err != nil {
+		return s, err
 	}
 	family := data[0]
 	s.state = data[1]
@@ -157,7 +151,7 @@ func parseInetDiag(data []byte) (s inetSocket, err error) {
 }
 
 func diagAddr(family uint8, b []byte) netip.Addr {
-	if family == afInet {
+	if family == kernel.AFInet {
 		return netip.AddrFrom4([4]byte(b[:4]))
 	}
 	return netip.AddrFrom16([16]byte(b))

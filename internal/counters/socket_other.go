@@ -50,8 +50,8 @@ func (r *reading) packetSockets() error {
 // packet_diag_info). One of all interfaces belongs to none. What it drops are copies, so
 // that they are counted under a name of their own.
 func (r *reading) packetSocket(message []byte, names map[uint32]string) error {
-	if len(message) < sizeofPacketDiagMsg {
-		return fmt.Errorf("the kernel's message about a packet socket has %d bytes, and should have %d", len(message), sizeofPacketDiagMsg)
+	if err := kernel.CheckSize(message, sizeofPacketDiagMsg, "a packet socket"); err != nil {
+		return err
 	}
 	protocol, inode := binary.NativeEndian.Uint16(message[2:]), binary.NativeEndian.Uint32(message[4:])
 	c := Counter{Key: Key{Object: fmt.Sprintf("packet protocol 0x%04x inode %d", protocol, inode)}, Inode: uint64(inode)}

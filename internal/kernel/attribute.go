@@ -7,6 +7,15 @@ import (
 	"github.com/mdlayher/netlink"
 )
 
+// CheckSize fails if a message about something, as "a route", has less than its header of so many
+// bytes.
+func CheckSize(message []byte, header int, about string) error {
+	if len(message) < header {
+		return fmt.Errorf("the kernel's message about %s has %d bytes, and should have %d", about, len(message), header)
+	}
+	return nil
+}
+
 // EachAttribute calls use with each attribute. It fails if one is malformed, or if use reads one
 // as what it is not.
 func EachAttribute(attributes []byte, use func(*netlink.AttributeDecoder)) error {

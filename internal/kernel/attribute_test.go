@@ -7,6 +7,17 @@ import (
 	"github.com/mdlayher/netlink"
 )
 
+// TestCheckSize: a message is as long as its header at least.
+func TestCheckSize(t *testing.T) {
+	const want = "the kernel's message about a route has 3 bytes, and should have 4"
+	if err := CheckSize(make([]byte, 3), 4, "a route"); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	if err := CheckSize(make([]byte, 4), 4, "a route"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestAttribute: the first of a type, also within another, and nil for what is not there or cut
 // short.
 func TestAttribute(t *testing.T) {

@@ -64,8 +64,8 @@ func (s *socket) family(name string) (id uint16, err error) {
 func (s *socket) askGeneric(family, flags uint16, command uint8, attributes []byte, use func(attributes []byte) error) error {
 	body := append([]byte{command, 1, 0, 0}, attributes...)
 	return s.ask(family, flags, body, func(message []byte) error {
-		if len(message) < sizeofGenericHeader {
-			return fmt.Errorf("the kernel's message has %d bytes, and should have %d", len(message), sizeofGenericHeader)
+		if err := CheckSize(message, sizeofGenericHeader, "a family"); err != nil {
+			return err
 		}
 		return use(message[sizeofGenericHeader:])
 	})

@@ -17,6 +17,12 @@ const (
 	Netfilter = 12 // nf_tables, connection tracking
 )
 
+// Families of addresses on Linux (include/linux/socket.h), wherever this was built.
+const (
+	AFInet  = 2
+	AFInet6 = 10
+)
+
 // answerWithin is how long the kernel has to answer a request.
 const answerWithin = 5 * time.Second
 

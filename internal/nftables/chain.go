@@ -67,8 +67,8 @@ type chain struct {
 // parseNfgenmsg gives the family of a message's table, and its attributes, whose
 // numbers are in network byte order.
 func parseNfgenmsg(data []byte) (family string, attributes []byte, err error) {
-	if len(data) < sizeofNfgenmsg {
-		return "", nil, fmt.Errorf("the kernel's message about nftables has %d bytes, and should have %d", len(data), sizeofNfgenmsg)
+	if err := kernel.CheckSize(data, sizeofNfgenmsg, "nftables"); err != nil {
+		return "", nil, err
 	}
 	family = families[data[0]]
 	if family == "" {

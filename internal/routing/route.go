@@ -2,7 +2,6 @@ package routing
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net"
 	"net/netip"
 
@@ -16,9 +15,6 @@ const (
 	rtmGetRoute = 26
 	sizeofRtmsg = 12
 
-	afInet  = 2
-	afInet6 = 10
-
 	rtaDst   = 1
 	rtaSrc   = 2
 	rtaIif   = 3
@@ -29,12 +25,12 @@ const (
 // deadTypes are the types of routes that lead nowhere (RTN_*).
 var deadTypes = map[string]byte{"blackhole": 6, "unreachable": 7, "prohibit": 8}
 
-// Address families, as in struct rtmsg.
+// familyOf is the family of an address, as in struct rtmsg.
 func familyOf(a netip.Addr) byte {
 	if a.Is4() {
-		return afInet
+		return kernel.AFInet
 	}
-	return afInet6
+	return kernel.AFInet6
 }
 
 // deadRoutes reads the routes of a type that leads nowhere that a packet to an address may have
@@ -60,12 +56,12 @@ func deadRoutes(kind string, to netip.Addr) (map[uint32]netip.Prefix, error) {
 
 // parseRoute reads a struct rtmsg with its attributes, but for the type.
 func parseRoute(message []byte) (table uint32, prefix netip.Prefix, err error) {
-	if len(message) < sizeofRtmsg {
-		return 0, prefix, fmt.Errorf("the kernel's message about a route has %d bytes, and should have %d", len(message), sizeofRtmsg)
+	if err := kernel.CheckSize(message, sizeofRtmsg, "a route"); err != nil {
+		return 0, prefix, err
 	}
 	table = uint32(message[4])
 	to := netip.IPv6Unspecified()
-	if message[0] == afInet {
+	if message[0] == kernel.AFInet {
 		to = netip.IPv4Unspecified()
 	}
 	err = kernel.EachAttribute(message[sizeofRtmsg:], func(a *netlink.AttributeDecoder) {
@@ -118,8 +114,8 @@ func EgressIndex(to, from netip.Addr, iif uint32) (oif uint32, err error) {
 		return 0, err
 	}
 	err = kernel.Get(kernel.Route, rtmGetRoute, request, func(message []byte) error {
-		if len(message) < sizeofRtmsg {
-			return fmt.Errorf("the kernel's message about a route has %d bytes, and should have %d", len(message), sizeofRtmsg)
+		if err := kernel.CheckSize(message, sizeofRtmsg, "a route"); err != nil {
+			return err
 		}
 		return kernel.EachAttribute(message[sizeofRtmsg:], func(a *netlink.AttributeDecoder) {
 			if a.Type() == rtaOif {

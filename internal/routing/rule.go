@@ -83,8 +83,8 @@ func readRules(to netip.Addr) (all []rule, err error) {
 
 // parseRule reads a message about a rule (net/core/fib_rules.c fib_nl_fill_rule).
 func parseRule(message []byte) (r rule, err error) {
-	if len(message) < sizeofRuleHdr {
-		return r, fmt.Errorf("the kernel's message about a rule has %d bytes, and should have %d", len(message), sizeofRuleHdr)
+	if err := kernel.CheckSize(message, sizeofRuleHdr, "a rule"); err != nil {
+		return r, err
 	}
 	dstLen, srcLen := int(message[1]), int(message[2])
 	r.action, r.table = message[7], uint32(message[4])

@@ -10,6 +10,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"dropwatch/internal/host"
+	"dropwatch/internal/kernel"
 )
 
 type encoder = netlink.AttributeEncoder
@@ -25,7 +26,7 @@ func message(t testing.TB, action byte, encode func(*encoder)) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append([]byte{afInet, 24, 0, 0, tableMain, 0, 0, action, 0, 0, 0, 0}, attributes...)
+	return append([]byte{kernel.AFInet, 24, 0, 0, tableMain, 0, 0, action, 0, 0, 0, 0}, attributes...)
 }
 
 // TestMatch: what a rule selects by and is not known of a packet leaves it open.
