@@ -37,10 +37,10 @@ func (r *run) startStages() {
 	}
 }
 
-// symbolSteps is empty if locations stay addresses.
 // ownAddresses returns the addresses of dropwatch's own network namespace.
 func (r *run) ownAddresses() *host.Addresses { return r.Host.Addresses(uint32(os.Getpid())) }
 
+// symbolSteps is empty if locations stay addresses.
 func (r *run) symbolSteps() (steps []filter.Step) {
 	for _, stage := range r.Symbols.stages() {
 		steps = append(steps, filter.Step{Stage: stage, Adds: event.FactLocation})

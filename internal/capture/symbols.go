@@ -89,11 +89,16 @@ func (s *Symbols) function(name string) (addresses []condition.Span, ok bool) {
 	if image.End == 0 {
 		return nil, false
 	}
-	addresses = []condition.Span{{Lo: 0, Hi: image.Start - 1}, {Lo: image.End, Hi: math.MaxUint64}}
-	for _, r := range at {
+	outside := []condition.Span{{Lo: 0, Hi: image.Start - 1}, {Lo: image.End, Hi: math.MaxUint64}}
+	return appendSpans(outside, at), true
+}
+
+// appendSpans appends the addresses of functions.
+func appendSpans(addresses []condition.Span, functions []kallsyms.Range) []condition.Span {
+	for _, r := range functions {
 		addresses = append(addresses, condition.Span{Lo: r.Start, Hi: r.End - 1})
 	}
-	return addresses, true
+	return addresses
 }
 
 // ranges returns where functions of the kernel image are, as far as the table knows.
@@ -104,9 +109,7 @@ func (s *Symbols) ranges(names []string) (addresses []condition.Span) {
 	s.wait()
 	for _, name := range names {
 		at, _ := s.table.Function(name)
-		for _, r := range at {
-			addresses = append(addresses, condition.Span{Lo: r.Start, Hi: r.End - 1})
-		}
+		addresses = appendSpans(addresses, at)
 	}
 	return addresses
 }
@@ -118,9 +121,7 @@ func (s *Symbols) everywhere(names []string) (addresses []condition.Span) {
 	}
 	s.wait()
 	for _, name := range names {
-		for _, r := range s.table.Everywhere(name) {
-			addresses = append(addresses, condition.Span{Lo: r.Start, Hi: r.End - 1})
-		}
+		addresses = appendSpans(addresses, s.table.Everywhere(name))
 	}
 	return addresses
 }
