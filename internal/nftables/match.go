@@ -47,6 +47,12 @@ var metaKeys = map[uint32]field{
 	18: {name: "meta obrname", kind: interfaceName},
 }
 
+// ctKeys are the texts of NFT_CT_*.
+var ctKeys = map[uint32]field{
+	0: {name: "ct state", kind: conntrackState}, 1: {name: "ct direction"}, 2: {name: "ct status"},
+	3: {name: "ct mark", kind: hostMark},
+}
+
 // A place is where a field lies: base (0 link, 1 network, 2 transport header), offset
 // and length in bytes.
 type place struct{ base, offset, length uint32 }
@@ -75,39 +81,31 @@ var protocolNames = map[byte]string{1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 5
 // load sets a register.
 func (t *ruleText) load(register []byte, f field) { t.registers[kernel.BigEndian32(register)] = f }
 
-func (t *ruleText) meta(data []byte) {
-	key := kernel.BigEndian32(kernel.Attribute(data, nftaSecond))
-	f, known := metaKeys[key]
-	if !known {
-		f.name = fmt.Sprintf("meta %d", key)
-	}
-	if register := kernel.Attribute(data, nftaFirst); register != nil {
-		t.load(register, f)
+// loadOrSet loads a register, or without one sets the field.
+func (t *ruleText) loadOrSet(register []byte, f field) {
+	if register == nil {
+		t.add(f.name + " set")
 		return
 	}
-	t.add(f.name + " set")
+	t.load(register, f)
 }
 
-func (t *ruleText) ct(data []byte) {
+func (t *ruleText) meta(data []byte) { t.keyed("meta", metaKeys, data) }
+
+func (t *ruleText) ct(data []byte) { t.keyed("ct", ctKeys, data) }
+
+// keyed loads or sets the field that a key stands for.
+func (t *ruleText) keyed(expression string, keys map[uint32]field, data []byte) {
 	key := kernel.BigEndian32(kernel.Attribute(data, nftaSecond))
-	names := map[uint32]field{
-		0: {name: "ct state", kind: conntrackState}, 1: {name: "ct direction"}, 2: {name: "ct status"},
-		3: {name: "ct mark", kind: hostMark},
-	}
-	f, known := names[key]
+	f, known := keys[key]
 	if !known {
-		f.name = fmt.Sprintf("ct %d", key)
+		f.name = fmt.Sprintf("%s %d", expression, key)
 	}
-	if register := kernel.Attribute(data, nftaFirst); register != nil {
-		t.load(register, f)
-		return
-	}
-	t.add(f.name + " set")
+	t.loadOrSet(kernel.Attribute(data, nftaFirst), f)
 }
 
 // payload is a part of the packet: one that has no name is written as nft does, in bits.
 func (t *ruleText) payload(data []byte) {
-	register := kernel.Attribute(data, nftaFirst)
 	number := func(typ uint16) uint32 { return kernel.BigEndian32(kernel.Attribute(data, typ)) }
 	p := place{number(nftaSecond), number(nftaThird), number(nftaFourth)}
 	f, known := payloads[p]
@@ -126,11 +124,7 @@ func (t *ruleText) payload(data []byte) {
 		protocol = "th"
 	}
 	f.name = strings.Replace(f.name, "PROTOCOL", protocol, 1)
-	if register == nil {
-		t.add(f.name + " set")
-		return
-	}
-	t.load(register, f)
+	t.loadOrSet(kernel.Attribute(data, nftaFirst), f)
 }
 
 func (t *ruleText) bitwise(data []byte) {
