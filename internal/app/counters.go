@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 	"dropwatch/internal/counters"
@@ -61,34 +63,47 @@ what it means. Counters that did not change, or lose nothing, are left out.`,
 		},
 		Manual: manVerbs["counters"], Flags: f, OrFile: a.recordings, InSession: true,
 		Run: func(ctx context.Context, args cli.Args) error {
-			once := f.Changed("duration")
-			switch {
-			case once && (f.Changed("interval") || f.Changed("count")):
-				return usageError("counters: --duration and --interval or --count cannot be combined: it is the time of one interval")
-			case len(args.Words) > 0 && !a.isRecordingName(args.Words[0]):
-				return usagef("counters: unexpected argument %q", args.Words[0])
-			case len(args.Words) > 1:
-				return usagef("counters: unexpected argument %q", args.Words[1])
-			case len(args.Words) > 0:
-				if once || f.Changed("interval") || f.Changed("count") {
-					return usageError("counters: --duration, --interval and --count cannot be combined with a recording: " +
-						"its first and last counters are compared")
-				}
-				var spec capture.Spec
-				fill(&spec, d, "counters", args)
-				spec.Input.Recording = args.Words[0]
-				return a.showRecordedCounters(ctx, spec, o)
+			if err := a.checkCounters(o, f, args.Words); err != nil {
+				return err
 			}
-			name := "interval"
-			if once {
-				o.interval, name = o.duration, "duration"
+			if len(args.Words) == 0 {
+				return a.showCounters(ctx, o)
 			}
-			if o.interval < minInterval {
-				return usagef("counters: invalid value %v for --%s: give %v or more", o.interval, name, minInterval)
-			}
-			return a.showCounters(ctx, o)
+			var spec capture.Spec
+			fill(&spec, d, "counters", args)
+			spec.Input.Recording = args.Words[0]
+			return a.showRecordedCounters(ctx, spec, o)
 		},
 	}
+}
+
+// checkCounters returns an error for arguments other than one recording, and for times that are not valid
+// or cannot be combined. It sets the interval that --duration stands for.
+func (a *App) checkCounters(o *countersFlags, f *pflag.FlagSet, words []string) error {
+	once, name := f.Changed("duration"), "interval"
+	if once {
+		name = "duration"
+	}
+	repeated := f.Changed("interval") || f.Changed("count")
+	switch {
+	case once && repeated:
+		return usageError("counters: --duration and --interval or --count cannot be combined: it is the time of one interval")
+	case len(words) > 0 && !a.isRecordingName(words[0]):
+		return usagef("counters: unexpected argument %q", words[0])
+	case len(words) > 1:
+		return usagef("counters: unexpected argument %q", words[1])
+	case len(words) > 0 && (once || repeated):
+		return usageError("counters: --duration, --interval and --count cannot be combined with a recording: " +
+			"its first and last counters are compared")
+	case len(words) > 0:
+		return nil
+	case once:
+		o.interval = o.duration
+	}
+	if o.interval < minInterval {
+		return usagef("counters: invalid value %v for --%s: give %v or more", o.interval, name, minInterval)
+	}
+	return nil
 }
 
 // showCounters shows the changes of each interval until there were enough.
@@ -307,8 +322,8 @@ func (a *App) printCounters(report *counters.Report, o *countersFlags, where sco
 			return err
 		}
 	}
-	if err := write(a.runner.Out); err != nil {
-		return fmt.Errorf("write to standard output: %w", event.WithoutPath(err))
+	if err := a.print(write); err != nil {
+		return err
 	}
 	if !o.json {
 		for i := range report.Failures {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"dropwatch/internal/condition"
 	"dropwatch/internal/counters"
 	"dropwatch/internal/diagnose"
-	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 	"dropwatch/internal/session"
 	"dropwatch/internal/stage/filter"
@@ -245,10 +243,7 @@ func (a *App) printDiagnosis(d *diagnose.Diagnosis, json bool) error {
 	if json {
 		write = d.WriteJSON
 	}
-	if err := write(a.runner.Out); err != nil {
-		return fmt.Errorf("write to standard output: %w", event.WithoutPath(err))
-	}
-	return nil
+	return a.print(write)
 }
 
 // A threshold is the value of a flag: a severity, or never.

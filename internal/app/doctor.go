@@ -3,12 +3,11 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 	"dropwatch/internal/doctor"
-	"dropwatch/internal/event"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
 	"dropwatch/internal/source/trace"
@@ -88,8 +87,7 @@ func (a *App) printReport(report doctor.Report, json bool) error {
 		}
 		return a.write(string(text))
 	}
-	if err := report.WriteText(a.runner.Out, capture.Colored(a.runner.Out), term.Width(a.runner.Out)); err != nil {
-		return fmt.Errorf("write to standard output: %w", event.WithoutPath(err))
-	}
-	return nil
+	return a.print(func(w io.Writer) error {
+		return report.WriteText(w, capture.Colored(a.runner.Out), term.Width(a.runner.Out))
+	})
 }

@@ -36,7 +36,15 @@ type programFunc func(defaults) *cli.Program
 
 // write prints to standard output.
 func (a *App) write(text string) error {
-	if _, err := io.WriteString(a.runner.Out, text); err != nil {
+	return a.print(func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	})
+}
+
+// print has a report written to standard output.
+func (a *App) print(write func(io.Writer) error) error {
+	if err := write(a.runner.Out); err != nil {
 		return fmt.Errorf("write to standard output: %w", event.WithoutPath(err))
 	}
 	return nil

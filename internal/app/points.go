@@ -94,7 +94,7 @@ type view struct {
 	counters  map[string]bool // by ID: those that can be read in this network namespace
 }
 
-// newView looks what this host can show. It notes what it cannot find out.
+// newView finds out what this host can show, and notes what it cannot find out.
 func (a *App) newView(ctx context.Context) (v view, err error) {
 	none := func(string) bool { return false }
 	v.report, v.kernel = a.examine(), host.ParseVersion(a.runner.Host.Identity().Release)
