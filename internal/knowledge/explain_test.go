@@ -154,7 +154,7 @@ func TestEvidence(t *testing.T) {
 		"two DNS queries":      {through(rule, "nf_hook_slow", "ip_output", "ip_send_skb"), Maybe, "insert_failed", nil},
 		"an orderly close":     {through(packet("QUEUE_PURGE", "", event.Headers{}), "sk_stream_kill_queues"), Noise, "closed", nil},
 		"that has no stack":    {packet("QUEUE_PURGE", "sk_stream_kill_queues", event.Headers{}), Noise, "TCP connection was closed", nil},
-		"a closed socket":      {packet("QUEUE_PURGE", "inet_sock_destruct", event.Headers{}), Noise, "Source trace cannot tell", nil},
+		"a closed socket":      {packet("QUEUE_PURGE", "inet_sock_destruct", event.Headers{}), Noise, "Only the packets show which", nil},
 		"a queue of something": {packet("QUEUE_PURGE", "", event.Headers{}), Maybe, "queue was emptied", nil},
 		"backlog":              {event.Event{Reason: "CPU_BACKLOG"}, Harm, "netdev_budget does not help", nil},
 		"accept queue":         {event.Event{Reason: "TCP_LISTEN_OVERFLOW"}, Harm, "somaxconn helps only if", nil},

@@ -197,7 +197,7 @@ var sockets = []Entry{
 				Via:      []string{"inet_sock_destruct"},
 				Severity: Noise,
 				Cause: "A socket was closed with packets in its queues that its program had not read: ICMP errors or " +
-					"timestamps, which lose nothing, or data. Source trace cannot tell which.",
+					"timestamps, which lose nothing, or data. Only the packets show which.",
 				Check: []string{"ss -ntup"},
 				Fix:   "No action needed.",
 			},

@@ -216,7 +216,7 @@ var transportFunctions = []Entry{
 		// net/ipv4/af_inet.c
 		Name: "inet_sock_destruct", Kind: Function, Module: "socket", Class: Local, Severity: Noise,
 		Cause: "A socket was closed with packets in its queues that its program had not read: ICMP errors or timestamps, " +
-			"which lose nothing, or data. Source trace cannot tell which.",
+			"which lose nothing, or data. Only the packets show which.",
 		Check: []string{"ss -ntup"},
 		Fix:   "No action needed.",
 	},
