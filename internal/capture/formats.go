@@ -149,6 +149,8 @@ func (r *run) screenOptions(s *screen, o Output, f *os.File) top.Options {
 	if recording := r.source.recording; recording != nil {
 		opts.Host, opts.Diagnose = recording.Header().Host, nil
 		check = func(f *filter.Filter) (string, error) { return "", checkRecorded(f) }
+	} else {
+		opts.Warning = strings.Join(r.missingNames(r.spec.Filter), "\n")
 	}
 	opts.Parse = func(text string) (top.Filter, error) { return parseScreenFilter(text, check) }
 	return opts

@@ -126,11 +126,16 @@ func TestScreenReason(t *testing.T) {
 // TestScreenWarning: the live view warns of a name that this host does not have.
 func TestScreenWarning(t *testing.T) {
 	names, _ := namesRunner(t)
-	r := &run{Runner: names, spec: new(Spec), source: &openedSource{name: "bpf"}}
+	typed, err := filter.Parse("netns shop-wbe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{Runner: names, spec: &Spec{Filter: typed}, source: &openedSource{name: "bpf"}}
 	o := r.screenOptions(new(screen), Output{}, os.Stdout)
 	f, err := o.Parse("netns shop-wbe")
-	if want := "there is no network namespace shop-wbe now: did you mean shop-web?"; err != nil || f.Warning != want {
-		t.Errorf("warning %q, %v, want %q", f.Warning, err, want)
+	want := "there is no network namespace shop-wbe now: did you mean shop-web?"
+	if err != nil || f.Warning != want || o.Warning != want {
+		t.Errorf("warning %q, %v, of the command line %q, want %q", f.Warning, err, o.Warning, want)
 	}
 }
 

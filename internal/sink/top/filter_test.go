@@ -83,6 +83,11 @@ func TestCommandLineFilter(t *testing.T) {
 		p.finds("to be narrowed", "show only: port 53")
 		p.keys("enter")
 		p.finds("no second filter", "only port 53", "!filter port 53")
+
+		p = sit(t, Options{Expression: "iface eth9", Warning: "there is no interface eth9"}, 80, 24)
+		p.finds("a name that does not exist", "only iface eth9", "there is no interface eth9")
+		p.keys("down")
+		p.finds("after a key", "!there is no interface")
 	})
 }
 

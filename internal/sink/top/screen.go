@@ -39,7 +39,7 @@ type screen struct {
 
 // newScreen returns a screen of the usual size; resize follows.
 func newScreen(s *Sink) *screen {
-	v := &screen{sink: s, width: 80, height: 24, list: newList(s.recorded())}
+	v := &screen{sink: s, width: 80, height: 24, list: newList(s.recorded()), note: s.opts.Warning}
 	v.refresh()
 	return v
 }

@@ -26,6 +26,7 @@ type Options struct {
 	Source     string // the name of the source
 	Host       string // the name of the host that dropped
 	Expression string // the filter of the command line; empty: all drops
+	Warning    string // about names in Expression that do not exist now; shown until a key is pressed
 	Color      bool   // use the colours of an ANSI terminal
 	ASCII      bool   // use no other characters: the locale is not UTF-8
 	Harmless   bool   // also show drops that lost nothing
