@@ -11,7 +11,7 @@ import (
 
 // unknownEntry is how package knowledge has a command enter a network namespace of which it
 // knows neither a name for ip nor a process.
-const unknownEntry = "nsenter -t PID -n "
+var unknownEntry = knowledge.Enter(0)
 
 // findNamespaces finds a process in each network namespace without a name, and makes the
 // commands of findings and states ready to run where package knowledge could not: those of a
@@ -51,7 +51,7 @@ func (h *Host) enter(n event.Netns, own uint32, x *knowledge.Explanation) (in ev
 		case n.Inode == own:
 			*c = rest
 		case in.PID != 0:
-			*c = fmt.Sprintf("nsenter -t %d -n %s", in.PID, rest)
+			*c = knowledge.Enter(in.PID) + rest
 		}
 	}
 	return in

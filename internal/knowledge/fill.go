@@ -172,8 +172,15 @@ func namespacePrefix(e *event.Event) string {
 		return ""
 	case word.MatchString(n.Name) && n.Name != e.Owner.Container.Name && n.Name != e.Owner.Pod.Name:
 		return "ip netns exec " + n.Name + " "
-	case e.Owner.Process.PID != 0:
-		return fmt.Sprintf("nsenter -t %d -n ", e.Owner.Process.PID)
 	}
-	return "nsenter -t PID -n "
+	return Enter(e.Owner.Process.PID)
+}
+
+// Enter is what runs a command in the network namespace of a process: "nsenter -t 123 -n ". With 0 it
+// has PID in place of a process that is not known.
+func Enter(pid uint32) string {
+	if pid == 0 {
+		return "nsenter -t PID -n "
+	}
+	return fmt.Sprintf("nsenter -t %d -n ", pid)
 }
