@@ -3,9 +3,9 @@ package capture
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
+	"dropwatch/internal/event"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/trace"
 )
@@ -67,7 +67,7 @@ func (r *Runner) KernelFunctions() (func(name string) bool, error) {
 		return nil, fmt.Errorf("cannot tell which functions this kernel has: %w", errors.Unwrap(symbols.failure)) // not what a run lacks
 	}
 	for i, name := range names {
-		names[i], _, _ = strings.Cut(name, ".")
+		names[i] = event.FunctionOf(name)
 	}
 	known := set(names)
 	return func(name string) bool { return known[name] }, nil

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 
 	"dropwatch/internal/condition"
+	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/stage/resolve"
 	"dropwatch/kallsyms"
@@ -137,8 +137,7 @@ func (s *Symbols) within(names []string) func(pc uint64) bool {
 	}
 	return func(pc uint64) bool {
 		symbol, ok := s.table.Lookup(pc)
-		name, _, _ := strings.Cut(symbol.Name, ".") // which a compiler's suffix follows
-		return ok && slices.Contains(names, name)
+		return ok && slices.Contains(names, event.FunctionOf(symbol.Name))
 	}
 }
 

@@ -42,6 +42,15 @@ func parseName(s string) (symbol string, offset uint64, module string, ok bool) 
 	return symbol, offset, module, true
 }
 
+// FunctionOf returns the function that a symbol is of: without what follows its name, as an offset, a
+// module, and the suffix of a copy that the compiler made, which is called f.isra.0 or f.part.1.
+func FunctionOf(symbol string) string {
+	if end := strings.IndexAny(symbol, ".+ "); end > 0 {
+		return symbol[:end]
+	}
+	return symbol
+}
+
 // ownCount is the place 0 of a summary: a device counted packets that it dropped
 // by itself, in rx_dropped (net/core/drop_monitor.c trace_napi_poll_hit).
 const ownCount = "(a device's own count)"

@@ -97,3 +97,15 @@ func FuzzPlace(f *testing.F) {
 		}
 	})
 }
+
+// TestFunctionOf: what follows the name of a function is cut off.
+func TestFunctionOf(t *testing.T) {
+	for symbol, want := range map[string]string{
+		"icmp_rcv": "icmp_rcv", "icmp_rcv+0x1a/0x40": "icmp_rcv", "ip_rcv_finish_core.isra.0+0x1": "ip_rcv_finish_core",
+		"vxlan_rcv [vxlan]": "vxlan_rcv", "": "",
+	} {
+		if got := event.FunctionOf(symbol); got != want {
+			t.Errorf("%q: %q, want %q", symbol, got, want)
+		}
+	}
+}

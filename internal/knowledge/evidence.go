@@ -125,10 +125,10 @@ var (
 // the last is where the packet was dropped. Without a stack there is only the location.
 func (c *Case) via(e *event.Event, en *Entry) bool {
 	if len(e.Stack) == 0 {
-		return slices.Contains(c.Via, functionOf(e.Where.Symbol))
+		return slices.Contains(c.Via, event.FunctionOf(e.Where.Symbol))
 	}
 	for i := range e.Stack {
-		caller := functionOf(e.Stack[i].Symbol)
+		caller := event.FunctionOf(e.Stack[i].Symbol)
 		if slices.Contains(c.Via, caller) {
 			return true
 		}
@@ -162,7 +162,7 @@ var hooks = map[string]string{
 // returns nothing if the stack is not known or shows none.
 func Hook(e *event.Event) string {
 	for i := range e.Stack {
-		if hook := hooks[functionOf(e.Stack[i].Symbol)]; hook != "" {
+		if hook := hooks[event.FunctionOf(e.Stack[i].Symbol)]; hook != "" {
 			return hook
 		}
 	}

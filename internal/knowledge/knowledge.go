@@ -205,16 +205,7 @@ var byName = sync.OnceValue(func() map[string][]*Entry {
 // plain returns the key of byName for a name as people and tools write it.
 func plain(name string) string {
 	name = strings.ToLower(strings.TrimSpace(name))
-	return functionOf(strings.TrimPrefix(name, "skb_drop_reason_"))
-}
-
-// functionOf returns the function's own name without offset, module and the
-// compiler's suffix: its copies are called f.isra.0, f.part.1 and so on.
-func functionOf(symbol string) string {
-	symbol, _, _ = strings.Cut(symbol, " ")
-	symbol, _, _ = strings.Cut(symbol, "+0x")
-	symbol, _, _ = strings.Cut(symbol, ".")
-	return symbol
+	return event.FunctionOf(strings.TrimPrefix(name, "skb_drop_reason_"))
 }
 
 // Find returns the Entry of a drop: that of its reason, or if the kernel gave none of
@@ -227,5 +218,5 @@ func Find(e *event.Event) *Entry {
 		return index()[id{Trap, e.Where.Trap}]
 	}
 	symbol, _, _, _ := e.Where.Name()
-	return index()[id{Function, functionOf(symbol)}]
+	return index()[id{Function, event.FunctionOf(symbol)}]
 }

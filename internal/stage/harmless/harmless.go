@@ -5,7 +5,6 @@ package harmless
 import (
 	"encoding/binary"
 	"slices"
-	"strings"
 	"time"
 
 	"dropwatch/internal/event"
@@ -122,7 +121,7 @@ func hasQueueMessage(p *event.Packet) bool {
 // data with a reset (TCPAbortOnData): what is left to purge is the peer's FIN. Other
 // protocols, such as MPTCP, reach the purge by other functions. A length is of a source that knows better.
 func isOrphanPurge(e *event.Event) bool {
-	return !e.Packet.HasLen && function(e) == killQueues && len(e.Stack) > 1 && functionOf(e.Stack[1].Symbol) == destroySocket
+	return !e.Packet.HasLen && function(e) == killQueues && len(e.Stack) > 1 && event.FunctionOf(e.Stack[1].Symbol) == destroySocket
 }
 
 // isOwnCopy recognises the copy that a host makes for itself of a broadcast that it
@@ -174,20 +173,11 @@ func isFINAlone(p *event.Packet) bool {
 // function returns the name of the function that a packet was dropped in.
 func function(e *event.Event) string {
 	if e.Where.Lookup == event.Found {
-		return functionOf(e.Where.Symbol)
+		return event.FunctionOf(e.Where.Symbol)
 	}
-	return functionOf(e.Where.Kernel)
-}
-
-// functionOf takes from a symbol what follows the name of the function: an offset, and
-// what the compiler appends to a copy, as in f.isra.0+0x1/0x2.
-func functionOf(symbol string) string {
-	if end := strings.IndexAny(symbol, ".+"); end > 0 {
-		return symbol[:end]
-	}
-	return symbol
+	return event.FunctionOf(e.Where.Kernel)
 }
 
 func calledBy(e *event.Event, name string) bool {
-	return slices.ContainsFunc(e.Stack, func(f event.Frame) bool { return functionOf(f.Symbol) == name })
+	return slices.ContainsFunc(e.Stack, func(f event.Frame) bool { return event.FunctionOf(f.Symbol) == name })
 }
