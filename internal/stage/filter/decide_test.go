@@ -46,6 +46,30 @@ func TestWhatIsNotKnown(t *testing.T) {
 	)
 }
 
+// TestModuleOfTheKernelProper: there is none, which is known with the name of the function, unless that
+// may have been cut.
+func TestModuleOfTheKernelProper(t *testing.T) {
+	of := func(w event.Where) *event.Event { return &event.Event{Count: 1, Where: w} }
+	found := event.Frame{Lookup: event.Found, PC: 0x1234, Symbol: "tcp_v4_rcv"}
+	const cut = "__netif_receive_skb_core.constprop.0+0x"
+	tests := map[string]struct {
+		where event.Where
+		want  condition.Truth
+	}{
+		"a function":             {event.Where{HasPC: true, Frame: found}, condition.False},
+		"by the kernel's name":   {event.Where{HasPC: true, Kernel: "tcp_v4_rcv+0x91/0x40"}, condition.False},
+		"by a name that was cut": {event.Where{HasPC: true, Kernel: cut}, condition.Unknown},
+		"that and the table's":   {event.Where{HasPC: true, Frame: found, Kernel: cut}, condition.False},
+		"no name":                {event.Where{HasPC: true, Frame: event.Frame{PC: 0x1234}}, condition.Unknown},
+		"a device":               {event.Where{Trap: "blackhole_route"}, condition.False},
+	}
+	for name, test := range tests {
+		decided(t, name, of(test.where), test.want, "module openvswitch", "module != openvswitch", "module ~ ^nf_")
+	}
+	found.Module = "openvswitch"
+	decided(t, "a module", of(event.Where{HasPC: true, Frame: found}), condition.True, "module openvswitch", "module != nf_tables")
+}
+
 // TestOfNoBytes: what the kernel took a packet for says what it cannot have.
 func TestOfNoBytes(t *testing.T) {
 	const no, unknown, yes = condition.False, condition.Unknown, condition.True

@@ -109,7 +109,7 @@ var dropFields = []field{
 		kind: label{get: function, what: "a function such as icmp_rcv"}},
 	{name: "offset", missing: unnamed, needs: event.FactLocation,
 		help: "bytes into that function", kind: hexadecimal(offset, math.MaxUint64)},
-	{name: "module", missing: unnamed, needs: event.FactLocation, help: "the module of that function; the kernel proper has none",
+	{name: "module", missing: unnamedModule, needs: event.FactLocation, help: "the module of that function; the kernel proper has none",
 		kind: label{get: module, what: "a module such as openvswitch"}},
 	{name: "pc", missing: unnamed, help: "its address", kind: hexadecimal(pc, math.MaxUint64)},
 	{name: "stack", missing: unknown, needs: event.FactLocation,

@@ -17,6 +17,13 @@ func unknown(*event.Event) bool { return true }
 // unnamed is for the location, which every drop by the kernel has, but not one by a device.
 func unnamed(e *event.Event) bool { return e.Where.Trap == "" }
 
+// unnamedModule is for the module of the location: a function of the kernel proper is known to have none,
+// unless the kernel may have cut it off the name.
+func unnamedModule(e *event.Event) bool {
+	_, _, _, named := e.Where.Name()
+	return unnamed(e) && (!named || e.Where.Lookup != event.Found && e.Where.CutShort())
+}
+
 // unlocated is for what is known by the reason or, if the kernel gave none, by the location: a drop
 // that has neither by name may be in any layer.
 func unlocated(e *event.Event) bool {
