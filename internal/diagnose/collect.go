@@ -74,9 +74,6 @@ type argument struct {
 // An amount is a number of drops, and of the packets on the wire that they stand for.
 type amount struct{ drops, segments uint64 }
 
-// ethertypeIPv6 is ETH_P_IPV6 (include/uapi/linux/if_ether.h).
-const ethertypeIPv6 = 0x86dd
-
 // An ownerID distinguishes owners.
 type ownerID struct {
 	pid    uint32
@@ -134,7 +131,7 @@ func (c *Collector) add(e *event.Event) {
 	}
 	n := amount{e.Count, max(e.Segments, e.Count)}
 	g.segments += n.segments
-	if e.Packet.Proto == ethertypeIPv6 {
+	if e.Packet.Proto == event.EtherIPv6 {
 		g.ipv6.drops += n.drops
 		g.ipv6.segments += n.segments
 	}

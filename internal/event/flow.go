@@ -211,6 +211,26 @@ var layerNames = [...]string{
 	"gre", "vxlan", "geneve", "ipip",
 }
 
+// Ethertypes of the protocols that have a Layer (include/uapi/linux/if_ether.h).
+const (
+	EtherIPv4 = 0x0800 // ETH_P_IP
+	EtherARP  = 0x0806 // ETH_P_ARP
+	EtherIPv6 = 0x86dd // ETH_P_IPV6
+)
+
+// NetworkLayer returns the layer of an ethertype, NoLayer for others than these.
+func NetworkLayer(ethertype uint16) Layer {
+	switch ethertype {
+	case EtherIPv4:
+		return IPv4
+	case EtherARP:
+		return ARP
+	case EtherIPv6:
+		return IPv6
+	}
+	return NoLayer
+}
+
 // String gives the name in small letters, nothing for NoLayer.
 func (l Layer) String() string {
 	if int(l) < len(layerNames) {

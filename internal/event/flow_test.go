@@ -66,3 +66,12 @@ func TestTCPFlagsDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations, want none", n)
 	}
 }
+
+// TestNetworkLayer: those that have a layer, and others.
+func TestNetworkLayer(t *testing.T) {
+	for ethertype, want := range map[uint16]event.Layer{0x0800: event.IPv4, 0x0806: event.ARP, 0x86dd: event.IPv6, 0x88cc: event.NoLayer} {
+		if got := event.NetworkLayer(ethertype); got != want {
+			t.Errorf("%#x: %v, want %v", ethertype, got, want)
+		}
+	}
+}

@@ -43,13 +43,6 @@ const (
 	NoEntry              // the same, and connection tracking has no entry for its flow
 )
 
-// Ethertypes, as in linux/if_ether.h.
-const (
-	etherIPv4 = 0x0800
-	etherARP  = 0x0806
-	etherIPv6 = 0x86dd
-)
-
 // evidenceOf returns what a drop carries. Evidence that is not known is not there:
 // it never excludes a general cause.
 func evidenceOf(e *event.Event) (found Evidence) {
@@ -59,9 +52,9 @@ func evidenceOf(e *event.Event) (found Evidence) {
 		}
 	}
 	if p := &e.Packet; p.HasProto {
-		add(IPv4, p.Proto == etherIPv4)
-		add(IPv6, p.Proto == etherIPv6)
-		add(EtherType, p.Proto != etherIPv4 && p.Proto != etherIPv6 && p.Proto != etherARP)
+		add(IPv4, p.Proto == event.EtherIPv4)
+		add(IPv6, p.Proto == event.EtherIPv6)
+		add(EtherType, event.NetworkLayer(p.Proto) == event.NoLayer)
 	}
 	for i := range e.Args {
 		switch a := &e.Args[i]; a.Name {

@@ -16,7 +16,7 @@ func packet(reason, symbol string, h event.Headers) event.Event {
 	}
 	h.Src, h.SrcPort, h.DstPort = netip.MustParseAddr("10.0.0.1"), 40000, 53
 	e := event.Event{Reason: reason, Where: at(symbol), Port: event.Port{IfName: "eth0"}}
-	e.Packet = event.Packet{Proto: etherIPv4, HasProto: true, Flow: &event.Flow{Headers: h}}
+	e.Packet = event.Packet{Proto: event.EtherIPv4, HasProto: true, Flow: &event.Flow{Headers: h}}
 	return e
 }
 

@@ -157,13 +157,8 @@ func appendOwner(b []byte, o *event.Owner) []byte {
 // appendProtocol appends the network protocol, or its ethertype if it has no name
 // here.
 func appendProtocol(b []byte, p *event.Packet) []byte {
-	switch p.Proto {
-	case 0x0800:
-		return append(b, event.IPv4.String()...)
-	case 0x86dd:
-		return append(b, event.IPv6.String()...)
-	case 0x0806:
-		return append(b, event.ARP.String()...)
+	if l := event.NetworkLayer(p.Proto); l != event.NoLayer {
+		return append(b, l.String()...)
 	}
 	if !p.HasProto {
 		return append(b, '-')

@@ -5,6 +5,7 @@ import (
 
 	"github.com/mdlayher/netlink/nlenc"
 
+	"dropwatch/internal/event"
 	"dropwatch/internal/kernel"
 )
 
@@ -137,7 +138,7 @@ func (e *evaluation) meta(data []byte) {
 	case protocol:
 		e.registers.set(register, []byte{byte(p.Proto >> 8), byte(p.Proto)})
 	case nfproto:
-		if family := map[uint16]byte{protoIPv4: nfprotoIPv4, protoIPv6: nfprotoIPv6}[p.Proto]; family != 0 && e.atIP() {
+		if family := map[uint16]byte{event.EtherIPv4: nfprotoIPv4, event.EtherIPv6: nfprotoIPv6}[p.Proto]; family != 0 && e.atIP() {
 			e.registers.set(register, []byte{family})
 		}
 	case l4proto:

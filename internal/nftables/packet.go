@@ -18,13 +18,6 @@ type Packet struct {
 	transport int // offset of the transport header in Network, -1 as protocol
 }
 
-// Ethertypes of the packets that tables of a family see.
-const (
-	protoIPv4 = 0x0800
-	protoARP  = 0x0806
-	protoIPv6 = 0x86dd
-)
-
 // NewPacket makes a Packet of what a source reported, false if that holds no network
 // header. It shares the memory of e, but for its first bytes, of which it has a copy.
 func NewPacket(e *event.Event) (Packet, bool) {
@@ -53,12 +46,12 @@ func NewPacket(e *event.Event) (Packet, bool) {
 // findTransport finds the transport header as nft_set_pktinfo_ipv4 and ipv6_find_hdr do.
 func (p *Packet) findTransport() {
 	switch n := p.Network; {
-	case p.Proto == protoIPv4 && len(n) >= 20 && n[0]&0xf >= 5:
+	case p.Proto == event.EtherIPv4 && len(n) >= 20 && n[0]&0xf >= 5:
 		p.protocol = int(n[9])
 		if binary.BigEndian.Uint16(n[6:])&0x1fff == 0 { // the first fragment
 			p.transport = 4 * int(n[0]&0xf)
 		}
-	case p.Proto == protoIPv6 && len(n) >= 40:
+	case p.Proto == event.EtherIPv6 && len(n) >= 40:
 		p.passExtensions()
 	}
 }
@@ -99,13 +92,13 @@ func (p *Packet) passExtensions() {
 func (p *Packet) inFamily(family, hook string) bool {
 	switch family {
 	case "ip":
-		return p.Proto == protoIPv4
+		return p.Proto == event.EtherIPv4
 	case "ip6":
-		return p.Proto == protoIPv6
+		return p.Proto == event.EtherIPv6
 	case "inet":
-		return p.Proto == protoIPv4 || p.Proto == protoIPv6 || hook == "ingress"
+		return p.Proto == event.EtherIPv4 || p.Proto == event.EtherIPv6 || hook == "ingress"
 	case "arp":
-		return p.Proto == protoARP
+		return p.Proto == event.EtherARP
 	}
 	return family == "netdev" || family == "bridge"
 }

@@ -23,15 +23,15 @@ func TestTransportOfPacket(t *testing.T) {
 		data                []byte
 		protocol, transport int
 	}{
-		{"IPv4", protoIPv4, ipv4, udp, 20},
-		{"a later fragment", protoIPv4, fragment, udp, -1},
-		{"a truncated header", protoIPv4, ipv4[:19], -1, -1},
-		{"IPv6", protoIPv6, ipv6(udp), udp, 40},
-		{"hop-by-hop options", protoIPv6, ipv6(0, udp, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), udp, 56},
-		{"the first fragment of IPv6", protoIPv6, ipv6(44, udp, 0, 0, 1, 0, 0, 0, 7), udp, 48},
-		{"a later fragment of IPv6", protoIPv6, ipv6(44, udp, 0, 0, 9, 0, 0, 0, 7), udp, -1},
-		{"a transport header beyond the bytes", protoIPv6, ipv6(60, udp, 9, 1, 12, 0, 0, 0, 0), udp, 120},
-		{"ARP", protoARP, make([]byte, 28), -1, -1},
+		{"IPv4", event.EtherIPv4, ipv4, udp, 20},
+		{"a later fragment", event.EtherIPv4, fragment, udp, -1},
+		{"a truncated header", event.EtherIPv4, ipv4[:19], -1, -1},
+		{"IPv6", event.EtherIPv6, ipv6(udp), udp, 40},
+		{"hop-by-hop options", event.EtherIPv6, ipv6(0, udp, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), udp, 56},
+		{"the first fragment of IPv6", event.EtherIPv6, ipv6(44, udp, 0, 0, 1, 0, 0, 0, 7), udp, 48},
+		{"a later fragment of IPv6", event.EtherIPv6, ipv6(44, udp, 0, 0, 9, 0, 0, 0, 7), udp, -1},
+		{"a transport header beyond the bytes", event.EtherIPv6, ipv6(60, udp, 9, 1, 12, 0, 0, 0, 0), udp, 120},
+		{"ARP", event.EtherARP, make([]byte, 28), -1, -1},
 	} {
 		e := event.Event{Packet: event.Packet{
 			Proto: test.proto, HasProto: true, Data: test.data, HasData: true, Link: event.LinkRaw,

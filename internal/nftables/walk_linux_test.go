@@ -22,9 +22,9 @@ func datagram(t testing.TB, from, to string, port uint16) Packet {
 	udp = append(udp, 0, 9, 0, 0, 'x')
 	e := event.Event{Port: event.Port{IfIndex: 2, IfName: "eth0"}}
 	data := []byte{0x45, 0, 0, 29, 0, 1, 0, 0, 64, 17, 0, 0}
-	e.Packet.Proto = protoIPv4
+	e.Packet.Proto = event.EtherIPv4
 	if src.Is6() {
-		e.Packet.Proto = protoIPv6
+		e.Packet.Proto = event.EtherIPv6
 		data = []byte{0x60, 0, 0, 0, 0, 9, 17, 64}
 	}
 	data = append(append(data, src.AsSlice()...), dst.AsSlice()...)

@@ -47,7 +47,7 @@ func rulesetFrom(t testing.TB, chains, rules, sets, elements [][]byte) *Ruleset 
 // received is a datagram of IPv4 for a port, from an address that begins with three bytes.
 func received(network [3]byte, port uint16) *event.Event {
 	e := &event.Event{Port: event.Port{IfIndex: 2, IfName: "eth0"}}
-	e.Packet = event.Packet{Proto: protoIPv4, HasProto: true, HasData: true, HasLen: true, Len: 28, Link: event.LinkRaw}
+	e.Packet = event.Packet{Proto: event.EtherIPv4, HasProto: true, HasData: true, HasLen: true, Len: 28, Link: event.LinkRaw}
 	e.Packet.Data = []byte{
 		0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, network[0], network[1], network[2], 1, 198, 51, 100, 2,
 		0x9c, 0x40, byte(port >> 8), byte(port), 0, 8, 0, 0,
@@ -99,7 +99,7 @@ func FuzzSuspects(f *testing.F) {
 	_, all := recordedRuleset(f)
 	for _, rule := range all["rule"] {
 		for i, set := range all["set"] { // of which each has a message with all of its elements, and an empty one
-			f.Add(all["chain"][0], rule, set, all["elements"][2*i], received([3]byte{192, 0, 2}, 9).Packet.Data, uint16(protoIPv4))
+			f.Add(all["chain"][0], rule, set, all["elements"][2*i], received([3]byte{192, 0, 2}, 9).Packet.Data, uint16(event.EtherIPv4))
 		}
 	}
 	f.Fuzz(func(t *testing.T, chain, rule, set, elements, data []byte, proto uint16) {

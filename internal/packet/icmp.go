@@ -37,9 +37,9 @@ func (d *decoder) icmp(b []byte) {
 		if d.h.ICMPCode == icmpFragNeeded {
 			d.h.MTU = uint32(d.u16(b, 6, event.FieldMTU))
 		}
-		d.quote(typeIPv4, b)
+		d.quote(event.EtherIPv4, b)
 	case icmpSourceQuench, icmpRedirect, icmpTimeExceeded, icmpParameter:
-		d.quote(typeIPv4, b)
+		d.quote(event.EtherIPv4, b)
 	default:
 		d.message(b)
 	}
@@ -57,7 +57,7 @@ func (d *decoder) icmpv6(b []byte) {
 		if t == icmpv6TooBig {
 			d.h.MTU = d.u32(b, 4, event.FieldMTU)
 		}
-		d.quote(typeIPv6, b)
+		d.quote(event.EtherIPv6, b)
 	default:
 		d.message(b)
 	}

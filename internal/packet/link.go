@@ -8,11 +8,8 @@ import (
 
 // Ethertypes, as in linux/if_ether.h.
 const (
-	typeMin  = 0x0600 // ETH_P_802_3_MIN: below it is a length of IEEE 802.3
-	typeIPv4 = 0x0800 // ETH_P_IP
-	typeARP  = 0x0806 // ETH_P_ARP
-	typeTEB  = 0x6558 // ETH_P_TEB: an Ethernet frame in a tunnel
-	typeIPv6 = 0x86dd // ETH_P_IPV6
+	typeMin = 0x0600 // ETH_P_802_3_MIN: below it is a length of IEEE 802.3
+	typeTEB = 0x6558 // ETH_P_TEB: an Ethernet frame in a tunnel
 
 	typeCTag  = 0x8100 // ETH_P_8021Q
 	typeSTag  = 0x88a8 // ETH_P_8021AD
@@ -63,11 +60,11 @@ func (d *decoder) network(t uint16, b []byte) {
 	d.h.EtherType = t
 	d.h.Fields |= event.FieldEtherType
 	switch t {
-	case typeIPv4:
+	case event.EtherIPv4:
 		d.ipv4(b)
-	case typeIPv6:
+	case event.EtherIPv6:
 		d.ipv6(b)
-	case typeARP:
+	case event.EtherARP:
 		d.arp(b)
 	default:
 		d.stop(event.UnknownProtocol, b)
@@ -79,9 +76,9 @@ func (d *decoder) network(t uint16, b []byte) {
 func (d *decoder) ip(b []byte) {
 	switch b[0] >> 4 {
 	case 4:
-		d.network(typeIPv4, b)
+		d.network(event.EtherIPv4, b)
 	case 6:
-		d.network(typeIPv6, b)
+		d.network(event.EtherIPv6, b)
 	default:
 		d.stop(event.UnknownProtocol, b)
 	}

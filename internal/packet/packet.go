@@ -50,7 +50,7 @@ func Decode(data []byte, link event.LinkType, proto uint16, f *event.Flow) event
 // an Ethernet address that begins with 4 or 6.
 func resembles(data []byte, proto uint16) bool {
 	version := data[0] >> 4
-	return proto == typeIPv4 && version == 4 || proto == typeIPv6 && version == 6
+	return proto == event.EtherIPv4 && version == 4 || proto == event.EtherIPv6 && version == 6
 }
 
 // framed reports whether that IP packet is behind an Ethernet header, or there is a VLAN

@@ -125,8 +125,8 @@ func (d *decoder) ipip(proto uint8, b []byte) {
 	case !d.enter(event.IPinIP):
 		d.stop(event.UnknownProtocol, b)
 	case proto == protoIPv4:
-		d.inside(typeIPv4, b)
+		d.inside(event.EtherIPv4, b)
 	default:
-		d.inside(typeIPv6, b)
+		d.inside(event.EtherIPv6, b)
 	}
 }

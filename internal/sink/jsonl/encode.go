@@ -134,13 +134,8 @@ func appendQuoted(b []byte, key string, n uint64) []byte {
 // appendEtherType appends the name of an ethertype that is an event.Layer, and otherwise a number such
 // as 0x88cc.
 func appendEtherType(b []byte, key string, t uint16) []byte {
-	switch t {
-	case 0x0800: // ETH_P_IP
-		return appendWord(b, key, event.IPv4.String())
-	case 0x0806: // ETH_P_ARP
-		return appendWord(b, key, event.ARP.String())
-	case 0x86dd: // ETH_P_IPV6
-		return appendWord(b, key, event.IPv6.String())
+	if l := event.NetworkLayer(t); l != event.NoLayer {
+		return appendWord(b, key, l.String())
 	}
 	b = append(appendKey(b, key), `"0x`...)
 	return append(appendHexadecimal(b, uint64(t), 4), '"', ',')

@@ -103,12 +103,7 @@ func (c *content) stripLink() {
 	c.data, c.size = c.data[at+2:], c.size-uint32(at+2)
 }
 
-func isIP(ethertype uint16) bool { return ethertype == typeIPv4 || ethertype == typeIPv6 }
-
-const (
-	typeIPv4 = 0x0800 // ETH_P_IP
-	typeIPv6 = 0x86dd // ETH_P_IPV6
-)
+func isIP(ethertype uint16) bool { return ethertype == event.EtherIPv4 || ethertype == event.EtherIPv6 }
 
 // protocolOf returns the ethertype of a packet that begins with its network header.
 func protocolOf(p *event.Packet) uint16 {
@@ -116,7 +111,7 @@ func protocolOf(p *event.Packet) uint16 {
 	case p.HasProto && p.Proto != 0:
 		return p.Proto
 	case p.Data[0]>>4 == 6:
-		return typeIPv6
+		return event.EtherIPv6
 	}
-	return typeIPv4
+	return event.EtherIPv4
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"dropwatch/internal/condition"
+	"dropwatch/internal/event"
 )
 
 // wanted is the name of the function in facts.h that is replaced by a condition.
@@ -214,9 +215,9 @@ func number(n uint64) asm.Instruction { return asm.LoadImm(asm.R3, int64(n), asm
 
 // net jumps to found if an address is in a network.
 func (c *assembler) net(f fact, p netip.Prefix, found string) {
-	network := int32(0x0800)
+	network := int32(event.EtherIPv4)
 	if p.Addr().Is6() {
-		network = 0x86dd
+		network = event.EtherIPv6
 	}
 	next := c.newLabel()
 	c.emit(

@@ -204,7 +204,7 @@ var linkFields = []field{
 	{name: "vlan.tpid", help: "ethertype of the outer tag", kind: ofType(outerTPID)},
 	{name: "vlan.priority", help: "of the outer tag", kind: integer{get: outerPriority, max: 7}},
 	{name: "vlan.dei", help: "the outer tag allows dropping", kind: dropEligible},
-	{name: "arp", help: "ARP", facts: kernelOrPacket, kind: carried{proto: 0x0806, layer: event.ARP}},
+	{name: "arp", help: "ARP", facts: kernelOrPacket, kind: carried{proto: event.EtherARP, layer: event.ARP}},
 	{name: "arp.op", aliases: []string{"arp.opcode"}, help: "operation",
 		kind: integer{get: arpOp, max: math.MaxUint16, known: arpOps}},
 	{name: "arp.src", aliases: []string{"arp.src.proto_ipv4"}, help: "IPv4 address of the sender",
@@ -233,7 +233,7 @@ var networkFields = []field{
 // ipFields are those of the IPv4 header.
 var ipFields = []field{
 	{name: "ip", aliases: []string{"ipv4"}, help: "IPv4", facts: kernelOrPacket,
-		kind: carried{proto: 0x0800, layer: event.IPv4}},
+		kind: carried{proto: event.EtherIPv4, layer: event.IPv4}},
 	{name: "ip.src", help: "IPv4 source", kind: address{of(event.IPv4, srcAddr)}},
 	{name: "ip.dst", help: "IPv4 destination", kind: address{of(event.IPv4, dstAddr)}},
 	{name: "ip.addr", help: "either of them", kind: address{of(event.IPv4, anyAddr)}},
@@ -253,7 +253,7 @@ var ipFields = []field{
 // ipv6Fields are those of the IPv6 header and of its fragment header.
 var ipv6Fields = []field{
 	{name: "ip6", aliases: []string{"ipv6"}, help: "IPv6", facts: kernelOrPacket,
-		kind: carried{proto: 0x86dd, layer: event.IPv6}},
+		kind: carried{proto: event.EtherIPv6, layer: event.IPv6}},
 	{name: "ipv6.src", help: "IPv6 source", kind: address{of(event.IPv6, srcAddr)}},
 	{name: "ipv6.dst", help: "IPv6 destination", kind: address{of(event.IPv6, dstAddr)}},
 	{name: "ipv6.addr", help: "either of them", kind: address{of(event.IPv6, anyAddr)}},

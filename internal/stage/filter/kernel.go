@@ -159,7 +159,7 @@ func (n *negation) condition(r *Resolver) condition.Node { return condition.Not(
 
 // layers are the conditions for a packet to have the fields that begin with these names.
 var layers = map[string]condition.Node{
-	"ip": network(0x0800), "ipv6": network(0x86dd), "arp": network(0x0806),
+	"ip": network(event.EtherIPv4), "ipv6": network(event.EtherIPv6), "arp": network(event.EtherARP),
 	"tcp": transport(6), "udp": transport(17), "sctp": transport(132), "icmp": transport(1), "icmpv6": transport(58),
 	"gre": transport(47), "esp": transport(50), "ipip": condition.Or(transport(4), transport(41)),
 }

@@ -119,29 +119,16 @@ func (l *leaf) fitsProtocol(e *event.Event) bool {
 	if !known || isTag(uint16(t)) {
 		return true
 	}
-	ip := t == 0x0800 || t == 0x86dd
+	ip := t == event.EtherIPv4 || t == event.EtherIPv6
 	switch f := l.field; {
 	case l.scope != outermost || f.part == inTransport || f.part == inTunnel:
 		return ip
 	case f.part == inLink:
 		return true
 	case f.layer != event.NoLayer:
-		return f.layer == layerOf(t)
+		return f.layer == event.NetworkLayer(uint16(t))
 	}
-	return layerOf(t) != event.NoLayer
-}
-
-// layerOf returns the layer of an ethertype.
-func layerOf(ethertype uint64) event.Layer {
-	switch ethertype {
-	case 0x0800: // ETH_P_IP
-		return event.IPv4
-	case 0x86dd: // ETH_P_IPV6
-		return event.IPv6
-	case 0x0806: // ETH_P_ARP
-		return event.ARP
-	}
-	return event.NoLayer
+	return event.NetworkLayer(uint16(t)) != event.NoLayer
 }
 
 // isBehind reports whether the field may be behind the end of a truncated packet.
