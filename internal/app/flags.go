@@ -25,8 +25,8 @@ type filterFlags struct{ include, exclude []string }
 func addFilterFlags(f *pflag.FlagSet, s *capture.Spec) *filterFlags {
 	var o filterFlags
 	f.StringSliceVarP(&o.include, "include", "i", nil,
-		"only drops at these `points`, separated by commas: functions, hardware traps, or layers and modules such as transport, tcp "+
-			"or link/qdisc (dropwatch points lists them); * stands for any part of the name of a function or trap")
+		"only drops at these `points`, separated by commas: reasons, functions, hardware traps, or layers and modules such as "+
+			"transport, tcp or link/qdisc (dropwatch points lists them); * stands for any part of the name of a function or trap")
 	f.StringSliceVarP(&o.exclude, "exclude", "e", nil, "no drops at these `points`, also where they are included")
 	f.VarP(numberFrom(&s.Limit, 1, math.MaxUint64), "count", "c",
 		"stop after this `number` of drops; a line that counts several of them counts as those")

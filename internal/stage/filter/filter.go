@@ -49,8 +49,8 @@ func And(f, g *Filter) *Filter {
 
 // Points returns a filter that matches drops at the points to include, or at all if there are none,
 // but not at those to exclude. A point is a layer or module of package knowledge, such as transport, tcp
-// or link/qdisc; or else a function, function+0x1a2, the trap of a hardware drop, or a glob of a function
-// or trap. The error is an [*Error].
+// or link/qdisc; a reason that it has; or else a function, function+0x1a2, the trap of a hardware drop, or
+// a glob of a function or trap. The error is an [*Error].
 func Points(include, exclude []string) (*Filter, error) {
 	in, err := points(include)
 	if err != nil {
@@ -73,6 +73,8 @@ func points(names []string) (*Filter, error) {
 	for _, name := range names {
 		if n, ok := knowledge.ParseNode(name); ok {
 			all = append(all, within(n))
+		} else if isReason(name) {
+			all = append(all, isOne("reason", name))
 		} else if err := l.addPoint(name); err != nil {
 			return nil, err
 		}
@@ -82,6 +84,13 @@ func points(names []string) (*Filter, error) {
 		all = append([]node{l}, all...)
 	}
 	return &Filter{newList(true, all)}, nil
+}
+
+// isReason reports whether package knowledge has a reason of a name. Functions have small letters.
+func isReason(name string) bool {
+	return slices.ContainsFunc(knowledge.Lookup(name), func(e *knowledge.Entry) bool {
+		return e.Kind == knowledge.Reason && e.Name == name
+	})
 }
 
 // within returns the expression that a drop is in a node of the network stack.

@@ -316,6 +316,8 @@ func TestPoints(t *testing.T) {
 		{[]string{"hardware/route", "link"}, []string{"blackhole_route"},
 			"(layer == hardware and layer.module == route or layer == link) and not point == blackhole_route",
 			[4]bool{}},
+		{[]string{"TCP_RESET"}, []string{"tcp_reset"}, "reason == TCP_RESET and not point == tcp_reset", [4]bool{}},
+		{nil, []string{"tcp_drop", "NO_SOCKET"}, "not (point == tcp_drop or reason == NO_SOCKET)", [4]bool{true, false, true, false}},
 		{nil, []string{"hardware/route"}, "not (layer == hardware and layer.module == route)", [4]bool{true, true, false, false}},
 	}
 	for _, tt := range tests {
