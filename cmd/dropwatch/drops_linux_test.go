@@ -189,3 +189,18 @@ func TestWatchCountsWhatItLoses(t *testing.T) {
 		t.Errorf("%d drops, and up to %d marks, the end: %+v", count, w.marks, end)
 	}
 }
+
+// TestLimitInAFlood: a run with a limit shows exactly so many drops, although of a flood fewer are
+// reported individually without one, and calls none of the others lost.
+func TestLimitInAFlood(t *testing.T) {
+	const limit = 150
+	drops.NewNamespace(t) // so that nobody else marks
+	w := startWatch(t, "bpf", "-c", fmt.Sprint(limit), "proto == "+mark)
+	if err := drops.DropProbes(10_000); err != nil {
+		t.Fatal(err)
+	}
+	_, end := w.end(10_000)
+	if end.Shown != limit || end.Total != limit || end.lost() != 0 {
+		t.Errorf("the end: %+v, want %d shown, and none lost", end, limit)
+	}
+}
