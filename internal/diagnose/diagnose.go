@@ -202,7 +202,7 @@ func (d *Diagnosis) finding(e *tally.Entry[cause, group]) Finding {
 		Share: float64(e.Count) / float64(max(d.Drops, 1)), hook: g.hook, samples: g.samples,
 		proofs: g.proofs,
 	}
-	if f.Reason == "NOT_SPECIFIED" {
+	if f.Reason == event.NotSpecified {
 		f.ID = cmp.Or(k.location, f.ID)
 	}
 	if k.entry != nil && k.entry.Kind == knowledge.Function {

@@ -15,7 +15,7 @@ type proof struct {
 
 // proofsOf returns those of a drop whose reason the kernel does not state.
 func proofsOf(e *event.Event, en *knowledge.Entry) (all []proof) {
-	if en == nil || e.Reason != "" && e.Reason != "NOT_SPECIFIED" {
+	if en == nil || e.HasReason() {
 		return nil
 	}
 	for _, p := range en.Proofs() {

@@ -2,6 +2,12 @@ package event
 
 import "strings"
 
+// NotSpecified is the reason of drops for which the kernel, since Linux 5.17, has none.
+const NotSpecified = "NOT_SPECIFIED"
+
+// HasReason reports whether the kernel gave a reason for a drop that says why.
+func (e *Event) HasReason() bool { return e.Reason != "" && e.Reason != NotSpecified }
+
 // reasonFamilies are the reasons that have finer ones.
 var reasonFamilies = [...]string{"QDISC_DROP", "XDP"}
 

@@ -16,3 +16,12 @@ func TestReasonFamily(t *testing.T) {
 		}
 	}
 }
+
+// TestHasReason: neither no reason nor that of none says why.
+func TestHasReason(t *testing.T) {
+	for reason, want := range map[string]bool{"": false, event.NotSpecified: false, "NO_SOCKET": true} {
+		if e := (event.Event{Reason: reason}); e.HasReason() != want {
+			t.Errorf("%q: %t, want %t", reason, !want, want)
+		}
+	}
+}

@@ -83,7 +83,7 @@ var tables = []struct {
 // general holds what says nothing about a layer.
 var general = []Entry{
 	{
-		Name: "NOT_SPECIFIED", Module: "kernel", Class: Error, Severity: Maybe,
+		Name: event.NotSpecified, Module: "kernel", Class: Error, Severity: Maybe,
 		Cause: "The kernel gives no reason for this drop. Its location is what is known.",
 		Usual: []string{
 			"a function that has no reason yet, or an older kernel",
@@ -212,7 +212,7 @@ func plain(name string) string {
 // its trap or function. It returns nil if there is none.
 func Find(e *event.Event) *Entry {
 	switch {
-	case e.Reason != "" && e.Reason != "NOT_SPECIFIED":
+	case e.HasReason():
 		return index()[id{Reason, e.Reason}]
 	case e.Where.Trap != "":
 		return index()[id{Trap, e.Where.Trap}]

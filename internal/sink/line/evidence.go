@@ -42,7 +42,7 @@ func appendArgs(b []byte, args []event.Arg) []byte {
 // isExpiry reports whether an expired TTL can be the cause of a drop. Without a
 // reason the function decides.
 func isExpiry(e *event.Event) bool {
-	if e.Reason != "" && e.Reason != "NOT_SPECIFIED" {
+	if e.HasReason() {
 		return e.Reason == "IP_INHDR" || e.Reason == "IP_TTL_EXCEEDED"
 	}
 	symbol, _, _, _ := e.Where.Name()

@@ -196,7 +196,7 @@ func (d *decoder) detail(r *dropsRecord) {
 // fragmented unless that is the reason. 0: it is not known.
 func mtuOf(r *dropsRecord, reason string) uint32 {
 	switch reason {
-	case "PKT_TOO_BIG", "NOT_SPECIFIED", "":
+	case "PKT_TOO_BIG", event.NotSpecified, "":
 		if r.RouteMtu > 0 {
 			return min(r.Mtu, r.RouteMtu)
 		}

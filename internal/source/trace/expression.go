@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dropwatch/internal/condition"
+	"dropwatch/internal/event"
 )
 
 // Expression returns a filter for [Options.Filter] that passes every drop for which n may be
@@ -26,7 +27,7 @@ func Expression(n condition.Node) string {
 func Joined(reasons func(name string) ([]condition.Span, bool), framesAt []condition.Span) condition.Node {
 	names := []string{fullBuffer, noMemory, xdpFamily}
 	if len(framesAt) == 0 {
-		names = append(names, notSpecified)
+		names = append(names, event.NotSpecified)
 	}
 	var numbers []condition.Span
 	for _, name := range names {

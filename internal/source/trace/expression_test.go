@@ -4,11 +4,12 @@ import (
 	"testing"
 
 	"dropwatch/internal/condition"
+	"dropwatch/internal/event"
 )
 
 // TestJoined: a filter passes the drops that other tracepoints say more of, by their reasons and locations.
 func TestJoined(t *testing.T) {
-	numbers := map[string]uint64{fullBuffer: 6, noMemory: 20, xdpFamily: 72, notSpecified: 2}
+	numbers := map[string]uint64{fullBuffer: 6, noMemory: 20, xdpFamily: 72, event.NotSpecified: 2}
 	reasons := func(name string) ([]condition.Span, bool) {
 		n, ok := numbers[name]
 		if !ok {

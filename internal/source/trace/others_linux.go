@@ -156,8 +156,7 @@ func (s *Source) fits(said *saying, smp *sample) bool {
 	case said.packet != 0:
 		return said.packet == s.decoder.layout.skb.load(smp.raw)
 	case said.packed:
-		named := e.Reason != "" && e.Reason != notSpecified
-		return (!named || e.Reason == said.of) && (s.opts.FreesFrames == nil || s.opts.FreesFrames(e.Where.PC))
+		return (!e.HasReason() || e.Reason == said.of) && (s.opts.FreesFrames == nil || s.opts.FreesFrames(e.Where.PC))
 	case !s.decoder.layout.reasons.has(said.of): // the drop between, if a filter rejected it, is not known
 		return s.opts.Filter == ""
 	}

@@ -93,11 +93,10 @@ func (h *hit) failure() uint64 { return uint64(-int64(int32(h.number("err")))) }
 
 // Reasons of packets that a saying can be of.
 const (
-	qdiscFamily  = "QDISC_DROP"
-	xdpFamily    = "XDP"
-	fullBuffer   = "SOCKET_RCVBUFF"
-	noMemory     = "PROTO_MEM"
-	notSpecified = "NOT_SPECIFIED"
+	qdiscFamily = "QDISC_DROP"
+	xdpFamily   = "XDP"
+	fullBuffer  = "SOCKET_RCVBUFF"
+	noMemory    = "PROTO_MEM"
 )
 
 // A saying is what a hit said of a drop that has not been reported yet.

@@ -28,7 +28,7 @@ func unnamedModule(e *event.Event) bool {
 // that has neither by name may be in any layer.
 func unlocated(e *event.Event) bool {
 	_, _, _, named := e.Where.Name()
-	return (e.Reason == "" || e.Reason == "NOT_SPECIFIED") && e.Where.Trap == "" && !named
+	return !e.HasReason() && e.Where.Trap == "" && !named
 }
 
 // noOwner is for the owner: it is not known while it is looked for, and if nothing leads to one, because

@@ -142,7 +142,7 @@ func (s *stage) isOwnCopy(p *event.Packet) bool {
 // kernel answers and frees it, for no reason, where a segment without a socket has one
 // (net/ipv4/tcp_ipv4.c tcp_v4_rcv, do_time_wait; since Linux 5.17).
 func isLateFIN(e *event.Event) bool {
-	return e.Reason == "NOT_SPECIFIED" && slices.Contains([]string{"tcp_v4_rcv", "tcp_v6_rcv"}, function(e)) && isFINAlone(&e.Packet)
+	return e.Reason == event.NotSpecified && slices.Contains([]string{"tcp_v4_rcv", "tcp_v6_rcv"}, function(e)) && isFINAlone(&e.Packet)
 }
 
 // isErrorOfOther recognises an ICMP error about a packet of TCP or UDP. The kernel has
