@@ -63,8 +63,7 @@ var limits = []Scenario{
 
 // icmpLimit has datagrams arrive for a closed port, of which one is answered.
 func icmpLimit(ns *drops.Namespace, n int) func() {
-	peer := ns.Peer()
-	ns.Run("ip", "neigh", "add", "10.0.0.2", "lladdr", drops.NearMAC, "dev", "far", "nud", "permanent")
+	peer := knownPeer(ns)
 	classify(peer, "near", stolen)
 	ns.Sysctl("ipv4/icmp_ratemask", "8") // 1 << ICMP_DEST_UNREACH
 	ns.Sysctl("ipv4/icmp_ratelimit", "100000")
@@ -110,8 +109,7 @@ func joinedTooBig(ns *drops.Namespace, n int) func() {
 
 // tunnelInTunnel sends by a VXLAN inside another, both of which believe that there is room.
 func tunnelInTunnel(ns *drops.Namespace, n int) func() {
-	ns.Peer()
-	ns.Run("ip", "neigh", "add", "10.0.0.2", "lladdr", drops.NearMAC, "dev", "far", "nud", "permanent")
+	knownPeer(ns)
 	ns.Batch(`link add vx1 mtu 1450 type vxlan id 1 dstport 4789 local 10.0.0.1 remote 10.0.0.2 df set
 addr add 10.0.1.1/24 dev vx1
 link set vx1 up

@@ -1,7 +1,6 @@
 package zoo
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"syscall"
@@ -80,8 +79,7 @@ var queueFull = Want{
 // slow makes far send a byte a second, after its bucket has sent one packet; no request for
 // an address takes of it. Its queue has a limit in bytes.
 func slow(ns *drops.Namespace, limit string) (peer *drops.Namespace) {
-	peer = ns.Peer()
-	ns.Run("ip", "neigh", "add", "10.0.0.2", "lladdr", drops.NearMAC, "dev", "far", "nud", "permanent")
+	peer = knownPeer(ns)
 	ns.Run("tc", "qdisc", "add", "dev", "far", "root", "handle", "1:", "tbf", "rate", "8bit", "burst", "200", "limit", limit)
 	return peer
 }
@@ -192,12 +190,5 @@ func tunFull(ns *drops.Namespace, n int) func() {
 
 // unknownVNI has packets of a VXLAN arrive that is not configured.
 func unknownVNI(ns *drops.Namespace, n int) func() {
-	payload := append(drops.UDPHeader(0), 8, 0, 0, 0, 0, 0, 7, 0) // VNI 7
-	binary.BigEndian.PutUint16(payload[2:], 4789)
-	payload = append(payload, make([]byte, 60)...)
-	binary.BigEndian.PutUint16(payload[4:], uint16(len(payload)))
-	lose := arrive(datagram("10.0.0.1", payload))(ns, n)
-	ns.Run("ip", "link", "add", "vx", "type", "vxlan", "id", "5", "dstport", "4789", "local", "10.0.0.1", "dev", "far")
-	ns.Run("ip", "link", "set", "vx", "up")
-	return lose
+	return tunnel(ns, n, vxlan(7, 0, make([]byte, 60)))
 }

@@ -52,12 +52,10 @@ func outOfOrderPrune(ns *drops.Namespace, n int) func() {
 	ns.Do(func() error { return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, 0) })
 	seq := uint32(received + gap*2*fill)
 	before := func(n int) {
-		frames := make([][]byte, n)
-		for i := range frames {
+		arriveEach(peer, n, func(int) []byte {
 			seq -= gap
-			frames[i] = segment{port: 1, seq: seq, ack: sent, flags: ackFlag, data: []byte("x")}.frame()
-		}
-		peer.InjectAll("near", frames...)
+			return segment{port: 1, seq: seq, ack: sent, flags: ackFlag, data: []byte("x")}.frame()
+		})
 	}
 	before(fill)
 	return func() { before(n) }
@@ -73,12 +71,10 @@ func socketBacklog(ns *drops.Namespace, n int) func() {
 	ns.Do(func() error { return hold(ns, fd) })
 	seq := uint32(received)
 	arrive := func(n int) {
-		frames := make([][]byte, n)
-		for i := range frames {
+		arriveEach(peer, n, func(int) []byte {
 			seq += 10 // so that they are not joined to one
-			frames[i] = segment{port: 1, seq: seq, ack: sent, flags: ackFlag, data: []byte("x")}.frame()
-		}
-		peer.InjectAll("near", frames...)
+			return segment{port: 1, seq: seq, ack: sent, flags: ackFlag, data: []byte("x")}.frame()
+		})
 	}
 	arrive(fill)
 	return func() { arrive(n) }
@@ -139,12 +135,10 @@ func tcpMemory(ns *drops.Namespace, n int) func() {
 	ns.Do(func() error { return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, forceBuffer, 16*reserve) })
 	seq := uint32(received)
 	arrive := func(n int) {
-		frames := make([][]byte, n)
-		for i := range frames {
+		arriveEach(peer, n, func(int) []byte {
 			seq += 2000
-			frames[i] = segment{port: 1, seq: seq, ack: sent, flags: ackFlag, data: make([]byte, 1000)}.frame()
-		}
-		peer.InjectAll("near", frames...)
+			return segment{port: 1, seq: seq, ack: sent, flags: ackFlag, data: make([]byte, 1000)}.frame()
+		})
 	}
 	ns.HostSysctl("ipv4/tcp_mem", "0 0 0")
 	dropped := func() int { return ns.Counter("netstat", "TcpExt", "TCPOFODrop") }

@@ -41,8 +41,7 @@ var queues = []Scenario{
 // netem has a qdisc that emulates a network.
 func netem(options string) func(*drops.Namespace, int) func() {
 	return func(ns *drops.Namespace, n int) func() {
-		ns.Peer()
-		ns.Run("ip", "neigh", "add", "10.0.0.2", "lladdr", drops.NearMAC, "dev", "far", "nud", "permanent")
+		knownPeer(ns)
 		if !ns.Has("tc qdisc add dev far root netem " + options) {
 			return nil
 		}

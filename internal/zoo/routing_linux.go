@@ -236,12 +236,10 @@ func fragmentTimeout(ns *drops.Namespace, n int) func() {
 	ns.Sysctl("ipv4/ipfrag_time", "1")
 	p := drops.IPv4{Src: "10.0.0.2", Dst: "10.0.0.1", Flags: drops.MoreFragments, Protocol: 17, Payload: make([]byte, 64)}
 	return func() {
-		frames := make([][]byte, n)
-		for i := range frames {
+		arriveEach(peer, n, func(int) []byte {
 			p.ID++
-			frames[i] = p.Frame()
-		}
-		peer.InjectAll("near", frames...)
+			return p.Frame()
+		})
 		ns.Await("fragments time out", func() bool { return ns.Counter("snmp", "Ip", "ReasmFails") >= n })
 	}
 }

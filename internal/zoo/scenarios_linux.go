@@ -65,6 +65,22 @@ func arrive(frame []byte) func(*drops.Namespace, int) func() {
 	}
 }
 
+// arriveEach has n frames arrive from a peer, each as next makes it.
+func arriveEach(peer *drops.Namespace, n int, next func(i int) []byte) {
+	frames := make([][]byte, n)
+	for i := range frames {
+		frames[i] = next(i)
+	}
+	peer.InjectAll("near", frames...)
+}
+
+// knownPeer makes another host whose address is known, so that nobody asks for it.
+func knownPeer(ns *drops.Namespace) (peer *drops.Namespace) {
+	peer = ns.Peer()
+	ns.Run("ip", "neigh", "add", "10.0.0.2", "lladdr", drops.NearMAC, "dev", "far", "nud", "permanent")
+	return peer
+}
+
 // packet is a frame with a packet from the other host.
 func packet(protocol byte, dst string, payload []byte) []byte {
 	return drops.IPv4{Src: "10.0.0.2", Dst: dst, Protocol: protocol, Payload: payload}.Frame()

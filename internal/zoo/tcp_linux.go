@@ -193,11 +193,7 @@ func synQueue(cookies string) func(*drops.Namespace, int) func() {
 
 // syns sends so many requests for a connection, from different ports.
 func syns(peer *drops.Namespace, port, n int) {
-	frames := make([][]byte, n)
-	for i := range frames {
-		frames[i] = segment{port: uint16(port + i), flags: synFlag}.frame()
-	}
-	peer.InjectAll("near", frames...)
+	arriveEach(peer, n, func(i int) []byte { return segment{port: uint16(port + i), flags: synFlag}.frame() })
 }
 
 // synBacklog has room for more in the queue of the socket, but not in what is left of that

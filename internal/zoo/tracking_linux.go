@@ -47,13 +47,11 @@ func tableFull(ns *drops.Namespace, n int) func() {
 	ns.HostSysctl("netfilter/nf_conntrack_buckets", "65536")
 	ns.HostSysctl("netfilter/nf_conntrack_max", strconv.Itoa(room))
 	from := func(first, n int) {
-		frames := make([][]byte, n)
-		for i := range frames {
+		arriveEach(peer, n, func(i int) []byte {
 			b := drops.UDPHeader(0)
 			b[1] = byte(first + i) // of the port
-			frames[i] = datagram("10.0.0.1", b)
-		}
-		peer.InjectAll("near", frames...)
+			return datagram("10.0.0.1", b)
+		})
 	}
 	from(0, room+1)
 	return func() { from(room+1, n) }
@@ -61,9 +59,8 @@ func tableFull(ns *drops.Namespace, n int) func() {
 
 // clash has a connection whose answers are those of another one, which was translated.
 func clash(ns *drops.Namespace, n int) func() {
-	ns.Peer()
+	knownPeer(ns)
 	ns.Run("ip", "addr", "add", "10.0.0.11/24", "dev", "far")
-	ns.Run("ip", "neigh", "add", "10.0.0.2", "lladdr", drops.NearMAC, "dev", "far", "nud", "permanent")
 	chain(ns, "output", "policy accept", "ct state new accept")
 	ns.Sysctl("netfilter/nf_conntrack_udp_timeout", "600") // however slow the machine is
 	ns.Run("nft", "table ip nat { chain c { type nat hook postrouting priority 100; ip saddr 10.0.0.11 snat to 10.0.0.1; }; }")

@@ -50,16 +50,16 @@ var tunnels = []Scenario{
 	},
 }
 
-// vxlan is a datagram of VNI 5 from the other host, with a checksum and a frame inside.
-func vxlan(checksum uint16, inside []byte) []byte {
-	payload := append(drops.UDPHeader(checksum), 8, 0, 0, 0, 0, 0, 5, 0)
+// vxlan is a datagram from the other host of a VNI, with a checksum and a frame inside.
+func vxlan(vni byte, checksum uint16, inside []byte) []byte {
+	payload := append(drops.UDPHeader(checksum), 8, 0, 0, 0, 0, 0, vni, 0)
 	binary.BigEndian.PutUint16(payload[2:], 4789)
 	payload = append(payload, inside...)
 	binary.BigEndian.PutUint16(payload[4:], uint16(len(payload)))
 	return datagram("10.0.0.1", payload)
 }
 
-// tunnel has a datagram of VXLAN arrive for an interface with the address drops.FarMAC.
+// tunnel has a datagram of VXLAN arrive for an interface of VNI 5 with the address drops.FarMAC.
 func tunnel(ns *drops.Namespace, n int, frame []byte) func() {
 	lose := arrive(frame)(ns, n)
 	ns.Run("ip", "link", "add", "vx", "address", drops.FarMAC, "type", "vxlan", "id", "5", "dstport", "4789",
@@ -69,20 +69,19 @@ func tunnel(ns *drops.Namespace, n int, frame []byte) func() {
 }
 
 func outerChecksum(ns *drops.Namespace, n int) func() {
-	return tunnel(ns, n, vxlan(0xbaad, make([]byte, 60)))
+	return tunnel(ns, n, vxlan(5, 0xbaad, make([]byte, 60)))
 }
 
 // ownMAC has a frame come back to the interface that sent it.
 func ownMAC(ns *drops.Namespace, n int) func() {
 	frame := datagram("10.0.0.1", drops.UDPHeader(0))
 	copy(frame[6:12], frame[:6])
-	return tunnel(ns, n, vxlan(0, frame))
+	return tunnel(ns, n, vxlan(5, 0, frame))
 }
 
 // tcEgress has a filter that returns TC_ACT_SHOT for what is sent.
 func tcEgress(ns *drops.Namespace, n int) func() {
-	ns.Peer()
-	ns.Run("ip", "neigh", "add", "10.0.0.2", "lladdr", drops.NearMAC, "dev", "far", "nud", "permanent")
+	knownPeer(ns)
 	ns.Run("tc", "qdisc", "add", "dev", "far", "clsact")
 	ns.Run("tc", "filter", "add", "dev", "far", "egress", "bpf", "da", "bytecode", "1,6 0 0 2")
 	fd := ns.Socket(syscall.SOCK_DGRAM)
@@ -140,12 +139,10 @@ func fragmentMemory(ns *drops.Namespace, n int) func() {
 	ns.Sysctl("ipv4/ipfrag_high_thresh", "1")
 	p := drops.IPv4{Src: "10.0.0.2", Dst: "10.0.0.1", Flags: drops.MoreFragments, Protocol: 17, Payload: make([]byte, 64)}
 	begin := func(n int) {
-		frames := make([][]byte, n)
-		for i := range frames {
+		arriveEach(peer, n, func(int) []byte {
 			p.ID++
-			frames[i] = p.Frame()
-		}
-		peer.InjectAll("near", frames...)
+			return p.Frame()
+		})
 	}
 	begin(1)
 	return func() { begin(n) }

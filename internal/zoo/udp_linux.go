@@ -67,10 +67,9 @@ var udp = []Scenario{
 
 // broadcastToClosedPort has another host send to all.
 func broadcastToClosedPort(ns *drops.Namespace, n int) func() {
-	peer := ns.Peer()
 	frame := datagram("255.255.255.255", drops.UDPHeader(0))
 	copy(frame, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
-	return func() { peer.Inject("near", frame, n) }
+	return arrive(frame)(ns, n)
 }
 
 // deadMember has two sockets that share a port, and a program that does not read the one
