@@ -134,8 +134,13 @@ func TestSharedAddress(t *testing.T) {
 		}
 		r := counters.NewReport(before, &counters.Snapshot{Counters: test.sockets})
 		d := diagnose.New(collect(t, udp("SOCKET_RCVBUFF", 40001)), r, nil)
-		if f := &d.Findings[0]; !strings.HasPrefix(f.Meaning.Cause, test.want) {
+		f := &d.Findings[0]
+		if !strings.HasPrefix(f.Meaning.Cause, test.want) {
 			t.Errorf("%s: %s", name, f.Meaning.Cause)
+		}
+		slow := strings.Contains(f.Meaning.Cause, "are full: they are not read, or too slowly")
+		if shared := strings.Contains(test.want, "sockets"); slow != shared || strings.Contains(f.Meaning.Fix, "is slower") != shared {
+			t.Errorf("%s: a slow member is named: %s %s", name, f.Meaning.Cause, f.Meaning.Fix)
 		}
 	}
 }
@@ -143,7 +148,7 @@ func TestSharedAddress(t *testing.T) {
 // TestSharedListener: of sockets that listen at one address, one accepts no connection.
 func TestSharedListener(t *testing.T) {
 	for want, sharing := range map[string]uint32{
-		"1 of 2 sockets that share the address tcp *:53 (SO_REUSEPORT) are full and not accepted from": 2,
+		"1 of 2 sockets that share the address tcp *:53 (SO_REUSEPORT) are full: no connection is accepted from them, or too slowly.": 2,
 		"A connection could not be completed": 1,
 	} {
 		queue, dropped := socket("tcp *:53", 1, sharing), socket("tcp *:53", 1, sharing)

@@ -9,7 +9,7 @@ import (
 
 // addSharing narrows a finding that is about some of the sockets that share an address
 // (SO_REUSEPORT), while others of them lose nothing: those are not read, or accept no
-// connection, and more room helps nobody.
+// connection, or too slowly, and more room helps nobody.
 func (f *Finding) addSharing() {
 	full := make(map[uint64]*counters.Row) // by inode
 	var first *counters.Row
@@ -28,14 +28,14 @@ func (f *Finding) addSharing() {
 	if first == nil || first.Sharing <= uint32(len(full)) {
 		return
 	}
-	idle := "read"
+	idle := "they are not read"
 	if first.ID() == acceptQueue {
-		idle = "accepted from"
+		idle = "no connection is accepted from them"
 	}
-	f.Meaning.Cause = fmt.Sprintf("%d of %d sockets that share the address %s (SO_REUSEPORT) are full and not %s. Each flow belongs to "+
-		"one of them, so the others cannot help.", len(full), first.Sharing, addressOf(first), idle)
-	f.Meaning.Fix = "Find why that process does nothing, such as an old worker after a reload: end it, or make it close the socket. " +
-		"A larger buffer or queue does not help."
+	f.Meaning.Cause = fmt.Sprintf("%d of %d sockets that share the address %s (SO_REUSEPORT) are full: %s, or too slowly. Each flow "+
+		"belongs to one of them, so the others cannot help.", len(full), first.Sharing, addressOf(first), idle)
+	f.Meaning.Fix = "Find why that process does nothing, or is slower than the others. An old worker after a reload has to end, or to " +
+		"close the socket. A larger buffer or queue does not help."
 	f.Meaning.Apply, f.shared = nil, true
 }
 
