@@ -26,11 +26,22 @@ func (d *Diagnosis) readSettings(h *Host) {
 			if !isHarmless {
 				f.Settings = append(f.Settings, s)
 			}
-			if isHarmless || s.NotTheLimit != "" {
+			if isHarmless || s.NotTheLimit != "" && s.Outvoted(all) == nil {
 				f.dropUseless(&s)
 			}
+			f.dropDone(&all[i], all)
 		}
 	}
+}
+
+// dropDone removes the commands that would give one of all settings of the finding a value, and change nothing
+// that counts.
+func (f *Finding) dropDone(s *settings.Setting, all []settings.Setting) {
+	f.Meaning.Apply = slices.DeleteFunc(slices.Clone(f.Meaning.Apply), func(command string) bool {
+		_, value, sets := strings.Cut(command, "sysctl -w "+s.Name+"=")
+		value, _, _ = strings.Cut(value, " ")
+		return sets && !s.Changes(value, all)
+	})
 }
 
 // dropUseless removes the commands that change a setting which is not what drops. A buffer that

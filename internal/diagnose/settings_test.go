@@ -3,6 +3,7 @@ package diagnose_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -36,6 +37,35 @@ func TestReversePathFilter(t *testing.T) {
 	}
 	if strings.Count(text, "does not count") != 1 {
 		t.Errorf("the greater counts, but:\n%s", text)
+	}
+}
+
+// TestReversePathFix: rp_filter 2 is offered for packets whose source has a route by another interface, unless
+// it counts already; a route is offered in any case.
+func TestReversePathFix(t *testing.T) {
+	const route = "ip netns exec blue ip route add 10.0.0.1 via GATEWAY  # if ip route get finds no route"
+	const loose = "ip netns exec blue sysctl -w net.ipv4.conf.lo.rp_filter=2  # if it finds one by another interface"
+	for _, test := range []struct {
+		all, own string
+		loose    bool
+	}{
+		{"0", "1", true}, {"1", "0", true}, {"1", "1", true}, {"0", "2", false}, {"2", "1", false},
+	} {
+		setting := func(of, value string) json.RawMessage {
+			return json.RawMessage(`{"name":"net.ipv4.conf.` + of + `.rp_filter","value":"` + value + `"}`)
+		}
+		d := diagnose.New(collect(t, udp("IP_RPFILTER", 40001)), new(counters.Report), nil)
+		d.Ask(diagnose.RecordedHost(map[string]json.RawMessage{
+			"setting 7 net.ipv4.conf.{ifname}.rp_filter lo": setting("lo", test.own),
+			"setting 7 net.ipv4.conf.all.rp_filter lo":      setting("all", test.all),
+		}))
+		want := []string{route}
+		if test.loose {
+			want = append(want, loose)
+		}
+		if got := d.Findings[0].Meaning.Apply; !slices.Equal(got, want) {
+			t.Errorf("all %s, lo %s: %q", test.all, test.own, got)
+		}
 	}
 }
 

@@ -76,8 +76,11 @@ var network = []Entry{
 			"ip route get {src}",
 			"nstat -az TcpExtIPReversePathFilter",
 		},
-		Fix:   "Add the route back to the source. rp_filter 2 (loose) helps only if some route back exists: ip route get {src}.",
-		Apply: []string{"sysctl -w net.ipv4.conf.{ifname}.rp_filter=2"},
+		Fix: "Add the route back to the source. rp_filter 2 (loose) helps only if some route back exists: ip route get {src}.",
+		Apply: []string{
+			"ip route add {src} via GATEWAY  # if ip route get finds no route",
+			"sysctl -w net.ipv4.conf.{ifname}.rp_filter=2  # if it finds one by another interface",
+		},
 	},
 	{
 		// net/ipv4/ip_input.c ip_rcv_finish_core; net/ipv6/ip6_input.c ip6_rcv_core

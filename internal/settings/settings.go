@@ -268,6 +268,21 @@ func (s *Setting) Outvoted(all []Setting) *Setting {
 	return nil
 }
 
+// Changes reports whether another value would count, and is not the one of several settings that counts now.
+func (s *Setting) Changes(value string, all []Setting) bool {
+	with := *s
+	with.Value = value
+	return with.counts(all) != s.counts(all)
+}
+
+// counts is the value of s, or of the one of several settings that counts instead.
+func (s *Setting) counts(all []Setting) string {
+	if other := s.Outvoted(all); other != nil {
+		return other.Value
+	}
+	return s.Value
+}
+
 // of returns the one of two settings that counts.
 func (c Combine) of(all, own *Setting) *Setting {
 	a, err := strconv.Atoi(all.Value)

@@ -147,6 +147,25 @@ func TestEverywhere(t *testing.T) {
 	}
 }
 
+// TestChanges: of the value of all and of the interface the greater counts, so that a change of one may have no effect.
+func TestChanges(t *testing.T) {
+	for _, test := range []struct {
+		all, own string
+		changes  bool // if the interface's becomes 2
+	}{
+		{"0", "1", true}, {"1", "0", true}, {"1", "1", true}, {"0", "2", false}, {"2", "1", false}, {"2", "0", false},
+	} {
+		r := settings.New(tree(map[string]string{
+			"proc/sys/net/ipv4/conf/all/rp_filter":  test.all + "\n",
+			"proc/sys/net/ipv4/conf/eth0/rp_filter": test.own + "\n",
+		}))
+		both := r.ReadAll(event.Netns{}, settings.Deciding([]string{"net.ipv4.conf.{ifname}.rp_filter"}), "eth0")
+		if got := both[0].Changes("2", both); got != test.changes {
+			t.Errorf("all %s, own %s: 2 changes something: %t", test.all, test.own, got)
+		}
+	}
+}
+
 // TestOutvoted: the value that does not count is that of all, or that of the interface.
 func TestOutvoted(t *testing.T) {
 	for _, test := range []struct{ name, all, own, outvoted string }{
