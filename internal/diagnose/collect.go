@@ -95,7 +95,7 @@ func (c *Collector) Write(e *event.Event) error {
 		if c.AtEnd != nil {
 			c.AtEnd()
 		}
-	case event.Retransmit, event.Rejected, event.Loss: // the ledger has them
+	case event.Retransmit, event.Reset, event.TCPEvent, event.Rejected, event.Loss: // the ledger has them
 	}
 	return nil
 }

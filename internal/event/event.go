@@ -15,13 +15,15 @@ type Kind uint8
 
 const (
 	Drop       Kind = iota // the kernel or a device freed Count packets that it should have delivered
-	Retransmit             // TCP sent Count segments again
-	Rejected               // a filter rejected Count drops before they became events, or could not decide: Undecided
+	Retransmit             // TCP sent a packet again, of Segments segments: see Segment
+	Reset                  // TCP sent or received a RST: see Segment
+	TCPEvent               // a capture shows of a TCP connection what is no retransmission: see Segment
+	Rejected               // a filter rejected Count drops, or could not decide: Undecided; with a Segment, events of TCP
 	Loss                   // dropwatch failed to see drops: how many and where is in Place
 	End                    // the run is over: the last event, with its Ledger
 )
 
-var kindNames = [...]string{"drop", "retransmit", "rejected", "loss", "end"}
+var kindNames = [...]string{"drop", "retransmit", "reset", "tcp", "rejected", "loss", "end"}
 
 // String gives the name of the kind in JSON.
 func (k Kind) String() string {
@@ -30,6 +32,9 @@ func (k Kind) String() string {
 	}
 	return "unknown"
 }
+
+// IsTCP reports whether an event is of what TCP did, and no drop.
+func (k Kind) IsTCP() bool { return k == Retransmit || k == Reset || k == TCPEvent }
 
 // An Origin says who dropped a packet.
 type Origin uint8
@@ -95,6 +100,9 @@ type Event struct {
 	Owner  Owner
 	Task   Task
 
+	// Segment is set of what TCP reports, and nil of a drop.
+	Segment *Segment
+
 	// Stack is the kernel stack trace, which begins with the location of the drop,
 	// Where.PC; empty if it was not recorded.
 	Stack []Frame
@@ -122,14 +130,8 @@ func (e *Event) Clone() Event {
 	c := *e
 	c.Packet.Data, c.Cookie = bytes.Clone(e.Packet.Data), bytes.Clone(e.Cookie)
 	c.Stack, c.Args = slices.Clone(e.Stack), slices.Clone(e.Args)
-	if e.Packet.Flow != nil {
-		flow := *e.Packet.Flow
-		c.Packet.Flow = &flow
-	}
-	if e.Owner.Socket != nil {
-		socket := *e.Owner.Socket
-		c.Owner.Socket = &socket
-	}
+	c.Packet.Flow, c.Owner.Socket = cloneInto(nil, e.Packet.Flow), cloneInto(nil, e.Owner.Socket)
+	c.Segment = cloneInto(nil, e.Segment)
 	c.Raw = nil
 	return c
 }
@@ -143,6 +145,7 @@ func (e *Event) CloneInto(dst *Event) {
 	dst.Cookie, dst.Raw = copyInto(old.Cookie, e.Cookie), copyInto(old.Raw, e.Raw)
 	dst.Stack, dst.Args = copyInto(old.Stack, e.Stack), copyInto(old.Args, e.Args)
 	dst.Packet.Flow = cloneInto(old.Packet.Flow, e.Packet.Flow)
+	dst.Segment = cloneInto(old.Segment, e.Segment)
 	dst.Owner.Socket = cloneInto(old.Owner.Socket, e.Owner.Socket)
 }
 
@@ -168,7 +171,7 @@ func cloneInto[T any](to, from *T) *T {
 
 // Size is about how many bytes a copy of e takes.
 func (e *Event) Size() int {
-	const fixed = int(unsafe.Sizeof(Event{}) + unsafe.Sizeof(Flow{}) + unsafe.Sizeof(Socket{}))
+	const fixed = int(unsafe.Sizeof(Event{}) + unsafe.Sizeof(Flow{}) + unsafe.Sizeof(Socket{}) + unsafe.Sizeof(Segment{}))
 	return fixed + len(e.Packet.Data) + len(e.Raw) + len(e.Stack)*int(unsafe.Sizeof(Frame{})) + len(e.Args)*int(unsafe.Sizeof(Arg{}))
 }
 

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"strings"
@@ -98,6 +99,29 @@ type Ledger struct {
 	Fragments uint64 // fragments of packets whose drop is counted individually
 	Lost      Losses
 	Gap       time.Duration // how long no source was running
+
+	TCP TCPCounts // beside the drops, and in none of the sums
+}
+
+// TCPCounts accounts for the events of TCP of a run, which are no drops.
+type TCPCounts struct {
+	Retransmits uint64 // segments sent again, of the retransmissions that reached the sink
+	Resets      uint64 // those that reached the sink
+	Others      uint64 // of kind TCPEvent, that reached the sink
+	Rejected    uint64 // that a filter rejected or could not decide on; of a retransmission its segments
+}
+
+// add enters an event that is no drop, n times.
+func (c *TCPCounts) add(k Kind, n uint64) {
+	switch k {
+	case Retransmit:
+		c.Retransmits += n
+	case Reset:
+		c.Resets += n
+	case TCPEvent:
+		c.Others += n
+	case Drop, Rejected, Loss, End:
+	}
 }
 
 // Add enters an event: a drop when it has passed all stages, everything else when
@@ -113,7 +137,9 @@ func (l *Ledger) Add(e *Event) {
 			l.Lost[e.Place] += e.Count
 		}
 		l.Gap += e.Gap
-	case Retransmit, End: // nothing was dropped
+	case Retransmit, Reset, TCPEvent:
+		l.TCP.add(e.Kind, e.packets())
+	case End: // it has the ledger
 	}
 }
 
@@ -132,17 +158,20 @@ func (l *Ledger) addDrop(e *Event) {
 	}
 }
 
-// Reject enters drops that a filter did not pass, and nothing for what is no drop.
+// Reject enters what a filter did not pass.
 func (l *Ledger) Reject(e *Event) {
-	if e.Kind == Retransmit {
-		return
-	}
-	if e.Undecided {
+	switch {
+	case e.Segment != nil || e.Kind.IsTCP():
+		l.TCP.Rejected += e.packets()
+	case e.Undecided:
 		l.Undecided += e.Count
-	} else {
+	default:
 		l.Rejected += e.Count
 	}
 }
+
+// packets is how many packets on the wire an event of TCP stands for, as far as known.
+func (e *Event) packets() uint64 { return cmp.Or(e.Segments, e.Count) }
 
 // TotalLost is the number of drops that were lost, as far as they were counted.
 func (l *Ledger) TotalLost() (n uint64) {

@@ -30,7 +30,11 @@ func TestLedgerCloses(t *testing.T) {
 	l.Add(&event.Event{Kind: event.Rejected, Count: 7})
 	l.Add(&event.Event{Kind: event.Rejected, Count: 3, Undecided: true})
 	l.Add(&event.Event{Count: 2, Harmless: "closed in order"})
-	l.Add(&event.Event{Kind: event.Retransmit, Count: 1000})
+	l.Add(&event.Event{Kind: event.Retransmit, Count: 1000, Segments: 3000})
+	l.Add(&event.Event{Kind: event.Reset, Count: 2})
+	l.Add(&event.Event{Kind: event.TCPEvent, Count: 4})
+	l.Reject(&event.Event{Kind: event.Retransmit, Count: 1, Segments: 5})
+	l.Add(&event.Event{Kind: event.Rejected, Count: 6, Segment: &event.Segment{}})
 	l.Add(&event.Event{Count: 5, Fragment: true})
 	l.Add(&event.Event{Kind: event.End, Count: 99, Ledger: &l})
 	if got := l.TotalLost(); got != want {
@@ -38,6 +42,9 @@ func TestLedgerCloses(t *testing.T) {
 	}
 	if got := l.Total(); got != 42+7+3+2+5+want {
 		t.Errorf("total %d, want %d", got, 42+7+3+2+5+want)
+	}
+	if want := (event.TCPCounts{Retransmits: 3000, Resets: 2, Others: 4, Rejected: 11}); l.TCP != want {
+		t.Errorf("of TCP %+v, want %+v", l.TCP, want)
 	}
 	if l.Fragments != 5 || l.Shown != 42 || l.Lost[event.FullSummary] != 1 || l.Rejected != 7 || l.Undecided != 3 || l.Harmless != 2 {
 		t.Errorf("ledger %+v, want 5 fragments, 42 shown, 1 full, 7 rejected, 3 undecided, 2 harmless", l)

@@ -120,7 +120,7 @@ func (p *output) Emit(e *event.Event) {
 	p.Progress.begin()
 	defer p.Progress.end(&p.ledger)
 	switch e.Kind {
-	case event.Drop, event.Retransmit:
+	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent:
 		p.show(e)
 	case event.Rejected, event.Loss:
 		if !p.full() {

@@ -83,14 +83,19 @@ func (d *decoder) confidence() event.Confidence {
 	return event.Confidence(d.number(uint64(event.Certain)))
 }
 
-// addrPort reads an address, of no bytes if there is none, and a port.
+// addrPort reads an address and a port.
 func (d *decoder) addrPort() netip.AddrPort {
+	return netip.AddrPortFrom(d.addr(), uint16(d.number(math.MaxUint16)))
+}
+
+// addr reads an address, of no bytes if there is none.
+func (d *decoder) addr() netip.Addr {
 	b := d.bytes()
 	addr, ok := netip.AddrFromSlice(b)
 	if !ok && len(b) > 0 {
 		d.fail(errRange)
 	}
-	return netip.AddrPortFrom(addr, uint16(d.number(math.MaxUint16)))
+	return addr
 }
 
 // restart empties the tables and keeps their memory.
@@ -166,6 +171,11 @@ func (d *decoder) end() (t time.Time, l event.Ledger) {
 	for i := range d.number(uint64(len(places))) {
 		l.Lost[places[i]] = d.number(math.MaxUint64)
 	}
+	if len(d.b) > 0 {
+		for _, n := range []*uint64{&l.TCP.Retransmits, &l.TCP.Resets, &l.TCP.Others, &l.TCP.Rejected} {
+			*n = d.number(math.MaxUint64)
+		}
+	}
 	return t, l
 }
 
@@ -234,6 +244,25 @@ func (d *decoder) time() time.Time {
 }
 
 func (d *decoder) duration() time.Duration { return time.Duration(d.number(math.MaxInt64)) }
+
+// segment reads what is known of a TCP segment, which the caller owns.
+func (d *decoder) segment() *event.Segment {
+	return &event.Segment{
+		Type: event.SegmentType(d.number(math.MaxUint8)), Direction: event.Direction(d.number(math.MaxUint8)),
+		Len: uint32(d.number(math.MaxUint32)), Frame: d.number(math.MaxUint64),
+		State: event.SocketState(d.number(math.MaxUint8)), CongestionState: event.CongestionState(d.number(math.MaxUint8)),
+	}
+}
+
+// connection reads the headers of a TCP segment of which there are no bytes.
+func (d *decoder) connection() *event.Flow {
+	return event.TCPFlow(event.Headers{
+		Fields: event.Fields(d.number(uint64(connectionFields))), Src: d.addr(), Dst: d.addr(),
+		SrcPort: uint16(d.number(math.MaxUint16)), DstPort: uint16(d.number(math.MaxUint16)),
+		Seq: uint32(d.number(math.MaxUint32)), Ack: uint32(d.number(math.MaxUint32)),
+		TCPFlags: event.TCPFlags(d.number(math.MaxUint16)),
+	})
+}
 
 // args reads values that the caller owns.
 func (d *decoder) args() []event.Arg {

@@ -19,7 +19,7 @@
 // The payload of each other frame is a sequence of records. A record begins with its
 // kind, a byte:
 //
-//	1  event    a drop or a loss of drops
+//	1  event    a drop, a loss of drops, or what TCP did
 //	2  end      the run was ended, and its ledger; the last record of the file
 //	3  restart  the tables below are empty again
 //
@@ -104,8 +104,9 @@
 //	                reported individually
 //	39  fragment    a further fragment of a packet whose drop is another event
 //	40  undecided   a filter could not decide
-//	41  kind        neither a drop nor a loss: 0 a retransmission, 1 drops that a
-//	                filter rejected
+//	41  kind        neither a drop nor a loss: 0 a retransmission, 1 what a filter
+//	                rejected: drops, or with bit 49 events of TCP; 2 a reset, 3 what
+//	                else a capture shows of TCP
 //	42  segments    packets on the wire
 //	43  harmless    why nothing was lost, a text
 //	44  args        how many, at most 256; of each its name and its text, both a
@@ -116,6 +117,13 @@
 //	47  traits      a set: 1 no payload, 2 for a packet socket, 4 in an error queue, 8
 //	                a message for NFQUEUE, 16 for its interface's own MAC address
 //	48  tag         VLAN tag that is not in the data: ethertype, and TCI
+//	49  segment     of TCP: type, in the order of the names in help json, from 1;
+//	                direction: 1 out, 2 in; bytes of payload; number in a capture
+//	                file; state, as in tcp_states.h; congestion state, as in enum
+//	                tcp_ca_state, plus 1
+//	50  connection  only with bit 49 and without data: which of the following are
+//	                known, as event.Fields; source and destination: length, 0, 4 or
+//	                16; bytes; both ports; sequence and acknowledgment number; flags
 //
 // Bits are only ever added. A reader that meets an unknown bit does not know where the
 // event ends, and reports that a newer dropwatch wrote the file.
@@ -125,8 +133,10 @@
 // After its kind, the end has its time as that of an event, and the ledger: shown,
 // those that only a second source reported, harmless, fragments, rejected,
 // undecided, nanoseconds that no source was running; then how many numbers follow, and
-// those, of the losses in the order of bit 21. Rejected, undecided and fragments are at
-// least the sums of the events before; all others are exactly these sums.
+// those, of the losses in the order of bit 21. If the run had any events of TCP, their
+// part of the ledger follows: segments sent again, resets, others, rejected. Rejected,
+// undecided and fragments are at least the sums of the events before; all others are
+// exactly these sums.
 //
 // # The host, in version 3
 //

@@ -67,6 +67,11 @@ func (x *encoder) end(t time.Time, l *event.Ledger) {
 	for _, p := range places {
 		x.number(l.Lost[p])
 	}
+	if c := l.TCP; c != (event.TCPCounts{}) {
+		for _, n := range []uint64{c.Retransmits, c.Resets, c.Others, c.Rejected} {
+			x.number(n)
+		}
+	}
 }
 
 func (x *encoder) number(n uint64) { x.buf = binary.AppendUvarint(x.buf, n) }
@@ -104,6 +109,24 @@ func (x *encoder) tag(v event.VLAN) {
 	}
 	x.number(uint64(v.TPID))
 	x.number(tci)
+}
+
+func (x *encoder) segment(s *event.Segment) {
+	for _, n := range []uint64{
+		uint64(s.Type), uint64(s.Direction), uint64(s.Len), s.Frame, uint64(s.State), uint64(s.CongestionState),
+	} {
+		x.number(n)
+	}
+}
+
+// connection appends those of the headers of a TCP segment that a source knows without its bytes.
+func (x *encoder) connection(h *event.Headers) {
+	x.number(uint64(h.Fields & connectionFields))
+	x.bytes(h.Src.AsSlice())
+	x.bytes(h.Dst.AsSlice())
+	for _, n := range []uint64{uint64(h.SrcPort), uint64(h.DstPort), uint64(h.Seq), uint64(h.Ack), uint64(h.TCPFlags)} {
+		x.number(n)
+	}
 }
 
 // text appends the index of a string and, if it is new, the string.

@@ -190,10 +190,24 @@ var fields = [...]field{
 		func(x *encoder, e *event.Event) { x.tag(e.Packet.Tag) },
 		func(d *decoder, e *event.Event) { e.Packet.Tag = d.tag() },
 	},
+	{
+		func(e *event.Event) bool { return e.Segment != nil },
+		func(x *encoder, e *event.Event) { x.segment(e.Segment) },
+		func(d *decoder, e *event.Event) { e.Segment = d.segment() },
+	},
+	{
+		func(e *event.Event) bool { return e.Segment != nil && !e.Packet.HasData && e.Packet.Flow != nil },
+		func(x *encoder, e *event.Event) { x.connection(&e.Packet.Flow.Headers) },
+		func(d *decoder, e *event.Event) { e.Packet.Flow = d.connection() },
+	},
 }
 
 // otherKinds are the kinds without a bit of their own, in the order of the format.
-var otherKinds = [...]event.Kind{event.Retransmit, event.Rejected}
+var otherKinds = [...]event.Kind{event.Retransmit, event.Rejected, event.Reset, event.TCPEvent}
+
+// connectionFields are the header fields of a packet without bytes that are recorded.
+const connectionFields = event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort | event.FieldSeq | event.FieldAck |
+	event.FieldTCPFlags
 
 // bit returns a field that is true if its bit is set.
 func bit(of func(*event.Event) *bool) field {

@@ -42,6 +42,12 @@ func line(e *event.Event) string {
 	say(e.Segments != 0, "segments=%d", e.Segments)
 	say(e.Harmless != "", "harmless=%q", e.Harmless)
 	say(len(e.Args) > 0, "args=%v", e.Args)
+	if e.Segment != nil {
+		say(true, "segment=%+v", *e.Segment)
+	}
+	if e.Packet.Flow != nil {
+		say(true, "flow=%+v", *e.Packet.Flow)
+	}
 	say(e.Gap != 0, "gap=%v", e.Gap)
 	say(e.TraceOnly, "trace-only")
 	say(e.Fragment, "fragment")

@@ -237,7 +237,7 @@ func (r *Reader) reach(t time.Time) {
 	}
 }
 
-// end reads the ledger, and emits the drops that only it has.
+// end reads the ledger, and emits what only it has: drops, and what TCP did.
 func (r *Reader) end(out pipeline.Output) {
 	r.ended = true
 	t, l := r.decoder.end()
@@ -245,11 +245,15 @@ func (r *Reader) end(out pipeline.Output) {
 	for _, e := range []event.Event{
 		{Kind: event.Rejected, Count: above(l.Rejected, r.ledger.Rejected), Time: t},
 		{Kind: event.Rejected, Undecided: true, Count: above(l.Undecided, r.ledger.Undecided), Time: t},
+		{Kind: event.Rejected, Segment: &event.Segment{}, Count: above(l.TCP.Rejected, r.ledger.TCP.Rejected), Time: t},
 		{Kind: event.Drop, Fragment: true, Count: above(l.Fragments, r.ledger.Fragments), Time: t},
 	} {
 		if e.Count > 0 {
 			r.emit(out, &e)
 		}
+	}
+	if l.TCP == (event.TCPCounts{}) { // earlier versions did not count what TCP did
+		l.TCP = r.ledger.TCP
 	}
 	if r.ledger != l {
 		r.decoder.fail(errLedger)

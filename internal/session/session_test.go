@@ -130,7 +130,7 @@ func anyEvent(rnd *rand.Rand) event.Event {
 	case 2:
 		e.Kind, e.Undecided = event.Rejected, some()
 	case 3:
-		e.Kind = event.Retransmit
+		e.Kind = []event.Kind{event.Retransmit, event.Reset, event.TCPEvent}[rnd.IntN(3)]
 	}
 	for range rnd.IntN(3) {
 		e.Args = append(e.Args, event.Arg{Name: text(), Text: text(), Number: u64()})
@@ -155,6 +155,18 @@ func anyEvent(rnd *rand.Rand) event.Event {
 	}
 	if some() {
 		e.Netns = event.Netns{Inode: u32(), Name: text()}
+	}
+	if e.Kind.IsTCP() && some() {
+		e.Segment = &event.Segment{
+			Type: event.SegmentType(rnd.IntN(int(event.PortReuse) + 1)), Direction: event.Direction(rnd.IntN(3)), Len: u32(), Frame: u64(),
+			State: event.SocketState(rnd.IntN(13)), CongestionState: event.CongestionState(rnd.IntN(6)),
+		}
+		if !e.Packet.HasData {
+			e.Packet.Flow = event.TCPFlow(event.Headers{
+				Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldSeq, Src: netip.MustParseAddr("2001:db8::1"),
+				Dst: netip.MustParseAddr("2001:db8::2"), SrcPort: uint16(u32()), Seq: u32(),
+			})
+		}
 	}
 	if some() {
 		e.Owner = anyOwner(rnd, u32, u64, text)

@@ -34,7 +34,7 @@ func New(w io.Writer, o Options) *Sink { return &Sink{buf: records.NewText(w), o
 // Write formats an event as a line. Rejected drops have none; the ledger has their number.
 func (s *Sink) Write(e *event.Event) error {
 	switch e.Kind {
-	case event.Drop, event.Retransmit:
+	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent:
 		s.buf.Bytes = s.appendDrop(s.buf.Bytes, e)
 	case event.Loss:
 		s.buf.Bytes = s.appendLoss(s.buf.Bytes, e)
@@ -62,12 +62,15 @@ func finish(b []byte) []byte {
 	return b
 }
 
-// appendDrop appends the line of a drop or a retransmission. What is not known is left out.
+// appendDrop appends the line of a drop, or of what TCP did. What is not known is left out.
 func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 	b = s.begin(b, e)
 	b = appendNumber(b, "count", e.Count)
 	if e.Segments != 0 {
 		b = appendNumber(b, "segments", e.Segments)
+	}
+	if e.Segment != nil {
+		b = appendSegment(b, e.Segment)
 	}
 	if !e.Individual {
 		b = appendBool(b, "aggregated", true)
@@ -105,6 +108,25 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 		b = appendBytes(b, &e.Packet)
 	}
 	return finish(b)
+}
+
+// appendSegment appends what is known of a TCP segment beside its headers, which are in the flow.
+func appendSegment(b []byte, s *event.Segment) []byte {
+	if s.Type != event.SegmentUnknown {
+		b = appendWord(b, "type", s.Type.String())
+	}
+	b = appendWord(b, "direction", s.Direction.String())
+	b = appendNumber(b, "len", uint64(s.Len))
+	if s.Frame != 0 {
+		b = appendNumber(b, "frame", s.Frame)
+	}
+	if s.State != 0 {
+		b = appendWord(b, "tcp_state", s.State.String())
+	}
+	if s.CongestionState != event.CongestionUnknown {
+		b = appendWord(b, "congestion_state", s.CongestionState.String())
+	}
+	return b
 }
 
 // appendWhere appends the location. If the name is the kernel's own, an offset of 0 is left out: the
@@ -242,6 +264,19 @@ func (s *Sink) appendLoss(b []byte, e *event.Event) []byte {
 	return finish(appendArgs(b, e.Args))
 }
 
+// appendTCPCounts appends the part of the ledger about what TCP did, if it did anything.
+func appendTCPCounts(b []byte, c *event.TCPCounts) []byte {
+	if *c == (event.TCPCounts{}) {
+		return b
+	}
+	b = begin(b, "tcp", '{')
+	b = appendNumber(b, "retransmits", c.Retransmits)
+	b = appendNumber(b, "resets", c.Resets)
+	b = appendNumber(b, "others", c.Others)
+	b = appendNumber(b, "filtered", c.Rejected)
+	return end(b, '}')
+}
+
 // appendEnd appends the last line: the ledger, in which every number is stated.
 func (s *Sink) appendEnd(b []byte, e *event.Event) []byte {
 	l := e.Ledger
@@ -262,5 +297,5 @@ func (s *Sink) appendEnd(b []byte, e *event.Event) []byte {
 	}
 	b = appendNumber(b, "gap_ms", uint64(l.Gap.Milliseconds()))
 	b = appendNumber(b, "total", l.Total())
-	return finish(b)
+	return finish(appendTCPCounts(b, &l.TCP))
 }

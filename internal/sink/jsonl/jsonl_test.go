@@ -258,8 +258,18 @@ func lines() map[string]event.Event {
 		at("loss") + `"times":3,"place":"overflows"}`:                                       lost(event.Overflow),
 		at("loss") + `"times":3,"place":"unopened_cpus"}`:                                   lost(event.Unopened),
 		at("loss") + `"gap_ms":1500,"place":"gaps","args":{"source":"trace","\"\u001b":2}}`: gap(),
-		at("retransmit") + `"count":1,"segments":3,"args":{"limit":64}}`: bare(func(e *event.Event) {
+		at("retransmit") + `"count":1,"segments":3,"type":"rto","direction":"out","len":4344,"tcp_state":"established",` +
+			`"congestion_state":"loss","args":{"limit":64}}`: bare(func(e *event.Event) {
 			e.Kind, e.Segments, e.Args = event.Retransmit, 3, []event.Arg{{Name: "limit", Number: 64}}
+			e.Segment = &event.Segment{
+				Type: event.TimeoutRetrans, Direction: event.Outgoing, Len: 4344, State: 1, CongestionState: event.CongestionLoss,
+			}
+		}),
+		at("tcp") + `"count":1,"type":"zero_window","direction":"unknown","len":0,"frame":17}`: bare(func(e *event.Event) {
+			e.Kind, e.Segment = event.TCPEvent, &event.Segment{Type: event.ZeroWindow, Frame: 17}
+		}),
+		at("reset") + `"count":1,"direction":"in","len":0,"reason":"NO_SOCKET"}`: bare(func(e *event.Event) {
+			e.Kind, e.Segment, e.Reason = event.Reset, &event.Segment{Direction: event.Incoming}, "NO_SOCKET"
 		}),
 		one + `"segments":4,"reason":"QUEUE_PURGE","harmless":"closed in order"}`: bare(func(e *event.Event) {
 			e.Segments, e.Reason, e.Harmless = 4, "QUEUE_PURGE", "closed in order"
@@ -270,6 +280,12 @@ func lines() map[string]event.Event {
 			`"summaries_lost":7,"summaries_full":6,"overflows":1,"unopened_cpus":0,"gaps":1,"gap_ms":1500,"total":42}`: end(event.Ledger{
 			Shown: 10, TraceOnly: 2, Harmless: 8, Rejected: 3, Undecided: 9, Fragments: 4, Gap: 1500 * time.Millisecond,
 			Lost: event.Losses{1, 2, 0, 0, 5, event.LostSummary: 7, event.FullSummary: 6, event.Overflow: 1, event.Uncovered: 1},
+		}),
+		at("end") + `"shown":0,"trace_only":0,"harmless":0,"filtered":0,"undecided":0,"fragments":0,` +
+			`"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0,"sink":0},` +
+			`"summaries_lost":0,"summaries_full":0,"overflows":0,"unopened_cpus":0,"gaps":0,"gap_ms":0,"total":0,` +
+			`"tcp":{"retransmits":3,"resets":0,"others":1,"filtered":2}}`: end(event.Ledger{
+			TCP: event.TCPCounts{Retransmits: 3, Others: 1, Rejected: 2},
 		}),
 		at("end") + `"shown":0,"trace_only":0,"harmless":0,"filtered":0,"undecided":0,"fragments":0,` +
 			`"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0,"sink":0},` +

@@ -240,6 +240,19 @@ func TestSchemaHasTheWords(t *testing.T) {
 	if got := v.root.Defs["loss"].Properties["place"].Enum; !slices.Equal(got, places) {
 		t.Errorf("places are %v, want %v", got, places)
 	}
+	var types, states []any
+	for s := event.Retransmission; s.String() != "unknown"; s++ {
+		types = append(types, s.String())
+	}
+	if got := v.root.Defs["drop"].Properties["type"].Enum; !slices.Equal(got, types) {
+		t.Errorf("types are %v, want %v", got, types)
+	}
+	for c := event.CongestionOpen; c.String() != "unknown"; c++ {
+		states = append(states, c.String())
+	}
+	if got := v.root.Defs["drop"].Properties["congestion_state"].Enum; !slices.Equal(got, states) {
+		t.Errorf("congestion states are %v, want %v", got, states)
+	}
 	sure := []any{event.Likely.String(), event.Certain.String()}
 	if got := v.root.Defs["confidence"].Enum; !slices.Equal(got, sure) {
 		t.Errorf("confidence is %v, want %v", got, sure)

@@ -64,13 +64,16 @@ func (s *Sink) Write(e *event.Event) error {
 		if e.Harmless != "" && !s.opts.Harmless {
 			return nil
 		}
-		s.drop(e)
+		s.write(e, s.appendDrop)
+		s.appendBelow(e)
 	case event.Loss:
 		if e.Count == 0 { // another source took over in time, and nothing was lost
 			return nil
 		}
 		s.loss(e)
-	case event.Retransmit, event.Rejected, event.End:
+	case event.Retransmit, event.Reset, event.TCPEvent:
+		s.write(e, s.appendSegment)
+	case event.Rejected, event.End:
 		return nil
 	}
 	return s.buf.EndRecord()
@@ -92,15 +95,20 @@ var (
 	tight = layout{time: "15:04:05.000 "}
 )
 
-// drop appends the line of a drop and what follows it. A line too long for the
+// write appends the line that format makes of an event. A line too long for the
 // terminal is formatted again.
-func (s *Sink) drop(e *event.Event) {
+func (s *Sink) write(e *event.Event, format func([]byte, *event.Event, *layout) []byte) {
 	start := len(s.buf.Bytes)
-	b := s.appendDrop(s.buf.Bytes, e, &wide)
+	b := format(s.buf.Bytes, e, &wide)
 	if s.opts.Width > 0 && utf8.RuneCount(b[start:])-len(s.bold)-len(s.plain) > s.opts.Width {
-		b = s.appendDrop(b[:start], e, &tight)
+		b = format(b[:start], e, &tight)
 	}
-	b = append(b, '\n')
+	s.buf.Bytes = append(b, '\n')
+}
+
+// appendBelow appends what follows the line of a drop.
+func (s *Sink) appendBelow(e *event.Event) {
+	b := s.buf.Bytes
 	if s.opts.Explain {
 		b = s.appendExplanation(b, e)
 	}

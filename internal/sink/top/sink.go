@@ -134,7 +134,7 @@ func (s *Sink) Write(e *event.Event) error {
 		return nil
 	case event.Drop, event.Loss:
 		s.run.ledger.Add(e)
-	case event.Rejected, event.Retransmit:
+	case event.Rejected, event.Retransmit, event.Reset, event.TCPEvent:
 		s.run.ledger.Add(e)
 		return nil
 	}

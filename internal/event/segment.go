@@ -1,0 +1,101 @@
+package event
+
+// A Segment is what a source knows of a TCP segment beside its headers: of a Retransmit, a
+// Reset, or a TCPEvent. Sequence and acknowledgment number are in Packet.Flow.
+type Segment struct {
+	Type            SegmentType
+	Direction       Direction
+	Len             uint32          // bytes of payload
+	Frame           uint64          // number of the packet in its capture file, from 1; 0 if it was seen live
+	State           SocketState     // of the connection; 0 if not known
+	CongestionState CongestionState // of the sender of the segment
+}
+
+// A SegmentType says what TCP did, as far as it is known.
+type SegmentType uint8
+
+const (
+	SegmentUnknown SegmentType = iota
+
+	// Of a Retransmit.
+
+	Retransmission   // sent again, for a reason that is not known
+	FastRetransmit   // after duplicate acknowledgments or SACK
+	Spurious         // what was sent again had arrived
+	SYNRetransmit    // the SYN of a connection
+	SYNACKRetransmit // the answer to a SYN
+	FINRetransmit    // a segment with FIN
+	KeepAlive        // a probe of an idle connection
+	TimeoutRetrans   // the retransmission timer expired (RTO)
+	TailLossProbe    // the probe timer expired before the retransmission timer (TLP)
+
+	// Of a TCPEvent.
+
+	OutOfOrder      // it follows a later segment, and was not sent again
+	DuplicateAck    // acknowledges what was acknowledged already
+	ZeroWindow      // the receiver has no room
+	ZeroWindowProbe // asks a receiver that had no room
+	WindowFull      // fills the window of the receiver
+	LostSegment     // a segment before it is missing
+	PortReuse       // a new connection with the ports of an earlier one
+)
+
+var segmentTypeNames = [...]string{
+	"", "retransmission", "fast", "spurious", "syn", "synack", "fin", "keep_alive", "rto", "tlp",
+	"out_of_order", "duplicate_ack", "zero_window", "zero_window_probe", "window_full", "lost_segment", "port_reuse",
+}
+
+// String gives the name in JSON, nothing for SegmentUnknown.
+func (t SegmentType) String() string { return nameOf(segmentTypeNames[:], uint8(t)) }
+
+// A Direction says whether this host sent a segment.
+type Direction uint8
+
+const (
+	DirectionUnknown Direction = iota // as in a capture file, which does not say whose it is
+	Outgoing                          // this host sent it
+	Incoming                          // this host received it
+)
+
+var directionNames = [...]string{"unknown", "out", "in"}
+
+// String gives the name in JSON.
+func (d Direction) String() string { return nameOf(directionNames[:], uint8(d)) }
+
+// A CongestionState is 1 and the number that enum tcp_ca_state has for it (include/uapi/linux/tcp.h).
+type CongestionState uint8
+
+const (
+	CongestionUnknown  CongestionState = iota
+	CongestionOpen                     // nothing is missing
+	CongestionDisorder                 // duplicate acknowledgments or SACK came
+	CongestionCWR                      // the window was reduced, as for ECN
+	CongestionRecovery                 // fast retransmission is under way
+	CongestionLoss                     // the retransmission timer has expired
+)
+
+var congestionStateNames = [...]string{"", "open", "disorder", "cwr", "recovery", "loss"}
+
+// String gives the name in JSON, nothing for CongestionUnknown.
+func (c CongestionState) String() string { return nameOf(congestionStateNames[:], uint8(c)) }
+
+// TCPFlow returns the flow of a TCP segment of which a source knows some headers, but no bytes: it
+// adds the network layer, by the source address, and the transport.
+func TCPFlow(h Headers) *Flow {
+	const tcp = 6 // IPPROTO_TCP
+	h.Network, h.EtherType = IPv4, EtherIPv4
+	if h.Src.Is6() {
+		h.Network, h.EtherType = IPv6, EtherIPv6
+	}
+	h.Transport, h.Protocol = TCP, tcp
+	h.Fields |= FieldEtherType | FieldProtocol
+	return &Flow{Headers: h, Stop: Stop{Why: Complete, Layer: TCP}}
+}
+
+// nameOf returns the name of a value, "unknown" for values beyond those that have one.
+func nameOf(names []string, value uint8) string {
+	if int(value) < len(names) {
+		return names[value]
+	}
+	return "unknown"
+}

@@ -1,0 +1,74 @@
+package line
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"dropwatch/internal/event"
+)
+
+// appendSegment appends the line of what TCP did, without its newline: what it was in the
+// column of the location, its type or reason in that of the reason. An interface is there
+// if it is known.
+//
+//	03:42:35.698459 retransmit out rto            192.0.2.1:443 > 198.51.100.7:50123 tcp seq 8 len 1448
+func (s *Sink) appendSegment(b []byte, e *event.Event, l *layout) []byte {
+	var unknown event.Segment
+	segment := e.Segment
+	if segment == nil {
+		segment = &unknown
+	}
+	b = s.day.appendTime(b, e.Time, l.time)
+	b = append(b, s.bold...)
+	start := len(b)
+	b = append(b, e.Kind.String()...)
+	if segment.Direction != event.DirectionUnknown {
+		b = append(append(b, ' '), segment.Direction.String()...)
+	}
+	width := utf8.RuneCount(b[start:])
+	b = append(b, s.plain...)
+	b = pad(b, width, min(l.location, segmentWidth))
+	b = appendColumn(b, segmentCause(e, segment), l.reason)
+	if e.Port != (event.Port{}) {
+		b = appendPort(b, &e.Port, l.port)
+	}
+	b = appendSequence(b, e, segment)
+	b = s.appendRest(b, e)
+	return bytes.TrimRight(b, " ")
+}
+
+// segmentWidth fits "retransmit out".
+const segmentWidth = 14
+
+// segmentCause returns the type of the segment, or else the reason that the kernel gave.
+func segmentCause(e *event.Event, s *event.Segment) string {
+	if s.Type != event.SegmentUnknown {
+		return s.Type.String()
+	}
+	return e.Reason
+}
+
+// appendSequence appends the flow, sequence and acknowledgment number, the bytes of payload,
+// the number in a capture file, and the states of the connection.
+func appendSequence(b []byte, e *event.Event, s *event.Segment) []byte {
+	if f := e.Packet.Flow; f != nil {
+		b = append(appendFlow(b, f), ' ')
+		if f.Has(event.FieldSeq) {
+			b = append(appendNumber(b, "seq ", uint64(f.Seq)), ' ')
+		}
+		if f.Has(event.FieldAck) {
+			b = append(appendNumber(b, "ack ", uint64(f.Ack)), ' ')
+		}
+	}
+	b = append(appendNumber(b, "len ", uint64(s.Len)), ' ')
+	if s.Frame != 0 {
+		b = append(appendNumber(b, "frame ", s.Frame), ' ')
+	}
+	if s.State != 0 {
+		b = append(append(b, s.State.String()...), ' ')
+	}
+	if s.CongestionState != event.CongestionUnknown {
+		b = append(append(append(b, "ca "...), s.CongestionState.String()...), ' ')
+	}
+	return appendArgs(b, e.Args)
+}

@@ -1,0 +1,87 @@
+package line_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/sink/line"
+)
+
+// retransmit is a segment that was sent again when the retransmission timer expired.
+func retransmit() event.Event {
+	e := event.Event{Kind: event.Retransmit, Time: at, Count: 1, Segments: 3, Individual: true, Owner: nginx()}
+	e.Owner.Socket.Receiver = false
+	e.Segment = &event.Segment{
+		Type: event.TimeoutRetrans, Direction: event.Outgoing, Len: 4344, State: 1, CongestionState: event.CongestionLoss,
+	}
+	e.Packet.Flow = event.TCPFlow(event.Headers{
+		Fields: event.FieldSrc | event.FieldDst | ports | event.FieldSeq, Seq: 1<<32 - 1, SrcPort: 443, DstPort: 50123,
+		Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("198.51.100.7"),
+	})
+	return e
+}
+
+func TestSegments(t *testing.T) {
+	change := func(f func(*event.Event)) event.Event {
+		e := retransmit()
+		f(&e)
+		return e
+	}
+	tests := map[string]struct {
+		event event.Event
+		want  string
+	}{
+		"a retransmission": {
+			retransmit(), "03:42:35.698459 retransmit out rto            192.0.2.1:443 > 198.51.100.7:50123 tcp " +
+				"seq 4294967295 len 4344 established ca loss segments 3 from nginx/812\n",
+		},
+		"a reset that was received": {
+			change(func(e *event.Event) {
+				*e = event.Event{Kind: event.Reset, Time: at, Count: 1, Packet: e.Packet}
+				e.Segment = &event.Segment{Direction: event.Incoming}
+				e.Packet.Flow.Fields &^= event.FieldSeq
+			}),
+			"03:42:35.698459 reset in       -              192.0.2.1:443 > 198.51.100.7:50123 tcp len 0\n",
+		},
+		"one that was sent, with its reason and interface": {
+			change(func(e *event.Event) {
+				*e = event.Event{
+					Kind: event.Reset, Time: at, Count: 1, Reason: "NO_SOCKET", Segment: &event.Segment{Direction: event.Outgoing},
+					Port: event.Port{IfName: "eth0", IfIndex: 2},
+				}
+			}),
+			"03:42:35.698459 reset out      NO_SOCKET      eth0  len 0\n",
+		},
+		"of a capture file": {
+			change(func(e *event.Event) {
+				*e = event.Event{Kind: event.TCPEvent, Time: at, Count: 1, Packet: e.Packet}
+				e.Segment = &event.Segment{Type: event.ZeroWindowProbe, Len: 1, Frame: 17}
+				e.Packet.Flow.Fields |= event.FieldAck | event.FieldTCPFlags
+				e.Packet.Flow.Ack, e.Packet.Flow.TCPFlags = 8, event.ACK
+			}),
+			"03:42:35.698459 tcp            zero_window_probe 192.0.2.1:443 > 198.51.100.7:50123 tcp [.] " +
+				"seq 4294967295 ack 8 len 1 frame 17\n",
+		},
+		"without a segment": {
+			event.Event{Kind: event.Retransmit, Time: at, Count: 5}, "03:42:35.698459 retransmit     -              len 0 x5\n",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := format(t, line.Options{}, tt.event); got != tt.want {
+				t.Errorf("got  %swant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestSegmentsOnATerminal that is too narrow for columns.
+func TestSegmentsOnATerminal(t *testing.T) {
+	got := format(t, line.Options{Width: 80}, retransmit())
+	const want = "03:42:35.698 retransmit out rto 192.0.2.1:443 > 198.51.100.7:50123 tcp " +
+		"seq 4294967295 len 4344 established ca loss segments 3 from nginx/812\n"
+	if got != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
+}
