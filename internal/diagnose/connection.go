@@ -53,16 +53,28 @@ func (d *Diagnosis) findInvalid() {
 		if f.Rule.Confidence == Likely && len(f.rules) == 0 && f.countedInvalid() {
 			f.Rule.Confidence = Exactly
 		}
-		evidence := knowledge.Invalid
-		if f.Conntrack.State == noConnection {
-			evidence = knowledge.NoEntry
-		}
+		evidence := f.invalidAs()
 		check := f.Meaning.Check // shows the rule
 		if f.Meaning = f.Meaning.With(evidence, f.event()); f.is(evidence) {
 			f.Meaning.Check = slices.Concat(check, f.Meaning.Check)
 		}
 	}
 }
+
+// invalidAs is why connection tracking found the packets of the first flow INVALID.
+func (f *Finding) invalidAs() knowledge.Evidence {
+	switch {
+	case f.Conntrack.State != noConnection:
+		return knowledge.Invalid
+	case neverOpens.MatchString(f.Flows[0].Flags):
+		return knowledge.Stray
+	}
+	return knowledge.NoEntry
+}
+
+// neverOpens matches the flags of segments of which connection tracking never makes an entry, as
+// nf_conntrack_tcp_loose is about others: of a FIN, a reset, and the answer to a SYN.
+var neverOpens = regexp.MustCompile(`[FR]|S.*\.`)
 
 // countedInvalid reports whether connection tracking found about as many packets INVALID as there are
 // drops: its counter is read a moment before and after drops are watched.

@@ -235,11 +235,11 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.findDuplicates(h) // it and what follows find narrower causes, which have commands and settings of their own
 	d.readRoutes(h)
 	d.readListeners(h)
-	d.findSenders(h)
 	d.readRules(h)
 	d.nameErrorsLost()
 	d.readConnections(h)
 	d.findInvalid()
+	d.findSenders(h)
 	d.findNamespaces(h)
 	d.readSettings(h)
 	d.findOwners(h)

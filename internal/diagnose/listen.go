@@ -48,22 +48,35 @@ func (d *Diagnosis) readListeners(h *Host) {
 // refused returns the first packet of the flow with the most drops, and its protocol, of a finding of
 // packets that no socket accepts; nil of others, and where the sockets to ask for are not known.
 func (f *Finding) refused() (*conntrack.Tuple, protocol) {
-	if len(f.Flows) == 0 || len(f.Namespaces) > 0 || f.Netns.Inode == 0 {
-		return nil, protocol{}
-	}
-	first := &f.Flows[0].first
-	p, ok := protocols[first.Protocol]
-	if !ok || !f.mayBe(knowledge.Listens|p.evidence) {
+	first, p := f.largest()
+	if first == nil || !f.mayBe(knowledge.Listens|p.evidence) {
 		return nil, protocol{}
 	}
 	return first, p
 }
 
+// largest returns the first packet of the flow with the most drops, and its protocol; nil where its
+// network namespace or its ports are not known.
+func (f *Finding) largest() (*conntrack.Tuple, protocol) {
+	if len(f.Flows) == 0 || len(f.Namespaces) > 0 || f.Netns.Inode == 0 {
+		return nil, protocol{}
+	}
+	first := &f.Flows[0].first
+	p, ok := protocols[first.Protocol]
+	if !ok {
+		return nil, protocol{}
+	}
+	return first, p
+}
+
+// ofConnection is the evidence of segments that are of a connection, and not to open one.
+const ofConnection = knowledge.Midstream | knowledge.Untracked | knowledge.Reset | knowledge.Answer
+
 // narrowByListeners gives the finding its cause: there are sockets for its port, of which one accepts
 // packets to its address, or none does.
 func (f *Finding) narrowByListeners(protocol knowledge.Evidence, accepts bool) {
 	c := f.Meaning.Case
-	narrower := c != nil && (len(c.Via) > 0 || c.If&(knowledge.Midstream|knowledge.Untracked) != 0)
+	narrower := c != nil && (len(c.Via) > 0 || c.If&ofConnection != 0)
 	if len(f.Listeners) == 0 || narrower {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
+	"dropwatch/internal/knowledge"
 )
 
 // A Sender is who on this host sends the packets of a finding. The zero Sender is not known.
@@ -21,13 +22,13 @@ type senderAnswer struct {
 	Inode uint64 `json:"inode,omitempty"` // of the socket, 0 if it is not known
 }
 
-// findSenders finds who sends what no socket accepts, of the flow with the most drops: the packets
-// may come from this host, as from a container.
+// findSenders finds who sends what no socket accepts, or what belongs to no connection, of the flow with the
+// most drops: the packets may come from this host, as from a container.
 func (d *Diagnosis) findSenders(h *Host) {
 	for i := range d.Findings {
 		f := &d.Findings[i]
-		first, protocol := f.refused()
-		if first == nil {
+		first, protocol := f.largest()
+		if first == nil || !f.is(knowledge.Stray) && !f.mayBe(knowledge.Listens|protocol.evidence) {
 			continue
 		}
 		a := h.sender(f.Netns.Inode, protocol.name, first.Src, first.Dst)

@@ -3,6 +3,7 @@ package diagnose_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"dropwatch/internal/counters"
@@ -91,19 +92,24 @@ func TestInvalidSegments(t *testing.T) {
 		invalid   uint64
 		untracked bool
 		rest      uint64
+		fix       string
 	}{
-		event.ACK:             {14, true, 0}, // with the resets
-		event.ACK | event.PSH: {7, true, 0},
-		event.ACK | event.FIN: {6, false, 6},
-		event.SYN:             {7, false, 7},
-		event.RST | event.ACK: {7, false, 7},
+		event.ACK:             {14, true, 0, "Drop INVALID"}, // with the resets
+		event.ACK | event.PSH: {7, true, 0, "Drop INVALID"},
+		event.ACK | event.FIN: {6, false, 6, "No action needed if it is rare"},
+		event.SYN:             {7, false, 7, "Start the service"},
+		event.SYN | event.ACK: {7, false, 7, "No action needed if it is rare"},
+		event.RST | event.ACK: {7, false, 7, "No action needed."},
 	} {
 		e := udp("NO_SOCKET", 40001)
 		e.Count, e.Segments = 7, 7
 		e.Packet.Flow.Transport, e.Packet.Flow.TCPFlags = event.TCP, flags
 		e.Packet.Flow.Fields |= event.FieldTCPFlags
 		d := diagnose.New(collect(t, e), rose(tracked("invalid", want.invalid)), nil)
-		f := &d.Findings[0]
+		f := &slices.Concat(d.Findings, d.Noise)[0]
+		if !strings.HasPrefix(f.Meaning.Fix, want.fix) {
+			t.Errorf("%v: %s", flags, f.Meaning.Fix)
+		}
 		if got := slices.Contains(f.Meaning.Settings, "net.netfilter.nf_conntrack_tcp_be_liberal"); got != want.untracked {
 			t.Errorf("%v: INVALID is %t: %s", flags, got, f.Meaning.Cause)
 		}

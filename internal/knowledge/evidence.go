@@ -8,7 +8,7 @@ import (
 )
 
 // Evidence is a set of facts about a dropped packet that distinguish causes.
-type Evidence uint32
+type Evidence uint64
 
 const (
 	UDP         Evidence = 1 << iota
@@ -30,6 +30,8 @@ const (
 	TooBigError          // it is the ICMP error by which a sender learns of an MTU
 	ToRouters            // the destination is a multicast group of routers
 	Midstream            // the segment is of a connection that was open: not its first, and no reset
+	Reset                // the segment is a reset
+	Answer               // it is the answer to a SYN: SYN and ACK
 	NoCarrier            // the interface cannot send; no drop carries it, see [Explanation.With]
 	Untracked            // connection tracking found the packet INVALID; no drop carries it, as NoCarrier
 	ByRule               // a rule of policy routing refuses the packet; no drop carries it, as NoCarrier
@@ -41,6 +43,7 @@ const (
 	Listens              // a socket accepts packets to this address and port now; the same
 	Invalid              // a rule dropped the packet because connection tracking found it INVALID; the same
 	NoEntry              // the same, and connection tracking has no entry for its flow
+	Stray                // the same, and the packet is a segment of TCP that never opens one; no drop carries it
 )
 
 // evidenceOf returns what a drop carries. Evidence that is not known is not there:
@@ -75,7 +78,12 @@ func evidenceOf(e *event.Event) (found Evidence) {
 	}
 	add(UDP, f.Transport == event.UDP)
 	add(TCP, f.Transport == event.TCP)
-	add(Midstream, f.Has(event.FieldTCPFlags) && f.TCPFlags&(event.SYN|event.RST|event.ACK) == event.ACK)
+	if f.Has(event.FieldTCPFlags) {
+		kind := f.TCPFlags & (event.SYN | event.RST | event.ACK)
+		add(Midstream, kind == event.ACK)
+		add(Reset, kind&event.RST != 0)
+		add(Answer, kind == event.SYN|event.ACK)
+	}
 	add(Multicast, f.Has(event.FieldDst) && f.Dst.IsMulticast())
 	add(ToRouters, f.Has(event.FieldDst) && slices.Contains(routers, f.Dst))
 	add(Broadcast, f.Has(event.FieldEthDst) && f.EthDst == broadcastMAC || f.Has(event.FieldDst) && f.Dst == broadcastIP)

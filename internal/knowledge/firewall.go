@@ -60,6 +60,7 @@ var firewall = []Entry{
 			tooBigError,
 			invalid,
 			invalidWithoutEntry,
+			stray,
 			{
 				Via: []string{"br_nf_forward_ip", "br_nf_forward", "br_nf_forward_ipv6"},
 				Cause: "An IP firewall chain (FORWARD) dropped a bridged packet: br_netfilter sends bridged packets through the IP " +

@@ -1,6 +1,6 @@
 package knowledge
 
-// invalid and invalidWithoutEntry are the cases of packets that a rule dropped because connection
+// invalid, invalidWithoutEntry and stray are the cases of packets that a rule dropped because connection
 // tracking found them INVALID. Such a rule protects, and to delete it repairs no connection.
 var (
 	invalid = Case{
@@ -24,5 +24,20 @@ var (
 			"who sends strays. At nf_conntrack_tcp_loose = 0, connections that were open before conntrack are INVALID as well.",
 		Counters: ruleCounters,
 		Settings: []string{"net.netfilter.nf_conntrack_tcp_loose"},
+	}
+
+	// net/netfilter/nf_conntrack_proto_tcp.c tcp_conntracks: of a FIN, a reset or a SYN/ACK none makes an entry
+	stray = Case{
+		If: Stray,
+		Cause: "A rule dropped the segment because conntrack calls it INVALID: a FIN, a reset or a SYN/ACK of no connection that it " +
+			"knows. That ended or expired before, one direction does not pass this host (asymmetric routing), or there was no SYN " +
+			"(a stray, a scan).",
+		Check: []string{
+			"conntrack -S  # invalid (of conntrack-tools)",
+			"ip route get {src}  # by the interface where the segment arrived?",
+		},
+		Fix: "The rule is right: keep it. Find why {src} sends segments of connections that this host does not know, and route both " +
+			"directions by this host. No setting of conntrack lets them pass.",
+		Counters: ruleCounters,
 	}
 )

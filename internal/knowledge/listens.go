@@ -45,6 +45,26 @@ var (
 	}
 )
 
+// resetOfNone and answerToNone are the cases of segments that no service would accept, whatever listens.
+var (
+	resetOfNone = Case{
+		If: TCP | Reset, Severity: Noise, Short: "resets of closed connections",
+		Cause: "No TCP socket accepts this reset: this host closed the connection before it came, or never had it.",
+		Check: []string{"ss -ntap 'sport = :{dport}'"},
+		Fix:   "No action needed.",
+	}
+	answerToNone = Case{
+		If: TCP | Answer,
+		Cause: "No TCP socket accepts this answer to a SYN: the program stopped connecting before it came, or this host sent no SYN. " +
+			"The sender gets a reset.",
+		Check: []string{
+			"ss -ntap 'sport = :{dport}'",
+			"nstat -az TcpOutRsts TcpExtTCPTimeouts",
+		},
+		Fix: "No action needed if it is rare. Otherwise find what delays the answers of {src}, or who sends SYNs with the address {addr}.",
+	}
+)
+
 // cookieWithoutRoom is the case of the last segment of a handshake with a SYN cookie, of which the
 // kernel makes no socket as the accept queue is full: it then says that there is none
 // (net/ipv4/syncookies.c cookie_v4_check, net/ipv4/tcp_ipv4.c tcp_v4_syn_recv_sock).

@@ -41,6 +41,7 @@ var sockets = []Entry{
 				Fix: "No action needed if it is rare. Otherwise find why the program closes its connections, or who sends this host the " +
 					"segments of others.",
 			},
+			resetOfNone, answerToNone,
 			{
 				If: TCP,
 				Cause: "No TCP socket accepts this segment: nothing listens there, or the connection is already closed. The sender " +

@@ -124,7 +124,8 @@ var transportFunctions = []Entry{
 			"ss -ntap 'sport = :{dport}'",
 			"nstat -az TcpOutRsts TcpInCsumErrors TcpExtTCPBacklogDrop",
 		},
-		Fix: "Start the service, or correct the sender. Port scans and late packets are harmless.",
+		Fix:   "Start the service, or correct the sender. Port scans and late packets are harmless.",
+		Cases: []Case{resetOfNone, answerToNone},
 	},
 	{Name: "tcp_v6_rcv", Kind: Function, Same: "tcp_v4_rcv"},
 	{

@@ -43,12 +43,12 @@ var firewall = []Scenario{
 	{"nft FORWARD, by policy", nftForward, ruled("FORWARD", "far").by("policy of chain", "ip t c")},
 	{"nft FORWARD, a flood", flood(nftForward), ruled("FORWARD", "far").by("policy of chain", "ip t c").times(floodTimes)},
 	{
-		"conntrack INVALID, dropped by a rule", invalid,
-		Want{
-			IDs:   id("NETFILTER_DROP"),
-			Class: "policy", Severity: "maybe", IfName: "far",
-			Cause: "INVALID: it has no entry", Fix: "The rule is right", NotFix: "delete",
-		}.by("exactly", "ct state invalid").saying(`"conntrack":{"state":"none"}`),
+		"conntrack INVALID, the end of no connection", invalid("1", finFlag|ackFlag),
+		isInvalid("a FIN, a reset or a SYN/ACK").fixed("Find why 10.0.0.9 sends").not("loose"),
+	},
+	{
+		"conntrack INVALID, data of no connection", invalid("0", ackFlag),
+		isInvalid("it has no entry").fixed("At nf_conntrack_tcp_loose = 0").not("delete"),
 	},
 	{
 		"XFRM policy that blocks what arrives", blockIn,
@@ -120,6 +120,12 @@ func flood(prepare func(*drops.Namespace, int) func()) func(*drops.Namespace, in
 	return func(ns *drops.Namespace, n int) func() { return prepare(ns, n*floodTimes) }
 }
 
+// not returns the Want with words that the fix may not have.
+func (w Want) not(words string) Want {
+	w.NotFix = words
+	return w
+}
+
 // times returns the Want for so many times as many packets.
 func (w Want) times(n uint64) Want {
 	w.Times = n
@@ -160,11 +166,21 @@ func nftForward(ns *drops.Namespace, n int) func() {
 	return lose
 }
 
-// invalid has a segment arrive that fits no connection, and a rule against such.
-func invalid(ns *drops.Namespace, n int) func() {
-	lose := fromSilent(segment{port: 1, flags: synFlag | finFlag}.frame())(ns, n)
-	chain(ns, "input", "policy accept", "ct state invalid counter drop")
-	return lose
+// isInvalid is what is wanted of packets of no connection that a rule drops.
+func isInvalid(cause string) Want {
+	return Want{
+		IDs: id("NETFILTER_DROP"), Class: "policy", Severity: "maybe", IfName: "far", Cause: "INVALID: " + cause,
+	}.by("exactly", "ct state invalid").saying(`"conntrack":{"state":"none"}`)
+}
+
+// invalid has a segment arrive that is of no connection, and a rule against such.
+func invalid(loose string, flags byte) func(*drops.Namespace, int) func() {
+	return func(ns *drops.Namespace, n int) func() {
+		lose := fromSilent(segment{port: 1, flags: flags}.frame())(ns, n)
+		chain(ns, "input", "policy accept", "ct state invalid counter drop")
+		ns.Sysctl("netfilter/nf_conntrack_tcp_loose", loose)
+		return lose
+	}
 }
 
 // blockIn has an IPsec policy against what arrives for this host.

@@ -24,6 +24,7 @@ type segment struct {
 const (
 	finFlag = 1
 	synFlag = 2
+	rstFlag = 4
 	ackFlag = 16
 )
 

@@ -17,6 +17,17 @@ var tcp = []Scenario{
 		Want{IDs: id("NO_SOCKET"), Class: "local", Severity: "maybe", IfName: "far", Cause: "reset", Fix: "Start the service"},
 	},
 	{
+		"TCP reset of no connection", fromSilent(segment{port: 1, flags: rstFlag}.frame()),
+		noise("far", "NO_SOCKET", "tcp_v4_rcv"),
+	},
+	{
+		"TCP answer to a SYN that nobody sent", fromSilent(segment{port: 1, flags: synFlag | ackFlag}.frame()),
+		Want{
+			IDs: id("NO_SOCKET"), Class: "local", Severity: "maybe", IfName: "far", Cause: "answer to a SYN",
+			Fix: "who sends SYNs with the address 10.0.0.1", NotFix: "Start the service",
+		},
+	},
+	{
 		"TCP with a wrong checksum", same("wrong TCP checksum"),
 		Want{IDs: id("TCP_CSUM"), Class: "error", Severity: "harm", IfName: "far", Counter: "TcpInCsumErrors", Fix: "offload"},
 	},
