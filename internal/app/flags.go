@@ -100,6 +100,7 @@ func captureFlagValues() map[string]func() []string {
 		"mode":   func() []string { return []string{"packet", "summary"} },
 		"origin": func() []string { return []string{"sw", "hw", "sw,hw"} },
 		"link":   capture.LinkNames,
+		"output": outputNames,
 
 		"include": knowledge.NodeNames,
 		"exclude": knowledge.NodeNames,

@@ -209,6 +209,21 @@ When packet mode stops, the kernel discards what is queued and not sent; dropwat
 Some losses raise no event in any kernel, for example SYNs that a full accept queue refuses on recent kernels: check
 *nstat* and *ip -s link* as well.`
 
+const manOutputs = `
+*--output* says where drops are written and in which form, instead of lines on standard output.
+It is given once for each output:
+
+*dropwatch watch --output text --output json:/var/log/drops.json,explain*
+
+It has a name, perhaps a colon and a target, and options after commas.
+A comma that is part of a target or value has a backslash before it.`
+
+const manOutputsEnd = `
+Each output has a queue of its own, so that a slow one delays neither the source nor the others.
+Drops that it has no room for are counted as lost.
+*--json* stands for *--output json*, and *-w* FILE for *--output text --output pcapng:FILE*.
+*--hex*, *--explain* and *--harmless* are for all outputs that have these options.`
+
 const manOwners = `
 The owner of a packet is the process whose socket sent it or would have received it, never the process that a CPU happened to run.`
 

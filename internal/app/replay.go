@@ -33,7 +33,7 @@ func (a *App) replay(d *defaults) *cli.Verb {
 			if spec.Filter, err = selected.parse(d.filter, args.Words[1:]); err != nil {
 				return err
 			}
-			if spec.Outputs, err = shown.outputs(spec.Input.Stack); err != nil {
+			if err := shown.enter(&spec); err != nil {
 				return err
 			}
 			return a.runChecked(ctx, spec, *failIfAny)

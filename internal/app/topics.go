@@ -3,6 +3,7 @@ package app
 import (
 	"strings"
 
+	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 	"dropwatch/internal/event"
 )
@@ -21,10 +22,31 @@ type proseTopic struct {
 // proseTopics are in the order of the manual page.
 var proseTopics = []proseTopic{
 	{name: "sources", help: "where drops come from: bpf, netdm, trace", intro: manSources, list: manSourceList},
+	outputsTopic(),
 	{name: "owners", help: "how the owner of a packet is found and written", intro: manOwners, list: manOwnerList},
 	{name: "ledger", help: "the account at the end of a run", intro: manLedger, list: manLedgerList, outro: manLedgerLimits},
 	{name: "privileges", help: "the capabilities that each part needs", intro: manPrivilegesIntro, list: manPrivileges},
 	{name: "differences", help: "what differs from the C dropwatch and dwdump", intro: manDifferencesIntro, bullets: manDifferences},
+}
+
+// outputsTopic explains --output. Types and options come from the table that is parsed by.
+func outputsTopic() proseTopic {
+	t := proseTopic{name: "outputs", help: "where drops can be written, with --output", intro: manOutputs, outro: manOutputsEnd}
+	for _, output := range capture.OutputTypes() {
+		text := output.Help
+		for i, option := range output.Options() {
+			separator := ", "
+			if i == 0 {
+				separator = " Options: "
+			}
+			text += separator + "*" + option.Usage() + "*"
+		}
+		t.list = append(t.list, entry{output.Usage(), strings.TrimSuffix(text, ".") + "."})
+	}
+	for _, option := range capture.OutputOptions() {
+		t.list = append(t.list, entry{option.Usage(), option.Help})
+	}
+	return t
 }
 
 // addTopic adds a topic to the manual page.

@@ -33,6 +33,7 @@ the packet are not known.`,
 			"dropwatch watch --explain not iface lo",
 			"dropwatch watch --fail-if-any iface lo -- make test",
 			"dropwatch watch -w drops.pcapng net 10.0.0.0/8",
+			"dropwatch watch --output text --output json:/var/log/drops.json",
 		},
 		Manual: manVerbs["watch"], Flags: f, Values: captureFlagValues(), Words: a.expressionWords,
 		Fields: fieldNames(), InSession: true, Command: true,
@@ -44,11 +45,10 @@ the packet are not known.`,
 			if spec.Filter, err = selected.parse(d.filter, args.Words); err != nil {
 				return err
 			}
-			if spec.Outputs, err = shown.outputs(spec.Input.Stack); err != nil {
+			if err := shown.enter(&spec); err != nil {
 				return err
 			}
-			// Lines show the hook of a firewall and narrower causes, which come from the stack.
-			spec.Input.SampledStack = shown.lines() || shown.explain
+			spec.Input.SampledStack = wantStacks(spec.Outputs)
 			return a.runChecked(ctx, spec, *failIfAny)
 		},
 	}

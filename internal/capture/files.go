@@ -21,6 +21,7 @@ type outFile struct {
 	name    string // escaped, for errors
 	opened  bool   // opened by reserve, so Close closes it; not a standard stream
 	created bool   // did not exist before, so abandon removes it
+	appends bool   // what it holds stays
 }
 
 // reserve opens a file for writing without changing its contents: they are lost
@@ -37,6 +38,7 @@ type keep uint8
 const (
 	keepAll        keep = iota // all but empty ones
 	keepRecordings             // recordings: other files are overwritten, as tcpdump does
+	keepContents               // recordings; what is in other files stays, as all that is written is appended
 	keepNone
 )
 
@@ -46,7 +48,7 @@ func reserveNow(path string, kept keep) (outFile, error) {
 	if err := refuseForeignLinks(path); err != nil {
 		return outFile{}, err
 	}
-	f, err := openOutput(path)
+	f, err := openOutput(path, kept)
 	if err != nil {
 		return outFile{}, writeError(path, err)
 	}
@@ -54,7 +56,7 @@ func reserveNow(path string, kept keep) (outFile, error) {
 		f.Close()
 		return outFile{}, err
 	}
-	return outFile{File: f, name: event.Escape(path), opened: true, created: created}, nil
+	return outFile{File: f, name: event.Escape(path), opened: true, created: created, appends: kept == keepContents}, nil
 }
 
 // claim locks a regular file until it is closed: two programs that write to it at the same
@@ -73,7 +75,7 @@ func claim(f *os.File, kept keep) error {
 		return err
 	case kept == keepAll && info.Size() > 0:
 		return fmt.Errorf("%s exists: name another file, or overwrite it with --force", event.Escape(f.Name()))
-	case kept == keepRecordings && isRecording(f.Name()):
+	case kept != keepNone && isRecording(f.Name()):
 		return fmt.Errorf("%s is a recording: name another file, or remove it first", event.Escape(f.Name()))
 	}
 	return nil
@@ -94,8 +96,11 @@ func isRecording(path string) bool {
 // openOutput opens a file for writing. In a directory that other users can write
 // to, such as /tmp, any of them may put a link there at any time, which root would
 // follow: a link as the last component is ELOOP there.
-func openOutput(path string) (*os.File, error) {
+func openOutput(path string, kept keep) (*os.File, error) {
 	flags := os.O_WRONLY | os.O_CREATE
+	if kept == keepContents {
+		flags |= os.O_APPEND
+	}
 	dir := filepath.Dir(path)
 	if info, err := os.Stat(dir); err == nil && othersCanWrite(info) {
 		flags |= syscall.O_NOFOLLOW
@@ -123,10 +128,10 @@ func refuseForeignLinks(path string) error {
 // directory.
 func othersCanWrite(dir fs.FileInfo) bool { return dir.Mode().Perm()&0o022 != 0 }
 
-// clear empties a regular file. There is nothing to empty in a pipe, a device or a
-// stream.
+// clear empties a regular file, unless it appends. There is nothing to empty in a pipe, a
+// device or a stream.
 func (f outFile) clear() error {
-	if !f.opened {
+	if !f.opened || f.appends {
 		return nil
 	}
 	info, err := f.Stat()

@@ -11,10 +11,10 @@ import (
 // the file is opened when the run starts.
 type Output struct {
 	Format Format
-	File   string // empty or -: standard output
+	File   string // empty or -: standard output; lines are appended to a file, and other formats overwrite it
 	Stderr bool   // standard error instead
 
-	Overwrite bool // Recording: even if the file is not empty; other formats overwrite all but recordings
+	Overwrite bool // Recording: even if the file is not empty; others never overwrite a recording
 
 	Counters time.Duration // Recording: also record the host's counters, at this interval; 0: not
 
@@ -58,6 +58,8 @@ func (f Format) binary() bool { return f == PacketFile || f == Recording || f ==
 // kept returns which existing files it must not overwrite.
 func (o *Output) kept() keep {
 	switch {
+	case o.isLog():
+		return keepContents
 	case o.Format != Recording:
 		return keepRecordings
 	case o.Overwrite:
@@ -66,11 +68,16 @@ func (o *Output) kept() keep {
 	return keepAll
 }
 
-// onStdout reports whether it is written to standard output.
-func (o *Output) onStdout() bool { return !o.Stderr && (o.File == "" || o.File == "-") }
+// isLog reports whether it appends lines to a file.
+func (o *Output) isLog() bool {
+	return !o.Format.binary() && o.Format != Custom && !o.Stderr && !o.OnStdout()
+}
+
+// OnStdout reports whether it is written to standard output.
+func (o *Output) OnStdout() bool { return !o.Stderr && (o.File == "" || o.File == "-") }
 
 // sameFile reports whether both are written to the same file, by name. Two names of
 // one file are not recognized.
 func (o *Output) sameFile(other Output) bool {
-	return o.Stderr == other.Stderr && (o.onStdout() && other.onStdout() || o.File == other.File)
+	return o.Stderr == other.Stderr && (o.OnStdout() && other.OnStdout() || o.File == other.File)
 }

@@ -30,7 +30,7 @@ func (r *run) reserveOutput(ctx context.Context, o Output) (outFile, error) {
 	switch {
 	case o.Stderr:
 		return outFile{File: r.Err, name: "standard error"}, nil
-	case !o.onStdout():
+	case !o.OnStdout():
 		return reserve(ctx, o.File, o.kept())
 	case o.Format == Screen && !(term.IsTerminal(r.In) && term.IsTerminal(r.Out)):
 		return outFile{}, &SpecError{top.ErrNoTerminal}
@@ -124,10 +124,11 @@ func (r *run) beginFile(i int) (pipeline.Sink, error) {
 func (r *run) wantsStatus() bool {
 	silent := false
 	for i, o := range r.spec.Outputs {
-		if !o.Stderr && !o.Format.binary() && o.Format != Custom && term.IsTerminal(r.files[i].File) {
+		quiet := o.Format.binary() || o.Format == Custom || o.isLog()
+		if !o.Stderr && !quiet && term.IsTerminal(r.files[i].File) {
 			return false // drops are shown as they come
 		}
-		silent = silent || o.Format.binary() || o.Format == Custom
+		silent = silent || quiet
 	}
 	return silent && r.source.recording == nil && !r.spec.InSession && !r.spec.has(Alerts) && term.IsTerminal(r.Err)
 }

@@ -71,21 +71,34 @@ func (s *Spec) checkStacks() error {
 	return nil
 }
 
-// checkOutputs returns an error if binary data and text would go to the same
-// stream.
+// checkOutputs returns an error if what two outputs write would be mixed, or if a session has
+// binary data on its standard output.
 func (s *Spec) checkOutputs() error {
-	for _, o := range s.Outputs {
-		if !o.Format.binary() || !o.onStdout() {
-			continue
-		}
-		if s.InSession {
+	for i := range s.Outputs {
+		o := &s.Outputs[i]
+		if o.Format.binary() && o.OnStdout() && s.InSession {
 			return errors.New("standard output belongs to the session: name a file")
 		}
-		for _, other := range s.Outputs {
-			if other != o && other.onStdout() && !other.Stderr {
-				return errors.New("standard output cannot hold packets and text: name a file")
+		for _, other := range s.Outputs[:i] {
+			if err := o.checkBeside(&other); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// checkBeside returns an error if two outputs cannot share a file. A table may follow text.
+func (o *Output) checkBeside(other *Output) error {
+	switch {
+	case !o.sameFile(*other), o.Format == Custom, other.Format == Custom:
+		return nil
+	case o.OnStdout() && o.Format.binary() != other.Format.binary():
+		return errors.New("standard output cannot hold packets and text: name a file")
+	case o.Format == Table || other.Format == Table:
+		return nil
+	case o.OnStdout():
+		return errors.New("standard output cannot be that of two outputs: name a file for one of them")
+	}
+	return fmt.Errorf("%s cannot be the file of two outputs: name another one", event.Escape(o.File))
 }

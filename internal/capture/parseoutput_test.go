@@ -1,0 +1,103 @@
+package capture
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"dropwatch/internal/sink/pcapng"
+)
+
+func TestParseOutput(t *testing.T) {
+	for text, want := range map[string]Output{
+		"text":                                {Format: Lines},
+		"text:-":                              {Format: Lines, File: "-"},
+		"text,hex,explain=true,harmless":      {Format: Lines, Hex: true, Explain: true, Harmless: true},
+		"json:/var/log/drops.json":            {Format: JSON, File: "/var/log/drops.json"},
+		`json:a\,b\\c:d\e=f,hex,hex=false`:    {Format: JSON, File: `a,b\c:d\e=f`},
+		"pcapng:drops.pcapng,link=raw":        {Format: PacketFile, File: "drops.pcapng", Link: pcapng.OnlyRaw},
+		"pcapng:-,link=ethernet,link=any":     {Format: PacketFile, File: "-"},
+		`json:trailing\`:                      {Format: JSON, File: `trailing\`},
+		"json:/var/log/it's \x1b here,hex":    {Format: JSON, File: "/var/log/it's \x1b here", Hex: true},
+		"text:http://[2001:db8::1]:1,hex":     {Format: Lines, File: "http://[2001:db8::1]:1", Hex: true},
+		"json:" + strings.Repeat("x", 10_000): {Format: JSON, File: strings.Repeat("x", 10_000)},
+	} {
+		if got, err := ParseOutput(text); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, error %v, want %+v", text, got, err, want)
+		}
+	}
+}
+
+func TestParseOutputRefuses(t *testing.T) {
+	const names = "give one of text, json or pcapng: unknown output "
+	for text, want := range map[string]string{
+		"":                       names + `""`,
+		"x":                      names + `"x"`,
+		"jsn:file":               `unknown output "jsn": did you mean json?`,
+		"JSON":                   `unknown output "JSON": did you mean json?`,
+		" json":                  `unknown output " json": did you mean json?`,
+		"json:":                  "give a target after the colon of json, or leave the colon out",
+		"json,":                  `give one of hex or explain: unknown option of output json ""`,
+		"json,hexx":              `unknown option of output json "hexx": did you mean hex?`,
+		"json,harmless":          `give one of hex or explain: unknown option of output json "harmless"`,
+		"json,link=raw":          `give one of hex or explain: unknown option of output json "link"`,
+		"json,hex=":              "give a value for option hex of output json",
+		"json,hex=yes":           `invalid value "yes" for option hex: give true or false`,
+		"json,file=x":            `give one of hex or explain: unknown option of output json "file"`,
+		"pcapng":                 "give a target: pcapng:FILE",
+		"pcapng,link=raw":        "give a target: pcapng:FILE",
+		"pcapng:x,link":          "give a value for option link: link=TYPE",
+		"pcapng:x,link=wireless": `invalid value "wireless" for option link: give any, ethernet or raw`,
+	} {
+		if o, err := ParseOutput(text); err == nil || err.Error() != want {
+			t.Errorf("%s: %+v, error %v, want %s", text, o, err, want)
+		}
+	}
+}
+
+// TestOutputOptions: every type has a help, and every option that it names, which every type has that it is for.
+func TestOutputOptions(t *testing.T) {
+	used := make(map[string]bool)
+	for _, output := range OutputTypes() {
+		if options := output.Options(); len(options) != len(output.options) || output.Help == "" {
+			t.Errorf("%s: options %v of %q, help %q", output.Name, options, output.options, output.Help)
+		}
+		for _, name := range output.options {
+			used[name] = true
+		}
+	}
+	for _, option := range OutputOptions() {
+		if !used[option.Name] || option.Help == "" {
+			t.Errorf("%s: used %t, help %q", option.Name, used[option.Name], option.Help)
+		}
+	}
+}
+
+// TestOutputsBeside each other, in either order: what cannot share a file is refused.
+func TestOutputsBeside(t *testing.T) {
+	const text, mixed = "standard output cannot be that of two outputs", "standard output cannot hold packets and text"
+	for _, tt := range []struct {
+		a, b Output
+		want string
+	}{
+		{Output{Format: Lines}, Output{Format: Table}, ""},
+		{Output{Format: Lines}, Output{Format: JSON}, text},
+		{Output{Format: JSON}, Output{Format: JSON, File: "-"}, text},
+		{Output{Format: JSON}, Output{Format: JSON, File: "x"}, ""},
+		{Output{Format: JSON, File: "x"}, Output{Format: Lines, File: "x"}, "x cannot be the file of two outputs: name another one"},
+		{Output{Format: PacketFile, File: "x"}, Output{Format: Lines, File: "x"}, "x cannot be the file of two outputs: name another one"},
+		{Output{Format: PacketFile, File: "-"}, Output{Format: Lines}, mixed},
+		{Output{Format: PacketFile, File: "-"}, Output{Format: Table}, mixed},
+		{Output{Format: PacketFile, File: "-"}, Output{Format: Table, Stderr: true}, ""},
+		{Output{Format: PacketFile, File: "-"}, Output{Format: PacketFile}, text},
+		{Output{Format: Custom}, Output{Format: Lines}, ""},
+	} {
+		for _, outputs := range [][]Output{{tt.a, tt.b}, {tt.b, tt.a}} {
+			s := Spec{Outputs: outputs}
+			err := s.checkOutputs()
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.want)) {
+				t.Errorf("%+v: error %v, want %q", outputs, err, tt.want)
+			}
+		}
+	}
+}
