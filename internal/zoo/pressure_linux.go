@@ -3,6 +3,7 @@ package zoo
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -123,35 +124,41 @@ func hold(ns *drops.Namespace, fd int) error {
 	return err
 }
 
-// tcpMemory has segments arrive for a connection that has data unread, and no memory for TCP
-// on the whole host: only a guest bears that.
+// tcpMemory has segments arrive out of order for a connection that has data unread, and no memory
+// for TCP on the whole host: only a guest bears that. What is unread is more than the kernel leaves
+// to its CPUs in reserve (SK_MEMORY_PCPU_RESERVE, since Linux 6.0), which otherwise counts as free.
 func tcpMemory(ns *drops.Namespace, n int) func() {
-	const reserve, forceBuffer = 1 << 20, 33 // bytes of each CPU since Linux 6.0, which count as free; SO_RCVBUFFORCE
+	const reserve, size, batch, forceBuffer = 1 << 20, 1000, 100, 33 // bytes of each CPU, of a segment; SO_RCVBUFFORCE
 	if !vmtest.InGuest() {
 		return nil
 	}
 	peer := silent(ns)
-	fd := connected(ns, 16*reserve)
-	ns.Do(func() error { return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, forceBuffer, 16*reserve) })
+	room := (runtime.NumCPU() + 6) * reserve
+	fd := connected(ns, uint32(room))
+	ns.Do(func() error { return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, forceBuffer, 4*room) })
 	seq := uint32(received)
-	arrive := func(n int) {
+	arrive := func(n, gap int) {
 		arriveEach(peer, n, func(int) []byte {
-			seq += 2000
-			return segment{port: 1, seq: seq, ack: sent, flags: ackFlag, data: make([]byte, 1000)}.frame()
+			seq += uint32(gap)
+			frame := segment{port: 1, seq: seq, ack: sent, flags: ackFlag, data: make([]byte, size)}.frame()
+			seq += size
+			return frame
 		})
 	}
-	ns.HostSysctl("ipv4/tcp_mem", "0 0 0")
-	dropped := func() int { return ns.Counter("netstat", "TcpExt", "TCPOFODrop") }
-	for full, left := false, 40; !full && left > 0; left-- { // each segment takes more than 2000 bytes
-		before := dropped()
-		arrive(100)
-		full = dropped() == before+100
+	for unread := 0; unread < room-4*reserve; unread += batch * size {
+		arrive(batch, 0)
 	}
-	return func() { arrive(n) }
+	ns.HostSysctl("ipv4/tcp_mem", "0 0 0")
+	ns.Await("TCP has no memory", func() bool {
+		before := ns.Counter("netstat", "TcpExt", "TCPOFODrop")
+		arrive(n, size)
+		return ns.Counter("netstat", "TcpExt", "TCPOFODrop") == before+n
+	})
+	return func() { arrive(n, size) }
 }
 
 // cpuBacklog has frames arrive that a bridge floods to one port more than frames may wait for
-// a CPU.
+// a CPU, each when the CPU has handled the one before it.
 func cpuBacklog(ns *drops.Namespace, n int) func() {
 	const room = 10
 	peer := ns.Peer()
@@ -162,5 +169,11 @@ func cpuBacklog(ns *drops.Namespace, n int) func() {
 	ns.Batch(script)
 	ns.HostSysctl("core/netdev_max_backlog", strconv.Itoa(room))
 	frame := drops.Ethernet("01:80:c2:00:00:21", 0x88b6, make([]byte, 46))
-	return func() { peer.Inject("near", frame, n) }
+	return func() {
+		for handled := ns.ReceiveDrops("q1"); n > 0; n-- {
+			handled++
+			peer.Inject("near", frame, 1)
+			ns.Await("the CPU has handled a frame", func() bool { return ns.ReceiveDrops("q1") >= handled })
+		}
+	}
 }

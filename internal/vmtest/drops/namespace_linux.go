@@ -193,6 +193,26 @@ func (ns *Namespace) Counter(file, prefix, name string) (n int) {
 	return n
 }
 
+// ReceiveDrops returns how many packets an interface of the namespace received and dropped, those that
+// no protocol handles among them: rx_dropped.
+func (ns *Namespace) ReceiveDrops(ifname string) (n int) {
+	ns.t.Helper()
+	ns.Do(func() error {
+		text, err := os.ReadFile("/proc/thread-self/net/dev")
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(text)) {
+			if fields := strings.Fields(line); len(fields) > 4 && fields[0] == ifname+":" {
+				n, err = strconv.Atoi(fields[4])
+				return err
+			}
+		}
+		return fmt.Errorf("/proc/net/dev has no %s", ifname)
+	})
+	return n
+}
+
 // Await waits until something holds, a minute at most.
 func (ns *Namespace) Await(what string, holds func() bool) {
 	ns.t.Helper()
