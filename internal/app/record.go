@@ -18,7 +18,7 @@ func (a *App) record(d *defaults) *cli.Verb {
 	addCaptureFlags(f, &spec, d)
 	selected := addFilterFlags(f, &spec)
 	var force bool
-	f.BoolVarP(&force, "force", "f", false, "overwrite a file that is not empty")
+	f.BoolVarP(&force, "force", "f", false, "overwrite a recording that exists")
 	var counted bool
 	interval := defaultInterval
 	f.BoolVar(&counted, "counters", false, "also record the host's counters, and the settings, rules and sockets that findings are about")

@@ -30,7 +30,7 @@ func writeError(path string, err error) error {
 	fix := "name another file"
 	switch dir := event.Escape(filepath.Dir(path)); {
 	case errors.Is(err, syscall.ELOOP):
-		return fmt.Errorf("%s is a link in a directory that others can write to: name a file elsewhere", event.Escape(path))
+		return fmt.Errorf("%s is a link in a directory that other users can write to: name a file elsewhere", event.Escape(path))
 	case errors.Is(err, fs.ErrNotExist):
 		fix = "create the directory " + dir + ", or name another file"
 	case errors.Is(err, syscall.EISDIR):

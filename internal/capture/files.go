@@ -39,7 +39,7 @@ const (
 	keepAll        keep = iota // all but empty ones
 	keepRecordings             // recordings: other files are overwritten, as tcpdump does
 	keepContents               // recordings; what is in other files stays, as all that is written is appended
-	keepNone
+	keepOthers                 // all but empty ones and recordings
 )
 
 func reserveNow(path string, kept keep) (outFile, error) {
@@ -73,10 +73,22 @@ func claim(f *os.File, kept keep) error {
 	switch {
 	case err != nil:
 		return err
-	case kept == keepAll && info.Size() > 0:
-		return fmt.Errorf("%s exists: name another file, or overwrite it with --force", event.Escape(f.Name()))
-	case kept != keepNone && isRecording(f.Name()):
-		return fmt.Errorf("%s is a recording: name another file, or remove it first", event.Escape(f.Name()))
+	case info.Size() == 0:
+		return nil
+	}
+	return kept.refuse(f.Name(), isRecording(f.Name()))
+}
+
+// refuse returns an error if a file with contents must not be overwritten.
+func (k keep) refuse(path string, recording bool) error {
+	path = event.Escape(path)
+	switch onlyRecordings := k == keepAll || k == keepOthers; {
+	case onlyRecordings && !recording:
+		return fmt.Errorf("%s exists and is not a recording: name another file, or remove it first", path)
+	case k == keepAll:
+		return fmt.Errorf("%s exists: name another file, or overwrite it with --force", path)
+	case !onlyRecordings && recording:
+		return fmt.Errorf("%s is a recording: name another file, or remove it first", path)
 	}
 	return nil
 }
@@ -93,9 +105,9 @@ func isRecording(path string) bool {
 	return err == nil && string(begin) == session.Magic
 }
 
-// openOutput opens a file for writing. In a directory that other users can write
-// to, such as /tmp, any of them may put a link there at any time, which root would
-// follow: a link as the last component is ELOOP there.
+// openOutput opens a file for writing. In a directory that another user can write
+// to, such as /tmp or a home, that user may put a link there at any time, which root
+// would follow: a link as the last component is ELOOP there.
 func openOutput(path string, kept keep) (*os.File, error) {
 	flags := os.O_WRONLY | os.O_CREATE
 	if kept == keepContents {
@@ -118,15 +130,19 @@ func refuseForeignLinks(path string) error {
 			continue
 		}
 		if parent, err := os.Stat(filepath.Dir(dir)); err == nil && othersCanWrite(parent) {
-			return fmt.Errorf("%s is a link in a directory that others can write to: name a file elsewhere", event.Escape(dir))
+			return fmt.Errorf("%s is a link in a directory that other users can write to: name a file elsewhere", event.Escape(dir))
 		}
 	}
 	return nil
 }
 
-// othersCanWrite reports whether the group or others can create files in a
-// directory.
-func othersCanWrite(dir fs.FileInfo) bool { return dir.Mode().Perm()&0o022 != 0 }
+// othersCanWrite reports whether another user can create files in a directory: its group,
+// all users, or its owner, unless that is root or the effective user.
+func othersCanWrite(dir fs.FileInfo) bool {
+	s, ok := dir.Sys().(*syscall.Stat_t)
+	foreign := ok && s.Uid != 0 && int(s.Uid) != os.Geteuid()
+	return foreign || dir.Mode().Perm()&0o022 != 0
+}
 
 // clear empties a regular file, unless it appends. There is nothing to empty in a pipe, a
 // device or a stream.

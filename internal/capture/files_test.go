@@ -13,6 +13,7 @@ import (
 
 	"dropwatch/internal/host"
 	"dropwatch/internal/session"
+	"dropwatch/internal/vmtest"
 )
 
 // testRunner is one without terminals and sources.
@@ -33,18 +34,18 @@ func testRunner(t *testing.T, in *os.File) *Runner {
 // --force, until the first has closed it.
 func TestReserveLocks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "same.dw")
-	first, err := reserve(t.Context(), path, keepNone)
+	first, err := reserve(t.Context(), path, keepOthers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kept := range []keep{keepAll, keepRecordings, keepNone} {
+	for _, kept := range []keep{keepAll, keepRecordings, keepOthers} {
 		_, err := reserve(t.Context(), path, kept)
 		if err == nil || !strings.Contains(err.Error(), "another program is writing to "+path) {
 			t.Errorf("keep %d: error %v", kept, err)
 		}
 	}
 	first.Close()
-	second, err := reserve(t.Context(), path, keepNone)
+	second, err := reserve(t.Context(), path, keepOthers)
 	if err != nil {
 		t.Errorf("after the first was closed: %v", err)
 	}
@@ -60,13 +61,15 @@ func TestReserve(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := func(name string) string { return filepath.Join(dir, name) }
-	for name, text := range map[string]string{"shared/full": "x", "own/full": "x", "own/night": session.Magic} {
+	for name, text := range map[string]string{"shared/full": "x", "own/full": "x", "own/text": "x",
+		"own/night": session.Magic, "own/night2": session.Magic,
+	} {
 		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for link, to := range map[string]string{
-		"shared/link": "own/full", "own/link": "own/full", "shared/dir": "own", "shared/nowhere": "own/none",
+		"shared/link": "own/full", "own/link": "own/full", "own/linked": "own/text", "shared/dir": "own", "shared/nowhere": "own/none",
 	} {
 		if err := os.Symlink(path(to), path(link)); err != nil {
 			t.Fatal(err)
@@ -76,11 +79,13 @@ func TestReserve(t *testing.T) {
 		kept keep
 		want string
 	}{
-		"own/new": {keepAll, ""}, "shared/new": {keepAll, ""}, "own/full": {keepNone, ""}, "shared/full": {keepRecordings, ""},
-		"own/link": {keepNone, ""}, "own/night": {keepRecordings, "is a recording: name another file, or remove it first"},
-		"shared/link": {keepNone, "is a link"}, "shared/nowhere": {keepNone, "is a link"}, "shared/dir/new2": {keepNone, "is a link"},
+		"own/new": {keepAll, ""}, "shared/new": {keepAll, ""}, "own/full": {keepRecordings, ""}, "shared/full": {keepRecordings, ""},
+		"own/link": {keepRecordings, ""}, "own/linked": {keepOthers, "is not a recording: name another file, or remove it first"},
+		"own/text": {keepOthers, "is not a recording: name another file, or remove it first"}, "own/night2": {keepOthers, ""},
+		"own/night":   {keepRecordings, "is a recording: name another file, or remove it first"},
+		"shared/link": {keepOthers, "is a link"}, "shared/nowhere": {keepOthers, "is a link"}, "shared/dir/new2": {keepOthers, "is a link"},
 		"none/new": {keepAll, "write to " + path("none/new") + ": no such file or directory: create the directory " + path("none")},
-		"own":      {keepNone, "write to " + path("own") + ": is a directory: name a file in it"},
+		"own":      {keepOthers, "write to " + path("own") + ": is a directory: name a file in it"},
 	}
 	for name, tt := range tests {
 		f, err := reserve(t.Context(), path(name), tt.kept)
@@ -106,6 +111,27 @@ func TestReserve(t *testing.T) {
 	}
 }
 
+// TestReserveInHomes: root follows no link that the owner of a directory may have put there.
+func TestReserveInHomes(t *testing.T) {
+	vmtest.RequireRoot(t)
+	dir := t.TempDir()
+	home, target := filepath.Join(dir, "home"), filepath.Join(dir, "target")
+	link := filepath.Join(home, "night.dw")
+	const another = 1000 // a user
+	if err := errors.Join(os.Mkdir(home, 0o755), os.WriteFile(target, []byte(session.Magic), 0o600),
+		os.Symlink(target, link), os.Chown(home, another, another)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reserve(t.Context(), link, keepOthers); err == nil || !strings.Contains(err.Error(), "is a link") {
+		t.Errorf("through a link: %v", err)
+	}
+	f, err := reserve(t.Context(), filepath.Join(home, "new.dw"), keepAll)
+	if err != nil {
+		t.Errorf("a new file: %v", err)
+	}
+	f.Close()
+}
+
 // TestInterruptedWait: what waits for another program ends when its context
 // does.
 func TestInterruptedWait(t *testing.T) {
@@ -120,7 +146,7 @@ func TestInterruptedWait(t *testing.T) {
 	defer silent.Close()
 	defer w.Close()
 	waits := map[string]func(context.Context) error{
-		"writing to a fifo":   func(ctx context.Context) error { _, err := reserve(ctx, fifo, keepNone); return err },
+		"writing to a fifo":   func(ctx context.Context) error { _, err := reserve(ctx, fifo, keepOthers); return err },
 		"reading from a pipe": func(ctx context.Context) error { _, err := io.ReadAll(waitingReader{ctx, silent}); return err },
 	}
 	for name, wait := range waits {

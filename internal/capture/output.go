@@ -14,7 +14,7 @@ type Output struct {
 	File   string // empty or -: standard output; lines are appended to a file, and other formats overwrite it
 	Stderr bool   // standard error instead
 
-	Overwrite bool // Recording: even if the file is not empty; others never overwrite a recording
+	Overwrite bool // Recording: even a recording that exists; other formats overwrite all but recordings
 
 	Counters time.Duration // Recording: also record the host's counters, at this interval; 0: not
 
@@ -63,7 +63,7 @@ func (o *Output) kept() keep {
 	case o.Format != Recording:
 		return keepRecordings
 	case o.Overwrite:
-		return keepNone
+		return keepOthers
 	}
 	return keepAll
 }
