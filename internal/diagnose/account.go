@@ -264,7 +264,10 @@ func (f *Finding) onlySocket() (inode uint64) {
 // the kernel frees most of the packets that it counts there without saying that it drops them
 // (net/ipv4/tcp_input.c tcp_conn_request). It returns nil if there is none.
 func acceptsToo(seen []Finding, r *counters.Row) *Finding {
-	i := slices.IndexFunc(seen, func(f Finding) bool { return f.ID == r.Meaning.Entry.Like && f.isIn(r) })
+	like := r.Meaning.Entry.Like
+	i := slices.IndexFunc(seen, func(f Finding) bool {
+		return (f.ID == like || slices.Contains(f.Meaning.PartOf, like)) && f.isIn(r)
+	})
 	if i < 0 || r.ID() != "TcpExtListenOverflows" {
 		return nil
 	}

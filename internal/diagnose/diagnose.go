@@ -28,6 +28,7 @@ type Finding struct {
 	Rank     int    // from 1, the worst first
 	ID       string // reason, function, trap, or the ID of a counter
 	Meaning  knowledge.Explanation
+	Parts    []Part  // of Count by what names them, if that is more than one reason or function: the first is ID
 	Count    uint64  // drops, or by how much a counter rose that no drop explains
 	Segments uint64  // packets on the wire
 	Unseen   uint64  // beside Count: what a counter of the same loss counted without a drop that was seen
@@ -184,6 +185,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diag
 	findErrorsLost(all)
 	d.Accounts = account(report.Rows, all)
 	d.keepAccounts(selects)
+	all = joinParts(all)
 	all = append(all, d.unseen(all)...)
 	for i := range all {
 		all[i].findCarrier(report.Rows)

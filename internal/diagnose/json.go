@@ -21,6 +21,7 @@ type findingJSON struct {
 	Class     string            `json:"class,omitempty"`
 	Severity  string            `json:"severity"`
 	Count     uint64            `json:"count"`
+	Parts     []Part            `json:"parts,omitempty"` // of count by what names them, if that is several; the first is id
 	Rate      float64           `json:"rate"`
 	Segments  uint64            `json:"segments"`
 	Unseen    uint64            `json:"unseen,omitempty"` // beside count: by a counter alone
@@ -273,8 +274,8 @@ func (d *Diagnosis) reconciliation() []accountJSON {
 
 func (f *Finding) json() findingJSON {
 	j := findingJSON{
-		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.severity().String(), Count: f.Count, Rate: f.Rate, Segments: f.Segments,
-		Unseen: f.Unseen, Reason: f.Reason, Location: f.Location, IfName: f.IfName,
+		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.severity().String(), Count: f.Count, Parts: f.Parts,
+		Rate: f.Rate, Segments: f.Segments, Unseen: f.Unseen, Reason: f.Reason, Location: f.Location, IfName: f.IfName,
 		Netns: f.Netns.Name, NetnsID: f.Netns.Inode, InNetns: inNetnsJSON(f.InNetns),
 		Cause: f.Meaning.Cause, Args: f.argsJSON(), Egress: f.Egress, Routes: f.Routes,
 		Culprit: f.culprit(), Flows: []flowJSON{}, Counters: []counterJSON{}, Settings: []settingJSON{},

@@ -113,10 +113,13 @@ func (f *Finding) add(o *Finding) {
 	f.Args = slices.DeleteFunc(f.Args, func(a event.Arg) bool { return !slices.Contains(o.Args, a) })
 }
 
-// addCounters adds up the rises of the counters of several findings, which may have the
+// addCounters adds the rises of the counters of several findings, which may have the
 // same of one network namespace.
 func (f *Finding) addCounters(of []*Finding) {
 	added := make(map[counters.Key]bool)
+	for _, r := range f.Counters {
+		added[r.Key] = true
+	}
 	for _, one := range of {
 		for _, r := range one.Counters {
 			if added[r.Key] {

@@ -33,7 +33,7 @@ func (d *Diagnosis) nameErrorsLost() {
 
 // joinTooBig makes one finding of packets that were too big where the source read the MTU of some
 // only: it reads none of those that offloading makes of many segments.
-func joinTooBig(all []Finding) (joined []Finding) {
+func joinTooBig(all []Finding) []Finding {
 	for i := range all {
 		f := &all[i]
 		whole := -1
@@ -47,21 +47,7 @@ func joinTooBig(all []Finding) (joined []Finding) {
 			all[whole].addPart(f)
 		}
 	}
-	for i := range all {
-		if !all[i].joined {
-			joined = append(joined, all[i])
-		}
-	}
-	return joined
-}
-
-// addPart adds the drops of another finding, which says less of the same cause.
-func (f *Finding) addPart(part *Finding) {
-	args := slices.Clone(f.Args)
-	f.add(part)
-	f.Args, part.joined = args, true
-	f.ipv6.drops += part.ipv6.drops
-	f.ipv6.segments += part.ipv6.segments
+	return slices.DeleteFunc(all, func(f Finding) bool { return f.joined })
 }
 
 // answers returns the finding of ICMP errors "too big" that were dropped on their way to a

@@ -69,6 +69,7 @@ func (f *Finding) appendTo(b *strings.Builder) {
 	b.WriteString(f.headline())
 	f.prose(b, "why", f.Meaning.Cause)
 	f.prose(b, "usually", strings.Join(f.Meaning.Usual, "; "))
+	f.prose(b, "drops", f.parts())
 	f.prose(b, "where", f.where())
 	f.appendArgs(b)
 	if f.Rule.Text != "" {

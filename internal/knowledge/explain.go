@@ -21,6 +21,7 @@ type Explanation struct {
 	Counters []string // kernel counters that rise with the drop; of IPv4 and IPv6 only one does
 	Usual    []string // usual causes of Cause, the most likely first
 	Settings []string // that decide the drop; {ifname} stands for an interface
+	PartOf   []string // as that of the Entry
 }
 
 // Of explains a drop by the evidence that it carries. It returns false if nothing
@@ -87,7 +88,7 @@ func (en *Entry) withCase(c *Case) Explanation {
 	x := Explanation{
 		Entry: en, Class: cmp.Or(c.Class, en.Class), Severity: cmp.Or(c.Severity, en.Severity), Cause: cmp.Or(c.Cause, en.Cause),
 		Check: en.Check, Fix: cmp.Or(c.Fix, en.Fix), Apply: en.Apply, Counters: en.Counters,
-		Usual: en.Usual, Settings: en.Settings,
+		Usual: en.Usual, Settings: en.Settings, PartOf: en.PartOf,
 	}
 	if c.Cause != "" { // one of them
 		x.Usual = nil
@@ -103,6 +104,9 @@ func (en *Entry) withCase(c *Case) Explanation {
 	}
 	if len(c.Counters) > 0 {
 		x.Counters = c.Counters
+	}
+	if len(c.PartOf) > 0 {
+		x.PartOf = c.PartOf
 	}
 	return x
 }

@@ -36,6 +36,10 @@ type Entry struct {
 	Settings []string // that decide whether packets are dropped, by the names of package settings
 	Cases    []Case   // narrower causes, of which the first that applies is the one
 
+	// PartOf are the names of entries: drops that one of those is about, of the same interface and destination, have
+	// the same cause, and say more of it.
+	PartOf []string
+
 	Loses Loses // of a Counter: whether a packet is lost when it rises
 	Fault bool  // of a Counter: it counts failures of what carries packets, or packets that are mostly lost: nothing else does
 	Unit  Unit  // of a Counter: what it counts
@@ -65,6 +69,7 @@ type Case struct {
 	Apply    []string // set together with Fix
 	Counters []string
 	Settings []string
+	PartOf   []string
 }
 
 // tables are all entries, by layer. A name occurs once for each Kind, which a test

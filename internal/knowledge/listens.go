@@ -69,7 +69,7 @@ var (
 // kernel makes no socket as the accept queue is full: it then says that there is none
 // (net/ipv4/syncookies.c cookie_v4_check, net/ipv4/tcp_ipv4.c tcp_v4_syn_recv_sock).
 var cookieWithoutRoom = Case{
-	If: TCP, Via: []string{"cookie_v4_check", "cookie_v6_check"}, Class: NoBuffer, Severity: Harm,
+	If: TCP, Via: []string{"cookie_v4_check", "cookie_v6_check"}, Class: NoBuffer, Severity: Harm, PartOf: []string{"TCP_LISTEN_OVERFLOW"},
 	Cause: "The end of a handshake with a SYN cookie found no room: the accept queue of the listening socket is full.",
 	Check: []string{
 		"ss -lnt 'sport = :{dport}'  # Recv-Q is the queue, Send-Q its limit",
@@ -77,4 +77,5 @@ var cookieWithoutRoom = Case{
 	},
 	Fix:      "Make the server accept faster, or raise its listen backlog.",
 	Counters: []string{"TcpExtListenOverflows", "TcpExtListenDrops", "socket.accept_queue"},
+	Settings: []string{"net.core.somaxconn", "net.ipv4.tcp_abort_on_overflow"},
 }

@@ -353,7 +353,7 @@ var network = []Entry{
 	{
 		// net/core/neighbour.c __neigh_event_send; net/ipv4/arp.c arp_error_report
 		Name: "NEIGH_FAILED", Module: "neighbour", Class: Error, Severity: Harm,
-		Counters: answered(unsent("neighbour.res_failed")...),
+		Counters: answered(unsent("neighbour.res_failed")...), PartOf: noAnswer,
 		Settings: []string{"net.ipv4.conf.{ifname}.arp_ignore"},
 		Cause:    "The next hop does not answer ARP or neighbour discovery: it is down, absent or in another VLAN.",
 		Usual: []string{
@@ -375,7 +375,7 @@ var network = []Entry{
 	{
 		// net/core/neighbour.c __neigh_event_send
 		Name: "NEIGH_QUEUEFULL", Module: "neighbour", Class: NoBuffer, Severity: Harm,
-		Counters: unsent("neighbour.unresolved_discards"),
+		Counters: unsent("neighbour.unresolved_discards"), PartOf: noAnswer,
 		Settings: []string{"net.ipv4.neigh.{ifname}.unres_qlen_bytes"},
 		Cause:    "Too many packets wait for a next hop that has not answered ARP or neighbour discovery yet.",
 		Usual: []string{

@@ -395,7 +395,7 @@ var networkFunctions = []Entry{
 	{
 		// net/core/neighbour.c
 		Name: "__neigh_event_send", Kind: Function, Module: "neighbour", Class: NoBuffer, Severity: Harm,
-		Counters: []string{"neighbour.unresolved_discards"},
+		Counters: []string{"neighbour.unresolved_discards"}, PartOf: noAnswer,
 		Settings: []string{"net.ipv4.neigh.{ifname}.unres_qlen_bytes"},
 		Cause:    "The next hop does not answer, or too many packets wait for its answer.",
 		Usual: []string{

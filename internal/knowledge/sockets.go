@@ -187,6 +187,7 @@ var sockets = []Entry{
 		},
 		Fix: "The stack trace shows which queue (--stack).",
 		Cases: []Case{
+			leftWaiting,
 			{
 				Via:      []string{"sk_stream_kill_queues", "inet_csk_destroy_sock", "tcp_done"},
 				Severity: Noise,

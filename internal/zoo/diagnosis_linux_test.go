@@ -22,6 +22,10 @@ type finding struct {
 		Process string
 		Rule    struct{ Text, Confidence string }
 	}
+	Parts []struct {
+		ID    string
+		Count uint64
+	}
 	Counters []struct{ Name string }
 	Settings []setting
 	Fix      []string

@@ -29,9 +29,7 @@ func (r *round) compare(t *testing.T, c *result) {
 	}
 	var want uint64
 	for _, other := range r.cases {
-		if other.found.ID == c.found.ID {
-			want += other.found.Count
-		}
+		want += other.found.count(c.found.ID)
 	}
 	var said []string
 	for i, other := range r.others {
@@ -51,12 +49,24 @@ func (r *round) compare(t *testing.T, c *result) {
 	c.other = strings.Join(said, "; ")
 }
 
-// count adds up the findings with an ID.
+// count adds up the drops of all findings with an ID.
 func (d *diagnosis) count(id string) (n uint64) {
 	for _, f := range d.findings {
-		if f.ID == id {
-			n += f.Count
-		}
+		n += f.count(id)
 	}
 	return n
+}
+
+// count is how many of its drops have an ID. Sources that do not know the network namespace do not join those of
+// several.
+func (f *finding) count(id string) (n uint64) {
+	for _, p := range f.Parts {
+		if p.ID == id {
+			return p.Count
+		}
+	}
+	if f.ID == id {
+		return f.Count
+	}
+	return 0
 }

@@ -119,6 +119,13 @@ var routing = []Scenario{
 			Counter: "neighbour.unresolved_discards", Fix: "neighbour",
 		},
 	},
+	{
+		"neighbour queue full, until it is known that nobody answers", neighbourSilent,
+		Want{
+			IDs: id("NEIGH_FAILED", "arp_error_report"), Class: "error", Severity: "harm", IfName: "far", Process: self,
+			Counter: "neighbour.unresolved_discards", Cause: "does not answer", Says: `"parts":[{"id":`, Fix: "neighbour", NotFix: "=N",
+		},
+	},
 	{"multicast report", multicastReport, noise("far", "ip_rcv_finish_core")},
 	{"router solicitation", routerSolicitation, noise("far", "ip6_mc_input")},
 	{
@@ -304,6 +311,13 @@ func neighbourFailed(ns *drops.Namespace, n int) func() {
 		fd := send(ns, "10.0.0.3", n)
 		ns.Await("what was sent is freed", func() bool { return waiting(fd) == 0 })
 	}
+}
+
+// neighbourSilent has more than may wait meanwhile.
+func neighbourSilent(ns *drops.Namespace, n int) func() {
+	lose := neighbourFailed(ns, n)
+	ns.Sysctl("ipv4/neigh/far/unres_qlen_bytes", "3000")
+	return lose
 }
 
 // waiting returns the bytes that a socket has sent and the kernel has not freed.

@@ -18,7 +18,7 @@ var tcp = []Scenario{
 	},
 	{
 		"TCP reset of no connection", fromSilent(segment{port: 1, flags: rstFlag}.frame()),
-		noise("far", "NO_SOCKET", "tcp_v4_rcv"),
+		noise("far", "NO_SOCKET"),
 	},
 	{
 		"TCP answer to a SYN that nobody sent", fromSilent(segment{port: 1, flags: synFlag | ackFlag}.frame()),
@@ -46,6 +46,14 @@ var tcp = []Scenario{
 		Want{
 			IDs: id("TCP_LISTEN_OVERFLOW", "TcpExtListenOverflows"), Class: "no_buffer", Severity: "harm", IfName: "lo", Process: self,
 			Counter: "TcpExtListenOverflows", Setting: "net.core.somaxconn", Fix: "accept faster",
+			Elsewhere: notAnswered,
+		},
+	},
+	{
+		"TCP accept queue full, at the end of handshakes with cookies", endWithCookies,
+		Want{
+			IDs: id("NO_SOCKET"), Class: "no_buffer", Severity: "harm", IfName: "lo", Counter: "TcpExtListenOverflows",
+			Setting: "net.core.somaxconn", Cause: "accept queue", Fix: "accept faster", NotFix: "Start the service",
 			Elsewhere: notAnswered,
 		},
 	},
@@ -108,6 +116,21 @@ var notAnswered = id("TcpExtTCPTimeouts", "TcpExtTCPSynRetrans")
 func endOfHandshake(ns *drops.Namespace, n int) func() {
 	ns.Sysctl("ipv4/tcp_synack_retries", "0")
 	return same("end of a handshake with a full accept queue")(ns, n)
+}
+
+// endWithCookies has the handshakes of more connections than may wait end at the same time.
+func endWithCookies(ns *drops.Namespace, n int) func() {
+	ns.Sysctl("ipv4/tcp_syncookies", "2") // also while the SYN queue has room
+	ns.Listen(syscall.SOCK_STREAM)
+	if !ns.Has("tc qdisc add dev lo root netem delay 200ms") {
+		return nil
+	}
+	return func() {
+		for range n + 1 {
+			ns.Dial()
+		}
+		ns.Await("handshakes end", func() bool { return ns.Counter("netstat", "TcpExt", "ListenOverflows") >= n })
+	}
 }
 
 // inOrder has connections that are opened, used and closed.
