@@ -27,10 +27,13 @@ var (
 		{"TcpInCsumErrors", "TCP_CSUM"}, {"TcpExtTCPMD5NotFound", "TCP_MD5NOTFOUND"}, {"TcpExtTCPMD5Unexpected", "TCP_MD5UNEXPECTED"},
 		{"TcpExtListenOverflows", "TCP_LISTEN_OVERFLOW"}, {"TcpOutRsts", "NO_SOCKET"},
 	}
-	cookieEnd = []Proof{{"TcpExtListenOverflows", "TCP_LISTEN_OVERFLOW"}} // of a handshake
-	noRoute   = []Proof{{"IpOutNoRoutes", "IP_OUTNOROUTES"}}
-	noProto   = []Proof{{"IpInUnknownProtos", "IP_NOPROTO"}}
-	queued    = []Proof{{"qdisc.dropped", "QDISC_DROP"}}
+	tcpDone = []Proof{
+		{"TcpExtListenOverflows", "TCP_LISTEN_OVERFLOW"}, // at the end of a handshake with a cookie
+		{"TcpExtTCPAbortOnData", "TCP_ABORT_ON_DATA"},
+	}
+	noRoute = []Proof{{"IpOutNoRoutes", "IP_OUTNOROUTES"}}
+	noProto = []Proof{{"IpInUnknownProtos", "IP_NOPROTO"}}
+	queued  = []Proof{{"qdisc.dropped", "QDISC_DROP"}}
 )
 
 // proofs are by function.
@@ -39,7 +42,7 @@ var proofs = map[string][]Proof{
 	"__udp6_lib_rcv":          {{"Udp6InCsumErrors", "UDP_CSUM"}, {"Udp6NoPorts", "NO_SOCKET"}},
 	"udpv6_queue_rcv_one_skb": udp6Queued,
 	"tcp_v4_rcv":              tcpReceived, "tcp_v6_rcv": tcpReceived,
-	"tcp_v4_do_rcv": cookieEnd, "tcp_v6_do_rcv": cookieEnd,
+	"tcp_v4_do_rcv": tcpDone, "tcp_v6_do_rcv": tcpDone,
 	"icmp_rcv":           {{"IcmpInCsumErrors", "ICMP_CSUM"}},
 	"ip_rcv_finish_core": {{"TcpExtIPReversePathFilter", "IP_RPFILTER"}},
 	"ip_error":           {{"IpExtInNoRoutes", "IP_INNOROUTES"}, {"IpInAddrErrors", "IP_INADDRERRORS"}},

@@ -104,7 +104,8 @@ var tcp = []Entry{
 	{
 		// net/ipv4/tcp_input.c tcp_rcv_state_process
 		Name: "TCP_ABORT_ON_DATA", Module: "tcp", Class: Local, Severity: Maybe,
-		Cause: "The peer sent data after the program had closed the socket, so the connection was reset.",
+		Counters: []string{"TcpExtTCPAbortOnData"},
+		Cause:    "The peer sent data after the program had closed the socket, so the connection was reset.",
 		Usual: []string{
 			"a server that closes after an error without reading the request",
 			"a client that goes away while it is sent a reply",

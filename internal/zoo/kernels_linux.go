@@ -18,6 +18,7 @@ var functions = map[string][]string{
 	"ICMP with a wrong checksum":                                   id("icmp_rcv"),
 	"TCP SYN to a closed port":                                     id("tcp_v4_rcv"),
 	"TCP reset of no connection":                                   id("tcp_v4_rcv"),
+	"TCP data after the program closed its socket":                 id("tcp_v4_do_rcv"),
 	"TCP answer to a SYN that nobody sent":                         id("tcp_v4_rcv"),
 	"TCP with a wrong checksum":                                    id("tcp_v4_rcv"),
 	"TCP MD5 signature missing":                                    id("tcp_v4_rcv"),

@@ -99,6 +99,13 @@ var tcp = []Scenario{
 			IDs: id("TCP_RFC7323_PAWS"), Class: "error", Severity: "maybe", IfName: "far", Counter: "TcpExtPAWSEstab", Fix: "NAT",
 		},
 	},
+	{
+		"TCP data after the program closed its socket", dataAfterClose,
+		Want{
+			IDs: id("TCP_ABORT_ON_DATA"), Class: "local", Severity: "maybe", IfName: "lo", Counter: "TcpExtTCPAbortOnData",
+			Cause: "after the program had closed", Fix: "read to the end",
+		},
+	},
 	{"TCP data that had arrived", oldData, noise("far", "TCP_OLD_DATA", "TCP_OLD_SEQUENCE")},
 	{
 		"TCP far out of window", outOfWindow,
@@ -277,6 +284,27 @@ func zeroWindow(ns *drops.Namespace, n int) func() {
 	}
 	peer.Inject("near", data(received, window), 1)
 	return func() { peer.Inject("near", data(received+window, 1), n) }
+}
+
+// dataAfterClose has connections one side of which was closed, and the other sends.
+func dataAfterClose(ns *drops.Namespace, n int) func() {
+	ns.Sysctl("ipv4/tcp_fin_timeout", "120") // more than TCP_TIMEWAIT_LEN: they keep their sockets
+	listener := ns.Listen(syscall.SOCK_STREAM)
+	ns.Do(func() error { return syscall.Listen(listener, n) })
+	open := make([]int, n)
+	for i := range open {
+		client := ns.Dial()
+		ns.Do(func() (err error) {
+			open[i], _, err = syscall.Accept(listener)
+			return errors.Join(err, ns.Close(client))
+		})
+	}
+	return func() {
+		for _, fd := range open {
+			ns.Write(fd)
+			syscall.Close(fd)
+		}
+	}
 }
 
 // stamped is a segment with a timestamp.
