@@ -47,6 +47,13 @@ A first word that ends in *.dw*, or begins with */*, *./* or *../*, is always a 
 Enter shows details of a row: what its reason means, the settings that decide it, and what to do.
 *h* shows the keys, *q* quits; then the table and the ledger of the run are printed.
 Losses are always shown.`,
+	"run": `
+All it needs to know is in the file, of which *dropwatch config* prints one with all settings and their defaults.
+What is wrong with a file is printed with the line, and nothing is run.
+As root it reads only a file that belongs to root, because outputs write as root.`,
+	"config": `
+The file is in the format TOML.
+Settings have the names of the options of *watch*, and values that are checked in the same way.`,
 	"record": `
 The file has packets, locations by name, reasons, owners, losses, and the host and kernel they are from.
 It is written as drops come, so a crash costs no more than the last moment.
@@ -291,6 +298,7 @@ var manEnvironment = []entry{
 }
 
 var manFiles = []entry{
+	{"/etc/dropwatch.toml", "What *dropwatch run* does, unless *--config* names another file."},
 	{"~/.local/state/dropwatch/history", "The lines of earlier sessions, readable by their owner only."},
 	{"/proc/kallsyms", "The kernel's symbols, which name locations."},
 	{"/sys/kernel/tracing", "The descriptions of trace events.\n" +

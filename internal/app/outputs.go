@@ -1,8 +1,6 @@
 package app
 
 import (
-	"slices"
-
 	"github.com/spf13/pflag"
 
 	"dropwatch/internal/capture"
@@ -121,12 +119,6 @@ func (o *outputFlags) complete(out *capture.Output, stack bool) {
 	case capture.Tables, capture.Table:
 		out.Harmless = out.Harmless || o.harmless
 	}
-}
-
-// wantStacks reports whether outputs show narrower causes, or the hook of a firewall, which
-// come from the stack.
-func wantStacks(outputs []capture.Output) bool {
-	return slices.ContainsFunc(outputs, func(o capture.Output) bool { return o.Format == capture.Lines || o.Explain })
 }
 
 // addHarmlessFlag adds --harmless. It is for text: JSON and recordings always have

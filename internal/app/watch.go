@@ -48,7 +48,7 @@ the packet are not known.`,
 			if err := shown.enter(&spec); err != nil {
 				return err
 			}
-			spec.Input.SampledStack = wantStacks(spec.Outputs)
+			spec.Input.SampledStack = spec.ShowsCauses()
 			return a.runChecked(ctx, spec, *failIfAny)
 		},
 	}

@@ -94,9 +94,16 @@ var rooms = []room{
 		may: append([]string{"internal/source/*", "internal/stage/*", "internal/sink/*", "internal/term"}, middle...),
 	},
 	{
+		pkgs: "internal/config", reason: "a file describes a run in the words of capture, which checks it",
+		may: []string{
+			"internal/capture", "internal/stage/filter", "internal/source/bpf", "internal/host", "internal/event", "internal/suggest",
+			"netlink",
+		},
+	},
+	{
 		pkgs: "internal/app", reason: "it has the verbs, and hands what they ask for to the others",
 		may: append([]string{
-			"internal/capture", "internal/cli", "internal/repl", "internal/term",
+			"internal/capture", "internal/config", "internal/cli", "internal/repl", "internal/term",
 			"internal/source/*", "internal/stage/*", "internal/sink/*",
 		}, middle...),
 	},
@@ -141,6 +148,7 @@ var libraries = []library{
 	},
 	{imports: "github.com/ianlancetaylor/demangle", by: []string{"kallsyms"}, reason: "names are made readable where they are read"},
 	{imports: "github.com/spf13/pflag", by: []string{"internal/app", "internal/cli"}, reason: "a verb has its flags beside it"},
+	{imports: "github.com/pelletier/go-toml/v2", by: []string{"internal/config"}, reason: "there is one format of configuration"},
 	{imports: "github.com/spf13/cobra", by: []string{"internal/cli"}, reason: "command lines are read in one place"},
 	{
 		imports: "golang.org/x/sys/...", by: []string{

@@ -28,8 +28,8 @@ import (
 // The Outcome is valid after an error, too. The error is a *[SpecError] if spec
 // cannot be run on any host, and has advice ([Advise]).
 func (r *Runner) Run(ctx context.Context, spec Spec, started func()) (Outcome, error) {
-	if err := spec.validate(); err != nil {
-		return Outcome{}, &SpecError{err}
+	if err := spec.Check(); err != nil {
+		return Outcome{}, err
 	}
 	if err := spec.findChild(); err != nil {
 		return Outcome{}, err

@@ -77,6 +77,12 @@ func (e *SpecError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *SpecError) Unwrap() error { return e.Err }
 
+// ShowsCauses reports whether outputs show narrower causes, or the hook of a firewall, which come
+// from stack traces: see [Input].SampledStack.
+func (s *Spec) ShowsCauses() bool {
+	return slices.ContainsFunc(s.Outputs, func(o Output) bool { return o.Format == Lines || o.Explain })
+}
+
 // origins returns the wanted origins: software if none is set.
 func (in *Input) origins() netlink.Origins {
 	if in.Origins == 0 {

@@ -14,6 +14,14 @@ import (
 const notInSummaries = event.FactPacket | event.FactProtocol | event.FactLength | event.FactReason | event.FactInterface |
 	event.FactTask | event.FactCookie | event.FactOwner | event.FactNamespace
 
+// Check returns a *[SpecError] for settings that cannot be combined on any host. Run checks, too.
+func (s *Spec) Check() error {
+	if err := s.validate(); err != nil {
+		return &SpecError{err}
+	}
+	return nil
+}
+
 // validate returns an error for settings that cannot be combined on any host.
 func (s *Spec) validate() error {
 	return firstError(s.checkSource, s.checkMode, s.checkStacks, s.checkOutputs)

@@ -1,0 +1,126 @@
+// Package config reads the configuration file of a service (TOML): it turns the file into the values
+// that package capture runs, and says at which line what is wrong.
+//
+// Its settings are the fields of one struct, from which the documentation of the file is
+// printed as well.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dropwatch/internal/capture"
+	"dropwatch/internal/event"
+	"dropwatch/internal/host"
+	"dropwatch/internal/stage/filter"
+)
+
+// DefaultPath is the file that is read if none is named and this one exists.
+const DefaultPath = "/etc/dropwatch.toml"
+
+// maxFile is the size in bytes of the longest file.
+const maxFile = 1 << 20
+
+// A Config is what a file asks for.
+type Config struct {
+	Path string       // of the file; empty: there is none, and all is as by default
+	Spec capture.Spec // without Spec.Command
+}
+
+// Read reads the file with that path, or [DefaultPath] if path is empty. Without either, all is as by
+// default. Root reads only a file of its own, as the file decides what root runs and writes.
+func Read(h *host.Host, path string) (*Config, error) {
+	text, err := read(h, path)
+	switch {
+	case err == nil && path == "":
+		path = DefaultPath
+	case path == "" && errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, readError(path, err)
+	}
+	c, err := Parse(path, text)
+	if err != nil {
+		return nil, err
+	}
+	c.Path = path
+	return c, nil
+}
+
+func read(h *host.Host, path string) ([]byte, error) {
+	if path == "" {
+		path = DefaultPath
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	limits := host.Limits{Bytes: maxFile, Owner: host.AnyOwner}
+	if os.Geteuid() == 0 {
+		limits.Owner = 0
+	}
+	return h.ReadForeign(strings.TrimPrefix(path, "/"), limits)
+}
+
+// readError says why a file cannot be read, and what to do.
+func readError(path string, err error) error {
+	if path == "" {
+		path = DefaultPath
+	}
+	fix := "name another file"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		fix = "make one with `dropwatch config`"
+	case errors.Is(err, fs.ErrPermission):
+		fix = "try sudo"
+	case errors.Is(err, host.ErrOwner):
+		fix = "it decides what root runs: make it one of root's with chown"
+	}
+	return fmt.Errorf("read the configuration %s: %w: %s", event.Escape(path), event.WithoutPath(err), fix)
+}
+
+// Parse parses the text of a file, which errors call name. Each error begins with the name and, if
+// it is about a line, its number. It may have bytes of the file that are not escaped.
+func Parse(name string, text []byte) (*Config, error) {
+	s := defaults()
+	if err := decode(&s, event.Escape(name), text); err != nil {
+		return nil, err
+	}
+	spec, err := s.spec()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", event.Escape(name), err)
+	}
+	return &Config{Spec: spec}, nil
+}
+
+// spec returns the run that the settings describe.
+func (s *settings) spec() (capture.Spec, error) {
+	if len(s.Output) == 0 {
+		return capture.Spec{}, errors.New("nothing would be written: add an output")
+	}
+	points, err := filter.Points(names(s.Include), names(s.Exclude))
+	if err != nil {
+		return capture.Spec{}, err
+	}
+	spec := capture.Spec{
+		Input: capture.Input{
+			Source: s.Source, Origins: s.Origin.set, Stack: s.Stack, Takeover: s.Takeover, Trunc: s.Trunc,
+			Sample: int(min(s.Sample, math.MaxInt32)), ByOwner: s.ByOwner, RawAddresses: s.RawAddresses,
+		},
+		Filter: filter.And(points, s.Expression.filter),
+	}
+	for _, o := range s.Output {
+		o.value.Stack = s.Stack && o.value.Format == capture.Lines
+		spec.Outputs = append(spec.Outputs, o.value)
+	}
+	spec.Input.SampledStack = spec.ShowsCauses()
+	err = spec.Check()
+	if wrong, ok := errors.AsType[*capture.SpecError](err); ok { // the file is wrong, not the command line
+		err = wrong.Err
+	}
+	return spec, err
+}

@@ -1,0 +1,192 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"dropwatch/internal/capture"
+	"dropwatch/internal/config"
+	"dropwatch/internal/host"
+	"dropwatch/internal/vmtest"
+	"dropwatch/netlink"
+)
+
+// parse parses a text that must be right.
+func parse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	c, err := config.Parse("x.toml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestText: the file that is printed has the defaults, and what every setting means.
+func TestText(t *testing.T) {
+	text := config.Text()
+	if got, want := parse(t, text), parse(t, ""); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	var before string
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, " = ") && !strings.HasPrefix(line, "#") && !strings.HasPrefix(before, "# ") {
+			t.Errorf("nothing is said of %q", line)
+		}
+		if len(line) > 81 {
+			t.Errorf("%d columns: %q", len(line), line)
+		}
+		before = line
+	}
+}
+
+// TestSpec: each setting is in the run.
+func TestSpec(t *testing.T) {
+	spec := parse(t, `
+source = "bpf"
+origin = "sw,hw"
+sample = 0
+trunc = 96
+stack = true
+by-owner = true
+raw-addresses = true
+takeover = true
+expression = "udp dst port 53"
+include = ["tcp", "udp"]
+exclude = ["NO_SOCKET"]
+output = ["text:/var/log/drops,explain", 'json', 'pcapng:a\,b,link=raw']
+`).Spec
+	in := capture.Input{
+		Source: "bpf", Origins: netlink.Software | netlink.Hardware, Trunc: 96,
+		Stack: true, ByOwner: true, RawAddresses: true, Takeover: true, SampledStack: true,
+	}
+	if spec.Input != in {
+		t.Errorf("input %+v, want %+v", spec.Input, in)
+	}
+	raw, err := capture.ParseOutput("pcapng:a\\,b,link=raw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs := []capture.Output{
+		{Format: capture.Lines, File: "/var/log/drops", Explain: true, Stack: true}, {Format: capture.JSON}, raw,
+	}
+	if !reflect.DeepEqual(spec.Outputs, outputs) {
+		t.Errorf("outputs %+v, want %+v", spec.Outputs, outputs)
+	}
+	for _, want := range []string{"udp.dstport == 53", "not reason == NO_SOCKET", "module == tcp"} {
+		if !strings.Contains(spec.Filter.String(), want) {
+			t.Errorf("filter %q lacks %q", spec.Filter, want)
+		}
+	}
+}
+
+// TestErrors: what is wrong is said with its line, and what to write instead.
+func TestErrors(t *testing.T) {
+	tests := map[string]string{
+		"\nsorce = 'bpf'":                `x.toml:2: unknown key sorce: did you mean source?`,
+		"zzz = 1":                        `x.toml:1: unknown key zzz: dropwatch config prints all`,
+		"a = 1\nsampel = 2":              "x.toml:1: unknown key a: dropwatch config prints all\nx.toml:2: unknown key sampel",
+		"[outptu]\nx = 1":                `x.toml:1: unknown key outptu: did you mean output?`,
+		"source.name = 1":                `x.toml:1: unknown key source.name: dropwatch config prints all`,
+		"\n\nsample = 'many'":            `x.toml:3: invalid value for sample: give a whole number from 0 to 4294967295`,
+		"sample = -1":                    `x.toml:1: invalid value for sample: give a whole number from 0 to 4294967295`,
+		"trunc = 4294967296":             `x.toml:1: invalid value for trunc: give a whole number from 0 to 4294967295`,
+		"stack = 'yes'":                  `x.toml:1: invalid value for stack: give true or false`,
+		"source = ['bpf']":               `x.toml:1: invalid value for source: give a text in quotes, as in "text"`,
+		"origin = ['sw']":                `x.toml:1: invalid value for origin: give a text in quotes, as in "text"`,
+		"output = 'json'":                `x.toml:1: invalid value for output: give a list of texts, as in ["one", "two"]`,
+		"include = [['a']]":              `x.toml:1: invalid value for include: give a list of texts, as in ["one", "two"]`,
+		"origin = 'xw'":                  `x.toml:1: invalid value for origin: give sw, hw or sw,hw`,
+		"output = [\n'json',\n'jsn:/x']": `x.toml:3: invalid value for output: unknown output "jsn": did you mean json?`,
+		"output = ['json,links=raw']":    `x.toml:1: invalid value for output: give one of hex`,
+		"expression = 'raeson == X'":     "x.toml:1: invalid value for expression: column 1: unknown field \"raeson\"",
+		"stack = true\nstack = true":     `x.toml:2: key stack is already defined`,
+		"stack = ":                       `x.toml:1: `,
+		"source = 'ebpf'":                `x.toml: unknown source "ebpf": give one of: auto, bpf, netdm, trace`,
+		"expression = 'stack ~ tcp'":     `x.toml: the expression needs stack traces`,
+		"output = ['json', 'text']":      `x.toml: standard output cannot be that of two outputs`,
+		"output = []":                    `x.toml: nothing would be written: add an output`,
+	}
+	for text, want := range tests {
+		_, err := config.Parse("x.toml", []byte(text))
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: error %v, want %s", text, err, want)
+		}
+		if errors.As(err, new(*capture.SpecError)) {
+			t.Errorf("%q: an error of the command line", text)
+		}
+	}
+}
+
+// TestRead: a named file must exist, and the usual one need not. Only regular files are read.
+func TestRead(t *testing.T) {
+	root, other := t.TempDir(), t.TempDir()
+	h := host.New(root)
+	c, err := config.Read(h, "")
+	if err != nil || c.Path != "" || c.Spec.Input.Source != "auto" {
+		t.Errorf("without a file: %+v, %v", c, err)
+	}
+	if err := os.Mkdir(root+"/etc", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write := func(path, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(filepath.Join(root, config.DefaultPath), "source = 'trace'")
+	c, err = config.Read(h, "")
+	if err != nil || c.Path != config.DefaultPath || c.Spec.Input.Source != "trace" {
+		t.Errorf("with the usual file: %+v, %v", c, err)
+	}
+	write(other+"/mine", "source = 'bpf'")
+	c, err = config.Read(host.New("/"), other+"/mine")
+	if err != nil || c.Path != other+"/mine" || c.Spec.Input.Source != "bpf" {
+		t.Errorf("with another file: %+v, %v", c, err)
+	}
+	bad := map[string]string{other: "not a regular file", other + "/none": "make one with `dropwatch config`"}
+	for path, want := range bad {
+		if _, err := config.Read(host.New("/"), path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %s", path, err, want)
+		}
+	}
+}
+
+// TestForeignFile: root does not run what another user has written.
+func TestForeignFile(t *testing.T) {
+	vmtest.RequireRoot(t)
+	path := t.TempDir() + "/theirs"
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const nobody = 65534
+	if err := os.Chown(path, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Read(host.New("/"), path); !errors.Is(err, host.ErrOwner) || !strings.Contains(err.Error(), "chown") {
+		t.Errorf("error %v, want one that names chown", err)
+	}
+}
+
+// FuzzParse: any text is a configuration that can be run, or an error that names the file.
+func FuzzParse(f *testing.F) {
+	f.Add(config.Text())
+	for _, text := range []string{
+		"", "a.b.c = 1", "[output]\nx = 1", "[[include]]\n", "output = ['json:\\,,hex']", "sample = 1e9", "expression = '''\nlen > 3'''",
+		"include = ['tcp', \"\\u0000\"]", "source = 1979-05-27", "origin = {a = 1}",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := config.Parse("x.toml", []byte(text))
+		switch {
+		case err != nil && (c != nil || !strings.HasPrefix(err.Error(), "x.toml:")):
+			t.Errorf("%+v, error %v", c, err)
+		case err == nil && c.Spec.Check() != nil:
+			t.Errorf("it cannot be run: %v", c.Spec.Check())
+		}
+	})
+}

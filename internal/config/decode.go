@@ -1,0 +1,135 @@
+package config
+
+import (
+	"bytes"
+	"encoding"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"dropwatch/internal/suggest"
+)
+
+// decode decodes the text of a file into settings. Each error has the name and the line. It may have
+// lines, and bytes of the file that are not escaped.
+func decode(s *settings, name string, text []byte) error {
+	d := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+	err := d.Decode(s)
+	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+		errs := make([]error, len(unknown.Errors))
+		for i := range unknown.Errors {
+			errs[i] = at(name, &unknown.Errors[i], unknownKey(unknown.Errors[i].Key()))
+		}
+		return errors.Join(errs...)
+	}
+	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
+		return at(name, wrong, explain(wrong))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// at returns an error about a line of a file.
+func at(name string, where *toml.DecodeError, what string) error {
+	line, _ := where.Position()
+	return fmt.Errorf("%s:%d: %s", name, line, what)
+}
+
+// unknownKey says that there is no such key, and which ones there are.
+func unknownKey(key toml.Key) string {
+	for i, part := range key {
+		known := keysOf(fieldAt(key[:i]))
+		if slices.Contains(known, part) {
+			continue
+		}
+		fix := "dropwatch config prints all"
+		if question := suggest.Question(part, known); question != "" {
+			fix = question
+		}
+		return fmt.Sprintf("unknown key %s: %s", strings.Join(key[:i+1], "."), fix)
+	}
+	return fmt.Sprintf("unknown key %s", strings.Join(key, "."))
+}
+
+// explain says why a value cannot be used. What is wrong with its type is said without types of Go.
+func explain(wrong *toml.DecodeError) string {
+	text := strings.TrimPrefix(wrong.Error(), "toml: ")
+	key := strings.Join(wrong.Key(), ".")
+	ofType := strings.HasPrefix(text, "cannot ") || strings.Contains(text, " cannot be stored")
+	switch t := fieldAt(wrong.Key()); {
+	case key == "", strings.Contains(text, "already defined"):
+		return text
+	case t == nil:
+		return unknownKey(wrong.Key())
+	case ofType:
+		text = wanted(t)
+	}
+	return fmt.Sprintf("invalid value for %s: %s", key, text)
+}
+
+// wanted says what values a type has.
+func wanted(t reflect.Type) string {
+	if isText(t) {
+		return `give a text in quotes, as in "text"`
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "give true or false"
+	case reflect.Uint32:
+		return "give a whole number from 0 to 4294967295"
+	case reflect.Slice:
+		return `give a list of texts, as in ["one", "two"]`
+	}
+	return "write its settings below a line with its name in brackets"
+}
+
+// isText reports whether values of a type are texts.
+func isText(t reflect.Type) bool {
+	return t.Kind() == reflect.String || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// fieldAt returns the type of the field of settings with that key; nil if there is none. The empty
+// key is that of all settings.
+func fieldAt(key toml.Key) reflect.Type {
+	t := reflect.TypeFor[settings]()
+	for _, part := range key {
+		t = tableOf(t)
+		if t == nil {
+			return nil
+		}
+		i := slices.Index(keysOf(t), part)
+		if i < 0 {
+			return nil
+		}
+		t = t.Field(i).Type
+	}
+	return t
+}
+
+// keysOf returns the names of the settings in a table, in the order of its fields.
+func keysOf(t reflect.Type) (names []string) {
+	if t = tableOf(t); t == nil {
+		return nil
+	}
+	for i := range t.NumField() {
+		names = append(names, t.Field(i).Tag.Get("toml"))
+	}
+	return names
+}
+
+// tableOf returns the struct that a table or a list of tables is decoded into; nil for other types.
+func tableOf(t reflect.Type) reflect.Type {
+	if t != nil && t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t == nil || t.Kind() != reflect.Struct || isText(t) {
+		return nil
+	}
+	return t
+}

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"dropwatch/internal/capture"
+	"dropwatch/internal/source/bpf"
+	"dropwatch/internal/stage/filter"
+	"dropwatch/netlink"
+)
+
+// settings is the one table of what a file can have. Its order is that of the documentation. Names
+// are those of the options of dropwatch watch, where there are such.
+type settings struct {
+	Source       string `toml:"source" help:"The source of drops: auto, bpf, netdm or trace (dropwatch help sources)."`
+	Origin       origin `toml:"origin" help:"Drops of these origins: sw (software), hw (hardware) or sw,hw."`
+	Sample       uint32 `toml:"sample" help:"With bpf, drops of each kind, second and CPU to report individually; 0: all."`
+	Trunc        uint32 `toml:"trunc" help:"Bytes to keep of each packet; 0: what the outputs need."`
+	Stack        bool   `toml:"stack" help:"Also record the kernel stack trace of each drop, which costs CPU."`
+	ByOwner      bool   `toml:"by-owner" help:"With bpf, also break the remaining counts down by owning socket."`
+	RawAddresses bool   `toml:"raw-addresses" help:"With bpf, identify a socket that has no cookie by its kernel address."`
+	Takeover     bool   `toml:"takeover" help:"Stop the monitoring of other programs without asking."`
+
+	Expression expression `toml:"expression" help:"Only drops that match this expression (dropwatch help filter); empty: all."`
+	Include    []point    `toml:"include" help:"Only drops at these points (dropwatch points lists them), as in [\"tcp\", \"NO_SOCKET\"]."`
+	Exclude    []point    `toml:"exclude" help:"No drops at these points, also where they are included."`
+
+	Output []output `toml:"output" help:"Where drops are written, as --output has it: json:/var/log/drops.json (dropwatch help outputs)."`
+}
+
+// defaults returns the settings of an empty file.
+func defaults() settings {
+	s := settings{Source: "auto", Origin: origin{netlink.Software}, Sample: bpf.DefaultSample}
+	s.Output = []output{{text: "text"}}
+	if err := s.Output[0].UnmarshalText([]byte("text")); err != nil {
+		panic(err) // a name that is in the table of capture
+	}
+	return s
+}
+
+// An origin is a value of origin.
+type origin struct{ set netlink.Origins }
+
+// UnmarshalText parses the value.
+func (o *origin) UnmarshalText(text []byte) (err error) {
+	o.set, err = capture.ParseOrigins(string(text))
+	return err
+}
+
+// String returns what UnmarshalText parses.
+func (o origin) String() string { return capture.OriginNames(o.set) }
+
+// An expression is a filter expression; empty, one that all drops match.
+type expression struct{ filter *filter.Filter }
+
+// UnmarshalText parses the value.
+func (e *expression) UnmarshalText(text []byte) (err error) {
+	if e.filter = nil; len(text) > 0 {
+		e.filter, err = filter.Parse(string(text))
+	}
+	return err
+}
+
+// String returns what UnmarshalText parses.
+func (e expression) String() string { return e.filter.String() }
+
+// A point is a name of include or exclude.
+type point string
+
+// UnmarshalText parses the value.
+func (p *point) UnmarshalText(text []byte) error {
+	*p = point(text)
+	_, err := filter.Points([]string{string(text)}, nil)
+	return err
+}
+
+// String returns what UnmarshalText parses.
+func (p point) String() string { return string(p) }
+
+func names(points []point) (all []string) {
+	for _, p := range points {
+		all = append(all, string(p))
+	}
+	return all
+}
+
+// An output is a value of output.
+type output struct {
+	text  string
+	value capture.Output
+}
+
+// UnmarshalText parses the value.
+func (o *output) UnmarshalText(text []byte) (err error) {
+	o.text = string(text)
+	o.value, err = capture.ParseOutput(o.text)
+	return err
+}
+
+// String returns what UnmarshalText parses.
+func (o output) String() string { return o.text }
