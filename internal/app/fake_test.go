@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/capture"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/bpf"
@@ -263,7 +264,7 @@ type fakeTrace struct{}
 // openFakeBPF fails unless the variable BPF is set.
 func openFakeBPF(bpf.Options) (capture.Tracer, error) {
 	if os.Getenv("BPF") == "" {
-		return nil, bpf.ErrNoBTF
+		return nil, bpfprog.ErrNoBTF
 	}
 	return fakeTrace{}, nil
 }

@@ -14,7 +14,7 @@ type room struct {
 var (
 	inner = []string{
 		"internal/event", "internal/clock", "internal/host", "internal/packet", "internal/suggest", "internal/tally",
-		"internal/interval", "internal/kernel", "kallsyms", "netlink",
+		"internal/interval", "internal/kernel", "internal/bpfprog", "kallsyms", "netlink",
 	}
 	middle = append([]string{
 		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
@@ -34,6 +34,7 @@ var rooms = []room{
 	{pkgs: "internal/clock", may: []string{"internal/host"}, reason: "it reads clocks, for whoever needs them"},
 	{pkgs: "internal/host", reason: "it reads the files of any host, for whoever needs them"},
 	{pkgs: "internal/kernel", reason: "it asks the kernel, and does not know what for"},
+	{pkgs: "internal/bpfprog", may: []string{"internal/host"}, reason: "it loads programs, and does not know what they report"},
 	{pkgs: "internal/interval", reason: "it divides time, for any sink"},
 	{pkgs: "internal/tally", reason: "it counts by any key, and needs no package of this module"},
 	{pkgs: "internal/suggest", reason: "it compares any names"},
@@ -139,8 +140,11 @@ var libraries = []library{
 	},
 	{
 		imports: "github.com/cilium/ebpf/...",
-		by:      []string{"internal/source/bpf", "internal/source/trace", "internal/source/sourcetest/detailtest"},
-		reason:  "2 MB of BPF serve two sources",
+		by: []string{
+			"internal/bpfprog", "internal/source/bpf", "internal/source/retrans", "internal/source/trace",
+			"internal/source/sourcetest/detailtest",
+		},
+		reason: "2 MB of BPF serve the sources alone",
 	},
 	{
 		imports: "github.com/chzyer/readline", by: []string{"internal/term"},
@@ -152,7 +156,7 @@ var libraries = []library{
 	{imports: "github.com/spf13/cobra", by: []string{"internal/cli"}, reason: "command lines are read in one place"},
 	{
 		imports: "golang.org/x/sys/...", by: []string{
-			"netlink", "internal/clock", "internal/detail", "internal/host", "internal/source/...", "internal/counters",
+			"netlink", "internal/bpfprog", "internal/clock", "internal/detail", "internal/host", "internal/source/...", "internal/counters",
 			"internal/doctor", "internal/kernel", "internal/term",
 		},
 		reason: "system calls are for those who speak to the kernel",

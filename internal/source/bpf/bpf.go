@@ -70,30 +70,18 @@
 package bpf
 
 import (
-	"errors"
 	"time"
 
+	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/condition"
-	"dropwatch/internal/host"
 )
 
 //go:generate -command compile go tool bpf2go -cc clang-14 -strip llvm-strip-14 -tags linux -target bpfel,bpfeb -type owner -type detail
 //go:generate compile -type detail_kind -type link -type trait -type facts -type verdict drops drops.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 
-// Reasons why a Source cannot be opened. The error that Open returns wraps one of them
+// Needs is what the source needs of a host. The error of Open wraps one of those of package bpfprog
 // where that applies, and says what to do.
-var (
-	ErrPermission  = errors.New("not permitted")
-	ErrLockdown    = errors.New("the kernel is locked down") // lockdown=confidentiality
-	ErrNoBTF       = errors.New("this kernel has no BTF")    // CONFIG_DEBUG_INFO_BTF
-	ErrUnsupported = errors.New("this kernel does not support it")
-)
-
-// Needs is what the source needs of a host.
-var Needs = host.Requirements{
-	Options:      []string{"BPF_SYSCALL", "BPF_EVENTS", "DEBUG_INFO_BTF"},
-	Capabilities: []host.Capability{host.CapBPF, host.CapPerfmon},
-}
+var Needs = bpfprog.Needs
 
 // DefaultSample is an [Options.Sample] that shows each kind of drop and costs little.
 const DefaultSample = 100
@@ -161,5 +149,4 @@ const (
 	pollTime  = 100 * time.Millisecond
 	countTime = time.Second
 	drainTime = time.Second
-	leaveTime = 40 * time.Millisecond // for every CPU to leave the program
 )

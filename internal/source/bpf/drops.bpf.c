@@ -7,7 +7,7 @@
 // a record in the ring, or in one tally. A condition may reject packets, which
 // are only counted; a packet that it cannot decide on is always sent whole.
 
-#include "kernel.h"
+#include "../../bpfprog/kernel.h"
 
 #include "types.h"
 

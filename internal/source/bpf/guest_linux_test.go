@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/vmtest/guest"
 )
 
@@ -99,7 +100,7 @@ func TestGuestLastLockdown(t *testing.T) {
 	for _, tt := range []struct {
 		level string
 		is    error
-	}{{"integrity", nil}, {"confidentiality", ErrLockdown}} {
+	}{{"integrity", nil}, {"confidentiality", bpfprog.ErrLockdown}} {
 		if err := os.WriteFile(dir+"/lockdown", []byte(tt.level), 0); err != nil {
 			t.Fatal(err)
 		}

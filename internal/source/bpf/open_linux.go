@@ -15,9 +15,8 @@ import (
 	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
-	"golang.org/x/sys/unix"
 
-	"dropwatch/internal/host"
+	"dropwatch/internal/bpfprog"
 )
 
 // Open loads the program and attaches it: packets are counted from now on. The
@@ -31,7 +30,7 @@ func openWith(opts Options, types *btf.Cache) (*Source, error) {
 	s := &Source{forms: []string{dropsProgDropBtf, dropsProgDropRaw}}
 	if err := s.open(opts, types); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("trace skb:kfree_skb with BPF: %w", explain(err))
+		return nil, fmt.Errorf("trace skb:kfree_skb with BPF: %w", bpfprog.Explain(err))
 	}
 	return s, nil
 }
@@ -48,7 +47,7 @@ func (s *Source) open(opts Options, types *btf.Cache) (err error) {
 	loading := s.load(opts, spec, types)
 	kernel, err := types.Kernel()
 	if err != nil {
-		return noBTF(err)
+		return bpfprog.NoBTF(err)
 	}
 	if loading != nil {
 		return loading
@@ -61,7 +60,7 @@ func (s *Source) open(opts Options, types *btf.Cache) (err error) {
 	if s.ring, err = ringbuf.NewReader(s.kernel.Maps[dropsMapRing]); err != nil {
 		return err
 	}
-	if s.waiter, err = newWaiter(s.kernel.Maps[dropsMapRing].FD()); err != nil {
+	if s.waiter, err = bpfprog.NewWaiter(s.kernel.Maps[dropsMapRing].FD()); err != nil {
 		return err
 	}
 	if s.table, err = newTable(s.kernel); err != nil || opts.WithoutMACHeader {
@@ -71,21 +70,10 @@ func (s *Source) open(opts Options, types *btf.Cache) (err error) {
 	return nil
 }
 
-func noBTF(err error) error {
-	if tooManyFiles(err) {
-		return err
-	}
-	why := ErrNoBTF
-	if !errors.Is(err, ebpf.ErrNotSupported) { // whose text would repeat it
-		why = fmt.Errorf("%w: %w", ErrNoBTF, err)
-	}
-	return fmt.Errorf("%w: boot one built with CONFIG_DEBUG_INFO_BTF, or use another source", why)
-}
-
 // load loads the program in the first form that the kernel accepts: one reads
 // kernel memory directly, the other through a helper.
 func (s *Source) load(opts Options, spec *ebpf.CollectionSpec, types *btf.Cache) (err error) {
-	raiseMemlock()
+	bpfprog.RaiseMemlock()
 	for _, form := range s.forms {
 		err2 := s.loadAs(form, opts, spec.Copy(), types)
 		if err2 == nil {
@@ -196,33 +184,4 @@ func (o *Options) ringSize(record int) int {
 	}
 	size = min(max(size, 8*record, os.Getpagesize()), 1<<30)
 	return 1 << bits.Len(uint(size-1))
-}
-
-// raiseMemlock raises the limit to which Linux before 5.11 charges maps, if this process
-// may. It comes before all maps: one for which there is no room makes package ebpf believe,
-// until the process ends, that the kernel cannot map their memory.
-func raiseMemlock() {
-	if version, err := features.LinuxVersionCode(); err == nil && version < 5<<16|11<<8 {
-		_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
-	}
-}
-
-// tooManyFiles reports whether an error says nothing about what the kernel supports.
-func tooManyFiles(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
-
-// explain says what to do about what the kernel refuses.
-func explain(err error) error {
-	var refused *ebpf.VerifierError
-	switch {
-	case errors.Is(err, ErrNoBTF), tooManyFiles(err):
-		return err
-	case host.New("/").Locked(host.LockdownConfidentiality):
-		return fmt.Errorf("%w (%w): boot it without lockdown=confidentiality, or use another source", ErrLockdown, err)
-	case errors.Is(err, unix.EPERM): // the rest of its text says nothing more
-		return fmt.Errorf("%w (%w): run as root or with CAP_BPF and CAP_PERFMON, before Linux 5.11 also with CAP_SYS_RESOURCE",
-			ErrPermission, unix.EPERM)
-	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL), errors.Is(err, ebpf.ErrNotSupported), errors.As(err, &refused):
-		return fmt.Errorf("%w (%w): this source needs Linux 5.8 with CONFIG_BPF_SYSCALL: use another source", ErrUnsupported, err)
-	}
-	return err
 }

@@ -12,9 +12,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/source/sourcetest"
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/guest"
@@ -61,26 +61,6 @@ func TestEveryOptionLoads(t *testing.T) {
 	}
 }
 
-func TestErrorsSayWhatToDo(t *testing.T) {
-	refused := &ebpf.VerifierError{Cause: unix.EACCES}
-	tests := map[string]struct {
-		err, is error
-		say     string
-	}{
-		"not root":     {fmt.Errorf("x: %w", unix.EPERM), ErrPermission, "CAP_BPF and CAP_PERFMON"},
-		"no BTF":       {fmt.Errorf("%w: %w", ErrNoBTF, ebpf.ErrNotSupported), ErrNoBTF, ""},
-		"no BPF":       {unix.ENOSYS, ErrUnsupported, "CONFIG_BPF_SYSCALL"},
-		"no ring":      {unix.EINVAL, ErrUnsupported, "Linux 5.8"},
-		"not verified": {refused, ErrUnsupported, "another source"},
-		"another":      {unix.EMFILE, unix.EMFILE, ""},
-	}
-	for name, tt := range tests {
-		if err := explain(tt.err); !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.say) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 // TestCapabilities opens as nobody, with some capabilities. Before 5.11 maps are
 // counted as locked memory.
 func TestCapabilities(t *testing.T) {
@@ -115,7 +95,7 @@ func TestCapabilities(t *testing.T) {
 				s.Close()
 			}
 			const say = "run as root or with CAP_BPF and CAP_PERFMON, before Linux 5.11 also with CAP_SYS_RESOURCE"
-			if tt.opens != (err == nil) || err != nil && (!errors.Is(err, ErrPermission) || !strings.Contains(err.Error(), say)) {
+			if tt.opens != (err == nil) || err != nil && (!errors.Is(err, bpfprog.ErrPermission) || !strings.Contains(err.Error(), say)) {
 				t.Errorf("error %v, want one: %v", err, !tt.opens)
 			}
 		})
@@ -174,7 +154,7 @@ func TestNoBTF(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Open(Options{})
-	if !errors.Is(err, ErrNoBTF) || !strings.Contains(err.Error(), "CONFIG_DEBUG_INFO_BTF") {
+	if !errors.Is(err, bpfprog.ErrNoBTF) || !strings.Contains(err.Error(), "CONFIG_DEBUG_INFO_BTF") {
 		t.Error(err)
 	}
 }

@@ -2,13 +2,13 @@ package bpf
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
 
+	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/condition"
 	"dropwatch/internal/detail"
 	"dropwatch/internal/event"
@@ -47,14 +47,14 @@ var xdpReasons = map[uint32]string{
 func newReasons(kernel *btf.Spec) (reasons, error) {
 	r := reasons{modules: btf.LoadKernelModuleSpec}
 	var err, err2 error
-	r.names, err = enumNames(kernel, reasonEnum, reasonPrefix)
-	r.subsys, err2 = enumNames(kernel, subsysEnum, subsysPrefix)
+	r.names, err = bpfprog.EnumNames(kernel, reasonEnum, reasonPrefix)
+	r.subsys, err2 = bpfprog.EnumNames(kernel, subsysEnum, subsysPrefix)
 	r.none = len(r.names) == 0
 	if r.none {
 		r.names = make(map[uint32]string)
 	}
 	maps.Copy(r.names, xdpReasons)
-	qdiscs, err3 := enumNames(kernel, qdiscEnum, "")
+	qdiscs, err3 := bpfprog.EnumNames(kernel, qdiscEnum, "")
 	for n, name := range qdiscs {
 		if n>>subsysShift != 0 { // and not QDISC_DROP_UNSPEC
 			r.names[n] = name
@@ -66,12 +66,12 @@ func newReasons(kernel *btf.Spec) (reasons, error) {
 // Reasons returns a function that returns the numbers of a drop reason in this kernel, for
 // [Options.Condition]; those of the finer reasons, too, if it is their family ([event.ReasonFamily]).
 // Before Linux 5.17 only what XDP loses has any. Ok is false for an unknown name if it
-// may be a reason of a subsystem, whose module may be loaded later. The error wraps [ErrNoBTF] if
+// may be a reason of a subsystem, whose module may be loaded later. The error wraps [bpfprog.ErrNoBTF] if
 // the kernel has no BTF.
 func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
 	kernel, err := btf.LoadKernelSpec()
 	if err != nil {
-		return nil, noBTF(err)
+		return nil, bpfprog.NoBTF(err)
 	}
 	r, err := newReasons(kernel)
 	if err != nil {
@@ -93,22 +93,6 @@ func (r *reasons) lookup() func(string) ([]condition.Span, bool) {
 	return func(name string) ([]condition.Span, bool) {
 		return numbers[name], len(numbers[name]) > 0 || len(r.subsys) == 0
 	}
-}
-
-// enumNames returns the names of an enum by value, without prefix; nil if there is no such enum.
-func enumNames(types *btf.Spec, enum, prefix string) (map[uint32]string, error) {
-	var e *btf.Enum
-	if err := types.TypeByName(enum, &e); err != nil {
-		if errors.Is(err, btf.ErrNotFound) {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("read enum %s of the kernel: %w", enum, err)
-	}
-	names := make(map[uint32]string)
-	for _, v := range e.Values {
-		names[uint32(v.Value)] = strings.TrimPrefix(v.Name, prefix)
-	}
-	return names, nil
 }
 
 // name returns the name of a reason, or for one without a name the number as the kernel prints it:

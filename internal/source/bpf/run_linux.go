@@ -11,8 +11,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
-	"golang.org/x/sys/unix"
 
+	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
@@ -26,7 +26,7 @@ type Source struct {
 	others  []link.Link // of the programs of other tracepoints
 	refused error       // why the kernel does not take some of those
 	ring    *ringbuf.Reader
-	waiter  *waiter
+	waiter  *bpfprog.Waiter
 	table   *table
 	decoder decoder
 	stopped atomic.Bool // the context of Run ended
@@ -61,7 +61,7 @@ func (s *Source) Close() error {
 	if s.kernel != nil {
 		s.kernel.Close()
 	}
-	s.waiter.close()
+	s.waiter.Close()
 	s.link, s.others, s.ring, s.kernel, s.waiter = nil, nil, nil, nil, nil
 	return nil
 }
@@ -84,7 +84,7 @@ func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
 // stop makes receive return.
 func (s *Source) stop() {
 	s.stopped.Store(true)
-	s.waiter.wake()
+	s.waiter.Wake()
 }
 
 // receive emits drops until the source is stopped.
@@ -160,7 +160,7 @@ func (s *Source) pause() error {
 	if err := s.kernel.Variables[dropsVarReader].Set(uint32(state)); err != nil {
 		return err
 	}
-	return s.waiter.wait(limit)
+	return s.waiter.Wait(limit)
 }
 
 // maxRecords is how many records are read before the table is read, if it is time.
@@ -282,16 +282,8 @@ func (s *Source) detach() error {
 		err = errors.Join(err, l.Close())
 	}
 	s.link, s.others = nil, nil
-	waitForProgram()
+	bpfprog.WaitForProgram()
 	return err
-}
-
-// waitForProgram waits until every CPU that is in the program now has left it.
-func waitForProgram() {
-	const global = 1 // MEMBARRIER_CMD_GLOBAL: wait for a grace period of RCU
-	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0); errno != 0 {
-		time.Sleep(leaveTime) // not supported, as with nohz_full
-	}
 }
 
 // skipRecords removes the records that are left in the ring, and returns how many that were.

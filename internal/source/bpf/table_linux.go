@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/cilium/ebpf"
+
+	"dropwatch/internal/bpfprog"
 )
 
 // A table reads the counts of the program, which has two tables of counts by key. When the active
@@ -104,7 +106,7 @@ func (t *table) makeRoom() error {
 		return fmt.Errorf("change the table of counts: %w", err)
 	}
 	t.active = other
-	waitForProgram()
+	bpfprog.WaitForProgram()
 	return nil
 }
 

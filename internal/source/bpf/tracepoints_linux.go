@@ -8,6 +8,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
+
+	"dropwatch/internal/bpfprog"
 )
 
 // attachOthers attaches the programs of the other tracepoints that this kernel has, which
@@ -16,7 +18,7 @@ import (
 // maps, and is changed.
 func (s *Source) attachOthers(opts Options, spec *ebpf.CollectionSpec, kernel *btf.Spec, types *btf.Cache) {
 	maps.DeleteFunc(spec.Programs, func(_ string, p *ebpf.ProgramSpec) bool {
-		return p.Name == dropsProgDropBtf || p.Name == dropsProgDropRaw || !hasTracepoint(kernel, p.AttachTo, arguments[p.Name])
+		return p.Name == dropsProgDropBtf || p.Name == dropsProgDropRaw || !bpfprog.HasTracepoint(kernel, p.AttachTo, arguments[p.Name])
 	})
 	for name := range spec.Programs {
 		s.refused = errors.Join(s.refused, s.attachOther(opts, spec, name, types))
@@ -25,21 +27,6 @@ func (s *Source) attachOthers(opts Options, spec *ebpf.CollectionSpec, kernel *b
 
 // arguments is how many arguments of its tracepoint a program needs, where older kernels have fewer.
 var arguments = map[string]int{dropsProgUdpFull: 3}
-
-// hasTracepoint reports whether a kernel has a tracepoint with so many arguments. For each it has
-// the type of a function, whose first argument is another.
-func hasTracepoint(kernel *btf.Spec, name string, arguments int) bool {
-	var t *btf.Typedef
-	if kernel.TypeByName("btf_trace_"+name, &t) != nil {
-		return false
-	}
-	p, _ := t.Type.(*btf.Pointer)
-	if p == nil {
-		return false
-	}
-	f, _ := p.Target.(*btf.FuncProto)
-	return f != nil && len(f.Params) > arguments
-}
 
 // attachOther attaches one of the programs, with the maps of the main one.
 func (s *Source) attachOther(opts Options, spec *ebpf.CollectionSpec, name string, types *btf.Cache) error {

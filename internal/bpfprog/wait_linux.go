@@ -1,4 +1,4 @@
-package bpf
+package bpfprog
 
 import (
 	"encoding/binary"
@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A waiter waits until the program wakes the reader. It is edge-triggered: records that are already
+// A Waiter waits until the program wakes the reader. It is edge-triggered: records that are already
 // in the ring do not wake it, so that many can gather there.
-type waiter struct {
+type Waiter struct {
 	epoll, event int // files; event is an eventfd
 }
 
-// newWaiter returns a waiter for the ring with this file descriptor.
-func newWaiter(ring int) (*waiter, error) {
-	w := &waiter{epoll: -1, event: -1}
+// NewWaiter returns a Waiter for the ring with this file descriptor.
+func NewWaiter(ring int) (*Waiter, error) {
+	w := &Waiter{epoll: -1, event: -1}
 	var err error
 	if w.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
 		w.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
@@ -29,15 +29,15 @@ func newWaiter(ring int) (*waiter, error) {
 		}
 	}
 	if err != nil {
-		w.close()
+		w.Close()
 		return nil, fmt.Errorf("wait for drops: %w", err)
 	}
 	return w, nil
 }
 
-// wait waits until the program or [waiter.wake] wakes it, a signal comes, or limit is over. A
+// Wait waits until the program or [Waiter.Wake] wakes it, a signal comes, or limit is over. A
 // negative limit means none.
-func (w *waiter) wait(limit time.Duration) error {
+func (w *Waiter) Wait(limit time.Duration) error {
 	ms := -1
 	if limit >= 0 {
 		ms = int(limit / time.Millisecond)
@@ -49,11 +49,11 @@ func (w *waiter) wait(limit time.Duration) error {
 	return nil
 }
 
-// wake makes wait return.
-func (w *waiter) wake() { unix.Write(w.event, binary.NativeEndian.AppendUint64(nil, 1)) }
+// Wake makes Wait return.
+func (w *Waiter) Wake() { unix.Write(w.event, binary.NativeEndian.AppendUint64(nil, 1)) }
 
-// close closes the files. A nil waiter is ignored.
-func (w *waiter) close() {
+// Close closes the files. A nil Waiter is ignored.
+func (w *Waiter) Close() {
 	if w == nil {
 		return
 	}

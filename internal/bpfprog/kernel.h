@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The parts of the kernel that drops.bpf.c uses: its types, reduced to the
- * fields that are read and relocated when the program is loaded (CO-RE), and
+ * The parts of the kernel that the programs use: its types, reduced to the
+ * fields that are read and relocated when a program is loaded (CO-RE), and
  * the BPF helpers. */
 #ifndef KERNEL_H
 #define KERNEL_H
