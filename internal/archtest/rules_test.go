@@ -34,7 +34,10 @@ var rooms = []room{
 	{pkgs: "internal/clock", may: []string{"internal/host"}, reason: "it reads clocks, for whoever needs them"},
 	{pkgs: "internal/host", reason: "it reads the files of any host, for whoever needs them"},
 	{pkgs: "internal/kernel", reason: "it asks the kernel, and does not know what for"},
-	{pkgs: "internal/bpfprog", may: []string{"internal/host"}, reason: "it loads programs, and does not know what they report"},
+	{
+		pkgs: "internal/bpfprog", may: []string{"internal/event", "internal/host"},
+		reason: "it loads programs, and does not know what they report",
+	},
 	{pkgs: "internal/interval", reason: "it divides time, for any sink"},
 	{pkgs: "internal/tally", reason: "it counts by any key, and needs no package of this module"},
 	{pkgs: "internal/suggest", reason: "it compares any names"},

@@ -81,7 +81,7 @@ func (c CongestionState) String() string { return nameOf(congestionStateNames[:]
 
 // TCPFlow returns the flow of a TCP segment of which a source knows some headers, but no bytes: it
 // adds the network layer, by the source address, and the transport.
-func TCPFlow(h Headers) *Flow {
+func TCPFlow(h Headers) Flow {
 	const tcp = 6 // IPPROTO_TCP
 	h.Network, h.EtherType = IPv4, EtherIPv4
 	if h.Src.Is6() {
@@ -89,7 +89,7 @@ func TCPFlow(h Headers) *Flow {
 	}
 	h.Transport, h.Protocol = TCP, tcp
 	h.Fields |= FieldEtherType | FieldProtocol
-	return &Flow{Headers: h, Stop: Stop{Why: Complete, Layer: TCP}}
+	return Flow{Headers: h, Stop: Stop{Why: Complete, Layer: TCP}}
 }
 
 // nameOf returns the name of a value, "unknown" for values beyond those that have one.

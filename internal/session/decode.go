@@ -256,12 +256,13 @@ func (d *decoder) segment() *event.Segment {
 
 // connection reads the headers of a TCP segment of which there are no bytes.
 func (d *decoder) connection() *event.Flow {
-	return event.TCPFlow(event.Headers{
+	f := event.TCPFlow(event.Headers{
 		Fields: event.Fields(d.number(uint64(connectionFields))), Src: d.addr(), Dst: d.addr(),
 		SrcPort: uint16(d.number(math.MaxUint16)), DstPort: uint16(d.number(math.MaxUint16)),
 		Seq: uint32(d.number(math.MaxUint32)), Ack: uint32(d.number(math.MaxUint32)),
 		TCPFlags: event.TCPFlags(d.number(math.MaxUint16)),
 	})
+	return &f
 }
 
 // args reads values that the caller owns.

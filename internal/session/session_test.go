@@ -162,10 +162,11 @@ func anyEvent(rnd *rand.Rand) event.Event {
 			State: event.SocketState(rnd.IntN(13)), CongestionState: event.CongestionState(rnd.IntN(6)),
 		}
 		if !e.Packet.HasData {
-			e.Packet.Flow = event.TCPFlow(event.Headers{
+			flow := event.TCPFlow(event.Headers{
 				Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldSeq, Src: netip.MustParseAddr("2001:db8::1"),
 				Dst: netip.MustParseAddr("2001:db8::2"), SrcPort: uint16(u32()), Seq: u32(),
 			})
+			e.Packet.Flow = &flow
 		}
 	}
 	if some() {

@@ -15,7 +15,8 @@ import (
 var wantedModules = []string{
 	"drop_monitor", "netdevsim",
 	"dummy", "veth", "bridge", "br_netfilter", "8021q", "tun", "vxlan", "openvswitch",
-	"nf_tables", "nft_counter", "nft_objref", "nft_queue", "nfnetlink_queue", "nft_ct", "nft_limit", "nft_reject_inet", "nft_compat",
+	"nf_tables", "nft_counter", "nft_objref", "nft_queue", "nfnetlink_queue", "nft_ct", "nft_limit", "nft_numgen",
+	"nft_reject_inet", "nft_compat",
 	"nf_conntrack", "nf_conntrack_netlink", "nft_chain_nat", "nft_nat",
 	"ip_tables", "iptable_filter", "iptable_raw", "xt_tcpudp",
 	"sch_ingress", "sch_tbf", "sch_netem", "sch_fq", "sch_fq_codel", "cls_flower", "cls_matchall", "cls_bpf", "act_gact", "act_police",

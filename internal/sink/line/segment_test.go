@@ -15,10 +15,11 @@ func retransmit() event.Event {
 	e.Segment = &event.Segment{
 		Type: event.TimeoutRetrans, Direction: event.Outgoing, Len: 4344, State: 1, CongestionState: event.CongestionLoss,
 	}
-	e.Packet.Flow = event.TCPFlow(event.Headers{
+	flow := event.TCPFlow(event.Headers{
 		Fields: event.FieldSrc | event.FieldDst | ports | event.FieldSeq, Seq: 1<<32 - 1, SrcPort: 443, DstPort: 50123,
 		Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("198.51.100.7"),
 	})
+	e.Packet.Flow = &flow
 	return e
 }
 

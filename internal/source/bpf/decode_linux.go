@@ -2,13 +2,13 @@ package bpf
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"slices"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/detail"
 	"dropwatch/internal/event"
 )
@@ -278,22 +278,11 @@ func (d *decoder) frames(b []byte, pc uint64) []event.Frame {
 
 // owner sets the socket of an event, if the kernel named one, and remembers it for counts.
 func (d *decoder) owner(r *dropsRecord, e *event.Event) {
-	o := &r.Owner
+	o := (*bpfprog.Owner)(unsafe.Pointer(&r.Owner))
 	if o.Cookie == 0 {
 		return
 	}
-	d.socket = event.Socket{
-		Cookie: d.socketID(o.Cookie), Inode: o.Inode, Family: o.Family, Protocol: o.Protocol,
-		State: event.SocketState(o.State), Receiver: o.Receiver != 0, Confidence: event.Certain,
-	}
-	switch o.Family {
-	case unix.AF_INET:
-		d.socket.Local = netip.AddrPortFrom(netip.AddrFrom4([4]byte(o.Local[:])), o.LocalPort)
-		d.socket.Remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte(o.Remote[:])), o.RemotePort)
-	case unix.AF_INET6:
-		d.socket.Local = netip.AddrPortFrom(netip.AddrFrom16(o.Local), o.LocalPort)
-		d.socket.Remote = netip.AddrPortFrom(netip.AddrFrom16(o.Remote), o.RemotePort)
-	}
+	d.socket = o.Socket(d.socketID)
 	e.Owner.Socket, e.Owner.Cgroup.ID = &d.socket, o.Cgroup
 	if r.Key.Socket != 0 {
 		keep(d.owners, r.Key.Socket, owner{d.socket, o.Cgroup})

@@ -9,6 +9,10 @@
 
 #include "../../bpfprog/kernel.h"
 
+#include "../../bpfprog/socket.h"
+
+#include "../../bpfprog/reader.h"
+
 #include "types.h"
 
 #include "packet.h"
@@ -64,22 +68,6 @@ INLINE int in_sample(struct tally *t)
 	return t->sent < sample && ++t->sent;
 }
 
-// wakeup gives the flag that wakes the reader, if it sleeps or if the ring fills
-// faster than it polls.
-INLINE __u64 wakeup(void)
-{
-	enum reader_state state = reader;
-	if (state == SLEEPING) {
-		reader = POLLING;
-		return BPF_RB_FORCE_WAKEUP;
-	}
-	if (state == POLLING && ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wakeup_level) {
-		reader = WOKEN;
-		return BPF_RB_FORCE_WAKEUP;
-	}
-	return BPF_RB_NO_WAKEUP;
-}
-
 // read_interface reads the name and, of a device that is referred to, the MTU.
 INLINE void read_interface(struct record *r, struct drop *d, const int direct)
 {
@@ -128,7 +116,7 @@ INLINE int send(void *ctx, struct drop *d, struct key *k, const int direct)
 	r->stack_len = size ? get_stack(ctx, stack, size, 0) : 0;
 	read_owner(&r->owner, d, k, direct);
 	copy_detail(r);
-	ringbuf_submit(r, wakeup());
+	ringbuf_submit(r, wakeup(&ring));
 	return 1;
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -159,50 +157,5 @@ func TestNoBTF(t *testing.T) {
 	}
 }
 
-// clangVersion is of the one that made what is committed: another makes other bytes.
-const clangVersion = "14.0.6"
-
 // TestGenerated compiles drops.bpf.c again: what is committed is made of it.
-func TestGenerated(t *testing.T) {
-	version, err := exec.Command("clang-14", "--version").Output()
-	if err == nil && !bytes.Contains(version, []byte(clangVersion)) {
-		err = fmt.Errorf("this clang is not %s: %s", clangVersion, version)
-	}
-	if err != nil {
-		vmtest.SkipOrFail(t, err)
-	}
-	dir := t.TempDir()
-	cmd := exec.Command("go", slices.Insert(generate(t), 2, "-output-dir", dir)...)
-	cmd.Env = append(os.Environ(), "GOPACKAGE=bpf")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for _, name := range []string{"drops_bpfel.go", "drops_bpfel.o", "drops_bpfeb.go", "drops_bpfeb.o"} {
-		want, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s is not what drops.bpf.c gives: run go generate ./internal/source/bpf", name)
-		}
-	}
-}
-
-// generate gives the arguments of the command that made them: tool bpf2go ...
-func generate(t *testing.T) []string {
-	t.Helper()
-	source, err := os.ReadFile("bpf.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := func(begin string) []string {
-		_, line, _ := strings.Cut(string(source), "//go:generate "+begin+" ")
-		line, _, _ = strings.Cut(line, "\n")
-		return strings.Fields(line)
-	}
-	return append(line("-command compile go"), line("compile")...)
-}
+func TestGenerated(t *testing.T) { sourcetest.Generated(t, vmtest.SkipOrFail, "bpf.go", "drops") }

@@ -23,8 +23,6 @@ enum {
 	NETDEV_HASHENTRIES = 256, /* include/linux/netdevice.h */
 	MAX_DEVICES = 16,	/* that are looked at in one of those lists */
 
-	AF_INET = 2,
-	AF_INET6 = 10,
 	AF_PACKET = 17,
 
 	/* include/uapi/linux/if_ether.h */
@@ -70,14 +68,6 @@ enum {
 		else                                                   \
 			probe_read(&value, sizeof(value), &(p)->field); \
 		value;                                                 \
-	})
-
-/* READ reads a field where p may be any number. */
-#define READ(p, field)                                          \
-	({                                                      \
-		typeof((p)->field) value = 0;                   \
-		probe_read(&value, sizeof(value), &(p)->field); \
-		value;                                          \
 	})
 
 /* LOAD_ANY reads a field where p may be any number, directly where a fault cannot

@@ -1,38 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the program reads of a socket. It may be freed, or never have been one:
- * all reads are probed. */
+ * Which socket a packet is of. It may be freed, or never have been one: all reads
+ * are probed. */
 #ifndef SOCKET_H
 #define SOCKET_H
-
-/* include/net/tcp_states.h: in these states it is no struct sock, only a
- * sock_common. */
-enum {
-	TCP_TIME_WAIT = 6,
-	TCP_NEW_SYN_RECV = 12,
-};
-
-/* socket_cookie gives the cookie, or the address while it has none. */
-INLINE __u64 socket_cookie(struct sock *sk)
-{
-	__u64 cookie = READ(sk, __sk_common.skc_cookie.counter);
-	return cookie ? cookie : (__u64)sk;
-}
-
-INLINE int is_full(struct sock *sk)
-{
-	__u8 state = READ(sk, __sk_common.skc_state);
-	return state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV;
-}
-
-INLINE __u64 socket_cgroup(struct sock *sk)
-{
-	if (!HAS(struct sock_cgroup_data, cgroup) || !is_full(sk))
-		return 0;
-	struct cgroup *cgroup = READ(sk, sk_cgrp_data.cgroup);
-	struct kernfs_node *kn = READ(cgroup, kn);
-	return READ(kn, id);
-}
 
 /* find_socket sets the socket: the sender or, in a receive queue, the receiver,
  * else the receiver that the tracepoint names. Before Linux 6.9 a fragment in
@@ -55,21 +26,6 @@ INLINE void find_socket(struct drop *d, struct key *k, struct sock *sk, struct s
 		k->traits |= TRAIT_ERROR_QUEUE;
 	if (by_owner)
 		k->socket = socket_cookie(d->sk);
-}
-
-INLINE void read_addresses(struct owner *o, struct sock *sk)
-{
-	if (o->family == AF_INET) {
-		probe_read(o->local, 4, &sk->__sk_common.skc_rcv_saddr);
-		probe_read(o->remote, 4, &sk->__sk_common.skc_daddr);
-	} else if (o->family == AF_INET6 && HAS(struct sock_common, skc_v6_daddr)) {
-		probe_read(o->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
-		probe_read(o->remote, 16, &sk->__sk_common.skc_v6_daddr);
-	} else {
-		return;
-	}
-	o->local_port = READ(sk, __sk_common.skc_num);
-	o->remote_port = ntohs(READ(sk, __sk_common.skc_dport));
 }
 
 INLINE int has_ports(__u16 protocol)
@@ -107,19 +63,8 @@ INLINE void read_owner(struct owner *o, struct drop *d, struct key *k, const int
 	__builtin_memset(o, 0, sizeof(*o));
 	if (!sk)
 		return;
-	o->cookie = socket_cookie(sk);
-	o->family = READ(sk, __sk_common.skc_family);
-	o->state = READ(sk, __sk_common.skc_state);
-	o->receiver = d->receiver;
-	read_addresses(o, sk);
-	if (!is_full(sk))
-		return;
-	o->protocol = READ(sk, sk_protocol);
-	o->receiver = is_receiver(d, k, o, direct);
-	o->cgroup = socket_cgroup(sk);
-	struct socket_alloc *inode = (void *)READ(sk, sk_socket);
-	if (inode)
-		o->inode = READ(inode, vfs_inode.i_ino);
+	read_socket(o, sk);
+	o->receiver = is_full(sk) ? is_receiver(d, k, o, direct) : d->receiver;
 }
 
 #endif

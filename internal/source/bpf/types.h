@@ -12,12 +12,6 @@ enum link {
 	LINK_RAW,
 };
 
-enum reader_state {
-	SLEEPING,
-	POLLING, /* it reads the ring every 100 ms */
-	WOKEN,	 /* it has been woken before that */
-};
-
 /* A trait is something about a packet that its headers do not show. */
 enum __attribute__((packed)) trait {
 	TRAIT_EMPTY = 1 << 0,	    /* no payload is left in it */
@@ -46,18 +40,6 @@ struct tally {
 	__u64 segments; /* of those, beyond one for each */
 	__u32 tick;	/* that sent is for */
 	__u32 sent;
-};
-
-struct owner {
-	__u64 cookie; /* or its address; 0: there is no socket */
-	__u64 inode;
-	__u64 cgroup;
-	__u16 family, protocol;
-	__u16 local_port, remote_port;
-	__u8 local[16], remote[16];
-	__u8 state;
-	__u8 receiver; /* the packet was for it */
-	__u8 pad[6];
 };
 
 enum detail_kind {
@@ -164,7 +146,6 @@ volatile const __u32 sample;	   /* records for each key, tick and CPU, 0: no lim
 volatile const __u32 snaplen;	   /* bytes of a packet */
 volatile const __u32 stack_size;   /* bytes of a stack, 0: none */
 volatile const __u32 hook_size;	   /* the same for what Netfilter drops: the stack has the hook */
-volatile const __u32 wakeup_level; /* bytes in the ring from which on the reader is woken */
 volatile const __u8 by_owner;
 /* A direct read of a wild address yields 0. A kernel without commit 0108a4e9f358 has
  * no exception table for a program that calls another, and panics. */
@@ -175,7 +156,6 @@ volatile const __u8 without_mac_header; /* ignore packets that have one */
 
 /* Set by the reader while the program runs. */
 volatile __u32 tick; /* changes about every second while packets are dropped */
-volatile enum reader_state reader;
 volatile __u32 active_table; /* 0 or 1; the other one is left to the reader */
 
 struct counts {

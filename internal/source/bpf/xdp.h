@@ -55,7 +55,7 @@ INLINE int send_frames(struct net_device *dev, struct key *k, struct detail *det
 	current_comm(r->comm, sizeof(r->comm));
 	if (dev)
 		probe_read(r->ifname, sizeof(r->ifname), dev->name);
-	ringbuf_submit(r, wakeup());
+	ringbuf_submit(r, wakeup(&ring));
 	return 1;
 }
 

@@ -1,0 +1,11 @@
+package retrans
+
+import "testing"
+
+// TestGuestAsHere repeats what does not hang on the machine's speed.
+func TestGuestAsHere(t *testing.T) {
+	t.Run("segments", TestSegments)
+	t.Run("types", TestTypes)
+	t.Run("resets", TestResets)
+	t.Run("full ring", TestFullRing)
+}
