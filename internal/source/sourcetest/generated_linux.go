@@ -15,8 +15,8 @@ import (
 const clangVersion = "14.0.6"
 
 // Generated compiles the BPF programs of the package in the current directory again, by the two
-// go:generate lines of a file: what is committed under a name is made of them. It calls skip
-// if the compiler is not there.
+// lines of a file that begin with go:generate: what is committed under a name is made of them. It
+// calls skip if the compiler is not there.
 func Generated(t *testing.T, skip func(testing.TB, error), file, name string) {
 	t.Helper()
 	version, err := exec.Command("clang-14", "--version").Output()
