@@ -228,6 +228,9 @@ A comma that is part of a target or value has a backslash before it.`
 const manOutputsEnd = `
 Each output has a queue of its own, so that a slow one delays neither the source nor the others.
 Drops that it has no room for are counted as lost.
+A file that lines are appended to is followed when it is moved away.
+SIGHUP releases the moved file at once, where dropwatch has no terminal; on a terminal it ends dropwatch.
+When its disk is full, no half line is left, and drops are counted as lost until there is room.
 *--json* stands for *--output json*, and *-w* FILE for *--output text --output pcapng:FILE*.
 *--hex*, *--explain* and *--harmless* are for all outputs that have these options.`
 
@@ -288,7 +291,7 @@ var manExits = []entry{
 	{"3", "With *--fail-if-any*: a drop matched. Of *diagnose*: there is a finding that matters, see *--fail-on*."},
 	{"of the command", "With a command after *--*: its exit code, if it is not 0; 127 if there is no such command, " +
 		"126 if it cannot be run."},
-	{"128+N", "Signal N ended it: 143 for SIGTERM, 129 for SIGHUP, 131 for SIGQUIT.\n" +
+	{"128+N", "Signal N ended it: 143 for SIGTERM, 129 for SIGHUP (see *OUTPUTS*), 131 for SIGQUIT.\n" +
 		"Ctrl-C (SIGINT) is how a capture ends, with 0; 130 if it did not end, or if there was none."},
 }
 

@@ -167,6 +167,10 @@ var libraries = []library{
 	{imports: "golang.org/x/term", by: []string{"internal/term"}, reason: "there is one terminal"},
 	{imports: "charm.land/bubbletea/v2", by: []string{"internal/sink/top"}, reason: "1 MB of screen serves one view, and may be replaced"},
 	{imports: "github.com/charmbracelet/x/ansi", by: []string{"internal/sink/top"}, reason: "columns are measured as the screen does"},
+	{
+		imports: "github.com/klauspost/compress/...", by: []string{"internal/sink/file"},
+		reason: "files are compressed where they are rotated",
+	},
 	{imports: "net/http", by: []string{"internal/sink/*"}, reason: "only a sink talks to the network", future: true},
 
 	{imports: "github.com/creack/pty", tests: true, reason: "a terminal for tests"},

@@ -153,6 +153,7 @@ func (r *run) flow(ctx context.Context) error {
 	}
 	defer wait()
 	defer r.stop()
+	defer r.followHangup()()
 	if r.screen != nil {
 		defer r.Notices.hold()()
 		return r.screen.shown.Run(ctx, r.In, r.Out, r.runPipeline)

@@ -12,6 +12,7 @@ import (
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/session"
+	"dropwatch/internal/sink/file"
 )
 
 // An outFile is a file that an output writes to. The zero value is no file; its
@@ -22,6 +23,16 @@ type outFile struct {
 	opened  bool   // opened by reserve, so Close closes it; not a standard stream
 	created bool   // did not exist before, so abandon removes it
 	appends bool   // what it holds stays
+
+	log *file.Writer // through which all is written; nil: none
+}
+
+// Write writes to the file.
+func (f outFile) Write(b []byte) (int, error) {
+	if f.log != nil {
+		return f.log.Write(b)
+	}
+	return f.File.Write(b)
 }
 
 // reserve opens a file for writing without changing its contents: they are lost
@@ -181,7 +192,10 @@ func (f outFile) undo(err error) error {
 
 // Close closes the file if reserve opened it. Standard streams stay open.
 func (f outFile) Close() error {
-	if !f.opened {
+	switch {
+	case f.log != nil:
+		return f.log.Close()
+	case !f.opened:
 		return nil
 	}
 	return f.File.Close()

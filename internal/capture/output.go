@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/sink/file"
 	"dropwatch/internal/sink/pcapng"
 )
 
@@ -23,6 +24,8 @@ type Output struct {
 	Explain bool // Lines, JSON: say why packets were dropped
 	Link    Link // PacketFile: which link types it has
 	Summary bool // Classic: counts by address, also from a source without summaries
+
+	Log file.Options // Lines, JSON in a file: when it is rotated
 
 	Harmless bool // Lines, Table, Tables, Screen: also list drops that lost nothing
 

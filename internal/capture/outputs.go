@@ -3,10 +3,12 @@ package capture
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/sink/file"
 	"dropwatch/internal/sink/sampled"
 	"dropwatch/internal/sink/top"
 	"dropwatch/internal/term"
@@ -91,11 +93,9 @@ func (r *run) sharesFile(i int) bool {
 }
 
 // beginFile creates the sink of the file that output i is the first to write to.
-// Unless all its formats are direct, a queue is before it, so that a file that
-// blocks does not slow the source.
 func (r *run) beginFile(i int) (pipeline.Sink, error) {
 	first := r.spec.Outputs[i]
-	if err := r.files[i].clear(); err != nil {
+	if err := errors.Join(r.files[i].clear(), r.beginLog(i)); err != nil {
 		return nil, err
 	}
 	var shared pipeline.Tee
@@ -109,14 +109,64 @@ func (r *run) beginFile(i int) (pipeline.Sink, error) {
 		}
 		shared = append(shared, sink)
 	}
+	var sink pipeline.Sink = shared
+	if len(shared) == 1 {
+		sink = shared[0]
+	}
+	if log := r.files[i].log; log != nil {
+		sink = file.NewSink(sink, log)
+	}
+	return r.before(sink, i), nil
+}
+
+// before returns what is in front of the sink of the file that output i is the first to write to.
+// Unless all its formats are direct, a queue is before it, so that a file that
+// blocks does not slow the source.
+func (r *run) before(sink pipeline.Sink, i int) pipeline.Sink {
 	if r.onlyTable(i) {
-		return pipeline.NewQueue(shared, r.abortTables), nil
+		return pipeline.NewQueue(sink, r.abortTables)
 	}
-	watched := &watchedSink{Sink: shared, failed: r.outputFailed}
-	if r.source.recording != nil || formats[first.Format].direct {
-		return watched, nil
+	watched := &watchedSink{Sink: sink, failed: r.outputFailed}
+	if r.source.recording != nil || formats[r.spec.Outputs[i].Format].direct {
+		return watched
 	}
-	return pipeline.NewQueue(watched, r.abort), nil
+	return pipeline.NewQueue(watched, r.abort)
+}
+
+// beginLog has the lines of output i appended to its file by a file.Writer, which is not for pipes
+// and devices.
+func (r *run) beginLog(i int) error {
+	o, f := r.spec.Outputs[i], &r.files[i]
+	if !o.isLog() {
+		return nil
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return err
+	case info.Mode().IsRegular():
+		f.log = file.NewWriter(f.File, o.Log, func() (*os.File, error) {
+			opened, err := reserveNow(o.File, o.kept())
+			return opened.File, err
+		}, r.Notices.Text)
+		r.logs = append(r.logs, f.log)
+	case o.Log.Rotates():
+		return fmt.Errorf("%s is no regular file, and cannot be rotated: name another file", f.name)
+	}
+	return nil
+}
+
+// followHangup has a SIGHUP reopen the files that lines are appended to, instead of ending the
+// program. It does so without a terminal only, whose end is a SIGHUP, too.
+func (r *run) followHangup() (stop func()) {
+	if len(r.logs) == 0 || term.HasControlling() {
+		return func() {}
+	}
+	return r.Signals.OnHangup(func() {
+		for _, log := range r.logs {
+			log.Reopen()
+		}
+	})
 }
 
 // wantsStatus reports whether to show a status line: on a terminal where nothing

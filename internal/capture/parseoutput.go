@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"dropwatch/internal/suggest"
 )
@@ -49,12 +51,14 @@ func (p *OutputOption) Usage() string {
 // outputTypes are the outputs that can be named, in the order of help.
 var outputTypes = []OutputType{
 	{
-		Name: "text", Target: "FILE", options: []string{"hex", "explain", "harmless"}, begin: toFile(Lines),
-		Help: "A line for each drop, appended to the file, or to standard output.",
+		Name: "text", Target: "FILE", begin: toFile(Lines),
+		options: []string{"hex", "explain", "harmless", "rotate", "age", "keep", "compress"},
+		Help:    "A line for each drop, appended to the file, or to standard output.",
 	},
 	{
-		Name: "json", Target: "FILE", options: []string{"hex", "explain"}, begin: toFile(JSON),
-		Help: "A JSON object on each line, appended to the file, or to standard output: see *dropwatch help json*.",
+		Name: "json", Target: "FILE", begin: toFile(JSON),
+		options: []string{"hex", "explain", "rotate", "age", "keep", "compress"},
+		Help:    "A JSON object on each line, appended to the file, or to standard output: see *dropwatch help json*.",
 	},
 	{
 		Name: "pcapng", Target: "FILE", options: []string{"link"}, needs: true, begin: toFile(PacketFile),
@@ -80,6 +84,22 @@ var outputOptions = []OutputOption{
 		Name: "link", Value: "TYPE", Help: "The link header of packets: *any*, *ethernet* or *raw*, as *--link* has them.",
 		set: func(o *Output, value string) error { return o.Link.Set(value) },
 	},
+	{
+		Name: "rotate", Value: "SIZE", Help: "Rotate the file before it is larger: bytes, or as in *500K*, *100M*, *2G*.",
+		set: func(o *Output, value string) error { return setSize(&o.Log.Size, value) },
+	},
+	{
+		Name: "age", Value: "TIME", Help: "Rotate the file when a line comes and it is older: as in *30m*, *24h*.",
+		set: func(o *Output, value string) error { return setDuration(&o.Log.Age, value) },
+	},
+	{
+		Name: "keep", Value: "NUMBER", Help: "Keep this number of rotated files; 10 if it is left out.",
+		set: func(o *Output, value string) error { return setNumber(&o.Log.Keep, value) },
+	},
+	{
+		Name: "compress", Help: "Compress rotated files with gzip.",
+		set: func(o *Output, value string) error { return setBool(&o.Log.Compress, value) },
+	},
 }
 
 // toFile returns what begins an output of a format whose target is the name of a file.
@@ -96,6 +116,41 @@ func setBool(to *bool, value string) error {
 	default:
 		return errors.New("give true or false")
 	}
+	return nil
+}
+
+// setSize parses a number of bytes. Fewer than a block of a file system are none to rotate by.
+func setSize(to *int64, text string) error {
+	const least, most = 4 << 10, 1 << 50
+	digits, shift := text, 0
+	for i, unit := range []string{"K", "M", "G", "T"} {
+		if n, ok := strings.CutSuffix(text, unit); ok {
+			digits, shift = n, 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 51)
+	if err != nil || n > most>>shift || n<<shift < least {
+		return errors.New("give bytes, 4K or more, or as in 500K, 100M, 2G")
+	}
+	*to = int64(n << shift)
+	return nil
+}
+
+func setDuration(to *time.Duration, text string) error {
+	n, err := time.ParseDuration(text)
+	if err != nil || n < time.Second {
+		return errors.New("give a time of 1s or more, as in 30m, 24h")
+	}
+	*to = n
+	return nil
+}
+
+func setNumber(to *int, text string) error {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n == 0 {
+		return errors.New("give a number from 1")
+	}
+	*to = int(n)
 	return nil
 }
 
@@ -174,7 +229,18 @@ func NewOutput(name, target string, settings []OutputSetting) (Output, error) {
 			err = t.set(&o, s)
 		}
 	}
+	if err == nil {
+		err = o.checkLog()
+	}
 	return o, err
+}
+
+// checkLog returns an error if its file cannot be rotated as its options say.
+func (o *Output) checkLog() error {
+	if o.Log.Rotates() && !o.isLog() {
+		return errors.New("give the name of a file: standard output cannot be rotated")
+	}
+	return o.Log.Check()
 }
 
 // set enters an option in an output of the type.

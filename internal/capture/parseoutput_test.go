@@ -4,7 +4,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
+	"dropwatch/internal/sink/file"
 	"dropwatch/internal/sink/pcapng"
 )
 
@@ -37,13 +39,13 @@ func TestParseOutputRefuses(t *testing.T) {
 		"JSON":                   `unknown output "JSON": did you mean json?`,
 		" json":                  `unknown output " json": did you mean json?`,
 		"json:":                  "give a target after the colon of json, or leave the colon out",
-		"json,":                  `give one of hex or explain: unknown option of output json ""`,
+		"json,":                  `give one of hex, explain, rotate, age, keep or compress: unknown option of output json ""`,
 		"json,hexx":              `unknown option of output json "hexx": did you mean hex?`,
-		"json,harmless":          `give one of hex or explain: unknown option of output json "harmless"`,
-		"json,link=raw":          `give one of hex or explain: unknown option of output json "link"`,
+		"json,harmless":          `give one of hex, explain, rotate, age, keep or compress: unknown option of output json "harmless"`,
+		"json,link=raw":          `give one of hex, explain, rotate, age, keep or compress: unknown option of output json "link"`,
 		"json,hex=":              "give a value for option hex of output json",
 		"json,hex=yes":           `invalid value "yes" for option hex: give true or false`,
-		"json,file=x":            `give one of hex or explain: unknown option of output json "file"`,
+		"json,file=x":            `give one of hex, explain, rotate, age, keep or compress: unknown option of output json "file"`,
 		"pcapng":                 "give a target: pcapng:FILE",
 		"pcapng,link=raw":        "give a target: pcapng:FILE",
 		"pcapng:x,link":          "give a value for option link: link=TYPE",
@@ -98,6 +100,38 @@ func TestOutputsBeside(t *testing.T) {
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.want)) {
 				t.Errorf("%+v: error %v, want %q", outputs, err, tt.want)
 			}
+		}
+	}
+}
+
+// TestRotationOptions: what says when a file is rotated.
+func TestRotationOptions(t *testing.T) {
+	o, err := ParseOutput("json:x,rotate=100M,age=24h,keep=7,compress")
+	if want := (file.Options{Size: 100 << 20, Age: 24 * time.Hour, Keep: 7, Compress: true}); err != nil || o.Log != want {
+		t.Errorf("%+v, error %v", o.Log, err)
+	}
+	const sizes = "give bytes, 4K or more, or as in 500K, 100M, 2G"
+	for text, want := range map[string]string{
+		"text:x,keep=3":                    "give rotate or age: keep and compress are for rotated files",
+		"text,rotate=1M":                   "give the name of a file: standard output cannot be rotated",
+		"text:-,age=1h":                    "give the name of a file: standard output cannot be rotated",
+		"text:x,rotate=1000":               `invalid value "1000" for option rotate: ` + sizes,
+		"text:x,rotate=1.5M":               `invalid value "1.5M" for option rotate: ` + sizes,
+		"text:x,rotate=99999999999999999G": `invalid value "99999999999999999G" for option rotate: ` + sizes,
+		"text:x,rotate=9999999999999T":     `invalid value "9999999999999T" for option rotate: ` + sizes,
+		"text:x,rotate=-1M":                `invalid value "-1M" for option rotate: ` + sizes,
+		"text:x,age=5":                     `invalid value "5" for option age: give a time of 1s or more, as in 30m, 24h`,
+		"text:x,age=1h,keep=0":             `invalid value "0" for option keep: give a number from 1`,
+		"text:x,age=1h,compress=xz":        `invalid value "xz" for option compress: give true or false`,
+		"pcapng:x,rotate=1M":               `give one of link: unknown option of output pcapng "rotate"`,
+	} {
+		if o, err := ParseOutput(text); err == nil || err.Error() != want {
+			t.Errorf("%s: %+v, error %v, want %s", text, o.Log, err, want)
+		}
+	}
+	for text, want := range map[string]int64{"4096": 4096, "4K": 4096, "2G": 2 << 30, "1T": 1 << 40} {
+		if o, err := ParseOutput("text:x,rotate=" + text); err != nil || o.Log.Size != want {
+			t.Errorf("%s: %d, error %v, want %d", text, o.Log.Size, err, want)
 		}
 	}
 }

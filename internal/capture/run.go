@@ -10,6 +10,7 @@ import (
 
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
+	"dropwatch/internal/sink/file"
 	"dropwatch/internal/sink/table"
 	"dropwatch/internal/stage/filter"
 )
@@ -19,6 +20,7 @@ import (
 type run struct {
 	*Runner
 	spec     *Spec
+	logs     []*file.Writer
 	files    []outFile // by the index of the output in spec.Outputs
 	source   *openedSource
 	steps    []filter.Step    // what adds facts to a drop, with the facts it adds

@@ -20,8 +20,8 @@ func (e *SignalError) Error() string { return "ended by signal: " + e.Number.Str
 // Signals turns signals into ends of contexts.
 //
 // SIGINT ends the current run, and the program if there is none or if the run does
-// not end within [Grace]. SIGTERM, SIGHUP and SIGQUIT end the program. A second of
-// these signals does not wait for what blocks ([Signals.Hurried]). SIGPIPE is
+// not end within [Grace]. SIGTERM, SIGQUIT and, without [Signals.OnHangup], SIGHUP end
+// the program. A second of these signals does not wait for what blocks ([Signals.Hurried]). SIGPIPE is
 // caught so that writing to a closed pipe returns EPIPE instead of killing the
 // process. A SIGHUP that was ignored at the start, as nohup(1) has it, stays
 // ignored.
@@ -32,6 +32,7 @@ type Signals struct {
 	run      context.CancelFunc // ends the current run; nil: there is none
 	ended    time.Time          // of the first signal that ended it or the program
 	overdue  *time.Timer        // ends the program if the run does not end
+	hangup   func()             // is called for SIGHUP; nil: it ends the program
 	atPrompt bool               // the user is at a prompt between runs, where SIGINT ends nothing
 	hurried  chan struct{}      // see Hurried
 }
@@ -70,6 +71,9 @@ func (s *Signals) handle(sig syscall.Signal, endProgram context.CancelCauseFunc)
 	interrupt, again := sig == syscall.SIGINT, !s.ended.IsZero()
 	switch {
 	case sig == syscall.SIGPIPE, interrupt && s.run == nil && s.atPrompt:
+		return
+	case sig == syscall.SIGHUP && s.hangup != nil:
+		go s.hangup() // it may block, and further signals must be handled
 		return
 	case interrupt && s.run != nil && !again:
 		s.run()
@@ -139,6 +143,18 @@ func (s *Signals) setRun(run context.CancelFunc) {
 		s.overdue.Stop()
 		s.overdue = nil
 	}
+}
+
+// OnHangup has SIGHUP call do, in a goroutine of its own, until stop is called, instead of ending
+// the program.
+func (s *Signals) OnHangup(do func()) (stop func()) {
+	set := func(do func()) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.hangup = do
+	}
+	set(do)
+	return func() { set(nil) }
 }
 
 // SetAtPrompt says whether the user is at a prompt between runs. SIGINT ends

@@ -115,3 +115,23 @@ func testOneInterrupt(t *testing.T) {
 		t.Errorf("a stuck run: the program's end is %v", context.Cause(program))
 	}
 }
+
+// TestHangup: what a run does for SIGHUP replaces the end of the program, and only until the run is over.
+func TestHangup(t *testing.T) {
+	var s Signals
+	program, end := context.WithCancelCause(t.Context())
+	called := make(chan struct{})
+	stop := s.OnHangup(func() { called <- struct{}{} })
+	for range 2 {
+		s.handle(syscall.SIGHUP, end)
+		<-called
+	}
+	if program.Err() != nil {
+		t.Fatalf("the program ended: %v", context.Cause(program))
+	}
+	stop()
+	s.handle(syscall.SIGHUP, end)
+	if ended(program) != syscall.SIGHUP {
+		t.Errorf("the program's end is %v", context.Cause(program))
+	}
+}

@@ -22,6 +22,9 @@ func (s *watchedSink) Write(e *event.Event) error {
 // Flush flushes the sink.
 func (s *watchedSink) Flush() error { return s.check(s.Sink.Flush()) }
 
+// Unwrap returns the sink.
+func (s *watchedSink) Unwrap() pipeline.Sink { return s.Sink }
+
 func (s *watchedSink) check(err error) error {
 	if err != nil && !s.done {
 		s.done = true

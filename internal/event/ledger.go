@@ -173,6 +173,27 @@ func (l *Ledger) Reject(e *Event) {
 // packets is how many packets on the wire an event of TCP stands for, as far as known.
 func (e *Event) packets() uint64 { return cmp.Or(e.Segments, e.Count) }
 
+// AddDrops adds the drops of another ledger that are shown or harmless.
+func (l *Ledger) AddDrops(of *Ledger) {
+	l.Shown += of.Shown
+	l.Harmless += of.Harmless
+	l.TraceOnly += of.TraceOnly
+}
+
+// TakeBack subtracts the drops of another ledger that are shown or harmless.
+func (l *Ledger) TakeBack(drops *Ledger) {
+	l.Shown -= drops.Shown
+	l.Harmless -= drops.Harmless
+	l.TraceOnly -= drops.TraceOnly
+}
+
+// Lose moves drops that no output has written from shown and harmless, as which they were
+// counted, to [InSink].
+func (l *Ledger) Lose(unwritten *Ledger) {
+	l.TakeBack(unwritten)
+	l.Lost[InSink] += unwritten.Shown + unwritten.Harmless
+}
+
 // TotalLost is the number of drops that were lost, as far as they were counted.
 func (l *Ledger) TotalLost() (n uint64) {
 	for _, lost := range l.Lost[:counted] {

@@ -34,7 +34,7 @@ func branches(sinks []Sink) []branch {
 type branch struct {
 	Sink
 	err       error        // with which it failed; nil while it works
-	unwritten event.Ledger // drops since the last Flush, or since it failed; a Queue counts the former itself
+	unwritten event.Ledger // drops since the last Flush, or since it failed; a Lossy counts the former itself
 }
 
 // write writes an event if the output works.
@@ -42,7 +42,7 @@ func (b *branch) write(e *event.Event) {
 	if b.err == nil {
 		b.err = b.Write(e)
 	}
-	if _, counts := b.Sink.(*Queue); b.err != nil || !counts {
+	if _, counts := AsLossy(b.Sink); b.err != nil || !counts {
 		b.unwritten.Add(e)
 	}
 }
@@ -68,9 +68,10 @@ func (b *branch) end(e *event.Event, l event.Ledger) {
 
 // enterLosses enters in a ledger the drops that the output has not written.
 func (b *branch) enterLosses(l *event.Ledger) {
-	enterLosses(l, &b.unwritten)
-	if q, ok := b.Sink.(*Queue); ok {
-		q.enterLosses(l)
+	l.Lose(&b.unwritten)
+	if lossy, ok := AsLossy(b.Sink); ok {
+		lost := lossy.Lost()
+		l.Lose(&lost)
 	}
 }
 

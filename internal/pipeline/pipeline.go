@@ -40,6 +40,28 @@ type Sink interface {
 	Flush() error
 }
 
+// A Lossy is a sink that accounts for what it was given: it may give up some of it and go on.
+type Lossy interface {
+	Sink
+	// Lost returns the drops for which Write has returned no error and that are not written, yet
+	// or for good, as shown or harmless. It may be called by any goroutine.
+	Lost() event.Ledger
+}
+
+// AsLossy returns the Lossy that a sink is, or is a shell of, if any: a shell has a method Unwrap.
+func AsLossy(s Sink) (Lossy, bool) {
+	for {
+		switch x := s.(type) {
+		case Lossy:
+			return x, true
+		case interface{ Unwrap() Sink }:
+			s = x.Unwrap()
+		default:
+			return nil, false
+		}
+	}
+}
+
 // A Tee is one output that several sinks make together: it ends when one fails.
 type Tee []Sink
 

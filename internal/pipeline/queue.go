@@ -24,6 +24,7 @@ var ErrBlocked = errors.New("the output blocks: its last events were not written
 // A queue is for live events. A source that can wait, such as a recording, needs none.
 type Queue struct {
 	to    Sink
+	lossy Lossy // to, if it accounts for what it has got; else nil
 	abort <-chan struct{}
 
 	mu      sync.Mutex
@@ -32,7 +33,7 @@ type Queue struct {
 	size    int           // of the batch, in bytes
 	skipped event.Ledger  // events that found the queue full and are not reported yet
 	lost    event.Ledger  // all events that found the queue full
-	queued  event.Ledger  // events that were not flushed yet
+	queued  event.Ledger  // events that were not flushed yet, or that a Lossy has not got yet
 	flush   bool          // the sink after the batch
 	ended   bool          // the last event of the batch is the End
 	err     error         // of the sink
@@ -48,7 +49,8 @@ type Queue struct {
 // closed, Flush after the End does not wait for the sink any more and returns [ErrBlocked].
 // Abort may be nil.
 func NewQueue(to Sink, abort <-chan struct{}) *Queue {
-	return &Queue{to: to, abort: abort, wakeup: make(chan struct{}, 1), done: make(chan struct{})}
+	lossy, _ := AsLossy(to)
+	return &Queue{to: to, lossy: lossy, abort: abort, wakeup: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // Write queues a copy of the event. It returns the error that the sink returned for an
@@ -80,7 +82,7 @@ func (q *Queue) Write(e *event.Event) error {
 // end queues the End, even if the queue is full, and enters in its ledger what the queue lost.
 func (q *Queue) end(e *event.Event) {
 	q.ended = true
-	enterLosses(e.Ledger, &q.lost)
+	e.Ledger.Lose(&q.lost)
 	ledger := *e.Ledger
 	q.add(e).Ledger = &ledger
 	q.wake()
@@ -137,27 +139,17 @@ func (q *Queue) skip(e *event.Event) {
 	}
 }
 
-// enterLosses enters in a ledger the drops that found the queue full and those that the sink
-// has not flushed.
-func (q *Queue) enterLosses(l *event.Ledger) {
+// Lost returns the drops that found the queue full, and those that the sink has not flushed or
+// gave up.
+func (q *Queue) Lost() (lost event.Ledger) {
+	if q.lossy != nil {
+		lost = q.lossy.Lost()
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	enterLosses(l, &q.lost)
-	enterLosses(l, &q.queued)
-}
-
-// enterLosses moves drops that no output has written from shown and harmless, as which the
-// pipeline has counted them, to [event.InSink].
-func enterLosses(l, unwritten *event.Ledger) {
-	takeBack(l, unwritten)
-	l.Lost[event.InSink] += unwritten.Shown + unwritten.Harmless
-}
-
-// takeBack subtracts the drops of another ledger that are shown or harmless.
-func takeBack(l, drops *event.Ledger) {
-	l.Shown -= drops.Shown
-	l.Harmless -= drops.Harmless
-	l.TraceOnly -= drops.TraceOnly
+	lost.AddDrops(&q.lost)
+	lost.AddDrops(&q.queued)
+	return lost
 }
 
 // run writes batches until the End or an error of the sink.
@@ -210,6 +202,9 @@ func (q *Queue) write(batch []event.Event, skipped *event.Ledger) error {
 			return err
 		}
 		q.written.Add(e)
+		if q.lossy != nil {
+			q.settle()
+		}
 		if i%flushAfter == flushAfter-1 {
 			if err := q.flushSink(); err != nil {
 				return err
@@ -227,11 +222,16 @@ func (q *Queue) flushSink() error {
 	if err := q.to.Flush(); err != nil {
 		return err
 	}
+	q.settle()
+	return nil
+}
+
+// settle takes from what is queued what the sink has written.
+func (q *Queue) settle() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	takeBack(&q.queued, &q.written)
+	q.queued.TakeBack(&q.written)
 	q.written = event.Ledger{}
-	return nil
 }
 
 // report writes a Loss for each place in l, with the time of an event.

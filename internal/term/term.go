@@ -67,6 +67,16 @@ func IsTerminal(f *os.File) bool {
 	return f != nil && xterm.IsTerminal(int(f.Fd()))
 }
 
+// HasControlling reports whether the process has a controlling terminal (tty(4)), whose end is a
+// SIGHUP. A service has none.
+func HasControlling() bool {
+	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err == nil {
+		f.Close()
+	}
+	return err == nil
+}
+
 // Width returns the number of columns of a terminal; 0 if f is not a terminal or its width is not
 // known.
 func Width(f *os.File) int {

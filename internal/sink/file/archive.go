@@ -1,0 +1,211 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"dropwatch/internal/event"
+)
+
+// stamp is the time of a rotation in a file's name. Names sort as times do.
+const stamp = "20060102T150405.000Z"
+
+// Ends of the names of rotated files.
+const (
+	compressed = ".gz"
+	temporary  = ".tmp" // while it is compressed
+)
+
+// An archive is the rotated files of a file: its name, a dot and the time of the rotation. One goroutine compresses and removes them.
+type archive struct {
+	path   string
+	o      Options
+	notify func(string)
+
+	begin   sync.Once
+	wakeup  chan struct{}
+	stop    context.CancelFunc
+	done    chan struct{}
+	failure string // of the last tidy, which is reported once
+}
+
+// newName returns an unused name for a file that is rotated at a time.
+func (a *archive) newName(at time.Time) string {
+	for ; ; at = at.Add(time.Millisecond) {
+		name := a.path + "." + at.UTC().Format(stamp)
+		if used, err := filepath.Glob(escapeGlob(name) + "*"); err != nil || len(used) == 0 {
+			return name
+		}
+	}
+}
+
+// escapeGlob returns the pattern that matches a name alone.
+func escapeGlob(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}
+
+// tidySoon has the goroutine compress and remove rotated files.
+func (a *archive) tidySoon() {
+	a.begin.Do(func() {
+		var ctx context.Context
+		ctx, a.stop = context.WithCancel(context.Background())
+		a.wakeup, a.done = make(chan struct{}, 1), make(chan struct{})
+		go a.run(ctx)
+	})
+	select {
+	case a.wakeup <- struct{}{}:
+	default: // it has not begun with what it was woken for
+	}
+}
+
+// close ends the goroutine. Tidy is not called any more.
+func (a *archive) close() {
+	a.begin.Do(func() {})
+	if a.stop != nil {
+		a.stop()
+		<-a.done
+	}
+}
+
+func (a *archive) run(ctx context.Context) {
+	defer close(a.done)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.wakeup:
+		}
+		failure := ""
+		if err := a.tidy(ctx); err != nil && ctx.Err() == nil {
+			failure = fmt.Sprintf("rotated files of %s: %v", event.Escape(a.path), err)
+		}
+		if failure != "" && failure != a.failure {
+			a.notify(failure)
+		}
+		a.failure = failure
+	}
+}
+
+// tidy removes the oldest rotated files beyond those that are kept, and compresses the others.
+func (a *archive) tidy(ctx context.Context) error {
+	names, unfinished, err := a.list()
+	if err != nil {
+		return err
+	}
+	keep := a.o.Keep
+	if keep == 0 {
+		keep = defaultKeep
+	}
+	var errs []error
+	for _, name := range unfinished {
+		errs = append(errs, os.Remove(name))
+	}
+	for len(names) > keep {
+		errs = append(errs, os.Remove(names[0]))
+		names = names[1:]
+	}
+	for _, name := range names {
+		if a.o.Compress && !strings.HasSuffix(name, compressed) {
+			errs = append(errs, compress(ctx, name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// list returns the rotated files, the oldest first, and what an interrupted compression left.
+func (a *archive) list() (names, unfinished []string, err error) {
+	dir, base := filepath.Split(a.path)
+	entries, err := os.ReadDir(filepath.Clean(dir + "."))
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), base+".")
+		switch {
+		case !ok || len(rest) < len(stamp) || !isStamp(rest[:len(stamp)]) || !e.Type().IsRegular():
+		case rest[len(stamp):] == temporary:
+			unfinished = append(unfinished, dir+e.Name())
+		case len(rest) == len(stamp), rest[len(stamp):] == compressed:
+			names = append(names, dir+e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, unfinished, err
+}
+
+// newest returns the time of the last rotation, or other if there is none.
+func (a *archive) newest(other time.Time) time.Time {
+	names, _, err := a.list()
+	if err != nil || len(names) == 0 {
+		return other
+	}
+	last := filepath.Base(names[len(names)-1])
+	at, err := time.Parse(stamp, last[len(filepath.Base(a.path))+1:][:len(stamp)])
+	if err != nil {
+		return other
+	}
+	return at
+}
+
+func isStamp(text string) bool {
+	_, err := time.Parse(stamp, text)
+	return err == nil
+}
+
+// compress replaces a rotated file by a compressed one, which has its name only when it is whole.
+func compress(ctx context.Context, name string) error {
+	from, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	half := name + temporary
+	to, err := os.OpenFile(half, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	err = copyInto(to, untilDone{ctx, from})
+	if err = errors.Join(err, to.Close()); err == nil {
+		err = os.Rename(half, name+compressed)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(half))
+	}
+	return os.Remove(name)
+}
+
+// copyInto compresses a file and waits until it is on the disk.
+func copyInto(to *os.File, from io.Reader) error {
+	w := gzip.NewWriter(to)
+	_, err := io.Copy(w, from)
+	return errors.Join(err, w.Close(), to.Sync())
+}
+
+// untilDone is a Reader that ends with an error when its context does.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read reads unless the context has ended.
+func (u untilDone) Read(b []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(b)
+}
+
+// renameCause returns why a file could not be renamed, without both names.
+func renameCause(err error) error {
+	if le, ok := errors.AsType[*os.LinkError](err); ok {
+		return le.Err
+	}
+	return err
+}

@@ -1,0 +1,404 @@
+package file_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/sink/file"
+	"dropwatch/internal/sink/jsonl"
+)
+
+// A bench is a Sink on a file of a test, with what it notified.
+type bench struct {
+	t    *testing.T
+	path string
+	*file.Sink
+	w *file.Writer
+
+	mu      sync.Mutex
+	notices []string
+	fails   error // of open
+}
+
+func newBench(t *testing.T, path string, o file.Options) *bench {
+	t.Helper()
+	b := &bench{t: t, path: path}
+	f, err := b.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.w = file.NewWriter(f, o, b.open, b.notify)
+	b.Sink = file.NewSink(jsonl.New(b.w, jsonl.Options{}), b.w)
+	return b
+}
+
+func (b *bench) open() (*os.File, error) {
+	if b.fails != nil {
+		return nil, b.fails
+	}
+	return os.OpenFile(b.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+}
+
+func (b *bench) notify(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notices = append(b.notices, text)
+}
+
+// drops writes drops with these reasons and flushes them.
+func (b *bench) drops(reasons ...string) {
+	b.t.Helper()
+	for _, reason := range reasons {
+		e := event.Event{Kind: event.Drop, Time: time.Unix(1, 0), Count: 2, Individual: true, Reason: reason}
+		if err := b.Write(&e); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if err := b.Flush(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// end writes the End of a run that has shown n drops.
+func (b *bench) end(n uint64) error {
+	return errors.Join(b.Write(&event.Event{Kind: event.End, Time: time.Unix(2, 0), Ledger: &event.Ledger{Shown: n}}), b.Flush())
+}
+
+// reasons returns the reasons of the lines of a file, or the kind and count of other lines, and fails if
+// one is not whole.
+func reasons(t *testing.T, path string) (all []string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var r io.Reader = f
+	if filepath.Ext(path) == ".gz" {
+		if r, err = gzip.NewReader(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		line := lines.Text()
+		if !strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "}") {
+			t.Errorf("%s: half a line: %q", path, line)
+		}
+		var reason, place string
+		var count int
+		if _, after, ok := strings.Cut(line, `"reason":"`); ok {
+			reason, _, _ = strings.Cut(after, `"`)
+			all = append(all, reason)
+		} else if _, after, ok := strings.Cut(line, `"count":`); ok {
+			fmt.Sscanf(after, "%d", &count)
+			_, place, _ = strings.Cut(line, `"place":`)
+			all = append(all, fmt.Sprintf("lost %d %s", count, strings.Trim(place, `"}`)))
+		} else if _, after, ok := strings.Cut(line, `"sink":`); ok {
+			fmt.Sscanf(after, "%d", &count)
+			all = append(all, fmt.Sprintf("end, lost %d", count))
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Errorf("%s: %v", path, err)
+	}
+	return all
+}
+
+// rotated returns the rotated files, the oldest first.
+func (b *bench) rotated() (names []string) {
+	b.t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(b.path))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), filepath.Base(b.path)+".") {
+			names = append(names, filepath.Join(filepath.Dir(b.path), e.Name()))
+		}
+	}
+	return names // sorted by ReadDir
+}
+
+// eventually waits until a condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within 20 s: %s", what)
+		}
+	}
+}
+
+// TestRotation: by size, no file is larger, none is lost of those that are kept, and no line.
+func TestRotation(t *testing.T) {
+	for compress, suffix := range map[bool]string{false: "", true: ".gz"} {
+		t.Run(suffix, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a[b]*.json")
+			b := newBench(t, path, file.Options{Size: 4096, Keep: 3, Compress: compress})
+			var want []string
+			for i := range 300 {
+				want = append(want, fmt.Sprintf("R%03d", i))
+				b.drops(want[i])
+				if info, err := os.Stat(path); err != nil || info.Size() > 4096 || info.Mode().Perm() != 0o600 {
+					t.Fatalf("%v, error %v", info, err)
+				}
+			}
+			eventually(t, "three files of the wanted format", func() bool {
+				n := 0
+				for _, name := range b.rotated() {
+					if strings.HasSuffix(name, "Z"+suffix) {
+						n++
+					}
+				}
+				return n == 3 && len(b.rotated()) == 3
+			})
+			if err := b.w.Close(); err != nil {
+				t.Error(err)
+			}
+			var got []string
+			for _, name := range append(b.rotated(), path) {
+				got = append(got, reasons(t, name)...)
+			}
+			if !slices.Equal(got, want[300-len(got):]) || len(got) < 90 || len(b.notices) > 0 {
+				t.Errorf("%d lines: %q, notices %q", len(got), got, b.notices)
+			}
+		})
+	}
+}
+
+// TestAge: a file that an earlier program began is rotated when its age is over.
+func TestAge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "drops.json")
+	b := newBench(t, path, file.Options{})
+	b.drops("OLD")
+	b.w.Close()
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(path, old, old); err != nil {
+		t.Fatal(err)
+	}
+	b = newBench(t, path, file.Options{Age: 2 * time.Hour})
+	b.drops("SAME")
+	b.w.Close()
+	if err := os.Chtimes(path, old, old); err != nil {
+		t.Fatal(err)
+	}
+	b = newBench(t, path, file.Options{Age: time.Hour})
+	b.drops("NEW", "NEWER")
+	b.w.Close()
+	if got := reasons(t, path); !slices.Equal(got, []string{"NEW", "NEWER"}) || len(b.rotated()) != 1 {
+		t.Fatalf("%q, and %q", got, b.rotated())
+	}
+	if got := reasons(t, b.rotated()[0]); !slices.Equal(got, []string{"OLD", "SAME"}) {
+		t.Errorf("rotated: %q", got)
+	}
+	// The age of the file is that since the rotation, whoever has written to it since.
+	b = newBench(t, path, file.Options{Age: 50 * time.Millisecond})
+	eventually(t, "rotation", func() bool { b.drops("X"); return len(b.rotated()) > 1 })
+	b.w.Close()
+}
+
+// TestTidy: what another program left is compressed, unless it is not of this file; an interrupted compression
+// is done again.
+func TestTidy(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "drops.json")
+	const plain, half, other = "drops.json.20260102T030405.000Z", "drops.json.20260102T030405.000Z.tmp", "drops.json.old"
+	for _, name := range []string{plain, half, other, "drops.json.20260102T030405.000Z.gz.bak", "x.20260102T030405.000Z"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("{\"reason\":\"OLD\"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := newBench(t, path, file.Options{Size: 4096, Compress: true})
+	want := []string{
+		"drops.json", plain + ".gz", plain + ".gz.bak", other, "x.20260102T030405.000Z",
+	}
+	var got []string
+	eventually(t, "compression", func() bool {
+		got = nil
+		entries, err := os.ReadDir(dir)
+		for _, e := range entries {
+			got = append(got, e.Name())
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		return err == nil && slices.Equal(got, want)
+	})
+	b.w.Close()
+	if got := reasons(t, filepath.Join(dir, plain+".gz")); !slices.Equal(got, []string{"OLD"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestMovedAway: lines go to the file of that name, also when nobody says that it was moved, and the old one is
+// released when somebody does.
+func TestMovedAway(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "drops.json")
+	b := newBench(t, path, file.Options{})
+	b.drops("A")
+	moved := path + ".1"
+	if err := os.Rename(path, moved); err != nil {
+		t.Fatal(err)
+	}
+	b.fails = errors.New("no such directory")
+	b.drops("B", "C")
+	b.drops("D")
+	want := []string{"open " + path + " again: no such directory: lines are appended to the old file meanwhile"}
+	if !slices.Equal(b.notices, want) {
+		t.Errorf("notices %q, want %q", b.notices, want)
+	}
+	b.fails = nil
+	b.w.Reopen()
+	if info, err := os.Stat(path); err != nil || info.Size() != 0 {
+		t.Errorf("reopened: %v, %v", info, err)
+	}
+	b.drops("E")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	b.drops("F")
+	b.w.Reopen() // which changes nothing
+	b.drops("G")
+	if got := reasons(t, path); !slices.Equal(got, []string{"F", "G"}) {
+		t.Errorf("%q", got)
+	}
+	if old := reasons(t, moved); !slices.Equal(old, []string{"A", "B", "C", "D"}) {
+		t.Errorf("before: %q", old)
+	}
+	b.w.Close()
+}
+
+// TestTruncated: a program may empty the file, as logrotate's copytruncate does, and no hole is left.
+func TestTruncated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "drops.json")
+	b := newBench(t, path, file.Options{})
+	b.drops("A", "B")
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	b.drops("C")
+	if got := reasons(t, path); !slices.Equal(got, []string{"C"}) {
+		t.Errorf("%q", got)
+	}
+	b.w.Close()
+}
+
+// inChild runs a test in a process of its own, whose limits it may change: the test log is not written there.
+func inChild(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	const variable = "DROPWATCH_TEST_CHILD"
+	if os.Getenv(variable) != "" {
+		test(t)
+		return
+	}
+	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	c.Env = append(os.Environ(), variable+"=1")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
+// limitFiles limits the size of the files that this process writes, as a disk that is full would.
+func limitFiles(t *testing.T, size uint64) {
+	t.Helper()
+	var limit syscall.Rlimit
+	err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit)
+	if limit.Cur = min(size, limit.Max); err == nil {
+		err = syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFullDisk: what does not fit is lost as a whole, counted, said once and told in the file when there is room
+// again; the End has it in its ledger.
+func TestFullDisk(t *testing.T) { inChild(t, testFullDisk) }
+
+func testFullDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "drops.json")
+	b := newBench(t, path, file.Options{})
+	b.drops("A")
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limitFiles(t, uint64(info.Size())+30)
+	b.drops("B", "C")
+	b.drops("D")
+	if lost := b.Lost(); lost.Shown != 6 {
+		t.Errorf("lost %+v", lost)
+	}
+	limitFiles(t, math.MaxUint64)
+	b.drops("E")
+	b.drops("F")
+	if err := b.end(12); err != nil {
+		t.Error(err)
+	}
+	if got, want := reasons(t, path), []string{"A", "E", "lost 6 sink", "F", "end, lost 6"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	want := []string{
+		"write to " + path + ": file too large: drops are counted as lost until it can be written",
+		"writing to " + path + " again: 6 drops lost",
+	}
+	if !slices.Equal(b.notices, want) {
+		t.Errorf("notices %q, want %q", b.notices, want)
+	}
+	b.w.Close()
+}
+
+// TestFullDiskAtTheEnd is an error.
+func TestFullDiskAtTheEnd(t *testing.T) { inChild(t, testFullDiskAtTheEnd) }
+
+func testFullDiskAtTheEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "drops.json")
+	b := newBench(t, path, file.Options{})
+	b.drops("A")
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limitFiles(t, uint64(info.Size()))
+	b.drops("B")
+	if err := b.end(4); err == nil || err.Error() != "write to "+path+": file too large" {
+		t.Errorf("error %v", err)
+	}
+	if lost := b.Lost(); lost.Shown != 2 {
+		t.Errorf("lost %+v", lost)
+	}
+	if got := reasons(t, path); !slices.Equal(got, []string{"A"}) {
+		t.Errorf("%q", got)
+	}
+	b.w.Close()
+}
+
+// TestOptions: what is for rotated files needs something that rotates.
+func TestOptions(t *testing.T) {
+	for _, tt := range []struct {
+		o    file.Options
+		fine bool
+	}{
+		{file.Options{}, true}, {file.Options{Size: 1}, true}, {file.Options{Age: 1, Keep: 2, Compress: true}, true},
+		{file.Options{Keep: 1}, false}, {file.Options{Compress: true}, false},
+	} {
+		if err := tt.o.Check(); (err == nil) != tt.fine {
+			t.Errorf("%+v: error %v", tt.o, err)
+		}
+	}
+}
