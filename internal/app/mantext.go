@@ -87,12 +87,15 @@ rules that are there now.
 It is named *exactly* if its counter rose by as many, or if it drops each of these packets.
 It is named *likely* if its counter rose by another number, or if no other rule can drop them, and *one of* if several may be it.
 What the packets do not show, such as *ct state* or a mark, keeps a rule from being *exactly*.
+A line *drops* is which reasons and functions name the drops of one cause, as those of packets that wait for a next hop which does
+not answer: *parts* with *--json*.
 A line *sender* is which process or network namespace of this host sends packets that no socket accepts.
 A line *conntrack* is what connection tracking knows, at the end, of the first packet of the largest flow: state, NAT and zone.
 That it has no entry is said only of packets that it found INVALID.
 A finding with *no drop seen* is of a counter: the kernel counts these packets as lost, and no drop shows them.
 With an expression, these are the counters of which the network namespace, interface and layer decide that all of their drops match.
-How many others rose that may have drops that match is a line *not shown*, and *undecided* with *--json*.
+How many others rose that may have drops that match is a line *not shown*, with their names if they are one or two,
+and *undecided* with *--json*.
 One with *failures counted* is of a device, a link or a bond that failed meanwhile.
 What needs no attention is one line, *noise*: how many drops of each kind, and where if that is one place.
 A line *unexplained* is a counter that may mean lost packets, and rose by more than what was found.

@@ -74,7 +74,7 @@ func account(rows []counters.Row, findings []Finding) []Account {
 	return all
 }
 
-// keepAccounts leaves the counters of which an expression selects all drops, and counts those of
+// keepAccounts leaves the counters of which an expression selects all drops, and keeps apart those of
 // which that is not known.
 func (d *Diagnosis) keepAccounts(selects Selects) {
 	if selects == nil {
@@ -83,7 +83,7 @@ func (d *Diagnosis) keepAccounts(selects Selects) {
 	d.Accounts = slices.DeleteFunc(d.Accounts, func(a Account) bool {
 		truth := selects(&a.Row)
 		if truth == condition.Unknown && a.Rest > 0 && a.isFinding() && a.Meaning.Severity != knowledge.Noise {
-			d.Undecided++
+			d.Undecided = append(d.Undecided, a)
 		}
 		return truth != condition.True
 	})

@@ -124,9 +124,9 @@ type Diagnosis struct {
 	Selected bool // an expression selected the drops
 	measured bool // Interval is that between two readings of the counters
 
-	// Undecided is how many counters would be findings if it were known whether the expression
+	// Undecided are the counters that would be findings if it were known whether the expression
 	// selects all of their drops.
-	Undecided int
+	Undecided []Account
 }
 
 // A Recording is where a Diagnosis that is not of this host comes from. Its texts are those

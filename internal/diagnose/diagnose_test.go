@@ -313,6 +313,27 @@ func TestSelected(t *testing.T) {
 	}
 }
 
+// TestUndecidedNames: one or two counters that are not shown are named, with their network namespace.
+func TestUndecidedNames(t *testing.T) {
+	rows := []counters.Counter{
+		of(counters.Protocol, "", "UdpRcvbufErrors", 5), of(counters.Interface, "eth0", "rx_missed_errors", 4),
+		of(counters.Protocol, "", "UdpMemErrors", 3),
+	}
+	for n, want := range []string{
+		"", "1 counter of lost packets rose by more than the drops above: UdpRcvbufErrors in network namespace blue +5. Counters do",
+		"2 counters of lost packets rose by more than the drops above: UdpRcvbufErrors in network namespace blue +5, " +
+			"interface.rx_missed_errors on eth0 in network namespace blue +4. Counters do",
+		"3 counters of lost packets rose by more than the drops above. Counters do",
+	} {
+		d := diagnose.New(collect(t), rose(rows[:n]...), func(*counters.Row) condition.Truth { return condition.Unknown })
+		d.Ask(ownersOnly(nil))
+		text := strings.Join(strings.Fields(textOf(t, d)), " ")
+		if !strings.Contains(text, want) || n == 0 && strings.Contains(text, "not shown") {
+			t.Errorf("%q is missing in %s", want, text)
+		}
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	harm, maybe := udp("SOCKET_RCVBUFF", 40001), udp("NO_SOCKET", 40001)
 	for want, drops := range map[string][]*event.Event{

@@ -216,7 +216,7 @@ func (d *Diagnosis) WriteJSON(w io.Writer) error {
 		Failures       []string      `json:"failures,omitempty"`
 	}{
 		Kind: "end", Verdict: d.Verdict(), Seconds: d.Interval.Seconds(), Drops: d.Drops, Harmless: d.Harmless,
-		Lost: d.Ledger.TotalLost(), Undecided: d.Undecided,
+		Lost: d.Ledger.TotalLost(), Undecided: len(d.Undecided),
 	}
 	if worst := d.Worst(); worst != 0 {
 		end.Severity = worst.String()

@@ -27,8 +27,10 @@ func (d *Diagnosis) findNamespaces(h *Host) {
 			}
 		}
 	}
-	for i := range d.Accounts {
-		d.Accounts[i].InNetns = h.enter(d.Accounts[i].Netns, own, nil)
+	for _, accounts := range [][]Account{d.Accounts, d.Undecided} {
+		for i := range accounts {
+			accounts[i].InNetns = h.enter(accounts[i].Netns, own, nil)
+		}
 	}
 	for i := range d.States {
 		d.States[i].InNetns = h.enter(d.States[i].Netns, own, &d.States[i].Meaning)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 )
@@ -342,52 +341,4 @@ func endpoint(a netip.AddrPort) string {
 		return a.Addr().String()
 	}
 	return a.String()
-}
-
-// appendUnexplained appends the counters whose rise no drop and no finding explains. That
-// TCP had to send again is what findings lead to, and no riddle beside them.
-func (d *Diagnosis) appendUnexplained(b *strings.Builder) {
-	var again []string
-	for i := range d.Accounts {
-		a := &d.Accounts[i]
-		switch rest := d.Remainder(a); {
-		case a.Rest == 0:
-		case rest == Retransmissions:
-			again = append(again, fmt.Sprintf("%s%s +%d", a.ID(), whereOf(&a.Row, a.InNetns), a.Rest))
-		case rest == Unexplained:
-			where := whereOf(&a.Row, a.InNetns)
-			appendRemark(b, "unexplained", fmt.Sprintf("%s%s %s: %s", a.ID(), where, a.rest(), a.Meaning.Cause))
-		}
-	}
-	if len(again) > 0 {
-		appendRemark(b, "also", "retransmissions, as lost packets cause: "+strings.Join(again, ", "))
-	}
-}
-
-// appendUndecided says that counters rose of which it is not known whether their drops match the
-// expression.
-func (d *Diagnosis) appendUndecided(b *strings.Builder) {
-	if d.Undecided > 0 {
-		appendRemark(b, "not shown", event.Plural(uint64(d.Undecided), "counter")+" of lost packets rose by more than the drops "+
-			"above. Counters do not say which packets: run without the expression to see them.")
-	}
-}
-
-// rest says by how much the counter rose, and how much of that is left.
-func (a *Account) rest() string {
-	if a.Rest == a.Delta {
-		return fmt.Sprintf("rose by %d, which no drop shows", a.Delta)
-	}
-	return fmt.Sprintf("rose by %d, of which no drop shows %d", a.Delta, a.Rest)
-}
-
-// whereOf is " on eth0 in network namespace blue", as far as it is known of a counter.
-func whereOf(r *counters.Row, in event.Process) (text string) {
-	if r.IfName != "" {
-		text = " on " + event.Quote(r.IfName)
-	}
-	if netns := describeNetns(r.Netns, in); netns != "" {
-		text += " in " + netns
-	}
-	return text
 }
