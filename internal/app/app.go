@@ -143,6 +143,8 @@ func report(to io.Writer, err error) int {
 		printErrors(to, usage.Err)
 		fmt.Fprintf(to, "Try '%s --help'.\n", usage.Command)
 		return exitUsage
+	case errors.As(err, &sig) && sig.Expected:
+		return exitDone
 	case errors.As(err, &sig):
 		return exitSignal + int(sig.Number)
 	case errors.As(err, &result):

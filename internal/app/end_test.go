@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,8 +19,26 @@ import (
 type verbRun struct {
 	cmd    *exec.Cmd
 	stdout *os.File // the end where nobody reads
-	stderr strings.Builder
+	stderr said
 	log    string // of the fake monitor
+}
+
+// said is what a program has said until now.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 // startVerb starts a verb, and waits until it monitors.

@@ -49,11 +49,17 @@ Enter shows details of a row: what its reason means, the settings that decide it
 Losses are always shown.`,
 	"run": `
 All it needs to know is in the file, of which *dropwatch config* prints one with all settings and their defaults.
-What is wrong with a file is printed with the line, and nothing is run.
+SIGINT and SIGTERM end it, with exit code 0.
+SIGHUP makes it read the file again.
+What is wrong in the file is printed with its line, and the service goes on as before; so it does if what is configured cannot be run.
+Between two configurations no source runs for a moment: how long that was is in the outputs and in the ledger.
+systemd hears when the service is ready and when it is stuck (*Type=notify*, *WatchdogSec*).
 As root it reads only a file that belongs to root, because outputs write as root.`,
 	"config": `
 The file is in the format TOML.
-Settings have the names of the options of *watch*, and values that are checked in the same way.`,
+Settings have the names of the options of *watch*, and values that are checked in the same way.
+The unit of *--systemd* runs this program as a user of its own, which may write to */var/log/dropwatch* and */var/lib/dropwatch*.
+It has the capabilities that the source of the file needs, *bpf* if that is *auto*.`,
 	"record": `
 The file has packets, locations by name, reasons, owners, losses, and the host and kernel they are from.
 It is written as drops come, so a crash costs no more than the last moment.

@@ -3,35 +3,59 @@ package app
 import (
 	"context"
 
+	"github.com/spf13/pflag"
+
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 	"dropwatch/internal/config"
+	"dropwatch/internal/service"
+	"dropwatch/internal/systemd"
 )
 
 // service is the verb that runs a configuration file.
 func (a *App) service(d *defaults) *cli.Verb {
 	var path string
 	f := cli.NewFlags()
-	f.StringVar(&path, "config", "", "read this `file`; without it "+config.DefaultPath+", or only defaults if that does not exist")
+	addConfigFlag(f, &path)
 	return &cli.Verb{
 		Name: "run", Args: "[options]", Short: "do what a configuration file says, until it is ended",
 		Long: `Catch drops as a configuration file says, until Ctrl-C or SIGTERM. A table by
 location and reason then follows on standard error, with what was lost.
-dropwatch config prints a file with all settings.`,
+SIGHUP makes it read the file again: a wrong one changes nothing.
+dropwatch config prints a file with all settings, dropwatch config --systemd a
+unit that runs it.`,
 		Examples: []string{"dropwatch run", "dropwatch run --config dropwatch.toml"},
 		Manual:   manVerbs["run"], Flags: f,
 		Run: func(ctx context.Context, args cli.Args) error {
 			if f.Changed("config") && path == "" {
-				return usageError("run: --config has an empty file name: name a file, or leave --config out")
+				return errNoConfigName("run")
 			}
-			c, err := config.Read(a.runner.Host, path)
+			manager, err := systemd.Connect()
 			if err != nil {
 				return err
 			}
-			spec := c.Spec
+			defer manager.Close()
+			var spec capture.Spec
 			fill(&spec, d, "run", args)
-			spec.Outputs = append(spec.Outputs, capture.Output{Format: capture.Table, Stderr: true})
-			return a.run(ctx, spec)
+			s := &service.Service{Runner: a.runner, Manager: manager, Command: spec.Command}
+			s.Load = func() (*config.Config, error) {
+				c, err := config.Read(a.runner.Host, path)
+				if err == nil {
+					c.Spec.Input.Takeover = c.Spec.Input.Takeover || d.takeover
+				}
+				return c, err
+			}
+			return s.Run(ctx)
 		},
 	}
+}
+
+// addConfigFlag adds --config.
+func addConfigFlag(f *pflag.FlagSet, path *string) {
+	f.StringVar(path, "config", "", "the configuration `file`; without it "+config.DefaultPath+", or only defaults if that does not exist")
+}
+
+// errNoConfigName says that a verb got an empty name.
+func errNoConfigName(verb string) error {
+	return usagef("%s: --config has an empty file name: name a file, or leave --config out", verb)
 }

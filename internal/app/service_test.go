@@ -1,33 +1,206 @@
 package app
 
 import (
+	"fmt"
+	"net"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
-// startService runs a configuration with a fake monitor.
-func startService(t *testing.T, fake, text string) *verbRun {
-	t.Helper()
-	path := t.TempDir() + "/service.toml"
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return startVerb(t, fake, "-l", "none", "run", "--config", path)
+// A serviceRun is a service whose configuration can be changed.
+type serviceRun struct {
+	*verbRun
+	config string // the path of its file
+	lines  string // that of an output
 }
 
-// TestServiceWritesAsConfigured: outputs, source and filter are those of the file.
+// startService runs a configuration with a fake monitor, with an output of JSON and settings
+// besides.
+func startService(t *testing.T, fake, settings string) *serviceRun {
+	t.Helper()
+	dir := t.TempDir()
+	s := &serviceRun{config: dir + "/service.toml", lines: dir + "/lines.json"}
+	s.configure(t, settings)
+	s.verbRun = startVerb(t, fake, "-l", "none", "run", "--config", s.config)
+	return s
+}
+
+// configure writes the configuration.
+func (s *serviceRun) configure(t *testing.T, settings string) {
+	t.Helper()
+	text := fmt.Sprintf("source = 'netdm'\noutput = ['json:%s']\n%s", s.lines, settings)
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// written returns the lines of the output.
+func (s *serviceRun) written() string { b, _ := os.ReadFile(s.lines); return string(b) }
+
+// signal sends a signal to the service.
+func (s *serviceRun) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// starts returns how often monitoring was switched on.
+func (s *serviceRun) starts() int { return strings.Count(s.changes(), "start ") }
+
+// reload makes the service read its configuration, and waits until it monitors again.
+func (s *serviceRun) reload(t *testing.T) {
+	t.Helper()
+	before := s.starts()
+	s.signal(t, syscall.SIGHUP)
+	await(t, "it monitors again", func() bool { return s.starts() > before })
+}
+
+// TestServiceWritesAsConfigured: outputs, source and filter are those of the file, and SIGINT and
+// SIGTERM are how it ends.
 func TestServiceWritesAsConfigured(t *testing.T) {
-	lines := t.TempDir() + "/lines.json"
-	v := startService(t, "packet summary=3 packet", `
-source = "netdm"
-expression = "not proto arp"
-output = ["json:`+lines+`"]
-`)
-	read := func() string { b, _ := os.ReadFile(lines); return string(b) }
-	await(t, "the drops are written", func() bool { return strings.Count(read(), `"kind":"drop"`) == 2 })
-	if code := v.end(t, syscall.SIGINT); code != 0 || !strings.Contains(v.stderr.String(), "\ntotal 5: 2 shown, 0 lost, 3 undecided") {
-		t.Errorf("exit code %d: %s", code, &v.stderr)
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			s := startService(t, "packet summary=3 packet", "expression = 'not proto arp'")
+			await(t, "the drops are written", func() bool { return strings.Count(s.written(), `"kind":"drop"`) == 2 })
+			if code := s.end(t, sig); code != 0 || !strings.Contains(s.stderr.String(), "\ntotal 5: 2 shown, 0 lost, 3 undecided") {
+				t.Errorf("exit code %d: %s", code, &s.stderr)
+			}
+			if !strings.Contains(s.changes(), "stop\n") {
+				t.Errorf("it is still on: %s", s.changes())
+			}
+		})
+	}
+}
+
+// TestReload: another configuration is run without a drop that is not accounted for: the run before
+// ends with its ledger, and that after begins with the time that nobody watched.
+func TestReload(t *testing.T) {
+	s := startService(t, "packet packet", "")
+	await(t, "the drops are written", func() bool { return strings.Count(s.written(), `"kind":"drop"`) == 2 })
+	s.configure(t, "expression = 'len > 60'\n")
+	s.reload(t)
+	await(t, "the drops are written", func() bool { return strings.Count(s.written(), `"kind":"drop"`) == 4 })
+	if code := s.end(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	var kinds []string
+	for line := range strings.Lines(s.written()) {
+		kinds = append(kinds, regexp.MustCompile(`"kind":"([a-z]+)"`).FindStringSubmatch(line)[1])
+	}
+	if got, want := strings.Join(kinds, " "), "drop drop end loss drop drop end"; got != want {
+		t.Errorf("kinds %s, want %s: %s", got, want, s.written())
+	}
+	if !strings.Contains(s.written(), `"cause":"the configuration was read again"`) {
+		t.Errorf("the cause of the gap is missing: %s", s.written())
+	}
+	said := s.stderr.String()
+	if !strings.Contains(said, "no source was running for ") || strings.Count(said, "total 2: 2 shown, 0 lost\n") != 2 {
+		t.Errorf("the ledgers are missing: %s", said)
+	}
+}
+
+// TestReloadWrong: a wrong configuration changes nothing, and one that cannot be run is replaced by
+// the one before.
+func TestReloadWrong(t *testing.T) {
+	s := startService(t, "packet", "")
+	s.configure(t, "stak = true")
+	s.signal(t, syscall.SIGHUP)
+	await(t, "it says why", func() bool { return strings.Contains(s.stderr.String(), "the configuration is unchanged") })
+	if !strings.Contains(s.stderr.String(), "service.toml:3: unknown key stak: did you mean stack?\n") || s.starts() != 1 {
+		t.Errorf("%d starts: %s", s.starts(), &s.stderr)
+	}
+	missing := filepath.Dir(s.lines) + "/none/lines.json"
+	if err := os.WriteFile(s.config, []byte("source = 'netdm'\noutput = ['json:"+missing+"']\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.reload(t)
+	await(t, "it goes on", func() bool { return strings.Count(s.written(), `"kind":"drop"`) == 2 })
+	if code := s.end(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{"create the directory", "\ndropwatch: going on with the configuration before\n"} {
+		if !strings.Contains(s.stderr.String(), want) {
+			t.Errorf("%q is missing: %s", want, &s.stderr)
+		}
+	}
+}
+
+// TestServiceManager: systemd hears when the service is ready, alive, reloading and stopping.
+func TestServiceManager(t *testing.T) {
+	name := t.TempDir() + "/notify"
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	hear := func(want string) {
+		t.Helper()
+		b := make([]byte, 1024)
+		for heard := ""; !strings.HasPrefix(heard, want); {
+			_ = conn.SetReadDeadline(time.Now().Add(maxWait))
+			n, err := conn.Read(b)
+			if err != nil {
+				t.Fatalf("%s: %v", want, err)
+			}
+			heard = string(b[:n])
+		}
+	}
+	t.Setenv("NOTIFY_SOCKET", name)
+	t.Setenv("WATCHDOG_USEC", strconv.Itoa(int(200*time.Millisecond/time.Microsecond)))
+	s := startService(t, "packet", "")
+	hear("READY=1\nSTATUS=watching drops")
+	hear("WATCHDOG=1")
+	s.signal(t, syscall.SIGHUP)
+	hear("RELOADING=1\nMONOTONIC_USEC=")
+	hear("READY=1\n")
+	s.configure(t, "stak = true")
+	s.signal(t, syscall.SIGHUP)
+	hear("RELOADING=1")
+	hear("READY=1\nSTATUS=watching drops; the configuration that was read last is wrong")
+	s.signal(t, syscall.SIGTERM)
+	hear("STOPPING=1")
+	if code := s.end(t, 0); code != 0 {
+		t.Errorf("exit code %d: %s", code, &s.stderr)
+	}
+}
+
+// TestManyReloads: a service that is reloaded all the time keeps no file open, and no memory, and
+// each drop of the fake is in a ledger.
+func TestManyReloads(t *testing.T) {
+	const reloads = 30
+	s := startService(t, "packets", "")
+	files := func() int {
+		names, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	s.reload(t)
+	before := files()
+	for range reloads {
+		s.reload(t)
+	}
+	if after := files(); after > before+2 {
+		t.Errorf("%d files are open, at first %d", after, before)
+	}
+	if code := s.end(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d: %s", code, &s.stderr)
+	}
+	shown := 0
+	for _, total := range regexp.MustCompile(`(?m)^total \d+: (\d+) shown, 0 lost$`).FindAllStringSubmatch(s.stderr.String(), -1) {
+		n, _ := strconv.Atoi(total[1])
+		shown += n
+	}
+	written := strings.Count(s.written(), `"kind":"drop"`)
+	if ends := strings.Count(s.written(), `"kind":"end"`); ends != reloads+2 || written == 0 || written != shown {
+		t.Errorf("%d ends, %d drops written, %d in the ledgers", ends, written, shown)
 	}
 }

@@ -104,10 +104,15 @@ var rooms = []room{
 			"netlink",
 		},
 	},
+	{pkgs: "internal/systemd", reason: "it speaks to the service manager, for any service"},
+	{
+		pkgs: "internal/service", may: []string{"internal/capture", "internal/config", "internal/pipeline", "internal/systemd"},
+		reason: "it runs one configuration after the other, and knows no verb",
+	},
 	{
 		pkgs: "internal/app", reason: "it has the verbs, and hands what they ask for to the others",
 		may: append([]string{
-			"internal/capture", "internal/config", "internal/cli", "internal/repl", "internal/term",
+			"internal/capture", "internal/config", "internal/service", "internal/systemd", "internal/cli", "internal/repl", "internal/term",
 			"internal/source/*", "internal/stage/*", "internal/sink/*",
 		}, middle...),
 	},
@@ -160,7 +165,7 @@ var libraries = []library{
 	{
 		imports: "golang.org/x/sys/...", by: []string{
 			"netlink", "internal/bpfprog", "internal/clock", "internal/detail", "internal/host", "internal/source/...", "internal/counters",
-			"internal/doctor", "internal/kernel", "internal/term",
+			"internal/doctor", "internal/kernel", "internal/term", "internal/systemd",
 		},
 		reason: "system calls are for those who speak to the kernel",
 	},

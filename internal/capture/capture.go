@@ -177,11 +177,19 @@ func (r *run) elapse() {
 	r.stop()
 }
 
+// errReloaded is why the run before ended, in the event that tells how long no source was running.
+var errReloaded = errors.New("the configuration was read again")
+
 // runPipeline moves events from the source to the outputs until an end, and fills
 // in the outcome. It is called once per run: by flow, or by the screen, which
 // redraws while it runs.
 func (r *run) runPipeline(ctx context.Context) error {
-	p := pipeline.Pipeline{Source: r.failover(), Stages: []pipeline.Stage{r.stage}, Sink: r.sink, Limit: r.spec.Limit}
+	p := pipeline.Pipeline{
+		Source: r.failover(), Stages: []pipeline.Stage{r.stage}, Sink: r.sink, Limit: r.spec.Limit, Progress: r.Progress,
+	}
+	if since := r.spec.Input.Since; !since.IsZero() {
+		p.Source = pipeline.Continue(p.Source, since, r.source.name, errReloaded)
+	}
 	if r.source.recording != nil {
 		p.Now = r.source.recording.Now
 	}

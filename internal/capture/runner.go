@@ -12,7 +12,7 @@ import (
 	"dropwatch/internal/source/trace"
 )
 
-// A Runner runs Specs, one at a time. All fields but Symbols are required, and must
+// A Runner runs Specs, one at a time. All fields but Symbols and Progress are required, and must
 // not change while a run is under way. It owns none of them: closing Monitor is up
 // to the caller.
 type Runner struct {
@@ -22,7 +22,8 @@ type Runner struct {
 	Signals      *Signals
 	Monitor      *Monitor
 	Host         *host.Host
-	Symbols      *Symbols // nil: locations stay addresses
+	Symbols      *Symbols           // nil: locations stay addresses
+	Progress     *pipeline.Progress // shows the state of each run without a screen to others; nil: to nobody
 
 	// OpenBPF and OpenTrace open these sources; see [Opener].
 	OpenBPF   func(bpf.Options) (Tracer, error)

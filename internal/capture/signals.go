@@ -11,7 +11,8 @@ import (
 
 // A SignalError is the cause of a context that a signal has ended (context.Cause).
 type SignalError struct {
-	Number syscall.Signal
+	Number   syscall.Signal
+	Expected bool // it is how a service ends: no failure
 }
 
 // Error names the signal.
@@ -33,6 +34,7 @@ type Signals struct {
 	ended    time.Time          // of the first signal that ended it or the program
 	overdue  *time.Timer        // ends the program if the run does not end
 	hangup   func()             // is called for SIGHUP; nil: it ends the program
+	serves   bool               // see Serve
 	atPrompt bool               // the user is at a prompt between runs, where SIGINT ends nothing
 	hurried  chan struct{}      // see Hurried
 }
@@ -68,7 +70,8 @@ func (s *Signals) Listen(parent context.Context) (ctx context.Context, stop func
 func (s *Signals) handle(sig syscall.Signal, endProgram context.CancelCauseFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	interrupt, again := sig == syscall.SIGINT, !s.ended.IsZero()
+	interrupt, again := sig == syscall.SIGINT && !s.serves, !s.ended.IsZero()
+	end := &SignalError{sig, s.serves && (sig == syscall.SIGINT || sig == syscall.SIGTERM)}
 	switch {
 	case sig == syscall.SIGPIPE, interrupt && s.run == nil && s.atPrompt:
 		return
@@ -80,15 +83,15 @@ func (s *Signals) handle(sig syscall.Signal, endProgram context.CancelCauseFunc)
 		s.overdue = time.AfterFunc(Grace, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			endProgram(&SignalError{sig})
+			endProgram(end)
 			s.hurry()
 		})
 	case again && time.Since(s.ended) >= repeatTime:
-		endProgram(&SignalError{sig})
+		endProgram(end)
 		s.hurry()
 	case again && interrupt: // the key is held down
 	default:
-		endProgram(&SignalError{sig})
+		endProgram(end)
 	}
 	if !again {
 		s.ended = time.Now()
@@ -146,15 +149,26 @@ func (s *Signals) setRun(run context.CancelFunc) {
 }
 
 // OnHangup has SIGHUP call do, in a goroutine of its own, until stop is called, instead of ending
-// the program.
+// the program. Who asks first has it: until then, others that ask get no call.
 func (s *Signals) OnHangup(do func()) (stop func()) {
-	set := func(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hangup != nil {
+		return func() {}
+	}
+	s.hangup = do
+	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.hangup = do
+		s.hangup = nil
 	}
-	set(do)
-	return func() { set(nil) }
+}
+
+// Serve makes the program a service: SIGINT and SIGTERM end it as it should end.
+func (s *Signals) Serve() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serves = true
 }
 
 // SetAtPrompt says whether the user is at a prompt between runs. SIGINT ends

@@ -135,3 +135,47 @@ func TestHangup(t *testing.T) {
 		t.Errorf("the program's end is %v", context.Cause(program))
 	}
 }
+
+// TestServe: a service ends at SIGINT and SIGTERM, also between runs and in one, which is expected.
+// SIGQUIT is not.
+func TestServe(t *testing.T) {
+	for sig, expected := range map[syscall.Signal]bool{syscall.SIGINT: true, syscall.SIGTERM: true, syscall.SIGQUIT: false} {
+		for _, running := range []bool{false, true} {
+			var s Signals
+			s.Serve()
+			program, end := context.WithCancelCause(t.Context())
+			if running {
+				_, stop := s.Interruptible(program)
+				defer stop()
+			}
+			s.handle(sig, end)
+			var cause *SignalError
+			if !errors.As(context.Cause(program), &cause) || cause.Number != sig || cause.Expected != expected {
+				t.Errorf("%v: the program's end is %+v", sig, cause)
+			}
+		}
+	}
+}
+
+// TestFirstHangup: who asks first gets SIGHUP, until it is no longer wanted.
+func TestFirstHangup(t *testing.T) {
+	var s Signals
+	called := make(chan string, 3)
+	hangup := func() string {
+		s.handle(syscall.SIGHUP, func(error) { called <- "the end" })
+		return <-called
+	}
+	stop := s.OnHangup(func() { called <- "service" })
+	stopOther := s.OnHangup(func() { called <- "run" })
+	if got := hangup(); got != "service" {
+		t.Errorf("%s got it, want the service", got)
+	}
+	stopOther()
+	if got := hangup(); got != "service" {
+		t.Errorf("%s got it, want the service", got)
+	}
+	stop()
+	if got := hangup(); got != "the end" {
+		t.Errorf("%s got it, want the end", got)
+	}
+}

@@ -34,6 +34,7 @@ type Input struct {
 	NoFailover   bool            // with auto: end, as with a named source, when another program stops it
 	Recording    string          // a file to replay instead; - is standard input
 	KeepHost     bool            // with Recording: keep what it has of the host, for the Outcome
+	Since        time.Time       // of live drops: when a run ended that this one goes on for; zero: there was none
 	Origins      netlink.Origins // 0: software
 	Stack        bool            // record the stack trace of each drop
 	SampledStack bool            // with bpf: record the stack traces of sampled drops

@@ -75,3 +75,24 @@ func gap(failed time.Time, name string, cause error) *event.Event {
 	}
 	return e
 }
+
+// Continue returns a source that goes on after another run, which ended at a time for a reason. It
+// reports how long no source was running as a Failover does, and then runs s, whose name is name.
+func Continue(s Source, ended time.Time, name string, cause error) Source {
+	return &continued{s, ended, name, cause}
+}
+
+// continued is the source that Continue returns.
+type continued struct {
+	Source
+	ended time.Time
+	name  string
+	cause error
+}
+
+// Run reports the gap and runs the source.
+func (c *continued) Run(ctx context.Context, out Output) error {
+	out.Emit(gap(c.ended, c.name, c.cause))
+	out.Flush()
+	return c.Source.Run(ctx, out)
+}

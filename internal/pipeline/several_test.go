@@ -294,3 +294,20 @@ func TestReaderClosed(t *testing.T) {
 		t.Error("no error is one")
 	}
 }
+
+// TestContinue: a source that goes on after another run begins with the time in between.
+func TestContinue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := time.Now()
+		time.Sleep(300 * time.Millisecond)
+		sink := new(memory)
+		p := pipeline.Pipeline{Source: pipeline.Continue(&script{events: []event.Event{drop(2, "A")}}, ended, "bpf", errBroken), Sink: sink}
+		ledger, err := p.Run(t.Context())
+		if err != nil || ledger.Gap != 300*time.Millisecond || ledger.Shown != 2 || ledger.Lost[event.Uncovered] != 1 {
+			t.Errorf("ledger %+v, %v", ledger, err)
+		}
+		if want := []string{"lost 1 while no source was running", "2 A", "end of 2"}; !slices.Equal(sink.wrote, want) {
+			t.Errorf("wrote %q, want %q", sink.wrote, want)
+		}
+	})
+}
