@@ -47,6 +47,8 @@ type Headers struct {
 	SrcPort, DstPort uint16 // TCP, UDP, SCTP
 	Seq, Ack         uint32 // TCP
 	Window           uint16 // TCP, not scaled
+	WindowScale      uint8  // of a SYN, the bits by which its sender shifts the windows after it
+	TCPLen           uint32 // bytes of payload, by the lengths in the headers
 	UDPLen           uint16
 
 	ICMPType, ICMPCode uint8 // of ICMP or ICMPv6, as Transport says
@@ -97,6 +99,8 @@ const (
 	FieldSCTPChunk
 	FieldSCTPTag
 	FieldSPI
+	FieldWindowScale
+	FieldTCPLen
 )
 
 // A MAC is an Ethernet address.

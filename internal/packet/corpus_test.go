@@ -25,6 +25,7 @@ func corpus() []sample {
 	return []sample{
 		v4("udp", 17, udp(53, []byte(payload))),
 		v4("tcp", 6, tcp(0x012, "\x02\x04\x05\xb4\x01\x03\x03\x07")),
+		v4("tcp with a window scale", 6, tcp(0x002, "\x02\x04\x05\xb4\x01\x03\x03\x07")),
 		v4("tcp all flags", 6, tcp(0x1ff, "")),
 		v4("tcp options of length zero", 6, tcp(0x010, "\x08\x00\x00\x00")),
 		v4("sctp", 132, sctp(0)),
@@ -58,6 +59,8 @@ func corpus() []sample {
 		frame("vlan of priority alone", tVLAN, vlan(0xe000, tARP, arp(1))),
 		frame("qinq", tQinQ, vlan(0x3000|100, tVLAN, vlan(0x6000|10, tIPv6, plain6))),
 		frame("qinq before 802.1ad", 0x9100, vlan(200, tVLAN, vlan(20, tARP, arp(1)))),
+		frame("mpls", 0x8847, pack(uint32(100<<12|64), uint32(200<<12|1<<8|64), ip4(6, tcp(0x010, "")))),
+		frame("pppoe", 0x8864, pack(uint8(0x11), uint8(0), uint16(7), uint16(2+len(plain6)), uint16(0x0057), plain6)),
 		frame("unknown ethertype", 0x88cc, []byte(payload)),
 		{"ieee 802.3", event.LinkEthernet, pack(macs, uint16(3+len(payload)), "\x42\x42\x03", payload)},
 

@@ -14,6 +14,10 @@ const (
 	typeCTag  = 0x8100 // ETH_P_8021Q
 	typeSTag  = 0x88a8 // ETH_P_8021AD
 	typeQinQ1 = 0x9100 // ETH_P_QINQ1
+
+	typeMPLS          = 0x8847 // ETH_P_MPLS_UC
+	typeMPLSMulticast = 0x8848 // ETH_P_MPLS_MC
+	typePPPoE         = 0x8864 // ETH_P_PPP_SES
 )
 
 // isTag reports whether an ethertype announces a VLAN tag.
@@ -28,8 +32,12 @@ func (d *decoder) ethernet(b []byte) {
 		d.short(b)
 		return
 	}
-	t := binary.BigEndian.Uint16(b[12:])
-	b = b[14:]
+	d.tagged(binary.BigEndian.Uint16(b[12:]), b[14:])
+}
+
+// tagged decodes what an ethertype announces behind a link header: VLAN tags, and the network header
+// behind them.
+func (d *decoder) tagged(t uint16, b []byte) {
 	for i := 0; i < len(d.h.VLAN) && isTag(t); i++ {
 		d.at = event.VLANTag
 		d.tag(i, t, b)
@@ -57,8 +65,10 @@ func (d *decoder) tag(i int, tpid uint16, b []byte) {
 
 // network decodes what an ethertype announces; b begins behind it.
 func (d *decoder) network(t uint16, b []byte) {
-	d.h.EtherType = t
-	d.h.Fields |= event.FieldEtherType
+	if !d.h.Has(event.FieldEtherType) { // otherwise a header between announced another
+		d.h.EtherType = t
+		d.h.Fields |= event.FieldEtherType
+	}
 	switch t {
 	case event.EtherIPv4:
 		d.ipv4(b)
@@ -66,6 +76,59 @@ func (d *decoder) network(t uint16, b []byte) {
 		d.ipv6(b)
 	case event.EtherARP:
 		d.arp(b)
+	case typeMPLS, typeMPLSMulticast:
+		d.mpls(b)
+	case typePPPoE:
+		d.pppoe(b)
+	default:
+		d.stop(event.UnknownProtocol, b)
+	}
+}
+
+// mpls passes the labels of RFC 3032 and decodes the IP packet behind them.
+func (d *decoder) mpls(b []byte) {
+	const bottom = 1 // of the stack, in the third byte
+	for range maxExtensions {
+		if len(b) < 5 {
+			d.short(b)
+			return
+		}
+		last := b[2]&bottom != 0
+		if b = b[4:]; last {
+			d.ip(b)
+			return
+		}
+	}
+	d.stop(event.Malformed, b)
+}
+
+// pppoe decodes the header of a session of RFC 2516 and what follows it.
+func (d *decoder) pppoe(b []byte) {
+	if len(b) < 6 {
+		d.short(b)
+		return
+	}
+	d.ppp(b[6:])
+}
+
+// ppp decodes the protocol number of RFC 1661, which may be compressed to one byte, and what it announces.
+func (d *decoder) ppp(b []byte) {
+	const ipv4, ipv6, mpls = 0x0021, 0x0057, 0x0281
+	if len(b) < 2 {
+		d.short(b)
+		return
+	}
+	proto, rest := uint16(b[0]), b[1:]
+	if b[0]&1 == 0 {
+		proto, rest = binary.BigEndian.Uint16(b), b[2:]
+	}
+	switch proto {
+	case ipv4:
+		d.network(event.EtherIPv4, rest)
+	case ipv6:
+		d.network(event.EtherIPv6, rest)
+	case mpls:
+		d.network(typeMPLS, rest)
 	default:
 		d.stop(event.UnknownProtocol, b)
 	}

@@ -45,6 +45,8 @@ var fields = []struct {
 	{"chunk", event.FieldSCTPChunk, func(h *event.Headers) any { return h.SCTPChunk }},
 	{"tag", event.FieldSCTPTag, func(h *event.Headers) any { return fmt.Sprintf("%#x", h.SCTPTag) }},
 	{"spi", event.FieldSPI, func(h *event.Headers) any { return fmt.Sprintf("%#x", h.SPI) }},
+	{"wscale", event.FieldWindowScale, func(h *event.Headers) any { return h.WindowScale }},
+	{"tcp.len", event.FieldTCPLen, func(h *event.Headers) any { return h.TCPLen }},
 }
 
 func showTag(v event.VLAN) any {

@@ -8,7 +8,7 @@ func (d *decoder) ports(b []byte) {
 	d.h.DstPort = d.u16(b, 2, event.FieldDstPort)
 }
 
-// tcp decodes struct tcphdr of linux/tcp.h, RFC 9293, without its options.
+// tcp decodes struct tcphdr of linux/tcp.h, RFC 9293, and of its options the window scale.
 func (d *decoder) tcp(b []byte) {
 	d.at = event.TCP
 	d.ports(b)
@@ -16,17 +16,53 @@ func (d *decoder) tcp(b []byte) {
 	d.h.Ack = d.u32(b, 8, event.FieldAck)
 	d.h.TCPFlags = event.TCPFlags(d.u16(b, 12, event.FieldTCPFlags) & 0xfff)
 	d.h.Window = d.u16(b, 14, event.FieldWindow)
+	size := 0
+	if len(b) > 12 {
+		size = int(b[12]>>4) * 4
+		d.payload(len(b) - size)
+	}
 	if len(b) < 20 {
 		d.short(b)
 		return
 	}
-	switch size := int(b[12]>>4) * 4; {
-	case size < 20:
+	if size < 20 {
 		d.stop(event.Malformed, b)
-	case len(b) < size:
+		return
+	}
+	if d.h.TCPFlags&event.SYN != 0 {
+		d.windowScale(b[20:min(size, len(b))])
+	}
+	if len(b) < size {
 		d.short(b)
-	default:
-		d.stop(event.Complete, b[size:])
+		return
+	}
+	d.stop(event.Complete, b[size:])
+}
+
+// payload sets the length of what follows the TCP header, of which here bytes are in the packet: less
+// than 0 if it was cut within the header. The length is not known without one in an IP header.
+func (d *decoder) payload(here int) {
+	if d.missing < unknown && here+d.missing >= 0 {
+		d.h.TCPLen = uint32(here + d.missing)
+		d.h.Fields |= event.FieldTCPLen
+	}
+}
+
+// windowScale finds the option of RFC 7323 among those of a SYN.
+func (d *decoder) windowScale(options []byte) {
+	const end, noOperation, windowScale = 0, 1, 3
+	for len(options) > 0 && options[0] != end {
+		size := 1
+		if options[0] != noOperation {
+			if len(options) < 2 || options[1] < 2 || len(options) < int(options[1]) {
+				return
+			}
+			size = int(options[1])
+		}
+		if options[0] == windowScale && size == 3 {
+			d.h.WindowScale = d.u8(options, 2, event.FieldWindowScale)
+		}
+		options = options[size:]
 	}
 }
 
