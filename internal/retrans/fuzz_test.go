@@ -1,0 +1,58 @@
+package retrans_test
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/retrans"
+)
+
+// FuzzAdd adds segments in any order, of a few connections. What was said of a segment is counted, once.
+func FuzzAdd(f *testing.F) {
+	for _, packets := range cases {
+		var b []byte
+		for _, p := range packets {
+			s := p.segment(0xffffff00)
+			b = append(b, p.from, byte(s.TCPFlags))
+			b = binary.BigEndian.AppendUint32(b, s.Seq)
+			b = binary.BigEndian.AppendUint32(b, s.Ack)
+			b = binary.BigEndian.AppendUint16(b, uint16(s.Len))
+			b = binary.BigEndian.AppendUint16(b, s.Window)
+			b = append(b, byte(p.at))
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		const size, limit = 15, 3
+		a := retrans.New(limit, nil)
+		var segments, said, resets uint64
+		for at := began; len(b) >= size; b = b[size:] {
+			p := packet{from: "cs"[b[0]&1:][0]}
+			s := p.segment(0)
+			s.SrcPort += uint16(b[0] >> 1 & 7)
+			s.TCPFlags, s.Seq, s.Ack = event.TCPFlags(b[1]), binary.BigEndian.Uint32(b[2:]), binary.BigEndian.Uint32(b[6:])
+			s.Len, s.Window = uint32(binary.BigEndian.Uint16(b[10:])), binary.BigEndian.Uint16(b[12:])
+			at = at.Add(time.Duration(int8(b[14])) * time.Millisecond)
+			for range a.Add(s, at).All() {
+				said++
+			}
+			segments++
+			if s.TCPFlags&event.RST != 0 {
+				resets++
+			}
+		}
+		var sum retrans.Traffic
+		for _, d := range a.Traffic() {
+			sum.Add(d)
+		}
+		var counted uint64
+		for ts := event.SegmentType(0); ts <= event.PortReuse; ts++ {
+			counted += sum.Type(ts)
+		}
+		if sum.Segments != segments || counted != said || sum.Resets != resets || sum.Resent > segments {
+			t.Fatalf("%d segments, %d types, %d resets: counted %+v", segments, said, resets, sum)
+		}
+	})
+}

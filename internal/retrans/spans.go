@@ -1,0 +1,63 @@
+package retrans
+
+// A span is a range of sequence numbers that were seen, without end.
+type span struct{ start, end uint32 }
+
+// maxSpans bounds the memory for a sender of whose segments many are missing.
+const maxSpans = 64
+
+// spans are the sequence numbers that were seen and not acknowledged: ranges in order that do not touch.
+// All of them must be within 2 GiB.
+type spans []span
+
+// has reports whether all numbers of a range were seen.
+func (s spans) has(start, end uint32) bool {
+	for _, seen := range s {
+		if !before(start, seen.start) && !before(seen.end, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// add enters a range. If there are too many, the gap between the two lowest counts as seen.
+func (s spans) add(start, end uint32) spans {
+	at := len(s)
+	for at > 0 && !before(s[at-1].end, start) { // it touches s[at-1], or is below it
+		at--
+	}
+	after := at
+	for after < len(s) && !before(end, s[after].start) {
+		if before(s[after].start, start) {
+			start = s[after].start
+		}
+		if before(end, s[after].end) {
+			end = s[after].end
+		}
+		after++
+	}
+	if after == at {
+		s = append(s, span{})
+		copy(s[at+1:], s[at:])
+	} else {
+		s = append(s[:at+1], s[after:]...)
+	}
+	s[at] = span{start, end}
+	if len(s) > maxSpans {
+		s[1].start = s[0].start
+		s = s[:copy(s, s[1:])]
+	}
+	return s
+}
+
+// acknowledge forgets what is below a number.
+func (s spans) acknowledge(ack uint32) spans {
+	n := 0
+	for n < len(s) && !before(ack, s[n].end) {
+		n++
+	}
+	if n == 0 {
+		return s
+	}
+	return s[:copy(s, s[n:])]
+}

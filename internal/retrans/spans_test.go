@@ -1,0 +1,53 @@
+package retrans
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// TestSpans compares spans with a set of single numbers, around where they wrap.
+func TestSpans(t *testing.T) {
+	const base, size = uint32(0xffffff80), 256
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var s spans
+		var seen [size]bool
+		for range 30 {
+			start, n := r.IntN(size-20), 1+r.IntN(20)
+			s = s.add(base+uint32(start), base+uint32(start+n))
+			for i := start; i < start+n; i++ {
+				seen[i] = true
+			}
+			if r.IntN(10) == 0 {
+				ack := r.IntN(size / 4)
+				s = s.acknowledge(base + uint32(ack))
+				for i := range ack { // a range that was acknowledged in part is kept
+					seen[i] = s.has(base+uint32(i), base+uint32(i+1))
+				}
+			}
+			for i, want := range seen {
+				if got := s.has(base+uint32(i), base+uint32(i+1)); got != want {
+					t.Fatalf("%v has %d: %v, want %v", s, i, got, want)
+				}
+			}
+			for i := 1; i < len(s); i++ {
+				if !before(s[i-1].end, s[i].start) {
+					t.Fatalf("%v touch", s)
+				}
+			}
+		}
+	}
+}
+
+func TestSpansAreLimited(t *testing.T) {
+	var s spans
+	for i := range uint32(10 * maxSpans) {
+		s = s.add(10*i, 10*i+5)
+	}
+	if len(s) != maxSpans || cap(s) > 2*maxSpans {
+		t.Errorf("%d spans, of %d, want %d", len(s), cap(s), maxSpans)
+	}
+	if !s.has(0, 10) || s.has(10*10*maxSpans-10, 10*10*maxSpans-1) {
+		t.Errorf("the lowest gaps do not count as seen: %v", s[:2])
+	}
+}
