@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", noDelay)
 			sessions, err := filepath.Abs("../../testdata/session-files")
 			env.Setenv("SESSIONS", sessions)
+			env.Setenv("CAPTURES", filepath.Join(filepath.Dir(sessions), "captures"))
 			return err
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",

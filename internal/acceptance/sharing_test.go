@@ -249,7 +249,7 @@ func TestGuestFailover(t *testing.T) {
 		t.Errorf("monitoring %v: %+v", guest.Monitoring(), r)
 	}
 	all := lines(t, r.Stdout)
-	if end := all[len(all)-1]; end.Kind != "end" || end.Shown != 5 || !strings.Contains(r.Stdout, `"gaps":0,"gap_ms":0`) {
+	if end := all[len(all)-1]; end.Kind != "end" || end.Shown != 5 || !strings.Contains(r.Stdout, `"gaps":0,"flows_evicted":0,"gap_ms":0`) {
 		t.Errorf("ledger: %+v: %s", end, r.Stdout)
 	}
 }
@@ -286,7 +286,7 @@ func failsOver(t *testing.T) bool {
 	r := p.Interrupt()
 	all := lines(t, r.Stdout)
 	end := all[len(all)-1]
-	whole := strings.Contains(r.Stdout, `"gaps":0,"gap_ms":0`)
+	whole := strings.Contains(r.Stdout, `"gaps":0,"flows_evicted":0,"gap_ms":0`)
 	if r.Code != 0 || end.Shown > n || whole && end.Shown != n {
 		t.Errorf("%d drops, and the ledger is %+v: %s", n, end, r.Stderr)
 	}

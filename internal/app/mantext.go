@@ -75,6 +75,20 @@ The drops are shown as the recording host saw them; symbols and interfaces of th
 Counters are skipped: *dropwatch counters* and *dropwatch diagnose* show them.
 A truncated recording is read as far as it goes, with a message and exit code 1.
 The file *-* is standard input.`,
+	"pcap": `
+Files are read in the order of the command line, as one capture: one that *tcpdump* has rotated is named in parts.
+The first argument is a *file*, and so are those behind it that exist or end in *.pcap*, *.pcapng*, *.cap*, *.gz* or *.zst*.
+What follows is the expression. It selects events, and the connections that the table counts.
+A line is a segment of TCP: *retransmit* with its type (*retransmission*, *fast*, *spurious*, *syn*, *synack*, *fin*, *keep_alive*),
+*tcp* (*out_of_order*, *duplicate_ack*, *zero_window*, *zero_window_probe*, *window_full*, *lost_segment*, *port_reuse*), or *reset*.
+*frame* is the number of its packet in the file, from 1. The types are those of Wireshark's TCP analysis.
+The table has, for each pair of addresses, the segments and bytes that one sent to the other, and how many segments were sent again
+(*resent*, without keep-alives). The pairs with the most of them come first.
+Where packets were captured matters: near the sender a lost segment is seen twice, near the receiver once.
+Link types are Ethernet, Linux cooked (SLL, SLL2), raw IP, loopback, PPP and 802.11; VLAN, QinQ, MPLS, PPPoE, GRE, VXLAN, Geneve and
+IP in IP are followed to the segment in one tunnel.
+Captures of the first 64 bytes of each packet are enough.
+A truncated or damaged file is read as far as it goes, with a message that has the offset, and exit code 1.`,
 	"dump": `
 Packets are written as the kernel reports them, each with its location and reason, until a signal comes.
 *tshark* and *wireshark* decode them.`,

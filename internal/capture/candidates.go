@@ -97,6 +97,9 @@ func (r *Runner) openSource(ctx context.Context, s *Spec) (*openedSource, error)
 	if s.Input.Recording != "" {
 		return r.openRecording(ctx, s)
 	}
+	if len(s.Captures) > 0 {
+		return r.openCaptures(s)
+	}
 	var failed failures
 	for _, c := range s.candidates() {
 		opened, err := c.try(ctx, r, s)

@@ -57,11 +57,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if err := r.reserve(ctx); err != nil {
 		return err
 	}
-	if r.spec.Input.Recording != "" {
-		for _, err := range recordedReasons(r.spec.Filter) {
-			r.Notices.Warn(err)
-		}
-	} else if err := r.CheckNames(r.spec.Filter); err != nil {
+	if err := r.checkFilter(); err != nil {
 		r.abandonFiles()
 		return err
 	}
@@ -77,11 +73,25 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	}
 	r.arrangeStages()
 	r.printOrigin()
-	if r.source.recording == nil {
+	if r.source.now == nil {
 		r.checking.Go(func() { r.check(ctx) })
 	}
 	time.AfterFunc(startTime, r.release)
 	return nil
+}
+
+// checkFilter checks the names in the expression: of what was recorded, some need not exist here.
+func (r *run) checkFilter() error {
+	switch in := &r.spec.Input; {
+	case in.Recording != "":
+		for _, err := range recordedReasons(r.spec.Filter) {
+			r.Notices.Warn(err)
+		}
+		return nil
+	case len(r.spec.Captures) > 0:
+		return nil
+	}
+	return r.CheckNames(r.spec.Filter)
 }
 
 // printOrigin prints where the drops come from.
@@ -89,6 +99,7 @@ func (r *run) printOrigin() {
 	switch {
 	case r.source.recording != nil:
 		r.printHeader(r.source.recording.Header())
+	case r.source.captures != nil: // the command line names them
 	case r.spec.has(Alerts), r.spec.has(Classic) && r.source.why == "": // these always use the drop monitor
 	default:
 		r.announce(r.source)
@@ -186,12 +197,10 @@ var errReloaded = errors.New("the configuration was read again")
 func (r *run) runPipeline(ctx context.Context) error {
 	p := pipeline.Pipeline{
 		Source: r.failover(), Stages: []pipeline.Stage{r.stage}, Sink: r.sink, Limit: r.spec.Limit, Progress: r.Progress,
+		Now: r.source.now,
 	}
 	if since := r.spec.Input.Since; !since.IsZero() {
 		p.Source = pipeline.Continue(p.Source, since, r.source.name, errReloaded)
-	}
-	if r.source.recording != nil {
-		p.Now = r.source.recording.Now
 	}
 	if r.screen != nil {
 		p.Progress = &r.screen.progress

@@ -15,6 +15,7 @@ import (
 	"dropwatch/internal/sink/table"
 	"dropwatch/internal/sink/text"
 	"dropwatch/internal/sink/top"
+	"dropwatch/internal/sink/traffic"
 	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/term"
 )
@@ -28,17 +29,19 @@ var formats = [...]struct {
 	direct bool
 	open   func(*run, Output, outFile) (pipeline.Sink, error)
 }{
-	Lines:      {open: (*run).openLines},
-	Table:      {open: (*run).openTable},
-	Tables:     {open: (*run).openTables},
-	JSON:       {open: (*run).openJSON},
-	JSONTables: {open: (*run).openJSONTables},
-	PacketFile: {open: (*run).openPacketFile},
-	Recording:  {open: (*run).openRecorder},
-	Alerts:     {direct: true, open: (*run).openAlerts},
-	Classic:    {direct: true, open: (*run).openClassic},
-	Screen:     {direct: true, open: (*run).openScreen},
-	Custom:     {direct: true, open: func(_ *run, o Output, _ outFile) (pipeline.Sink, error) { return o.Sink, nil }},
+	Lines:       {open: (*run).openLines},
+	Table:       {open: (*run).openTable},
+	Tables:      {open: (*run).openTables},
+	JSON:        {open: (*run).openJSON},
+	JSONTables:  {open: (*run).openJSONTables},
+	PacketFile:  {open: (*run).openPacketFile},
+	Recording:   {open: (*run).openRecorder},
+	Alerts:      {direct: true, open: (*run).openAlerts},
+	Classic:     {direct: true, open: (*run).openClassic},
+	Screen:      {direct: true, open: (*run).openScreen},
+	Traffic:     {open: (*run).openTraffic},
+	JSONTraffic: {open: (*run).openJSONTraffic},
+	Custom:      {direct: true, open: func(_ *run, o Output, _ outFile) (pipeline.Sink, error) { return o.Sink, nil }},
 }
 
 func (r *run) openLines(o Output, f outFile) (pipeline.Sink, error) {
@@ -124,6 +127,17 @@ func (r *run) openClassic(o Output, f outFile) (pipeline.Sink, error) {
 		return newByAddress(shown, func() bool { return r.source.configurable }), nil
 	}
 	return shown, nil
+}
+
+// openTraffic prints a table at the end.
+func (r *run) openTraffic(_ Output, f outFile) (pipeline.Sink, error) {
+	return traffic.New(f, r.source.captures.Report, traffic.Options{Bold: Colored(f.File)}), nil
+}
+
+// openJSONTraffic prints the same as JSON. In a file that has JSON, too, it goes before that output, whose
+// last line is the end.
+func (r *run) openJSONTraffic(_ Output, f outFile) (pipeline.Sink, error) {
+	return jsonl.NewTraffic(f, r.source.captures.Report), nil
 }
 
 // openScreen creates the live view. The table that is printed after it collects the

@@ -36,17 +36,19 @@ type Output struct {
 type Format uint8
 
 const (
-	Lines      Format = iota // one line per drop
-	Table                    // one table at the end, and the ledger
-	Tables                   // a table each second
-	JSON                     // one object per line
-	JSONTables               // one object per second, with rows
-	PacketFile               // pcapng
-	Recording                // what replay reads
-	Alerts                   // pcap, with the netlink messages of the drop monitor as they came
-	Classic                  // the lines of the C program's session, byte for byte
-	Screen                   // live, on a terminal
-	Custom                   // whatever Output.Sink makes of them
+	Lines       Format = iota // one line per drop
+	Table                     // one table at the end, and the ledger
+	Tables                    // a table each second
+	JSON                      // one object per line
+	JSONTables                // one object per second, with rows
+	PacketFile                // pcapng
+	Recording                 // what replay reads
+	Alerts                    // pcap, with the netlink messages of the drop monitor as they came
+	Classic                   // the lines of the C program's session, byte for byte
+	Screen                    // live, on a terminal
+	Traffic                   // a table of what each address sent to another, of capture files
+	JSONTraffic               // the same, one object per line
+	Custom                    // whatever Output.Sink makes of them
 )
 
 // Link is how packets of different link types share a packet file.
@@ -57,6 +59,9 @@ func LinkNames() []string { return pcapng.LinkNames() }
 
 // binary reports whether the format is not text, so a terminal must not get it.
 func (f Format) binary() bool { return f == PacketFile || f == Recording || f == Alerts }
+
+// followsText reports whether the format is a table at the end, or rows of one, which may share a file with text.
+func (f Format) followsText() bool { return f == Table || f == Traffic || f == JSONTraffic }
 
 // kept returns which existing files it must not overwrite.
 func (o *Output) kept() keep {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
+	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/sink/file"
 	"dropwatch/internal/sink/sampled"
@@ -75,7 +77,7 @@ func (r *run) beginOutputs() error {
 		r.sink = sampled.New(r.sink, r.source.individually)
 	}
 	if r.wantsStatus() {
-		r.status = newStatus(r.sink, r.Notices, r.files, r.spec.Duration)
+		r.status = newStatus(r.sink, r.Notices, r.statusText())
 		r.sink = r.status
 	}
 	return nil
@@ -127,7 +129,7 @@ func (r *run) before(sink pipeline.Sink, i int) pipeline.Sink {
 		return pipeline.NewQueue(sink, r.abortTables)
 	}
 	watched := &watchedSink{Sink: sink, failed: r.outputFailed}
-	if r.source.recording != nil || formats[r.spec.Outputs[i].Format].direct {
+	if r.source.now != nil || formats[r.spec.Outputs[i].Format].direct {
 		return watched
 	}
 	return pipeline.NewQueue(watched, r.abort)
@@ -181,4 +183,26 @@ func (r *run) wantsStatus() bool {
 		silent = silent || quiet
 	}
 	return silent && r.source.recording == nil && !r.spec.InSession && !r.spec.has(Alerts) && term.IsTerminal(r.Err)
+}
+
+// statusText returns what makes the line: how much of capture files was read, or else how
+// long the run has lasted, what became of the drops, and the sizes of its files.
+func (r *run) statusText() func(*event.Ledger) string {
+	if r.source.progress != nil {
+		return func(*event.Ledger) string { return r.source.progress() }
+	}
+	begun := time.Now()
+	return func(l *event.Ledger) string {
+		text := time.Since(begun).Round(time.Second).String()
+		if limit := r.spec.Duration; limit > 0 {
+			text += " of " + limit.String()
+		}
+		text += fmt.Sprintf(", %d shown, %d lost", l.Shown, l.TotalLost())
+		for _, f := range r.files {
+			if info, err := f.Stat(); f.opened && err == nil {
+				text += ", " + byteCount(info.Size())
+			}
+		}
+		return text
+	}
 }

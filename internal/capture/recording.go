@@ -40,6 +40,7 @@ func (r *Runner) openRecording(ctx context.Context, spec *Spec) (*openedSource, 
 		from.KeepHost()
 	}
 	return &openedSource{
-		Source: from, name: from.Header().Source, arrange: spec.Filter.Stages, recording: from, close: release, restore: release,
+		Source: from, name: from.Header().Source, arrange: spec.Filter.Stages, recording: from, now: from.Now,
+		close: release, restore: release,
 	}, nil
 }

@@ -1,10 +1,13 @@
 package capture
 
 import (
+	"time"
+
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
 	"dropwatch/internal/source/netdm"
 	"dropwatch/internal/source/pair"
+	"dropwatch/internal/source/pcap"
 	"dropwatch/internal/stage/filter"
 )
 
@@ -20,20 +23,23 @@ type openedSource struct {
 	// needs is known. A part that the kernel has tested already is left out.
 	arrange func([]filter.Step) []pipeline.Stage
 
-	trunc        uint32          // bytes of each packet to keep after the filter; 0: all
-	individually int             // drops per kind and second to show individually; 0: all
-	configurable bool            // it reports drops in the mode that the drop monitor is set to
-	recording    *session.Reader // the recording that is replayed; nil: drops are live
-	why          string          // why the sources before it cannot be used
-	close        func()          // for a source that was not run
-	restore      func()          // restores the configuration; nil: nothing was changed
+	trunc        uint32           // bytes of each packet to keep after the filter; 0: all
+	individually int              // drops per kind and second to show individually; 0: all
+	configurable bool             // it reports drops in the mode that the drop monitor is set to
+	recording    *session.Reader  // the recording that is replayed; nil: there is none
+	captures     *pcap.Source     // the capture files that are read; nil: there are none
+	progress     func() string    // how much of the files was read; nil: a status line counts drops
+	now          func() time.Time // the time that the recording or the files have reached; nil: drops are live
+	why          string           // why the sources before it cannot be used
+	close        func()           // for a source that was not run
+	restore      func()           // restores the configuration; nil: nothing was changed
 }
 
 // replaceable reports whether another source may take over during a run: not for a
 // source that the user named or a Spec that rules it out, and not where the output
 // needs the drop monitor.
 func (s *openedSource) replaceable(spec *Spec) bool {
-	return s.recording == nil && spec.Input.Source == "auto" && !spec.Input.NoFailover && !spec.has(Alerts)
+	return s.now == nil && spec.Input.Source == "auto" && !spec.Input.NoFailover && !spec.has(Alerts)
 }
 
 func tracerSource(name string, t Tracer) *openedSource {

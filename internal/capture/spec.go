@@ -9,12 +9,14 @@ import (
 )
 
 // A Spec describes one run. It holds nothing that is open, so it can be copied,
-// compared and written to a file. The zero value needs an Input.Source or an
-// Input.Recording.
+// compared and written to a file. The zero value needs an Input.Source, an
+// Input.Recording or Captures.
 type Spec struct {
 	Command   string // the command line, for the header of a recording and for advice
 	InSession bool   // standard input and output belong to a session
 	Input     Input
+	Captures  []string       // capture files to read instead of Input, in this order; - is standard input
+	MaxFlows  int            // with Captures: connections to know at a time
 	Filter    *filter.Filter // nil: all drops
 	Detail    Detail
 	Duration  time.Duration // 0: no limit

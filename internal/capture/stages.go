@@ -24,6 +24,7 @@ func (r *run) startStages() {
 	switch {
 	case r.spec.Input.Recording != "": // the names are in it
 		r.steps = []filter.Step{headers}
+	case len(r.spec.Captures) > 0: // the source has read all that is known
 	case r.spec.Detail == SymbolsOnly:
 		r.steps = r.symbolSteps()
 	case r.spec.Detail == Everything: // cheap steps first: the filter may spare the others

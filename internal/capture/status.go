@@ -15,9 +15,7 @@ import (
 type status struct {
 	pipeline.Sink
 	notices *Notices
-	files   []outFile // whose sizes are shown
-	begun   time.Time
-	limit   time.Duration // of the run; 0: none
+	text    func(*event.Ledger) string
 
 	mu     sync.Mutex
 	ledger event.Ledger
@@ -25,10 +23,10 @@ type status struct {
 	ended  bool
 }
 
-// newStatus returns a status in front of a sink, of a run with a limit of time if that
-// is not 0. The caller must call end.
-func newStatus(to pipeline.Sink, notices *Notices, files []outFile, limit time.Duration) *status {
-	s := &status{Sink: to, notices: notices, files: files, begun: time.Now(), limit: limit}
+// newStatus returns a status in front of a sink. Text returns the line. The caller must
+// call end.
+func newStatus(to pipeline.Sink, notices *Notices, text func(*event.Ledger) string) *status {
+	s := &status{Sink: to, notices: notices, text: text}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tick = time.AfterFunc(time.Second, s.show)
@@ -65,24 +63,9 @@ func (s *status) show() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.ended {
-		s.notices.setStatus(s.text())
+		s.notices.setStatus(s.text(&s.ledger))
 		s.tick.Reset(time.Second)
 	}
-}
-
-// text returns the line.
-func (s *status) text() string {
-	text := time.Since(s.begun).Round(time.Second).String()
-	if s.limit > 0 {
-		text += " of " + s.limit.String()
-	}
-	text += fmt.Sprintf(", %d shown, %d lost", s.ledger.Shown, s.ledger.TotalLost())
-	for _, f := range s.files {
-		if info, err := f.Stat(); f.opened && err == nil {
-			text += ", " + byteCount(info.Size())
-		}
-	}
-	return text
 }
 
 // byteCount formats a number of bytes with decimal units, as ls --si does.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/source/pcap"
 )
 
 // notInSummaries has the facts that a summary alert lacks: it has only an address
@@ -44,12 +45,25 @@ func (s *Spec) checkSource() error {
 		return errors.New("standard input has the commands of the session: name a file")
 	case s.Input.Recording != "":
 		return nil
+	case len(s.Captures) > 0:
+		return s.checkCaptures()
 	}
 	if !slices.Contains(SourceNames(), s.Input.Source) {
 		return fmt.Errorf("unknown source %q: give one of: %s", s.Input.Source, strings.Join(SourceNames(), ", "))
 	}
 	if s.has(Alerts) && s.Input.Source != "auto" && s.Input.Source != "netdm" {
 		return fmt.Errorf("a file of alerts needs source netdm, and not %s: use record or watch -w", s.Input.Source)
+	}
+	return nil
+}
+
+// checkCaptures checks what capture files can give.
+func (s *Spec) checkCaptures() error {
+	switch {
+	case s.InSession && slices.Contains(s.Captures, "-"):
+		return errors.New("standard input has the commands of the session: name a file")
+	case !s.Filter.CanMatch(pcap.Lacks):
+		return fmt.Errorf("a capture file does not have %s, which the expression needs", strings.Join(s.Filter.Needs(pcap.Lacks), ", "))
 	}
 	return nil
 }
@@ -73,7 +87,7 @@ func (s *Spec) checkMode() error {
 // checkStacks returns an error if the expression needs stack traces that are not
 // recorded: it would never match.
 func (s *Spec) checkStacks() error {
-	if s.Input.Recording == "" && !s.Input.Stack && !s.Filter.CanMatch(event.FactStack) {
+	if s.Input.Recording == "" && len(s.Captures) == 0 && !s.Input.Stack && !s.Filter.CanMatch(event.FactStack) {
 		return errors.New("the expression needs stack traces: add --stack")
 	}
 	return nil
@@ -103,7 +117,7 @@ func (o *Output) checkBeside(other *Output) error {
 		return nil
 	case o.OnStdout() && o.Format.binary() != other.Format.binary():
 		return errors.New("standard output cannot hold packets and text: name a file")
-	case o.Format == Table || other.Format == Table:
+	case o.Format.followsText() || other.Format.followsText():
 		return nil
 	case o.OnStdout():
 		return errors.New("standard output cannot be that of two outputs: name a file for one of them")

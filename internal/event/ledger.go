@@ -28,6 +28,7 @@ const (
 	Overflow    // the receive buffer was full, which a kernel before 4.12 does not count
 	Unopened    // a CPU came online or went offline while its trace event was not open
 	Uncovered   // no source was running, for the Gap of the event
+	Evicted     // connections in a capture file were forgotten to bound memory, and may have had more to show
 	places
 
 	counted = LostSummary // how many places are of the first sort
@@ -47,6 +48,7 @@ var placeNames = [places]struct{ key, words string }{
 	Overflow:    {"overflows", "at dropwatch's socket, not counted by this kernel"},
 	Unopened:    {"unopened_cpus", "on CPUs that came online or went offline"},
 	Uncovered:   {"gaps", "while no source was running"},
+	Evicted:     {"flows_evicted", "in connections that were forgotten"},
 }
 
 // String completes "lost N drops: n ...".
@@ -240,6 +242,9 @@ func uncountedLine(p Place, n uint64, gap time.Duration) string {
 		return fmt.Sprintf("lost %s at dropwatch's socket, with an unknown number of drops\n", Plural(n, "summary"))
 	case Unopened:
 		return fmt.Sprintf("drops %v may not have been counted (%s)\n", p, Plural(n, "time"))
+	case Evicted:
+		return fmt.Sprintf("forgot %s to save memory: of what followed in them, some may be missing (raise --max-flows)\n",
+			Plural(n, "connection"))
 	case Uncovered:
 		return fmt.Sprintf("no source was running for %v: drops in that time were not counted\n", gap.Round(time.Millisecond))
 	}

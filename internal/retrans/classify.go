@@ -99,7 +99,7 @@ func (x *step) resentAs() event.SegmentType {
 		return event.SegmentUnknown
 	case x.rev.duplicates >= fastDuplicates && x.rev.ack == x.Seq && x.since(x.rev.ackAt) < fastWithin:
 		return event.FastRetransmit
-	case x.since(fwd.nextAt) < x.reorder && fwd.next != x.Seq+x.Len && !x.wasSeen():
+	case x.since(fwd.nextAt) < x.reorder && fwd.next != x.end() && !x.wasSeen():
 		return event.OutOfOrder
 	}
 	return x.again()

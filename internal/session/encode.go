@@ -59,12 +59,16 @@ func (x *encoder) event(e *event.Event) {
 func (x *encoder) end(t time.Time, l *event.Ledger) {
 	x.buf = append(x.buf, recordEnd)
 	x.time(t)
+	written := places[:]
+	if l.Lost[event.Evicted] == 0 { // the last one, which older readers do not know
+		written = places[:len(places)-1]
+	}
 	for _, n := range []uint64{
-		l.Shown, l.TraceOnly, l.Harmless, l.Fragments, l.Rejected, l.Undecided, uint64(l.Gap), uint64(len(places)),
+		l.Shown, l.TraceOnly, l.Harmless, l.Fragments, l.Rejected, l.Undecided, uint64(l.Gap), uint64(len(written)),
 	} {
 		x.number(n)
 	}
-	for _, p := range places {
+	for _, p := range written {
 		x.number(l.Lost[p])
 	}
 	if c := l.TCP; c != (event.TCPCounts{}) {

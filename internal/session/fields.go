@@ -237,7 +237,7 @@ const (
 // places are the places of losses in the order of the format, which never changes.
 var places = [...]event.Place{
 	event.AtSocket, event.InQueue, event.Unread, event.Undecoded, event.InRing, event.FullSummary, event.LostSummary,
-	event.InSink, event.Overflow, event.Unopened, event.Uncovered,
+	event.InSink, event.Overflow, event.Unopened, event.Uncovered, event.Evicted,
 }
 
 // places1 is how many of them version 1 has. There the next number stands for rejected drops.

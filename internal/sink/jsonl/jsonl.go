@@ -255,6 +255,8 @@ func (s *Sink) appendLoss(b []byte, e *event.Event) []byte {
 		b = appendNumber(b, "summaries", e.Count)
 	case event.Uncovered:
 		b = appendNumber(b, "gap_ms", uint64(e.Gap.Milliseconds()))
+	case event.Evicted:
+		b = appendNumber(b, "flows", e.Count)
 	case event.Overflow, event.Unopened:
 		b = appendNumber(b, "times", e.Count)
 	default:

@@ -256,6 +256,7 @@ func lines() map[string]event.Event {
 		at("loss") + `"count":3,"place":"sink"}`:                                            lost(event.InSink),
 		at("loss") + `"summaries":3,"place":"summaries_full"}`:                              lost(event.FullSummary),
 		at("loss") + `"times":3,"place":"overflows"}`:                                       lost(event.Overflow),
+		at("loss") + `"flows":3,"place":"flows_evicted"}`:                                   lost(event.Evicted),
 		at("loss") + `"times":3,"place":"unopened_cpus"}`:                                   lost(event.Unopened),
 		at("loss") + `"gap_ms":1500,"place":"gaps","args":{"source":"trace","\"\u001b":2}}`: gap(),
 		at("retransmit") + `"count":1,"segments":3,"type":"rto","direction":"out","len":4344,"tcp_state":"established",` +
@@ -277,19 +278,21 @@ func lines() map[string]event.Event {
 		at("loss") + `"summaries":3,"place":"summaries_lost"}`: lost(event.LostSummary),
 		at("end") + `"shown":10,"trace_only":2,"harmless":8,"filtered":3,"undecided":9,"fragments":4,` +
 			`"lost":{"socket":1,"queue":2,"unread":0,"undecoded":0,"ring":5,"sink":0},` +
-			`"summaries_lost":7,"summaries_full":6,"overflows":1,"unopened_cpus":0,"gaps":1,"gap_ms":1500,"total":42}`: end(event.Ledger{
+			`"summaries_lost":7,"summaries_full":6,"overflows":1,"unopened_cpus":0,"gaps":1,"flows_evicted":0,` +
+			`"gap_ms":1500,"total":42}`: end(event.Ledger{
 			Shown: 10, TraceOnly: 2, Harmless: 8, Rejected: 3, Undecided: 9, Fragments: 4, Gap: 1500 * time.Millisecond,
 			Lost: event.Losses{1, 2, 0, 0, 5, event.LostSummary: 7, event.FullSummary: 6, event.Overflow: 1, event.Uncovered: 1},
 		}),
 		at("end") + `"shown":0,"trace_only":0,"harmless":0,"filtered":0,"undecided":0,"fragments":0,` +
 			`"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0,"sink":0},` +
-			`"summaries_lost":0,"summaries_full":0,"overflows":0,"unopened_cpus":0,"gaps":0,"gap_ms":0,"total":0,` +
+			`"summaries_lost":0,"summaries_full":0,"overflows":0,"unopened_cpus":0,"gaps":0,"flows_evicted":0,"gap_ms":0,"total":0,` +
 			`"tcp":{"retransmits":3,"resets":0,"others":1,"filtered":2}}`: end(event.Ledger{
 			TCP: event.TCPCounts{Retransmits: 3, Others: 1, Rejected: 2},
 		}),
 		at("end") + `"shown":0,"trace_only":0,"harmless":0,"filtered":0,"undecided":0,"fragments":0,` +
 			`"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0,"sink":0},` +
-			`"summaries_lost":0,"summaries_full":0,"overflows":0,"unopened_cpus":0,"gaps":0,"gap_ms":0,"total":0}`: end(event.Ledger{}),
+			`"summaries_lost":0,"summaries_full":0,"overflows":0,"unopened_cpus":0,"gaps":0,"flows_evicted":0,` +
+			`"gap_ms":0,"total":0}`: end(event.Ledger{}),
 	}
 }
 

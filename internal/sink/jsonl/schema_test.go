@@ -188,7 +188,8 @@ func TestSchema(t *testing.T) {
 			t.Errorf("%v\n%s", err, line)
 		}
 	}
-	for _, line := range []string{explained, summary, strings.Replace(summary, `"segments":6`, `"other":true`, 1)} {
+	others := append([]string{explained, summary, strings.Replace(summary, `"segments":6`, `"other":true`, 1)}, trafficLines...)
+	for _, line := range others {
 		if err := v.line(line); err != nil {
 			t.Errorf("%v\n%s", err, line)
 		}

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dropwatch/internal/capture"
+	"dropwatch/internal/cli"
+)
+
+// defaultMaxFlows is how many connections of capture files are known at a time: about 50 MB.
+const defaultMaxFlows = 100_000
+
+// pcap is the verb that shows what TCP did in capture files.
+func (a *App) pcap(d *defaults) *cli.Verb {
+	spec := capture.Spec{MaxFlows: defaultMaxFlows}
+	f := cli.NewFlags()
+	var asJSON, summary bool
+	f.BoolVarP(&asJSON, "json", "j", false, "one JSON object per line, described by: dropwatch help json")
+	f.BoolVarP(&summary, "summary", "S", false, "only the table, or with --json its rows")
+	f.VarP(numberFrom(&spec.Limit, 1, math.MaxUint64), "count", "c", "stop after this `number` of events")
+	f.Var(numberFrom(&spec.MaxFlows, 1, math.MaxInt32), "max-flows",
+		"know at most this `number` of connections at a time; the one without a segment for the longest time is forgotten first")
+	return &cli.Verb{
+		Name: "pcap", Args: "[options] file... [expression]", Short: "show TCP retransmissions and resets in capture files",
+		Long: `Show what TCP did in capture files: a line for each segment that was sent again,
+came out of order, or showed that a receiver had no room, and for each reset;
+then a table of who sent how much to whom, and how much of it again.`,
+		Usage: []string{"dropwatch pcap [options] FILE... [expression]"},
+		Notes: "Files are pcap or pcapng, also compressed by gzip or zstd; - is standard input.",
+		Examples: []string{
+			"dropwatch pcap trace.pcap",
+			"dropwatch pcap --summary trace.pcap.gz",
+			"dropwatch pcap trace.pcapng host 192.0.2.7 and dst port 443",
+			"tcpdump -w - tcp | dropwatch pcap --json -",
+		},
+		Manual: manVerbs["pcap"], Flags: f, Words: a.expressionAfterFile,
+		Fields: fieldNames(), File: true, InSession: true,
+		Run: func(ctx context.Context, args cli.Args) (err error) {
+			fill(&spec, d, "pcap", args)
+			files, words := splitFiles(args.Words)
+			if len(files) == 0 || slices.Contains(files, "") {
+				return usageError("pcap: no file: name one that tcpdump or Wireshark has written")
+			}
+			spec.Captures = files
+			if spec.Filter, err = new(filterFlags).parse(d.filter, words); err != nil {
+				return err
+			}
+			spec.Outputs = pcapOutputs(asJSON, summary)
+			_, err = a.runner.Run(ctx, spec, nil)
+			return err
+		},
+	}
+}
+
+// pcapOutputs returns the outputs of events and of the table.
+func pcapOutputs(asJSON, summary bool) (all []capture.Output) {
+	events, table := capture.Lines, capture.Traffic
+	if asJSON {
+		events, table = capture.JSON, capture.JSONTraffic
+	}
+	if summary {
+		return []capture.Output{{Format: table}}
+	}
+	all = []capture.Output{{Format: events}, {Format: table}}
+	if asJSON { // the last line is that of the end
+		slices.Reverse(all)
+	}
+	return all
+}
+
+// captureNames are the ends of the names of capture files.
+var captureNames = []string{".pcap", ".pcapng", ".cap", ".gz", ".zst"}
+
+// splitFiles divides arguments into capture files and the words of an expression. The first is always a
+// file; further ones are if they exist or are named like one.
+func splitFiles(words []string) (files, expression []string) {
+	for i, word := range words {
+		if i > 0 && !isCaptureName(word) {
+			return words[:i], words[i:]
+		}
+	}
+	return words, nil
+}
+
+func isCaptureName(word string) bool {
+	if word == "-" || slices.Contains(captureNames, filepath.Ext(word)) || strings.HasPrefix(word, "/") {
+		return true
+	}
+	info, err := os.Stat(word)
+	return err == nil && !info.IsDir()
+}
