@@ -10,6 +10,7 @@ import (
 const (
 	rtmGetLink    = 18
 	rtmGetQdisc   = 38
+	rtmGetTclass  = 42
 	rtmGetTfilter = 46
 
 	sockDiagByFamily = 20
@@ -23,6 +24,13 @@ func links(use func(message []byte) error) error {
 // qdiscs calls use with each queueing discipline of the namespace (struct tcmsg).
 func qdiscs(use func(message []byte) error) error {
 	return kernel.Dump(kernel.Route, rtmGetQdisc, make([]byte, sizeofTcmsg), use)
+}
+
+// classes calls use with each class of the queueing disciplines of an interface (struct tcmsg).
+func classes(ifindex uint32, use func(message []byte) error) error {
+	body := make([]byte, sizeofTcmsg)
+	binary.NativeEndian.PutUint32(body[4:], ifindex)
+	return kernel.Dump(kernel.Route, rtmGetTclass, body, use)
 }
 
 // filters calls use with each filter of tc at a parent of an interface (struct tcmsg).

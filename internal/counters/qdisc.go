@@ -2,7 +2,9 @@ package counters
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mdlayher/netlink"
 
@@ -19,9 +21,10 @@ const (
 	tcaStatsApp   = 4
 )
 
-// A qdisc is a queueing discipline, or a class's, as tc -s qdisc shows it.
+// A qdisc is a queueing discipline as tc -s qdisc shows it, or a class of one as tc -s class does.
 type qdisc struct {
 	ifindex        uint32
+	class          bool
 	handle, parent uint32
 	kind           string
 	queue          []byte // struct gnet_stats_queue
@@ -31,39 +34,70 @@ type qdisc struct {
 // queueStats are the fields of struct gnet_stats_queue, by the names of tc -s.
 var queueStats = []string{"qlen", "backlog", "dropped", "requeues", "overlimits"}
 
-// qdiscs reads the queue of each queueing discipline, those below others as well.
+// dropped is the index of the drops among them.
+const dropped = 2
+
+// qdiscs reads the queue of each queueing discipline, those below others as well, and of each
+// class that is limited to a rate.
 func (r *reading) qdiscs() error {
 	names, err := r.linkNames()
 	if err != nil {
 		return err
 	}
-	return qdiscs(func(message []byte) error {
+	var shaped []uint32 // interfaces
+	err = qdiscs(func(message []byte) error {
 		q, err := parseQdisc(message)
 		if err != nil {
 			return err
 		}
 		r.queueStats(&q, names[q.ifindex])
+		if classLimits[q.kind] != nil && !slices.Contains(shaped, q.ifindex) {
+			shaped = append(shaped, q.ifindex)
+		}
+		return nil
+	})
+	for _, ifindex := range shaped {
+		err = errors.Join(err, r.classes(ifindex, names[ifindex]))
+	}
+	return err
+}
+
+// classes reads the drops of the classes of an interface. They are in those of its disciplines.
+func (r *reading) classes(ifindex uint32, ifname string) error {
+	return classes(ifindex, func(message []byte) error {
+		q, err := parseQdisc(message)
+		if err != nil || classLimits[q.kind] == nil || len(q.queue) < 4*(dropped+1) {
+			return err
+		}
+		q.class = true
+		r.add(q.counter(dropped, ifname))
 		return nil
 	})
 }
 
 // queueStats adds the counters of one. What has no statistics, as noqueue, is left out.
 func (r *reading) queueStats(q *qdisc, ifname string) {
-	for i, name := range queueStats {
+	for i := range queueStats {
 		if 4*i+4 > len(q.queue) {
 			return
 		}
-		c := Counter{
-			Key:   Key{IfName: ifname, Object: q.String(), Name: name},
-			Value: uint64(binary.NativeEndian.Uint32(q.queue[4*i : 4*i+4])), Bits: 32,
-			Gauge: name == "qlen" || name == "backlog", Part: q.below(),
-		}
-		if name == "dropped" && c.Value > 0 {
-			c.About = q.limits()
-		}
-		r.add(c)
+		r.add(q.counter(i, ifname))
 	}
 	r.ownStats(q, ifname)
+}
+
+// counter returns a statistic of the queue, which has it: with the limits if it dropped packets.
+func (q *qdisc) counter(stat int, ifname string) Counter {
+	name := queueStats[stat]
+	c := Counter{
+		Key:   Key{IfName: ifname, Object: q.String(), Name: name},
+		Value: uint64(binary.NativeEndian.Uint32(q.queue[4*stat:])), Bits: 32,
+		Gauge: name == "qlen" || name == "backlog", Part: q.class || q.below(),
+	}
+	if stat == dropped && c.Value > 0 {
+		c.About = q.limits()
+	}
+	return c
 }
 
 // ownStats adds why fq or netem dropped packets, which they count in dropped as well: those of
@@ -83,13 +117,28 @@ func (r *reading) ownStats(q *qdisc, ifname string) {
 	}
 }
 
-// String is the discipline as tc names it: "fq_codel 8001: parent 1:2".
+// String is the discipline or class as tc names it: "fq_codel 8001: parent 1:2", "class htb 1:2 parent 1:1".
 func (q *qdisc) String() string {
+	if q.class {
+		return fmt.Sprintf("class %s %s parent %s", q.kind, classID(q.handle), classID(q.classParent()))
+	}
 	name := fmt.Sprintf("%s %x:", q.kind, q.handle>>16)
 	if q.below() {
-		name += fmt.Sprintf(" parent %x:%x", q.parent>>16, q.parent&0xffff)
+		name += " parent " + classID(q.parent)
 	}
 	return name
+}
+
+// classID is a class as tc names it: "1:2".
+func classID(id uint32) string { return fmt.Sprintf("%x:%x", id>>16, id&0xffff) }
+
+// classParent is the parent of a class: of one without a class above it, the discipline, as tc class
+// change takes it.
+func (q *qdisc) classParent() uint32 {
+	if q.below() {
+		return q.parent
+	}
+	return q.handle &^ 0xffff
 }
 
 // below reports whether it is part of another (include/uapi/linux/pkt_sched.h).

@@ -38,7 +38,7 @@ func (f *Finding) findQueue(rows []counters.Row) {
 		if !r.Part { // those below others are added as all parts are
 			f.Objects = append(f.Objects, *r)
 		}
-		if culprit == nil || r.Part && !culprit.Part || r.Part == culprit.Part && r.Delta > culprit.Delta {
+		if culprit == nil || narrower(r, culprit) {
 			culprit = r
 		}
 	}
@@ -47,51 +47,84 @@ func (f *Finding) findQueue(rows []counters.Row) {
 	}
 }
 
+// isClass reports whether the counter is of a class with a rate, and not of a whole discipline.
+func isClass(r *counters.Row) bool { return strings.HasPrefix(r.Object, "class ") }
+
+// narrower reports whether a says better than b why packets were dropped: a class by its rate, which
+// fills the queue below it, before the discipline below, and that before the root.
+func narrower(a, b *counters.Row) bool {
+	switch {
+	case isClass(a) != isClass(b):
+		return isClass(a)
+	case a.Part != b.Part:
+		return a.Part
+	}
+	return a.Delta > b.Delta
+}
+
 // packets matches a number of packets as tc shows it, but does not accept it.
 var packets = regexp.MustCompile(`\b(\d+)p\b`)
 
 // fixQueue gives the finding the cause and the fix for the kind of the discipline that dropped.
 func (f *Finding) fixQueue(r *counters.Row) {
-	words := strings.Fields(r.Object) // pfifo 2: parent 1:0
-	if len(words) < 2 {
-		return
-	}
-	q, ok := f.Meaning.QueueOf(words[0])
+	kind, _, _ := strings.Cut(strings.TrimPrefix(r.Object, "class "), " ")
+	q, ok := f.Meaning.QueueOf(kind)
 	if !ok {
 		return
 	}
 	f.Meaning.Cause, f.Meaning.Usual = q.Cause, nil
+	check, fix := "tc -s qdisc show", q.Fix
 	var apply []string
-	tc := tcOf(f.IfName, words)
-	changes := strings.Contains(q.Apply, "{tc}")
-	if q.Apply != "" && knowledge.IsWord(f.IfName) && (!changes || tc != "" && (r.About != "" || !strings.Contains(q.Apply, "{limits}"))) {
-		limits := packets.ReplaceAllString(r.About, "$1")
-		apply = []string{strings.NewReplacer("{tc}", tc, "{limits}", limits, "{ifname}", f.IfName).Replace(q.Apply)}
+	if knowledge.IsWord(f.IfName) {
+		check = "tc -s qdisc show dev " + f.IfName
+		if isClass(r) {
+			check = "tc -s class show dev " + f.IfName
+		}
+		apply = applyTo(q.Apply, r)
 	}
-	check := "tc -s qdisc show dev " + f.IfName
-	if !knowledge.IsWord(f.IfName) {
-		check = "tc -s qdisc show"
+	if apply != nil && strings.Contains(q.Apply, "{limits}") {
+		fix += " Its present limits are:"
 	}
-	f.Meaning = f.Meaning.WithFix(f.event(), check, q.Fix, apply...)
+	f.Meaning = f.Meaning.WithFix(f.event(), check, fix, apply...)
 }
 
-// tcOf names a discipline for tc qdisc change, by the words of its object: "dev eth0 root handle 1:
-// tbf". It is empty for one of the kernel's, which has no handle and cannot be changed.
-func tcOf(ifname string, words []string) string {
-	kind, handle, parent := words[0], words[1], "root"
-	if len(words) == 4 {
-		parent = "parent " + words[3]
+// applyTo fills in a command for what the counter is of; it is none if it needs what is not known.
+func applyTo(command string, r *counters.Row) []string {
+	limits := packets.ReplaceAllString(r.About, "$1")
+	for hole, value := range map[string]string{"{tc}": tcOf(r), "{limits}": limits, "{ifname}": r.IfName} {
+		if value == "" && strings.Contains(command, hole) {
+			return nil
+		}
+		command = strings.ReplaceAll(command, hole, value)
 	}
-	if handle == "0:" || strings.HasPrefix(parent, "parent 0:") {
+	if command == "" {
+		return nil
+	}
+	return []string{command}
+}
+
+// tcOf names a discipline for tc qdisc change, or a class for tc class change: "dev eth0 root handle
+// 1: tbf". It is empty for a discipline of the kernel's, which has no handle and cannot be changed.
+func tcOf(r *counters.Row) string {
+	words := strings.Fields(r.Object) // pfifo 2: parent 1:0, class htb 1:2 parent 1:1
+	switch {
+	case isClass(r) && len(words) == 5:
+		return fmt.Sprintf("dev %s parent %s classid %s %s", r.IfName, words[4], words[2], words[1])
+	case len(words) < 2 || words[1] == "0:" || len(words) == 4 && strings.HasPrefix(words[3], "0:"):
 		return ""
+	case len(words) == 4:
+		return fmt.Sprintf("dev %s parent %s handle %s %s", r.IfName, words[3], words[1], words[0])
 	}
-	return fmt.Sprintf("dev %s %s handle %s %s", ifname, parent, handle, kind)
+	return fmt.Sprintf("dev %s root handle %s %s", r.IfName, words[1], words[0])
 }
 
 // queueText is a queueing discipline with its drops and its limits: "qdisc tbf 8001: root of eth0:
 // drops +1234, rate 1Mbit burst 3000b limit 6000b".
 func queueText(r *counters.Row) string {
-	text := "qdisc " + event.Escape(r.Object)
+	text := event.Escape(r.Object)
+	if !isClass(r) {
+		text = "qdisc " + text
+	}
 	if !r.Part {
 		text += " root"
 	}

@@ -17,7 +17,7 @@ func TestFullQueues(t *testing.T) {
 		c.Object, c.About, c.Part = object, about, strings.Contains(object, "parent")
 		return c
 	}
-	const tbf = "rate 1Mbit burst 3000b limit 6000b"
+	const tbf, htb = "rate 1Mbit burst 3000b limit 6000b", "rate 1Mbit ceil 2Mbit"
 	for _, test := range []struct {
 		name, reason string
 		qdiscs       []counters.Counter
@@ -38,6 +38,19 @@ func TestFullQueues(t *testing.T) {
 		{"beside one without drops", "QDISC_OVERLIMIT", []counters.Counter{
 			qdisc("mq 1:", "", 5), qdisc("fq 2: parent 1:1", "limit 10000p flow_limit 100p", 5), qdisc("fq 3: parent 1:2", "limit 1p", 0),
 		}, "eth0 parent 1:1 handle 2: fq limit 10000 flow_limit 100\n", "3: parent"},
+		{
+			"a class", "QDISC_DROP",
+			[]counters.Counter{qdisc("htb 1:", "", 5), qdisc("fq 2: parent 1:10", "limit 9p", 5), qdisc("class htb 1:10 parent 1:1", htb, 5)},
+			"class htb 1:10 parent 1:1 of eth0: drops +5, " + htb + "\n", "tc qdisc change",
+		},
+		{
+			"its rate", "QDISC_DROP", []counters.Counter{qdisc("htb 1:", "", 5), qdisc("class htb 1:10 parent 1:1", htb, 5)},
+			"tc class change dev eth0 parent 1:1 classid 1:10 htb " + htb + "\n", "qdisc change",
+		},
+		{
+			"a shaper whose classes are not known", "QDISC_DROP", []counters.Counter{qdisc("htb 1:", "", 5)},
+			"ceiling of the class.\n", "tc class change dev",
+		},
 		{
 			"the kernel's own", "QDISC_DROP", []counters.Counter{qdisc("pfifo_fast 0:", "", 5)},
 			"ip link set dev eth0 txqueuelen N\n", "tc qdisc change",

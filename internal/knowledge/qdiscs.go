@@ -7,7 +7,7 @@ type Queue struct {
 	Kinds []string
 	Cause string
 	Fix   string
-	Apply string // what tc does to it, with {tc} for the device and the discipline, {limits} for its present options
+	Apply string // what tc does to it, with {tc} for the device and the discipline or class, {limits} for its present options
 }
 
 // unspecific are the entries of drops by a queueing discipline whose kind says more than they do.
@@ -18,13 +18,14 @@ var fullQueues = []Queue{
 	{
 		Kinds: []string{"tbf"},
 		Cause: "The queue of a shaper (tbf) is full: packets come faster than its rate, for longer than its limit holds.",
-		Fix:   "Send less, or raise its rate, or its limit against bursts. Its present values are:",
+		Fix:   "Send less, or raise its rate, or its limit against bursts.",
 		Apply: "tc qdisc change {tc} {limits}",
 	},
 	{
 		Kinds: []string{"htb", "hfsc", "cbq"},
 		Cause: "The queue of a class of a shaper is full: packets come faster than the rate of their class.",
-		Fix:   "Send less, or raise the rate or the ceiling of the class (tc class change).",
+		Fix:   "Send less, or raise the rate or the ceiling of the class.",
+		Apply: "tc class change {tc} {limits}",
 	},
 	{
 		Kinds: []string{"pfifo_fast"},
@@ -35,13 +36,13 @@ var fullQueues = []Queue{
 	{
 		Kinds: []string{"pfifo", "bfifo", "pfifo_head_drop"},
 		Cause: "The queue is full: packets come faster than the link, or the shaper above, sends them.",
-		Fix:   "Send less, raise the rate of a shaper above it, or raise its limit against bursts. Its present value is:",
+		Fix:   "Send less, raise the rate of a shaper above it, or raise its limit against bursts.",
 		Apply: "tc qdisc change {tc} {limits}",
 	},
 	{
 		Kinds: []string{"fq", "fq_codel", "codel", "sfq", "pie", "fq_pie"},
 		Cause: "The queue holds as many packets as its limit allows: they come faster than the link, or the shaper above, sends them.",
-		Fix:   "Send less, or raise the rate of a shaper above it. A higher limit helps against bursts only. Its present value is:",
+		Fix:   "Send less, or raise the rate of a shaper above it. A higher limit helps against bursts only.",
 		Apply: "tc qdisc change {tc} {limits}",
 	},
 	{

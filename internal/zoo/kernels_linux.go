@@ -54,6 +54,7 @@ var functions = map[string][]string{
 	"tbf limit":                                                    id("kfree_skb_list"),
 	"pfifo limit below tbf":                                        id("kfree_skb_list"),
 	"fq_codel limit below tbf":                                     id("kfree_skb_list"),
+	"class of htb, its rate":                                       id("kfree_skb_list"),
 	"fq, the limit of one flow":                                    id("kfree_skb_list"),
 	"netem loss":                                                   id("kfree_skb_list"),
 	"netem limit":                                                  id("kfree_skb_list"),

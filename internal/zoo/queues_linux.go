@@ -10,6 +10,10 @@ import (
 var queues = []Scenario{
 	{"fq_codel limit below tbf", limitBelow("fq_codel limit 2 drop_batch 1"), queueFull},
 	{
+		"class of htb, its rate", shapedClass,
+		queueFull.fixed("tc class change dev far parent 1:0 classid 1:10 htb rate 8bit ceil 8bit"),
+	},
+	{
 		"fq, the limit of one flow", limitBelow("fq flow_limit 2"),
 		Want{
 			IDs:   id("QDISC_DROP", "FQ_FLOW_LIMIT", "QDISC_DROP_FLOW_LIMIT"),
@@ -36,6 +40,18 @@ var queues = []Scenario{
 		"namespace destroyed with packets in its queue", destroyed,
 		Want{Nowhere: id("QUEUE_PURGE", "__rtnl_unlock", "skb_queue_purge")},
 	},
+}
+
+// shapedClass sends to an interface with a class that sends a byte a second.
+func shapedClass(ns *drops.Namespace, n int) func() {
+	knownPeer(ns)
+	if !ns.Has("tc qdisc add dev far root handle 1: htb default 10") {
+		return nil
+	}
+	ns.Run("tc", "class", "add", "dev", "far", "parent", "1:", "classid", "1:10", "htb", "rate", "8bit", "burst", "200")
+	ns.Run("tc", "qdisc", "add", "dev", "far", "parent", "1:10", "handle", "2:", "pfifo", "limit", "2")
+	fd := send(ns, "10.0.0.2", 100)
+	return func() { sendBy(ns, fd, "10.0.0.2", n) }
 }
 
 // netem has a qdisc that emulates a network.
