@@ -39,8 +39,9 @@ func TestFullQueues(t *testing.T) {
 			qdisc("mq 1:", "", 5), qdisc("fq 2: parent 1:1", "limit 10000p flow_limit 100p", 5), qdisc("fq 3: parent 1:2", "limit 1p", 0),
 		}, "eth0 parent 1:1 handle 2: fq limit 10000 flow_limit 100\n", "3: parent"},
 		{
-			"a class", "QDISC_DROP",
-			[]counters.Counter{qdisc("htb 1:", "", 5), qdisc("fq 2: parent 1:10", "limit 9p", 5), qdisc("class htb 1:10 parent 1:1", htb, 5)},
+			"a class", "QDISC_DROP", []counters.Counter{
+				qdisc("htb 1:", "", 5), qdisc("fq 2: parent 1:10", "limit 9p", 5), qdisc("class htb 1:10 parent 1:1", htb, 5),
+			},
 			"class htb 1:10 parent 1:1 of eth0: drops +5, " + htb + "\n", "tc qdisc change",
 		},
 		{

@@ -77,7 +77,7 @@ func (g Guest) boot(ctx context.Context, dir string) error {
 		"-m", strconv.Itoa(cmp.Or(g.Memory, 512)),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", g.Kernel.Image, "-initrd", filepath.Join(dir, "root"),
-		"-append", kernelArgs,
+		"-append", kernelArgs+clockArg(),
 		"-serial", "file:"+filepath.Join(dir, "console"),
 		"-serial", "stdio",
 		"-serial", "file:"+filepath.Join(dir, "result"))

@@ -47,6 +47,30 @@ func TestRunReturnsOutputStatusAndFiles(t *testing.T) {
 	}
 }
 
+// TestRunClock: the clock of a guest is not faster than the host's, however busy the host was when the
+// guest began.
+func TestRunClock(t *testing.T) {
+	t.Parallel()
+	const asleep = 2 * time.Second
+	var heard []time.Time
+	output := writerFunc(func(b []byte) (int, error) {
+		heard = append(heard, time.Now())
+		return len(b), nil
+	})
+	_, err := vmtest.Guest{Kernel: newest(t), Command: "echo; sleep 2; echo", Output: output}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := heard[len(heard)-1].Sub(heard[0]); took < asleep*9/10 {
+		t.Errorf("%v in the guest took %v", asleep, took)
+	}
+}
+
+// A writerFunc is an io.Writer.
+type writerFunc func([]byte) (int, error)
+
+func (w writerFunc) Write(b []byte) (int, error) { return w(b) }
+
 func TestRunReportsPanic(t *testing.T) {
 	t.Parallel()
 	_, err := vmtest.Guest{Kernel: newest(t), Command: "echo c >/proc/sysrq-trigger; sleep 60"}.Run(t.Context())
