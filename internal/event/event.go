@@ -19,7 +19,7 @@ const (
 	Reset                  // TCP sent or received a RST: see Segment
 	TCPEvent               // a capture shows of a TCP connection what is no retransmission: see Segment
 	Rejected               // a filter rejected Count drops, or could not decide: Undecided; with a Segment, events of TCP
-	Loss                   // dropwatch failed to see drops: how many and where is in Place
+	Loss                   // dropwatch failed to see drops: how many and where is in Place; with a Segment, events of TCP
 	End                    // the run is over: the last event, with its Ledger
 )
 
@@ -100,7 +100,7 @@ type Event struct {
 	Owner  Owner
 	Task   Task
 
-	// Segment is set of what TCP reports, and nil of a drop.
+	// Segment is set of what TCP did, and of a Rejected or a Loss of that; nil of a drop.
 	Segment *Segment
 
 	// Stack is the kernel stack trace, which begins with the location of the drop,

@@ -111,6 +111,7 @@ type TCPCounts struct {
 	Resets      uint64 // those that reached the sink
 	Others      uint64 // of kind TCPEvent, that reached the sink
 	Rejected    uint64 // that a filter rejected or could not decide on; of a retransmission its segments
+	Lost        uint64 // that were lost at any place; of a retransmission its segments
 }
 
 // add enters an event that is no drop, n times.
@@ -135,7 +136,9 @@ func (l *Ledger) Add(e *Event) {
 	case Rejected:
 		l.Reject(e)
 	case Loss:
-		if e.Place < places {
+		if e.Segment != nil {
+			l.TCP.Lost += e.packets()
+		} else if e.Place < places {
 			l.Lost[e.Place] += e.Count
 		}
 		l.Gap += e.Gap

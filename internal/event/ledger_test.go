@@ -35,6 +35,7 @@ func TestLedgerCloses(t *testing.T) {
 	l.Add(&event.Event{Kind: event.TCPEvent, Count: 4})
 	l.Reject(&event.Event{Kind: event.Retransmit, Count: 1, Segments: 5})
 	l.Add(&event.Event{Kind: event.Rejected, Count: 6, Segment: &event.Segment{}})
+	l.Add(&event.Event{Kind: event.Loss, Place: event.InRing, Count: 2, Segments: 7, Segment: &event.Segment{}})
 	l.Add(&event.Event{Count: 5, Fragment: true})
 	l.Add(&event.Event{Kind: event.End, Count: 99, Ledger: &l})
 	if got := l.TotalLost(); got != want {
@@ -43,7 +44,7 @@ func TestLedgerCloses(t *testing.T) {
 	if got := l.Total(); got != 42+7+3+2+5+want {
 		t.Errorf("total %d, want %d", got, 42+7+3+2+5+want)
 	}
-	if want := (event.TCPCounts{Retransmits: 3000, Resets: 2, Others: 4, Rejected: 11}); l.TCP != want {
+	if want := (event.TCPCounts{Retransmits: 3000, Resets: 2, Others: 4, Rejected: 11, Lost: 7}); l.TCP != want {
 		t.Errorf("of TCP %+v, want %+v", l.TCP, want)
 	}
 	if l.Fragments != 5 || l.Shown != 42 || l.Lost[event.FullSummary] != 1 || l.Rejected != 7 || l.Undecided != 3 || l.Harmless != 2 {

@@ -6,6 +6,8 @@ type Segment struct {
 	Type            SegmentType
 	Direction       Direction
 	Len             uint32          // bytes of payload
+	RTT             uint32          // smoothed round-trip time of the connection in microseconds; 0 if not known
+	Sent            uint32          // segments that the connection has sent so far (tcpi_segs_out); 0 if not known
 	Frame           uint64          // number of the packet in its capture file, from 1; 0 if it was seen live
 	State           SocketState     // of the connection; 0 if not known
 	CongestionState CongestionState // of the sender of the segment

@@ -172,7 +172,7 @@ func (d *decoder) end() (t time.Time, l event.Ledger) {
 		l.Lost[places[i]] = d.number(math.MaxUint64)
 	}
 	if len(d.b) > 0 {
-		for _, n := range []*uint64{&l.TCP.Retransmits, &l.TCP.Resets, &l.TCP.Others, &l.TCP.Rejected} {
+		for _, n := range []*uint64{&l.TCP.Retransmits, &l.TCP.Resets, &l.TCP.Others, &l.TCP.Rejected, &l.TCP.Lost} {
 			*n = d.number(math.MaxUint64)
 		}
 	}
@@ -251,6 +251,7 @@ func (d *decoder) segment() *event.Segment {
 		Type: event.SegmentType(d.number(math.MaxUint8)), Direction: event.Direction(d.number(math.MaxUint8)),
 		Len: uint32(d.number(math.MaxUint32)), Frame: d.number(math.MaxUint64),
 		State: event.SocketState(d.number(math.MaxUint8)), CongestionState: event.CongestionState(d.number(math.MaxUint8)),
+		RTT: uint32(d.number(math.MaxUint32)), Sent: uint32(d.number(math.MaxUint32)),
 	}
 }
 

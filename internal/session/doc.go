@@ -120,7 +120,8 @@
 //	49  segment     of TCP: type, in the order of the names in help json, from 1;
 //	                direction: 1 out, 2 in; bytes of payload; number in a capture
 //	                file; state, as in tcp_states.h; congestion state, as in enum
-//	                tcp_ca_state, plus 1
+//	                tcp_ca_state, plus 1; round-trip time in microseconds; segments
+//	                that the connection has sent
 //	50  connection  only with bit 49 and without data: which of the following are
 //	                known, as event.Fields; source and destination: length, 0, 4 or
 //	                16; bytes; both ports; sequence and acknowledgment number; flags
@@ -134,7 +135,7 @@
 // those that only a second source reported, harmless, fragments, rejected,
 // undecided, nanoseconds that no source was running; then how many numbers follow, and
 // those, of the losses in the order of bit 21. If the run had any events of TCP, their
-// part of the ledger follows: segments sent again, resets, others, rejected. Rejected,
+// part of the ledger follows: segments sent again, resets, others, rejected, lost. Rejected,
 // undecided and fragments are at least the sums of the events before; all others are
 // exactly these sums.
 //

@@ -72,7 +72,7 @@ func (x *encoder) end(t time.Time, l *event.Ledger) {
 		x.number(l.Lost[p])
 	}
 	if c := l.TCP; c != (event.TCPCounts{}) {
-		for _, n := range []uint64{c.Retransmits, c.Resets, c.Others, c.Rejected} {
+		for _, n := range []uint64{c.Retransmits, c.Resets, c.Others, c.Rejected, c.Lost} {
 			x.number(n)
 		}
 	}
@@ -118,6 +118,7 @@ func (x *encoder) tag(v event.VLAN) {
 func (x *encoder) segment(s *event.Segment) {
 	for _, n := range []uint64{
 		uint64(s.Type), uint64(s.Direction), uint64(s.Len), s.Frame, uint64(s.State), uint64(s.CongestionState),
+		uint64(s.RTT), uint64(s.Sent),
 	} {
 		x.number(n)
 	}

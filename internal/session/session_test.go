@@ -159,7 +159,7 @@ func anyEvent(rnd *rand.Rand) event.Event {
 	if e.Kind.IsTCP() && some() {
 		e.Segment = &event.Segment{
 			Type: event.SegmentType(rnd.IntN(int(event.PortReuse) + 1)), Direction: event.Direction(rnd.IntN(3)), Len: u32(), Frame: u64(),
-			State: event.SocketState(rnd.IntN(13)), CongestionState: event.CongestionState(rnd.IntN(6)),
+			State: event.SocketState(rnd.IntN(13)), CongestionState: event.CongestionState(rnd.IntN(6)), RTT: u32(), Sent: u32(),
 		}
 		if !e.Packet.HasData {
 			flow := event.TCPFlow(event.Headers{

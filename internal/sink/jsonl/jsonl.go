@@ -126,6 +126,12 @@ func appendSegment(b []byte, s *event.Segment) []byte {
 	if s.CongestionState != event.CongestionUnknown {
 		b = appendWord(b, "congestion_state", s.CongestionState.String())
 	}
+	if s.RTT != 0 {
+		b = appendNumber(b, "rtt_us", uint64(s.RTT))
+	}
+	if s.Sent != 0 {
+		b = appendNumber(b, "segments_sent", uint64(s.Sent))
+	}
 	return b
 }
 
@@ -262,6 +268,12 @@ func (s *Sink) appendLoss(b []byte, e *event.Event) []byte {
 	default:
 		b = appendNumber(b, "count", e.Count)
 	}
+	if e.Segment != nil {
+		b = appendWord(b, "of", "tcp")
+	}
+	if e.Segments != 0 {
+		b = appendNumber(b, "segments", e.Segments)
+	}
 	b = appendWord(b, "place", e.Place.Key())
 	return finish(appendArgs(b, e.Args))
 }
@@ -276,6 +288,7 @@ func appendTCPCounts(b []byte, c *event.TCPCounts) []byte {
 	b = appendNumber(b, "resets", c.Resets)
 	b = appendNumber(b, "others", c.Others)
 	b = appendNumber(b, "filtered", c.Rejected)
+	b = appendNumber(b, "lost", c.Lost)
 	return end(b, '}')
 }
 

@@ -71,6 +71,13 @@ func lost(p event.Place) event.Event {
 	return event.Event{Kind: event.Loss, Time: noon, Count: 3, Place: p}
 }
 
+// lostTCP returns the loss of retransmissions.
+func lostTCP() event.Event {
+	e := lost(event.InRing)
+	e.Segment, e.Segments = &event.Segment{}, 5
+	return e
+}
+
 func traced() event.Event {
 	e := event.Event{Time: noon, Count: 1, Individual: true, Origin: event.Software, TraceOnly: true, Reason: "NETFILTER_DROP"}
 	e.Where = event.Where{Frame: event.Frame{PC: 0xffffffffc0ffee00, Lookup: event.NotFound}, HasPC: true}
@@ -253,6 +260,7 @@ func lines() map[string]event.Event {
 		at("loss") + `"count":3,"place":"unread"}`:                                          lost(event.Unread),
 		at("loss") + `"count":3,"place":"undecoded"}`:                                       lost(event.Undecoded),
 		at("loss") + `"count":3,"place":"ring"}`:                                            lost(event.InRing),
+		at("loss") + `"count":3,"of":"tcp","segments":5,"place":"ring"}`:                    lostTCP(),
 		at("loss") + `"count":3,"place":"sink"}`:                                            lost(event.InSink),
 		at("loss") + `"summaries":3,"place":"summaries_full"}`:                              lost(event.FullSummary),
 		at("loss") + `"times":3,"place":"overflows"}`:                                       lost(event.Overflow),
@@ -260,10 +268,11 @@ func lines() map[string]event.Event {
 		at("loss") + `"times":3,"place":"unopened_cpus"}`:                                   lost(event.Unopened),
 		at("loss") + `"gap_ms":1500,"place":"gaps","args":{"source":"trace","\"\u001b":2}}`: gap(),
 		at("retransmit") + `"count":1,"segments":3,"type":"rto","direction":"out","len":4344,"tcp_state":"established",` +
-			`"congestion_state":"loss","args":{"limit":64}}`: bare(func(e *event.Event) {
+			`"congestion_state":"loss","rtt_us":312,"segments_sent":99,"args":{"limit":64}}`: bare(func(e *event.Event) {
 			e.Kind, e.Segments, e.Args = event.Retransmit, 3, []event.Arg{{Name: "limit", Number: 64}}
 			e.Segment = &event.Segment{
 				Type: event.TimeoutRetrans, Direction: event.Outgoing, Len: 4344, State: 1, CongestionState: event.CongestionLoss,
+				RTT: 312, Sent: 99,
 			}
 		}),
 		at("tcp") + `"count":1,"type":"zero_window","direction":"unknown","len":0,"frame":17}`: bare(func(e *event.Event) {
@@ -286,8 +295,8 @@ func lines() map[string]event.Event {
 		at("end") + `"shown":0,"trace_only":0,"harmless":0,"filtered":0,"undecided":0,"fragments":0,` +
 			`"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0,"sink":0},` +
 			`"summaries_lost":0,"summaries_full":0,"overflows":0,"unopened_cpus":0,"gaps":0,"flows_evicted":0,"gap_ms":0,"total":0,` +
-			`"tcp":{"retransmits":3,"resets":0,"others":1,"filtered":2}}`: end(event.Ledger{
-			TCP: event.TCPCounts{Retransmits: 3, Others: 1, Rejected: 2},
+			`"tcp":{"retransmits":3,"resets":0,"others":1,"filtered":2,"lost":4}}`: end(event.Ledger{
+			TCP: event.TCPCounts{Retransmits: 3, Others: 1, Rejected: 2, Lost: 4},
 		}),
 		at("end") + `"shown":0,"trace_only":0,"harmless":0,"filtered":0,"undecided":0,"fragments":0,` +
 			`"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0,"sink":0},` +

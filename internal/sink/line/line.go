@@ -321,11 +321,10 @@ func appendLoss(b []byte, e *event.Event) []byte {
 		l.Add(e)
 		return append(b, strings.TrimSuffix(l.Report(), "\n")...)
 	}
-	drops := " drops "
-	if e.Count == 1 {
-		drops = " drop "
+	what := "drop"
+	if e.Segment != nil {
+		what = "TCP event"
 	}
-	b = strconv.AppendUint(append(b, "lost "...), e.Count, 10)
-	b = append(b, drops...)
+	b = append(append(append(b, "lost "...), event.Plural(e.Count, what)...), ' ')
 	return append(b, e.Place.String()...)
 }

@@ -2,6 +2,7 @@ package line
 
 import (
 	"bytes"
+	"time"
 	"unicode/utf8"
 
 	"dropwatch/internal/event"
@@ -69,6 +70,9 @@ func appendSequence(b []byte, e *event.Event, s *event.Segment) []byte {
 	}
 	if s.CongestionState != event.CongestionUnknown {
 		b = append(append(append(b, "ca "...), s.CongestionState.String()...), ' ')
+	}
+	if s.RTT != 0 {
+		b = append(append(append(b, "rtt "...), (time.Duration(s.RTT)*time.Microsecond).String()...), ' ')
 	}
 	return appendArgs(b, e.Args)
 }

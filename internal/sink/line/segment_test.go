@@ -13,7 +13,7 @@ func retransmit() event.Event {
 	e := event.Event{Kind: event.Retransmit, Time: at, Count: 1, Segments: 3, Individual: true, Owner: nginx()}
 	e.Owner.Socket.Receiver = false
 	e.Segment = &event.Segment{
-		Type: event.TimeoutRetrans, Direction: event.Outgoing, Len: 4344, State: 1, CongestionState: event.CongestionLoss,
+		Type: event.TimeoutRetrans, Direction: event.Outgoing, Len: 4344, State: 1, CongestionState: event.CongestionLoss, RTT: 312,
 	}
 	flow := event.TCPFlow(event.Headers{
 		Fields: event.FieldSrc | event.FieldDst | ports | event.FieldSeq, Seq: 1<<32 - 1, SrcPort: 443, DstPort: 50123,
@@ -35,7 +35,7 @@ func TestSegments(t *testing.T) {
 	}{
 		"a retransmission": {
 			retransmit(), "03:42:35.698459 retransmit out rto            192.0.2.1:443 > 198.51.100.7:50123 tcp " +
-				"seq 4294967295 len 4344 established ca loss segments 3 from nginx/812\n",
+				"seq 4294967295 len 4344 established ca loss rtt 312µs segments 3 from nginx/812\n",
 		},
 		"a reset that was received": {
 			change(func(e *event.Event) {
@@ -81,7 +81,7 @@ func TestSegments(t *testing.T) {
 func TestSegmentsOnATerminal(t *testing.T) {
 	got := format(t, line.Options{Width: 80}, retransmit())
 	const want = "03:42:35.698 retransmit out rto 192.0.2.1:443 > 198.51.100.7:50123 tcp " +
-		"seq 4294967295 len 4344 established ca loss segments 3 from nginx/812\n"
+		"seq 4294967295 len 4344 established ca loss rtt 312µs segments 3 from nginx/812\n"
 	if got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}

@@ -61,7 +61,7 @@ func (d *decoder) record(raw []byte, e *event.Event) bool {
 	}
 	d.segment = event.Segment{
 		Type: typeOf(&r), Direction: event.Outgoing, Len: r.Len, State: event.SocketState(r.Owner.State),
-		CongestionState: event.CongestionState(r.CongestionState),
+		CongestionState: event.CongestionState(r.CongestionState), RTT: r.Srtt, Sent: r.Sent,
 	}
 	if r.Kind == retransKindSEND_RESET || r.Kind == retransKindRECEIVE_RESET {
 		d.reset(&r, e)
@@ -151,13 +151,9 @@ func (d *decoder) owner(r *retransRecord, e *event.Event) {
 	e.Owner.Socket, e.Owner.Cgroup.ID = &d.socket, o.Cgroup
 }
 
-// arguments returns the smoothed round-trip time of the connection in microseconds, "rtt_us", and
-// why this host could not send the segment, "error".
+// arguments returns why this host could not send the segment, "error", if that is so.
 func (d *decoder) arguments(r *retransRecord) []event.Arg {
 	d.args = d.args[:0]
-	if r.Srtt > 0 {
-		d.args = append(d.args, event.Arg{Name: "rtt_us", Number: uint64(r.Srtt)})
-	}
 	if r.Error != 0 {
 		d.args = append(d.args, event.Arg{Name: "error", Text: errorName(r.Error)})
 	}

@@ -74,6 +74,7 @@ INLINE void read_connection(struct record *r, struct sock *sk)
 	r->congestion_state = 1 + BITS(ca, struct inet_connection_sock, icsk_ca_state);
 	r->pending = READ(icsk, icsk_pending);
 	r->srtt = READ(tp, srtt_us) >> 3;
+	r->sent = READ(tp, segs_out);
 	r->ack = READ(tp, rcv_nxt);
 	struct dst_entry *dst = READ(route, sk_dst_cache);
 	if (dst)

@@ -68,12 +68,14 @@ type retransRecord struct {
 	Reason          uint32
 	Error           int32
 	Srtt            uint32
+	Sent            uint32
 	Known           retransKnown
 	Flags           uint8
 	CongestionState uint8
 	Pending         uint8
 	Comm            [16]int8
 	Ifname          [16]int8
+	_               [4]byte
 }
 
 type retransTally struct {

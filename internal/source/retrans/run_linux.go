@@ -225,6 +225,6 @@ func (s *Source) reportUnread(out pipeline.Output) error {
 // emitLoss emits that n events, of so many segments, were lost at a place, unless n is 0.
 func emitLoss(out pipeline.Output, at event.Place, n, segments uint64) {
 	if n > 0 {
-		out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Place: at, Count: n, Segments: segments})
+		out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Place: at, Count: n, Segments: segments, Segment: &event.Segment{}})
 	}
 }

@@ -33,6 +33,7 @@ struct record {
 	__u32 reason; /* enum sk_rst_reason of this kernel */
 	__s32 error;  /* of the sending, negative; 0: none, or not known */
 	__u32 srtt;   /* smoothed round-trip time in microseconds; 0: not known */
+	__u32 sent;   /* segments of the connection */
 	enum known known; /* a set of them */
 	__u8 flags;   /* of the TCP header; 0: not known */
 	__u8 congestion_state; /* enum tcp_ca_state plus 1; 0: not known */
@@ -101,6 +102,7 @@ struct inet_sock {
 };
 
 struct tcp_sock {
+	__u32 segs_out;
 	__u32 srtt_us; /* times 8 */
 	__u32 rcv_nxt;
 };
