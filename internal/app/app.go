@@ -21,6 +21,7 @@ import (
 	"dropwatch/internal/repl"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
+	"dropwatch/internal/source/retrans"
 	"dropwatch/internal/source/trace"
 )
 
@@ -40,7 +41,7 @@ func Main(args []string, in, out, err *os.File) int {
 	return run(args, &capture.Runner{
 		In: in, Out: out, Err: err, Version: Version, Host: h, Notices: notices, Signals: new(capture.Signals),
 		Monitor: &capture.Monitor{Open: netdm.Open, Host: h, Notify: notices.Text},
-		OpenBPF: capture.Opener(bpf.Open), OpenTrace: capture.Opener(trace.Open),
+		OpenBPF: capture.Opener(bpf.Open), OpenTrace: capture.Opener(trace.Open), OpenRetrans: capture.Opener(retrans.Open),
 	})
 }
 

@@ -31,7 +31,7 @@ var completions = []struct {
 	want string // sorted; empty: nothing
 }{
 	{"dropwatch d", "diagnose doctor dump"},
-	{"dropwatch re", "record replay"},
+	{"dropwatch re", "record replay retrans"},
 	{"dropwatch watch --sou", "--source"},
 	{"dropwatch watch -s ", "auto bpf netdm trace"},
 	{"dropwatch watch --mode=s", "summary"},

@@ -85,11 +85,18 @@ func addCaptureFlags(f *pflag.FlagSet, s *capture.Spec, d *defaults) {
 
 // sourceHelp returns the help of --source, made from the sources there are.
 func sourceHelp() string {
-	var names []string
-	for _, c := range capture.Candidates(false) {
-		names = append(names, fmt.Sprintf("%s (%s)", c.Name, c.Help))
+	return "the source of drops, by `name`: " + sourceList(capture.Candidates(false)) + ", or auto, the first that works"
+}
+
+// sourceList lists sources with what they are.
+func sourceList(all []capture.Candidate) (text string) {
+	for i, c := range all {
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprintf("%s (%s)", c.Name, c.Help)
 	}
-	return "the source of drops, by `name`: " + strings.Join(names, ", ") + ", or auto, the first that works"
+	return text
 }
 
 // captureFlagValues completes the values of the flags of addCaptureFlags and

@@ -47,6 +47,19 @@ A first word that ends in *.dw*, or begins with */*, *./* or *../*, is always a 
 Enter shows details of a row: what its reason means, the settings that decide it, and what to do.
 *h* shows the keys, *q* quits; then the table and the ledger of the run are printed.
 Losses are always shown.`,
+	"retrans": `
+Each line is one packet that TCP sent again: time, *retransmit out*, why, interface, flow, sequence number, bytes, state of the
+connection and of its congestion control, round-trip time, and *segments*, if it was several packets on the wire (GSO).
+Why: *fast* after duplicate acknowledgments or SACK; *rto* once the retransmission timer has expired; *tlp* when the probe timer
+of a tail loss did; *syn* and *synack* in a handshake; *retransmission* if no more is known.
+The table at the end has a row for each peer: *sent* is what its connections have sent during the run, from sock_diag, with
+those that ended as far as they sent again; *percent* is the part of it that was sent again.
+The segments that were reported are those that the counter *RetransSegs* counts.
+Before Linux 6.17 the kernel does not report a segment that this host could not send, as when its own firewall drops it: that is
+in *RetransSegs* and *TCPRetransFail* alone.
+With *--resets* there is a line for each RST: *out* with the kernel's reason, since Linux 6.10, or *in* for those that end a
+connection here. Before Linux 6.10, RSTs that no socket sends are not reported.
+It needs BPF and BTF. A *file* that *record* or another dropwatch has written is shown instead of live events.`,
 	"run": `
 All it needs to know is in the file, of which *dropwatch config* prints one with all settings and their defaults.
 SIGINT and SIGTERM end it, with exit code 0.

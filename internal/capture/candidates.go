@@ -12,6 +12,7 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
+	"dropwatch/internal/source/retrans"
 	"dropwatch/internal/source/trace"
 	"dropwatch/netlink"
 )
@@ -53,19 +54,41 @@ func Candidates(monitorFirst bool) []Candidate {
 	return all
 }
 
+// RetransCandidates returns the sources of what TCP sends again, in the order in which they are tried.
+// The caller owns the slice.
+func RetransCandidates() []Candidate {
+	return []Candidate{{
+		Name: "bpf", Help: "the events of tcp:tcp_retransmit_skb and its neighbours, read by BPF programs",
+		lacks: retrans.Lacks, origins: netlink.Software, open: (*Runner).openRetrans,
+	}}
+}
+
 // SourceNames returns the values of Input.Source, auto first.
-func SourceNames() []string {
+func SourceNames() []string { return sourceNames(Candidates(false)) }
+
+// RetransSourceNames returns them with Input.Retransmits.
+func RetransSourceNames() []string { return sourceNames(RetransCandidates()) }
+
+func sourceNames(all []Candidate) []string {
 	names := []string{"auto"}
-	for _, c := range Candidates(false) {
-		names = append(names, c.Name)
+	for i := range all {
+		names = append(names, all[i].Name)
 	}
 	return names
+}
+
+// sources returns what the Spec can have its events from.
+func (s *Spec) sources() []Candidate {
+	if s.Input.Retransmits {
+		return RetransCandidates()
+	}
+	return Candidates(s.Input.MonitorFirst)
 }
 
 // candidates returns the sources to try for a Spec, in order. Those that see all
 // wanted origins come first; the order within each group is that of Candidates.
 func (s *Spec) candidates() []Candidate {
-	all := Candidates(s.Input.MonitorFirst)
+	all := s.sources()
 	if s.Input.Source != "auto" {
 		return slices.DeleteFunc(all, func(c Candidate) bool { return c.Name != s.Input.Source })
 	}
@@ -118,7 +141,11 @@ func (r *Runner) openSource(ctx context.Context, s *Spec) (*openedSource, error)
 	if os.Geteuid() != 0 && failed.permission() {
 		return nil, fmt.Errorf("root needed: try sudo %s", s.commandLine())
 	}
-	return nil, fmt.Errorf("no source of drops can be used (`dropwatch doctor` says more):\n  %s", failed.join("\n  "))
+	what := "drops"
+	if s.Input.Retransmits {
+		what = "retransmissions"
+	}
+	return nil, fmt.Errorf("no source of %s can be used (`dropwatch doctor` says more):\n  %s", what, failed.join("\n  "))
 }
 
 // try opens the candidate for a Spec, unless it could not provide what the Spec

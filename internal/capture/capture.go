@@ -80,7 +80,8 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// checkFilter checks the names in the expression: of what was recorded, some need not exist here.
+// checkFilter checks the names in the expression: of what was recorded, some need not exist here. A RST
+// has other reasons than drops.
 func (r *run) checkFilter() error {
 	switch in := &r.spec.Input; {
 	case in.Recording != "":
@@ -89,6 +90,11 @@ func (r *run) checkFilter() error {
 		}
 		return nil
 	case len(r.spec.Captures) > 0:
+		return nil
+	case in.Retransmits:
+		for _, text := range r.missingNames(r.spec.Filter) {
+			r.Notices.Text(text)
+		}
 		return nil
 	}
 	return r.CheckNames(r.spec.Filter)

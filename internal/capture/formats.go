@@ -11,6 +11,7 @@ import (
 	"dropwatch/internal/sink/jsonl"
 	"dropwatch/internal/sink/line"
 	"dropwatch/internal/sink/pcapng"
+	"dropwatch/internal/sink/peers"
 	"dropwatch/internal/sink/sampled"
 	"dropwatch/internal/sink/table"
 	"dropwatch/internal/sink/text"
@@ -55,13 +56,21 @@ func (r *run) openLines(o Output, f outFile) (pipeline.Sink, error) {
 }
 
 // openTable prints one table, at the end.
-func (r *run) openTable(o Output, f outFile) (pipeline.Sink, error) {
-	return table.New(f, r.tableOptions(o, f.File, 0)), nil
-}
+func (r *run) openTable(o Output, f outFile) (pipeline.Sink, error) { return r.table(o, f, 0), nil }
 
 // openTables prints a table every second.
 func (r *run) openTables(o Output, f outFile) (pipeline.Sink, error) {
-	return table.New(f, r.tableOptions(o, f.File, time.Second)), nil
+	return r.table(o, f, time.Second), nil
+}
+
+// table returns the sink of tables: of drops, or of what TCP sends again.
+func (r *run) table(o Output, f outFile, every time.Duration) pipeline.Sink {
+	if r.spec.Input.Retransmits {
+		opts := r.peerOptions(o, every)
+		opts.Color, opts.Width = Colored(f.File), func() int { return term.Width(f.File) }
+		return peers.New(f, opts)
+	}
+	return table.New(f, r.tableOptions(o, f.File, every))
 }
 
 func (r *run) tableOptions(o Output, f *os.File, every time.Duration) table.Options {

@@ -6,6 +6,7 @@ import (
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/sink/file"
 	"dropwatch/internal/sink/pcapng"
+	"dropwatch/internal/sink/peers"
 )
 
 // An Output is one of the places where a run is shown or kept. It is a plain value:
@@ -28,6 +29,8 @@ type Output struct {
 	Log file.Options // Lines, JSON in a file: when it is rotated
 
 	Harmless bool // Lines, Table, Tables, Screen: also list drops that lost nothing
+
+	By peers.By // Table, Tables of retransmissions: what rows are counted by
 
 	Sink pipeline.Sink // Custom: is handed the events; it must not block
 }

@@ -9,6 +9,7 @@ import (
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
 	"dropwatch/internal/source/bpf"
+	"dropwatch/internal/source/retrans"
 	"dropwatch/internal/source/trace"
 )
 
@@ -25,9 +26,10 @@ type Runner struct {
 	Symbols      *Symbols           // nil: locations stay addresses
 	Progress     *pipeline.Progress // shows the state of each run without a screen to others; nil: to nobody
 
-	// OpenBPF and OpenTrace open these sources; see [Opener].
-	OpenBPF   func(bpf.Options) (Tracer, error)
-	OpenTrace func(trace.Options) (Tracer, error)
+	// These open the sources; see [Opener].
+	OpenBPF     func(bpf.Options) (Tracer, error)
+	OpenTrace   func(trace.Options) (Tracer, error)
+	OpenRetrans func(retrans.Options) (Tracer, error)
 }
 
 // A Tracer is a source that is open before it runs. Whoever has it must run or

@@ -47,6 +47,9 @@ type Input struct {
 	Queue   *uint32 // packets that the drop monitor queues on each CPU; nil: unchanged
 	Passive bool    // only listen to the drop monitor: start and configure nothing
 
+	Retransmits bool // report what TCP sends again, instead of drops
+	Resets      bool // with Retransmits: also report the RSTs that TCP sends and receives
+
 	Sample       int  // with bpf: drops to report individually per kind, second and CPU; 0: all
 	ByOwner      bool // with bpf: break the remaining counts down by owning socket
 	RawAddresses bool // with bpf: sockets without a cookie are shown by their kernel addresses

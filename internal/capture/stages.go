@@ -25,16 +25,24 @@ func (r *run) startStages() {
 	case r.spec.Input.Recording != "": // the names are in it
 		r.steps = []filter.Step{headers}
 	case len(r.spec.Captures) > 0: // the source has read all that is known
+	case r.spec.Input.Retransmits:
+		r.steps = r.hostSteps()
 	case r.spec.Detail == SymbolsOnly:
 		r.steps = r.symbolSteps()
 	case r.spec.Detail == Everything: // cheap steps first: the filter may spare the others
 		r.steps = slices.Concat([]filter.Step{headers}, r.symbolSteps(), []filter.Step{
 			{Stage: resolve.Fragments(r.Symbols.lookup())},
 			{Stage: harmless.Stage(r.ownAddresses), Adds: event.FactHarmless},
-			{Stage: resolve.Interfaces(resolve.NewHostInterfaces(r.Host).Name), Adds: event.FactInterface},
-			{Stage: resolve.Tasks(r.Host.ThreadName), Adds: event.FactTask},
-			{Stage: owner.Stage(r.Host), Adds: event.FactOwner | event.FactNamespace},
-		})
+		}, r.hostSteps())
+	}
+}
+
+// hostSteps look up what this host knows of an interface, a task and a socket.
+func (r *run) hostSteps() []filter.Step {
+	return []filter.Step{
+		{Stage: resolve.Interfaces(resolve.NewHostInterfaces(r.Host).Name), Adds: event.FactInterface},
+		{Stage: resolve.Tasks(r.Host.ThreadName), Adds: event.FactTask},
+		{Stage: owner.Stage(r.Host), Adds: event.FactOwner | event.FactNamespace},
 	}
 }
 

@@ -48,8 +48,8 @@ func (s *Spec) checkSource() error {
 	case len(s.Captures) > 0:
 		return s.checkCaptures()
 	}
-	if !slices.Contains(SourceNames(), s.Input.Source) {
-		return fmt.Errorf("unknown source %q: give one of: %s", s.Input.Source, strings.Join(SourceNames(), ", "))
+	if names := sourceNames(s.sources()); !slices.Contains(names, s.Input.Source) {
+		return fmt.Errorf("unknown source %q: give one of: %s", s.Input.Source, strings.Join(names, ", "))
 	}
 	if s.has(Alerts) && s.Input.Source != "auto" && s.Input.Source != "netdm" {
 		return fmt.Errorf("a file of alerts needs source netdm, and not %s: use record or watch -w", s.Input.Source)

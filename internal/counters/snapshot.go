@@ -108,6 +108,13 @@ func (r *Reader) Read(ctx context.Context) (*Snapshot, error) {
 
 // namespaces reads the selected ones, in the order of their names.
 func (r *Reader) namespaces(ctx context.Context, s *Snapshot) {
+	failures := r.eachNamespace(ctx, func(n event.Netns) { r.groups(ctx, n, s, false) })
+	s.Failures = append(s.Failures, failures...)
+}
+
+// eachNamespace calls read in each of the selected namespaces, on a thread that is in it, in the order
+// of their names. It returns those that it could not enter.
+func (r *Reader) eachNamespace(ctx context.Context, read func(event.Netns)) (failures []Failure) {
 	all := r.Host.NetworkNamespaces()
 	inodes := slices.SortedFunc(maps.Keys(all), func(a, b uint32) int {
 		return cmp.Or(strings.Compare(all[a].Name, all[b].Name), cmp.Compare(a, b))
@@ -122,13 +129,14 @@ func (r *Reader) namespaces(ctx context.Context, s *Snapshot) {
 			named.Name = event.InitNetns
 		}
 		err := r.Host.InNetns(n, func() error {
-			r.groups(ctx, named, s, false)
+			read(named)
 			return nil
 		})
 		if err != nil {
-			s.Failures = append(s.Failures, Failure{Netns: named, Err: err})
+			failures = append(failures, Failure{Netns: named, Err: err})
 		}
 	}
+	return failures
 }
 
 // groups reads those of the whole host, or those of the namespace of the thread.

@@ -114,6 +114,9 @@ type TCPCounts struct {
 	Lost        uint64 // that were lost at any place; of a retransmission its segments
 }
 
+// Shown is the sum of what reached the sink.
+func (c *TCPCounts) Shown() uint64 { return c.Retransmits + c.Resets + c.Others }
+
 // add enters an event that is no drop, n times.
 func (c *TCPCounts) add(k Kind, n uint64) {
 	switch k {
@@ -178,25 +181,32 @@ func (l *Ledger) Reject(e *Event) {
 // packets is how many packets on the wire an event of TCP stands for, as far as known.
 func (e *Event) packets() uint64 { return cmp.Or(e.Segments, e.Count) }
 
-// AddDrops adds the drops of another ledger that are shown or harmless.
+// AddDrops adds the drops of another ledger that are shown or harmless, and what TCP did.
 func (l *Ledger) AddDrops(of *Ledger) {
 	l.Shown += of.Shown
 	l.Harmless += of.Harmless
 	l.TraceOnly += of.TraceOnly
+	l.TCP.Retransmits += of.TCP.Retransmits
+	l.TCP.Resets += of.TCP.Resets
+	l.TCP.Others += of.TCP.Others
 }
 
-// TakeBack subtracts the drops of another ledger that are shown or harmless.
+// TakeBack subtracts the drops of another ledger that are shown or harmless, and what TCP did.
 func (l *Ledger) TakeBack(drops *Ledger) {
 	l.Shown -= drops.Shown
 	l.Harmless -= drops.Harmless
 	l.TraceOnly -= drops.TraceOnly
+	l.TCP.Retransmits -= drops.TCP.Retransmits
+	l.TCP.Resets -= drops.TCP.Resets
+	l.TCP.Others -= drops.TCP.Others
 }
 
 // Lose moves drops that no output has written from shown and harmless, as which they were
-// counted, to [InSink].
+// counted, to [InSink], and what TCP did to what was lost of that.
 func (l *Ledger) Lose(unwritten *Ledger) {
 	l.TakeBack(unwritten)
 	l.Lost[InSink] += unwritten.Shown + unwritten.Harmless
+	l.TCP.Lost += unwritten.TCP.Shown()
 }
 
 // TotalLost is the number of drops that were lost, as far as they were counted.
@@ -227,6 +237,9 @@ func (l *Ledger) Report() string {
 			}
 		}
 		b.WriteByte('\n')
+	}
+	if l.TCP.Lost > 0 {
+		fmt.Fprintf(&b, "lost %s\n", Plural(l.TCP.Lost, "TCP segment"))
 	}
 	for place := range UncountedPlaces() {
 		if n := l.Lost[place]; n > 0 {

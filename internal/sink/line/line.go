@@ -323,7 +323,7 @@ func appendLoss(b []byte, e *event.Event) []byte {
 	}
 	what := "drop"
 	if e.Segment != nil {
-		what = "TCP event"
+		what = "TCP segment"
 	}
 	b = append(append(append(b, "lost "...), event.Plural(e.Count, what)...), ' ')
 	return append(b, e.Place.String()...)

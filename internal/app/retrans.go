@@ -1,0 +1,77 @@
+package app
+
+import (
+	"context"
+	"math"
+
+	"dropwatch/internal/capture"
+	"dropwatch/internal/cli"
+	"dropwatch/internal/sink/peers"
+)
+
+// retrans is the verb that shows what TCP sends again.
+func (a *App) retrans(d *defaults) *cli.Verb {
+	spec := capture.Spec{Input: capture.Input{Source: "auto", Retransmits: true}}
+	f := cli.NewFlags()
+	in := &spec.Input
+	f.StringVarP(&in.Source, "source", "s", in.Source, "the source of retransmissions, by `name`: "+
+		sourceList(capture.RetransCandidates())+", or auto, the first that works")
+	f.VarP(numberFrom(&spec.Limit, 1, math.MaxUint64), "count", "c", "stop after this `number` of retransmissions and resets")
+	f.VarP((*duration)(&spec.Duration), "duration", "d", "stop after this `time`: seconds, or as in 90s, 5m, 1h30m")
+	f.BoolVar(&in.Resets, "resets", false, "also show the RSTs that TCP sends and receives; since Linux 6.10, why they are sent")
+	var by peers.By
+	f.Var(&by, "by", "what the rows of tables are: `peer`, net/24 (or another number of bits), port (the lower of both), process or iface")
+	var json, summary bool
+	f.BoolVarP(&json, "json", "j", false, "one JSON object per line, described by: dropwatch help json")
+	f.BoolVarP(&summary, "summary", "S", false, "a table every second, instead of one line per retransmission")
+	var others outputList
+	f.Var(&others, "output", "write to this `output` instead, as in json:/var/log/retrans.json; it can be given several times, "+
+		"and options follow after commas: dropwatch help outputs")
+	f.BoolVar(&in.RawAddresses, "raw-addresses", false, "identify a socket that has no cookie by its kernel address, "+
+		"instead of by a number that is different in each run")
+	return &cli.Verb{
+		Name: "retrans", Args: "[options] [file] [expression]", Short: "show what TCP sends again, and resets",
+		Long: `Show each segment that TCP sends again as a line, until Ctrl-C: time, why it is
+sent again, flow, sequence number, length, state, owner; then a table by peer.
+
+  fast         after duplicate acknowledgments or SACK
+  rto          the retransmission timer expired
+  tlp          the timer of a tail loss probe expired
+  syn, synack  of a handshake`,
+		Usage: []string{"dropwatch retrans [options] [expression]", "dropwatch retrans [options] FILE [expression]"},
+		Notes: `FILE is a recording. An expression selects what is shown: see dropwatch help
+filter. In the table, "sent" has the connections that there are at the end, and
+of those that ended the ones that sent again.`,
+		Examples: []string{
+			"dropwatch retrans",
+			"dropwatch retrans --summary --by net/24",
+			"dropwatch retrans --resets port 443",
+			"dropwatch retrans --json --duration 1m process nginx",
+		},
+		Manual: manVerbs["retrans"], Flags: f,
+		Values: map[string]func() []string{"source": capture.RetransSourceNames, "by": peers.Names, "output": outputNames},
+		Words:  a.expressionWords, Fields: fieldNames(), OrFile: a.recordings, InSession: true,
+		Run: func(ctx context.Context, args cli.Args) (err error) {
+			fill(&spec, d, "retrans", args)
+			expression := args.Words
+			if len(expression) > 0 && a.isRecordingName(expression[0]) {
+				if err := checkRecordingFlags("retrans", f, []string{"source", "resets", "raw-addresses"}); err != nil {
+					return err
+				}
+				in.Recording, expression = expression[0], expression[1:]
+			}
+			if spec.Filter, err = new(filterFlags).parse(d.filter, expression); err != nil {
+				return err
+			}
+			shown := outputFlags{json: json, summary: summary, others: others}
+			if json && summary {
+				return usageError("retrans: --json and --summary cannot be combined: a table is text")
+			}
+			spec.Outputs = shown.list()
+			for i := range spec.Outputs {
+				spec.Outputs[i].By = by
+			}
+			return a.run(ctx, spec)
+		},
+	}
+}

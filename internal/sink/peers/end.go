@@ -1,0 +1,100 @@
+package peers
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/tally"
+)
+
+// A resetKey is what resets are counted by.
+type resetKey struct {
+	direction event.Direction
+	reason    string // empty if the kernel gave none
+}
+
+// countReset adds a reset.
+func (s *Sink) countReset(e *event.Event) {
+	direction := event.DirectionUnknown
+	if e.Segment != nil {
+		direction = e.Segment.Direction
+	}
+	s.resets.Add(resetKey{direction, e.Reason}, e.Count)
+}
+
+// directionWords say what became of resets.
+var directionWords = map[event.Direction]string{
+	event.Outgoing: "sent", event.Incoming: "received", event.DirectionUnknown: "seen",
+}
+
+// resetLines appends how many resets there were, a line for each direction with the reasons.
+func (s *Sink) resetLines() {
+	for _, direction := range []event.Direction{event.Outgoing, event.Incoming, event.DirectionUnknown} {
+		var all []*tally.Entry[resetKey, struct{}]
+		var sum uint64
+		for r := range s.resets.All {
+			if r.Key.direction == direction {
+				all, sum = append(all, r), sum+r.Count
+			}
+		}
+		if sum == 0 {
+			continue
+		}
+		slices.SortStableFunc(all, func(a, b *tally.Entry[resetKey, struct{}]) int { return cmp.Compare(b.Count, a.Count) })
+		var reasons []string
+		for _, r := range all {
+			if r.Key.reason != "" {
+				reasons = append(reasons, fmt.Sprintf("%s %d", event.Escape(r.Key.reason), r.Count))
+			}
+		}
+		text := fmt.Sprintf("%s %s", event.Plural(sum, "reset"), directionWords[direction])
+		if len(reasons) > 0 {
+			text += ": " + strings.Join(reasons, ", ")
+		}
+		s.buf = append(append(s.buf, text...), '\n')
+	}
+}
+
+// counted are the counters of the kernel that say why TCP sent again, by the names of nstat.
+var counted = []string{
+	"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans", "TcpExtTCPTimeouts", "TcpExtTCPLossProbes", "TcpExtTCPSynRetrans",
+	"TcpExtTCPRetransFail", "TcpExtTCPDSACKRecv",
+}
+
+// retransSegs counts all segments that TCP sent again.
+const retransSegs = "TcpRetransSegs"
+
+// Counters returns the names of what Options.Counted has.
+func Counters() []string { return append([]string{retransSegs}, counted...) }
+
+// ledger appends what was filtered and lost, and what the kernel counted of it.
+func (s *Sink) ledger(l *event.Ledger, shown uint64) {
+	if l.TCP.Rejected > 0 {
+		s.buf = fmt.Appendf(s.buf, "%d filtered\n", l.TCP.Rejected)
+	}
+	if lost := strings.TrimSuffix(l.Report(), "\n"); lost != "" {
+		s.buf = fmt.Append(s.buf, s.red, lost, s.plain, "\n")
+	}
+	if s.opts.Counted == nil {
+		return
+	}
+	rose := s.opts.Counted()
+	words := []string{fmt.Sprintf("RetransSegs %d", rose[retransSegs])}
+	for _, name := range counted {
+		if n := rose[name]; n > 0 {
+			words = append(words, fmt.Sprintf("%s %d", strings.TrimPrefix(name, "TcpExt"), n))
+		}
+	}
+	s.buf = fmt.Appendf(s.buf, "kernel counters rose by: %s\n", strings.Join(words, ", "))
+	switch seen, now := shown+l.TCP.Rejected+l.TCP.Lost, rose[retransSegs]; {
+	case now > seen:
+		s.buf = fmt.Appendf(s.buf, "%s not reported: as this host could not send them, or as the run began or ended\n",
+			event.Plural(now-seen, "retransmitted segment"))
+	case now < seen:
+		const format = "RetransSegs rose by %d less than was reported: a network namespace has ended, or as the run began\n"
+		s.buf = fmt.Appendf(s.buf, format, seen-now)
+	}
+}

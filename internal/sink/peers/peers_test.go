@@ -1,0 +1,189 @@
+package peers_test
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"dropwatch/internal/counters"
+	"dropwatch/internal/event"
+	"dropwatch/internal/sink/peers"
+)
+
+var begin = time.Unix(1_795_231_701, 0).UTC()
+
+// resent is a retransmission to a peer, of so many segments.
+func resent(kind event.SegmentType, peer string, segments uint64) event.Event {
+	flow := event.TCPFlow(event.Headers{
+		Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort,
+		Src:    netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr(peer), SrcPort: 443, DstPort: 50000,
+	})
+	return event.Event{
+		Kind: event.Retransmit, Time: begin, Count: 1, Segments: segments, Packet: event.Packet{Flow: &flow},
+		Port:    event.Port{IfName: "eth0"},
+		Owner:   event.Owner{Process: event.Process{PID: 812, Comm: "nginx", Confidence: event.Certain}},
+		Segment: &event.Segment{Type: kind, Direction: event.Outgoing, RTT: 1500, Sent: 90},
+	}
+}
+
+func reset(d event.Direction, reason string) event.Event {
+	return event.Event{Kind: event.Reset, Time: begin, Count: 1, Reason: reason, Segment: &event.Segment{Direction: d}}
+}
+
+// live has one connection, which sent 100 segments before the run and 200 in it.
+func live() func() []counters.Connection {
+	sent := uint64(100)
+	return func() []counters.Connection {
+		c := counters.Connection{
+			Local: netip.MustParseAddrPort("192.0.2.1:443"), Remote: netip.MustParseAddrPort("198.51.100.7:50000"), Sent: sent,
+		}
+		sent += 200
+		return []counters.Connection{c}
+	}
+}
+
+// write writes events and the End, 2 s after the begin, and returns the table.
+func write(t *testing.T, o peers.Options, l event.Ledger, events ...event.Event) string {
+	t.Helper()
+	var b bytes.Buffer
+	o.Begin = begin
+	s := peers.New(&b, o)
+	events = append(events, event.Event{Kind: event.End, Time: begin.Add(2 * time.Second), Ledger: &l})
+	for i := range events {
+		if err := s.Write(&events[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestTable(t *testing.T) {
+	three := []event.Event{
+		resent(event.FastRetransmit, "198.51.100.7", 8), resent(event.TimeoutRetrans, "198.51.100.7", 2),
+		resent(event.SYNRetransmit, "198.51.100.250", 1),
+	}
+	by := func(text string) (b peers.By) {
+		if err := b.Set(text); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	const none = "no segments retransmitted in 2.0 s\n"
+	tests := map[string]struct {
+		opts   peers.Options
+		ledger event.Ledger
+		events []event.Event
+		want   string
+	}{
+		"nothing": {want: none},
+		"by peer, of which one has a connection": {
+			peers.Options{Connections: live()}, event.Ledger{}, three,
+			"11 segments retransmitted in 2.0 s\n" +
+				"  retrans  sent  percent    rtt  dir  peer            types\n" +
+				"       10   200    5.00%  1.5ms  out  198.51.100.7    fast 8, rto 2\n" +
+				"        1    90    1.11%  1.5ms  out  198.51.100.250  syn 1\n",
+		},
+		"by network, of a recording": {
+			peers.Options{By: by("net/24")}, event.Ledger{}, three,
+			"11 segments retransmitted in 2.0 s\n" +
+				"  retrans  sent  percent    rtt  dir  net/24           types\n" +
+				"       11   180    6.11%  1.5ms  out  198.51.100.0/24  fast 8, rto 2, syn 1\n",
+		},
+		"by port": {
+			peers.Options{By: by("port")}, event.Ledger{}, three[:1],
+			"8 segments retransmitted in 2.0 s\n  retrans  sent  percent    rtt  dir  port  types\n" +
+				"        8    90    8.89%  1.5ms  out  443   fast 8\n",
+		},
+		"by process, though its connection is there": {
+			peers.Options{By: by("process"), Connections: live()}, event.Ledger{}, three[:1],
+			"8 segments retransmitted in 2.0 s\n  retrans  sent  percent    rtt  dir  process    types\n" +
+				"        8    90    8.89%  1.5ms  out  nginx/812  fast 8\n",
+		},
+		"by interface, on a narrow terminal": {
+			peers.Options{By: by("iface"), Width: func() int { return 30 }}, event.Ledger{}, three[:1],
+			"\r8 segments retransmitted in 2.0 s\n  retrans  sent  percent    r…\n        8    90    8.89%  1.5…\n",
+		},
+		"resets": {
+			peers.Options{}, event.Ledger{}, []event.Event{
+				reset(event.Outgoing, "TCP_STATE"), reset(event.Outgoing, "NO_SOCKET"), reset(event.Outgoing, "NO_SOCKET"),
+				reset(event.Incoming, ""),
+			},
+			none + "3 resets sent: NO_SOCKET 2, TCP_STATE 1\n1 reset received\n",
+		},
+		"the kernel's counters": {
+			peers.Options{Counted: func() map[string]uint64 {
+				return map[string]uint64{"TcpRetransSegs": 15, "TcpExtTCPTimeouts": 3}
+			}},
+			event.Ledger{TCP: event.TCPCounts{Rejected: 2, Lost: 1}}, three[:1],
+			"8 segments retransmitted in 2.0 s\n  retrans  sent  percent    rtt  dir  peer          types\n" +
+				"        8    90    8.89%  1.5ms  out  198.51.100.7  fast 8\n2 filtered\nlost 1 TCP segment\n" +
+				"kernel counters rose by: RetransSegs 15, TCPTimeouts 3\n" +
+				"4 retransmitted segments not reported: as this host could not send them, or as the run began or ended\n",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := write(t, tt.opts, tt.ledger, tt.events...); got != tt.want {
+				t.Errorf("got\n%swant\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestIntervals has a table for each second with retransmissions, with what came in it.
+func TestIntervals(t *testing.T) {
+	later := resent(event.FastRetransmit, "198.51.100.7", 3)
+	later.Time = begin.Add(1500 * time.Millisecond)
+	got := write(t, peers.Options{Every: time.Second}, event.Ledger{}, resent(event.FastRetransmit, "198.51.100.7", 8), later)
+	want := begin.Add(time.Second).Local().Format(time.TimeOnly) + "  8 segments retransmitted\n" +
+		"  segs/s  total    rtt  dir  peer          types\n     8.0      8  1.5ms  out  198.51.100.7  fast 8\n"
+	if !bytes.HasPrefix([]byte(got), []byte(want)) {
+		t.Errorf("got\n%swant it to begin\n%s", got, want)
+	}
+}
+
+func TestByRefuses(t *testing.T) {
+	for _, text := range []string{"", "host", "net/", "net/129", "net/-1"} {
+		var b peers.By
+		if err := b.Set(text); err == nil {
+			t.Errorf("%q is %v", text, &b)
+		}
+	}
+	for _, name := range peers.Names() {
+		var b peers.By
+		if err := b.Set(name); err != nil || b.String() != name {
+			t.Errorf("%q is %v: %v", name, &b, err)
+		}
+	}
+}
+
+// TestManyPeers: memory is bounded, and what has no row of its own has a common one.
+func TestManyPeers(t *testing.T) {
+	var events []event.Event
+	for i := range 5000 {
+		peer := netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})
+		events = append(events, resent(event.FastRetransmit, peer.String(), 1))
+	}
+	got := write(t, peers.Options{}, event.Ledger{}, events...)
+	if n := bytes.Count([]byte(got), []byte("\n")); n != 4096+1+2 || !bytes.Contains([]byte(got), []byte("904   904")) &&
+		!bytes.Contains([]byte(got), []byte("(others)")) {
+		t.Errorf("%d lines", n)
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestFailedWrite(t *testing.T) {
+	s := peers.New(broken{}, peers.Options{Begin: begin})
+	end := event.Event{Kind: event.End, Time: begin, Ledger: new(event.Ledger)}
+	if err := errors.Join(s.Write(&end), s.Flush()); err == nil || err.Error() != "write the table: disk full" {
+		t.Errorf("error %v", err)
+	}
+}
