@@ -69,6 +69,7 @@ type Finding struct {
 	ipv6   amount         // those of IPv6
 	shared bool           // it is about some of the sockets that share an address
 	proofs []proof        // of narrower meanings
+	nft    nftRule        // that dropped them
 	hook   string         // of netfilter, see [knowledge.Hook]; empty if it is not known
 	rules  []counters.Key // that may have dropped them
 

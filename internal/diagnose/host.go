@@ -236,6 +236,7 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.readRoutes(h)
 	d.readListeners(h)
 	d.readRules(h)
+	d.readElements(h)
 	d.nameErrorsLost()
 	d.readConnections(h)
 	d.findInvalid()

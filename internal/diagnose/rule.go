@@ -15,6 +15,10 @@ type Rule struct {
 	Confidence Confidence
 }
 
+// An nftRule is the only rule of nftables that dropped the packets of a finding, or likely did: as nft names and writes
+// it. The zero one is not known.
+type nftRule struct{ object, text string }
+
 // A Confidence says how sure a Rule is.
 type Confidence string
 

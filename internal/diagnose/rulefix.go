@@ -16,6 +16,9 @@ func (f *Finding) fixRule(group counters.Group, object, about string) {
 		chain = "Allow the traffic in this chain if it is wanted: its policy drops what no rule accepts."
 		rule  = "Allow the traffic before this rule if it is wanted, or delete the rule:"
 	)
+	if group == counters.NFTables {
+		f.nft.object, f.nft.text = object, about
+	}
 	m, e := &f.Meaning, f.event()
 	switch c := commandsOf(group, object, about); {
 	case c.show == "":

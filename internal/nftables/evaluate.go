@@ -45,6 +45,13 @@ type evaluation struct {
 	match     truth     // of the expressions so far
 	verdicts  []verdict // that may follow: several from a map
 	changed   bool      // it changes the packet
+	found     []found   // elements of sets that it is
+}
+
+// A found is an element that alone matches what is known in full of a packet.
+type found struct {
+	set     *set
+	element *setElement
 }
 
 // evaluate runs a rule.
@@ -262,16 +269,20 @@ func (e *evaluation) lookup(data []byte) {
 	case to != nil:
 		e.mapTo(to, set, key)
 	case kernel.BigEndian32(kernel.Attribute(data, nftaFifth)) == 1:
-		e.is(set.membership(key).not())
+		e.is(set.membership(set.find(key)).not())
 	default:
-		e.is(set.membership(key))
+		hits := set.find(key)
+		e.is(set.membership(hits))
+		if len(hits) == 1 && key.whole() {
+			e.found = append(e.found, found{set, hits[0].element})
+		}
 	}
 }
 
 // mapTo loads a register with the value of a key, or takes the verdicts that it may have.
 func (e *evaluation) mapTo(register []byte, set *set, key value) {
-	e.is(set.membership(key))
 	hits := set.find(key)
+	e.is(set.membership(hits))
 	e.registers.forget(register, 0)
 	for _, h := range hits {
 		if v, ok := verdictOf(h.element.data, h.sure); ok {

@@ -18,6 +18,12 @@ type field struct {
 	name string
 	kind valueKind
 	mask []byte // nil: all of it
+	size int    // bytes, where that is not [sizes] of its kind
+}
+
+// sizes are how many bytes fields of a kind have.
+var sizes = map[valueKind]int{
+	macAddress: 6, hostNumber: 4, hostMark: 4, interfaceName: 16, protocolNumber: 1, nfProtocol: 1, conntrackState: 4,
 }
 
 // A valueKind says how values of a field are written.
@@ -123,7 +129,7 @@ func (t *ruleText) payload(data []byte) {
 	if protocol == "" {
 		protocol = "th"
 	}
-	f.name = strings.Replace(f.name, "PROTOCOL", protocol, 1)
+	f.name, f.size = strings.Replace(f.name, "PROTOCOL", protocol, 1), int(p.length)
 	t.loadOrSet(kernel.Attribute(data, nftaFirst), f)
 }
 
@@ -170,13 +176,23 @@ func (t *ruleText) between(data []byte) {
 	t.add(fmt.Sprintf("%s %s%s-%s", f.name, not, f.text(from), f.text(to)))
 }
 
-// lookup searches a set, whose elements are not read, or asks a map for a verdict.
+// lookup searches a set, or asks a map for a verdict. Of a set that has no name for people the elements are
+// written, if sets can be read.
 func (t *ruleText) lookup(data []byte) {
-	f := t.registers[kernel.BigEndian32(kernel.Attribute(data, nftaSecond))]
-	set := "@" + nlenc.String(kernel.Attribute(data, nftaFirst))
-	if strings.HasPrefix(set, "@__") { // has no name for people
-		set = "{ ... }"
+	name, register := nlenc.String(kernel.Attribute(data, nftaFirst)), kernel.BigEndian32(kernel.Attribute(data, nftaSecond))
+	keys, text := []field{t.registers[register]}, "@"+name
+	if strings.HasPrefix(name, "__") {
+		text = "{ ... }"
 	}
+	if t.sets != nil {
+		if s := t.sets(name); s != nil {
+			keys = t.fieldsAt(register, s)
+			if text[0] == '{' {
+				text = s.text(keys)
+			}
+		}
+	}
+	t.keys[name] = keys
 	words := " "
 	if kernel.Attribute(data, nftaThird) != nil {
 		words = " vmap "
@@ -184,7 +200,11 @@ func (t *ruleText) lookup(data []byte) {
 	if kernel.BigEndian32(kernel.Attribute(data, nftaFifth)) == 1 {
 		words += "!= "
 	}
-	t.add(f.name + words + set)
+	var names []string
+	for i := range keys {
+		names = append(names, keys[i].name)
+	}
+	t.add(strings.Join(names, " . ") + words + text)
 }
 
 // text is a value as nft writes it.

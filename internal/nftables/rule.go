@@ -1,6 +1,7 @@
 package nftables
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -52,6 +53,7 @@ type rule struct {
 	drops   bool   // each packet that it counts is dropped
 
 	expressions []byte // the list of them, in the memory of the kernel's message
+	comment     []byte // nil: it has none
 }
 
 // name is the rule as nft names it: "inet fw input handle 7".
@@ -64,9 +66,7 @@ func parseRule(data []byte) (r rule, err error) {
 	if err != nil {
 		return r, err
 	}
-	text := ruleText{rule: &r, registers: make(map[uint32]field)}
 	var chain string
-	var comment []byte
 	err = kernel.EachAttribute(attributes, func(a *netlink.AttributeDecoder) {
 		switch a.Type() {
 		case nftaTable:
@@ -79,20 +79,14 @@ func parseRule(data []byte) (r rule, err error) {
 			}
 		case nftaRuleExprs:
 			r.expressions = a.Bytes()
-			a.Nested(func(list *netlink.AttributeDecoder) error {
-				for list.Next() {
-					text.expression(list.Bytes())
-				}
-				return list.Err()
-			})
 		case nftaRuleUserdata:
-			comment = userComment(a.Bytes())
+			r.comment = userComment(a.Bytes())
 		}
 	})
-	if comment != nil {
-		text.add(fmt.Sprintf("comment %q", comment))
-	}
-	r.chain, r.text = r.table+" "+chain, text.String()
+	text := ruleText{rule: &r}
+	r.chain = r.table + " " + chain
+	err = cmp.Or(err, text.write())
+	r.text = text.String()
 	return r, err
 }
 
@@ -118,6 +112,19 @@ type ruleText struct {
 	protocol  string // "tcp", once the rule has asked for it
 
 	conditional bool // what was counted need not come to the verdict
+
+	sets func(name string) *set // with their elements, nil if one cannot be read; nil: elements are not written
+	keys map[string][]field     // what the keys of each set are compared with, by its name
+}
+
+// write adds all that the rule has.
+func (t *ruleText) write() error {
+	t.registers, t.keys = make(map[uint32]field), make(map[string][]field)
+	err := kernel.EachAttribute(t.rule.expressions, func(a *netlink.AttributeDecoder) { t.expression(a.Bytes()) })
+	if t.rule.comment != nil {
+		t.add(fmt.Sprintf("comment %q", t.rule.comment))
+	}
+	return err
 }
 
 func (t *ruleText) add(words string) { t.words = append(t.words, words) }
@@ -125,24 +132,27 @@ func (t *ruleText) add(words string) { t.words = append(t.words, words) }
 // String is the rule without the conditions that the next one includes: "meta l4proto
 // tcp" before "tcp dport 22".
 func (t *ruleText) String() string {
-	implied := map[string]string{"ipv4": "ip", "ipv6": "ip6", "ipv6-icmp": "icmpv6"}
 	var kept []string
 	for i, w := range t.words {
-		if i+1 < len(t.words) {
-			asked, ok := strings.CutPrefix(w, "meta l4proto ")
-			if !ok {
-				asked, ok = strings.CutPrefix(w, "meta nfproto ")
-			}
-			if short := implied[asked]; short != "" {
-				asked = short
-			}
-			if ok && strings.HasPrefix(t.words[i+1], asked+" ") {
-				continue
-			}
+		asked, ok := protocolIn(w)
+		next := slices.IndexFunc(t.words[i+1:], func(w string) bool { _, also := protocolIn(w); return !also })
+		if ok && next >= 0 && slices.ContainsFunc(strings.Split(t.words[i+1+next], " . "), func(field string) bool {
+			return strings.HasPrefix(field, asked+" ")
+		}) {
+			continue
 		}
 		kept = append(kept, w)
 	}
 	return strings.Join(kept, " ")
+}
+
+// protocolIn returns the protocol that a condition asks for, as fields begin with it; false if it asks for none.
+func protocolIn(words string) (protocol string, ok bool) {
+	if protocol, ok = strings.CutPrefix(words, "meta l4proto "); !ok {
+		protocol, ok = strings.CutPrefix(words, "meta nfproto ")
+	}
+	short := map[string]string{"ipv4": "ip", "ipv6": "ip6", "ipv6-icmp": "icmpv6"}[protocol]
+	return cmp.Or(short, protocol), ok
 }
 
 // expression adds one, and notes whether the rule counts, and what it drops.
@@ -184,19 +194,22 @@ func (t *ruleText) objref(data []byte) {
 
 // immediate is a verdict, or the load of a constant, which has no text.
 func (t *ruleText) immediate(data []byte) {
-	verdict := kernel.Attribute(data, nftaSecond, nftaDataVerdict)
-	if verdict == nil {
+	if kernel.Attribute(data, nftaSecond, nftaDataVerdict) == nil {
 		return
 	}
-	code := int32(kernel.BigEndian32(kernel.Attribute(verdict, nftaVerdictCode)))
-	words := verdicts[code]
-	if chain := nlenc.String(kernel.Attribute(verdict, nftaVerdictChain)); chain != "" {
-		words += " " + chain
-	}
-	t.add(words)
-	if code == nfDrop {
+	v, _ := verdictOf(kernel.Attribute(data, nftaSecond), yes)
+	t.add(v.String())
+	if v.code == nfDrop {
 		t.dropped()
 	}
+}
+
+// String is the verdict as nft has it: "drop", "jump sub".
+func (v verdict) String() string {
+	if v.chain == "" {
+		return verdicts[v.code]
+	}
+	return verdicts[v.code] + " " + v.chain
 }
 
 func (t *ruleText) reject([]byte) {

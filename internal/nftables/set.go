@@ -36,9 +36,11 @@ const (
 	elemIntervalEnd   = 1
 	elemCatchall      = 2
 
-	setInterval = 0x4
-	setTimeout  = 0x10
-	setEval     = 0x20
+	setAnonymous = 0x1
+	setConstant  = 0x2
+	setInterval  = 0x4
+	setTimeout   = 0x10
+	setEval      = 0x20
 )
 
 // A set is a set or a map.
@@ -236,10 +238,10 @@ func (s *set) matches(e *setElement, key value) truth {
 	return all
 }
 
-// membership is whether the key is in the set.
-func (s *set) membership(key value) truth {
+// membership is whether a key that may match these elements is in the set.
+func (s *set) membership(hits []hit) truth {
 	in := no
-	for _, h := range s.find(key) {
+	for _, h := range hits {
 		in = max(in, h.sure)
 	}
 	if in == no && s.flags&(setTimeout|setEval) != 0 { // it may have been

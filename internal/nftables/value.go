@@ -38,15 +38,19 @@ type registerFile struct {
 // registerAt gives the offset of a register of n bytes (nft_parse_register), -1 if there
 // is no room.
 func registerAt(register []byte, n int) int {
-	number := int(kernel.BigEndian32(register))
-	at := 16 * number
-	if number >= 8 { // NFT_REG32_00
-		at = 4 * (number - 4)
-	}
-	if len(register) != 4 || number == 0 || at > len(registerFile{}.data)-n || n > len(registerFile{}.data) {
+	at := offsetOf(kernel.BigEndian32(register))
+	if len(register) != 4 || at == 0 || at > len(registerFile{}.data)-n || n > len(registerFile{}.data) {
 		return -1
 	}
 	return at
+}
+
+// offsetOf is where a register begins, by its number. Those of four bytes lie within those of sixteen.
+func offsetOf(number uint32) int {
+	if number >= 8 { // NFT_REG32_00
+		return 4 * (int(number) - 4)
+	}
+	return 16 * int(number)
 }
 
 // set stores a value, with the bytes that fill its last word of four.

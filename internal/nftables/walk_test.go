@@ -109,6 +109,11 @@ func FuzzSuspects(f *testing.F) {
 		if !ok {
 			return
 		}
+		for _, rules := range r.rules {
+			for _, rule := range rules {
+				r.Detail(rule.name(), "INPUT", &p)
+			}
+		}
 		for _, c := range r.base() {
 			got, err := r.Suspects(c.hook, &p)
 			if err != nil || len(got) > 2 {

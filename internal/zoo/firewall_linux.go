@@ -23,6 +23,10 @@ var firewall = []Scenario{
 		ruled("INPUT", "lo").by("exactly", "inet t sub handle"),
 	},
 	{
+		"nft INPUT, by a set without a name", nft("input", "policy accept", "udp dport { 7, 9 } counter drop"),
+		ruled("INPUT", "lo").by("exactly", "(udp dport { 7, 9 } counter drop), element 9").fixed("nft delete rule ip t c handle"),
+	},
+	{
 		"nft INPUT, a rule without a counter by conntrack's state", nft("input", "policy accept", "ct state new drop"),
 		ruled("INPUT", "lo").by("likely", "ct state new drop"),
 	},

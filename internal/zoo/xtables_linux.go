@@ -16,9 +16,13 @@ var xtables = []Scenario{
 	{"iptables-nft INPUT", iptablesNFT, ruled("INPUT", "lo").by("exactly", "dport 9")},
 	{
 		"nft INPUT, by a set with a counter", nftSet("udp dport @ports counter drop"),
-		ruled("INPUT", "lo").by("exactly", "udp dport @ports"),
+		ruled("INPUT", "lo").by("exactly", "(udp dport @ports counter drop), element 9 of @ports").
+			fixed("nft delete element ip t ports { 9 }").not("delete rule"),
 	},
-	{"nft INPUT, by a set without a counter", nftSet("udp dport @ports drop"), ruled("INPUT", "lo").by("exactly", "udp dport @ports drop")},
+	{
+		"nft INPUT, by a set without a counter", nftSet("udp dport @ports drop"),
+		ruled("INPUT", "lo").by("exactly", "(udp dport @ports drop), element 9 of @ports").fixed("nft delete element ip t ports { 9 }"),
+	},
 	{"nft ingress", nftIngress("udp dport 9 counter drop"), ruled("ingress", "far").by("exactly", "udp dport 9")},
 	{"nft ingress, without a counter", nftIngress("udp dport 9 drop"), ruled("ingress", "far").by("exactly", "udp dport 9 drop")},
 }
