@@ -267,7 +267,10 @@ Each output has a queue of its own, so that a slow one delays neither the source
 Drops that it has no room for are counted as lost.
 A file that lines are appended to is followed when it is moved away.
 SIGHUP releases the moved file at once, where dropwatch has no terminal; on a terminal it ends dropwatch.
-When its disk is full, no half line is left, and drops are counted as lost until there is room.
+Elasticsearch: a document that is sent again exists once, as its ID stays the same; one that the server refuses is counted as
+lost, with the server's reason.
+Secrets come from files or the environment, never from the command line.
+When the disk of a file is full, no half line is left, and drops are counted as lost until there is room.
 *--json* stands for *--output json*, and *-w* FILE for *--output text --output pcapng:FILE*.
 *--hex*, *--explain* and *--harmless* are for all outputs that have these options.`
 

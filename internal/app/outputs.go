@@ -112,9 +112,9 @@ func tablesAfter(all []capture.Output) []capture.Output {
 func (o *outputFlags) complete(out *capture.Output, stack bool) {
 	switch out.Format {
 	case capture.Lines:
-		out.Hex, out.Explain, out.Stack = out.Hex || o.hex, out.Explain || o.explain, stack
-		out.Harmless = out.Harmless || o.harmless
-	case capture.JSON:
+		out.Hex, out.Stack, out.Harmless = out.Hex || o.hex, stack, out.Harmless || o.harmless
+		out.Explain = out.Explain || o.explain
+	case capture.JSON, capture.Elastic:
 		out.Hex, out.Explain = out.Hex || o.hex, out.Explain || o.explain
 	case capture.Tables, capture.Table:
 		out.Harmless = out.Harmless || o.harmless

@@ -246,6 +246,9 @@ func (r *run) closeAll() (err error) {
 	for _, f := range r.files {
 		err = errors.Join(err, f.Close())
 	}
+	for _, c := range r.closers {
+		err = errors.Join(err, c.Close())
+	}
 	if r.screen != nil {
 		err = errors.Join(err, r.screen.finish(r.Out))
 	}

@@ -42,6 +42,7 @@ var formats = [...]struct {
 	Screen:      {direct: true, open: (*run).openScreen},
 	Traffic:     {open: (*run).openTraffic},
 	JSONTraffic: {open: (*run).openJSONTraffic},
+	Elastic:     {open: (*run).openElastic},
 	Custom:      {direct: true, open: func(_ *run, o Output, _ outFile) (pipeline.Sink, error) { return o.Sink, nil }},
 }
 

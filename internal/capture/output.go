@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/sink/elastic"
 	"dropwatch/internal/sink/file"
 	"dropwatch/internal/sink/pcapng"
 	"dropwatch/internal/sink/peers"
@@ -20,11 +21,13 @@ type Output struct {
 
 	Counters time.Duration // Recording: also record the host's counters, at this interval; 0: not
 
-	Hex     bool // Lines, JSON: print the bytes of packets
+	Hex     bool // Lines, JSON, Elastic: write the bytes of packets
 	Stack   bool // Lines: print stack traces
-	Explain bool // Lines, JSON: say why packets were dropped
+	Explain bool // Lines, JSON, Elastic: say why packets were dropped
 	Link    Link // PacketFile: which link types it has
 	Summary bool // Classic: counts by address, also from a source without summaries
+
+	Elastic elastic.Options // Elastic: the servers, and what they get
 
 	Log file.Options // Lines, JSON in a file: when it is rotated
 
@@ -51,6 +54,7 @@ const (
 	Screen                    // live, on a terminal
 	Traffic                   // a table of what each address sent to another, of capture files
 	JSONTraffic               // the same, one object per line
+	Elastic                   // documents for Elasticsearch or OpenSearch
 	Custom                    // whatever Output.Sink makes of them
 )
 
@@ -65,6 +69,9 @@ func (f Format) binary() bool { return f == PacketFile || f == Recording || f ==
 
 // followsText reports whether the format is a table at the end, or rows of one, which may share a file with text.
 func (f Format) followsText() bool { return f == Table || f == Traffic || f == JSONTraffic }
+
+// hasFile reports whether the format is written to a file or a standard stream.
+func (f Format) hasFile() bool { return f != Elastic && f != Custom }
 
 // kept returns which existing files it must not overwrite.
 func (o *Output) kept() keep {
@@ -81,14 +88,17 @@ func (o *Output) kept() keep {
 
 // isLog reports whether it appends lines to a file.
 func (o *Output) isLog() bool {
-	return !o.Format.binary() && o.Format != Custom && !o.Stderr && !o.OnStdout()
+	return o.Format.hasFile() && !o.Format.binary() && !o.Stderr && !o.OnStdout()
 }
 
 // OnStdout reports whether it is written to standard output.
-func (o *Output) OnStdout() bool { return !o.Stderr && (o.File == "" || o.File == "-") }
+func (o *Output) OnStdout() bool {
+	return o.Format.hasFile() && !o.Stderr && (o.File == "" || o.File == "-")
+}
 
 // sameFile reports whether both are written to the same file, by name. Two names of
 // one file are not recognized.
 func (o *Output) sameFile(other Output) bool {
-	return o.Stderr == other.Stderr && (o.OnStdout() && other.OnStdout() || o.File == other.File)
+	return o.Format.hasFile() && other.Format.hasFile() && o.Stderr == other.Stderr &&
+		(o.OnStdout() && other.OnStdout() || o.File == other.File)
 }

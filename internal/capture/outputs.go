@@ -32,6 +32,8 @@ func (r *run) reserve(ctx context.Context) error {
 // reserveOutput opens the file of an output without changing its contents.
 func (r *run) reserveOutput(ctx context.Context, o Output) (outFile, error) {
 	switch {
+	case !o.Format.hasFile():
+		return outFile{}, nil
 	case o.Stderr:
 		return outFile{File: r.Err, name: "standard error"}, nil
 	case !o.OnStdout():
@@ -85,7 +87,8 @@ func (r *run) beginOutputs() error {
 
 // onlyTable reports whether all that the file of output i gets is a table at the end.
 func (r *run) onlyTable(i int) bool {
-	return !slices.ContainsFunc(r.spec.Outputs, func(o Output) bool { return o.Format != Table && o.sameFile(r.spec.Outputs[i]) })
+	o := &r.spec.Outputs[i]
+	return o.Format == Table && !slices.ContainsFunc(r.spec.Outputs, func(p Output) bool { return p.Format != Table && p.sameFile(*o) })
 }
 
 // sharesFile reports whether output i writes to the file of an output before it.
@@ -102,7 +105,7 @@ func (r *run) beginFile(i int) (pipeline.Sink, error) {
 	}
 	var shared pipeline.Tee
 	for j, o := range r.spec.Outputs {
-		if !first.sameFile(o) {
+		if j != i && !first.sameFile(o) {
 			continue
 		}
 		sink, err := formats[o.Format].open(r, o, r.files[j])
@@ -176,7 +179,7 @@ func (r *run) followHangup() (stop func()) {
 func (r *run) wantsStatus() bool {
 	silent := false
 	for i, o := range r.spec.Outputs {
-		quiet := o.Format.binary() || o.Format == Custom || o.isLog()
+		quiet := o.Format.binary() || !o.Format.hasFile() || o.isLog()
 		if !o.Stderr && !quiet && term.IsTerminal(r.files[i].File) {
 			return false // drops are shown as they come
 		}

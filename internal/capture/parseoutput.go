@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
+	"dropwatch/internal/sink/elastic"
 	"dropwatch/internal/suggest"
 )
 
@@ -32,22 +31,6 @@ func (t *OutputType) Usage() string {
 	return t.Name + "[:" + t.Target + "]"
 }
 
-// An OutputOption is a setting of an output, after its target.
-type OutputOption struct {
-	Name  string
-	Value string // what is after the equals sign, as usage shows it; empty: true or false, and true without it
-	Help  string
-	set   func(o *Output, value string) error
-}
-
-// Usage is how the option is written: "link=TYPE".
-func (p *OutputOption) Usage() string {
-	if p.Value == "" {
-		return p.Name
-	}
-	return p.Name + "=" + p.Value
-}
-
 // outputTypes are the outputs that can be named, in the order of help.
 var outputTypes = []OutputType{
 	{
@@ -64,41 +47,14 @@ var outputTypes = []OutputType{
 		Name: "pcapng", Target: "FILE", options: []string{"link"}, needs: true, begin: toFile(PacketFile),
 		Help: "Packets for Wireshark. The file is overwritten, *-* is standard output.",
 	},
-}
-
-// outputOptions are the options of all outputs, in the order of help.
-var outputOptions = []OutputOption{
 	{
-		Name: "hex", Help: "Also write the bytes of packets.",
-		set: func(o *Output, value string) error { return setBool(&o.Hex, value) },
-	},
-	{
-		Name: "explain", Help: "Also write why packets were dropped, and in text how to fix it.",
-		set: func(o *Output, value string) error { return setBool(&o.Explain, value) },
-	},
-	{
-		Name: "harmless", Help: "Also write drops that lost nothing, which JSON always has.",
-		set: func(o *Output, value string) error { return setBool(&o.Harmless, value) },
-	},
-	{
-		Name: "link", Value: "TYPE", Help: "The link header of packets: *any*, *ethernet* or *raw*, as *--link* has them.",
-		set: func(o *Output, value string) error { return o.Link.Set(value) },
-	},
-	{
-		Name: "rotate", Value: "SIZE", Help: "Rotate the file before it is larger: bytes, or as in *500K*, *100M*, *2G*.",
-		set: func(o *Output, value string) error { return setSize(&o.Log.Size, value) },
-	},
-	{
-		Name: "age", Value: "TIME", Help: "Rotate the file when a line comes and it is older: as in *30m*, *24h*.",
-		set: func(o *Output, value string) error { return setDuration(&o.Log.Age, value) },
-	},
-	{
-		Name: "keep", Value: "NUMBER", Help: "Keep this number of rotated files; 10 if it is left out.",
-		set: func(o *Output, value string) error { return setNumber(&o.Log.Keep, value) },
-	},
-	{
-		Name: "compress", Help: "Compress rotated files with gzip.",
-		set: func(o *Output, value string) error { return setBool(&o.Log.Compress, value) },
+		Name: "elastic", Target: "URL", needs: true, begin: toElastic,
+		options: []string{
+			"hex", "explain", "url", "index", "daily", "template", "user", "password-file", "api-key-file", "ca", "cert", "cert-key",
+			"spool", "spool-size", "count", "bytes", "every", "timeout",
+		},
+		Help: "Documents for Elasticsearch or OpenSearch, with the names of the Elastic Common Schema. The URL is that of a " +
+			"server, as in https://elastic.example.org:9200, with port 9200 if it has none.",
 	},
 }
 
@@ -107,58 +63,14 @@ func toFile(f Format) func(string) (Output, error) {
 	return func(target string) (Output, error) { return Output{Format: f, File: target}, nil }
 }
 
-func setBool(to *bool, value string) error {
-	switch value {
-	case "", "true":
-		*to = true
-	case "false":
-		*to = false
-	default:
-		return errors.New("give true or false")
-	}
-	return nil
-}
-
-// setSize parses a number of bytes. Fewer than a block of a file system are none to rotate by.
-func setSize(to *int64, text string) error {
-	const least, most = 4 << 10, 1 << 50
-	digits, shift := text, 0
-	for i, unit := range []string{"K", "M", "G", "T"} {
-		if n, ok := strings.CutSuffix(text, unit); ok {
-			digits, shift = n, 10*(i+1)
-		}
-	}
-	n, err := strconv.ParseUint(digits, 10, 51)
-	if err != nil || n > most>>shift || n<<shift < least {
-		return errors.New("give bytes, 4K or more, or as in 500K, 100M, 2G")
-	}
-	*to = int64(n << shift)
-	return nil
-}
-
-func setDuration(to *time.Duration, text string) error {
-	n, err := time.ParseDuration(text)
-	if err != nil || n < time.Second {
-		return errors.New("give a time of 1s or more, as in 30m, 24h")
-	}
-	*to = n
-	return nil
-}
-
-func setNumber(to *int, text string) error {
-	n, err := strconv.ParseUint(text, 10, 31)
-	if err != nil || n == 0 {
-		return errors.New("give a number from 1")
-	}
-	*to = int(n)
-	return nil
+// toElastic begins an output to the server of a URL.
+func toElastic(target string) (Output, error) {
+	o := Output{Format: Elastic, Elastic: elastic.Options{URLs: []string{target}}}
+	return o, o.Elastic.Check()
 }
 
 // OutputTypes returns the outputs that can be named, each with its options.
 func OutputTypes() []OutputType { return slices.Clone(outputTypes) }
-
-// OutputOptions returns the options of all outputs.
-func OutputOptions() []OutputOption { return slices.Clone(outputOptions) }
 
 // Options returns the options of the type.
 func (t *OutputType) Options() (all []OutputOption) {
@@ -230,13 +142,16 @@ func NewOutput(name, target string, settings []OutputSetting) (Output, error) {
 		}
 	}
 	if err == nil {
-		err = o.checkLog()
+		err = o.check()
 	}
 	return o, err
 }
 
-// checkLog returns an error if its file cannot be rotated as its options say.
-func (o *Output) checkLog() error {
+// check returns an error for options that cannot be combined.
+func (o *Output) check() error {
+	if o.Format == Elastic {
+		return o.Elastic.Check()
+	}
 	if o.Log.Rotates() && !o.isLog() {
 		return errors.New("give the name of a file: standard output cannot be rotated")
 	}

@@ -3,6 +3,7 @@ package capture
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -21,7 +22,8 @@ type run struct {
 	*Runner
 	spec     *Spec
 	logs     []*file.Writer
-	files    []outFile // by the index of the output in spec.Outputs
+	closers  []io.Closer // of outputs without a file
+	files    []outFile   // by the index of the output in spec.Outputs
 	source   *openedSource
 	steps    []filter.Step    // what adds facts to a drop, with the facts it adds
 	stages   []pipeline.Stage // steps with the parts of the filter between them

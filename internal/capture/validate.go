@@ -113,7 +113,7 @@ func (s *Spec) checkOutputs() error {
 // checkBeside returns an error if two outputs cannot share a file. A table may follow text.
 func (o *Output) checkBeside(other *Output) error {
 	switch {
-	case !o.sameFile(*other), o.Format == Custom, other.Format == Custom:
+	case !o.sameFile(*other):
 		return nil
 	case o.OnStdout() && o.Format.binary() != other.Format.binary():
 		return errors.New("standard output cannot hold packets and text: name a file")

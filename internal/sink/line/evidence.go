@@ -63,8 +63,11 @@ func hookOf(e *event.Event) string {
 type day struct{ begin, end time.Time }
 
 // appendTime appends the local time in a format, after the date unless it is of
-// today. An unknown time has no date.
+// today. An unknown time has no date. An empty format has neither.
 func (d *day) appendTime(b []byte, t time.Time, format string) []byte {
+	if format == "" {
+		return b
+	}
 	t = t.Local()
 	if !t.Before(d.end) || d.end.IsZero() {
 		y, m, n := time.Now().Date()

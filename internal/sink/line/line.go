@@ -28,6 +28,8 @@ type Options struct {
 
 	Harmless bool // also show drops that lost nothing
 
+	Bare bool // for a log: without the time, which it has, and without spaces that align columns
+
 	// Width is the number of columns of the terminal; 0: there is none. A line that
 	// would be longer has milliseconds and no spaces that align columns. It is not
 	// cut: what is still too long is for the terminal to wrap.
@@ -93,13 +95,22 @@ type layout struct {
 var (
 	wide  = layout{location: 28, reason: 14, port: 5, time: "15:04:05.000000 "}
 	tight = layout{time: "15:04:05.000 "}
+	bare  layout
 )
+
+// layout returns that of a line which is not too long.
+func (s *Sink) layout() *layout {
+	if s.opts.Bare {
+		return &bare
+	}
+	return &wide
+}
 
 // write appends the line that format makes of an event. A line too long for the
 // terminal is formatted again.
 func (s *Sink) write(e *event.Event, format func([]byte, *event.Event, *layout) []byte) {
 	start := len(s.buf.Bytes)
-	b := format(s.buf.Bytes, e, &wide)
+	b := format(s.buf.Bytes, e, s.layout())
 	if s.opts.Width > 0 && utf8.RuneCount(b[start:])-len(s.bold)-len(s.plain) > s.opts.Width {
 		b = format(b[:start], e, &tight)
 	}
@@ -306,7 +317,7 @@ func appendStack(b []byte, e *event.Event) []byte {
 
 // loss appends the line of a loss.
 func (s *Sink) loss(e *event.Event) {
-	b := s.day.appendTime(s.buf.Bytes, e.Time, wide.time)
+	b := s.day.appendTime(s.buf.Bytes, e.Time, s.layout().time)
 	b = append(b, s.red...)
 	b = appendLoss(b, e)
 	b = append(b, s.plain...)

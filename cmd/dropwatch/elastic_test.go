@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// An index is a server that takes all documents, and has them.
+type index struct {
+	mu   sync.Mutex
+	docs []map[string]any
+	auth map[string]bool
+}
+
+func (x *index) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.auth[r.Header.Get("Authorization")] = true
+	body, _ := io.ReadAll(r.Body)
+	for i, line := range bytes.Split(bytes.TrimSpace(body), []byte("\n")) {
+		var d map[string]any
+		if r.URL.Path == "/_bulk" && i%2 == 1 && json.Unmarshal(line, &d) == nil {
+			x.docs = append(x.docs, d)
+		}
+	}
+	io.WriteString(w, `{"errors":false}`)
+}
+
+// TestElastic replays a recording to a server: all that --json has is there, once, and the key is not printed.
+func TestElastic(t *testing.T) {
+	const session = "../../testdata/session-files/v2.session"
+	x := &index{auth: make(map[string]bool)}
+	server := httptest.NewServer(x)
+	defer server.Close()
+	lines, err := exec.Command("dropwatch", "replay", "--json", session).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("dropwatch", "replay", "--output", "elastic:"+server.URL, session)
+	cmd.Env = append(os.Environ(), "DROPWATCH_ELASTIC_API_KEY=c2VjcmV0")
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Contains(string(out), "c2VjcmV0") || !strings.Contains(string(out), "\ntotal ") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	var want []map[string]any
+	for line := range bytes.Lines(lines) {
+		var d map[string]any
+		if err := json.Unmarshal(line, &d); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, d)
+	}
+	if len(x.docs) != len(want) || len(want) == 0 || len(x.auth) != 1 || !x.auth["ApiKey c2VjcmV0"] {
+		t.Fatalf("%d documents, want %d; authorization %v", len(x.docs), len(want), x.auth)
+	}
+	for i, d := range x.docs {
+		got, _ := json.Marshal(d["dropwatch"])
+		object, _ := json.Marshal(want[i])
+		if !bytes.Equal(got, object) || d["@timestamp"] != want[i]["time"] {
+			t.Errorf("document %d at %v: %s, want %s", i, d["@timestamp"], got, object)
+		}
+	}
+}
+
+// TestElasticIsDown: what cannot be delivered is a loss, and a failure.
+func TestElasticIsDown(t *testing.T) {
+	server := httptest.NewServer(nil)
+	server.Close()
+	out, err := exec.Command("dropwatch", "replay", "--output", "elastic:"+server.URL, "../../testdata/session-files/v1.session",
+		"reason", "NO_SOCKET").CombinedOutput()
+	for _, want := range []string{
+		"dropwatch: elastic:" + server.URL + ": " + server.URL + ": connect: connection refused: trying again, drops wait meanwhile\n",
+		"total 422: 0 shown, 349 lost", "3 that an output did not write",
+		"dropwatch: elastic:" + server.URL + ": not everything was delivered: " + server.URL + ": connect: connection refused\n",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	if code := exitCode(err); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// exitCode returns the exit code of a command.
+func exitCode(err error) int {
+	if exit, ok := err.(*exec.ExitError); ok {
+		return exit.ExitCode()
+	}
+	return 0
+}

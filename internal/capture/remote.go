@@ -1,0 +1,71 @@
+package capture
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/sink/elastic"
+	"dropwatch/internal/sink/jsonl"
+	"dropwatch/internal/sink/line"
+)
+
+// A formatter gives the text that a format writes of single events, for outputs that have it in a
+// field.
+type formatter struct {
+	buf  bytes.Buffer
+	sink pipeline.Sink
+}
+
+// of returns the text of an event without its newline, which is valid until the next call; empty if the format
+// has none for it.
+func (f *formatter) of(e *event.Event) []byte {
+	f.buf.Reset()
+	_, _ = f.sink.Write(e), f.sink.Flush() // a buffer takes all
+	return bytes.TrimSuffix(f.buf.Bytes(), []byte("\n"))
+}
+
+// newObjects returns a formatter of the JSON objects of an output.
+func newObjects(o *Output) *formatter {
+	f := new(formatter)
+	f.sink = jsonl.New(&f.buf, jsonl.Options{Bytes: o.Hex, Explain: o.Explain})
+	return f
+}
+
+// newMessages returns a formatter of lines for a log.
+func newMessages() *formatter {
+	f := new(formatter)
+	f.sink = line.New(&f.buf, line.Options{Bare: true, Harmless: true})
+	return f
+}
+
+// openElastic begins to send documents to Elasticsearch or OpenSearch. Those of a recording are not lost because
+// they come faster than they can be sent.
+func (r *run) openElastic(o Output, _ outFile) (pipeline.Sink, error) {
+	s, err := elastic.New(elastic.Config{
+		Options: o.Elastic, Origin: r.elasticOrigin(), Object: newObjects(&o).of, Text: newMessages().of,
+		Notify: r.Notices.Text, Wait: r.source.now != nil, Abort: r.abort,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.closers = append(r.closers, s)
+	return s, nil
+}
+
+// elasticOrigin returns what documents say of the host that dropped the packets.
+func (r *run) elasticOrigin() elastic.Origin {
+	from := elastic.Origin{Version: r.Version}
+	if recording := r.source.recording; recording != nil {
+		h := recording.Header()
+		from.Host, from.Kernel = h.Host, h.Kernel
+		from.Run = fmt.Sprintf("recorded %d %s", h.Started.UnixNano(), r.spec.Filter)
+		return from
+	}
+	h := r.Host.Identity()
+	from.Host, from.Kernel = h.Name, h.Release
+	from.Run = fmt.Sprintf("live %s %d", h.BootID, time.Now().UnixNano())
+	return from
+}

@@ -1,0 +1,217 @@
+package elastic
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"dropwatch/internal/event"
+)
+
+// ecsVersion is the version of the Elastic Common Schema whose names documents have.
+const ecsVersion = "8.11.0"
+
+// A document is an event by the Elastic Common Schema. What it has no name for is in Dropwatch: the
+// whole object of --json.
+type document struct {
+	Timestamp    string          `json:"@timestamp"`
+	Message      string          `json:"message,omitempty"`
+	ECS          ecs             `json:"ecs"`
+	Event        ecsEvent        `json:"event"`
+	Agent        agent           `json:"agent"`
+	Host         hostFields      `json:"host"`
+	Source       *endpoint       `json:"source,omitempty"`
+	Destination  *endpoint       `json:"destination,omitempty"`
+	Network      *network        `json:"network,omitempty"`
+	Process      *process        `json:"process,omitempty"`
+	Container    *container      `json:"container,omitempty"`
+	Orchestrator *orchestrator   `json:"orchestrator,omitempty"`
+	Dropwatch    json.RawMessage `json:"dropwatch"`
+}
+
+type ecs struct {
+	Version string `json:"version"`
+}
+
+type ecsEvent struct {
+	Kind     string   `json:"kind"`
+	Category []string `json:"category,omitempty"`
+	Type     []string `json:"type,omitempty"`
+	Action   string   `json:"action"`
+	Reason   string   `json:"reason,omitempty"`
+	Module   string   `json:"module"`
+	Dataset  string   `json:"dataset"`
+}
+
+type agent struct {
+	Type    string `json:"type"`
+	Version string `json:"version"`
+}
+
+type hostFields struct {
+	Name string `json:"name"`
+	OS   struct {
+		Type   string `json:"type"`
+		Kernel string `json:"kernel,omitempty"`
+	} `json:"os"`
+}
+
+type endpoint struct {
+	IP   string `json:"ip,omitempty"`
+	Port uint16 `json:"port,omitempty"`
+	MAC  string `json:"mac,omitempty"`
+}
+
+type network struct {
+	Type      string `json:"type,omitempty"`
+	Transport string `json:"transport,omitempty"`
+	Packets   uint64 `json:"packets,omitempty"`
+}
+
+type process struct {
+	PID  uint32 `json:"pid"`
+	Name string `json:"name,omitempty"`
+}
+
+type container struct {
+	ID      string `json:"id,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Runtime string `json:"runtime,omitempty"`
+}
+
+type orchestrator struct {
+	Type      string   `json:"type"`
+	Namespace string   `json:"namespace,omitempty"`
+	Resource  resource `json:"resource"`
+}
+
+type resource struct {
+	Type string `json:"type"`
+	Name string `json:"name"`
+}
+
+// An Origin says where events come from, in every document.
+type Origin struct {
+	Host, Kernel string // of the events
+	Version      string // of dropwatch
+	Run          string // differs between any two runs; the same if the same recording is replayed in the same way
+}
+
+// An encoder makes documents. Object returns the JSON object of an event, and text its line; both are
+// valid until the next call.
+type encoder struct {
+	origin       Origin
+	object, text func(*event.Event) []byte
+	index, daily string
+	run          string // what the IDs of documents begin with
+	number       uint64 // of documents
+}
+
+func newEncoder(o *Options, origin Origin, object, text func(*event.Event) []byte) *encoder {
+	sum := sha256.Sum256([]byte(origin.Host + "\x00" + origin.Run))
+	x := &encoder{origin: origin, object: object, text: text, index: o.Index, daily: o.Daily}
+	x.run = base64.RawURLEncoding.EncodeToString(sum[:12]) + "-"
+	if x.index == "" {
+		x.index = DefaultIndex
+	}
+	return x
+}
+
+// encode returns the lines of an event: the action, whose ID makes that a document that is sent twice
+// exists once, and the source.
+func (x *encoder) encode(e *event.Event) (lines []byte, err error) {
+	object := x.object(e)
+	if len(object) == 0 {
+		return nil, nil
+	}
+	x.number++
+	action := struct {
+		Create struct {
+			Index string `json:"_index"`
+			ID    string `json:"_id"`
+		} `json:"create"`
+	}{}
+	action.Create.Index, action.Create.ID = x.indexOf(e.Time), x.run+strconv.FormatUint(x.number, 36)
+	if lines, err = json.Marshal(&action); err != nil {
+		return nil, err
+	}
+	source, err := json.Marshal(x.document(e, object))
+	lines = append(append(lines, '\n'), source...)
+	return append(lines, '\n'), err
+}
+
+// indexOf returns the index for an event of that time.
+func (x *encoder) indexOf(t time.Time) string {
+	if x.daily == "" {
+		return x.index
+	}
+	return x.daily + "-" + t.UTC().Format("2006.01.02")
+}
+
+func (x *encoder) document(e *event.Event, object []byte) *document {
+	d := &document{
+		Timestamp: e.Time.UTC().Format("2006-01-02T15:04:05.000000000Z"),
+		Message:   string(x.text(e)), ECS: ecs{ecsVersion}, Agent: agent{"dropwatch", x.origin.Version}, Dropwatch: object,
+		Event: ecsEvent{Kind: "event", Action: e.Kind.String(), Module: "dropwatch", Dataset: "dropwatch." + e.Kind.String()},
+	}
+	d.Host.Name, d.Host.OS.Type, d.Host.OS.Kernel = x.origin.Host, "linux", x.origin.Kernel
+	switch e.Kind {
+	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent:
+		d.describe(e)
+	case event.End:
+		d.Event.Kind = "metric"
+	case event.Loss, event.Rejected:
+	}
+	return d
+}
+
+// describe enters the packet and its owner.
+func (d *document) describe(e *event.Event) {
+	d.Event.Category, d.Event.Type, d.Event.Reason = []string{"network"}, []string{"connection"}, e.Reason
+	if e.Kind == event.Drop {
+		d.Event.Type = append(d.Event.Type, "denied")
+	}
+	d.Network = &network{Packets: e.Count}
+	if e.Packet.Flow != nil {
+		d.addHeaders(&e.Packet.Flow.Headers)
+	}
+	if p := &e.Owner.Process; p.PID != 0 {
+		d.Process = &process{p.PID, event.Escape(p.Comm)}
+	}
+	if c := &e.Owner.Container; *c != (event.Container{}) {
+		d.Container = &container{event.Escape(c.ID), event.Escape(c.Name), event.Escape(c.Runtime)}
+	}
+	if p := &e.Owner.Pod; p.Name != "" {
+		d.Orchestrator = &orchestrator{"kubernetes", event.Escape(p.Namespace), resource{"pod", event.Escape(p.Name)}}
+	}
+}
+
+// addHeaders enters the outermost headers.
+func (d *document) addHeaders(h *event.Headers) {
+	d.Network.Type, d.Network.Transport = h.Network.String(), h.Transport.String()
+	source, destination := new(endpoint), new(endpoint)
+	if h.Has(event.FieldEthSrc | event.FieldEthDst) {
+		source.MAC, destination.MAC = macName(h.EthSrc), macName(h.EthDst)
+	}
+	if h.Has(event.FieldSrc | event.FieldDst) {
+		source.IP, destination.IP = h.Src.WithZone("").String(), h.Dst.WithZone("").String()
+	}
+	if h.Has(event.FieldSrcPort | event.FieldDstPort) {
+		source.Port, destination.Port = h.SrcPort, h.DstPort
+	}
+	if *source != (endpoint{}) {
+		d.Source, d.Destination = source, destination
+	}
+}
+
+// macName formats an address as the schema has it: 00-00-5E-00-53-23.
+func macName(m event.MAC) string {
+	const digits = "0123456789ABCDEF"
+	var b []byte
+	for _, octet := range m {
+		b = append(b, digits[octet>>4], digits[octet&15], '-')
+	}
+	return string(b[:len(b)-1])
+}

@@ -1,0 +1,84 @@
+package elastic
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCheck(t *testing.T) {
+	const url = "https://h:9200"
+	for want, o := range map[string]Options{
+		"": {
+			URLs: []string{url, "http://[::1]"}, Index: "logs-x.y_z-1", User: "u", PasswordFile: "f", Cert: "c", CertKey: "k",
+		},
+		"give index or daily":          {URLs: []string{url}, Index: "a", Daily: "b"},
+		"give user or api-key-file":    {URLs: []string{url}, User: "a", KeyFile: "b"},
+		"give user, whose":             {URLs: []string{url}, PasswordFile: "b"},
+		"give cert and cert-key":       {URLs: []string{url}, Cert: "b"},
+		"give spool: spool-size":       {URLs: []string{url}, SpoolSize: 1 << 30},
+		"give a spool-size of 64M":     {URLs: []string{url}, Spool: "x", SpoolSize: 1 << 20},
+		"give bytes of 32M or less":    {URLs: []string{url}, Bytes: 1 << 30},
+		"give a name of small letters": {URLs: []string{url}, Index: "Logs"},
+		"give a URL as in":             {URLs: []string{url, "h:9200"}},
+		"give the URL without user":    {URLs: []string{"https://u:p@h"}},
+		"give the URL without ?":       {URLs: []string{"https://h/?x"}},
+	} {
+		if err := o.Check(); want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+			t.Errorf("%+v: error %v, want %q", o, err, want)
+		}
+	}
+}
+
+// TestSecrets come from files and the environment, and no error has them.
+func TestSecrets(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, tt := range map[string]struct {
+		o             Options
+		key, password string // of the environment
+		want, err     string
+	}{
+		"none":         {},
+		"key file":     {o: Options{KeyFile: file("key", " abc== \n")}, key: "other", want: "Authorization: ApiKey abc==\r\n"},
+		"key variable": {key: "abc", want: "Authorization: ApiKey abc\r\n"},
+		"password file": {
+			o: Options{User: "u", PasswordFile: file("pass", "p w\n")}, key: "x", want: "Authorization: Basic dTpwIHc=\r\n",
+		},
+		"variable": {o: Options{User: "u"}, password: "p w", want: "Authorization: Basic dTpwIHc=\r\n"},
+		"no password": {
+			o:   Options{User: "u\x1b"},
+			err: `the password of u\x1b is missing: name a file with password-file, or set ` + PasswordVariable,
+		},
+		"an empty file": {
+			o: Options{KeyFile: file("empty", "\n")}, err: "read the API key from " + filepath.Join(dir, "empty") + ": the file is empty",
+		},
+		"a missing file": {
+			o:   Options{KeyFile: filepath.Join(dir, "none")},
+			err: "read the API key from " + filepath.Join(dir, "none") + ": no such file or directory",
+		},
+		"lines in a file": {o: Options{KeyFile: file("lines", "secret\r\nX: y")}, err: "the API key has a line break"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(KeyVariable, tt.key)
+			t.Setenv(PasswordVariable, tt.password)
+			l, err := tt.o.readLogin()
+			if tt.err != "" {
+				if err == nil || err.Error() != tt.err {
+					t.Errorf("error %v, want %s", err, tt.err)
+				}
+				return
+			}
+			if err != nil || l.lines() != tt.want {
+				t.Errorf("%q, error %v, want %q", l.lines(), err, tt.want)
+			}
+		})
+	}
+}
