@@ -367,7 +367,7 @@ func TestLocalTime(t *testing.T) {
 // TestBare: a line for a log has no time, and columns no spaces.
 func TestBare(t *testing.T) {
 	loss := event.Event{Kind: event.Loss, Time: at, Place: event.InRing, Count: 2}
-	const want = "udp_queue_rcv_one_skb+0x1a2 NO_SOCKET lo 127.0.0.1:40449 > 127.0.0.1:9 udp len 50\nlost 2 drops in the kernel's ring\n"
+	const want = "udp_queue_rcv_one_skb+0x1a2 NO_SOCKET lo 127.0.0.1:40449 > 127.0.0.2:9 udp len 50\nlost 2 drops in the kernel's ring\n"
 	if got := format(t, line.Options{Bare: true}, udp(), loss); got != want {
 		t.Errorf("got %swant %s", got, want)
 	}
