@@ -68,6 +68,10 @@ What is wrong in the file is printed with its line, and the service goes on as b
 Between two configurations no source runs for a moment: how long that was is in the outputs and in the ledger.
 systemd hears when the service is ready and when it is stuck (*Type=notify*, *WatchdogSec*).
 As root it reads only a file that belongs to root, because outputs write as root.`,
+	"last": `
+What the service has not written to the disk yet, at most the last second, is missing.
+A service that was killed leaves all that was written before.
+A first word that is a time, as *10m*, *1h30m* or seconds, is how far back to begin.`,
 	"config": `
 The file is in the format TOML.
 Settings have the names of the options of *watch*, and values that are checked in the same way.
@@ -341,6 +345,7 @@ var manEnvironment = []entry{
 }
 
 var manFiles = []entry{
+	{"/var/lib/dropwatch", "The last drops, which *dropwatch run* has recorded and *dropwatch last* shows."},
 	{"/etc/dropwatch.toml", "What *dropwatch run* does, unless *--config* names another file."},
 	{"~/.local/state/dropwatch/history", "The lines of earlier sessions, readable by their owner only."},
 	{"/proc/kallsyms", "The kernel's symbols, which name locations."},

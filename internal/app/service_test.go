@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -188,9 +189,7 @@ func TestManyReloads(t *testing.T) {
 	for range reloads {
 		s.reload(t)
 	}
-	if after := files(); after > before+2 {
-		t.Errorf("%d files are open, at first %d", after, before)
-	}
+	await(t, fmt.Sprintf("no more than %d files are open", before), func() bool { return files() <= before })
 	if code := s.end(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d: %s", code, &s.stderr)
 	}
@@ -202,5 +201,63 @@ func TestManyReloads(t *testing.T) {
 	written := strings.Count(s.written(), `"kind":"drop"`)
 	if ends := strings.Count(s.written(), `"kind":"end"`); ends != reloads+2 || written == 0 || written != shown {
 		t.Errorf("%d ends, %d drops written, %d in the ledgers", ends, written, shown)
+	}
+}
+
+// last returns what last shows of a ring.
+func last(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("dropwatch", append([]string{"-l", "none", "last"}, args...)...)
+	cmd.Env = append(os.Environ(), "GORACE="+noDelay)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("last %q: %v", args, err)
+	}
+	return string(out)
+}
+
+// TestRecorder: last shows what a service has recorded, while it runs, after it was killed, and over
+// the runs of several services. Two services cannot share a directory.
+func TestRecorder(t *testing.T) {
+	dir := t.TempDir() + "/ring"
+	const drop = "__udp4_lib_rcv+0x9a2"
+	more := fmt.Sprintf("output = ['json', 'recorder:%s,size=4M']\n", dir)
+	run := func(fake string) *serviceRun {
+		path := t.TempDir() + "/service.toml"
+		if err := os.WriteFile(path, []byte("source = 'netdm'\n"+more), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return &serviceRun{config: path, verbRun: startVerb(t, fake, "-l", "none", "run", "--config", path)}
+	}
+	recorded := func() int { return strings.Count(last(t, "--dir", dir, "--json"), `"kind":"drop"`) }
+	segments := func() int { names, _ := filepath.Glob(dir + "/*.dw"); return len(names) }
+
+	s := run("packet packet packet")
+	await(t, "a segment is written", func() bool { return segments() == 1 })
+	if n := recorded(); n != 3 {
+		t.Errorf("%d drops while it runs, want 3", n)
+	}
+	s.signal(t, syscall.SIGKILL)
+	s.end(t, 0)
+	if n := recorded(); n != 3 {
+		t.Errorf("%d drops after it was killed, want 3", n)
+	}
+
+	s = run("packet packet")
+	await(t, "a second segment is written", func() bool { return segments() == 2 })
+	second := exec.Command("dropwatch", "-l", "none", "run", "--config", s.config)
+	second.Env = append(os.Environ(), "FAKE=packet", "GORACE="+noDelay)
+	if out, err := second.CombinedOutput(); err == nil || !strings.Contains(string(out), "another program is writing to "+dir) {
+		t.Errorf("a second service: %v: %s", err, out)
+	}
+	if code := s.end(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d: %s", code, &s.stderr)
+	}
+	text := last(t, "--config", s.config, "len", ">", "60")
+	if strings.Count(text, drop) != 5+1 || !strings.Contains(text, "total 5: 5 shown, 0 lost\n") {
+		t.Errorf("5 drops and a table are not shown: %s", text)
+	}
+	if text := last(t, "--config", s.config, "10m"); !strings.Contains(text, "\nno drops in ") { // those of the fake are of 2001
+		t.Errorf("old drops are shown: %s", text)
 	}
 }

@@ -117,10 +117,12 @@ func (c *Candidate) missingOrigins(s *Spec) (names []string) {
 // open, which says nothing about a source. If none works the error has a
 // line for each, with the reason.
 func (r *Runner) openSource(ctx context.Context, s *Spec) (*openedSource, error) {
-	if s.Input.Recording != "" {
+	switch {
+	case s.Input.Recording != "":
 		return r.openRecording(ctx, s)
-	}
-	if len(s.Captures) > 0 {
+	case s.Input.Segments != "":
+		return r.openRing(s)
+	case len(s.Captures) > 0:
 		return r.openCaptures(s)
 	}
 	var failed failures

@@ -84,7 +84,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 // has other reasons than drops.
 func (r *run) checkFilter() error {
 	switch in := &r.spec.Input; {
-	case in.Recording != "":
+	case in.recorded():
 		for _, err := range recordedReasons(r.spec.Filter) {
 			r.Notices.Warn(err)
 		}
@@ -213,7 +213,7 @@ func (r *run) runPipeline(ctx context.Context) error {
 	}
 	var err error
 	r.outcome.Ledger, err = p.Run(ctx)
-	r.outcome.Recording = r.source.recording
+	r.outcome.Recording, _ = r.source.recording.(*session.Reader)
 	r.outcome.NotShown = string(r.traceOnly.AppendTraceOnly(nil, 0))
 	switch {
 	case err == nil && p.LimitReached():

@@ -43,6 +43,28 @@ func reserve(ctx context.Context, path string, kept keep) (outFile, error) {
 	return wait(ctx, func() (outFile, error) { return reserveNow(path, kept) })
 }
 
+// reserveDir opens a directory for files that are written in it, and locks it. It is made if only
+// itself is missing.
+func reserveDir(ctx context.Context, path string) (outFile, error) {
+	return wait(ctx, func() (outFile, error) {
+		if err := refuseForeignLinks(filepath.Join(path, "file")); err != nil {
+			return outFile{}, err
+		}
+		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return outFile{}, writeError(path, err)
+		}
+		dir, err := os.Open(path)
+		if err != nil {
+			return outFile{}, writeError(path, err)
+		}
+		if err := lock(dir); err != nil {
+			dir.Close()
+			return outFile{}, err
+		}
+		return outFile{File: dir, name: event.Escape(path), opened: true}, nil
+	})
+}
+
 // A keep is which existing files an output must not overwrite.
 type keep uint8
 
@@ -71,14 +93,14 @@ func reserveNow(path string, kept keep) (outFile, error) {
 }
 
 // claim locks a regular file until it is closed: two programs that write to it at the same
-// time would destroy it. Where the file system has no locks it is not locked.
+// time would destroy it.
 func claim(f *os.File, kept keep) error {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return err
 	}
-	if errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK) {
-		return fmt.Errorf("another program is writing to %s: name another file, or end it first", event.Escape(f.Name()))
+	if err := lock(f); err != nil {
+		return err
 	}
 	info, err = f.Stat()
 	switch {
@@ -88,6 +110,15 @@ func claim(f *os.File, kept keep) error {
 		return nil
 	}
 	return kept.refuse(f.Name(), isRecording(f.Name()))
+}
+
+// lock locks a file or a directory until it is closed. Where the file system has no locks it is not
+// locked.
+func lock(f *os.File) error {
+	if errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK) {
+		return fmt.Errorf("another program is writing to %s: name another file, or end it first", event.Escape(f.Name()))
+	}
+	return nil
 }
 
 // refuse returns an error if a file with contents must not be overwritten.

@@ -13,6 +13,7 @@ import (
 	"dropwatch/internal/sink/pcapng"
 	"dropwatch/internal/sink/peers"
 	"dropwatch/internal/sink/sampled"
+	"dropwatch/internal/sink/segments"
 	"dropwatch/internal/sink/table"
 	"dropwatch/internal/sink/text"
 	"dropwatch/internal/sink/top"
@@ -37,6 +38,7 @@ var formats = [...]struct {
 	JSONTables:  {open: (*run).openJSONTables},
 	PacketFile:  {open: (*run).openPacketFile},
 	Recording:   {open: (*run).openRecorder},
+	Segments:    {open: (*run).openSegments},
 	Alerts:      {direct: true, open: (*run).openAlerts},
 	Classic:     {direct: true, open: (*run).openClassic},
 	Screen:      {direct: true, open: (*run).openScreen},
@@ -112,6 +114,11 @@ func (r *run) openRecorder(o Output, f outFile) (pipeline.Sink, error) {
 		},
 	}
 	return r.counted, r.counted.begin()
+}
+
+// openSegments writes recordings to a directory.
+func (r *run) openSegments(o Output, _ outFile) (pipeline.Sink, error) {
+	return segments.New(segments.Options{Dir: o.File, Bytes: o.Bytes, Header: r.header(), Notify: r.Notices.Text}), nil
 }
 
 // openAlerts writes the netlink messages as they came. The file begins with the

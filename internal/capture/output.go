@@ -29,6 +29,8 @@ type Output struct {
 
 	Elastic elastic.Options // Elastic: the servers, and what they get
 
+	Bytes int64 // Segments: that all may have; File is their directory
+
 	Log file.Options // Lines, JSON in a file: when it is rotated
 
 	Harmless bool // Lines, Table, Tables, Screen: also list drops that lost nothing
@@ -55,6 +57,7 @@ const (
 	Traffic                   // a table of what each address sent to another, of capture files
 	JSONTraffic               // the same, one object per line
 	Elastic                   // documents for Elasticsearch or OpenSearch
+	Segments                  // recordings in a directory, of which the oldest are removed
 	Custom                    // whatever Output.Sink makes of them
 )
 
@@ -65,7 +68,9 @@ type Link = pcapng.Link
 func LinkNames() []string { return pcapng.LinkNames() }
 
 // binary reports whether the format is not text, so a terminal must not get it.
-func (f Format) binary() bool { return f == PacketFile || f == Recording || f == Alerts }
+func (f Format) binary() bool {
+	return f == PacketFile || f == Recording || f == Alerts || f == Segments
+}
 
 // followsText reports whether the format is a table at the end, or rows of one, which may share a file with text.
 func (f Format) followsText() bool { return f == Table || f == Traffic || f == JSONTraffic }

@@ -2,12 +2,14 @@ package capture
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"dropwatch/internal/sink/elastic"
+	"dropwatch/internal/sink/segments"
 )
 
 // An OutputOption is a setting of an output, after its target.
@@ -59,6 +61,10 @@ var outputOptions = []OutputOption{
 	{
 		Name: "compress", Help: "Compress rotated files with gzip.",
 		set: func(o *Output, value string) error { return setBool(&o.Log.Compress, value) },
+	},
+	{
+		Name: "size", Value: "SIZE", Help: "How much a recorder keeps: bytes, or as in *500M*; *64M* if it is left out.",
+		set: func(o *Output, value string) error { return setRing(&o.Bytes, value) },
 	},
 	{
 		Name: "url", Value: "URL", Help: "A further server of the same cluster, which is tried when another fails.",
@@ -144,6 +150,14 @@ func setSize(to *int64, text string) error {
 		return errors.New("give bytes, 4K or more, or as in 500K, 100M, 2G")
 	}
 	*to = int64(n << shift)
+	return nil
+}
+
+// setRing parses the bytes of a recorder.
+func setRing(to *int64, text string) error {
+	if err := setSize(to, text); err != nil || *to < segments.MinBytes {
+		return fmt.Errorf("give bytes, %dM or more, or as in 64M, 2G", segments.MinBytes>>20)
+	}
 	return nil
 }
 

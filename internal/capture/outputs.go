@@ -36,6 +36,8 @@ func (r *run) reserveOutput(ctx context.Context, o Output) (outFile, error) {
 		return outFile{}, nil
 	case o.Stderr:
 		return outFile{File: r.Err, name: "standard error"}, nil
+	case o.Format == Segments:
+		return reserveDir(ctx, o.File)
 	case !o.OnStdout():
 		return reserve(ctx, o.File, o.kept())
 	case o.Format == Screen && !(term.IsTerminal(r.In) && term.IsTerminal(r.Out)):
@@ -202,7 +204,7 @@ func (r *run) statusText() func(*event.Ledger) string {
 		}
 		text += fmt.Sprintf(", %d shown, %d lost", l.Shown, l.TotalLost())
 		for _, f := range r.files {
-			if info, err := f.Stat(); f.opened && err == nil {
+			if info, err := f.Stat(); f.opened && err == nil && !info.IsDir() {
 				text += ", " + byteCount(info.Size())
 			}
 		}

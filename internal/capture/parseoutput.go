@@ -56,6 +56,11 @@ var outputTypes = []OutputType{
 		Help: "Documents for Elasticsearch or OpenSearch, with the names of the Elastic Common Schema. The URL is that of a " +
 			"server, as in https://elastic.example.org:9200, with port 9200 if it has none.",
 	},
+	{
+		Name: "recorder", Target: "DIRECTORY", options: []string{"size"}, needs: true, begin: toRing,
+		Help: "The last drops, whole, for *dropwatch last*: recordings, of which the oldest are removed.\n" +
+			"The disk is written to once a second.",
+	},
 }
 
 // toFile returns what begins an output of a format whose target is the name of a file.
@@ -67,6 +72,17 @@ func toFile(f Format) func(string) (Output, error) {
 func toElastic(target string) (Output, error) {
 	o := Output{Format: Elastic, Elastic: elastic.Options{URLs: []string{target}}}
 	return o, o.Elastic.Check()
+}
+
+// defaultRing is how many bytes the recordings of a recorder may have if its options do not say it.
+const defaultRing = 64 << 20
+
+// toRing begins an output that keeps the last drops in a directory.
+func toRing(dir string) (Output, error) {
+	if dir == "-" {
+		return Output{}, errors.New("give a directory: a recorder needs several files")
+	}
+	return Output{Format: Segments, File: dir, Bytes: defaultRing}, nil
 }
 
 // OutputTypes returns the outputs that can be named, each with its options.

@@ -31,7 +31,7 @@ func TestParseOutput(t *testing.T) {
 }
 
 func TestParseOutputRefuses(t *testing.T) {
-	const names = "give one of text, json, pcapng or elastic: unknown output "
+	const names = "give one of text, json, pcapng, elastic or recorder: unknown output "
 	for text, want := range map[string]string{
 		"":                       names + `""`,
 		"x":                      names + `"x"`,

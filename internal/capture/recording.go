@@ -3,11 +3,13 @@ package capture
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/session"
+	"dropwatch/internal/sink/segments"
 	"dropwatch/internal/term"
 )
 
@@ -42,5 +44,23 @@ func (r *Runner) openRecording(ctx context.Context, spec *Spec) (*openedSource, 
 	return &openedSource{
 		Source: from, name: from.Header().Source, arrange: spec.Filter.Stages, recording: from, now: from.Now,
 		close: release, restore: release,
+	}, nil
+}
+
+// openRing opens the recordings of a service as a source.
+func (r *Runner) openRing(spec *Spec) (*openedSource, error) {
+	from, err := segments.Open(spec.Input.Segments, spec.Input.After, r.Notices.Warn)
+	switch {
+	case errors.Is(err, segments.ErrNothing), errors.Is(err, fs.ErrNotExist):
+		return nil, &advised{err, "run a service with an output recorder (dropwatch help outputs)"}
+	case errors.Is(err, fs.ErrPermission):
+		return nil, &advised{err, "it is readable by its owner only: try sudo"}
+	case err != nil:
+		return nil, err
+	}
+	nothing := func() {}
+	return &openedSource{
+		Source: from, name: from.Header().Source, arrange: spec.Filter.Stages, recording: from, now: from.Now,
+		close: nothing, restore: nothing,
 	}, nil
 }

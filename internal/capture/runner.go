@@ -67,7 +67,7 @@ const (
 type Outcome struct {
 	End       End
 	Ledger    event.Ledger
-	Recording *session.Reader // that was replayed; nil: drops were live
+	Recording *session.Reader // that was replayed; nil: drops were live, or of Input.Segments
 
 	NotShown string // lines about drops that a session counted and did not show, as they are printed
 

@@ -26,13 +26,18 @@ type openedSource struct {
 	trunc        uint32           // bytes of each packet to keep after the filter; 0: all
 	individually int              // drops per kind and second to show individually; 0: all
 	configurable bool             // it reports drops in the mode that the drop monitor is set to
-	recording    *session.Reader  // the recording that is replayed; nil: there is none
+	recording    recording        // that is replayed; nil: there is none
 	captures     *pcap.Source     // the capture files that are read; nil: there are none
 	progress     func() string    // how much of the files was read; nil: a status line counts drops
 	now          func() time.Time // the time that the recording or the files have reached; nil: drops are live
 	why          string           // why the sources before it cannot be used
 	close        func()           // for a source that was not run
 	restore      func()           // restores the configuration; nil: nothing was changed
+}
+
+// A recording is what of recorded drops is known besides them.
+type recording interface {
+	Header() session.Header // of the first file, if there are several
 }
 
 // replaceable reports whether another source may take over during a run: not for a

@@ -35,6 +35,8 @@ type Input struct {
 	MonitorFirst bool            // with auto: try the drop monitor before bpf
 	NoFailover   bool            // with auto: end, as with a named source, when another program stops it
 	Recording    string          // a file to replay instead; - is standard input
+	Segments     string          // a directory to replay instead, which an output of the format Segments has written
+	After        time.Time       // with Segments: leave out what is older
 	KeepHost     bool            // with Recording: keep what it has of the host, for the Outcome
 	Since        time.Time       // of live drops: when a run ended that this one goes on for; zero: there was none
 	Origins      netlink.Origins // 0: software
@@ -89,6 +91,9 @@ func (s *Spec) ShowsCauses() bool {
 	return slices.ContainsFunc(s.Outputs, func(o Output) bool { return o.Format == Lines || o.Explain })
 }
 
+// recorded reports whether drops are replayed.
+func (in *Input) recorded() bool { return in.Recording != "" || in.Segments != "" }
+
 // origins returns the wanted origins: software if none is set.
 func (in *Input) origins() netlink.Origins {
 	if in.Origins == 0 {
@@ -118,4 +123,4 @@ func (s *Spec) wantsPackets() bool {
 
 // keepsPackets reports whether an output keeps more of a packet than its headers.
 // Otherwise headerBytes of each packet are enough.
-func (s *Spec) keepsPackets() bool { return s.wantsPackets() || s.has(Recording) }
+func (s *Spec) keepsPackets() bool { return s.wantsPackets() || s.has(Recording) || s.has(Segments) }

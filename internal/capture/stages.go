@@ -22,7 +22,7 @@ import (
 func (r *run) startStages() {
 	headers := filter.Step{Stage: decode.Packets(), Adds: event.FactPacket}
 	switch {
-	case r.spec.Input.Recording != "": // the names are in it
+	case r.spec.Input.recorded(): // the names are in it
 		r.steps = []filter.Step{headers}
 	case len(r.spec.Captures) > 0: // the source has read all that is known
 	case r.spec.Input.Retransmits:

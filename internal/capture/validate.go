@@ -43,7 +43,7 @@ func (s *Spec) checkSource() error {
 	switch {
 	case s.Input.Recording == "-" && s.InSession:
 		return errors.New("standard input has the commands of the session: name a file")
-	case s.Input.Recording != "":
+	case s.Input.recorded():
 		return nil
 	case len(s.Captures) > 0:
 		return s.checkCaptures()
@@ -87,7 +87,7 @@ func (s *Spec) checkMode() error {
 // checkStacks returns an error if the expression needs stack traces that are not
 // recorded: it would never match.
 func (s *Spec) checkStacks() error {
-	if s.Input.Recording == "" && len(s.Captures) == 0 && !s.Input.Stack && !s.Filter.CanMatch(event.FactStack) {
+	if !s.Input.recorded() && len(s.Captures) == 0 && !s.Input.Stack && !s.Filter.CanMatch(event.FactStack) {
 		return errors.New("the expression needs stack traces: add --stack")
 	}
 	return nil

@@ -23,14 +23,14 @@ type settings struct {
 	Include    []point    `toml:"include" help:"Only drops at these points (dropwatch points lists them), as in [\"tcp\", \"NO_SOCKET\"]."`
 	Exclude    []point    `toml:"exclude" help:"No drops at these points, also where they are included."`
 
-	Output []output `toml:"output" help:"Where drops are written, as --output has it: json:/var/log/drops.json (dropwatch help outputs)."`
+	Output []output `toml:"output" help:"Where drops are written, as --output has it: dropwatch help outputs."`
 }
 
 // defaults returns the settings of an empty file.
 func defaults() settings {
 	s := settings{Source: "auto", Origin: origin{netlink.Software}, Sample: bpf.DefaultSample}
-	s.Output = []output{{text: "text"}}
-	if err := s.Output[0].UnmarshalText([]byte("text")); err != nil {
+	s.Output = make([]output, 1)
+	if err := s.Output[0].UnmarshalText([]byte("recorder:/var/lib/dropwatch")); err != nil {
 		panic(err) // a name that is in the table of capture
 	}
 	return s
