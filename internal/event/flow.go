@@ -49,6 +49,7 @@ type Headers struct {
 	Window           uint16 // TCP, not scaled
 	WindowScale      uint8  // of a SYN, the bits by which its sender shifts the windows after it
 	TCPLen           uint32 // bytes of payload, by the lengths in the headers
+	TSVal            uint32 // TCP, the clock of the sender (RFC 7323)
 	UDPLen           uint16
 
 	ICMPType, ICMPCode uint8 // of ICMP or ICMPv6, as Transport says
@@ -101,6 +102,7 @@ const (
 	FieldSPI
 	FieldWindowScale
 	FieldTCPLen
+	FieldTSVal
 )
 
 // A MAC is an Ethernet address.

@@ -26,6 +26,7 @@ func corpus() []sample {
 		v4("udp", 17, udp(53, []byte(payload))),
 		v4("tcp", 6, tcp(0x012, "\x02\x04\x05\xb4\x01\x03\x03\x07")),
 		v4("tcp with a window scale", 6, tcp(0x002, "\x02\x04\x05\xb4\x01\x03\x03\x07")),
+		v4("tcp with timestamps", 6, tcp(0x010, "\x01\x01\x08\x0a\x01\x02\x03\x04\x05\x06\x07\x08")),
 		v4("tcp all flags", 6, tcp(0x1ff, "")),
 		v4("tcp options of length zero", 6, tcp(0x010, "\x08\x00\x00\x00")),
 		v4("sctp", 132, sctp(0)),

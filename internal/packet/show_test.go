@@ -46,6 +46,7 @@ var fields = []struct {
 	{"tag", event.FieldSCTPTag, func(h *event.Headers) any { return fmt.Sprintf("%#x", h.SCTPTag) }},
 	{"spi", event.FieldSPI, func(h *event.Headers) any { return fmt.Sprintf("%#x", h.SPI) }},
 	{"wscale", event.FieldWindowScale, func(h *event.Headers) any { return h.WindowScale }},
+	{"tsval", event.FieldTSVal, func(h *event.Headers) any { return h.TSVal }},
 	{"tcp.len", event.FieldTCPLen, func(h *event.Headers) any { return h.TCPLen }},
 }
 

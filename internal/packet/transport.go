@@ -8,7 +8,7 @@ func (d *decoder) ports(b []byte) {
 	d.h.DstPort = d.u16(b, 2, event.FieldDstPort)
 }
 
-// tcp decodes struct tcphdr of linux/tcp.h, RFC 9293, and of its options the window scale.
+// tcp decodes struct tcphdr of linux/tcp.h, RFC 9293, and some of its options.
 func (d *decoder) tcp(b []byte) {
 	d.at = event.TCP
 	d.ports(b)
@@ -29,9 +29,7 @@ func (d *decoder) tcp(b []byte) {
 		d.stop(event.Malformed, b)
 		return
 	}
-	if d.h.TCPFlags&event.SYN != 0 {
-		d.windowScale(b[20:min(size, len(b))])
-	}
+	d.options(b[20:min(size, len(b))])
 	if len(b) < size {
 		d.short(b)
 		return
@@ -48,21 +46,25 @@ func (d *decoder) payload(here int) {
 	}
 }
 
-// windowScale finds the option of RFC 7323 among those of a SYN.
-func (d *decoder) windowScale(options []byte) {
-	const end, noOperation, windowScale = 0, 1, 3
-	for len(options) > 0 && options[0] != end {
-		size := 1
-		if options[0] != noOperation {
-			if len(options) < 2 || options[1] < 2 || len(options) < int(options[1]) {
-				return
-			}
-			size = int(options[1])
+// options finds the options of RFC 7323 among those of TCP: timestamps, and of a SYN the window scale.
+func (d *decoder) options(b []byte) {
+	const end, noOperation, windowScale, timestamps = 0, 1, 3, 8
+	for len(b) > 0 && b[0] != end {
+		if b[0] == noOperation {
+			b = b[1:]
+			continue
 		}
-		if options[0] == windowScale && size == 3 {
-			d.h.WindowScale = d.u8(options, 2, event.FieldWindowScale)
+		if len(b) < 2 || b[1] < 2 {
+			return
 		}
-		options = options[size:]
+		size := int(b[1])
+		switch {
+		case b[0] == timestamps && size == 10:
+			d.h.TSVal = d.u32(b, 2, event.FieldTSVal)
+		case b[0] == windowScale && size == 3 && d.h.TCPFlags&event.SYN != 0:
+			d.h.WindowScale = d.u8(b, 2, event.FieldWindowScale)
+		}
+		b = b[min(size, len(b)):]
 	}
 }
 

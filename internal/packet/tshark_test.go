@@ -64,6 +64,7 @@ var columns = []column{
 	{"tcp.flags", event.TCP, event.FieldTCPFlags, func(h *event.Headers) any { return uint16(h.TCPFlags) }},
 	{"tcp.window_size_value", event.TCP, event.FieldWindow, func(h *event.Headers) any { return h.Window }},
 	{"tcp.len", event.TCP, event.FieldTCPLen, func(h *event.Headers) any { return h.TCPLen }},
+	{"tcp.options.timestamp.tsval", event.TCP, event.FieldTSVal, func(h *event.Headers) any { return h.TSVal }},
 	{"tcp.options.wscale.shift", event.TCP, event.FieldWindowScale, func(h *event.Headers) any { return h.WindowScale }},
 	{"udp.srcport", event.UDP, event.FieldSrcPort, func(h *event.Headers) any { return h.SrcPort }},
 	{"udp.dstport", event.UDP, event.FieldDstPort, func(h *event.Headers) any { return h.DstPort }},

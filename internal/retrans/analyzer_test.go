@@ -26,6 +26,7 @@ type packet struct {
 	len      int
 	window   int    // 0: 1000; -1: 0
 	scale    int    // of a SYN: the shift and 1
+	clock    int    // the timestamp; 0: none
 	want     string // types
 }
 
@@ -52,6 +53,9 @@ func (p *packet) segment(base uint32) *retrans.Segment {
 	}
 	if p.scale > 0 {
 		h.WindowScale, h.Fields = uint8(p.scale-1), h.Fields|event.FieldWindowScale
+	}
+	if p.clock > 0 {
+		h.TSVal, h.Fields = 0xffffff00+uint32(p.clock), h.Fields|event.FieldTSVal
 	}
 	for _, letter := range p.flags {
 		h.TCPFlags |= flagOf[letter]
@@ -96,6 +100,21 @@ var cases = map[string][]packet{
 		{at: 300, from: 'c', flags: ".", seq: 151, ack: 101, len: 50, want: "lost_segment"},
 		{at: 304, from: 'c', flags: ".", seq: 101, ack: 101, len: 50, want: "out_of_order"},
 		{at: 305, from: 'c', flags: ".", seq: 201, ack: 101, len: 50},
+	},
+	"its timestamp says that it was sent again": {
+		{at: 300, from: 'c', flags: ".", seq: 151, ack: 101, len: 50, clock: 200, want: "lost_segment"},
+		{at: 301, from: 'c', flags: ".", seq: 101, ack: 101, len: 50, clock: 300, want: "retransmission"},
+	},
+	"its timestamp says that it came late": {
+		{at: 300, from: 'c', flags: ".", seq: 151, ack: 101, len: 50, clock: 300, want: "lost_segment"},
+		{at: 301, from: 's', flags: ".", seq: 101, ack: 101, want: "duplicate_ack"},
+		{at: 302, from: 's', flags: ".", seq: 101, ack: 101, want: "duplicate_ack"},
+		{at: 900, from: 'c', flags: ".", seq: 101, ack: 101, len: 50, clock: 200, want: "out_of_order"},
+	},
+	"equal timestamps say nothing": {
+		{at: 300, from: 'c', flags: ".", seq: 151, ack: 101, len: 50, clock: 300, want: "lost_segment"},
+		{at: 301, from: 'c', flags: ".", seq: 101, ack: 101, len: 20, clock: 300, want: "out_of_order"},
+		{at: 900, from: 'c', flags: ".", seq: 121, ack: 101, len: 20, clock: 300, want: "retransmission"},
 	},
 	"sent twice at once": {
 		{at: 300, from: 'c', flags: ".", seq: 101, ack: 101, len: 50},

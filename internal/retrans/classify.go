@@ -94,15 +94,28 @@ func (x *step) resentAs() event.SegmentType {
 	}
 	fwd := x.fwd
 	afterProbe := x.Len > 1 && x.Seq == fwd.next-1 // what a probe began
-	switch old := fwd.hasNext && before(x.Seq, fwd.next) && !afterProbe; {
-	case !old:
+	if !fwd.hasNext || !before(x.Seq, fwd.next) || afterProbe {
 		return event.SegmentUnknown
+	}
+	order := x.order()
+	switch {
+	case order < 0:
+		return event.OutOfOrder
 	case x.rev.duplicates >= fastDuplicates && x.rev.ack == x.Seq && x.since(x.rev.ackAt) < fastWithin:
 		return event.FastRetransmit
-	case x.since(fwd.nextAt) < x.reorder && fwd.next != x.end() && !x.wasSeen():
+	case order == 0 && x.since(fwd.nextAt) < x.reorder:
 		return event.OutOfOrder
 	}
 	return x.again()
+}
+
+// order returns 1 if a segment below the highest one was sent after it, and so again: it was seen before, or
+// its timestamp is later. It returns -1 if its timestamp is earlier, and 0 if that is not known.
+func (x *step) order() int {
+	if x.fwd.next == x.end() || x.wasSeen() {
+		return 1
+	}
+	return clockOf(x.Segment).compare(x.fwd.nextClock)
 }
 
 // since returns the time since another, very long if the clock went back.

@@ -11,6 +11,7 @@ type half struct {
 	base                     uint32
 	next                     uint32 // the highest sequence number seen, without zero window probes
 	nextAt                   int64  // when it was seen
+	nextClock                clock  // of its segment
 	ack                      uint32 // the last acknowledgment number
 	acked                    uint32 // the highest one
 	ackAt                    int64  // when the last one was seen
@@ -26,6 +27,27 @@ type half struct {
 
 // A scale is the shift of windows, one more than the number, so that the zero value is not known.
 type scale uint8
+
+// A clock is the time of its sender that a segment has, if it is known.
+type clock struct {
+	value uint32
+	known bool
+}
+
+// clockOf returns the timestamp of a segment (RFC 7323).
+func clockOf(s *Segment) clock { return clock{s.TSVal, s.Has(event.FieldTSVal)} }
+
+// compare returns -1 if c is before another clock of the same sender, 1 if it is after it, and 0 if they are
+// equal or one is not known.
+func (c clock) compare(other clock) int {
+	switch {
+	case !c.known || !other.known || c.value == other.value:
+		return 0
+	case before(c.value, other.value):
+		return -1
+	}
+	return 1
+}
 
 // maxScale is the largest shift (RFC 7323).
 const maxScale = 14
@@ -55,7 +77,7 @@ func (h *half) note(s *Segment, types Types, at int64) {
 		h.seen = h.seen.add(s.Seq, s.end())
 	}
 	if end := s.end(); (!h.hasNext || before(h.next, end)) && !types.Has(event.ZeroWindowProbe) {
-		h.next, h.nextAt, h.hasNext = end, at, true
+		h.next, h.nextAt, h.nextClock, h.hasNext = end, at, clockOf(s), true
 	}
 	h.noteWindow(s)
 	if s.has(event.ACK) {

@@ -2,6 +2,7 @@ package pcap_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
@@ -32,6 +33,14 @@ type path struct {
 	random *rand.Rand
 	sent   map[sender]uint32 // the highest sequence number that was sent
 	truth  []verdict         // of each packet that was recorded
+	queues map[*os.File][]queued
+}
+
+// A queued is a packet on its way.
+type queued struct {
+	data []byte
+	verdict
+	due time.Time
 }
 
 // A sender is one end of a connection.
@@ -61,7 +70,7 @@ func newPath(t *testing.T, p *path) (a, b *drops.Namespace) {
 	p.random = rand.New(rand.NewPCG(1, 2))
 	p.file = &capture{Buffer: new(bytes.Buffer)}
 	p.file.begin(linkRaw)
-	p.sent = make(map[sender]uint32)
+	p.sent, p.queues = make(map[sender]uint32), make(map[*os.File][]queued)
 	go p.carry(p.a, p.b, 'a')
 	go p.carry(p.b, p.a, 'b')
 	return a, b
@@ -127,15 +136,28 @@ func (p *path) pass(b []byte, to *os.File, end byte) {
 	}
 }
 
+// arrive has a packet arrive after some time, behind those that are to arrive before it.
 func (p *path) arrive(b []byte, to *os.File, v verdict, after time.Duration) {
-	time.AfterFunc(after, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if !v.own {
-			p.record(b, v)
+	due := time.Now().Add(after)
+	queue := p.queues[to]
+	at, _ := slices.BinarySearchFunc(queue, due, func(q queued, due time.Time) int { return cmp.Or(q.due.Compare(due), -1) })
+	p.queues[to] = slices.Insert(queue, at, queued{b, v, due})
+	time.AfterFunc(after, func() { p.deliver(to) })
+}
+
+// deliver has all packets arrive that are due.
+func (p *path) deliver(to *os.File) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	for len(p.queues[to]) > 0 && !p.queues[to][0].due.After(now) {
+		q := p.queues[to][0]
+		p.queues[to] = p.queues[to][1:]
+		if !q.own {
+			p.record(q.data, q.verdict)
 		}
-		to.Write(b)
-	})
+		to.Write(q.data)
+	}
 }
 
 func (p *path) record(b []byte, v verdict) {
