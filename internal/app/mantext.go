@@ -99,6 +99,8 @@ What follows is the expression. It selects events, and the connections that the 
 A line is a segment of TCP: *retransmit* with its type (*retransmission*, *fast*, *spurious*, *syn*, *synack*, *fin*, *keep_alive*),
 *tcp* (*out_of_order*, *duplicate_ack*, *zero_window*, *zero_window_probe*, *window_full*, *lost_segment*, *port_reuse*), or *reset*.
 *frame* is the number of its packet in the file, from 1. The types are those of Wireshark's TCP analysis.
+Where it goes by time, *pcap* first goes by what is certain: what was seen before was sent again, and so was what has a later
+TCP timestamp than data behind it; what has an earlier one is out of order.
 The table has, for each pair of addresses, the segments and bytes that one sent to the other, and how many segments were sent again
 (*resent*, without keep-alives). The pairs with the most of them come first.
 Where packets were captured matters: near the sender a lost segment is seen twice, near the receiver once.

@@ -24,13 +24,17 @@ type outFile struct {
 	created bool   // did not exist before, so abandon removes it
 	appends bool   // what it holds stays
 
-	log *file.Writer // through which all is written; nil: none
+	log    *file.Writer // through which all is written; nil: none
+	status *Notices     // whose status line is on the same terminal; nil: there is none
 }
 
 // Write writes to the file.
 func (f outFile) Write(b []byte) (int, error) {
-	if f.log != nil {
+	switch {
+	case f.log != nil:
 		return f.log.Write(b)
+	case f.status != nil:
+		return f.status.write(f.File, b)
 	}
 	return f.File.Write(b)
 }

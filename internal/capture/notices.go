@@ -58,6 +58,15 @@ func (n *Notices) setStatus(text string) {
 	n.drawStatus()
 }
 
+// write writes whole lines to a terminal that has the status line, too: above it.
+func (n *Notices) write(to io.Writer, lines []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.clearStatus()
+	defer n.drawStatus()
+	return to.Write(lines)
+}
+
 func (n *Notices) clearStatus() {
 	if n.status != "" {
 		io.WriteString(n.to, eraseLine)

@@ -61,7 +61,11 @@ func (r *run) abandonFiles() {
 // that shows drops: a table at the end is not worth a run of its own.
 func (r *run) beginOutputs() error {
 	var outputs, tables []pipeline.Sink
+	withStatus := r.wantsStatus()
 	for i := range r.spec.Outputs {
+		if f := &r.files[i]; withStatus && term.IsTerminal(f.File) {
+			f.status = r.Notices
+		}
 		if r.sharesFile(i) {
 			continue
 		}
@@ -80,7 +84,7 @@ func (r *run) beginOutputs() error {
 	if r.source.individually > 0 {
 		r.sink = sampled.New(r.sink, r.source.individually)
 	}
-	if r.wantsStatus() {
+	if withStatus {
 		r.status = newStatus(r.sink, r.Notices, r.statusText())
 		r.sink = r.status
 	}
@@ -179,6 +183,9 @@ func (r *run) followHangup() (stop func()) {
 // wantsStatus reports whether to show a status line: on a terminal where nothing
 // else shows that the run makes progress.
 func (r *run) wantsStatus() bool {
+	if r.source.progress != nil { // what is shown goes above it
+		return !r.spec.InSession && term.IsTerminal(r.Err)
+	}
 	silent := false
 	for i, o := range r.spec.Outputs {
 		quiet := o.Format.binary() || !o.Format.hasFile() || o.isLog()

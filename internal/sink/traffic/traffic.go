@@ -43,6 +43,9 @@ func (s *Sink) Write(e *event.Event) error {
 
 // Flush writes what was formatted.
 func (s *Sink) Flush() error {
+	if len(s.buf) == 0 {
+		return nil
+	}
 	_, err := s.to.Write(s.buf)
 	s.buf = nil
 	return err

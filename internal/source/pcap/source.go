@@ -114,7 +114,7 @@ func (s *Source) file(ctx context.Context, f *File, out pipeline.Output) error {
 		return err
 	}
 	defer from.Close()
-	r, err := newReader(&meter{from, &s.read})
+	r, err := newReader(&meter{from, &s.read, out})
 	if err == nil {
 		defer r.close()
 		err = errors.Join(s.packets(ctx, r, out), s.unsupported())
@@ -125,14 +125,16 @@ func (s *Source) file(ctx context.Context, f *File, out pipeline.Output) error {
 	return nil
 }
 
-// A meter counts the bytes that are read.
+// A meter counts the bytes that are read. As a read may block, what was emitted is flushed before it.
 type meter struct {
 	io.Reader
 	read *atomic.Int64
+	out  pipeline.Output
 }
 
-// Read reads and counts.
+// Read flushes, reads and counts.
 func (m *meter) Read(b []byte) (int, error) {
+	m.out.Flush()
 	n, err := m.Reader.Read(b)
 	m.read.Add(int64(n))
 	return n, err
