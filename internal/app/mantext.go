@@ -129,7 +129,8 @@ What the packets do not show, such as *ct state* or a mark, keeps a rule from be
 A rule that looks up a set is shown with the elements of the set, if that has no name, and with the element that the packets are.
 A line *drops* is which reasons and functions name the drops of one cause, as those of packets that wait for a next hop which does
 not answer: *parts* with *--json*.
-A line *sender* is which process or network namespace of this host sends packets that no socket accepts.
+A line *sender* is which process or network namespace of this host, or which of several, sends packets that no socket accepts, that
+are of no connection, or whose TTL expired. Of the latter a line *route* is where this host sends them.
 A line *conntrack* is what connection tracking knows, at the end, of the first packet of the largest flow: state, NAT and zone.
 That it has no entry is said only of packets that it found INVALID.
 A finding with *no drop seen* is of a counter: the kernel counts these packets as lost, and no drop shows them.

@@ -54,6 +54,7 @@ type Finding struct {
 	Args   []event.Arg
 	Routes []routing.DeadEnd // one of which dropped them; see [Diagnosis.Ask]
 	Egress string            // interface by which packets that are too big have to leave; the same
+	Hop    routing.Hop       // the route of packets whose TTL expired; zero if it is not known; the same
 
 	// Conntrack is what connection tracking knows of a packet of the first of Flows, see [Diagnosis.Ask];
 	// zero if that is not known or does not matter.

@@ -37,6 +37,7 @@ type findingJSON struct {
 	Args      map[string]any    `json:"args,omitempty"`      // numbers and texts, by what they are called
 	Egress    string            `json:"egress,omitempty"`    // interface
 	Routes    []routing.DeadEnd `json:"routes,omitempty"`    // one of which dropped
+	Hop       routing.Hop       `json:"hop,omitzero"`        // the route of packets whose TTL expired
 	Answer    *ruleJSON         `json:"icmp_lost,omitempty"` // the rule that dropped the ICMP errors which answer the packets
 	Culprit   *culpritJSON      `json:"culprit,omitempty"`
 	Flows     []flowJSON        `json:"flows"`
@@ -61,16 +62,21 @@ type listenerJSON struct {
 // senderJSON is who on this host sends the packets.
 type senderJSON struct {
 	Netns   string       `json:"netns,omitempty"`
-	NetnsID uint32       `json:"netns_inode"`
+	NetnsID uint32       `json:"netns_inode,omitempty"`
 	Process *processJSON `json:"process,omitempty"`
+	OneOf   []senderJSON `json:"one_of,omitempty"` // network namespaces that have the source address
 }
 
 // json is nil if no sender is known.
 func (s *Sender) json() *senderJSON {
-	if s.Netns.Inode == 0 {
+	if s.Netns.Inode == 0 && s.OneOf == nil {
 		return nil
 	}
-	return &senderJSON{s.Netns.Name, s.Netns.Inode, inNetnsJSON(s.Process)}
+	j := &senderJSON{Netns: s.Netns.Name, NetnsID: s.Netns.Inode, Process: inNetnsJSON(s.Process)}
+	for _, n := range s.OneOf {
+		j.OneOf = append(j.OneOf, senderJSON{Netns: n.Name, NetnsID: n.Inode})
+	}
+	return j
 }
 
 // processJSON is a process in a network namespace.
@@ -277,7 +283,7 @@ func (f *Finding) json() findingJSON {
 		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.severity().String(), Count: f.Count, Parts: f.Parts,
 		Rate: f.Rate, Segments: f.Segments, Unseen: f.Unseen, Reason: f.Reason, Location: f.Location, IfName: f.IfName,
 		Netns: f.Netns.Name, NetnsID: f.Netns.Inode, InNetns: inNetnsJSON(f.InNetns),
-		Cause: f.Meaning.Cause, Args: f.argsJSON(), Egress: f.Egress, Routes: f.Routes,
+		Cause: f.Meaning.Cause, Args: f.argsJSON(), Egress: f.Egress, Routes: f.Routes, Hop: f.Hop,
 		Culprit: f.culprit(), Flows: []flowJSON{}, Counters: []counterJSON{}, Settings: []settingJSON{},
 		Check: append([]string{}, f.Meaning.Check...), Fix: fixJSON(&f.Meaning),
 	}

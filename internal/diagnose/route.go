@@ -23,6 +23,9 @@ func (d *Diagnosis) readRoutes(h *Host) {
 		if route, ok := f.arg("route"); ok {
 			f.readRoute(h, route.Text, from, to)
 		}
+		if f.ttlExpired() {
+			f.Hop = h.hop(f.Netns.Inode, from, to, f.IfName)
+		}
 		if _, ok := f.arg("mtu"); ok && f.Meaning.Entry != nil && f.Meaning.Entry.Layer == knowledge.Network {
 			f.readEgress(h, from, to)
 		}
@@ -62,6 +65,33 @@ func (h *Host) tableNames() map[uint32]string {
 		h.tables = routing.TableNames(h.live)
 	}
 	return h.tables
+}
+
+// ttlExpired reports whether the TTL of the packets was too small for them to be forwarded.
+func (f *Finding) ttlExpired() bool { return f.is(knowledge.Expired) || f.ID == "IP_TTL_EXCEEDED" }
+
+// hop is the route of a flow, zero if there is none or it is not known.
+func (h *Host) hop(netns uint32, from, to netip.Addr, ifname string) routing.Hop {
+	return ask(h, fmt.Sprintf("hop %d %v %v %s", netns, from, to, ifname), func() (hop routing.Hop) {
+		names := h.tableNames()
+		_ = h.within(netns, func() (err error) {
+			hop, err = routing.NextHop(to, from, ifname, names)
+			return err
+		})
+		return hop
+	})
+}
+
+// nextHop says which route the packets take, and that it sends them back, as in a loop between two routers.
+func (f *Finding) nextHop() string {
+	if !f.Hop.Prefix.IsValid() {
+		return ""
+	}
+	text := event.Escape(f.Hop.String())
+	if f.Hop.IfName != "" && f.Hop.IfName == f.IfName {
+		text += ": back by the interface where they arrived"
+	}
+	return text
 }
 
 func (f *Finding) readEgress(h *Host, from, to netip.Addr) {

@@ -34,12 +34,16 @@ func TestSender(t *testing.T) {
 		routes, others, udp string
 		want                string
 	}{
-		"a socket":         {local, "", sockets(unconnected, otherPort), "   sender    ntpd/42 in network namespace 9 of this host\n"},
-		"one to the peer":  {local, "", sockets(connected, elsewhere), "   sender    ntpd/42 in network namespace 9 of this host\n"},
-		"several sockets":  {local, "", sockets(unconnected, connected), "   sender    network namespace 9 of this host\n"},
-		"no socket":        {local, "", sockets(otherPort), "   sender    network namespace 9 of this host\n"},
-		"another host":     {"", "", sockets(unconnected), ""},
-		"two with address": {local, local, sockets(unconnected), ""},
+		"a socket":        {local, "", sockets(unconnected, otherPort), "   sender    ntpd/42 in network namespace 9 of this host\n"},
+		"one to the peer": {local, "", sockets(connected, elsewhere), "   sender    ntpd/42 in network namespace 9 of this host\n"},
+		"several sockets": {local, "", sockets(unconnected, connected), "   sender    network namespace 9 of this host\n"},
+		"no socket":       {local, "", sockets(otherPort), "   sender    network namespace 9 of this host\n"},
+		"another host":    {"", "", sockets(unconnected), ""},
+		"two with address": {
+			local, local, sockets(otherPort),
+			"   sender    one of the network namespaces 9, 10 of this host\n",
+		},
+		"one of two with a socket": {local, local, sockets(unconnected), "   sender    ntpd/42 in network namespace 9 of this host\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			link := func(n string) *fstest.MapFile {

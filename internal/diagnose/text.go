@@ -210,6 +210,7 @@ func (f *Finding) appendArgs(b *strings.Builder) {
 		f.prose(b, label, event.Escape(r.String()))
 		label = ""
 	}
+	f.prose(b, "route", f.nextHop())
 }
 
 // units are those of what sources read, where the name does not say them.

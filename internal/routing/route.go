@@ -15,11 +15,13 @@ const (
 	rtmGetRoute = 26
 	sizeofRtmsg = 12
 
-	rtaDst   = 1
-	rtaSrc   = 2
-	rtaIif   = 3
-	rtaOif   = 4
-	rtaTable = 15
+	rtaDst     = 1
+	rtaSrc     = 2
+	rtaIif     = 3
+	rtaOif     = 4
+	rtaGateway = 5
+	rtaTable   = 15
+	rtaVia     = 18
 )
 
 // deadTypes are the types of routes that lead nowhere (RTN_*).
@@ -109,14 +111,7 @@ func nameOfInterface(index uint32) (string, error) {
 // EgressIndex returns the index of that interface, 0 if the route has several. Iif is that by
 // which packets arrive; 0: they are of this host.
 func EgressIndex(to, from netip.Addr, iif uint32) (oif uint32, err error) {
-	request, err := egressRequest(to, from, iif)
-	if err != nil {
-		return 0, err
-	}
-	err = kernel.Get(kernel.Route, rtmGetRoute, request, func(message []byte) error {
-		if err := kernel.CheckSize(message, sizeofRtmsg, "a route"); err != nil {
-			return err
-		}
+	err = routeOf(to, from, iif, 0, func(message []byte) error {
 		return kernel.EachAttribute(message[sizeofRtmsg:], func(a *netlink.AttributeDecoder) {
 			if a.Type() == rtaOif {
 				oif = a.Uint32()
@@ -126,10 +121,25 @@ func EgressIndex(to, from netip.Addr, iif uint32) (oif uint32, err error) {
 	return oif, err
 }
 
-// egressRequest asks for the route of one packet.
-func egressRequest(to, from netip.Addr, iif uint32) ([]byte, error) {
+// routeOf calls use with the route of one packet, as the kernel gives it with these flags.
+func routeOf(to, from netip.Addr, iif, flags uint32, use func(message []byte) error) error {
+	request, err := routeRequest(to, from, iif, flags)
+	if err != nil {
+		return err
+	}
+	return kernel.Get(kernel.Route, rtmGetRoute, request, func(message []byte) error {
+		if err := kernel.CheckSize(message, sizeofRtmsg, "a route"); err != nil {
+			return err
+		}
+		return use(message)
+	})
+}
+
+// routeRequest asks for the route of one packet.
+func routeRequest(to, from netip.Addr, iif, flags uint32) ([]byte, error) {
 	header := make([]byte, sizeofRtmsg)
 	header[0], header[1] = familyOf(to), byte(to.BitLen())
+	binary.NativeEndian.PutUint32(header[8:], flags)
 	attributes := netlink.NewAttributeEncoder()
 	attributes.ByteOrder = binary.NativeEndian
 	attributes.Bytes(rtaDst, to.AsSlice())

@@ -124,6 +124,26 @@ ip rule add iif in table 100
 			return nil
 		})
 	}
+	for ifname, want := range map[string]string{
+		"in": "10.9.0.0/16 via 10.0.2.9 dev other, table vpn", "": "10.9.0.0/16 via 10.0.1.9 dev out, table main",
+	} {
+		ns.Do(func() error {
+			if got, err := routing.NextHop(to, from, ifname, map[uint32]string{100: "vpn"}); err != nil || got.String() != want {
+				t.Errorf("next hop by %q: %v, %v; want %s", ifname, got, err, want)
+			}
+			return nil
+		})
+	}
+	ns.Do(func() error {
+		got, err := routing.NextHop(netip.MustParseAddr("10.0.1.7"), netip.Addr{}, "", nil)
+		if err != nil || got.String() != "10.0.1.0/24 dev out, table main" {
+			t.Errorf("the destination itself: %v, %v", got, err)
+		}
+		if got, err := routing.NextHop(netip.MustParseAddr("192.0.2.1"), from, "in", nil); err == nil {
+			t.Errorf("without a route the next hop is %v", got)
+		}
+		return nil
+	})
 	ns.Do(func() error {
 		if got, err := routing.Egress(netip.MustParseAddr("192.0.2.1"), from, "in"); err == nil {
 			t.Errorf("without a route it is %q", got)

@@ -56,7 +56,7 @@ var routing = []Scenario{
 		"TTL expired", ttlExpired,
 		Want{
 			IDs: id("IP_INHDR", "IP_TTL_EXCEEDED"), Class: "error", Severity: "harm", IfName: "far", Counter: "IpInHdrErrors",
-			Cause: "TTL", Fix: "circle",
+			Cause: "TTL", Fix: "circle", Says: `"hop":{"prefix":"10.0.1.0/24","via":"10.0.0.2","ifname":"far","table":"main"}`,
 		},
 	},
 	{
