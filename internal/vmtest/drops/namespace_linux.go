@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -118,9 +119,20 @@ func onThread(f func()) {
 	runtime.UnlockOSThread()
 }
 
-// lock waits until no other test has a namespace.
+// locked has the tests of this process that have the lock, by name.
+var locked sync.Map
+
+// lock waits until no other test has a namespace. A test that has one already, or is part of one
+// that has, would wait for itself: it fails.
 func lock(t testing.TB) {
 	t.Helper()
+	for name := t.Name(); name != "."; name = path.Dir(name) {
+		if _, own := locked.Load(name); own {
+			t.Fatalf("%s has a network namespace already: make others with Another or Of", name)
+		}
+	}
+	locked.Store(t.Name(), true)
+	t.Cleanup(func() { locked.Delete(t.Name()) })
 	f, err := os.OpenFile(filepath.Join(os.TempDir(), "dropwatch-drops.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		t.Fatal(err)
