@@ -165,7 +165,7 @@ var libraries = []library{
 	{
 		imports: "golang.org/x/sys/...", by: []string{
 			"netlink", "internal/bpfprog", "internal/clock", "internal/detail", "internal/host", "internal/source/...", "internal/counters",
-			"internal/doctor", "internal/kernel", "internal/term", "internal/systemd",
+			"internal/doctor", "internal/kernel", "internal/term", "internal/systemd", "internal/sink/syslog",
 		},
 		reason: "system calls are for those who speak to the kernel",
 	},

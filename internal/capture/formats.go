@@ -45,6 +45,7 @@ var formats = [...]struct {
 	Traffic:     {open: (*run).openTraffic},
 	JSONTraffic: {open: (*run).openJSONTraffic},
 	Elastic:     {open: (*run).openElastic},
+	Syslog:      {open: (*run).openSyslog},
 	Custom:      {direct: true, open: func(_ *run, o Output, _ outFile) (pipeline.Sink, error) { return o.Sink, nil }},
 }
 

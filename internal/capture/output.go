@@ -8,6 +8,7 @@ import (
 	"dropwatch/internal/sink/file"
 	"dropwatch/internal/sink/pcapng"
 	"dropwatch/internal/sink/peers"
+	"dropwatch/internal/sink/syslog"
 )
 
 // An Output is one of the places where a run is shown or kept. It is a plain value:
@@ -30,6 +31,8 @@ type Output struct {
 	Elastic elastic.Options // Elastic: the servers, and what they get
 
 	Bytes int64 // Segments: that all may have; File is their directory
+
+	Syslog syslog.Options // Syslog: where the log is
 
 	Log file.Options // Lines, JSON in a file: when it is rotated
 
@@ -58,6 +61,7 @@ const (
 	JSONTraffic               // the same, one object per line
 	Elastic                   // documents for Elasticsearch or OpenSearch
 	Segments                  // recordings in a directory, of which the oldest are removed
+	Syslog                    // messages for the journal or syslog
 	Custom                    // whatever Output.Sink makes of them
 )
 
@@ -76,7 +80,7 @@ func (f Format) binary() bool {
 func (f Format) followsText() bool { return f == Table || f == Traffic || f == JSONTraffic }
 
 // hasFile reports whether the format is written to a file or a standard stream.
-func (f Format) hasFile() bool { return f != Elastic && f != Custom }
+func (f Format) hasFile() bool { return f != Elastic && f != Syslog && f != Custom }
 
 // kept returns which existing files it must not overwrite.
 func (o *Output) kept() keep {

@@ -10,6 +10,7 @@ import (
 
 	"dropwatch/internal/sink/elastic"
 	"dropwatch/internal/sink/segments"
+	"dropwatch/internal/sink/syslog"
 )
 
 // An OutputOption is a setting of an output, after its target.
@@ -65,6 +66,13 @@ var outputOptions = []OutputOption{
 	{
 		Name: "size", Value: "SIZE", Help: "How much a recorder keeps: bytes, or as in *500M*; *64M* if it is left out.",
 		set: func(o *Output, value string) error { return setRing(&o.Bytes, value) },
+	},
+	{
+		Name: "facility", Value: "NAME", Help: "Of syslog: *daemon* if it is left out, or kern, user, local0 to local7.",
+		set: func(o *Output, value string) (err error) {
+			o.Syslog.Facility, err = syslog.ParseFacility(value)
+			return err
+		},
 	},
 	{
 		Name: "url", Value: "URL", Help: "A further server of the same cluster, which is tried when another fails.",

@@ -1,12 +1,14 @@
 package capture
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"dropwatch/internal/sink/elastic"
+	"dropwatch/internal/sink/syslog"
 	"dropwatch/internal/suggest"
 )
 
@@ -48,6 +50,15 @@ var outputTypes = []OutputType{
 		Help: "Packets for Wireshark. The file is overwritten, *-* is standard output.",
 	},
 	{
+		Name: "journal", Target: "SOCKET", begin: toJournal,
+		Help: "The journal of systemd, with the facts as fields: see *journalctl -o verbose SYSLOG_IDENTIFIER=dropwatch*.",
+	},
+	{
+		Name: "syslog", Target: "TARGET", begin: toSyslog, options: []string{"facility"},
+		Help: "Messages of syslog (RFC 5424), with the facts as structured data, for */dev/log* or the socket of that path, or for a " +
+			"server, as in udp://logs.example.org or tcp://logs.example.org:601. A server does not confirm what arrived.",
+	},
+	{
 		Name: "elastic", Target: "URL", needs: true, begin: toElastic,
 		options: []string{
 			"hex", "explain", "url", "index", "daily", "template", "user", "password-file", "api-key-file", "ca", "cert", "cert-key",
@@ -66,6 +77,18 @@ var outputTypes = []OutputType{
 // toFile returns what begins an output of a format whose target is the name of a file.
 func toFile(f Format) func(string) (Output, error) {
 	return func(target string) (Output, error) { return Output{Format: f, File: target}, nil }
+}
+
+// toJournal begins an output to the journal at a socket.
+func toJournal(target string) (Output, error) {
+	address := cmp.Or(target, syslog.DefaultJournal)
+	return Output{Format: Syslog, Syslog: syslog.Options{Journal: true, Network: "unixgram", Address: address}}, nil
+}
+
+// toSyslog begins an output to a syslog.
+func toSyslog(target string) (Output, error) {
+	o, err := syslog.Parse(cmp.Or(target, syslog.DefaultSocket))
+	return Output{Format: Syslog, Syslog: o}, err
 }
 
 // toElastic begins an output to the server of a URL.

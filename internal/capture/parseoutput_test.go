@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"dropwatch/internal/sink/elastic"
 	"dropwatch/internal/sink/file"
 	"dropwatch/internal/sink/pcapng"
+	"dropwatch/internal/sink/syslog"
 )
 
 func TestParseOutput(t *testing.T) {
@@ -31,7 +33,7 @@ func TestParseOutput(t *testing.T) {
 }
 
 func TestParseOutputRefuses(t *testing.T) {
-	const names = "give one of text, json, pcapng, elastic or recorder: unknown output "
+	const names = "give one of text, json, pcapng, journal, syslog, elastic or recorder: unknown output "
 	for text, want := range map[string]string{
 		"":                       names + `""`,
 		"x":                      names + `"x"`,
@@ -132,6 +134,43 @@ func TestRotationOptions(t *testing.T) {
 	for text, want := range map[string]int64{"4096": 4096, "4K": 4096, "2G": 2 << 30, "1T": 1 << 40} {
 		if o, err := ParseOutput("text:x,rotate=" + text); err != nil || o.Log.Size != want {
 			t.Errorf("%s: %d, error %v, want %d", text, o.Log.Size, err, want)
+		}
+	}
+}
+
+// TestRemoteOutputs: where the outputs without a file are.
+func TestRemoteOutputs(t *testing.T) {
+	for text, want := range map[string]syslog.Options{
+		"journal":                        {Journal: true, Network: "unixgram", Address: "/run/systemd/journal/socket"},
+		"journal:/x":                     {Journal: true, Network: "unixgram", Address: "/x"},
+		"syslog":                         {Network: "unixgram", Address: "/dev/log", Facility: 3},
+		"syslog:udp://h,facility=local0": {Network: "udp", Address: "h:514", Facility: 16},
+	} {
+		if o, err := ParseOutput(text); err != nil || o.Format != Syslog || o.Syslog != want || o.OnStdout() {
+			t.Errorf("%s: %+v, error %v", text, o.Syslog, err)
+		}
+	}
+	o, err := ParseOutput("elastic:https://a:9200,url=https://b,daily=drops,spool=/var/spool/x,spool-size=2G,template=false," +
+		"count=5,every=3s,explain")
+	want := elastic.Options{
+		URLs: []string{"https://a:9200", "https://b"}, Daily: "drops", Spool: "/var/spool/x", SpoolSize: 2 << 30, NoTemplate: true,
+		Count: 5, Every: 3 * time.Second,
+	}
+	if err != nil || !reflect.DeepEqual(o.Elastic, want) || !o.Explain {
+		t.Errorf("%+v, error %v", o, err)
+	}
+	for text, want := range map[string]string{
+		"elastic":                      "give a target: elastic:URL",
+		"elastic:h":                    "give a URL as in https://elastic.example.org:9200",
+		"elastic:https://h,url=x":      "give a URL as in https://elastic.example.org:9200",
+		"elastic:https://u:secret@h":   "give the URL without user and password: use user and password-file",
+		"elastic:https://h,password=x": `unknown option of output elastic "password": did you mean password-file?`,
+		"elastic:https://h,index=A":    `give a name of small letters, digits, - and .: "A" is no name of an index`,
+		"syslog:h":                     "give the path of a socket, or a server as in udp://logs.example.org or tcp://logs.example.org:601",
+		"journal,facility=user":        `unknown option of output journal "facility": it has none`,
+	} {
+		if o, err := ParseOutput(text); err == nil || err.Error() != want {
+			t.Errorf("%s: %+v, error %v, want %s", text, o, err, want)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"dropwatch/internal/sink/elastic"
 	"dropwatch/internal/sink/jsonl"
 	"dropwatch/internal/sink/line"
+	"dropwatch/internal/sink/syslog"
 )
 
 // A formatter gives the text that a format writes of single events, for outputs that have it in a
@@ -45,7 +46,7 @@ func newMessages() *formatter {
 // they come faster than they can be sent.
 func (r *run) openElastic(o Output, _ outFile) (pipeline.Sink, error) {
 	s, err := elastic.New(elastic.Config{
-		Options: o.Elastic, Origin: r.elasticOrigin(), Object: newObjects(&o).of, Text: newMessages().of,
+		Options: o.Elastic, Origin: r.origin(), Object: newObjects(&o).of, Text: newMessages().of,
 		Notify: r.Notices.Text, Wait: r.source.now != nil, Abort: r.abort,
 	})
 	if err != nil {
@@ -55,8 +56,15 @@ func (r *run) openElastic(o Output, _ outFile) (pipeline.Sink, error) {
 	return s, nil
 }
 
-// elasticOrigin returns what documents say of the host that dropped the packets.
-func (r *run) elasticOrigin() elastic.Origin {
+// openSyslog begins to write to the log of a host.
+func (r *run) openSyslog(o Output, _ outFile) (pipeline.Sink, error) {
+	s := syslog.New(o.Syslog, r.origin().Host, newMessages().of, r.Notices.Text)
+	r.closers = append(r.closers, s)
+	return s, nil
+}
+
+// origin returns what documents say of the host that dropped the packets.
+func (r *run) origin() elastic.Origin {
 	from := elastic.Origin{Version: r.Version}
 	if recording := r.source.recording; recording != nil {
 		h := recording.Header()
