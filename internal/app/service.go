@@ -9,6 +9,7 @@ import (
 	"dropwatch/internal/cli"
 	"dropwatch/internal/config"
 	"dropwatch/internal/service"
+	"dropwatch/internal/sink/alert"
 	"dropwatch/internal/systemd"
 )
 
@@ -37,7 +38,9 @@ unit that runs it.`,
 			defer manager.Close()
 			var spec capture.Spec
 			fill(&spec, d, "run", args)
-			s := &service.Service{Runner: a.runner, Manager: manager, Command: spec.Command}
+			s := &service.Service{Runner: a.runner, Manager: manager, Command: spec.Command, Alerts: alert.NewSink(alert.Options{
+				Host: a.runner.Host.Identity().Name, Ask: capture.DiagnosedHost(a.runner.Host), Notify: a.runner.Notices.Text,
+			})}
 			s.Load = func() (*config.Config, error) {
 				c, err := config.Read(a.runner.Host, path)
 				if err == nil {

@@ -261,3 +261,29 @@ func TestRecorder(t *testing.T) {
 		t.Errorf("old drops are shown: %s", text)
 	}
 }
+
+// TestAlert: an incident is a line on standard error and a run of a program, and goes on over a
+// reload that leaves its alert as it is.
+func TestAlert(t *testing.T) {
+	got := t.TempDir() + "/got"
+	program := t.TempDir() + "/program"
+	if err := os.WriteFile(program, []byte("#!/bin/sh\ncat >>"+got+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	settings := "[[alert]]\nname = 'many'\ncount = 25\nwindow = '1h'\ncommand = ['" + program + "']\n"
+	s := startService(t, "summary=30", settings)
+	read := func() string { b, _ := os.ReadFile(got); return string(b) }
+	await(t, "the program has run", func() bool { return strings.Contains(read(), `"kind":"end"`) })
+	if !strings.Contains(read(), `"name":"many","state":"begin"`) || !strings.Contains(read(), `"kind":"finding"`) {
+		t.Errorf("the program got %s", read())
+	}
+	s.configure(t, "stack = true\n"+settings)
+	s.reload(t)
+	await(t, "the drops are written", func() bool { return strings.Count(s.written(), `"kind":"drop"`) == 2 })
+	if code := s.end(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if n := strings.Count(s.stderr.String(), "\ndropwatch: alert many: 30 drops within 1h"); n != 1 {
+		t.Errorf("%d lines about it: %s", n, &s.stderr)
+	}
+}

@@ -100,13 +100,14 @@ var rooms = []room{
 	{
 		pkgs: "internal/config", reason: "a file describes a run in the words of capture, which checks it",
 		may: []string{
-			"internal/capture", "internal/stage/filter", "internal/source/bpf", "internal/host", "internal/event", "internal/suggest",
-			"netlink",
+			"internal/capture", "internal/stage/filter", "internal/source/bpf", "internal/sink/alert",
+			"internal/host", "internal/event", "internal/suggest", "netlink",
 		},
 	},
 	{pkgs: "internal/systemd", reason: "it speaks to the service manager, for any service"},
 	{
-		pkgs: "internal/service", may: []string{"internal/capture", "internal/config", "internal/pipeline", "internal/systemd"},
+		pkgs:   "internal/service",
+		may:    []string{"internal/capture", "internal/config", "internal/pipeline", "internal/sink/alert", "internal/systemd"},
 		reason: "it runs one configuration after the other, and knows no verb",
 	},
 	{

@@ -169,13 +169,18 @@ func setRing(to *int64, text string) error {
 	return nil
 }
 
-func setDuration(to *time.Duration, text string) error {
+func setDuration(to *time.Duration, text string) (err error) {
+	*to, err = ParseDuration(text)
+	return err
+}
+
+// ParseDuration parses a time of a second or more, as the options of outputs have them.
+func ParseDuration(text string) (time.Duration, error) {
 	n, err := time.ParseDuration(text)
 	if err != nil || n < time.Second {
-		return errors.New("give a time of 1s or more, as in 30m, 24h")
+		return 0, errors.New("give a time of 1s or more, as in 30m, 24h")
 	}
-	*to = n
-	return nil
+	return n, nil
 }
 
 func setNumber(to *int, text string) error {

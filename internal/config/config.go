@@ -17,6 +17,7 @@ import (
 	"dropwatch/internal/capture"
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
+	"dropwatch/internal/sink/alert"
 	"dropwatch/internal/stage/filter"
 )
 
@@ -30,6 +31,8 @@ const maxFile = 1 << 20
 type Config struct {
 	Path string       // of the file; empty: there is none, and all is as by default
 	Spec capture.Spec // without Spec.Command
+
+	Alerts []alert.Rule
 }
 
 // Read reads the file with that path, or [DefaultPath] if path is empty. Without either, all is as by
@@ -94,7 +97,11 @@ func Parse(name string, text []byte) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", event.Escape(name), err)
 	}
-	return &Config{Spec: spec}, nil
+	rules, err := s.rules()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", event.Escape(name), err)
+	}
+	return &Config{Spec: spec, Alerts: rules}, nil
 }
 
 // spec returns the run that the settings describe.

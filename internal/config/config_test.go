@@ -7,10 +7,13 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/config"
+	"dropwatch/internal/event"
 	"dropwatch/internal/host"
+	"dropwatch/internal/sink/alert"
 	"dropwatch/internal/vmtest"
 	"dropwatch/netlink"
 )
@@ -40,6 +43,51 @@ func TestText(t *testing.T) {
 			t.Errorf("%d columns: %q", len(line), line)
 		}
 		before = line
+	}
+}
+
+// TestExample: what is printed as a comment is a setting when it is none.
+func TestExample(t *testing.T) {
+	at := strings.Index(config.Text(), "#[[alert]]")
+	text := config.Text()[:at] + strings.ReplaceAll("\n"+config.Text()[at:], "\n#", "\n")
+	c := parse(t, text)
+	if len(c.Alerts) != 1 {
+		t.Fatalf("%d alerts in %s", len(c.Alerts), text)
+	}
+	c.Alerts[0].Match = nil
+	want := alert.Rule{
+		Name: "slow program", Expression: "reason == SOCKET_RCVBUFF", Count: 100, Window: 10 * time.Second, Every: 5 * time.Minute,
+		Command: []string{"/usr/local/bin/notify", "network"}, Timeout: 30 * time.Second,
+	}
+	if !reflect.DeepEqual(c.Alerts[0], want) {
+		t.Errorf("%+v, want %+v", c.Alerts[0], want)
+	}
+}
+
+// TestAlerts: each alert has defaults of its own, and a rate is a number within the window.
+func TestAlerts(t *testing.T) {
+	alerts := parse(t, `
+[[alert]]
+name = "all"
+count = 1
+window = "1m"
+[[alert]]
+name = "DNS"
+expression = "udp dst port 53"
+rate = 7
+every = "1h"
+timeout = "1s"
+`).Alerts
+	if len(alerts) != 2 || !alerts[0].Match(new(event.Event)) || alerts[1].Match(new(event.Event)) {
+		t.Fatalf("%+v", alerts)
+	}
+	alerts[0].Match, alerts[1].Match = nil, nil
+	want := []alert.Rule{
+		{Name: "all", Count: 1, Window: time.Minute, Every: 5 * time.Minute, Timeout: 30 * time.Second},
+		{Name: "DNS", Expression: "udp.dstport == 53", Count: 70, Window: 10 * time.Second, Every: time.Hour, Timeout: time.Second},
+	}
+	if !reflect.DeepEqual(alerts, want) {
+		t.Errorf("%+v, want %+v", alerts, want)
 	}
 }
 
@@ -86,29 +134,42 @@ output = ["text:/var/log/drops,explain", 'json', 'pcapng:a\,b,link=raw']
 // TestErrors: what is wrong is said with its line, and what to write instead.
 func TestErrors(t *testing.T) {
 	tests := map[string]string{
-		"\nsorce = 'bpf'":                `x.toml:2: unknown key sorce: did you mean source?`,
-		"zzz = 1":                        `x.toml:1: unknown key zzz: dropwatch config prints all`,
-		"a = 1\nsampel = 2":              "x.toml:1: unknown key a: dropwatch config prints all\nx.toml:2: unknown key sampel",
-		"[outptu]\nx = 1":                `x.toml:1: unknown key outptu: did you mean output?`,
-		"source.name = 1":                `x.toml:1: unknown key source.name: dropwatch config prints all`,
-		"\n\nsample = 'many'":            `x.toml:3: invalid value for sample: give a whole number from 0 to 4294967295`,
-		"sample = -1":                    `x.toml:1: invalid value for sample: give a whole number from 0 to 4294967295`,
-		"trunc = 4294967296":             `x.toml:1: invalid value for trunc: give a whole number from 0 to 4294967295`,
-		"stack = 'yes'":                  `x.toml:1: invalid value for stack: give true or false`,
-		"source = ['bpf']":               `x.toml:1: invalid value for source: give a text in quotes, as in "text"`,
-		"origin = ['sw']":                `x.toml:1: invalid value for origin: give a text in quotes, as in "text"`,
-		"output = 'json'":                `x.toml:1: invalid value for output: give a list of texts, as in ["one", "two"]`,
-		"include = [['a']]":              `x.toml:1: invalid value for include: give a list of texts, as in ["one", "two"]`,
-		"origin = 'xw'":                  `x.toml:1: invalid value for origin: give sw, hw or sw,hw`,
-		"output = [\n'json',\n'jsn:/x']": `x.toml:3: invalid value for output: unknown output "jsn": did you mean json?`,
-		"output = ['json,links=raw']":    `x.toml:1: invalid value for output: give one of hex`,
-		"expression = 'raeson == X'":     "x.toml:1: invalid value for expression: column 1: unknown field \"raeson\"",
-		"stack = true\nstack = true":     `x.toml:2: key stack is already defined`,
-		"stack = ":                       `x.toml:1: `,
-		"source = 'ebpf'":                `x.toml: unknown source "ebpf": give one of: auto, bpf, netdm, trace`,
-		"expression = 'stack ~ tcp'":     `x.toml: the expression needs stack traces`,
-		"output = ['json', 'text']":      `x.toml: standard output cannot be that of two outputs`,
-		"output = []":                    `x.toml: nothing would be written: add an output`,
+		"\nsorce = 'bpf'":                                  `x.toml:2: unknown key sorce: did you mean source?`,
+		"zzz = 1":                                          `x.toml:1: unknown key zzz: dropwatch config prints all`,
+		"a = 1\nsampel = 2":                                "x.toml:1: unknown key a: dropwatch config prints all\nx.toml:2: ",
+		"[outptu]\nx = 1":                                  `x.toml:1: unknown key outptu: did you mean output?`,
+		"source.name = 1":                                  `x.toml:1: unknown key source.name: dropwatch config prints all`,
+		"\n\nsample = 'many'":                              `x.toml:3: invalid value for sample: give a whole number from 0 to 4294967295`,
+		"sample = -1":                                      `x.toml:1: invalid value for sample: give a whole number from 0 to 4294967295`,
+		"trunc = 4294967296":                               `x.toml:1: invalid value for trunc: give a whole number from 0 to 4294967295`,
+		"stack = 'yes'":                                    `x.toml:1: invalid value for stack: give true or false`,
+		"source = ['bpf']":                                 `x.toml:1: invalid value for source: give a text in quotes, as in "text"`,
+		"origin = ['sw']":                                  `x.toml:1: invalid value for origin: give a text in quotes, as in "text"`,
+		"output = 'json'":                                  `x.toml:1: invalid value for output: give a list of texts`,
+		"include = [['a']]":                                `x.toml:1: invalid value for include: give a list of texts`,
+		"origin = 'xw'":                                    `x.toml:1: invalid value for origin: give sw, hw or sw,hw`,
+		"output = [\n'json',\n'jsn:/x']":                   `x.toml:3: invalid value for output: unknown output "jsn": did you mean json?`,
+		"output = ['json,links=raw']":                      `x.toml:1: invalid value for output: give one of hex`,
+		"expression = 'raeson == X'":                       "x.toml:1: invalid value for expression: column 1: unknown field \"raeson\"",
+		"stack = true\nstack = true":                       `x.toml:2: key stack is already defined`,
+		"stack = ":                                         `x.toml:1: `,
+		"source = 'ebpf'":                                  `x.toml: unknown source "ebpf": give one of: auto, bpf, netdm, trace`,
+		"expression = 'stack ~ tcp'":                       `x.toml: the expression needs stack traces`,
+		"output = ['json', 'text']":                        `x.toml: standard output cannot be that of two outputs`,
+		"[[alert]]\ncount = 1":                             `x.toml: alert 1: it has no name`,
+		"[[alert]]\nname = 'a'":                            `x.toml: alert 1: "a" has no threshold: give count or rate`,
+		"[[alert]]\nnmae = 'a'":                            `x.toml:2: unknown key alert.nmae: did you mean name?`,
+		"[[alert]]\n\nwindow = '1'":                        `x.toml:3: invalid value for alert.window: give a time of 1s or more`,
+		"[[alert]]\nwindow = 10":                           `x.toml: a value that needs quotes: give a time of 1s or more`,
+		"[[alert]]\nexpression = 'a b'":                    `x.toml:2: invalid value for alert.expression: column 1: `,
+		"[alerts]\nname = 'a'":                             `x.toml:1: unknown key alerts: did you mean alert?`,
+		"alert = 3":                                        `x.toml:1: invalid value for alert: give its settings below a line [[alert]]`,
+		"[[alert]]\nname='a'\ncount=1\nrate = 1":           `x.toml: alert 1: "a" has count and rate`,
+		"[[alert]]\nname='a'\ncount=1\nwindow = '2h'":      `x.toml: alert 1: "a": give a window of 1h or less`,
+		"[[alert]]\nname='a'\ncount=1\ncommand = ['mail']": `x.toml: alert 1: "a": give the path of the program "mail"`,
+		"[[alert]]\nname='a'\ncount=1\n[[alert]]\nname='a'\ncount=2": `x.toml: alert 2: an alert before it is called "a"`,
+		"[[alert]]\nname='a'\ncount=1\ncommand = 'mail root'":        `x.toml:4: invalid value for alert.command: give a list`,
+		"output = []": `x.toml: nothing would be written: add an output`,
 	}
 	for text, want := range tests {
 		_, err := config.Parse("x.toml", []byte(text))
@@ -175,7 +236,8 @@ func TestForeignFile(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(config.Text())
 	for _, text := range []string{
-		"", "a.b.c = 1", "[output]\nx = 1", "[[include]]\n", "output = ['json:\\,,hex']", "sample = 1e9", "expression = '''\nlen > 3'''",
+		"", "a.b.c = 1", "[output]\nx = 1", "[[include]]\n", "output = ['json:\\,,hex']",
+		"[[alert]]\nname = 'a'\ncount = 3\nwindow = '1m'\ncommand = ['/x']", "sample = 1e9", "expression = '''\nlen > 3'''",
 		"include = ['tcp', \"\\u0000\"]", "source = 1979-05-27", "origin = {a = 1}",
 	} {
 		f.Add(text)

@@ -29,8 +29,8 @@ func decode(s *settings, name string, text []byte) error {
 	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
 		return at(name, wrong, explain(wrong))
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	if err != nil { // of a type that parses texts, for a number: there is no line then
+		return fmt.Errorf("%s: a value that needs quotes: %w", name, err)
 	}
 	return nil
 }
@@ -68,13 +68,13 @@ func explain(wrong *toml.DecodeError) string {
 	case t == nil:
 		return unknownKey(wrong.Key())
 	case ofType:
-		text = wanted(t)
+		text = wanted(key, t)
 	}
 	return fmt.Sprintf("invalid value for %s: %s", key, text)
 }
 
-// wanted says what values a type has.
-func wanted(t reflect.Type) string {
+// wanted says what values a setting of a type has.
+func wanted(name string, t reflect.Type) string {
 	if isText(t) {
 		return `give a text in quotes, as in "text"`
 	}
@@ -84,9 +84,12 @@ func wanted(t reflect.Type) string {
 	case reflect.Uint32:
 		return "give a whole number from 0 to 4294967295"
 	case reflect.Slice:
+		if tableOf(t) != nil {
+			return "give its settings below a line [[" + name + "]]"
+		}
 		return `give a list of texts, as in ["one", "two"]`
 	}
-	return "write its settings below a line with its name in brackets"
+	return "give its settings below a line [" + name + "]"
 }
 
 // isText reports whether values of a type are texts.

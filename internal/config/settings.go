@@ -24,6 +24,8 @@ type settings struct {
 	Exclude    []point    `toml:"exclude" help:"No drops at these points, also where they are included."`
 
 	Output []output `toml:"output" help:"Where drops are written, as --output has it: dropwatch help outputs."`
+
+	Alert []alertSettings `toml:"alert" help:"What to do when drops are too many. There can be several; it is not set by default."`
 }
 
 // defaults returns the settings of an empty file.

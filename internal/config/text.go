@@ -9,23 +9,33 @@ import (
 	"dropwatch/internal/event"
 )
 
-// Text returns a file with all settings at their defaults, each below what it means.
+// Text returns a file with all settings at their defaults, each below what it means. What has no
+// default, such as an alert, is an example in comments: with one # less it is a setting.
 func Text() string {
-	var b strings.Builder
-	b.WriteString("# Configuration of dropwatch run. All settings are here, with their defaults.\n")
 	s := defaults()
-	appendTable(&b, reflect.ValueOf(s))
+	s.Alert = []alertSettings{exampleAlert()}
+	return "# Configuration of dropwatch run. All settings are here, with their defaults.\n" + table(reflect.ValueOf(s))
+}
+
+// table formats the settings of a struct.
+func table(of reflect.Value) string {
+	var b strings.Builder
+	for i := range of.NumField() {
+		name, tag := of.Type().Field(i).Tag.Get("toml"), of.Type().Field(i).Tag.Get("help")
+		b.WriteString("\n" + event.Wrap(tag, "# ", "# ", event.Columns-1))
+		if v := of.Field(i); tableOf(v.Type()) != nil {
+			b.WriteString(example(name, table(v.Index(0))))
+		} else {
+			fmt.Fprintf(&b, "%s = %s\n", name, value(v))
+		}
+	}
 	return b.String()
 }
 
-// appendTable appends the settings of a struct.
-func appendTable(b *strings.Builder, table reflect.Value) {
-	for i := range table.NumField() {
-		field := table.Type().Field(i)
-		b.WriteByte('\n')
-		b.WriteString(event.Wrap(field.Tag.Get("help"), "# ", "# ", event.Columns))
-		fmt.Fprintf(b, "%s = %s\n", field.Tag.Get("toml"), value(table.Field(i)))
-	}
+// example formats a table of a list as a comment.
+func example(name, settings string) string {
+	text := "[[" + name + "]]" + strings.ReplaceAll(settings, "\n\n", "\n")
+	return "#" + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n#") + "\n"
 }
 
 // value formats a value as TOML.

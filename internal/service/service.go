@@ -4,11 +4,13 @@ package service
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/config"
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/sink/alert"
 	"dropwatch/internal/systemd"
 )
 
@@ -18,6 +20,7 @@ type Service struct {
 	Manager *systemd.Manager
 	Command string                         // the command line, for recordings
 	Load    func() (*config.Config, error) // reads the configuration as it is now
+	Alerts  *alert.Sink                    // of which the service sets the rules
 
 	hangups chan struct{} // holds one while the configuration is to be read again
 }
@@ -37,6 +40,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer s.Manager.Stopping()
 	s.Runner.Progress = new(pipeline.Progress)
 	defer s.watch()()
+	defer s.Alerts.Close()
 	return s.runAll(ctx, c)
 }
 
@@ -84,7 +88,10 @@ type next struct {
 func (s *Service) runOnce(ctx context.Context, c *config.Config, since time.Time) (n next, err error) {
 	spec := c.Spec
 	spec.Command, spec.Input.Since = s.Command, since
-	spec.Outputs = append(spec.Outputs[:len(spec.Outputs):len(spec.Outputs)], capture.Output{Format: capture.Table, Stderr: true})
+	spec.Outputs = slices.Concat(spec.Outputs, []capture.Output{{Format: capture.Table, Stderr: true}})
+	if s.Alerts.Use(c.Alerts); len(c.Alerts) > 0 {
+		spec.Outputs = append(spec.Outputs, capture.Output{Format: capture.Custom, Sink: s.Alerts})
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan struct{})

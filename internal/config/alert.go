@@ -1,0 +1,120 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"dropwatch/internal/capture"
+	"dropwatch/internal/sink/alert"
+)
+
+// alertSettings are those of an alert.
+type alertSettings struct {
+	Name       string     `toml:"name" help:"What it is called."`
+	Expression expression `toml:"expression" help:"Of the drops that the service catches, those that match this expression; empty: all."`
+	Count      uint32     `toml:"count" help:"Drops within the window that are too many."`
+	Rate       uint32     `toml:"rate" help:"Instead of count: drops a second, on average of the window, that are too many."`
+	Window     period     `toml:"window" help:"An incident begins when drops are too many within this time, and ends when they are not."`
+	Every      period     `toml:"every" help:"An incident that begins sooner after the last one is only counted."`
+	Command    []string   `toml:"command" help:"A program by its path, and arguments, run without a shell; it gets the finding as JSON."`
+	Timeout    period     `toml:"timeout" help:"How long the program may take."`
+}
+
+// A period is a time; 0 stands for the default. It is no number, as which a file could have it without
+// a unit.
+type period struct{ time.Duration }
+
+// UnmarshalText parses the value.
+func (p *period) UnmarshalText(text []byte) (err error) {
+	p.Duration, err = capture.ParseDuration(string(text))
+	return err
+}
+
+// String returns what UnmarshalText parses.
+func (p period) String() string {
+	text := p.Duration.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = strings.TrimSuffix(text, zero[1:])
+		}
+	}
+	return text
+}
+
+// exampleAlert is the alert that is printed, as a comment, with the defaults.
+func exampleAlert() alertSettings {
+	a := alertSettings{Name: "slow program", Count: 100, Command: []string{"/usr/local/bin/notify", "network"}}
+	if err := a.Expression.UnmarshalText([]byte("reason == SOCKET_RCVBUFF")); err != nil {
+		panic(err) // a reason that is known
+	}
+	a.complete()
+	return a
+}
+
+// complete enters the defaults.
+func (a *alertSettings) complete() {
+	for _, d := range []struct {
+		of    *period
+		value time.Duration
+	}{{&a.Window, 10 * time.Second}, {&a.Every, 5 * time.Minute}, {&a.Timeout, 30 * time.Second}} {
+		if d.of.Duration == 0 {
+			d.of.Duration = d.value
+		}
+	}
+}
+
+// Bounds of alerts.
+const (
+	maxAlerts = 100
+	maxWindow = time.Hour
+)
+
+// rules returns the rules of the alerts.
+func (s *settings) rules() (all []alert.Rule, err error) {
+	if len(s.Alert) > maxAlerts {
+		return nil, fmt.Errorf("%d alerts are more than the %d that can be watched for", len(s.Alert), maxAlerts)
+	}
+	for i := range s.Alert {
+		a := &s.Alert[i]
+		a.complete()
+		if err := a.check(); err != nil {
+			return nil, fmt.Errorf("alert %d: %w", i+1, err)
+		}
+		if slices.ContainsFunc(all, func(r alert.Rule) bool { return r.Name == a.Name }) {
+			return nil, fmt.Errorf("alert %d: an alert before it is called %q, too: give it another name", i+1, a.Name)
+		}
+		all = append(all, a.rule())
+	}
+	return all, nil
+}
+
+func (a *alertSettings) check() error {
+	switch {
+	case a.Name == "":
+		return errors.New("it has no name: give it one")
+	case a.Count == 0 && a.Rate == 0:
+		return fmt.Errorf("%q has no threshold: give count or rate", a.Name)
+	case a.Count > 0 && a.Rate > 0:
+		return fmt.Errorf("%q has count and rate: give one of them", a.Name)
+	case a.Window.Duration > maxWindow:
+		return fmt.Errorf("%q: give a window of %v or less", a.Name, period{maxWindow})
+	case len(a.Command) > 0 && !filepath.IsAbs(a.Command[0]):
+		return fmt.Errorf("%q: give the path of the program %q: it is run without a shell", a.Name, a.Command[0])
+	}
+	return nil
+}
+
+func (a *alertSettings) rule() alert.Rule {
+	count := uint64(a.Count)
+	if a.Rate > 0 {
+		count = max(1, uint64(float64(a.Rate)*a.Window.Seconds()))
+	}
+	return alert.Rule{
+		Name: a.Name, Expression: a.Expression.String(), Match: a.Expression.filter.Match, Count: count,
+		Window: a.Window.Duration, Every: a.Every.Duration, Command: a.Command, Timeout: a.Timeout.Duration,
+	}
+}

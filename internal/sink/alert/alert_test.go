@@ -1,0 +1,252 @@
+package alert_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dropwatch/internal/diagnose"
+	"dropwatch/internal/event"
+	"dropwatch/internal/sink/alert"
+)
+
+// said are the lines that a Sink has printed.
+type said struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (s *said) add(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = append(s.lines, line)
+}
+
+// take returns the lines since the last call.
+func (s *said) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lines := s.lines
+	s.lines = nil
+	return lines
+}
+
+// newSink returns a Sink of a host that answers nothing.
+func newSink(t *testing.T, rules ...alert.Rule) (*alert.Sink, *said) {
+	t.Helper()
+	out := new(said)
+	s := alert.NewSink(alert.Options{
+		Host: "h", Ask: func() *diagnose.Host { return diagnose.RecordedHost(nil) }, Notify: out.add,
+	})
+	t.Cleanup(s.Close)
+	s.Use(rules)
+	return s, out
+}
+
+// rule is one of ten drops of a reason within ten seconds.
+func rule(reason string) alert.Rule {
+	return alert.Rule{
+		Name: reason, Match: func(e *event.Event) bool { return e.Reason == reason },
+		Count: 10, Window: 10 * time.Second, Every: time.Minute, Timeout: time.Minute,
+	}
+}
+
+// drop writes n drops of a reason.
+func drop(t *testing.T, s *alert.Sink, n uint64, reason string) {
+	t.Helper()
+	e := event.Event{Kind: event.Drop, Count: n, Individual: true, Reason: reason, Time: time.Now()}
+	if err := s.Write(&e); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestIncidents: too many drops within the window begin an incident, which ends when they are not
+// any more. Other drops, and those that lost nothing, do not count.
+func TestIncidents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, out := newSink(t, rule("NO_SOCKET"))
+		defer s.Close()
+		expect := func(when string, want ...string) {
+			t.Helper()
+			synctest.Wait()
+			got := out.take()
+			for i, line := range got {
+				got[i], _, _ = strings.Cut(line, ": No ")
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %q, want %q", when, got, want)
+			}
+		}
+		drop(t, s, 9, "NO_SOCKET")
+		drop(t, s, 100, "TCP_CLOSE")
+		harmless := event.Event{Kind: event.Drop, Count: 100, Reason: "NO_SOCKET", Harmless: "closed"}
+		fragment := event.Event{Kind: event.Drop, Count: 100, Reason: "NO_SOCKET", Fragment: true}
+		for _, e := range []event.Event{harmless, fragment, {Kind: event.Loss, Count: 100}} {
+			if err := s.Write(&e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect("9 drops")
+		time.Sleep(11 * time.Second)
+		drop(t, s, 9, "NO_SOCKET")
+		expect("9 more after the window")
+		time.Sleep(5 * time.Second)
+		drop(t, s, 1, "NO_SOCKET")
+		expect("the tenth", "alert NO_SOCKET: 10 drops within 10s: NO_SOCKET")
+		drop(t, s, 90, "NO_SOCKET")
+		time.Sleep(9 * time.Second)
+		expect("it lasts")
+		time.Sleep(3 * time.Second)
+		expect("it is over", "alert NO_SOCKET: over after 10s, 100 drops: NO_SOCKET")
+
+		drop(t, s, 10, "NO_SOCKET")
+		time.Sleep(20 * time.Second)
+		expect("another within a minute")
+		time.Sleep(time.Minute)
+		drop(t, s, 10, "NO_SOCKET")
+		expect("one after a minute", "alert NO_SOCKET: 10 drops within 10s, after 1 incident without a report: NO_SOCKET")
+	})
+}
+
+// TestUse: a rule that stays keeps its incident, and others are not watched by any more.
+func TestUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, out := newSink(t, rule("A"), rule("B"))
+		defer s.Close()
+		drop(t, s, 10, "A")
+		drop(t, s, 10, "B")
+		synctest.Wait()
+		if got := len(out.take()); got != 2 {
+			t.Errorf("%d lines, want 2", got)
+		}
+		changed := rule("B")
+		changed.Count = 11
+		s.Use([]alert.Rule{rule("A"), changed})
+		drop(t, s, 10, "A")
+		drop(t, s, 10, "B")
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if got := out.take(); len(got) != 1 || !strings.HasPrefix(got[0], "alert A: over after 10s, 20 drops") {
+			t.Errorf("%q, want the end of A", got)
+		}
+	})
+}
+
+// script writes a program, and returns its path.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// await waits for a condition.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for range 3000 {
+		if holds() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("in vain: %s", what)
+}
+
+// TestCommand: a program gets its arguments as they are, and the incident and the finding as JSON.
+func TestCommand(t *testing.T) {
+	r := rule("SOCKET_RCVBUFF")
+	out := filepath.Join(t.TempDir(), "out")
+	r.Expression = "reason == SOCKET_RCVBUFF"
+	r.Command = []string{script(t, `printf '%s\n' "$1" >"$2.new"; cat >>"$2.new"; mv "$2.new" "$2"`), "$HOME; `id` *", out}
+	s, said := newSink(t, r)
+	drop(t, s, 12, "SOCKET_RCVBUFF")
+	var text []byte
+	await(t, "the program has run", func() (ok bool) { var err error; text, err = os.ReadFile(out); return err == nil })
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(lines) != 4 || lines[0] != "$HOME; `id` *" {
+		t.Fatalf("the program got %q", lines)
+	}
+	var kinds []string
+	for _, line := range lines[1:] {
+		var got struct {
+			Kind, State, Host, Name, Expression, ID string
+			Drops, Count                            uint64
+			Window                                  float64 `json:"window_s"`
+		}
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		kinds = append(kinds, fmt.Sprintf("%s %s %s %s %s %s %d %d %v", got.Kind, got.State, got.Host, got.Name, got.Expression, got.ID,
+			got.Drops, got.Count, got.Window))
+	}
+	want := []string{
+		"alert begin h SOCKET_RCVBUFF reason == SOCKET_RCVBUFF  12 10 10", "finding     SOCKET_RCVBUFF 0 12 0", "end      12 0 0",
+	}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("%q, want %q", kinds, want)
+	}
+	s.Close()
+	if lines := said.take(); len(lines) != 1 {
+		t.Errorf("lines %q", lines)
+	}
+}
+
+// TestCommandFails: why a program failed is printed, and one that takes too long is ended with all
+// that it has started.
+func TestCommandFails(t *testing.T) {
+	pid := filepath.Join(t.TempDir(), "pid")
+	for command, want := range map[string]string{
+		"exit 3":                     "exit status 3",
+		"echo 'no route\x1b'; false": `exit status 1: it printed: no route\x1b`,
+		"sleep 1000 & echo $! >" + pid + ".new; mv " + pid + ".new " + pid + "; wait": "it was ended after 2s: raise timeout",
+		"missing": "no such file or directory",
+	} {
+		r := rule("A")
+		r.Timeout = 2 * time.Second
+		r.Command = []string{script(t, command)}
+		if command == "missing" {
+			r.Command[0] += command
+		}
+		s, said := newSink(t, r)
+		drop(t, s, 10, "A")
+		var lines []string
+		await(t, "it says why", func() bool { lines = append(lines, said.take()...); return len(lines) == 2 })
+		if !strings.HasPrefix(lines[1], "alert A: run /") || !strings.Contains(lines[1], want) {
+			t.Errorf("%s: %q, want %q", command, lines[1], want)
+		}
+	}
+	number, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "what it started has ended", func() bool {
+		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(number)) + "/stat")
+		return err != nil || strings.Contains(string(stat), ") Z ")
+	})
+}
+
+// TestClose: the end of the service does not wait for a program, and none is left.
+func TestClose(t *testing.T) {
+	r := rule("A")
+	begun := filepath.Join(t.TempDir(), "begun")
+	r.Command = []string{script(t, "echo >"+begun+"; sleep 1000")}
+	s, _ := newSink(t, r)
+	drop(t, s, 10, "A")
+	await(t, "the program runs", func() bool { _, err := os.Stat(begun); return err == nil })
+	closed := make(chan struct{})
+	go func() { s.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(30 * time.Second):
+		t.Fatal("it waits for the program")
+	}
+}
