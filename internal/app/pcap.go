@@ -12,7 +12,7 @@ import (
 	"dropwatch/internal/cli"
 )
 
-// defaultMaxFlows is how many connections of capture files are known at a time: about 50 MB.
+// defaultMaxFlows is how many connections of capture files are known at a time: about 150 MB.
 const defaultMaxFlows = 100_000
 
 // pcap is the verb that shows what TCP did in capture files.
@@ -25,6 +25,7 @@ func (a *App) pcap(d *defaults) *cli.Verb {
 	f.VarP(numberFrom(&spec.Limit, 1, math.MaxUint64), "count", "c", "stop after this `number` of events")
 	f.Var(numberFrom(&spec.MaxFlows, 1, math.MaxInt32), "max-flows",
 		"know at most this `number` of connections at a time; the one without a segment for the longest time is forgotten first")
+	f.BoolVar(&spec.Follow, "follow", false, "at the end of the last file, wait for what is appended to it, until Ctrl-C")
 	return &cli.Verb{
 		Name: "pcap", Args: "[options] file... [expression]", Short: "show TCP retransmissions and resets in capture files",
 		Long: `Show what TCP did in capture files: a line for each segment that was sent again,

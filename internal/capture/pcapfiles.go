@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
@@ -19,8 +20,9 @@ import (
 func (r *Runner) openCaptures(spec *Spec) (*openedSource, error) {
 	var files []pcap.File
 	var size int64
-	for _, path := range spec.Captures {
-		f, n, err := r.captureFile(path)
+	for i, path := range spec.Captures {
+		follow := spec.Follow && i == len(spec.Captures)-1
+		f, n, err := r.captureFile(path, follow)
 		if err != nil {
 			return nil, err
 		}
@@ -30,14 +32,18 @@ func (r *Runner) openCaptures(spec *Spec) (*openedSource, error) {
 		Files: files, MaxFlows: spec.MaxFlows,
 		Counted: func(e *event.Event) bool { return spec.Filter.Decide(e) != condition.False },
 	})
+	if spec.Follow {
+		size = 0 // it grows
+	}
 	return &openedSource{
 		Source: s, name: "pcap", arrange: spec.Filter.Stages, now: s.Now, close: func() {}, captures: s,
 		progress: func() string { return readSoFar(s.Bytes(), size) },
 	}, nil
 }
 
-// captureFile returns a file to be read and its size, 0 if that is not known, as of a FIFO.
-func (r *Runner) captureFile(path string) (f pcap.File, size int64, err error) {
+// captureFile returns a file to be read, perhaps beyond its end, and its size, 0 if that is not known, as of
+// a FIFO.
+func (r *Runner) captureFile(path string, follow bool) (f pcap.File, size int64, err error) {
 	f.Name = event.Escape(path)
 	if path == "-" {
 		if term.IsTerminal(r.In) {
@@ -54,7 +60,7 @@ func (r *Runner) captureFile(path string) (f pcap.File, size int64, err error) {
 	case info.IsDir():
 		return f, 0, &advised{fmt.Errorf("read %s: it is a directory", f.Name), nameInside}
 	}
-	f.Open = func(ctx context.Context) (io.ReadCloser, error) { return openCapture(ctx, path, info) }
+	f.Open = func(ctx context.Context) (io.ReadCloser, error) { return openCapture(ctx, path, info, follow) }
 	if info.Mode().IsRegular() {
 		size = info.Size()
 	}
@@ -62,18 +68,53 @@ func (r *Runner) captureFile(path string) (f pcap.File, size int64, err error) {
 }
 
 // openCapture opens a capture file. A FIFO is waited for until ctx ends.
-func openCapture(ctx context.Context, path string, info fs.FileInfo) (io.ReadCloser, error) {
+func openCapture(ctx context.Context, path string, info fs.FileInfo, follow bool) (io.ReadCloser, error) {
 	f, err := wait(ctx, func() (*os.File, error) { return os.Open(path) })
 	switch {
 	case err != nil:
 		return nil, captureError(path, err)
-	case info.Mode().IsRegular():
-		return f, nil
+	case !info.Mode().IsRegular():
+		return readCloser{waitingReader{ctx, f}, f}, nil
+	case follow:
+		return readCloser{&follower{ctx: ctx, f: f}, f}, nil
 	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{waitingReader{ctx, f}, f}, nil
+	return f, nil
+}
+
+// A readCloser reads a file in its own way.
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
+// followEvery is how often a follower looks whether the file has grown.
+const followEvery = 200 * time.Millisecond
+
+// A follower is an io.Reader of a file that another program appends to. It ends with ctx.
+type follower struct {
+	ctx context.Context
+	f   *os.File
+	at  int64
+}
+
+// Read waits at the end of the file. A file that became shorter is an error: what follows is not what was
+// read before.
+func (r *follower) Read(b []byte) (int, error) {
+	for {
+		n, err := r.f.Read(b)
+		r.at += int64(n)
+		if n > 0 || err != io.EOF {
+			return n, err
+		}
+		if info, err := r.f.Stat(); err == nil && info.Size() < r.at {
+			return 0, errors.New("another program has shortened the file: read it again")
+		}
+		select {
+		case <-r.ctx.Done():
+			return 0, io.EOF
+		case <-time.After(followEvery):
+		}
+	}
 }
 
 // captureError describes why a capture file cannot be opened, and what to do.

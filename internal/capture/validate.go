@@ -60,6 +60,8 @@ func (s *Spec) checkSource() error {
 // checkCaptures checks what capture files can give.
 func (s *Spec) checkCaptures() error {
 	switch {
+	case s.Follow && s.Captures[len(s.Captures)-1] == "-":
+		return errors.New("--follow is for a file: standard input ends when its writer does")
 	case s.InSession && slices.Contains(s.Captures, "-"):
 		return errors.New("standard input has the commands of the session: name a file")
 	case !s.Filter.CanMatch(pcap.Lacks):

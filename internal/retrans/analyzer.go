@@ -52,7 +52,7 @@ type Analyzer struct {
 func New(limit int, counted func(*Segment) bool) *Analyzer {
 	return &Analyzer{
 		limit: limit, flows: make(map[key]*flow), counted: counted,
-		traffic: tally.New[pair, Traffic](limit, func(pair) pair { return pair{} }),
+		traffic: tally.New[pair, Traffic](min(limit, maxPairs), func(pair) pair { return pair{} }),
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"dropwatch/internal/event"
 )
 
+// maxPairs is how many pairs of addresses are counted for themselves.
+const maxPairs = 20_000
+
 // A pair is the two addresses of a direction; the zero value stands for those that had no room.
 type pair struct{ src, dst [16]byte }
 
@@ -21,7 +24,7 @@ type Traffic struct {
 	Resets   uint64 // segments with RST
 
 	ResentBytes uint64 // of payload
-	types       [32]uint64
+	types       [event.PortReuse + 1]uint64
 }
 
 // Type returns how many segments were of a type.
