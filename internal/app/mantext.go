@@ -115,6 +115,8 @@ Where packets were captured matters: near the sender a lost segment is seen twic
 Link types are Ethernet, Linux cooked (SLL, SLL2), raw IP, loopback, PPP and 802.11; VLAN, QinQ, MPLS, PPPoE, GRE, VXLAN, Geneve and
 IP in IP are followed to the segment in one tunnel.
 Captures of the first 64 bytes of each packet are enough.
+With *--state*, files that *tcpdump* rotates can be read one by one, by a script that *tcpdump -z* starts with the name of each:
+what a connection sent in one file is known in the next. A run that is interrupted leaves the state as it was.
 With *--follow*, the last file may be one that *tcpdump -U -w* is writing.
 A truncated or damaged file is read as far as it goes, with a message that has the offset, and exit code 1.`,
 	"dump": `

@@ -25,6 +25,8 @@ func (a *App) pcap(d *defaults) *cli.Verb {
 	f.VarP(numberFrom(&spec.Limit, 1, math.MaxUint64), "count", "c", "stop after this `number` of events")
 	f.Var(numberFrom(&spec.MaxFlows, 1, math.MaxInt32), "max-flows",
 		"know at most this `number` of connections at a time; the one without a segment for the longest time is forgotten first")
+	f.StringVar(&spec.State, "state", "", "go on with the connections that the last run with this `file` knew at its end, "+
+		"and leave them there: for files that tcpdump rotates")
 	f.BoolVar(&spec.Follow, "follow", false, "at the end of the last file, wait for what is appended to it, until Ctrl-C")
 	return &cli.Verb{
 		Name: "pcap", Args: "[options] file... [expression]", Short: "show TCP retransmissions and resets in capture files",
@@ -37,7 +39,7 @@ then a table of who sent how much to whom, and how much of it again.`,
 			"dropwatch pcap trace.pcap",
 			"dropwatch pcap --summary trace.pcap.gz",
 			"dropwatch pcap trace.pcapng host 192.0.2.7 and dst port 443",
-			"tcpdump -w - tcp | dropwatch pcap --json -",
+			"tcpdump -U -w - tcp | dropwatch pcap --json -",
 		},
 		Manual: manVerbs["pcap"], Flags: f, Words: a.expressionAfterFile,
 		Fields: fieldNames(), File: true, InSession: true,

@@ -11,6 +11,7 @@ import (
 
 	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/pcap"
 	"dropwatch/internal/term"
 )
@@ -35,8 +36,12 @@ func (r *Runner) openCaptures(spec *Spec) (*openedSource, error) {
 	if spec.Follow {
 		size = 0 // it grows
 	}
+	var source pipeline.Source = s
+	if spec.State != "" {
+		source = &stateful{s, spec.State}
+	}
 	return &openedSource{
-		Source: s, name: "pcap", arrange: spec.Filter.Stages, now: s.Now, close: func() {}, captures: s,
+		Source: source, name: "pcap", arrange: spec.Filter.Stages, now: s.Now, close: func() {}, captures: s,
 		progress: func() string { return readSoFar(s.Bytes(), size) },
 	}, nil
 }

@@ -18,6 +18,7 @@ type Spec struct {
 	Captures  []string       // capture files to read instead of Input, in this order; - is standard input
 	MaxFlows  int            // with Captures: connections to know at a time
 	Follow    bool           // with Captures: wait at the end of the last file for what is appended to it
+	State     string         // with Captures: the file that carries connections from run to run; empty: none
 	Filter    *filter.Filter // nil: all drops
 	Detail    Detail
 	Duration  time.Duration // 0: no limit

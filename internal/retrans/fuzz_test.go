@@ -1,7 +1,10 @@
 package retrans_test
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
+	"hash/crc32"
 	"testing"
 	"time"
 
@@ -53,6 +56,31 @@ func FuzzAdd(f *testing.F) {
 		}
 		if sum.Segments != segments || counted != said || sum.Resets != resets || sum.Resent > segments {
 			t.Fatalf("%d segments, %d types, %d resets: counted %+v", segments, said, resets, sum)
+		}
+	})
+}
+
+// FuzzLoad loads any state that its checksum does not refuse, and goes on with what it has.
+func FuzzLoad(f *testing.F) {
+	for _, packets := range cases {
+		a := retrans.New(3, nil)
+		for _, p := range packets {
+			a.Add(p.segment(0xffffff00), began)
+		}
+		state := saved(f, a)
+		f.Add(state[:len(state)-4])
+	}
+	f.Fuzz(func(t *testing.T, state []byte) {
+		a := retrans.New(3, nil)
+		state = binary.LittleEndian.AppendUint32(state, crc32.ChecksumIEEE(state))
+		if err := a.Load(bytes.NewReader(state)); err != nil {
+			if !errors.Is(err, retrans.ErrState) {
+				t.Fatal(err)
+			}
+			return
+		}
+		for _, p := range cases["out of order"] {
+			a.Add(p.segment(0xffffff00), began)
 		}
 	})
 }

@@ -1,7 +1,7 @@
 package retrans
 
 // A span is a range of sequence numbers that were seen, without end.
-type span struct{ start, end uint32 }
+type span struct{ Start, End uint32 }
 
 // maxSpans bounds the memory for a sender of whose segments many are missing.
 const maxSpans = 64
@@ -13,7 +13,7 @@ type spans []span
 // has reports whether all numbers of a range were seen.
 func (s spans) has(start, end uint32) bool {
 	for _, seen := range s {
-		if !before(start, seen.start) && !before(seen.end, end) {
+		if !before(start, seen.Start) && !before(seen.End, end) {
 			return true
 		}
 	}
@@ -23,16 +23,16 @@ func (s spans) has(start, end uint32) bool {
 // add enters a range. If there are too many, the gap between the two lowest counts as seen.
 func (s spans) add(start, end uint32) spans {
 	at := len(s)
-	for at > 0 && !before(s[at-1].end, start) { // it touches s[at-1], or is below it
+	for at > 0 && !before(s[at-1].End, start) { // it touches s[at-1], or is below it
 		at--
 	}
 	after := at
-	for after < len(s) && !before(end, s[after].start) {
-		if before(s[after].start, start) {
-			start = s[after].start
+	for after < len(s) && !before(end, s[after].Start) {
+		if before(s[after].Start, start) {
+			start = s[after].Start
 		}
-		if before(end, s[after].end) {
-			end = s[after].end
+		if before(end, s[after].End) {
+			end = s[after].End
 		}
 		after++
 	}
@@ -44,7 +44,7 @@ func (s spans) add(start, end uint32) spans {
 	}
 	s[at] = span{start, end}
 	if len(s) > maxSpans {
-		s[1].start = s[0].start
+		s[1].Start = s[0].Start
 		s = s[:copy(s, s[1:])]
 	}
 	return s
@@ -53,7 +53,7 @@ func (s spans) add(start, end uint32) spans {
 // acknowledge forgets what is below a number.
 func (s spans) acknowledge(ack uint32) spans {
 	n := 0
-	for n < len(s) && !before(ack, s[n].end) {
+	for n < len(s) && !before(ack, s[n].End) {
 		n++
 	}
 	if n == 0 {

@@ -31,7 +31,7 @@ func TestSpans(t *testing.T) {
 				}
 			}
 			for i := 1; i < len(s); i++ {
-				if !before(s[i-1].end, s[i].start) {
+				if !before(s[i-1].End, s[i].Start) {
 					t.Fatalf("%v touch", s)
 				}
 			}

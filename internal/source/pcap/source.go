@@ -223,6 +223,13 @@ func (s *Source) unsupported() error {
 	return errors.Join(errs...)
 }
 
+// Load enters the connections of an earlier run, which its Save has written, before Run; see
+// [retrans.Analyzer.Load].
+func (s *Source) Load(r io.Reader) error { return s.analyzer.Load(r) }
+
+// Save writes the connections that are known after Run.
+func (s *Source) Save(w io.Writer) error { return s.analyzer.Save(w) }
+
 // Now returns the time of the latest packet. It must not be called while Run runs.
 func (s *Source) Now() time.Time { return s.latest }
 
