@@ -138,6 +138,7 @@ It is named *exactly* if its counter rose by as many, or if it drops each of the
 It is named *likely* if its counter rose by another number, or if no other rule can drop them, and *one of* if several may be it.
 What the packets do not show, such as *ct state* or a mark, keeps a rule from being *exactly*.
 A rule that looks up a set is shown with the elements of the set, if that has no name, and with the element that the packets are.
+A line *pattern* says that drops went on at the same rate (*steady* with *--json*): more room for packets does not help then.
 A line *drops* is which reasons and functions name the drops of one cause, as those of packets that wait for a next hop which does
 not answer: *parts* with *--json*.
 A line *sender* is which process or network namespace of this host, or which of several, sends packets that no socket accepts, that

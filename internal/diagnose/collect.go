@@ -55,6 +55,7 @@ type group struct {
 	segments uint64
 	ipv6     amount // those of IPv6
 	netns    event.Netns
+	rhythm   rhythm
 	reported uint64 // individually, with their packets
 	meaning  knowledge.Explanation
 	proofs   []proof
@@ -131,6 +132,7 @@ func (c *Collector) add(e *event.Event) {
 	}
 	n := amount{e.Count, max(e.Segments, e.Count)}
 	g.segments += n.segments
+	g.rhythm.add(e.Time, e.Count)
 	if e.Packet.Proto == event.EtherIPv6 {
 		g.ipv6.drops += n.drops
 		g.ipv6.segments += n.segments

@@ -28,6 +28,7 @@ type Finding struct {
 	Rank     int    // from 1, the worst first
 	ID       string // reason, function, trap, or the ID of a counter
 	Meaning  knowledge.Explanation
+	Steady   bool    // drops went on at the same rate, so that more room for packets does not help
 	Parts    []Part  // of Count by what names them, if that is more than one reason or function: the first is ID
 	Count    uint64  // drops, or by how much a counter rose that no drop explains
 	Segments uint64  // packets on the wire
@@ -64,6 +65,7 @@ type Finding struct {
 	Sender    Sender     // of the first of Flows, if packets that no socket accepts come from this host; the same
 
 	answerIn event.Netns // where AnswerLost is, if that is another network namespace
+	rhythm   rhythm      // of the drops
 	joined   bool        // another finding has its drops
 
 	role   string         // of the interface, as it follows its name; empty if there is nothing to say
@@ -193,6 +195,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diag
 		all[i].findCarrier(report.Rows)
 		all[i].findQueue(report.Rows)
 		all[i].addObjects(report.Rows)
+		all[i].findSteady(d.Interval)
 	}
 	return d, all
 }
@@ -204,7 +207,7 @@ func (d *Diagnosis) finding(e *tally.Entry[cause, group]) Finding {
 		ID: cmp.Or(k.reason, k.location, "unknown location"), Meaning: g.meaning, Count: e.Count, Segments: g.segments, ipv6: g.ipv6,
 		Reason: k.reason, Location: k.location, IfName: k.ifname, Netns: g.netns, Reported: g.reported,
 		Share: float64(e.Count) / float64(max(d.Drops, 1)), hook: g.hook, samples: g.samples,
-		proofs: g.proofs,
+		proofs: g.proofs, rhythm: g.rhythm,
 	}
 	if f.Reason == event.NotSpecified {
 		f.ID = cmp.Or(k.location, f.ID)

@@ -23,6 +23,7 @@ type findingJSON struct {
 	Count     uint64            `json:"count"`
 	Parts     []Part            `json:"parts,omitempty"` // of count by what names them, if that is several; the first is id
 	Rate      float64           `json:"rate"`
+	Steady    bool              `json:"steady,omitempty"`
 	Segments  uint64            `json:"segments"`
 	Unseen    uint64            `json:"unseen,omitempty"` // beside count: by a counter alone
 	Reason    string            `json:"reason,omitempty"`
@@ -281,7 +282,7 @@ func (d *Diagnosis) reconciliation() []accountJSON {
 func (f *Finding) json() findingJSON {
 	j := findingJSON{
 		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.severity().String(), Count: f.Count, Parts: f.Parts,
-		Rate: f.Rate, Segments: f.Segments, Unseen: f.Unseen, Reason: f.Reason, Location: f.Location, IfName: f.IfName,
+		Rate: f.Rate, Steady: f.Steady, Segments: f.Segments, Unseen: f.Unseen, Reason: f.Reason, Location: f.Location, IfName: f.IfName,
 		Netns: f.Netns.Name, NetnsID: f.Netns.Inode, InNetns: inNetnsJSON(f.InNetns),
 		Cause: f.Meaning.Cause, Args: f.argsJSON(), Egress: f.Egress, Routes: f.Routes, Hop: f.Hop,
 		Culprit: f.culprit(), Flows: []flowJSON{}, Counters: []counterJSON{}, Settings: []settingJSON{},

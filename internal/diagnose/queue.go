@@ -72,7 +72,7 @@ func (f *Finding) fixQueue(r *counters.Row) {
 	if !ok {
 		return
 	}
-	f.Meaning.Cause, f.Meaning.Usual = q.Cause, nil
+	f.Meaning.Cause, f.Meaning.Steady, f.Meaning.Usual = q.Cause, q.Steady, nil
 	check, fix := "tc -s qdisc show", q.Fix
 	var apply []string
 	if knowledge.IsWord(f.IfName) {

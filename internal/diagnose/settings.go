@@ -66,11 +66,16 @@ type Setting struct {
 	NotTheLimit string // why to change it would not help; empty if it might
 }
 
+// rooms are the settings of how much may wait.
+var rooms = []string{"net.core.rmem_max", "net.core.rmem_default", "net.core.netdev_max_backlog", "device.{ifname}.txqueuelen"}
+
 // notTheLimit returns why one of all settings of the finding is not what decides it.
 func (f *Finding) notTheLimit(s *settings.Setting, all []settings.Setting) string {
 	switch {
 	case f.shared && strings.HasPrefix(s.Name, "net.core.rmem_"):
 		return "not the limit: other sockets with the same address and buffer drop nothing"
+	case f.Steady && s.About != nil && slices.Contains(rooms, s.About.Name):
+		return "does not help: the loss is steady, and more room fills as well"
 	case f.shared && s.Name == "net.core.somaxconn":
 		return "not the limit: other sockets with the same address have room"
 	}

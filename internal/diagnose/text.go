@@ -69,6 +69,7 @@ func (f *Finding) appendTo(b *strings.Builder) {
 	f.prose(b, "why", f.Meaning.Cause)
 	f.prose(b, "usually", strings.Join(f.Meaning.Usual, "; "))
 	f.prose(b, "drops", f.parts())
+	f.prose(b, "pattern", f.pattern())
 	f.prose(b, "where", f.where())
 	f.appendArgs(b)
 	if f.Rule.Text != "" {

@@ -33,6 +33,7 @@ var devices = []Entry{
 	{
 		// drivers/net/tap.c tap_handle_frame; drivers/net/tun.c tun_net_xmit
 		Name: "FULL_RING", Module: "device", Class: NoBuffer, Severity: Harm,
+		Steady:   steadyTap,
 		Counters: unsent("interface.tx_dropped"),
 		Settings: []string{"device.{ifname}.txqueuelen"},
 		Cause: "The ring of a tun, tap or virtual device is full: the virtual machine or VPN program behind it reads too " +
@@ -188,6 +189,7 @@ var devices = []Entry{
 	{
 		// net/core/dev.c enqueue_to_backlog
 		Name: "CPU_BACKLOG", Module: "device", Class: NoBuffer, Severity: Harm,
+		Steady:   steadyCPU,
 		Counters: []string{"softnet.dropped", "softnet.flow_limit_count", "interface.rx_dropped"},
 		OfPeer:   []string{"interface.tx_dropped"}, // of a veth (drivers/net/veth.c veth_xmit)
 		Settings: []string{"net.core.netdev_max_backlog", "device.{ifname}.queues", "device.{ifname}.rps"},

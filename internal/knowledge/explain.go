@@ -22,6 +22,7 @@ type Explanation struct {
 	Usual    []string // usual causes of Cause, the most likely first
 	Settings []string // that decide the drop; {ifname} stands for an interface
 	PartOf   []string // as that of the Entry
+	Steady   string   // the same
 }
 
 // Of explains a drop by the evidence that it carries. It returns false if nothing
@@ -88,7 +89,7 @@ func (en *Entry) withCase(c *Case) Explanation {
 	x := Explanation{
 		Entry: en, Class: cmp.Or(c.Class, en.Class), Severity: cmp.Or(c.Severity, en.Severity), Cause: cmp.Or(c.Cause, en.Cause),
 		Check: en.Check, Fix: cmp.Or(c.Fix, en.Fix), Apply: en.Apply, Counters: en.Counters,
-		Usual: en.Usual, Settings: en.Settings, PartOf: en.PartOf,
+		Usual: en.Usual, Settings: en.Settings, PartOf: en.PartOf, Steady: en.Steady,
 	}
 	if c.Cause != "" { // one of them
 		x.Usual = nil
@@ -100,7 +101,7 @@ func (en *Entry) withCase(c *Case) Explanation {
 		x.Check = c.Check
 	}
 	if c.Fix != "" { // the commands are those of another fix
-		x.Apply = c.Apply
+		x.Apply, x.Steady = c.Apply, ""
 	}
 	if len(c.Counters) > 0 {
 		x.Counters = c.Counters

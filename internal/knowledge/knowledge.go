@@ -31,6 +31,7 @@ type Entry struct {
 	Check    []string // shell commands that show it; "# note" says what to look for
 	Fix      string   // what to do, or that nothing is to be done here, in a sentence or two; only noise may have none
 	Apply    []string // shell commands that do what Fix says; N stands for a number, other capitals for what the host has
+	Steady   string   // what to do instead if drops go on at the same rate, so that more room fills as well; empty: the same
 	Counters []string // kernel counters that rise with each such drop, by the ID of package counters
 	OfPeer   []string // those of another interface, to which the drop's handed the packet, maybe of another network namespace
 	Settings []string // that decide whether packets are dropped, by the names of package settings

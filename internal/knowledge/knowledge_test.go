@@ -98,6 +98,7 @@ func TestProse(t *testing.T) {
 		}
 		isProse(t, en.Name, en.Cause)
 		isProse(t, en.Name, en.Fix)
+		isProse(t, en.Name, en.Steady)
 		for _, c := range en.Cases {
 			isProse(t, en.Name, c.Cause)
 			isProse(t, en.Name, c.Fix)

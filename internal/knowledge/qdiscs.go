@@ -4,10 +4,11 @@ import "slices"
 
 // A Queue is what to say of a full queue by the kind of its queueing discipline, as tc has it.
 type Queue struct {
-	Kinds []string
-	Cause string
-	Fix   string
-	Apply string // what tc does to it, with {tc} for the device and the discipline or class, {limits} for its present options
+	Kinds  []string
+	Cause  string
+	Fix    string
+	Steady string // as that of an Entry
+	Apply  string // what tc does to it, with {tc} for the device and the discipline or class, {limits} for its present options
 }
 
 // unspecific are the entries of drops by a queueing discipline whose kind says more than they do.
@@ -16,34 +17,39 @@ var unspecific = []string{"QDISC_DROP", "QDISC_DROP_GENERIC", "QDISC_OVERLIMIT",
 // fullQueues are by kind.
 var fullQueues = []Queue{
 	{
-		Kinds: []string{"tbf"},
-		Cause: "The queue of a shaper (tbf) is full: packets come faster than its rate, for longer than its limit holds.",
-		Fix:   "Send less, or raise its rate, or its limit against bursts.",
-		Apply: "tc qdisc change {tc} {limits}",
+		Kinds:  []string{"tbf"},
+		Cause:  "The queue of a shaper (tbf) is full: packets come faster than its rate, for longer than its limit holds.",
+		Fix:    "Send less, or raise its rate, or its limit against bursts.",
+		Steady: steadyLink,
+		Apply:  "tc qdisc change {tc} {limits}",
 	},
 	{
-		Kinds: []string{"htb", "hfsc", "cbq"},
-		Cause: "The queue of a class of a shaper is full: packets come faster than the rate of their class.",
-		Fix:   "Send less, or raise the rate or the ceiling of the class.",
-		Apply: "tc class change {tc} {limits}",
+		Kinds:  []string{"htb", "hfsc", "cbq"},
+		Cause:  "The queue of a class of a shaper is full: packets come faster than the rate of their class.",
+		Fix:    "Send less, or raise the rate or the ceiling of the class.",
+		Steady: steadyLink,
+		Apply:  "tc class change {tc} {limits}",
 	},
 	{
-		Kinds: []string{"pfifo_fast"},
-		Cause: "The queue of the interface is full: packets come faster than its link sends them. txqueuelen is its limit.",
-		Fix:   "Send less, or raise txqueuelen against bursts. A longer queue adds delay, and no rate.",
-		Apply: "ip link set dev {ifname} txqueuelen N",
+		Kinds:  []string{"pfifo_fast"},
+		Cause:  "The queue of the interface is full: packets come faster than its link sends them. txqueuelen is its limit.",
+		Fix:    "Send less, or raise txqueuelen against bursts. A longer queue adds delay, and no rate.",
+		Steady: steadyLink,
+		Apply:  "ip link set dev {ifname} txqueuelen N",
 	},
 	{
-		Kinds: []string{"pfifo", "bfifo", "pfifo_head_drop"},
-		Cause: "The queue is full: packets come faster than the link, or the shaper above, sends them.",
-		Fix:   "Send less, raise the rate of a shaper above it, or raise its limit against bursts.",
-		Apply: "tc qdisc change {tc} {limits}",
+		Kinds:  []string{"pfifo", "bfifo", "pfifo_head_drop"},
+		Cause:  "The queue is full: packets come faster than the link, or the shaper above, sends them.",
+		Fix:    "Send less, raise the rate of a shaper above it, or raise its limit against bursts.",
+		Steady: steadyLink,
+		Apply:  "tc qdisc change {tc} {limits}",
 	},
 	{
-		Kinds: []string{"fq", "fq_codel", "codel", "sfq", "pie", "fq_pie"},
-		Cause: "The queue holds as many packets as its limit allows: they come faster than the link, or the shaper above, sends them.",
-		Fix:   "Send less, or raise the rate of a shaper above it. A higher limit helps against bursts only.",
-		Apply: "tc qdisc change {tc} {limits}",
+		Kinds:  []string{"fq", "fq_codel", "codel", "sfq", "pie", "fq_pie"},
+		Cause:  "The queue holds as many packets as its limit allows: they come faster than the link, or the shaper above, sends them.",
+		Fix:    "Send less, or raise the rate of a shaper above it. A higher limit helps against bursts only.",
+		Steady: steadyLink,
+		Apply:  "tc qdisc change {tc} {limits}",
 	},
 	{
 		Kinds: []string{"netem"},

@@ -65,6 +65,7 @@ var queues = []Entry{
 	{
 		// net/core/dev.c __dev_xmit_skb
 		Name: "QDISC_DROP", Module: "qdisc", Class: NoBuffer, Severity: Harm,
+		Steady:   steadyLink,
 		Counters: unsent("qdisc.dropped", "interface.tx_dropped"), // the latter by noop_enqueue
 		Cause:    "The queueing discipline rejected the packet: usually its queue is full, or a shaper limits the rate.",
 		Usual: []string{
@@ -79,6 +80,7 @@ var queues = []Entry{
 	},
 	{
 		Name: "QDISC_OVERLIMIT", Module: "qdisc", Class: NoBuffer, Severity: Harm,
+		Steady:   steadyLink,
 		Counters: unsent("qdisc.dropped"),
 		Cause:    "The queueing discipline holds as many packets as its limit allows.",
 		Usual:    []string{"a burst", "a link or shaper that is slower than the sender", "a short limit"},
@@ -122,6 +124,7 @@ var queues = []Entry{
 	},
 	{
 		Name: "FQ_BAND_LIMIT", Module: "qdisc", Class: NoBuffer, Severity: Harm,
+		Steady:   steadyLink,
 		Counters: unsent("qdisc.dropped"),
 		Cause:    "A priority band of the fq qdisc is full.",
 		Usual:    []string{"a burst", "a link that is slower than the senders", "traffic that all has one priority"},
@@ -159,6 +162,7 @@ var queues = []Entry{
 	},
 	{
 		Name: "QDISC_DROP_GENERIC", Module: "qdisc", Class: NoBuffer, Severity: Harm,
+		Steady:   steadyLink,
 		Counters: unsent("qdisc.dropped", "interface.tx_dropped"),
 		Cause:    "The queueing discipline rejected the packet, without a more specific reason.",
 		Usual: []string{

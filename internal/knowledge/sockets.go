@@ -81,6 +81,7 @@ var sockets = []Entry{
 		// net/core/sock.c sock_queue_rcv_skb_reason; net/ipv4/udp.c __udp_queue_rcv_skb; net/ipv6/udp.c
 		// __udpv6_queue_rcv_skb
 		Name: "SOCKET_RCVBUFF", Module: "socket", Class: NoBuffer, Severity: Harm,
+		Steady:   steadyReader,
 		Settings: []string{"net.core.rmem_max", "net.core.rmem_default"},
 		Cause:    "The receive buffer of the socket is full: the program reads too slowly, or bursts are too big.",
 		Usual: []string{

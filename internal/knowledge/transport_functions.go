@@ -61,6 +61,7 @@ var transportFunctions = []Entry{
 	{
 		// net/ipv4/udp.c
 		Name: "udp_queue_rcv_one_skb", Kind: Function, Module: "udp", Class: NoBuffer, Severity: Harm,
+		Steady:   steadyReader,
 		Counters: []string{"UdpRcvbufErrors", "UdpMemErrors", "UdpInErrors"},
 		Settings: []string{"net.core.rmem_max", "net.core.rmem_default"},
 		Cause:    "The socket rejected the packet: usually its receive buffer is full.",
@@ -79,6 +80,7 @@ var transportFunctions = []Entry{
 	{
 		// net/ipv6/udp.c
 		Name: "udpv6_queue_rcv_one_skb", Kind: Function, Module: "udp", Class: NoBuffer, Severity: Harm,
+		Steady:   steadyReader,
 		Counters: []string{"Udp6RcvbufErrors", "Udp6MemErrors", "Udp6InErrors"},
 		Settings: []string{"net.core.rmem_max", "net.core.rmem_default"},
 		Cause:    "The socket rejected the packet: usually its receive buffer is full.",
