@@ -95,7 +95,7 @@ func TestRulesAllowWhatTheyShould(t *testing.T) {
 	c.check(world(
 		"cmd/dropwatch dropwatch/internal/app os",
 		"internal/app dropwatch/internal/source/netdm dropwatch/internal/sink/text dropwatch/netlink github.com/spf13/pflag",
-		"internal/sink/elastic dropwatch/internal/event dropwatch/internal/knowledge crypto/tls test net/http",
+		"internal/sink/elastic dropwatch/internal/event dropwatch/internal/knowledge crypto/tls net/http",
 		"internal/sink/text dropwatch/internal/event test dropwatch/internal/stage/resolve dropwatch/netlink github.com/google/go-cmp/cmp",
 		"internal/source/bpf github.com/cilium/ebpf github.com/cilium/ebpf/btf",
 		"kallsyms github.com/ianlancetaylor/demangle test dropwatch/kallsyms",

@@ -17,7 +17,6 @@ type server struct {
 	urls    []*url.URL
 	current int // index of the URL that is tried next
 	login   func() (login, error)
-	header  string
 }
 
 // bulkPath asks only for what tells whether a document was written.
@@ -63,9 +62,8 @@ func (s *server) request(ctx context.Context, method, path, contentType string, 
 	if err != nil {
 		return nil, err
 	}
-	s.header = l.lines()
 	u := s.urls[s.current]
-	r, err := s.client.do(ctx, method, u, path, contentType, body)
+	r, err := s.client.do(ctx, u, &request{method, path, l.header, contentType, body})
 	if err == nil && r.status/100 != 2 && r.status != 404 {
 		err = &statusError{r.status, reasonOf(r.body), r.retryAfter}
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/url"
@@ -40,73 +41,68 @@ func serve(t *testing.T, answers ...string) *url.URL {
 	return &url.URL{Scheme: "http", Host: l.Addr().String()}
 }
 
-func newClient() *client {
-	return &client{header: func() string { return "" }, timeout: 20 * time.Second, tls: new(tls.Config)}
-}
-
-// TestAnswers: what of HTTP servers answer with, and what is no answer.
+// TestAnswers: what HTTP servers answer with, and what is no answer.
 func TestAnswers(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	for name, tt := range map[string]struct {
 		answer string
-		status int
-		body   string
+		want   response
 		err    string
 	}{
-		"length":        {ok + "Content-Length: 5\r\n\r\nhello", 200, "hello", ""},
-		"chunks":        {ok + "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nX: y\r\n\r\n", 200, "hello", ""},
-		"until the end": {ok + "\r\nhello", 200, "hello", ""},
-		"1.0":           {"HTTP/1.0 503 Busy\r\nRetry-After: 7\r\n\r\nhello", 503, "hello", ""},
-		"continue":      {"HTTP/1.1 100 Continue\r\n\r\n" + ok + "Content-Length: 0\r\n\r\n", 200, "", ""},
-		"no content":    {"HTTP/1.1 204 No Content\r\n\r\n", 204, "", ""},
-		"folded header": {ok + "X: a\r\n b\r\nContent-Length: 2\r\n\r\nhi", 200, "hi", ""},
+		"length":        {ok + "Content-Length: 5\r\n\r\nhello", response{200, 0, []byte("hello")}, ""},
+		"until the end": {ok + "\r\nhello", response{200, 0, []byte("hello")}, ""},
+		"retry":         {"HTTP/1.0 503 Busy\r\nRetry-After: 7\r\n\r\n", response{503, 7 * time.Second, nil}, ""},
+		"redirect":      {"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", response{302, 0, nil}, ""},
 
-		"nothing":       {"", 0, "", "the server closed the connection"},
-		"no HTTP":       {"SSH-2.0-OpenSSH_10.0\r\n", 0, "", "the answer is no HTTP"},
-		"half a header": {ok + "Content-Len", 0, "", `the header of the answer: malformed MIME header: missing colon: "Content-Len"`},
-		"half a body":   {ok + "Content-Length: 9\r\n\r\nhello", 0, "", "the server closed the connection"},
-		"half a chunk":  {ok + "Transfer-Encoding: chunked\r\n\r\n9\r\nhello", 0, "", "the server closed the connection"},
-		"no last chunk": {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", 0, "", "the server closed the connection"},
-		"bad chunk":     {ok + "Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n", 0, "", "a chunk of the answer has an invalid size"},
-		"bad length":    {ok + "Content-Length: -1\r\n\r\n", 0, "", "the answer has an invalid length"},
-		"an encoding":   {ok + "Transfer-Encoding: gzip\r\n\r\n", 0, "", "the answer has an encoding that was not asked for"},
-		"endless line": {
-			ok + "X: " + strings.Repeat("x", 2*maxHeader), 0, "", "the header of the answer: the server closed the connection",
-		},
+		"nothing":     {"", response{}, "the server closed the connection"},
+		"half a body": {ok + "Content-Length: 9\r\n\r\nhello", response{}, "the server closed the connection"},
+		"no HTTP":     {"SSH-2.0-OpenSSH_10.0\r\n", response{}, `malformed HTTP response "SSH-2.0-OpenSSH_10.0"`},
 		"too large": {
-			ok + "Transfer-Encoding: chunked\r\n\r\n3000000\r\n" + strings.Repeat("x", 0x3000000), 0, "",
+			ok + fmt.Sprintf("Content-Length: %d\r\n\r\n", maxResponse+1) + strings.Repeat("x", maxResponse+1), response{},
 			"the answer is larger than 32 MiB",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newClient()
+			c := newClient(new(tls.Config), 20*time.Second)
 			defer c.close()
-			r, err := c.do(t.Context(), "POST", serve(t, tt.answer), "/_bulk", "text/plain", []byte("x"))
+			r, err := c.do(t.Context(), serve(t, tt.answer), &request{"POST", "/_bulk", "", "text/plain", []byte("x")})
 			switch {
 			case tt.err != "":
-				if err == nil || err.Error() != tt.err {
+				if err == nil || !strings.HasSuffix(err.Error(), tt.err) {
 					t.Errorf("error %v, want %s", err, tt.err)
 				}
 			case err != nil:
 				t.Error(err)
-			case r.status != tt.status || string(r.body) != tt.body:
-				t.Errorf("%d %q", r.status, r.body)
+			case r.status != tt.want.status || r.retryAfter != tt.want.retryAfter || string(r.body) != string(tt.want.body):
+				t.Errorf("%+v, want %+v", r, tt.want)
 			}
 		})
+	}
+}
+
+// TestSilentServer: a server that does not answer is given up.
+func TestSilentServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := newClient(new(tls.Config), 50*time.Millisecond)
+	defer c.close()
+	u := &url.URL{Scheme: "http", Host: l.Addr().String()}
+	if _, err := c.do(t.Context(), u, &request{method: "GET", path: "/"}); err == nil || err.Error() != "no answer within 50ms" {
+		t.Errorf("error %v", err)
 	}
 }
 
 // TestReuse: a connection is used again, and made again if the server has closed it meanwhile.
 func TestReuse(t *testing.T) {
 	const answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-	u, c := serve(t, answer, answer, answer), newClient()
+	u, c := serve(t, answer, answer, answer), newClient(new(tls.Config), 20*time.Second)
 	defer c.close()
 	for range 3 {
-		if r, err := c.do(t.Context(), "GET", u, "/", "", nil); err != nil || string(r.body) != "hi" {
+		if r, err := c.do(t.Context(), u, &request{method: "POST", path: "/", body: []byte("x")}); err != nil || string(r.body) != "hi" {
 			t.Fatalf("%+v, error %v", r, err)
-		}
-		if c.conn == nil {
-			t.Error("the connection was closed")
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -94,7 +95,8 @@ func checkIndex(name string) error {
 	return nil
 }
 
-// parseURL parses the URL of a server. It has no secret, as a command line is for everybody to read.
+// parseURL parses the URL of a server, to which it adds the port of Elasticsearch if it has none. It
+// has no secret, as a command line is for everybody to read.
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -105,11 +107,14 @@ func parseURL(text string) (*url.URL, error) {
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("give the URL without ? and #")
 	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), "9200")
+	}
 	return u, nil
 }
 
 // A login is how a request is authenticated. Its secrets are never printed.
-type login struct{ header string }
+type login struct{ header string } // the value of Authorization; empty: none
 
 // readLogin reads the secrets.
 func (o *Options) readLogin() (login, error) {
@@ -126,14 +131,6 @@ func (o *Options) readLogin() (login, error) {
 		return login{}, err
 	}
 	return login{"ApiKey " + key}, nil
-}
-
-// lines returns the lines of a request's header.
-func (l login) lines() string {
-	if l.header == "" {
-		return ""
-	}
-	return "Authorization: " + l.header + "\r\n"
 }
 
 // secret returns what a file has or, without a file, a variable of the environment.

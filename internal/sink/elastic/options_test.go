@@ -47,12 +47,12 @@ func TestSecrets(t *testing.T) {
 		want, err     string
 	}{
 		"none":         {},
-		"key file":     {o: Options{KeyFile: file("key", " abc== \n")}, key: "other", want: "Authorization: ApiKey abc==\r\n"},
-		"key variable": {key: "abc", want: "Authorization: ApiKey abc\r\n"},
+		"key file":     {o: Options{KeyFile: file("key", " abc== \n")}, key: "other", want: "ApiKey abc=="},
+		"key variable": {key: "abc", want: "ApiKey abc"},
 		"password file": {
-			o: Options{User: "u", PasswordFile: file("pass", "p w\n")}, key: "x", want: "Authorization: Basic dTpwIHc=\r\n",
+			o: Options{User: "u", PasswordFile: file("pass", "p w\n")}, key: "x", want: "Basic dTpwIHc=",
 		},
-		"variable": {o: Options{User: "u"}, password: "p w", want: "Authorization: Basic dTpwIHc=\r\n"},
+		"variable": {o: Options{User: "u"}, password: "p w", want: "Basic dTpwIHc="},
 		"no password": {
 			o:   Options{User: "u\x1b"},
 			err: `the password of u\x1b is missing: name a file with password-file, or set ` + PasswordVariable,
@@ -76,8 +76,8 @@ func TestSecrets(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || l.lines() != tt.want {
-				t.Errorf("%q, error %v, want %q", l.lines(), err, tt.want)
+			if err != nil || l.header != tt.want {
+				t.Errorf("%q, error %v, want %q", l.header, err, tt.want)
 			}
 		})
 	}

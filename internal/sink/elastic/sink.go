@@ -90,9 +90,8 @@ func newServer(o *Options) (*server, error) {
 	if _, err := o.readLogin(); err != nil {
 		return nil, err
 	}
-	var err error
-	s.client = client{timeout: cmp.Or(o.Timeout, defaultTimeout), header: func() string { return s.header }}
-	s.client.tls, err = o.tlsConfig()
+	config, err := o.tlsConfig()
+	s.client = newClient(config, cmp.Or(o.Timeout, defaultTimeout))
 	return s, err
 }
 
