@@ -15,9 +15,18 @@ import (
 
 // An index is a server that takes all documents, and has them.
 type index struct {
-	mu   sync.Mutex
-	docs []map[string]any
-	auth map[string]bool
+	mu    sync.Mutex
+	docs  []map[string]any
+	names map[string]bool // of the indices that they are in
+	auth  map[string]bool
+}
+
+func newIndex(t *testing.T) (x *index, url string) {
+	t.Helper()
+	x = &index{names: make(map[string]bool), auth: make(map[string]bool)}
+	server := httptest.NewServer(x)
+	t.Cleanup(server.Close)
+	return x, server.URL
 }
 
 func (x *index) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -27,8 +36,14 @@ func (x *index) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	for i, line := range bytes.Split(bytes.TrimSpace(body), []byte("\n")) {
 		var d map[string]any
-		if r.URL.Path == "/_bulk" && i%2 == 1 && json.Unmarshal(line, &d) == nil {
+		switch {
+		case r.URL.Path != "/_bulk" || json.Unmarshal(line, &d) != nil:
+		case i%2 == 1:
 			x.docs = append(x.docs, d)
+		default:
+			create, _ := d["create"].(map[string]any)
+			name, _ := create["_index"].(string)
+			x.names[name] = true
 		}
 	}
 	io.WriteString(w, `{"errors":false}`)
@@ -37,14 +52,12 @@ func (x *index) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // TestElastic replays a recording to a server: all that --json has is there, once, and the key is not printed.
 func TestElastic(t *testing.T) {
 	const session = "../../testdata/session-files/v2.session"
-	x := &index{auth: make(map[string]bool)}
-	server := httptest.NewServer(x)
-	defer server.Close()
+	x, url := newIndex(t)
 	lines, err := exec.Command("dropwatch", "replay", "--json", session).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("dropwatch", "replay", "--output", "elastic:"+server.URL, session)
+	cmd := exec.Command("dropwatch", "replay", "--output", "elastic:"+url, session)
 	cmd.Env = append(os.Environ(), "DROPWATCH_ELASTIC_API_KEY=c2VjcmV0")
 	out, err := cmd.CombinedOutput()
 	if err != nil || strings.Contains(string(out), "c2VjcmV0") || !strings.Contains(string(out), "\ntotal ") {
@@ -58,7 +71,8 @@ func TestElastic(t *testing.T) {
 		}
 		want = append(want, d)
 	}
-	if len(x.docs) != len(want) || len(want) == 0 || len(x.auth) != 1 || !x.auth["ApiKey c2VjcmV0"] {
+	if len(x.docs) != len(want) || len(want) == 0 || len(x.auth) != 1 || !x.auth["ApiKey c2VjcmV0"] ||
+		!x.names["logs-dropwatch-default"] {
 		t.Fatalf("%d documents, want %d; authorization %v", len(x.docs), len(want), x.auth)
 	}
 	for i, d := range x.docs {
@@ -66,6 +80,24 @@ func TestElastic(t *testing.T) {
 		object, _ := json.Marshal(want[i])
 		if !bytes.Equal(got, object) || d["@timestamp"] != want[i]["time"] {
 			t.Errorf("document %d at %v: %s, want %s", i, d["@timestamp"], got, object)
+		}
+	}
+}
+
+// TestElasticOfCaptures: the documents of pcapgazer are in the index of the day of their events.
+func TestElasticOfCaptures(t *testing.T) {
+	x, url := newIndex(t)
+	const file = "../../testdata/captures/lossy.pcap.gz"
+	out, err := exec.Command("dropwatch", "pcap", "--output", "elastic:"+url+",format=pcapgazer", file).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "10.9.0.1") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if len(x.docs) != 18 || len(x.names) != 1 || !x.names["pcap-2026.11.27"] {
+		t.Fatalf("%d documents in %v", len(x.docs), x.names)
+	}
+	for _, d := range x.docs {
+		if len(d) != 6 || d["src_ip"] != "10.9.0.1" && d["src_ip"] != "10.9.0.2" || d["hostname"] == "" {
+			t.Errorf("%v", d)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dropwatch/internal/capture"
+	"dropwatch/internal/sink/tcplog"
 )
 
 // outputFlags say how drops are shown.
@@ -94,12 +95,12 @@ func (o *outputFlags) list() (all []capture.Output) {
 }
 
 // tablesAfter returns the table at the end: after lines of text on standard output, or on standard
-// error if nothing is written to standard output that a person reads or a program.
+// error if nothing is written to standard output that a person reads. A program gets none.
 func tablesAfter(all []capture.Output) []capture.Output {
 	for i := range all {
 		switch {
 		case !all[i].OnStdout():
-		case all[i].Format == capture.Lines:
+		case all[i].Format == capture.Lines && all[i].TCPLog == tcplog.None:
 			return []capture.Output{{Format: capture.Table}}
 		case all[i].Format != capture.PacketFile:
 			return nil

@@ -23,6 +23,9 @@ func (a *App) pcap(d *defaults) *cli.Verb {
 	f.BoolVarP(&asJSON, "json", "j", false, "one JSON object per line, described by: dropwatch help json")
 	f.BoolVarP(&summary, "summary", "S", false, "only the table, or with --json its rows")
 	f.VarP(numberFrom(&spec.Limit, 1, math.MaxUint64), "count", "c", "stop after this `number` of events")
+	var others outputList
+	f.Var(&others, "output", "write to this `output` instead, as in text:/var/log/pcap.log,format=pcapgazer; it can be given several "+
+		"times, and options follow after commas: dropwatch help outputs")
 	f.Var(numberFrom(&spec.MaxFlows, 1, math.MaxInt32), "max-flows",
 		"know at most this `number` of connections at a time; the one without a segment for the longest time is forgotten first")
 	f.StringVar(&spec.State, "state", "", "go on with the connections that the last run with this `file` knew at its end, "+
@@ -41,7 +44,7 @@ then a table of who sent how much to whom, and how much of it again.`,
 			"dropwatch pcap trace.pcapng host 192.0.2.7 and dst port 443",
 			"tcpdump -U -w - tcp | dropwatch pcap --json -",
 		},
-		Manual: manVerbs["pcap"], Flags: f, Words: a.expressionAfterFile,
+		Manual: manVerbs["pcap"], Flags: f, Values: map[string]func() []string{"output": outputNames}, Words: a.expressionAfterFile,
 		Fields: fieldNames(), File: true, InSession: true,
 		Run: func(ctx context.Context, args cli.Args) (err error) {
 			fill(&spec, d, "pcap", args)
@@ -53,27 +56,24 @@ then a table of who sent how much to whom, and how much of it again.`,
 			if spec.Filter, err = new(filterFlags).parse(d.filter, words); err != nil {
 				return err
 			}
-			spec.Outputs = pcapOutputs(asJSON, summary)
+			spec.Outputs = pcapOutputs(asJSON, summary, others)
 			_, err = a.runner.Run(ctx, spec, nil)
 			return err
 		},
 	}
 }
 
-// pcapOutputs returns the outputs of events and of the table.
-func pcapOutputs(asJSON, summary bool) (all []capture.Output) {
-	events, table := capture.Lines, capture.Traffic
-	if asJSON {
-		events, table = capture.JSON, capture.JSONTraffic
-	}
-	if summary {
-		return []capture.Output{{Format: table}}
-	}
-	all = []capture.Output{{Format: events}, {Format: table}}
+// pcapOutputs returns the others and, unless they have standard output, the events, for which they may stand, and the table.
+func pcapOutputs(asJSON, summary bool, others []capture.Output) []capture.Output {
+	shown := []capture.Output{{Format: capture.Lines}, {Format: capture.Traffic}}
 	if asJSON { // the last line is that of the end
-		slices.Reverse(all)
+		shown = []capture.Output{{Format: capture.JSONTraffic}, {Format: capture.JSON}}
 	}
-	return all
+	onStdout := slices.ContainsFunc(others, func(o capture.Output) bool { return o.OnStdout() })
+	return append(slices.Clone(others), slices.DeleteFunc(shown, func(o capture.Output) bool {
+		events := o.Format == capture.Lines || o.Format == capture.JSON
+		return events && (summary || len(others) > 0 && !asJSON) || !events && onStdout
+	})...)
 }
 
 // captureNames are the ends of the names of capture files.

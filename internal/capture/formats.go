@@ -15,6 +15,7 @@ import (
 	"dropwatch/internal/sink/sampled"
 	"dropwatch/internal/sink/segments"
 	"dropwatch/internal/sink/table"
+	"dropwatch/internal/sink/tcplog"
 	"dropwatch/internal/sink/text"
 	"dropwatch/internal/sink/top"
 	"dropwatch/internal/sink/traffic"
@@ -50,6 +51,9 @@ var formats = [...]struct {
 }
 
 func (r *run) openLines(o Output, f outFile) (pipeline.Sink, error) {
+	if o.TCPLog != tcplog.None {
+		return tcplog.New(f, o.TCPLog), nil
+	}
 	l := line.New(f, line.Options{
 		Color: Colored(f.File), Stack: o.Stack, Hex: o.Hex, Explain: o.Explain, Harmless: o.Harmless, Width: term.Width(f.File),
 	})

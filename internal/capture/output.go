@@ -9,6 +9,7 @@ import (
 	"dropwatch/internal/sink/pcapng"
 	"dropwatch/internal/sink/peers"
 	"dropwatch/internal/sink/syslog"
+	"dropwatch/internal/sink/tcplog"
 )
 
 // An Output is one of the places where a run is shown or kept. It is a plain value:
@@ -22,11 +23,12 @@ type Output struct {
 
 	Counters time.Duration // Recording: also record the host's counters, at this interval; 0: not
 
-	Hex     bool // Lines, JSON, Elastic: write the bytes of packets
-	Stack   bool // Lines: print stack traces
-	Explain bool // Lines, JSON, Elastic: say why packets were dropped
-	Link    Link // PacketFile: which link types it has
-	Summary bool // Classic: counts by address, also from a source without summaries
+	Hex     bool         // Lines, JSON, Elastic: write the bytes of packets
+	Stack   bool         // Lines: print stack traces
+	Explain bool         // Lines, JSON, Elastic: say why packets were dropped
+	TCPLog  tcplog.Style // Lines, Elastic: only retransmissions, in the format of an older program
+	Link    Link         // PacketFile: which link types it has
+	Summary bool         // Classic: counts by address, also from a source without summaries
 
 	Elastic elastic.Options // Elastic: the servers, and what they get
 

@@ -75,6 +75,12 @@ var outputOptions = []OutputOption{
 		},
 	},
 	{
+		Name: "format", Value: "PROGRAM",
+		Help: "Only TCP retransmissions, as *tcptracer* or *pcapgazer* wrote them: their lines or, of elastic, the fields of their " +
+			"documents, in indices of their names unless *index* or *daily* is given.",
+		set: func(o *Output, value string) error { return o.TCPLog.Set(value) },
+	},
+	{
 		Name: "url", Value: "URL", Help: "A further server of the same cluster, which is tried when another fails.",
 		set: func(o *Output, value string) error { o.Elastic.URLs = append(o.Elastic.URLs, value); return nil },
 	},

@@ -9,6 +9,7 @@ import (
 
 	"dropwatch/internal/sink/elastic"
 	"dropwatch/internal/sink/syslog"
+	"dropwatch/internal/sink/tcplog"
 	"dropwatch/internal/suggest"
 )
 
@@ -37,7 +38,7 @@ func (t *OutputType) Usage() string {
 var outputTypes = []OutputType{
 	{
 		Name: "text", Target: "FILE", begin: toFile(Lines),
-		options: []string{"hex", "explain", "harmless", "rotate", "age", "keep", "compress"},
+		options: []string{"hex", "explain", "harmless", "format", "rotate", "age", "keep", "compress"},
 		Help:    "A line for each drop, appended to the file, or to standard output.",
 	},
 	{
@@ -61,7 +62,8 @@ var outputTypes = []OutputType{
 	{
 		Name: "elastic", Target: "URL", needs: true, begin: toElastic,
 		options: []string{
-			"hex", "explain", "url", "index", "daily", "template", "user", "password-file", "api-key-file", "ca", "cert", "cert-key",
+			"hex", "explain", "format", "url",
+			"index", "daily", "template", "user", "password-file", "api-key-file", "ca", "cert", "cert-key",
 			"spool", "spool-size", "count", "bytes", "every", "timeout",
 		},
 		Help: "Documents for Elasticsearch or OpenSearch, with the names of the Elastic Common Schema. The URL is that of a " +
@@ -188,6 +190,9 @@ func NewOutput(name, target string, settings []OutputSetting) (Output, error) {
 
 // check returns an error for options that cannot be combined.
 func (o *Output) check() error {
+	if o.TCPLog != tcplog.None && (o.Hex || o.Explain || o.Harmless) {
+		return errors.New("give format without hex, explain and harmless: it has only what the older program has")
+	}
 	if o.Format == Elastic {
 		return o.Elastic.Check()
 	}

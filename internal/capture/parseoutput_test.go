@@ -10,6 +10,7 @@ import (
 	"dropwatch/internal/sink/file"
 	"dropwatch/internal/sink/pcapng"
 	"dropwatch/internal/sink/syslog"
+	"dropwatch/internal/sink/tcplog"
 )
 
 func TestParseOutput(t *testing.T) {
@@ -159,6 +160,9 @@ func TestRemoteOutputs(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(o.Elastic, want) || !o.Explain {
 		t.Errorf("%+v, error %v", o, err)
 	}
+	if o, err := ParseOutput("text:x,format=pcapgazer,rotate=1M"); err != nil || o.TCPLog != tcplog.Pcapgazer || o.Log.Size != 1<<20 {
+		t.Errorf("%+v, error %v", o, err)
+	}
 	for text, want := range map[string]string{
 		"elastic":                      "give a target: elastic:URL",
 		"elastic:h":                    "give a URL as in https://elastic.example.org:9200",
@@ -166,6 +170,9 @@ func TestRemoteOutputs(t *testing.T) {
 		"elastic:https://u:secret@h":   "give the URL without user and password: use user and password-file",
 		"elastic:https://h,password=x": `unknown option of output elastic "password": did you mean password-file?`,
 		"elastic:https://h,index=A":    `give a name of small letters, digits, - and .: "A" is no name of an index`,
+		"text:x,format=x":              `invalid value "x" for option format: give tcptracer or pcapgazer`,
+		"text:x,format=tcptracer,hex":  "give format without hex, explain and harmless: it has only what the older program has",
+		"json:x,format=tcptracer":      `give one of hex, explain, rotate, age, keep or compress: unknown option of output json "format"`,
 		"syslog:h":                     "give the path of a socket, or a server as in udp://logs.example.org or tcp://logs.example.org:601",
 		"journal,facility=user":        `unknown option of output journal "facility": it has none`,
 	} {

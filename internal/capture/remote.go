@@ -11,6 +11,7 @@ import (
 	"dropwatch/internal/sink/jsonl"
 	"dropwatch/internal/sink/line"
 	"dropwatch/internal/sink/syslog"
+	"dropwatch/internal/sink/tcplog"
 )
 
 // A formatter gives the text that a format writes of single events, for outputs that have it in a
@@ -45,10 +46,18 @@ func newMessages() *formatter {
 // openElastic begins to send documents to Elasticsearch or OpenSearch. Those of a recording are not lost because
 // they come faster than they can be sent.
 func (r *run) openElastic(o Output, _ outFile) (pipeline.Sink, error) {
-	s, err := elastic.New(elastic.Config{
+	c := elastic.Config{
 		Options: o.Elastic, Origin: r.origin(), Object: newObjects(&o).of, Text: newMessages().of,
 		Notify: r.Notices.Text, Wait: r.source.now != nil, Abort: r.abort,
-	})
+	}
+	if o.TCPLog != tcplog.None {
+		c.Document = func(e *event.Event) []byte { return o.TCPLog.Object(e, c.Origin.Host) }
+		c.Types = o.TCPLog.Fields()
+		if c.Index == "" && c.Daily == "" {
+			c.Daily = o.TCPLog.Index()
+		}
+	}
+	s, err := elastic.New(c)
 	if err != nil {
 		return nil, err
 	}

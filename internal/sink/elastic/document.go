@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -99,32 +100,37 @@ type Origin struct {
 	Run          string // differs between any two runs; the same if the same recording is replayed in the same way
 }
 
-// An encoder makes documents. Object returns the JSON object of an event, and text its line; both are
-// valid until the next call.
+// An encoder makes documents.
 type encoder struct {
-	origin       Origin
-	object, text func(*event.Event) []byte
-	index, daily string
-	run          string // what the IDs of documents begin with
-	number       uint64 // of documents
+	Config
+	run    string // what the IDs of documents begin with
+	number uint64 // of documents
 }
 
-func newEncoder(o *Options, origin Origin, object, text func(*event.Event) []byte) *encoder {
-	sum := sha256.Sum256([]byte(origin.Host + "\x00" + origin.Run))
-	x := &encoder{origin: origin, object: object, text: text, index: o.Index, daily: o.Daily}
-	x.run = base64.RawURLEncoding.EncodeToString(sum[:12]) + "-"
-	if x.index == "" {
-		x.index = DefaultIndex
+func newEncoder(c Config) *encoder {
+	sum := sha256.Sum256([]byte(c.Origin.Host + "\x00" + c.Origin.Run))
+	c.Index = cmp.Or(c.Index, DefaultIndex)
+	return &encoder{Config: c, run: base64.RawURLEncoding.EncodeToString(sum[:12]) + "-"}
+}
+
+// source returns the document of an event; none if it has none.
+func (x *encoder) source(e *event.Event) ([]byte, error) {
+	if x.Document != nil {
+		return x.Document(e), nil
 	}
-	return x
+	object := x.Object(e)
+	if len(object) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(x.document(e, object))
 }
 
 // encode returns the lines of an event: the action, whose ID makes that a document that is sent twice
 // exists once, and the source.
 func (x *encoder) encode(e *event.Event) (lines []byte, err error) {
-	object := x.object(e)
-	if len(object) == 0 {
-		return nil, nil
+	source, err := x.source(e)
+	if err != nil || len(source) == 0 {
+		return nil, err
 	}
 	x.number++
 	action := struct {
@@ -137,26 +143,25 @@ func (x *encoder) encode(e *event.Event) (lines []byte, err error) {
 	if lines, err = json.Marshal(&action); err != nil {
 		return nil, err
 	}
-	source, err := json.Marshal(x.document(e, object))
 	lines = append(append(lines, '\n'), source...)
-	return append(lines, '\n'), err
+	return append(lines, '\n'), nil
 }
 
 // indexOf returns the index for an event of that time.
 func (x *encoder) indexOf(t time.Time) string {
-	if x.daily == "" {
-		return x.index
+	if x.Daily == "" {
+		return x.Index
 	}
-	return x.daily + "-" + t.UTC().Format("2006.01.02")
+	return x.Daily + "-" + t.UTC().Format("2006.01.02")
 }
 
 func (x *encoder) document(e *event.Event, object []byte) *document {
 	d := &document{
 		Timestamp: e.Time.UTC().Format("2006-01-02T15:04:05.000000000Z"),
-		Message:   string(x.text(e)), ECS: ecs{ecsVersion}, Agent: agent{"dropwatch", x.origin.Version}, Dropwatch: object,
+		Message:   string(x.Text(e)), ECS: ecs{ecsVersion}, Agent: agent{"dropwatch", x.Origin.Version}, Dropwatch: object,
 		Event: ecsEvent{Kind: "event", Action: e.Kind.String(), Module: "dropwatch", Dataset: "dropwatch." + e.Kind.String()},
 	}
-	d.Host.Name, d.Host.OS.Type, d.Host.OS.Kernel = x.origin.Host, "linux", x.origin.Kernel
+	d.Host.Name, d.Host.OS.Type, d.Host.OS.Kernel = x.Origin.Host, "linux", x.Origin.Kernel
 	switch e.Kind {
 	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent:
 		d.describe(e)

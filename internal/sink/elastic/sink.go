@@ -14,7 +14,7 @@ import (
 	"dropwatch/internal/event"
 )
 
-// Config is what a Sink needs besides Options. All fields are required but Abort.
+// Config is what a Sink needs besides Options. All fields are required but Document, Types and Abort.
 type Config struct {
 	Options
 	Origin Origin
@@ -22,6 +22,11 @@ type Config struct {
 	// Object returns the JSON object of an event, empty if it has none; Text the line for a person. What
 	// they return is valid until the next call. Only Write calls them.
 	Object, Text func(*event.Event) []byte
+
+	// Document returns the document of an event, instead of one by the Elastic Common Schema, and nothing if the event has
+	// none; Types are its fields that are no names. Both are nil for the schema.
+	Document func(*event.Event) []byte
+	Types    map[string]string
 
 	Notify func(string)    // is told once of what fails; it may be called by any goroutine
 	Wait   bool            // Write waits for room, instead of losing drops
@@ -57,7 +62,7 @@ type Sink struct {
 func New(c Config) (*Sink, error) {
 	c.Count, c.Bytes = cmp.Or(c.Count, defaultCount), cmp.Or(c.Bytes, defaultBytes)
 	c.Every, c.Timeout = cmp.Or(c.Every, defaultEvery), cmp.Or(c.Timeout, defaultTimeout)
-	s := &Sink{c: c, encoder: newEncoder(&c.Options, c.Origin, c.Object, c.Text), open: new(batch)}
+	s := &Sink{c: c, encoder: newEncoder(c), open: new(batch)}
 	s.changed.L = &s.mu
 	s.wakeup, s.done = make(chan struct{}, 1), make(chan struct{})
 	var err error
@@ -125,7 +130,9 @@ func (s *Sink) end(e *event.Event) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.add(item{lines: lines})
+	if lines != nil {
+		s.add(item{lines: lines})
+	}
 	s.ended = true
 	s.closeBatch(true)
 	return nil

@@ -365,7 +365,8 @@ func TestDocument(t *testing.T) {
 	}
 	object := func(*event.Event) []byte { return []byte(`{"kind":"drop"}`) }
 	text := func(*event.Event) []byte { return []byte("text") }
-	x := newEncoder(&Options{Daily: "drops"}, Origin{"router", "6.12", "1.0", "x"}, object, text)
+	config := Config{Options: Options{Daily: "drops"}, Origin: Origin{"router", "6.12", "1.0", "x"}, Object: object, Text: text}
+	x := newEncoder(config)
 	lines, err := x.encode(&e)
 	if err != nil {
 		t.Fatal(err)
@@ -387,15 +388,37 @@ func TestDocument(t *testing.T) {
 	if source != want {
 		t.Errorf("got  %swant %s", source, want)
 	}
-	again := newEncoder(&Options{Daily: "drops"}, Origin{"router", "6.12", "1.0", "x"}, object, text)
+	again := newEncoder(config)
 	if second, err := again.encode(&e); err != nil || string(second) != string(lines) {
 		t.Errorf("the same run has other IDs: %s", second)
 	}
 }
 
+// TestOtherDocuments: documents of another kind, which not every event has, in an index with their types.
+func TestOtherDocuments(t *testing.T) {
+	document := func(e *event.Event) []byte {
+		if e.Kind != event.Retransmit {
+			return nil
+		}
+		return []byte(`{"local_ip":"::1"}`)
+	}
+	x := newEncoder(Config{Options: Options{Daily: "old"}, Types: map[string]string{"local_ip": "ip"}, Document: document})
+	lines, err := x.encode(&event.Event{Kind: event.Retransmit, Time: at})
+	want := `{"create":{"_index":"old-2026.11.28","_id":"` + x.run + "1\"}}\n{\"local_ip\":\"::1\"}\n"
+	if err != nil || string(lines) != want {
+		t.Errorf("%s, error %v, want %s", lines, err, want)
+	}
+	if lines, err := x.encode(&event.Event{Kind: event.Drop, Time: at}); lines != nil || err != nil {
+		t.Errorf("a drop is %s, error %v", lines, err)
+	}
+	if _, text, err := x.template(); err != nil || !strings.Contains(string(text), `"properties":{"local_ip":{"type":"ip"}}`) {
+		t.Errorf("%s, error %v", text, err)
+	}
+}
+
 // TestTemplate has the types of what is counted and searched.
 func TestTemplate(t *testing.T) {
-	x := newEncoder(&Options{Daily: "drops"}, Origin{}, nil, nil)
+	x := newEncoder(Config{Options: Options{Daily: "drops"}})
 	name, text, err := x.template()
 	if err != nil || name != "drops" {
 		t.Fatalf("%s, error %v", name, err)

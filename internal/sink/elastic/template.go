@@ -30,24 +30,30 @@ const templatePriority = 200
 // counted; numbers and flags are what JSON has.
 func (x *encoder) template() (name string, text []byte, err error) {
 	t := templateText{Priority: templatePriority, Meta: map[string]any{"description": "packets that Linux hosts drop, by dropwatch"}}
-	name = x.index
-	t.Patterns, t.DataStream = []string{x.index}, new(struct{})
-	if x.daily != "" {
-		name = x.daily
-		t.Patterns, t.DataStream = []string{x.daily + "-*"}, nil
+	name = x.Index
+	t.Patterns, t.DataStream = []string{x.Index}, new(struct{})
+	if x.Daily != "" {
+		name = x.Daily
+		t.Patterns, t.DataStream = []string{x.Daily + "-*"}, nil
 	}
 	t.Template.Mappings = mappings{
 		Dynamic: []map[string]any{{"strings": map[string]any{
 			"match_mapping_type": "string", "mapping": map[string]any{"type": "keyword", "ignore_above": 1024},
 		}}},
-		Properties: properties(map[string]string{
-			"@timestamp": "date_nanos", "message": "text", "source.ip": "ip", "destination.ip": "ip", "source.port": "integer",
-			"destination.port": "integer", "dropwatch.time": "date_nanos", "dropwatch.count": "long", "network.packets": "long",
-			"process.pid": "long", "dropwatch.args": unindexed,
-		}),
+		Properties: properties(ecsTypes),
+	}
+	if x.Types != nil {
+		t.Template.Mappings.Properties = properties(x.Types)
 	}
 	text, err = json.Marshal(&t)
 	return name, text, err
+}
+
+// ecsTypes are the types of fields that are no names.
+var ecsTypes = map[string]string{
+	"@timestamp": "date_nanos", "message": "text", "source.ip": "ip", "destination.ip": "ip", "source.port": "integer",
+	"destination.port": "integer", "dropwatch.time": "date_nanos", "dropwatch.count": "long", "network.packets": "long",
+	"process.pid": "long", "dropwatch.args": unindexed,
 }
 
 // unindexed is the type of an object whose members may be numbers in one document and names in another.
