@@ -49,9 +49,16 @@ Enter shows details of a row: what its reason means, the settings that decide it
 Losses are always shown.`,
 	"retrans": `
 Each line is one packet that TCP sent again: time, *retransmit out*, why, interface, flow, sequence number, bytes, state of the
-connection and of its congestion control, round-trip time, and *segments*, if it was several packets on the wire (GSO).
+connection and of its congestion control, round-trip time, whether it was lost here, and *segments*, if it was several packets on
+the wire (GSO).
 Why: *fast* after duplicate acknowledgments or SACK; *rto* once the retransmission timer has expired; *tlp* when the probe timer
 of a tail loss did; *syn* and *synack* in a handshake; *retransmission* if no more is known.
+*lost here* is followed by location and reason of the drop: this host dropped a packet of the same flow with some of the same
+sequence numbers before.
+*not lost here* means that it did not, and that all drops are known since the segment was sent before; *lost here: unknown* is
+followed by why they are not.
+What a device or an XDP program loses is no drop that the kernel reports.
+*retransmit in* is what the peer sent again although it had arrived here, by the drop reasons *TCP_OLD_DATA* and the like.
 The table at the end has a row for each peer: *sent* is what its connections have sent during the run, from sock_diag, with
 those that ended as far as they sent again; *percent* is the part of it that was sent again.
 The segments that were reported are those that the counter *RetransSegs* counts.

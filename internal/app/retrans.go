@@ -19,6 +19,7 @@ func (a *App) retrans(d *defaults) *cli.Verb {
 	f.VarP(numberFrom(&spec.Limit, 1, math.MaxUint64), "count", "c", "stop after this `number` of retransmissions and resets")
 	f.VarP((*duration)(&spec.Duration), "duration", "d", "stop after this `time`: seconds, or as in 90s, 5m, 1h30m")
 	f.BoolVar(&in.Resets, "resets", false, "also show the RSTs that TCP sends and receives; since Linux 6.10, why they are sent")
+	f.BoolVar(&in.NoDrops, "no-drops", false, "do not watch drops, which say whether a segment was lost on this host")
 	var by peers.By
 	f.Var(&by, "by", "what the rows of tables are: `peer`, net/24 (or another number of bits), port (the lower of both), process or iface")
 	var json, summary bool
@@ -32,7 +33,8 @@ func (a *App) retrans(d *defaults) *cli.Verb {
 	return &cli.Verb{
 		Name: "retrans", Args: "[options] [file] [expression]", Short: "show what TCP sends again, and resets",
 		Long: `Show each segment that TCP sends again as a line, until Ctrl-C: time, why it is
-sent again, flow, sequence number, length, state, owner; then a table by peer.
+sent again, flow, sequence number, length, state, whether this host dropped it
+before, owner; then a table by peer.
 
   fast         after duplicate acknowledgments or SACK
   rto          the retransmission timer expired
@@ -55,7 +57,7 @@ of those that ended the ones that sent again.`,
 			fill(&spec, d, "retrans", args)
 			expression := args.Words
 			if len(expression) > 0 && a.isRecordingName(expression[0]) {
-				if err := checkRecordingFlags("retrans", f, []string{"source", "resets", "raw-addresses"}); err != nil {
+				if err := checkRecordingFlags("retrans", f, []string{"source", "resets", "no-drops", "raw-addresses"}); err != nil {
 					return err
 				}
 				in.Recording, expression = expression[0], expression[1:]

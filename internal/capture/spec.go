@@ -53,6 +53,7 @@ type Input struct {
 
 	Retransmits bool // report what TCP sends again, instead of drops
 	Resets      bool // with Retransmits: also report the RSTs that TCP sends and receives
+	NoDrops     bool // with Retransmits: do not watch drops to say whether a segment was lost here
 
 	Sample       int  // with bpf: drops to report individually per kind, second and CPU; 0: all
 	ByOwner      bool // with bpf: break the remaining counts down by owning socket

@@ -8,7 +8,6 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/bpf"
-	"dropwatch/internal/source/retrans"
 	"dropwatch/internal/source/trace"
 	"dropwatch/internal/stage/filter"
 )
@@ -80,15 +79,6 @@ func (r *Runner) split(f *filter.Filter) (filter.Split, error) {
 		}
 	}
 	return f.Split(names, bpf.Counted), nil
-}
-
-// openRetrans opens the source of what TCP sends again.
-func (r *Runner) openRetrans(_ context.Context, spec *Spec) (*openedSource, error) {
-	s, err := r.OpenRetrans(retrans.Options{Resets: spec.Input.Resets, RawAddresses: spec.Input.RawAddresses})
-	if err != nil {
-		return nil, err
-	}
-	return tracerSource("bpf", s), nil
 }
 
 // openTrace opens the source that reads skb:kfree_skb through perf. The kernel's

@@ -107,7 +107,7 @@ type Ledger struct {
 
 // TCPCounts accounts for the events of TCP of a run, which are no drops.
 type TCPCounts struct {
-	Retransmits uint64 // segments sent again, of the retransmissions that reached the sink
+	Retransmits uint64 // segments sent again or received again, of the retransmissions that reached the sink
 	Resets      uint64 // those that reached the sink
 	Others      uint64 // of kind TCPEvent, that reached the sink
 	Rejected    uint64 // that a filter rejected or could not decide on; of a retransmission its segments

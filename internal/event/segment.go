@@ -11,7 +11,31 @@ type Segment struct {
 	Frame           uint64          // number of the packet in its capture file, from 1; 0 if it was seen live
 	State           SocketState     // of the connection; 0 if not known
 	CongestionState CongestionState // of the sender of the segment
+
+	// Retries is how many times in a row the retransmission timer of the connection had expired
+	// before.
+	Retries uint8
+
+	// Fate says whether this host dropped what is sent again. If it did, Where, Reason, Stack and
+	// Args of the event are those of the drop. Doubt is why it is not known.
+	Fate  Fate
+	Doubt string
 }
+
+// A Fate says what became of the last transmission of a segment that is sent again.
+type Fate uint8
+
+const (
+	FateUnstated Fate = iota // nobody asked
+	LostHere                 // this host dropped it
+	NotLostHere              // this host dropped no packet with any of its bytes
+	FateUnknown              // not all drops are known
+)
+
+var fateNames = [...]string{"", "here", "not_here", "unknown"}
+
+// String gives the name in JSON, nothing for FateUnstated.
+func (f Fate) String() string { return nameOf(fateNames[:], uint8(f)) }
 
 // A SegmentType says what TCP did, as far as it is known.
 type SegmentType uint8

@@ -25,6 +25,14 @@ func TestSegmentWords(t *testing.T) {
 			t.Errorf("direction %d is %q, want %q", d, got, want)
 		}
 	}
+	fates := map[event.Fate]string{
+		event.FateUnstated: "", event.LostHere: "here", event.NotLostHere: "not_here", event.FateUnknown: "unknown", 9: "unknown",
+	}
+	for f, want := range fates {
+		if got := f.String(); got != want {
+			t.Errorf("fate %d is %q, want %q", f, got, want)
+		}
+	}
 	// TCP_CA_Open is 0 in the kernel, TCP_CA_Loss 4.
 	if event.CongestionState(0+1).String() != "open" || event.CongestionState(4+1).String() != "loss" {
 		t.Error("congestion states are not 1 and the kernel's numbers")

@@ -252,6 +252,7 @@ func (d *decoder) segment() *event.Segment {
 		Len: uint32(d.number(math.MaxUint32)), Frame: d.number(math.MaxUint64),
 		State: event.SocketState(d.number(math.MaxUint8)), CongestionState: event.CongestionState(d.number(math.MaxUint8)),
 		RTT: uint32(d.number(math.MaxUint32)), Sent: uint32(d.number(math.MaxUint32)),
+		Retries: uint8(d.number(math.MaxUint8)), Fate: event.Fate(d.number(math.MaxUint8)), Doubt: d.text(),
 	}
 }
 

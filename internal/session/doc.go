@@ -121,7 +121,8 @@
 //	                direction: 1 out, 2 in; bytes of payload; number in a capture
 //	                file; state, as in tcp_states.h; congestion state, as in enum
 //	                tcp_ca_state, plus 1; round-trip time in microseconds; segments
-//	                that the connection has sent
+//	                that the connection has sent; expiries of the timer; 1 this host
+//	                dropped it, 2 it did not, 3 not known; why not known, a text
 //	50  connection  only with bit 49 and without data: which of the following are
 //	                known, as event.Fields; source and destination: length, 0, 4 or
 //	                16; bytes; both ports; sequence and acknowledgment number; flags

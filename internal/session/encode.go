@@ -118,10 +118,11 @@ func (x *encoder) tag(v event.VLAN) {
 func (x *encoder) segment(s *event.Segment) {
 	for _, n := range []uint64{
 		uint64(s.Type), uint64(s.Direction), uint64(s.Len), s.Frame, uint64(s.State), uint64(s.CongestionState),
-		uint64(s.RTT), uint64(s.Sent),
+		uint64(s.RTT), uint64(s.Sent), uint64(s.Retries), uint64(s.Fate),
 	} {
 		x.number(n)
 	}
+	x.text(s.Doubt)
 }
 
 // connection appends those of the headers of a TCP segment that a source knows without its bytes.

@@ -160,6 +160,7 @@ func anyEvent(rnd *rand.Rand) event.Event {
 		e.Segment = &event.Segment{
 			Type: event.SegmentType(rnd.IntN(int(event.PortReuse) + 1)), Direction: event.Direction(rnd.IntN(3)), Len: u32(), Frame: u64(),
 			State: event.SocketState(rnd.IntN(13)), CongestionState: event.CongestionState(rnd.IntN(6)), RTT: u32(), Sent: u32(),
+			Retries: uint8(u32()), Fate: event.Fate(rnd.IntN(4)), Doubt: text(),
 		}
 		if !e.Packet.HasData {
 			flow := event.TCPFlow(event.Headers{

@@ -132,6 +132,13 @@ func appendSegment(b []byte, s *event.Segment) []byte {
 	if s.Sent != 0 {
 		b = appendNumber(b, "segments_sent", uint64(s.Sent))
 	}
+	if s.Retries != 0 {
+		b = appendNumber(b, "retries", uint64(s.Retries))
+	}
+	if s.Fate != event.FateUnstated {
+		b = appendWord(b, "lost", s.Fate.String())
+	}
+	b = appendIfAny(b, "doubt", s.Doubt)
 	return b
 }
 

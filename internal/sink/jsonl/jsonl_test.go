@@ -268,11 +268,12 @@ func lines() map[string]event.Event {
 		at("loss") + `"times":3,"place":"unopened_cpus"}`:                                   lost(event.Unopened),
 		at("loss") + `"gap_ms":1500,"place":"gaps","args":{"source":"trace","\"\u001b":2}}`: gap(),
 		at("retransmit") + `"count":1,"segments":3,"type":"rto","direction":"out","len":4344,"tcp_state":"established",` +
-			`"congestion_state":"loss","rtt_us":312,"segments_sent":99,"args":{"limit":64}}`: bare(func(e *event.Event) {
+			`"congestion_state":"loss","rtt_us":312,"segments_sent":99,"retries":2,` +
+			`"lost":"unknown","doubt":"too many","args":{"limit":64}}`: bare(func(e *event.Event) {
 			e.Kind, e.Segments, e.Args = event.Retransmit, 3, []event.Arg{{Name: "limit", Number: 64}}
 			e.Segment = &event.Segment{
 				Type: event.TimeoutRetrans, Direction: event.Outgoing, Len: 4344, State: 1, CongestionState: event.CongestionLoss,
-				RTT: 312, Sent: 99,
+				RTT: 312, Sent: 99, Retries: 2, Fate: event.FateUnknown, Doubt: "too many",
 			}
 		}),
 		at("tcp") + `"count":1,"type":"zero_window","direction":"unknown","len":0,"frame":17}`: bare(func(e *event.Event) {

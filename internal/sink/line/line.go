@@ -274,7 +274,7 @@ func (s *Sink) appendOwner(b []byte, e *event.Event) []byte {
 	b = e.Owner.AppendTo(b)
 	known := len(b) > start
 	b = space(b, start)
-	if e.Task.Known && (s.opts.Task || !known && !e.Packet.HasData) {
+	if e.Task.Known && (s.opts.Task || !known && !e.Packet.HasData && !e.Kind.IsTCP()) {
 		b = appendTask(b, &e.Task)
 	}
 	return b

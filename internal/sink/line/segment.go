@@ -74,5 +74,24 @@ func appendSequence(b []byte, e *event.Event, s *event.Segment) []byte {
 	if s.RTT != 0 {
 		b = append(append(append(b, "rtt "...), (time.Duration(s.RTT)*time.Microsecond).String()...), ' ')
 	}
+	return appendFate(b, e, s)
+}
+
+// appendFate appends whether this host dropped what is sent again and, if so, where and why, with what
+// is known of the drop.
+func appendFate(b []byte, e *event.Event, s *event.Segment) []byte {
+	switch s.Fate {
+	case event.LostHere:
+		b = append(e.Where.AppendTo(append(b, "lost here: "...)), ' ')
+		if e.Reason != "" {
+			b = append(append(b, event.Escape(e.Reason)...), ' ')
+		}
+		return appendEvidence(b, e)
+	case event.NotLostHere:
+		b = append(b, "not lost here "...)
+	case event.FateUnknown:
+		b = append(append(append(b, "lost here: unknown ("...), event.Escape(s.Doubt)...), ") "...)
+	case event.FateUnstated:
+	}
 	return appendArgs(b, e.Args)
 }

@@ -40,6 +40,7 @@ func TestSegments(t *testing.T) {
 		"a reset that was received": {
 			change(func(e *event.Event) {
 				*e = event.Event{Kind: event.Reset, Time: at, Count: 1, Packet: e.Packet}
+				e.Task = event.Task{Known: true, PID: 7, Comm: "bash"} // need not have anything to do with it
 				e.Segment = &event.Segment{Direction: event.Incoming}
 				e.Packet.Flow.Fields &^= event.FieldSeq
 			}),
@@ -63,6 +64,24 @@ func TestSegments(t *testing.T) {
 			}),
 			"03:42:35.698459 tcp            zero_window_probe 192.0.2.1:443 > 198.51.100.7:50123 tcp [.] " +
 				"seq 4294967295 ack 8 len 1 frame 17\n",
+		},
+		"lost here, by a firewall": {
+			change(func(e *event.Event) {
+				e.Segment.Fate, e.Reason, e.Args = event.LostHere, "QDISC_DROP", []event.Arg{{Name: "limit", Number: 64}}
+				e.Where.Frame, e.Owner = event.Frame{PC: 1, Lookup: event.Found, Symbol: "tbf_enqueue", Offset: 0x1f}, event.Owner{}
+			}),
+			"03:42:35.698459 retransmit out rto            192.0.2.1:443 > 198.51.100.7:50123 tcp seq 4294967295 len 4344 established " +
+				"ca loss rtt 312µs lost here: tbf_enqueue+0x1f QDISC_DROP limit 64 segments 3\n",
+		},
+		"not lost here": {
+			change(func(e *event.Event) { e.Segment.Fate, e.Owner = event.NotLostHere, event.Owner{} }),
+			"03:42:35.698459 retransmit out rto            192.0.2.1:443 > 198.51.100.7:50123 tcp seq 4294967295 len 4344 established " +
+				"ca loss rtt 312µs not lost here segments 3\n",
+		},
+		"in doubt": {
+			change(func(e *event.Event) { e.Segment.Fate, e.Segment.Doubt = event.FateUnknown, "\x1b[2J" }),
+			"03:42:35.698459 retransmit out rto            192.0.2.1:443 > 198.51.100.7:50123 tcp seq 4294967295 len 4344 established " +
+				"ca loss rtt 312µs lost here: unknown (\\x1b[2J) segments 3 from nginx/812\n",
 		},
 		"without a segment": {
 			event.Event{Kind: event.Retransmit, Time: at, Count: 5}, "03:42:35.698459 retransmit     -              len 0 x5\n",

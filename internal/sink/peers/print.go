@@ -60,7 +60,9 @@ func (s *Sink) end(e *event.Event) {
 	all := s.sorted(func(r *entry) uint64 { return r.Count })
 	var sum uint64
 	for _, r := range all {
-		sum += r.Count
+		if r.Key.direction != event.Incoming {
+			sum += r.Count
+		}
 	}
 	if s.width() > 0 {
 		s.buf = append(s.buf, '\r') // overwrites the ^C that the terminal has echoed
@@ -122,7 +124,8 @@ func (s *Sink) since(id connection, total uint64) uint64 {
 	return total - before
 }
 
-// typesText lists the types with their segments, those with the most first: "fast 300, rto 40".
+// typesText lists the types with their segments, those with the most first, and how many of them this host
+// dropped, or may have dropped: "fast 300, rto 40, lost here 12".
 func (r *row) typesText() string {
 	types := make([]event.SegmentType, 0, len(r.types))
 	for t, n := range r.types {
@@ -134,6 +137,12 @@ func (r *row) typesText() string {
 	words := make([]string, len(types))
 	for i, t := range types {
 		words[i] = fmt.Sprintf("%s %d", t, r.types[t])
+	}
+	if n := r.fates[event.LostHere]; n > 0 {
+		words = append(words, fmt.Sprintf("lost here %d", n))
+	}
+	if n := r.fates[event.FateUnknown]; n > 0 {
+		words = append(words, fmt.Sprintf("lost here unknown %d", n))
 	}
 	return strings.Join(words, ", ")
 }

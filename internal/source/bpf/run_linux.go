@@ -31,7 +31,8 @@ type Source struct {
 	decoder decoder
 	stopped atomic.Bool // the context of Run ended
 
-	from, until time.Time // see Began
+	from, until time.Time    // see Began
+	complete    atomic.Int64 // see ReadUntil
 
 	record      ringbuf.Record
 	event       event.Event
@@ -45,6 +46,13 @@ type Source struct {
 
 // Began returns two times between which the source began to report drops.
 func (s *Source) Began() (from, until time.Time) { return s.from, s.until }
+
+// ReadUntil returns a time before which, but for what happened in the last 50 ms before it, all drops
+// were emitted or are in a count that will be. It may be called while Run runs.
+func (s *Source) ReadUntil() time.Time { return time.Unix(0, s.complete.Load()) }
+
+// Wake makes Run read the ring, so that ReadUntil advances. It must not be called after Run.
+func (s *Source) Wake() { s.waiter.Wake() }
 
 // Close detaches the program and releases everything. Run does so when it returns; Close must not
 // be called while it runs.
@@ -168,13 +176,18 @@ const maxRecords = 1 << 14
 
 // readRing emits records of the ring while more returns true, and returns how many that were.
 func (s *Source) readRing(out pipeline.Output, more func() bool) (n int, err error) {
+	begin := time.Now().UnixNano()
 	if s.decoder.wall, err = clock.WallAhead(); err != nil {
 		return 0, err
 	}
 	for n < maxRecords && more() {
 		ok, err := s.readRecord()
-		if !ok || err != nil {
+		if err != nil {
 			return n, err
+		}
+		if !ok {
+			s.complete.Store(begin)
+			return n, nil
 		}
 		n++
 		s.emitRecord(out)

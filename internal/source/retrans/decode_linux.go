@@ -54,7 +54,7 @@ func (d *decoder) record(raw []byte, e *event.Event) bool {
 		return false
 	}
 	*e = event.Event{
-		Kind: event.Retransmit, Time: time.Unix(0, int64(r.Time)+d.wall), KernelTime: true, Count: 1, Individual: true,
+		Kind: event.Retransmit, Time: time.Unix(0, int64(sentAt(&r))+d.wall), KernelTime: true, Count: 1, Individual: true,
 		Segments: uint64(r.Segments), Netns: event.Netns{Inode: r.Netns}, Segment: &d.segment,
 		Port: event.Port{IfIndex: r.Ifindex, IfName: d.name(&r.Ifname)},
 		Task: event.Task{Known: true, CPU: r.Cpu, PID: uint32(r.PidTgid >> 32), TID: uint32(r.PidTgid), Comm: d.name(&r.Comm)},
@@ -62,6 +62,7 @@ func (d *decoder) record(raw []byte, e *event.Event) bool {
 	d.segment = event.Segment{
 		Type: typeOf(&r), Direction: event.Outgoing, Len: r.Len, State: event.SocketState(r.Owner.State),
 		CongestionState: event.CongestionState(r.CongestionState), RTT: r.Srtt, Sent: r.Sent,
+		Retries: r.Retries,
 	}
 	if r.Kind == retransKindSEND_RESET || r.Kind == retransKindRECEIVE_RESET {
 		d.reset(&r, e)
@@ -70,6 +71,19 @@ func (d *decoder) record(raw []byte, e *event.Event) bool {
 	d.owner(&r, e)
 	e.Args = d.arguments(&r)
 	return true
+}
+
+// maxSending is how long the sending of a segment takes at most, up to the tracepoint. A stamp that is
+// earlier, or in the future as that of a paced segment, does not say when it began.
+const maxSending = uint64(time.Second)
+
+// sentAt returns when the sending began, in nanoseconds of CLOCK_MONOTONIC: the segment itself may be
+// dropped before the tracepoint is reached, but not before that.
+func sentAt(r *retransRecord) uint64 {
+	if r.SentAt <= r.Time && r.Time-r.SentAt < maxSending {
+		return r.SentAt
+	}
+	return r.Time
 }
 
 // reset makes the event that of a RST.

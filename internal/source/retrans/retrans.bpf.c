@@ -73,6 +73,7 @@ INLINE void read_connection(struct record *r, struct sock *sk)
 	probe_read(&ca, sizeof(ca), (void *)icsk + OFFSET(struct inet_connection_sock, icsk_ca_state));
 	r->congestion_state = 1 + BITS(ca, struct inet_connection_sock, icsk_ca_state);
 	r->pending = READ(icsk, icsk_pending);
+	r->retries = READ(icsk, icsk_retransmits);
 	r->srtt = READ(tp, srtt_us) >> 3;
 	r->sent = READ(tp, segs_out);
 	r->ack = READ(tp, rcv_nxt);
@@ -90,6 +91,8 @@ INLINE void read_segment(struct record *r, struct sk_buff *skb)
 
 	// The flags are in the low byte of what is wider since Linux 6.16.
 	probe_read(&flags, sizeof(flags), (void *)cb + OFFSET(struct tcp_skb_cb, tcp_flags) + LOW_BYTE(struct tcp_skb_cb, tcp_flags));
+	struct sk_buff___cb *stamped = (void *)skb;
+	r->sent_at = READ(stamped, skb_mstamp_ns);
 	r->seq = READ(cb, seq);
 	r->flags = flags;
 	r->segments = READ(cb, tcp_gso_segs);

@@ -41,6 +41,7 @@ const (
 type retransRecord struct {
 	_       structs.HostLayout
 	Time    uint64
+	SentAt  uint64
 	PidTgid uint64
 	Owner   struct {
 		_          structs.HostLayout
@@ -73,9 +74,10 @@ type retransRecord struct {
 	Flags           uint8
 	CongestionState uint8
 	Pending         uint8
+	Retries         uint8
 	Comm            [16]int8
 	Ifname          [16]int8
-	_               [4]byte
+	_               [3]byte
 }
 
 type retransTally struct {

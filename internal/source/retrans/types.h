@@ -21,6 +21,7 @@ enum __attribute__((packed)) known {
 
 struct record {
 	__u64 time; /* CLOCK_MONOTONIC, in nanoseconds */
+	__u64 sent_at; /* when the sending began, by the same clock; 0: not known */
 	__u64 pid_tgid;
 	struct owner owner; /* without a socket only addresses and ports */
 	enum kind kind;
@@ -38,6 +39,7 @@ struct record {
 	__u8 flags;   /* of the TCP header; 0: not known */
 	__u8 congestion_state; /* enum tcp_ca_state plus 1; 0: not known */
 	__u8 pending;	       /* the timer that is set, or that has just expired (ICSK_TIME_*) */
+	__u8 retries;	       /* how many times in a row the retransmission timer has expired */
 	char comm[16];
 	char ifname[16];
 };
@@ -89,12 +91,13 @@ struct sock___route {
 };
 
 struct sk_buff___cb {
+	__u64 skb_mstamp_ns;
 	char cb[48];
 };
 
 struct inet_connection_sock {
 	__u8 icsk_ca_state : 5;
-	__u8 icsk_pending;
+	__u8 icsk_pending, icsk_retransmits;
 };
 
 struct inet_sock {

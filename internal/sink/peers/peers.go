@@ -47,6 +47,7 @@ type key struct {
 // A row is what is known of a key besides its segments.
 type row struct {
 	types   [event.TailLossProbe + 1]uint64 // segments of each type
+	fates   [event.FateUnknown + 1]uint64   // segments of each fate
 	rtt     uint32                          // the last that is known
 	sent    map[connection]uint64           // of connections, as their last event has it
 	printed uint64                          // segments at the last table
@@ -115,6 +116,9 @@ func (s *Sink) count(e *event.Event) {
 	r, _ := s.rows.Add(key{segment.Direction, s.opts.By.name(e)}, n)
 	if int(segment.Type) < len(r.Value.types) {
 		r.Value.types[segment.Type] += n
+	}
+	if int(segment.Fate) < len(r.Value.fates) {
+		r.Value.fates[segment.Fate] += n
 	}
 	if segment.RTT > 0 {
 		r.Value.rtt = segment.RTT

@@ -1,0 +1,67 @@
+package capture
+
+import (
+	"context"
+	"errors"
+
+	"dropwatch/internal/source/bpf"
+	"dropwatch/internal/source/correlate"
+	"dropwatch/internal/source/retrans"
+	"dropwatch/internal/stage/decode"
+	"dropwatch/internal/stage/filter"
+	"dropwatch/internal/stage/resolve"
+)
+
+// openRetrans opens the source of what TCP sends again. Beside it runs one of the drops of TCP packets,
+// which says whether a segment was lost here; without that, it is not known.
+func (r *Runner) openRetrans(_ context.Context, spec *Spec) (*openedSource, error) {
+	in := &spec.Input
+	s := new(correlate.Source)
+	if !in.NoDrops {
+		var err error
+		if s.Drops, err = r.openTCPDrops(); err != nil {
+			s.Doubt = "drops cannot be watched"
+			r.Notices.Note("whether segments were lost here is not known: %v", err)
+		}
+	}
+	tcp, err := r.OpenRetrans(retrans.Options{Resets: in.Resets, RawAddresses: in.RawAddresses})
+	if err != nil {
+		if s.Drops != nil {
+			s.Drops.Close()
+		}
+		return nil, err
+	}
+	if in.NoDrops {
+		return tracerSource("bpf", tcp), nil
+	}
+	s.TCP = tcp
+	s.Stages = append(s.Stages, decode.Packets())
+	s.Stages = append(s.Stages, r.Symbols.stages()...)
+	s.Stages = append(s.Stages, resolve.Interfaces(resolve.NewHostInterfaces(r.Host).Name))
+	return tracerSource("bpf", s), nil
+}
+
+// errNoDrops is the error of a source that does not say how far it has read.
+var errNoDrops = errors.New("the source of drops does not say how far it has read")
+
+// openTCPDrops opens a source of all drops of TCP packets, each with its headers.
+func (r *Runner) openTCPDrops() (correlate.Drops, error) {
+	tcp, err := filter.Parse("tcp")
+	if err != nil {
+		return nil, err
+	}
+	split, err := r.split(tcp)
+	if err != nil {
+		return nil, err
+	}
+	t, err := r.OpenBPF(bpf.Options{Trunc: headerBytes, Condition: split.Kernel})
+	if err != nil {
+		return nil, err
+	}
+	drops, ok := t.(correlate.Drops)
+	if !ok {
+		t.Close()
+		return nil, errNoDrops
+	}
+	return drops, nil
+}

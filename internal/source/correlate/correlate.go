@@ -1,0 +1,237 @@
+// Package correlate joins what TCP sends again with the drops of this host: for each segment that is
+// sent again, it says whether this host dropped the packet that carried it before.
+//
+// A drop is of the segment if it has the same addresses, ports and direction, some of the same sequence
+// numbers, and came before the segment was sent again. It may be in another network namespace of this
+// host, through which the packet went: its sequence numbers say that it is the same. Otherwise the
+// segment was not lost here, if all drops are known since it was sent before; if not, nothing is said
+// but why.
+//
+// What the kernel does not report as a drop is not known here either: what a device loses, or
+// an XDP program.
+//
+// What TCP drops because it has it already, since Linux 5.17 by the reason, is no loss: it is a
+// retransmission that was received, and becomes an event of its own.
+package correlate
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
+)
+
+// Drops is a source of all drops of TCP packets, each of them individual.
+type Drops interface {
+	pipeline.Source
+	Close() error
+
+	// Began returns two times between which it began to report drops.
+	Began() (from, until time.Time)
+
+	// ReadUntil returns a time before which, but for the last 50 ms, all drops were emitted.
+	ReadUntil() time.Time
+
+	// Wake makes it read, so that ReadUntil advances. It is called only while Run runs.
+	Wake()
+}
+
+// A Source is a pipeline.Source that emits what another reports of TCP, with the fate of each
+// retransmission.
+type Source struct {
+	TCP   Tracer // what TCP does
+	Drops Drops  // nil: there is none, and Doubt says why
+	Doubt string
+
+	// Stages say more of a drop: they decode its packet and name its location. They are used by this
+	// source alone.
+	Stages []pipeline.Stage
+
+	mu      sync.Mutex // protects what follows, and the use of the output
+	out     pipeline.Output
+	index   index
+	waiting []event.Event // in the order in which they came
+	reading bool          // Drops runs
+	doubt   doubt
+}
+
+// A Tracer is a source that is open before it runs.
+type Tracer interface {
+	pipeline.Source
+	Close() error
+	Began() (from, until time.Time)
+}
+
+// A doubt is why drops are not all known, until some time.
+type doubt struct {
+	why   string
+	until time.Time
+}
+
+// Times of a run. An event waits for the drops before it until these have been read, and margin more,
+// because a CPU may take a drop's time before it writes the drop; maxWait at most. It is looked at
+// each tick.
+const (
+	tick    = 50 * time.Millisecond
+	margin  = 50 * time.Millisecond
+	maxWait = 5 * time.Second
+)
+
+// maxWaiting is how many events wait at most; the oldest is then emitted early.
+const maxWaiting = 1 << 14
+
+// Close closes both sources. Run does so itself.
+func (s *Source) Close() error {
+	err := s.TCP.Close()
+	if s.Drops != nil {
+		err = errors.Join(err, s.Drops.Close())
+	}
+	return err
+}
+
+// Began returns what that of the source of TCP returns.
+func (s *Source) Began() (from, until time.Time) { return s.TCP.Began() }
+
+// Run runs both sources until ctx ends. If that of drops ends before, what follows is in doubt.
+func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
+	s.out, s.index = out, newIndex()
+	var running sync.WaitGroup
+	dropsCtx, stopDrops := context.WithCancel(context.Background())
+	defer stopDrops()
+	if s.Drops != nil {
+		s.reading = true
+		running.Go(func() { s.runDrops(dropsCtx) })
+	}
+	ticks, stopTicks := context.WithCancel(context.Background())
+	defer stopTicks()
+	ticking := make(chan struct{})
+	go func() { defer close(ticking); s.tick(ticks) }()
+	err := s.TCP.Run(ctx, (*tcpOutput)(s))
+	stopTicks()
+	<-ticking
+	stopDrops() // which emits what it has left
+	running.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.release(func(*event.Event) bool { return true })
+	out.Flush()
+	return err
+}
+
+// runDrops runs the source of drops.
+func (s *Source) runDrops(ctx context.Context) {
+	err := s.Drops.Run(ctx, (*dropOutput)(s))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading = false
+	if ctx.Err() == nil {
+		s.Doubt = "the source of drops ended"
+		if err != nil {
+			s.Doubt = "the source of drops failed: " + err.Error()
+		}
+	}
+}
+
+// tick emits the events whose drops have been read, until ctx ends.
+func (s *Source) tick(ctx context.Context) {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-t.C:
+			s.emitRead(now)
+		}
+	}
+}
+
+// emitRead emits the events whose drops have been read by now, and those that have waited for maxWait.
+func (s *Source) emitRead(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) == 0 {
+		return
+	}
+	if !s.reading {
+		s.release(func(*event.Event) bool { return true })
+	} else {
+		read := s.Drops.ReadUntil().Add(-margin)
+		s.release(func(e *event.Event) bool {
+			late := now.Sub(e.Time) > maxWait
+			if late {
+				s.raise("drops are read too slowly", e.Time)
+			}
+			return late || e.Time.Before(read)
+		})
+		s.Drops.Wake()
+	}
+	s.out.Flush()
+}
+
+// release emits the first of the waiting events while ready returns true.
+func (s *Source) release(ready func(*event.Event) bool) {
+	n := 0
+	for ; n < len(s.waiting) && ready(&s.waiting[n]); n++ {
+		s.judge(&s.waiting[n])
+		s.out.Emit(&s.waiting[n])
+	}
+	s.waiting = append(s.waiting[:0], s.waiting[n:]...)
+}
+
+// raise remembers a doubt that came up at a time.
+func (s *Source) raise(why string, at time.Time) {
+	s.doubt = doubt{why, at.Add(remember)}
+}
+
+// wait keeps an event, which becomes the source's, until the drops before it have been read.
+func (s *Source) wait(e *event.Event) {
+	if len(s.waiting) >= maxWaiting {
+		s.raise("too many retransmissions at once", e.Time)
+		first := true
+		s.release(func(*event.Event) bool { ok := first; first = false; return ok })
+	}
+	s.waiting = append(s.waiting, *e)
+}
+
+// tcpOutput is the Output of the source of TCP.
+type tcpOutput Source
+
+// Emit keeps an event until the drops before it have been read.
+func (o *tcpOutput) Emit(e *event.Event) {
+	s := (*Source)(o)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept := e.Clone()
+	s.wait(&kept)
+}
+
+// Flush does nothing: events are flushed at the tick that emits them.
+func (*tcpOutput) Flush() {}
+
+// dropOutput is the Output of the source of drops.
+type dropOutput Source
+
+// Emit keeps a drop, or a doubt if it is not known which packet it was.
+func (o *dropOutput) Emit(e *event.Event) {
+	s := (*Source)(o)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch e.Kind {
+	case event.Drop:
+		s.drop(e)
+	case event.Loss:
+		s.raise("drops were lost "+e.Place.String(), time.Now())
+	case event.Rejected:
+		if e.Undecided {
+			s.raise("of some drops it is not known which packets they were", time.Now())
+		}
+	case event.Retransmit, event.Reset, event.TCPEvent, event.End: // not of this source
+	}
+}
+
+// Flush does nothing: drops are not emitted.
+func (*dropOutput) Flush() {}

@@ -1,0 +1,97 @@
+package correlate
+
+import (
+	"net/netip"
+	"time"
+
+	"dropwatch/internal/event"
+)
+
+// remember is how long a drop is kept, and how long a doubt lasts: a segment is sent again at most two
+// minutes after it was sent before (TCP_RTO_MAX).
+const remember = 2 * time.Minute
+
+// Limits of an index. Of a flow with more drops the oldest are forgotten, and the flow whose drops began
+// first, if there are more flows.
+const (
+	maxFlows   = 1 << 13
+	maxPerFlow = 64
+)
+
+// A flow is one direction of a connection.
+type flow struct{ src, dst netip.AddrPort }
+
+// A dropped is a packet that this host dropped, with the sequence numbers from seq to before end.
+type dropped struct {
+	seq, end uint32
+	event    event.Event
+}
+
+// An index has the drops that are remembered, by flow.
+type index struct {
+	flows  map[flow][]dropped
+	order  []flow    // of flows, those whose drops began first
+	forgot time.Time // the time of the latest drop that was forgotten
+}
+
+func newIndex() index { return index{flows: make(map[flow][]dropped)} }
+
+// add keeps a drop, which becomes the index's.
+func (x *index) add(f flow, d dropped) {
+	all, known := x.flows[f]
+	if !known {
+		if len(x.order) >= maxFlows {
+			x.forget(x.order[0])
+		}
+		x.order = append(x.order, f)
+	}
+	if len(all) >= maxPerFlow {
+		x.forgot = all[0].event.Time
+		all = append(all[:0], all[1:]...)
+	}
+	x.flows[f] = append(all, d)
+}
+
+// forget forgets the drops of a flow, the first of order.
+func (x *index) forget(f flow) {
+	for _, d := range x.flows[f] {
+		if d.event.Time.After(x.forgot) {
+			x.forgot = d.event.Time
+		}
+	}
+	delete(x.flows, f)
+	x.order = append(x.order[:0], x.order[1:]...)
+}
+
+// find returns the last drop before a time that has some of the sequence numbers from seq to before end;
+// nil if there is none.
+func (x *index) find(f flow, seq, end uint32, before time.Time) *dropped {
+	all := x.flows[f]
+	for i := len(all) - 1; i >= 0; i-- {
+		d := &all[i]
+		if d.event.Time.Before(before) && before.Sub(d.event.Time) < remember && overlap(d.seq, d.end, seq, end) {
+			return d
+		}
+	}
+	return nil
+}
+
+// overlap reports whether two ranges of sequence numbers, which wrap, have one in common.
+func overlap(a, aEnd, b, bEnd uint32) bool { return int32(a-bEnd) < 0 && int32(b-aEnd) < 0 }
+
+// spanOf returns the flow and the sequence numbers of a packet with so many bytes of payload. Ok is false
+// if they are not known, or if it has none, as a pure acknowledgment.
+func spanOf(h *event.Headers, payload uint32) (f flow, seq, end uint32, ok bool) {
+	const needed = event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort | event.FieldSeq
+	if h.Transport != event.TCP || !h.Has(needed) {
+		return f, 0, 0, false
+	}
+	f = flow{netip.AddrPortFrom(h.Src, h.SrcPort), netip.AddrPortFrom(h.Dst, h.DstPort)}
+	end = h.Seq + payload
+	for _, flag := range []event.TCPFlags{event.SYN, event.FIN} {
+		if h.Has(event.FieldTCPFlags) && h.TCPFlags&flag != 0 {
+			end++
+		}
+	}
+	return f, h.Seq, end, end != h.Seq
+}
