@@ -260,8 +260,9 @@ func (d *Diagnosis) rank(all []Finding) {
 	slices.SortStableFunc(all, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(b.severity(), a.severity()), cmp.Compare(b.Count+b.Unseen, a.Count+a.Unseen))
 	})
+	d.Findings, d.Noise = nil, nil
 	for _, f := range all {
-		if f.severity() == knowledge.Noise {
+		if f.Rank = 0; f.severity() == knowledge.Noise {
 			d.Noise = append(d.Noise, f)
 			continue
 		}

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 
 	"dropwatch/internal/conntrack"
 	"dropwatch/internal/counters"
@@ -81,10 +82,16 @@ func (f *Finding) narrowByListeners(protocol knowledge.Evidence, accepts bool) {
 		return
 	}
 	evidence := knowledge.Elsewhere
-	if accepts {
+	switch {
+	case accepts:
 		evidence = knowledge.Listens
+	case !slices.ContainsFunc(f.Listeners, func(l Listener) bool { return !l.Local.Addr().Unmap().IsLoopback() }):
+		evidence = knowledge.OnLoopback
 	}
 	f.Meaning = f.Meaning.With(evidence|protocol, f.event())
+	if f.is(knowledge.OnLoopback|knowledge.TCP) && f.Flows[0].Flags == "[S]" && f.Flows[0].Count > 1 { // somebody tries again and again
+		f.Meaning.Severity = knowledge.Harm
+	}
 }
 
 // listeners are the sockets that accept packets to a port in a network namespace, nothing if

@@ -49,6 +49,8 @@ func TestListeners(t *testing.T) {
 		missing   bool // the service
 	}{
 		{"tcp elsewhere", event.TCP, event.SYN, one.Addr(), "listens " + mine + ", but not on 10.0.0.2\n", false},
+		{"tcp on the loopback", event.TCP, event.SYN, one.Addr(), "the loopback only", false},
+		{"udp on the loopback", event.UDP, 0, datagrams.LocalAddr(), "the loopback only", false},
 		{"tcp", event.TCP, event.SYN, every.Addr(), "listens " + mine + "\n", false},
 		{"midstream", event.TCP, event.ACK, every.Addr(), "   about     tcp [::]:", false},
 		{"udp elsewhere", event.UDP, 0, datagrams.LocalAddr(), "listens " + mine + ", but not on 10.0.0.2\n", false},

@@ -40,6 +40,7 @@ const (
 	Emulated             // netem dropped all to emulate loss; no drop carries it, as NoCarrier
 	Duplicate            // this host does not use the destination, as another has it, too; no drop carries it
 	Elsewhere            // a socket accepts packets to this port, but not to this address; the same
+	OnLoopback           // the same as Elsewhere, and all such sockets have a loopback address
 	Listens              // a socket accepts packets to this address and port now; the same
 	Invalid              // a rule dropped the packet because connection tracking found it INVALID; the same
 	NoEntry              // the same, and connection tracking has no entry for its flow

@@ -1,6 +1,6 @@
 package knowledge
 
-// elsewhereTCP and the other three are the cases of packets to a port for which the host has a
+// elsewhereTCP and the other five are the cases of packets to a port for which the host has a
 // socket, whatever address that has. Its sockets are read after the drops.
 var (
 	elsewhereTCP = Case{
@@ -20,6 +20,20 @@ var (
 			"nstat -az UdpNoPorts Udp6NoPorts",
 		},
 		Fix:      "Make the program bind to {addr} or to all addresses (0.0.0.0, [::]), or correct the sender.",
+		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
+	}
+	loopbackTCP = Case{
+		If: OnLoopback | TCP,
+		Cause: "The service on this TCP port listens on the loopback only (127.0.0.1, [::1]): programs of this host alone reach it. " +
+			"The sender gets a reset.",
+		Check: elsewhereTCP.Check,
+		Fix:   "Make the service listen on {addr} or on all addresses (0.0.0.0, [::]) if others are to reach it.",
+	}
+	loopbackUDP = Case{
+		If:       OnLoopback | UDP,
+		Cause:    "The service on this UDP port is bound to the loopback only (127.0.0.1, [::1]): programs of this host alone reach it.",
+		Check:    elsewhereUDP.Check,
+		Fix:      "Make the service bind to {addr} or to all addresses (0.0.0.0, [::]) if others are to reach it.",
 		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
 	}
 	listensTCP = Case{

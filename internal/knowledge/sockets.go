@@ -51,7 +51,7 @@ var sockets = []Entry{
 					"nstat -az TcpOutRsts",
 				},
 			},
-			elsewhereTCP, elsewhereUDP, listensTCP, listensUDP,
+			elsewhereTCP, elsewhereUDP, loopbackTCP, loopbackUDP, listensTCP, listensUDP,
 		},
 	},
 	{

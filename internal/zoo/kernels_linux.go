@@ -17,6 +17,7 @@ var functions = map[string][]string{
 	"UDP with a wrong checksum":                                    id("__udp4_lib_rcv"),
 	"ICMP with a wrong checksum":                                   id("icmp_rcv"),
 	"TCP SYN to a closed port":                                     id("tcp_v4_rcv"),
+	"TCP SYN to a service that listens on the loopback only":       id("tcp_v4_rcv"),
 	"TCP reset of no connection":                                   id("tcp_v4_rcv"),
 	"TCP data after the program closed its socket":                 id("tcp_v4_do_rcv"),
 	"TCP answer to a SYN that nobody sent":                         id("tcp_v4_rcv"),

@@ -17,6 +17,13 @@ var tcp = []Scenario{
 		Want{IDs: id("NO_SOCKET"), Class: "local", Severity: "maybe", IfName: "far", Cause: "reset", Fix: "Start the service"},
 	},
 	{
+		"TCP SYN to a service that listens on the loopback only", loopbackOnly,
+		Want{
+			IDs: id("NO_SOCKET"), Class: "local", Severity: "harm", IfName: "far", Cause: "listens on the loopback only",
+			Says: `"local":"127.0.0.1:9","inode":`, Fix: "listen on 10.0.0.1 or on all addresses", NotFix: "Start the service",
+		},
+	},
+	{
 		"TCP reset of no connection", fromSilent(segment{port: 1, flags: rstFlag}.frame()),
 		noise("far", "NO_SOCKET"),
 	},
@@ -217,6 +224,12 @@ func fromSilent(frame []byte) func(*drops.Namespace, int) func() {
 		peer := silent(ns)
 		return func() { peer.Inject("near", frame, n) }
 	}
+}
+
+// loopbackOnly has SYNs arrive for the address of an interface, while a program listens on 127.0.0.1.
+func loopbackOnly(ns *drops.Namespace, n int) func() {
+	ns.Listen(syscall.SOCK_STREAM)
+	return fromSilent(segment{port: 1, flags: synFlag}.frame())(ns, n)
 }
 
 // synQueue has a client that does not answer the SYN/ACK, so that its requests stay in a

@@ -1,0 +1,62 @@
+package diagnose_test
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"dropwatch/internal/counters"
+	"dropwatch/internal/diagnose"
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
+)
+
+// TestOnlyOnLoopback: a service that listens on the loopback alone is said to, and does harm if somebody tries again:
+// then it is before findings that may matter.
+func TestOnlyOnLoopback(t *testing.T) {
+	const here, there = `{"local":"127.0.0.1:53","inode":1}`, `{"local":"10.9.9.9:53","inode":2}`
+	syn := func(to uint16, flags event.TCPFlags) *event.Event {
+		e := udp("NO_SOCKET", to)
+		h := &e.Packet.Flow.Headers
+		h.Transport, h.Protocol, h.TCPFlags = event.TCP, 6, flags
+		h.Fields |= event.FieldProtocol | event.FieldTCPFlags
+		return e
+	}
+	many := udp("NETFILTER_DROP", 40001)
+	many.Count = 100
+	again := []*event.Event{syn(40001, event.SYN), syn(40002, event.SYN)}
+	first, last := []string{"NO_SOCKET", "NETFILTER_DROP"}, []string{"NETFILTER_DROP", "NO_SOCKET"}
+	for name, test := range map[string]struct {
+		drops     []*event.Event
+		listeners string
+		loopback  bool
+		ids       []string // and of which severity the first is
+		severity  knowledge.Severity
+	}{
+		"again":           {again, "[" + here + "]", true, first, knowledge.Harm},
+		"IPv6 as well":    {again, "[" + here + `,{"local":"[::1]:53","inode":3}]`, true, first, knowledge.Harm},
+		"once":            {again[:1:1], "[" + here + "]", true, last, knowledge.Maybe},
+		"another address": {again, "[" + here + "," + there + "]", false, last, knowledge.Maybe},
+		"late segments":   {[]*event.Event{syn(40001, event.ACK), syn(40001, event.ACK)}, "[" + here + "]", false, last, knowledge.Maybe},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := diagnose.New(collect(t, append(slices.Clone(test.drops), many)...), new(counters.Report), nil)
+			d.Ask(diagnose.RecordedHost(map[string]json.RawMessage{"listeners 7 tcp 53": json.RawMessage(test.listeners)}))
+			var ids []string
+			for i := range d.Findings {
+				f := &d.Findings[i]
+				ids = append(ids, f.ID)
+				if f.Rank != i+1 {
+					t.Errorf("%s has rank %d, and is number %d", f.ID, f.Rank, i+1)
+				}
+				c := f.Meaning.Case
+				if loopback := c != nil && c.If == knowledge.OnLoopback|knowledge.TCP; f.ID == "NO_SOCKET" && loopback != test.loopback {
+					t.Errorf("it listens on the loopback alone: %t: %s", loopback, f.Meaning.Cause)
+				}
+			}
+			if !slices.Equal(ids, test.ids) || d.Worst() != test.severity {
+				t.Errorf("%q, the worst %v", ids, d.Worst())
+			}
+		})
+	}
+}
