@@ -140,15 +140,21 @@ const abortAfter = Grace - 2*tableWait
 // take to be written after them.
 const tableWait = 250 * time.Millisecond
 
+// remoteWait is how long an output may take to give up what it could not deliver, before it is one
+// that blocks.
+const remoteWait = 100 * time.Millisecond
+
 // watchInterrupt closes r.abort when abortAfter has passed since the end of ctx, or
-// when the user interrupts again, and r.abortTables after it.
+// when the user interrupts again, r.abortRemote before it, and r.abortTables after it.
 func (r *run) watchInterrupt(ctx context.Context) {
-	r.abort, r.abortTables = make(chan struct{}), make(chan struct{})
+	r.abortRemote, r.abort, r.abortTables = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		select {
-		case <-time.After(abortAfter):
+		case <-time.After(abortAfter - remoteWait):
 		case <-r.Signals.Hurried():
 		}
+		close(r.abortRemote)
+		time.Sleep(remoteWait)
 		close(r.abort)
 		time.Sleep(tableWait)
 		close(r.abortTables)

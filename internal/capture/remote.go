@@ -48,7 +48,7 @@ func newMessages() *formatter {
 func (r *run) openElastic(o Output, _ outFile) (pipeline.Sink, error) {
 	c := elastic.Config{
 		Options: o.Elastic, Origin: r.origin(), Object: newObjects(&o).of, Text: newMessages().of,
-		Notify: r.Notices.Text, Wait: r.source.now != nil, Abort: r.abort,
+		Notify: r.Notices.Text, Wait: r.source.now != nil, Abort: r.abortRemote,
 	}
 	if o.TCPLog != tcplog.None {
 		c.Document = func(e *event.Event) []byte { return o.TCPLog.Object(e, c.Origin.Host) }

@@ -41,7 +41,8 @@ type run struct {
 	elapsed  atomic.Bool        // Spec.Duration is over
 	working  atomic.Int64       // outputs that did not fail, without those that have only a table
 
-	abort, abortTables chan struct{} // closed when blocked outputs, and then tables, are no longer waited for
+	// Closed when servers, then outputs that block, and then tables are no longer waited for.
+	abortRemote, abort, abortTables chan struct{}
 
 	traceOnly table.Tally // drops that a session counts and does not show
 }
