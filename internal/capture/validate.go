@@ -64,6 +64,8 @@ func (s *Spec) checkCaptures() error {
 		return errors.New("--follow is for a file: standard input ends when its writer does")
 	case s.Follow && s.State != "":
 		return errors.New("--follow and --state cannot be combined: a state is left when the files are read, which grow")
+	case s.has(PacketFile):
+		return errors.New("packets of capture files are not written again: they are in the files")
 	case s.InSession && slices.Contains(s.Captures, "-"):
 		return errors.New("standard input has the commands of the session: name a file")
 	case !s.Filter.CanMatch(pcap.Lacks):

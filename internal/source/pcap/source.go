@@ -27,9 +27,10 @@ type Options struct {
 	Files    []File
 	MaxFlows int // connections to know at a time, at least 1
 
-	// Counted says of a retransmission whether what its sender sends to its receiver is counted; nil counts
-	// everything. It is asked once for each direction of a connection. The event has no header fields of TCP
-	// but the ports, and no length: the others differ from segment to segment.
+	// Counted says of an event whether what its sender sends to its receiver is counted; nil counts everything.
+	// It is asked once for each direction of a connection and each kind of event, of which one suffices. The
+	// event has no type, no header fields of TCP but the ports, and no length: they differ from segment to
+	// segment.
 	Counted func(*event.Event) bool
 }
 
@@ -66,6 +67,9 @@ func New(o Options) *Source {
 const ofSegment = event.FieldSeq | event.FieldAck | event.FieldWindow | event.FieldTCPFlags | event.FieldWindowScale | event.FieldTCPLen |
 	event.FieldFragmentID | event.FieldTotalLen
 
+// kinds are those of the events of a Source.
+var kinds = []event.Kind{event.Retransmit, event.Reset, event.TCPEvent}
+
 // counted asks Options.Counted, as if the segment had been cut behind the ports.
 func (s *Source) counted() func(*retrans.Segment) bool {
 	if s.opts.Counted == nil {
@@ -76,9 +80,11 @@ func (s *Source) counted() func(*retrans.Segment) bool {
 		flow.Fields &^= ofSegment
 		flow.Inner.Fields &^= ofSegment
 		flow.Stop = event.Stop{Why: event.Truncated, Layer: event.TCP}
-		e := *s.describe(seg, event.Retransmit, event.SegmentUnknown)
-		e.Packet = event.Packet{Flow: &flow}
-		return s.opts.Counted(&e)
+		return slices.ContainsFunc(kinds, func(k event.Kind) bool {
+			e := *s.describe(seg, k, event.SegmentUnknown)
+			e.Packet = event.Packet{Flow: &flow}
+			return s.opts.Counted(&e)
+		})
 	}
 }
 

@@ -170,6 +170,8 @@ var dropFields = []field{
 		help: "its process; 0 on an idle CPU, or outside this PID namespace", facts: event.FactTask, kind: upTo32(taskPID)},
 	{name: "task.tid", missing: unknown, aliases: []string{"tid"}, help: "its thread", facts: event.FactTask, kind: upTo32(tid)},
 	{name: "task.cpu", missing: unknown, aliases: []string{"cpu"}, help: "the CPU", facts: event.FactTask, kind: upTo32(cpu)},
+	{name: "kind", help: "a drop, or what TCP did: pcap and retrans show that", kind: enum(kindOf, eventKinds)},
+	{name: "tcp.type", missing: untyped, help: "of what TCP did, as in JSON", kind: enum(tcpType, tcpTypes)},
 	{name: "count", help: "packets that the event stands for", kind: upTo64(count)},
 	{name: "segments", missing: unknown,
 		help: "packets on the wire, more than count with GSO", facts: event.FactSegments, kind: upTo64(segments)},

@@ -485,3 +485,24 @@ func TestCanMatch(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatTCPDid tells events of TCP from drops, and by their types.
+func TestWhatTCPDid(t *testing.T) {
+	e := full()
+	expect := func(text string, want condition.Truth) {
+		t.Helper()
+		if got := parse(t, text).Decide(&e); got != want {
+			t.Errorf("%s of a %v: %v, want %v", text, e.Kind, got, want)
+		}
+	}
+	expect("kind drop", condition.True)
+	expect("tcp.type fast", condition.False)
+	e.Kind, e.Segment = event.Retransmit, &event.Segment{Type: event.FastRetransmit}
+	expect("kind == retransmit and tcp.type fast", condition.True)
+	expect("kind drop or tcp.type keep_alive", condition.False)
+	e.Segment.Type = event.SegmentUnknown
+	expect("tcp.type fast", condition.Unknown)
+	e.Kind = event.Reset
+	expect("tcp.type fast", condition.False)
+	expect("kind reset", condition.True)
+}

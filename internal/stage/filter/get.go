@@ -18,8 +18,15 @@ var (
 	count    = one(func(e *event.Event) (uint64, bool) { return e.Count, true })
 	pc       = one(func(e *event.Event) (uint64, bool) { return e.Where.PC, e.Where.HasPC })
 	origin   = one(func(e *event.Event) (uint64, bool) { return uint64(e.Origin), e.Origin < event.Unstated })
-	ifIndex  = one(func(e *event.Event) (uint64, bool) { return uint64(e.Port.IfIndex), e.Port.IfIndex != 0 })
-	cookie   = one(func(e *event.Event) ([]byte, bool) { return e.Cookie, len(e.Cookie) > 0 })
+	kindOf   = one(func(e *event.Event) (uint64, bool) { return uint64(e.Kind), true })
+	tcpType  = one(func(e *event.Event) (uint64, bool) {
+		if e.Segment == nil {
+			return 0, false
+		}
+		return uint64(e.Segment.Type), e.Segment.Type != event.SegmentUnknown
+	})
+	ifIndex = one(func(e *event.Event) (uint64, bool) { return uint64(e.Port.IfIndex), e.Port.IfIndex != 0 })
+	cookie  = one(func(e *event.Event) ([]byte, bool) { return e.Cookie, len(e.Cookie) > 0 })
 
 	// Where in the network stack it was dropped, by what is known of its reason, trap or function.
 	layerOfDrop = one(func(e *event.Event) (uint64, bool) {

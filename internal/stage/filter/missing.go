@@ -31,6 +31,9 @@ func unlocated(e *event.Event) bool {
 	return !e.HasReason() && e.Where.Trap == "" && !named
 }
 
+// untyped is for the type of a TCP segment, which a source may not know.
+func untyped(e *event.Event) bool { return e.Segment != nil && e.Kind != event.Reset }
+
 // noOwner is for the owner: it is not known while it is looked for, and if nothing leads to one, because
 // the kernel named no socket and there are no headers.
 func noOwner(e *event.Event) bool {

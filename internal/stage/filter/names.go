@@ -11,6 +11,20 @@ var origins = []named{
 	{"software", uint64(event.Software)}, {"hardware", uint64(event.Hardware)},
 }
 
+// eventKinds are what an event may be that a filter sees.
+var eventKinds = []named{
+	{"drop", uint64(event.Drop)}, {"retransmit", uint64(event.Retransmit)}, {"reset", uint64(event.Reset)},
+	{"tcp", uint64(event.TCPEvent)},
+}
+
+// tcpTypes are the names of the types of TCP segments.
+var tcpTypes = func() (all []named) {
+	for t := event.Retransmission; t <= event.PortReuse; t++ {
+		all = append(all, named{t.String(), uint64(t)})
+	}
+	return all
+}()
+
 // stackLayers are the layers of package knowledge, from the wire up.
 var stackLayers = []named{
 	{"hardware", uint64(knowledge.Hardware)}, {"link", uint64(knowledge.Link)},
