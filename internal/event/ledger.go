@@ -209,6 +209,50 @@ func (l *Ledger) Lose(unwritten *Ledger) {
 	l.TCP.Lost += unwritten.TCP.Shown()
 }
 
+// AddUnwritten adds all that another ledger says of events that no output has written: drops, what TCP
+// did, and losses before it.
+func (l *Ledger) AddUnwritten(of *Ledger) {
+	l.AddDrops(of)
+	for place, n := range of.Lost {
+		l.Lost[place] += n
+	}
+	l.Gap += of.Gap
+	l.TCP.Lost += of.TCP.Lost
+}
+
+// Losses returns the events that tell of a ledger of events that no output has written: a Loss for
+// each place, at that time.
+func (l *Ledger) Losses(at time.Time) (all []Event) {
+	if n := l.TCP.Shown() + l.TCP.Lost; n > 0 {
+		all = append(all, Event{Kind: Loss, Time: at, Place: InSink, Count: n, Segments: n, Segment: &Segment{}})
+	}
+	lost := l.Lost
+	lost[InSink] += l.Shown + l.Harmless
+	for place, n := range lost {
+		if n == 0 {
+			continue
+		}
+		loss := Event{Kind: Loss, Time: at, Place: Place(place), Count: n}
+		if loss.Place == Uncovered {
+			loss.Gap = l.Gap
+		}
+		all = append(all, loss)
+	}
+	return all
+}
+
+// Unwritten says what an output has not written: "12 drops", "12 drops and 1 TCP segment".
+func (l *Ledger) Unwritten() string {
+	drops, segments := l.Shown+l.Harmless+l.Lost[InSink], l.TCP.Shown()+l.TCP.Lost
+	switch {
+	case segments == 0:
+		return Plural(drops, "drop")
+	case drops == 0:
+		return Plural(segments, "TCP segment")
+	}
+	return Plural(drops, "drop") + " and " + Plural(segments, "TCP segment")
+}
+
 // TotalLost is the number of drops that were lost, as far as they were counted.
 func (l *Ledger) TotalLost() (n uint64) {
 	for _, lost := range l.Lost[:counted] {

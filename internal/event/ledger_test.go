@@ -144,3 +144,31 @@ func TestWords(t *testing.T) {
 		t.Errorf("place 200 is %q", got)
 	}
 }
+
+// TestLossesOfALedger: what no output has written is told by events that enter the same in another ledger.
+func TestLossesOfALedger(t *testing.T) {
+	at := time.Unix(1, 0)
+	unwritten := event.Ledger{Shown: 3, Harmless: 2, TraceOnly: 1, Gap: time.Second}
+	unwritten.TCP = event.TCPCounts{Retransmits: 4, Resets: 1, Lost: 2}
+	unwritten.Lost[event.InSink], unwritten.Lost[event.InRing], unwritten.Lost[event.Uncovered] = 5, 6, 1
+	var sum, got event.Ledger
+	sum.AddUnwritten(&unwritten)
+	for _, loss := range sum.Losses(at) {
+		if loss.Kind != event.Loss || !loss.Time.Equal(at) {
+			t.Errorf("%+v", loss)
+		}
+		got.Add(&loss)
+	}
+	want := event.Ledger{Gap: time.Second, TCP: event.TCPCounts{Lost: 7}}
+	want.Lost[event.InSink], want.Lost[event.InRing], want.Lost[event.Uncovered] = 10, 6, 1
+	if got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	for words, l := range map[string]event.Ledger{
+		"10 drops and 7 TCP segments": unwritten, "1 drop": {Shown: 1}, "0 drops": {}, "1 TCP segment": {TCP: event.TCPCounts{Others: 1}},
+	} {
+		if got := l.Unwritten(); got != words {
+			t.Errorf("%s, want %s", got, words)
+		}
+	}
+}

@@ -236,21 +236,7 @@ func (q *Queue) settle() {
 
 // report writes a Loss for each place in l, with the time of an event.
 func (q *Queue) report(l *event.Ledger, at *event.Event) error {
-	l.Lost[event.InSink] += l.Shown + l.Harmless
-	if n := l.TCP.Shown() + l.TCP.Lost; n > 0 {
-		loss := event.Event{Kind: event.Loss, Time: at.Time, Place: event.InSink, Count: n, Segments: n, Segment: &event.Segment{}}
-		if err := q.to.Write(&loss); err != nil {
-			return err
-		}
-	}
-	for place, n := range l.Lost {
-		if n == 0 {
-			continue
-		}
-		loss := event.Event{Kind: event.Loss, Time: at.Time, Place: event.Place(place), Count: n}
-		if loss.Place == event.Uncovered {
-			loss.Gap = l.Gap
-		}
+	for _, loss := range l.Losses(at.Time) {
 		if err := q.to.Write(&loss); err != nil {
 			return err
 		}

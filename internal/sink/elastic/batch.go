@@ -57,8 +57,7 @@ func (b *batch) split() (first, second batch) {
 }
 
 // A file of the spool has a batch: the magic, a CRC-32C of all that follows, and each item: the
-// numbers of its drops that are shown, harmless, and of a second source only, the length of its
-// lines, all as varints, and the lines.
+// numbers of its ledger that numbers returns, the length of its lines, all as varints, and the lines.
 const (
 	magic   = "DWB1"
 	headLen = len(magic) + 4
@@ -72,15 +71,20 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // errCorrupt: a file of the spool is not what was written.
 var errCorrupt = errors.New("corrupt")
 
+// numbers returns what a ledger counts of events that were not lost.
+func numbers(l *event.Ledger) []*uint64 {
+	return []*uint64{&l.Shown, &l.Harmless, &l.TraceOnly, &l.TCP.Retransmits, &l.TCP.Resets, &l.TCP.Others}
+}
+
 // encode returns the contents of a file.
 func (b *batch) encode() []byte {
 	out := append([]byte(magic), 0, 0, 0, 0)
 	for i := range b.items {
 		it := &b.items[i]
-		for _, n := range []uint64{it.drops.Shown, it.drops.Harmless, it.drops.TraceOnly, uint64(len(it.lines))} {
-			out = binary.AppendUvarint(out, n)
+		for _, n := range numbers(&it.drops) {
+			out = binary.AppendUvarint(out, *n)
 		}
-		out = append(out, it.lines...)
+		out = append(binary.AppendUvarint(out, uint64(len(it.lines))), it.lines...)
 	}
 	binary.LittleEndian.PutUint32(out[len(magic):], crc32.Checksum(out[headLen:], castagnoli))
 	return out
@@ -95,7 +99,7 @@ func decode(data []byte) (b batch, err error) {
 	for rest := data[headLen:]; len(rest) > 0; {
 		var it item
 		var size uint64
-		for _, to := range []*uint64{&it.drops.Shown, &it.drops.Harmless, &it.drops.TraceOnly, &size} {
+		for _, to := range append(numbers(&it.drops), &size) {
 			n := 0
 			if *to, n = binary.Uvarint(rest); n <= 0 {
 				return batch{}, errCorrupt

@@ -146,7 +146,7 @@ func FuzzDecode(f *testing.F) {
 	var b batch
 	for i := range 3 {
 		it := item{lines: []byte(strings.Repeat("x", 1+200*i))}
-		it.drops = event.Ledger{Shown: uint64(i), Harmless: 1 << 40, TraceOnly: 1}
+		it.drops = event.Ledger{Shown: uint64(i), Harmless: 1 << 40, TraceOnly: 1, TCP: event.TCPCounts{Retransmits: 9}}
 		b.add(it)
 	}
 	f.Add(b.encode())

@@ -363,6 +363,36 @@ func testFullDisk(t *testing.T) {
 	b.w.Close()
 }
 
+// TestFullDiskOfTCP: what TCP did is no drop, and told apart.
+func TestFullDiskOfTCP(t *testing.T) { inChild(t, testFullDiskOfTCP) }
+
+func testFullDiskOfTCP(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "drops.json")
+	b := newBench(t, path, file.Options{})
+	limitFiles(t, 0)
+	b.drops("A")
+	retransmit := event.Event{Kind: event.Retransmit, Time: time.Unix(1, 0), Count: 1, Segments: 3, Segment: new(event.Segment)}
+	if err := errors.Join(b.Write(&retransmit), b.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if lost := b.Lost(); lost.Shown != 2 || lost.TCP.Retransmits != 3 {
+		t.Errorf("lost %+v", lost)
+	}
+	limitFiles(t, math.MaxUint64)
+	b.drops("B")
+	if got, want := reasons(t, path), []string{"B"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	b.drops("C")
+	if got, want := reasons(t, path), []string{"B", "lost 3 sink", "lost 2 sink", "C"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if want := "writing to " + path + " again: 2 drops and 3 TCP segments lost"; len(b.notices) != 2 || b.notices[1] != want {
+		t.Errorf("notices %q, want %q", b.notices, want)
+	}
+	b.w.Close()
+}
+
 // TestFullDiskAtTheEnd is an error.
 func TestFullDiskAtTheEnd(t *testing.T) { inChild(t, testFullDiskAtTheEnd) }
 

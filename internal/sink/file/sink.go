@@ -16,9 +16,8 @@ type Sink struct {
 	format pipeline.Sink
 	w      *Writer
 
-	at       time.Time // of the last event
-	untold   uint64    // lost drops that no Loss in the file tells of
-	told     uint64    // drops of a Loss that is not in the file yet
+	at       time.Time    // of the last event
+	untold   event.Ledger // what was lost and no Loss in the file tells of
 	ended    bool
 	reported bool // that the file cannot be written
 
@@ -75,14 +74,12 @@ func (s *Sink) settle(e *event.Event, err error) error {
 	case nothing:
 		return nil
 	case discarded:
-		s.untold, s.told = s.untold+s.told, 0
 		s.report(fmt.Sprintf("write to %s: %v: drops are counted as lost until it can be written", s.w.name, event.WithoutPath(cause)))
 		return nil
 	}
-	s.told = 0
 	if s.reported {
 		s.reported = false
-		s.w.notify(fmt.Sprintf("writing to %s again: %s lost", s.w.name, event.Plural(s.untold, "drop")))
+		s.w.notify(fmt.Sprintf("writing to %s again: %s lost", s.w.name, s.untold.Unwritten()))
 	}
 	return s.tell()
 }
@@ -99,7 +96,7 @@ func (s *Sink) count(e *event.Event, wrote outcome) {
 		return
 	case discarded:
 		s.lost.AddDrops(&s.pending)
-		s.untold += s.pending.Shown + s.pending.Harmless
+		s.untold.AddUnwritten(&s.pending)
 	}
 	s.pending = event.Ledger{}
 }
@@ -112,13 +109,19 @@ func (s *Sink) report(text string) {
 	}
 }
 
-// tell writes a Loss for what was lost.
+// tell writes a Loss for each place where something was lost.
 func (s *Sink) tell() error {
-	if s.untold == 0 || s.ended {
+	if s.ended {
 		return nil
 	}
-	s.told, s.untold = s.untold, 0
-	return s.settle(nil, s.format.Write(&event.Event{Kind: event.Loss, Place: event.InSink, Time: s.at, Count: s.told}))
+	untold := s.untold
+	s.untold = event.Ledger{}
+	for _, loss := range untold.Losses(s.at) {
+		if err := s.settle(&loss, s.format.Write(&loss)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Lost returns the drops that are not in the file. It is for any goroutine.

@@ -60,13 +60,13 @@ type Sink struct {
 	notify func(string)
 
 	conn   net.Conn
-	again  time.Time // when the next connection is tried
-	buffer []byte    // of a stream
-	at     time.Time // of the last event
-	untold uint64    // lost drops that the log does not know of
-	failed bool      // the last message was not sent
-	said   bool      // that was said
-	saidAt time.Time // when it was said last
+	again  time.Time    // when the next connection is tried
+	buffer []byte       // of a stream
+	at     time.Time    // of the last event
+	untold event.Ledger // what was lost and the log does not know of
+	failed bool         // the last message was not sent
+	said   bool         // that was said
+	saidAt time.Time    // when it was said last
 
 	mu            sync.Mutex
 	pending, lost event.Ledger
@@ -108,11 +108,16 @@ func (s *Sink) Write(e *event.Event) error {
 		return nil
 	}
 	s.tell()
+	s.deliver(e, message)
+	return nil
+}
+
+// deliver sends the message of an event, which is pending until it is sent or lost.
+func (s *Sink) deliver(e *event.Event, message []byte) {
 	s.mu.Lock()
 	s.pending.Add(e)
 	s.mu.Unlock()
 	s.send(message)
-	return nil
 }
 
 // send sends a message, or keeps it for Flush if there is a stream. It counts what was sent, or lost.
@@ -197,7 +202,7 @@ func (s *Sink) settle(err error) {
 	s.mu.Lock()
 	if err != nil {
 		s.lost.AddDrops(&s.pending)
-		s.untold += s.pending.Shown + s.pending.Harmless
+		s.untold.AddUnwritten(&s.pending)
 	}
 	s.pending = event.Ledger{}
 	s.mu.Unlock()
@@ -223,21 +228,19 @@ func (s *Sink) settle(err error) {
 // only every second one is known to fail.
 const quiet = time.Minute
 
-// tell sends a Loss for what was lost, if there is a connection.
+// tell sends a Loss for each place where something was lost, if there is a connection.
 func (s *Sink) tell() {
-	if s.untold == 0 || s.connect() != nil {
+	if s.untold == (event.Ledger{}) || s.connect() != nil {
 		return
 	}
-	n := s.untold
-	s.untold = 0
-	s.send(s.format(&event.Event{Kind: event.Loss, Place: event.InSink, Time: s.at, Count: n}))
-	_ = s.Flush() // which returns no error
-	switch {
-	case s.failed:
-		s.untold += n
-	case s.said:
+	untold := s.untold
+	s.untold = event.Ledger{}
+	for _, loss := range untold.Losses(s.at) {
+		s.deliver(&loss, s.format(&loss))
+	}
+	if _ = s.Flush(); !s.failed && s.said { // which returns no error
 		s.said = false
-		s.notify(fmt.Sprintf("writing to %s again: %s lost", s.name(), event.Plural(n, "drop")))
+		s.notify(fmt.Sprintf("writing to %s again: %s lost", s.name(), untold.Unwritten()))
 	}
 }
 
