@@ -152,6 +152,7 @@ A line *sender* is which process or network namespace of this host, or which of 
 are of no connection, or whose TTL expired. Of the latter a line *route* is where this host sends them.
 A line *conntrack* is what connection tracking knows, at the end, of the first packet of the largest flow: state, NAT and zone.
 That it has no entry is said only of packets that it found INVALID.
+A command whose program this host lacks has the name of the package that has it, or is another one that does the same.
 A finding with *no drop seen* is of a counter: the kernel counts these packets as lost, and no drop shows them.
 With an expression, these are the counters of which the network namespace, interface and layer decide that all of their drops match.
 How many others rose that may have drops that match is a line *not shown*, with their names if they are one or two,

@@ -21,6 +21,7 @@ type Host struct {
 	owner      func(inode uint64) event.Owner
 	namespaces map[uint32]host.Netns        // nil: not needed yet
 	rulesets   map[uint32]*nftables.Ruleset // by network namespace; nil: it cannot be read
+	programs   map[string]bool              // that the host lacks, or not
 	tables     map[uint32]string            // names of routing tables; nil: not needed yet
 	answers    map[string]json.RawMessage
 	keep       func(question string, answer []byte)
@@ -30,7 +31,7 @@ type Host struct {
 // namespaces when they are first needed. Owner returns the owner of a socket by its inode
 // number; nil: none is known.
 func NewHost(h *host.Host, owner func(inode uint64) event.Owner) *Host {
-	return &Host{live: h, settings: settings.New(h), owner: owner}
+	return &Host{live: h, settings: settings.New(h), owner: owner, programs: make(map[string]bool)}
 }
 
 // RecordedHost returns the host that has given answers, by their questions, as
@@ -245,4 +246,5 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.findNamespaces(h)
 	d.readSettings(h)
 	d.findOwners(h)
+	d.findPrograms(h)
 }
