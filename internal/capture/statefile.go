@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
@@ -24,7 +26,10 @@ type stateful struct {
 // capture files can be read again.
 func (s *stateful) Run(ctx context.Context, out pipeline.Output) error {
 	lock, err := lockState(ctx, s.path)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && err != nil: // it still waited
+		return nil
+	case err != nil:
 		return err
 	}
 	defer lock.Close()
@@ -70,20 +75,26 @@ func (s *stateful) save() error {
 	return nil
 }
 
+// lockEvery is how often lockState tries again.
+const lockEvery = 100 * time.Millisecond
+
 // lockState opens the file of a state, makes it if there is none, and locks it until it is closed. It waits
 // for another program that has it, as tcpdump starts one for each file that it has rotated, until ctx ends.
 func lockState(ctx context.Context, path string) (*os.File, error) {
-	return wait(ctx, func() (*os.File, error) {
-		for {
-			f, err := lockOnce(path)
-			if f != nil || err != nil {
-				return f, err
-			}
+	for {
+		f, err := lockOnce(path)
+		if f != nil || err != nil {
+			return f, err
 		}
-	})
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(lockEvery):
+		}
+	}
 }
 
-// lockOnce returns nil if the file was replaced while it waited.
+// lockOnce returns nil if another program has the file, or has just replaced it.
 func lockOnce(path string) (*os.File, error) {
 	if err := refuseForeignLinks(path); err != nil {
 		return nil, err
@@ -92,20 +103,30 @@ func lockOnce(path string) (*os.File, error) {
 	if err != nil {
 		return nil, writeError(path, err)
 	}
-	locked, err := f.Stat()
-	if err == nil && !locked.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	if err == nil {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-	}
+	locked, err := lockFile(f)
 	if err != nil {
 		f.Close()
 		return nil, writeError(path, err)
 	}
-	if now, err := os.Stat(path); err == nil && os.SameFile(locked, now) {
+	if now, err := os.Stat(path); locked != nil && err == nil && os.SameFile(locked, now) {
 		return f, nil
 	}
 	f.Close()
 	return nil, nil
+}
+
+// lockFile returns what is locked, nil if another program has the lock.
+func lockFile(f *os.File) (fs.FileInfo, error) {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("not a regular file")
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, nil
+	}
+	return info, err
 }

@@ -9,6 +9,7 @@ type Segment struct {
 	RTT             uint32          // smoothed round-trip time of the connection in microseconds; 0 if not known
 	Sent            uint32          // segments that the connection has sent so far (tcpi_segs_out); 0 if not known
 	Frame           uint64          // number of the packet in its capture file, from 1; 0 if it was seen live
+	File            string          // the name of that file, if there are several
 	State           SocketState     // of the connection; 0 if not known
 	CongestionState CongestionState // of the sender of the segment
 

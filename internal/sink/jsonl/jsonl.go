@@ -119,6 +119,7 @@ func appendSegment(b []byte, s *event.Segment) []byte {
 	b = appendNumber(b, "len", uint64(s.Len))
 	if s.Frame != 0 {
 		b = appendNumber(b, "frame", s.Frame)
+		b = appendIfAny(b, "file", s.File)
 	}
 	if s.State != 0 {
 		b = appendWord(b, "tcp_state", s.State.String())

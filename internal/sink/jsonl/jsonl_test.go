@@ -276,8 +276,8 @@ func lines() map[string]event.Event {
 				RTT: 312, Sent: 99, Retries: 2, Fate: event.FateUnknown, Doubt: "too many",
 			}
 		}),
-		at("tcp") + `"count":1,"type":"zero_window","direction":"unknown","len":0,"frame":17}`: bare(func(e *event.Event) {
-			e.Kind, e.Segment = event.TCPEvent, &event.Segment{Type: event.ZeroWindow, Frame: 17}
+		at("tcp") + `"count":1,"type":"zero_window","direction":"unknown","len":0,"frame":17,"file":"b.pcap"}`: bare(func(e *event.Event) {
+			e.Kind, e.Segment = event.TCPEvent, &event.Segment{Type: event.ZeroWindow, Frame: 17, File: "b.pcap"}
 		}),
 		at("reset") + `"count":1,"direction":"in","len":0,"reason":"NO_SOCKET"}`: bare(func(e *event.Event) {
 			e.Kind, e.Segment, e.Reason = event.Reset, &event.Segment{Direction: event.Incoming}, "NO_SOCKET"

@@ -54,16 +54,23 @@ func segmentCause(e *event.Event, s *event.Segment) string {
 func appendSequence(b []byte, e *event.Event, s *event.Segment) []byte {
 	if f := e.Packet.Flow; f != nil {
 		b = append(appendFlow(b, f), ' ')
-		if f.Has(event.FieldSeq) {
-			b = append(appendNumber(b, "seq ", uint64(f.Seq)), ' ')
+		h := &f.Headers
+		if f.Tunnel.Kind != event.NoLayer {
+			h = &f.Inner
 		}
-		if f.Has(event.FieldAck) {
-			b = append(appendNumber(b, "ack ", uint64(f.Ack)), ' ')
+		if h.Has(event.FieldSeq) {
+			b = append(appendNumber(b, "seq ", uint64(h.Seq)), ' ')
+		}
+		if h.Has(event.FieldAck) {
+			b = append(appendNumber(b, "ack ", uint64(h.Ack)), ' ')
 		}
 	}
 	b = append(appendNumber(b, "len ", uint64(s.Len)), ' ')
 	if s.Frame != 0 {
 		b = append(appendNumber(b, "frame ", s.Frame), ' ')
+		if s.File != "" {
+			b = append(append(append(b, "of "...), event.Quote(s.File)...), ' ')
+		}
 	}
 	if s.State != 0 {
 		b = append(append(b, s.State.String()...), ' ')

@@ -65,6 +65,20 @@ func TestSegments(t *testing.T) {
 			"03:42:35.698459 tcp            zero_window_probe 192.0.2.1:443 > 198.51.100.7:50123 tcp [.] " +
 				"seq 4294967295 ack 8 len 1 frame 17\n",
 		},
+		"in a tunnel, of one of several files": {
+			change(func(e *event.Event) {
+				inner := e.Packet.Flow.Headers
+				inner.Seq = 9
+				outer := event.Headers{
+					Fields: event.FieldSrc | event.FieldDst, Network: event.IPv4, Transport: event.GRE, Src: inner.Dst, Dst: inner.Src,
+				}
+				flow := event.Flow{Headers: outer, Tunnel: event.Tunnel{Kind: event.GRE}, Inner: inner}
+				*e = event.Event{Kind: event.TCPEvent, Time: at, Count: 1, Packet: event.Packet{Flow: &flow}}
+				e.Segment = &event.Segment{Type: event.OutOfOrder, Len: 5, Frame: 1, File: "my trace.pcap"}
+			}),
+			"03:42:35.698459 tcp            out_of_order   198.51.100.7 > 192.0.2.1 { 192.0.2.1:443 > 198.51.100.7:50123 tcp } " +
+				"seq 9 len 5 frame 1 of \"my trace.pcap\"\n",
+		},
 		"lost here, by a firewall": {
 			change(func(e *event.Event) {
 				e.Segment.Fate, e.Reason, e.Args = event.LostHere, "QDISC_DROP", []event.Arg{{Name: "limit", Number: 64}}

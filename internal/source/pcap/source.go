@@ -18,7 +18,7 @@ import (
 
 // A File is a capture file that is opened when the files before it are read.
 type File struct {
-	Name string                                       // for errors, escaped
+	Name string                                       // for errors and events, escaped
 	Open func(context.Context) (io.ReadCloser, error) // its error names the file
 }
 
@@ -115,6 +115,9 @@ func (s *Source) files(ctx context.Context, out pipeline.Output) error {
 
 // file emits the events of one file. Its errors name it, as those of File.Open do.
 func (s *Source) file(ctx context.Context, f *File, out pipeline.Output) error {
+	if len(s.opts.Files) > 1 {
+		s.segment.File = f.Name
+	}
 	from, err := f.Open(ctx)
 	if err != nil {
 		return err
