@@ -50,7 +50,7 @@ With --systemd, print a unit that runs a file with few privileges.`,
 			case !f.Changed("check"):
 				return a.write(config.Text())
 			}
-			if _, err := config.Read(a.runner.Host, check); err != nil {
+			if _, err := a.readConfig(check); err != nil {
 				return err
 			}
 			return a.write(fmt.Sprintf("%s can be used\n", event.Escape(check)))

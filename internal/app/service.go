@@ -1,13 +1,17 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/pflag"
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 	"dropwatch/internal/config"
+	"dropwatch/internal/event"
 	"dropwatch/internal/service"
 	"dropwatch/internal/sink/alert"
 	"dropwatch/internal/systemd"
@@ -42,7 +46,7 @@ unit that runs it.`,
 				Host: a.runner.Host.Identity().Name, Ask: capture.DiagnosedHost(a.runner.Host), Notify: a.runner.Notices.Text,
 			})}
 			s.Load = func() (*config.Config, error) {
-				c, err := config.Read(a.runner.Host, path)
+				c, err := a.readConfig(path)
 				if err == nil {
 					c.Spec.Input.Takeover = c.Spec.Input.Takeover || d.takeover
 				}
@@ -51,6 +55,26 @@ unit that runs it.`,
 			return s.Run(ctx)
 		},
 	}
+}
+
+// readConfig reads a configuration, of which every expression can match on this host. It warns about
+// names in the expressions of alerts that do not exist now; about others the run does.
+func (a *App) readConfig(path string) (*config.Config, error) {
+	c, err := config.Read(a.runner.Host, path)
+	if err != nil {
+		return nil, err
+	}
+	err = a.runner.CheckReasons(c.Spec.Filter)
+	for _, f := range c.Filters {
+		err = cmp.Or(err, a.runner.CheckNames(f))
+	}
+	if wrong, ok := errors.AsType[*capture.SpecError](err); ok { // the file is wrong, not the command line
+		err = wrong.Err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", event.Escape(c.Path), err)
+	}
+	return c, nil
 }
 
 // addConfigFlag adds --config.

@@ -287,3 +287,35 @@ func TestAlert(t *testing.T) {
 		t.Errorf("%d lines about it: %s", n, &s.stderr)
 	}
 }
+
+// TestServiceOnTerminal: SIGHUP reloads a service that was started on a terminal, and the end of the
+// terminal ends it.
+func TestServiceOnTerminal(t *testing.T) {
+	path := t.TempDir() + "/service.toml"
+	if err := os.WriteFile(path, []byte("source = 'netdm'\noutput = ['text']\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := newConsole(t, []string{"FAKE=packet"}, "dropwatch", "-l", "none", "run", "--config", path).onTerminal()
+	c.expect("using configuration "+path, "__udp4_lib_rcv").signal(syscall.SIGHUP)
+	c.expect("configuration "+path+" was read again", "__udp4_lib_rcv")
+	c.in.Close()
+	c.wait(129)
+	if !strings.HasSuffix(c.changes(), "stop, config summary 0 1000") {
+		t.Errorf("it is still on: %s", c.changes())
+	}
+}
+
+// TestConfiguredNames: an expression that cannot match on this kernel is found before it is run.
+func TestConfiguredNames(t *testing.T) {
+	s := startService(t, "packet", "")
+	s.configure(t, "[[alert]]\nname = 'a'\ncount = 1\nexpression = 'reason == NO_SUCH_REASON'\n")
+	s.signal(t, syscall.SIGHUP)
+	await(t, "it says why", func() bool { return strings.Contains(s.stderr.String(), "the configuration is unchanged") })
+	said := s.stderr.String()
+	if !strings.Contains(said, s.config+": ") || !strings.Contains(said, "NO_SUCH_REASON") || s.starts() != 1 {
+		t.Errorf("%d starts: %s", s.starts(), said)
+	}
+	if code := s.end(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}

@@ -106,8 +106,10 @@ var rooms = []room{
 	},
 	{pkgs: "internal/systemd", reason: "it speaks to the service manager, for any service"},
 	{
-		pkgs:   "internal/service",
-		may:    []string{"internal/capture", "internal/config", "internal/pipeline", "internal/sink/alert", "internal/systemd"},
+		pkgs: "internal/service",
+		may: []string{
+			"internal/capture", "internal/config", "internal/pipeline", "internal/sink/alert", "internal/systemd", "internal/term",
+		},
 		reason: "it runs one configuration after the other, and knows no verb",
 	},
 	{

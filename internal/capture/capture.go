@@ -148,10 +148,13 @@ const remoteWait = 100 * time.Millisecond
 // when the user interrupts again, r.abortRemote before it, and r.abortTables after it.
 func (r *run) watchInterrupt(ctx context.Context) {
 	r.abortRemote, r.abort, r.abortTables = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	r.closed = make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		select {
 		case <-time.After(abortAfter - remoteWait):
 		case <-r.Signals.Hurried():
+		case <-r.closed: // nothing waits any more
+			return
 		}
 		close(r.abortRemote)
 		time.Sleep(remoteWait)
@@ -238,6 +241,7 @@ func (r *run) runPipeline(ctx context.Context) error {
 // closeAll restores the configuration, closes the files and prints what follows the
 // screen. It can be called however far prepare got.
 func (r *run) closeAll() (err error) {
+	defer close(r.closed)
 	r.checking.Wait()
 	if r.release != nil {
 		r.release()

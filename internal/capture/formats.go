@@ -180,7 +180,7 @@ func (r *run) screenOptions(s *screen, o Output, f *os.File) top.Options {
 		Status: s.status, Diagnose: r.diagnose, Format: formatLine, Save: s.save,
 	}
 	check := func(f *filter.Filter) (string, error) {
-		return strings.Join(r.missingNames(f), "\n"), r.checkReasons(f)
+		return strings.Join(r.missingNames(f), "\n"), r.CheckReasons(f)
 	}
 	if recording := r.source.recording; recording != nil {
 		opts.Host, opts.Diagnose = recording.Header().Host, nil

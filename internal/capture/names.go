@@ -33,7 +33,7 @@ var hostNames = []struct {
 // with a suggestion where one is close. The error is a *[SpecError] if the
 // expression cannot match any drop on this kernel. A nil f has no names.
 func (r *Runner) CheckNames(f *filter.Filter) error {
-	if err := r.checkReasons(f); err != nil {
+	if err := r.CheckReasons(f); err != nil {
 		return err
 	}
 	for _, text := range r.missingNames(f) {

@@ -15,10 +15,10 @@ import (
 	"dropwatch/internal/suggest"
 )
 
-// checkReasons warns about reasons that this kernel does not have, if the kernel
+// CheckReasons warns about reasons that this kernel does not have, if the kernel
 // lists its reasons (5.17 and later). The error is a *[SpecError] if the expression
 // can only match such a reason.
-func (r *Runner) checkReasons(f *filter.Filter) error {
+func (r *Runner) CheckReasons(f *filter.Filter) error {
 	wanted := f.Reasons()
 	if len(wanted) == 0 {
 		return nil

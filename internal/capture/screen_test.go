@@ -110,7 +110,7 @@ func TestScreenReason(t *testing.T) {
 	const question = "did you mean NO_SOCKET?"
 	recorded := func(f *filter.Filter) (string, error) { return "", checkRecorded(f) }
 	r := testRunner(t, nil)
-	live := func(f *filter.Filter) (string, error) { return "", r.checkReasons(f) }
+	live := func(f *filter.Filter) (string, error) { return "", r.CheckReasons(f) }
 	if _, err := parseScreenFilter("reason == NO_SOCKT", recorded); err == nil || err.Error() != "unknown reason NO_SOCKT: "+question {
 		t.Errorf("recorded: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/sink/alert"
+	"dropwatch/internal/stage/filter"
 )
 
 // alertSettings are those of an alert.
@@ -73,23 +74,29 @@ const (
 	maxWindow = time.Hour
 )
 
-// rules returns the rules of the alerts.
-func (s *settings) rules() (all []alert.Rule, err error) {
-	if len(s.Alert) > maxAlerts {
-		return nil, fmt.Errorf("%d alerts are more than the %d that can be watched for", len(s.Alert), maxAlerts)
+// addAlerts adds the alerts of a file.
+func (c *Config) addAlerts(all []alertSettings) error {
+	if len(all) > maxAlerts {
+		return fmt.Errorf("%d alerts are more than the %d that can be watched for", len(all), maxAlerts)
 	}
-	for i := range s.Alert {
-		a := &s.Alert[i]
+	for i := range all {
+		a := &all[i]
 		a.complete()
-		if err := a.check(); err != nil {
-			return nil, fmt.Errorf("alert %d: %w", i+1, err)
+		err := a.check()
+		if slices.ContainsFunc(c.Alerts, func(r alert.Rule) bool { return r.Name == a.Name }) {
+			err = fmt.Errorf("an alert before it is called %q, too: give it another name", a.Name)
 		}
-		if slices.ContainsFunc(all, func(r alert.Rule) bool { return r.Name == a.Name }) {
-			return nil, fmt.Errorf("alert %d: an alert before it is called %q, too: give it another name", i+1, a.Name)
+		if err == nil {
+			spec := c.Spec
+			spec.Filter = filter.And(spec.Filter, a.Expression.filter)
+			err = check(&spec)
 		}
-		all = append(all, a.rule())
+		if err != nil {
+			return fmt.Errorf("alert %d: %w", i+1, err)
+		}
+		c.Alerts, c.Filters = append(c.Alerts, a.rule()), append(c.Filters, a.Expression.filter)
 	}
-	return all, nil
+	return nil
 }
 
 func (a *alertSettings) check() error {

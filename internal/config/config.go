@@ -32,7 +32,16 @@ type Config struct {
 	Path string       // of the file; empty: there is none, and all is as by default
 	Spec capture.Spec // without Spec.Command
 
-	Alerts []alert.Rule
+	Alerts  []alert.Rule
+	Filters []*filter.Filter // that decide Match of each of Alerts; nil: one that all drops match
+}
+
+// Name is what people call it.
+func (c *Config) Name() string {
+	if c.Path == "" {
+		return "the default configuration"
+	}
+	return "configuration " + event.Escape(c.Path)
 }
 
 // Read reads the file with that path, or [DefaultPath] if path is empty. Without either, all is as by
@@ -97,11 +106,11 @@ func Parse(name string, text []byte) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", event.Escape(name), err)
 	}
-	rules, err := s.rules()
-	if err != nil {
+	c := &Config{Spec: spec}
+	if err := c.addAlerts(s.Alert); err != nil {
 		return nil, fmt.Errorf("%s: %w", event.Escape(name), err)
 	}
-	return &Config{Spec: spec, Alerts: rules}, nil
+	return c, nil
 }
 
 // spec returns the run that the settings describe.
@@ -125,9 +134,14 @@ func (s *settings) spec() (capture.Spec, error) {
 		spec.Outputs = append(spec.Outputs, o.value)
 	}
 	spec.Input.SampledStack = spec.ShowsCauses()
-	err = spec.Check()
-	if wrong, ok := errors.AsType[*capture.SpecError](err); ok { // the file is wrong, not the command line
-		err = wrong.Err
+	return spec, check(&spec)
+}
+
+// check returns why a run is not possible: the file is wrong then, not the command line.
+func check(spec *capture.Spec) error {
+	err := spec.Check()
+	if wrong, ok := errors.AsType[*capture.SpecError](err); ok {
+		return wrong.Err
 	}
-	return spec, err
+	return err
 }

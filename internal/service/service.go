@@ -3,8 +3,10 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"syscall"
 	"time"
 
 	"dropwatch/internal/capture"
@@ -12,6 +14,7 @@ import (
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/sink/alert"
 	"dropwatch/internal/systemd"
+	"dropwatch/internal/term"
 )
 
 // A Service is a configuration that is run. All fields are required.
@@ -22,7 +25,9 @@ type Service struct {
 	Load    func() (*config.Config, error) // reads the configuration as it is now
 	Alerts  *alert.Sink                    // of which the service sets the rules
 
-	hangups chan struct{} // holds one while the configuration is to be read again
+	hangups    chan struct{} // holds one while the configuration is to be read again
+	end        context.CancelCauseFunc
+	onTerminal bool // it was started on one
 }
 
 // Run runs the configuration until ctx ends, an error occurs, or all its outputs have failed. SIGHUP
@@ -34,18 +39,25 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.Runner.Notices.Note("using %s", c.Name())
 	s.hangups = make(chan struct{}, 1)
+	ctx, s.end = context.WithCancelCause(ctx)
+	defer s.end(nil)
+	s.onTerminal = term.HasControlling()
 	s.Runner.Signals.Serve()
 	defer s.Runner.Signals.OnHangup(s.hangup)()
 	defer s.Manager.Stopping()
 	s.Runner.Progress = new(pipeline.Progress)
 	defer s.watch()()
 	defer s.Alerts.Close()
-	return s.runAll(ctx, c)
+	return cmp.Or(s.runAll(ctx, c), context.Cause(ctx))
 }
 
-// hangup is what SIGHUP calls.
+// hangup is what SIGHUP calls. The end of a terminal is one, too.
 func (s *Service) hangup() {
+	if s.onTerminal && !term.HasControlling() {
+		s.end(&capture.SignalError{Number: syscall.SIGHUP})
+	}
 	select {
 	case s.hangups <- struct{}{}:
 	default: // it was not read yet since the last one
@@ -124,7 +136,7 @@ func (s *Service) awaitReload(ctx context.Context) *config.Config {
 		s.Manager.Reloading()
 		c, err := s.Load()
 		if err == nil {
-			s.Runner.Notices.Text("the configuration was read again")
+			s.Runner.Notices.Note("%s was read again", c.Name())
 			return c
 		}
 		s.Runner.Notices.Warn(err)
