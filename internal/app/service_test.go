@@ -292,12 +292,13 @@ func TestAlert(t *testing.T) {
 // terminal ends it.
 func TestServiceOnTerminal(t *testing.T) {
 	path := t.TempDir() + "/service.toml"
-	if err := os.WriteFile(path, []byte("source = 'netdm'\noutput = ['text']\n"), 0o600); err != nil {
+	text := "source = 'netdm'\noutput = ['json:" + t.TempDir() + "/lines.json']\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := newConsole(t, []string{"FAKE=packet"}, "dropwatch", "-l", "none", "run", "--config", path).onTerminal()
-	c.expect("using configuration "+path, "__udp4_lib_rcv").signal(syscall.SIGHUP)
-	c.expect("configuration "+path+" was read again", "__udp4_lib_rcv")
+	c.expect("using configuration "+path, "using source").signal(syscall.SIGHUP)
+	c.expect("configuration "+path+" was read again", "using source")
 	c.in.Close()
 	c.wait(129)
 	if !strings.HasSuffix(c.changes(), "stop, config summary 0 1000") {

@@ -3,7 +3,6 @@
 package service
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"syscall"
@@ -50,13 +49,20 @@ func (s *Service) Run(ctx context.Context) error {
 	s.Runner.Progress = new(pipeline.Progress)
 	defer s.watch()()
 	defer s.Alerts.Close()
-	return cmp.Or(s.runAll(ctx, c), context.Cause(ctx))
+	err = s.runAll(ctx, c)
+	if context.Cause(ctx) == errTerminal { // there is nobody to tell what could not be written to it
+		return errTerminal
+	}
+	return err
 }
+
+// errTerminal: the terminal that the service was started on is gone.
+var errTerminal error = &capture.SignalError{Number: syscall.SIGHUP}
 
 // hangup is what SIGHUP calls. The end of a terminal is one, too.
 func (s *Service) hangup() {
 	if s.onTerminal && !term.HasControlling() {
-		s.end(&capture.SignalError{Number: syscall.SIGHUP})
+		s.end(errTerminal)
 	}
 	select {
 	case s.hangups <- struct{}{}:
