@@ -14,7 +14,7 @@ const maxElements = 8
 
 // A Detail is a rule with the elements of its sets, and which of them a packet is.
 type Detail struct {
-	Text    string `json:"text"`              // as that of a [Suspect], with elements of sets without a name, eight of each at most
+	Text    string `json:"text"`              // as nft has it, with elements of sets without a name, eight of each at most
 	Element string `json:"element,omitempty"` // "192.0.2.1", of the only set of the rule that the packet is in; empty if that is not known
 	Set     string `json:"set,omitempty"`     // that one, "@blocked", if it has a name
 	Delete  string `json:"delete,omitempty"`  // "inet fw blocked { 192.0.2.1 }", as nft delete element takes it; empty: it cannot

@@ -8,7 +8,7 @@ import (
 // A Suspect is a rule, or the policy of a chain, that may have dropped a packet.
 type Suspect struct {
 	Object  string `json:"object"`         // "inet fw input handle 7", or the chain alone if it is the policy
-	Text    string `json:"text,omitempty"` // of the rule, as nft has it
+	Text    string `json:"text,omitempty"` // of the rule, as nft has it, with elements as that of a [Detail]
 	Policy  bool   `json:"policy,omitempty"`
 	Certain bool   `json:"certain,omitempty"` // each packet like this comes to it, and to none before it
 }
@@ -32,7 +32,11 @@ func (r *Ruleset) Suspects(hook string, p *Packet) ([]Suspect, error) {
 		return nil, fmt.Errorf("evaluate the rules of nftables at %s: more than %d steps", hook, maxSteps)
 	}
 	for i := range w.suspects {
-		w.suspects[i].Certain = w.suspects[i].Certain && !w.changed
+		s := &w.suspects[i]
+		s.Certain = s.Certain && !w.changed
+		if d, ok := r.Detail(s.Object, hook, nil); ok && !s.Policy {
+			s.Text = d.Text
+		}
 	}
 	return w.suspects, nil
 }

@@ -97,7 +97,7 @@ var inputs = []struct{ name, rules, want string }{
 		"as early as another", "udp dport 9 drop; }; chain d { type filter hook input priority 0; meta l4proto udp drop",
 		"perhaps udp dport 9 drop; perhaps meta l4proto udp drop",
 	},
-	{"a set", "udp dport { 7, 9 } drop", "surely udp dport { ... } drop"},
+	{"a set", "udp dport { 7, 9 } drop", "surely udp dport { 7, 9 } drop"},
 	{"not in a set", "udp dport != { 7, 9 } drop", ""},
 	{"intervals", "udp dport { 1-5, 8-10 } drop", "surely"},
 	{"between intervals", "udp dport { 1-8, 10-11 } drop", ""},
