@@ -181,3 +181,26 @@ func TestRemoteOutputs(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseOutput: whatever is typed is an output or an error, and one that parses can be checked beside itself.
+func FuzzParseOutput(f *testing.F) {
+	for _, text := range []string{
+		"text", `json:a\,b,rotate=1M,keep=2`, "elastic:https://h:9200,url=http://x,index=y,spool=/x,every=1s",
+		"syslog:udp://h,facility=user", "recorder:/x,size=64M", "pcapng:-,link=raw", ",,=,:", `\`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		o, err := ParseOutput(text)
+		if err != nil {
+			if err.Error() == "" {
+				t.Error("an error without a text")
+			}
+			return
+		}
+		s := Spec{Outputs: []Output{o}}
+		if err := s.checkOutputs(); err != nil {
+			t.Errorf("%q alone: %v", text, err)
+		}
+	})
+}

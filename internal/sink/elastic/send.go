@@ -106,7 +106,7 @@ func (s *Sink) report(ctx context.Context, err error) {
 	s.mu.Unlock()
 	switch {
 	case err != nil && before == "":
-		s.c.Notify(fmt.Sprintf("%s: %v: trying again, drops wait meanwhile", s.name(), err))
+		s.c.Notify(fmt.Sprintf("elastic: %v: trying again, drops wait meanwhile", err))
 	case err == nil && before != "":
 		s.c.Notify("writing to " + s.name() + " again")
 	}
@@ -158,6 +158,7 @@ func (s *Sink) settle(parts []*batch, rejected []rejection, old bool) {
 	var err error
 	if len(s.sending) == 0 {
 		err = s.queue.done()
+		s.full = false
 		s.changed.Broadcast()
 	}
 	s.mu.Unlock()

@@ -54,7 +54,7 @@ type Sink struct {
 	failure  string    // why nothing is delivered; empty: it is
 	progress time.Time // of the last delivery
 
-	full bool // it was notified that the queue is full
+	full bool // it was notified that the queue is full, and nothing was delivered since
 }
 
 // New returns a Sink, which the caller closes. It reads secrets and certificates, and opens the spool, but does not
@@ -161,7 +161,6 @@ func (s *Sink) closeBatch(wait bool) {
 		pushed, err := s.queue.push(b)
 		switch {
 		case pushed:
-			s.full = false
 			s.wake()
 			return
 		case err != nil || !s.c.Wait || s.over():
@@ -273,11 +272,11 @@ func (s *Sink) remains() error {
 		return nil
 	}
 	if s.c.Spool != "" {
-		s.c.Notify(fmt.Sprintf("%s: what is not delivered stays in %s for the next run (%s)", s.name(), event.Escape(s.c.Spool),
+		s.c.Notify(fmt.Sprintf("elastic: what is not delivered stays in %s for the next run (%s)", event.Escape(s.c.Spool),
 			cmp.Or(s.failure, "the time was too short")))
 		return nil
 	}
-	return errors.New(s.name() + ": not everything was delivered: " + cmp.Or(s.failure, "the time was too short"))
+	return errors.New("elastic: not everything was delivered: " + cmp.Or(s.failure, "the time was too short"))
 }
 
 // pending reports whether there is a batch that is not delivered.

@@ -302,7 +302,7 @@ func TestFullQueue(t *testing.T) {
 					full++
 				}
 			}
-			if full == 0 || full > 2 { // the last batch is small, and may find room again
+			if full != 1 {
 				t.Errorf("said %q", r.said())
 			}
 		})
@@ -335,7 +335,7 @@ func TestAuthentication(t *testing.T) {
 	r := newRig(t, Config{Options: Options{URLs: []string{c.http.URL}, KeyFile: file}})
 	r.drops(0, 3)
 	eventually(t, "a refusal", func() bool { return len(r.said()) > 0 })
-	if got, want := r.said()[0], "elastic:"+c.http.URL+": "+c.http.URL+": the server answers 401"; !strings.HasPrefix(got, want) {
+	if got, want := r.said()[0], "elastic: "+c.http.URL+": the server answers 401"; !strings.HasPrefix(got, want) {
 		t.Errorf("said %q", got)
 	}
 	if err := os.WriteFile(file, []byte("right-secret\n"), 0o600); err != nil {
