@@ -114,11 +114,14 @@ func (s *Source) running() bool { return !s.stopped.Load() }
 // step reads the ring, and about once a second the table.
 func (s *Source) step(out pipeline.Output, now time.Time) error {
 	n, err := s.readRing(out, s.running)
-	if n > 0 {
+	switch {
+	case n > 0:
 		s.active = true
 		if s.quiet > 0 {
 			s.quiet, s.next = 0, now.Add(countTime)
 		}
+	case s.quiet > 1: // woken for a record behind one that another CPU is still writing, which wakes nobody
+		s.quiet, s.next = 1, now.Add(pollTime)
 	}
 	if err == nil && !now.Before(s.next) {
 		err = s.count(out, now)

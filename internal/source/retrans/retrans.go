@@ -34,8 +34,9 @@ import "dropwatch/internal/event"
 //go:generate -command compile go tool bpf2go -cc clang-14 -strip llvm-strip-14 -tags linux -target bpfel,bpfeb
 //go:generate compile -type kind -type known retrans retrans.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 
-// Lacks are the facts that a Source reports of no event.
-const Lacks = event.FactPacket | event.FactLength | event.FactLocation | event.FactStack | event.FactTrap | event.FactCookie |
+// Lacks are the facts that a Source reports of no event. Of the packet it has the addresses, ports and
+// numbers of TCP, without bytes.
+const Lacks = event.FactLength | event.FactLocation | event.FactStack | event.FactTrap | event.FactCookie |
 	event.FactHarmless
 
 // Options of a Source. The zero value works.

@@ -1,0 +1,41 @@
+package filter_test
+
+import (
+	"testing"
+
+	"dropwatch/internal/condition"
+	"dropwatch/internal/event"
+	"dropwatch/internal/stage/filter"
+)
+
+// TestSegments selects what TCP did.
+func TestSegments(t *testing.T) {
+	again := event.Event{Kind: event.Retransmit, Segment: &event.Segment{
+		Type: event.TimeoutRetrans, Direction: event.Outgoing, Fate: event.LostHere,
+	}}
+	received := event.Event{Kind: event.Retransmit, Segment: &event.Segment{Type: event.Spurious, Direction: event.Incoming}}
+	var drop event.Event
+	for text, want := range map[string][3]condition.Truth{
+		"kind == retransmit":    {condition.True, condition.True, condition.False},
+		"kind drop":             {condition.False, condition.False, condition.True},
+		"kind != reset":         {condition.True, condition.True, condition.True},
+		"type rto or type fast": {condition.True, condition.False, condition.False},
+		"incoming":              {condition.False, condition.True, condition.False},
+		"lost here":             {condition.True, condition.False, condition.False},
+		"not lost here":         {condition.False, condition.True, condition.True},
+		"lost":                  {condition.True, condition.False, condition.False},
+	} {
+		f, err := filter.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, e := range []*event.Event{&again, &received, &drop} {
+			if got := f.Decide(e); got != want[i] {
+				t.Errorf("%s of event %d: %v, want %v", text, i, got, want[i])
+			}
+		}
+	}
+	if _, err := filter.Parse("type rot"); err == nil || err.Error() == "" {
+		t.Error("type rot is a type")
+	}
+}
