@@ -28,6 +28,9 @@ func (a *App) retrans(d *defaults) *cli.Verb {
 	var others outputList
 	f.Var(&others, "output", "write to this `output` instead, as in json:/var/log/retrans.json; it can be given several times, "+
 		"and options follow after commas: dropwatch help outputs")
+	var recording string
+	f.StringVarP(&recording, "write", "w", "", "also write a recording to this `file`, which must not exist or be empty; "+
+		"dropwatch retrans FILE shows it")
 	f.BoolVar(&in.RawAddresses, "raw-addresses", false, "identify a socket that has no cookie by its kernel address, "+
 		"instead of by a number that is different in each run")
 	return &cli.Verb{
@@ -49,6 +52,7 @@ of those that ended the ones that sent again.`,
 			"dropwatch retrans --summary --by net/24",
 			"dropwatch retrans --resets port 443",
 			"dropwatch retrans --json --duration 1m process nginx",
+			"dropwatch retrans type rto and not lost here",
 		},
 		Manual: manVerbs["retrans"], Flags: f,
 		Values: map[string]func() []string{"source": capture.RetransSourceNames, "by": peers.Names, "output": outputNames},
@@ -57,7 +61,7 @@ of those that ended the ones that sent again.`,
 			fill(&spec, d, "retrans", args)
 			expression := args.Words
 			if len(expression) > 0 && a.isRecordingName(expression[0]) {
-				if err := checkRecordingFlags("retrans", f, []string{"source", "resets", "no-drops", "raw-addresses"}); err != nil {
+				if err := checkRecordingFlags("retrans", f, []string{"source", "resets", "no-drops", "raw-addresses", "write"}); err != nil {
 					return err
 				}
 				in.Recording, expression = expression[0], expression[1:]
@@ -70,6 +74,12 @@ of those that ended the ones that sent again.`,
 				return usageError("retrans: --json and --summary cannot be combined: a table is text")
 			}
 			spec.Outputs = shown.list()
+			if f.Changed("write") {
+				if recording == "" {
+					return usageError("retrans: -w has an empty file name: name a file, or leave -w out")
+				}
+				spec.Outputs = append(spec.Outputs, capture.Output{Format: capture.Recording, File: recording})
+			}
 			for i := range spec.Outputs {
 				spec.Outputs[i].By = by
 			}

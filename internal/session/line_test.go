@@ -45,8 +45,9 @@ func line(e *event.Event) string {
 	if e.Segment != nil {
 		say(true, "segment=%+v", *e.Segment)
 	}
-	if e.Packet.Flow != nil {
-		say(true, "flow=%+v", *e.Packet.Flow)
+	if f := e.Packet.Flow; f != nil {
+		say(true, "flow=%v:%d>%v:%d seq=%d ack=%d flags=%v has=%x %v", f.Src, f.SrcPort, f.Dst, f.DstPort, f.Seq, f.Ack, f.TCPFlags, f.Fields,
+			f.Network)
 	}
 	say(e.Gap != 0, "gap=%v", e.Gap)
 	say(e.TraceOnly, "trace-only")

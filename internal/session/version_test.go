@@ -18,7 +18,7 @@ import (
 
 // TestVersions reads files that earlier ones wrote, as every later one must.
 func TestVersions(t *testing.T) {
-	for _, name := range []string{"v1", "v1-owner", "v2", "v3"} {
+	for _, name := range []string{"v1", "v1-owner", "v2", "v3", "retrans"} {
 		path := "../../testdata/session-files/" + name
 		file, err := os.ReadFile(path + ".session")
 		if err != nil {
