@@ -52,7 +52,7 @@ of those that ended the ones that sent again.`,
 			"dropwatch retrans --summary --by net/24",
 			"dropwatch retrans --resets port 443",
 			"dropwatch retrans --json --duration 1m process nginx",
-			"dropwatch retrans type rto and not lost here",
+			"dropwatch retrans tcp.type rto and not tcp.lost here",
 		},
 		Manual: manVerbs["retrans"], Flags: f,
 		Values: map[string]func() []string{"source": capture.RetransSourceNames, "by": peers.Names, "output": outputNames},
@@ -61,7 +61,8 @@ of those that ended the ones that sent again.`,
 			fill(&spec, d, "retrans", args)
 			expression := args.Words
 			if len(expression) > 0 && a.isRecordingName(expression[0]) {
-				if err := checkRecordingFlags("retrans", f, []string{"source", "resets", "no-drops", "raw-addresses", "write"}); err != nil {
+				live := []string{"source", "resets", "no-drops", "raw-addresses", "write"}
+				if err := checkRecordingFlags("retrans", f, live); err != nil {
 					return err
 				}
 				in.Recording, expression = expression[0], expression[1:]

@@ -256,6 +256,15 @@ func (d *decoder) segment() *event.Segment {
 	}
 }
 
+// segmentFile reads the name of the capture file of a segment. It fails if the event has none.
+func (d *decoder) segmentFile(s *event.Segment) {
+	if s == nil {
+		d.fail(errReference)
+		return
+	}
+	s.File = d.text()
+}
+
 // connection reads the headers of a TCP segment of which there are no bytes.
 func (d *decoder) connection() *event.Flow {
 	f := event.TCPFlow(event.Headers{

@@ -126,6 +126,7 @@
 //	50  connection  only with bit 49 and without data: which of the following are
 //	                known, as event.Fields; source and destination: length, 0, 4 or
 //	                16; bytes; both ports; sequence and acknowledgment number; flags
+//	51  file        of the number in bit 49, if there are several, a text; only with that
 //
 // Bits are only ever added. A reader that meets an unknown bit does not know where the
 // event ends, and reports that a newer dropwatch wrote the file.

@@ -200,6 +200,11 @@ var fields = [...]field{
 		func(x *encoder, e *event.Event) { x.connection(&e.Packet.Flow.Headers) },
 		func(d *decoder, e *event.Event) { e.Packet.Flow = d.connection() },
 	},
+	{
+		func(e *event.Event) bool { return e.Segment != nil && e.Segment.File != "" },
+		func(x *encoder, e *event.Event) { x.text(e.Segment.File) },
+		func(d *decoder, e *event.Event) { d.segmentFile(e.Segment) },
+	},
 }
 
 // otherKinds are the kinds without a bit of their own, in the order of the format.

@@ -46,8 +46,8 @@ func line(e *event.Event) string {
 		say(true, "segment=%+v", *e.Segment)
 	}
 	if f := e.Packet.Flow; f != nil {
-		say(true, "flow=%v:%d>%v:%d seq=%d ack=%d flags=%v has=%x %v", f.Src, f.SrcPort, f.Dst, f.DstPort, f.Seq, f.Ack, f.TCPFlags, f.Fields,
-			f.Network)
+		say(true, "flow=%v:%d>%v:%d", f.Src, f.SrcPort, f.Dst, f.DstPort)
+		say(true, "seq=%d ack=%d flags=%v has=%x %v", f.Seq, f.Ack, f.TCPFlags, f.Fields, f.Network)
 	}
 	say(e.Gap != 0, "gap=%v", e.Gap)
 	say(e.TraceOnly, "trace-only")

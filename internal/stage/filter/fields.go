@@ -60,11 +60,6 @@ func ofType(get values[uint64]) kind {
 func serviceClass(get values[uint64]) kind { return integer{get: get, max: 63, known: dscps} }
 func congestion(get values[uint64]) kind   { return integer{get: get, max: 3, known: ecns} }
 
-// oneOf accepts only texts that are there.
-func oneOf(w words) kind {
-	return label{get: w.get, what: "one of " + strings.Join(w.all, ", "), known: func() []string { return w.all }}
-}
-
 // fields are all fields: those of the drop, then those of its packet from the link to the transport
 // layer. Help lists them in this order.
 var fields = withParts(slices.Concat(dropFields, ofHeaders(
@@ -177,16 +172,14 @@ var dropFields = []field{
 	{name: "task.cpu", missing: unknown, aliases: []string{"cpu"}, help: "the CPU", facts: event.FactTask, kind: upTo32(cpu)},
 	{name: "kind", help: "a drop, or what TCP did: pcap and retrans show that", kind: enum(kindOf, eventKinds)},
 	{name: "tcp.type", missing: untyped, help: "of what TCP did, as in JSON", kind: enum(tcpType, tcpTypes)},
+	{name: "tcp.lost", help: "whether this host dropped what TCP sends again", kind: enum(tcpLost, tcpFates)},
+	{name: "tcp.incoming", help: "what TCP did is of a segment that this host received",
+		kind: attribute(func(e *event.Event) bool { return e.Segment != nil && e.Segment.Direction == event.Incoming })},
 	{name: "count", help: "packets that the event stands for", kind: upTo64(count)},
 	{name: "segments", missing: unknown,
 		help: "packets on the wire, more than count with GSO", facts: event.FactSegments, kind: upTo64(segments)},
 	{name: "harmless", help: "no packet was lost; or why, in words", needs: event.FactHarmless,
 		kind: label{get: harmless, what: "words such as closed*"}},
-	{name: "kind", help: "drop, or what TCP did: retransmit, reset, tcp", kind: oneOf(eventKind)},
-	{name: "type", help: "why TCP sent again, or what a capture shows: rto, zero_window", kind: oneOf(segmentType)},
-	{name: "incoming", help: "a TCP segment that this host received",
-		kind: attribute(func(e *event.Event) bool { return e.Segment != nil && e.Segment.Direction == event.Incoming })},
-	{name: "lost", help: "whether this host dropped what TCP sends again", kind: oneOf(fate)},
 	{name: "individual", help: "reported individually, not in a summary or a count",
 		kind: attribute(func(e *event.Event) bool { return e.Individual })},
 	{name: "trace_only", help: "not in packet mode: only the source trace reported it",

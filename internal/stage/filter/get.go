@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"fmt"
 	"net/netip"
 
 	"dropwatch/internal/event"
@@ -19,8 +18,14 @@ var (
 	count    = one(func(e *event.Event) (uint64, bool) { return e.Count, true })
 	pc       = one(func(e *event.Event) (uint64, bool) { return e.Where.PC, e.Where.HasPC })
 	origin   = one(func(e *event.Event) (uint64, bool) { return uint64(e.Origin), e.Origin < event.Unstated })
-	kindOf   = one(func(e *event.Event) (uint64, bool) { return uint64(e.Kind), true })
-	tcpType  = one(func(e *event.Event) (uint64, bool) {
+	tcpLost  = one(func(e *event.Event) (uint64, bool) {
+		if e.Segment == nil || e.Segment.Fate == event.FateUnstated {
+			return 0, false
+		}
+		return uint64(e.Segment.Fate), true
+	})
+	kindOf  = one(func(e *event.Event) (uint64, bool) { return uint64(e.Kind), true })
+	tcpType = one(func(e *event.Event) (uint64, bool) {
 		if e.Segment == nil {
 			return 0, false
 		}
@@ -105,52 +110,6 @@ var (
 	tid     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.TID), e.Task.Known })
 	cpu     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.CPU), e.Task.Known })
 )
-
-// words are the texts that a field has: all there are.
-type words struct {
-	get values[string]
-	all []string
-}
-
-// What TCP did, by the names of events.
-var (
-	eventKind = words{
-		text(func(e *event.Event) string { return e.Kind.String() }), names(event.Drop, event.Retransmit, event.Reset, event.TCPEvent),
-	}
-	segmentType = words{
-		ofSegment(func(s *event.Segment) string { return s.Type.String() }), namesFrom(event.Retransmission, event.PortReuse),
-	}
-	fate = words{ofSegment(func(s *event.Segment) string { return s.Fate.String() }), namesFrom(event.LostHere, event.FateUnknown)}
-)
-
-// ofSegment returns the function of a text of a TCP segment. A drop has none.
-func ofSegment(get func(*event.Segment) string) values[string] {
-	return text(func(e *event.Event) string {
-		if e.Segment == nil {
-			return ""
-		}
-		return get(e.Segment)
-	})
-}
-
-// names returns the names of values.
-func names[T fmt.Stringer](values ...T) (all []string) {
-	for _, v := range values {
-		all = append(all, v.String())
-	}
-	return all
-}
-
-// namesFrom returns the names of the values from first to last.
-func namesFrom[T interface {
-	~uint8
-	fmt.Stringer
-}](first, last T) (all []string) {
-	for v := first; v <= last; v++ {
-		all = append(all, v.String())
-	}
-	return all
-}
 
 // These are attributes of the owner. A guess counts as an owner.
 func hasOwner(e *event.Event) bool   { return e.Owner != event.Owner{} }

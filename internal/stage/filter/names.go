@@ -25,6 +25,12 @@ var tcpTypes = func() (all []named) {
 	return all
 }()
 
+// tcpFates are what may have become of a segment that TCP sends again.
+var tcpFates = []named{
+	{event.LostHere.String(), uint64(event.LostHere)}, {event.NotLostHere.String(), uint64(event.NotLostHere)},
+	{event.FateUnknown.String(), uint64(event.FateUnknown)},
+}
+
 // stackLayers are the layers of package knowledge, from the wire up.
 var stackLayers = []named{
 	{"hardware", uint64(knowledge.Hardware)}, {"link", uint64(knowledge.Link)},

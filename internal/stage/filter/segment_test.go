@@ -16,14 +16,14 @@ func TestSegments(t *testing.T) {
 	received := event.Event{Kind: event.Retransmit, Segment: &event.Segment{Type: event.Spurious, Direction: event.Incoming}}
 	var drop event.Event
 	for text, want := range map[string][3]condition.Truth{
-		"kind == retransmit":    {condition.True, condition.True, condition.False},
-		"kind drop":             {condition.False, condition.False, condition.True},
-		"kind != reset":         {condition.True, condition.True, condition.True},
-		"type rto or type fast": {condition.True, condition.False, condition.False},
-		"incoming":              {condition.False, condition.True, condition.False},
-		"lost here":             {condition.True, condition.False, condition.False},
-		"not lost here":         {condition.False, condition.True, condition.True},
-		"lost":                  {condition.True, condition.False, condition.False},
+		"kind == retransmit":            {condition.True, condition.True, condition.False},
+		"kind drop":                     {condition.False, condition.False, condition.True},
+		"kind != reset":                 {condition.True, condition.True, condition.True},
+		"tcp.type rto or tcp.type fast": {condition.True, condition.False, condition.False},
+		"tcp.incoming":                  {condition.False, condition.True, condition.False},
+		"tcp.lost here":                 {condition.True, condition.False, condition.False},
+		"not tcp.lost here":             {condition.False, condition.True, condition.True},
+		"tcp.lost":                      {condition.True, condition.False, condition.False},
 	} {
 		f, err := filter.Parse(text)
 		if err != nil {
@@ -35,7 +35,7 @@ func TestSegments(t *testing.T) {
 			}
 		}
 	}
-	if _, err := filter.Parse("type rot"); err == nil || err.Error() == "" {
-		t.Error("type rot is a type")
+	if _, err := filter.Parse("tcp.type rot"); err == nil || err.Error() == "" {
+		t.Error("tcp.type rot is a type")
 	}
 }
