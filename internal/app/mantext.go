@@ -116,6 +116,7 @@ A line is a segment of TCP: *retransmit* with its type (*retransmission*, *fast*
 *frame* is the number of its packet in the file, from 1. The types are those of Wireshark's TCP analysis.
 Where it goes by time, *pcap* first goes by what is certain: what was seen before was sent again, and so was what has a later
 TCP timestamp than data behind it; what has an earlier one is out of order.
+Without timestamps, what was missing for nearly a round-trip time was sent again.
 The table has, for each pair of addresses, the segments and bytes that one sent to the other, and how many segments were sent again
 (*resent*, without keep-alives). The pairs with the most of them come first.
 Where packets were captured matters: near the sender a lost segment is seen twice, near the receiver once.

@@ -75,7 +75,7 @@ func (a *Analyzer) Add(s *Segment, at time.Time) Types {
 	}
 	now := at.UnixNano()
 	f.handshake(s, fwd, rev, now)
-	x := step{Segment: s, at: now, reorder: cmp.Or(f.rtt, reorderDefault), fwd: fwd, rev: rev}
+	x := step{Segment: s, at: now, reorder: cmp.Or(f.rtt*3/4, reorderDefault), fwd: fwd, rev: rev}
 	types |= x.classify()
 	fwd.note(s, types, now)
 	if fwd.row != nil {

@@ -116,6 +116,13 @@ var cases = map[string][]packet{
 		{at: 301, from: 'c', flags: ".", seq: 101, ack: 101, len: 20, clock: 300, want: "out_of_order"},
 		{at: 900, from: 'c', flags: ".", seq: 121, ack: 101, len: 20, clock: 300, want: "retransmission"},
 	},
+	"missing for longer than reordering lasts, while new data come": {
+		{at: 300, from: 'c', flags: ".", seq: 151, ack: 101, len: 50, want: "lost_segment"},
+		{at: 304, from: 'c', flags: ".", seq: 251, ack: 101, len: 50, want: "lost_segment"},
+		{at: 306, from: 'c', flags: ".", seq: 301, ack: 101, len: 50},
+		{at: 308, from: 'c', flags: ".", seq: 101, ack: 101, len: 50, want: "retransmission"},
+		{at: 309, from: 'c', flags: ".", seq: 201, ack: 101, len: 50, want: "out_of_order"},
+	},
 	"sent twice at once": {
 		{at: 300, from: 'c', flags: ".", seq: 101, ack: 101, len: 50},
 		{at: 300, from: 'c', flags: ".", seq: 151, ack: 101, len: 50},

@@ -9,7 +9,7 @@ import (
 // Times by which Wireshark tells a segment that was sent again from one that came late.
 const (
 	fastWithin     = int64(20 * time.Millisecond) // of the last duplicate acknowledgment
-	reorderDefault = int64(3 * time.Millisecond)  // of later data, if the round-trip time is not known
+	reorderDefault = int64(3 * time.Millisecond)  // of data behind it, if the round-trip time is not known
 	fastDuplicates = 2                            // seen; a third may have passed unseen
 )
 
@@ -20,7 +20,7 @@ const none = event.SYN | event.FIN | event.RST
 type step struct {
 	*Segment
 	at       int64 // nanoseconds
-	reorder  int64 // within which a segment below the highest is reordered and not sent again
+	reorder  int64 // how long a segment is missing at most that comes late and is not sent again
 	fwd, rev *half // of its sender and of its receiver
 	types    Types
 }
@@ -103,7 +103,7 @@ func (x *step) resentAs() event.SegmentType {
 		return event.OutOfOrder
 	case x.rev.duplicates >= fastDuplicates && x.rev.ack == x.Seq && x.since(x.rev.ackAt) < fastWithin:
 		return event.FastRetransmit
-	case order == 0 && x.since(fwd.nextAt) < x.reorder:
+	case order == 0 && x.since(x.gapSince()) < x.reorder:
 		return event.OutOfOrder
 	}
 	return x.again()
@@ -116,6 +116,14 @@ func (x *step) order() int {
 		return 1
 	}
 	return clockOf(x.Segment).compare(x.fwd.nextClock)
+}
+
+// gapSince returns when it was first noticed that the segment is missing.
+func (x *step) gapSince() int64 {
+	if since, ok := x.fwd.seen.gapSince(x.end()); ok {
+		return since
+	}
+	return x.fwd.nextAt
 }
 
 // since returns the time since another, very long if the clock went back.

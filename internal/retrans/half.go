@@ -74,7 +74,7 @@ func (h *half) bytes() (n uint32, ok bool) {
 // note enters what a segment of the sender says, after it was classified.
 func (h *half) note(s *Segment, types Types, at int64) {
 	if s.Len > 0 || s.has(event.SYN|event.FIN) {
-		h.seen = h.seen.add(s.Seq, s.end())
+		h.seen = h.seen.add(s.Seq, s.end(), at)
 	}
 	if end := s.end(); (!h.hasNext || before(h.next, end)) && !types.Has(event.ZeroWindowProbe) {
 		h.next, h.nextAt, h.nextClock, h.hasNext = end, at, clockOf(s), true

@@ -114,8 +114,9 @@ type difference struct{ theirs, ours string }
 
 // explained are the differences that are meant, and why. All others are faults.
 var explained = map[difference]string{
-	{"out_of_order", "retransmission"}: "tshark goes by the time since later data. What was seen before was sent again, or repeated " +
-		"by the network, and so was what has a later timestamp (RFC 7323) than data behind it.",
+	{"out_of_order", "retransmission"}: "tshark goes by the time since the latest data, which come all the time while a connection " +
+		"is busy. What was seen before was sent again, or repeated by the network; so was what has a later timestamp (RFC 7323) " +
+		"than data behind it, or was missing for nearly a round-trip time.",
 	{"out_of_order", "fast"}: "The same, after duplicate acknowledgments.",
 	{"retransmission", "out_of_order"}: "What was not seen before, and has an earlier timestamp than data behind it, was sent before " +
 		"these, however late it came.",
