@@ -1,5 +1,7 @@
 package app
 
+import "dropwatch/internal/sink/elastic"
+
 // The prose of the manual page, of which some sections are help topics too. Each
 // sentence begins a line; *asterisks* make words bold. See cli.Page.Fill.
 
@@ -365,6 +367,8 @@ var manExits = []entry{
 
 var manEnvironment = []entry{
 	{"NO_COLOR", "If it is not empty, nothing is coloured.\nOutput that is not a terminal never has colours."},
+	{elastic.KeyVariable, "The API key for Elasticsearch or OpenSearch, unless the output has *user* or *api-key-file*."},
+	{elastic.PasswordVariable, "The password of the output's *user*, unless it has *password-file*."},
 	{"XDG_STATE_HOME", "Where the history is kept, instead of *~/.local/state*."},
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -281,6 +282,21 @@ func TestMovedAway(t *testing.T) {
 		t.Errorf("before: %q", old)
 	}
 	b.w.Close()
+}
+
+// TestCloseReleases: a Writer leaves no goroutine behind, also if it is closed while it compresses.
+func TestCloseReleases(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for i := range 20 {
+		b := newBench(t, filepath.Join(t.TempDir(), "drops.json"), file.Options{Size: 4096, Compress: true})
+		for j := range 50 * (i % 3) {
+			b.drops(fmt.Sprintf("R%03d", j))
+		}
+		if err := b.w.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	eventually(t, "the goroutines of before", func() bool { return runtime.NumGoroutine() <= before })
 }
 
 // TestTruncated: a program may empty the file, as logrotate's copytruncate does, and no hole is left.
