@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ func write(t *testing.T, o peers.Options, l event.Ledger, events ...event.Event)
 	var b bytes.Buffer
 	o.Begin = begin
 	s := peers.New(&b, o)
-	events = append(events, event.Event{Kind: event.End, Time: begin.Add(2 * time.Second), Ledger: &l})
+	events = append(slices.Clip(events), event.Event{Kind: event.End, Time: begin.Add(2 * time.Second), Ledger: &l})
 	for i := range events {
 		if err := s.Write(&events[i]); err != nil {
 			t.Fatal(err)
