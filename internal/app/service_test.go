@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -318,5 +319,19 @@ func TestConfiguredNames(t *testing.T) {
 	}
 	if code := s.end(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestRecorderOfOthers: a directory where other users can write is none for a recorder.
+func TestRecorderOfOthers(t *testing.T) {
+	dir := t.TempDir() + "/shared"
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777|os.ModeSticky)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("dropwatch", "-l", "none", "watch", "-s", "netdm", "--output", "recorder:"+dir)
+	cmd.Env = append(os.Environ(), "FAKE=packet", "GORACE="+noDelay)
+	out, _ := cmd.CombinedOutput()
+	if !strings.Contains(string(out), "other users can write to the directory "+dir+": name one of your own\n") {
+		t.Errorf("it says %s", out)
 	}
 }

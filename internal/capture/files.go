@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,8 @@ func reserve(ctx context.Context, path string, kept keep) (outFile, error) {
 }
 
 // reserveDir opens a directory for files that are written in it, and locks it. It is made if only
-// itself is missing.
+// itself is missing. Where other users can create files, such as in /tmp, they could keep those from
+// being written.
 func reserveDir(ctx context.Context, path string) (outFile, error) {
 	return wait(ctx, func() (outFile, error) {
 		if err := refuseForeignLinks(filepath.Join(path, "file")); err != nil {
@@ -61,7 +63,11 @@ func reserveDir(ctx context.Context, path string) (outFile, error) {
 		if err != nil {
 			return outFile{}, writeError(path, err)
 		}
-		if err := lock(dir); err != nil {
+		info, err := dir.Stat()
+		if err == nil && othersCanWrite(info) {
+			err = fmt.Errorf("other users can write to the directory %s: name one of your own", event.Escape(path))
+		}
+		if err := cmp.Or(err, lock(dir)); err != nil {
 			dir.Close()
 			return outFile{}, err
 		}

@@ -13,7 +13,8 @@ import (
 	"dropwatch/internal/stage/filter"
 )
 
-// alertSettings are those of an alert.
+// alertSettings are those of an alert. In a list of tables go-toml begins with zeros, so the defaults
+// are entered afterwards: see complete.
 type alertSettings struct {
 	Name       string     `toml:"name" help:"What it is called."`
 	Expression expression `toml:"expression" help:"Of the drops that the service catches, those that match this expression; empty: all."`
@@ -68,17 +69,19 @@ func (a *alertSettings) complete() {
 	}
 }
 
-// Bounds of alerts.
+// Bounds of alerts: each is matched against every drop, and keeps what it saw within its window.
 const (
 	maxAlerts = 100
 	maxWindow = time.Hour
 )
 
-// addAlerts adds the alerts of a file.
+// addAlerts adds the alerts of a file. With an alert, stack traces of sampled drops are recorded: they
+// show narrower causes, as they do for diagnose. The error names the alert by its place in the file.
 func (c *Config) addAlerts(all []alertSettings) error {
 	if len(all) > maxAlerts {
 		return fmt.Errorf("%d alerts are more than the %d that can be watched for", len(all), maxAlerts)
 	}
+	c.Spec.Input.SampledStack = c.Spec.Input.SampledStack || len(all) > 0
 	for i := range all {
 		a := &all[i]
 		a.complete()
@@ -99,6 +102,8 @@ func (c *Config) addAlerts(all []alertSettings) error {
 	return nil
 }
 
+// check returns an error for settings that contradict each other. What one value may be was checked
+// when it was parsed.
 func (a *alertSettings) check() error {
 	switch {
 	case a.Name == "":
@@ -115,6 +120,8 @@ func (a *alertSettings) check() error {
 	return nil
 }
 
+// rule returns the rule of settings that are complete and right. A rate is a count within the window,
+// which is the same on average and needs no other way to count.
 func (a *alertSettings) rule() alert.Rule {
 	count := uint64(a.Count)
 	if a.Rate > 0 {

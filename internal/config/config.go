@@ -63,6 +63,7 @@ func Read(h *host.Host, path string) (*Config, error) {
 	return c, nil
 }
 
+// read reads a file whole. It does not wait for one that blocks, and follows links.
 func read(h *host.Host, path string) ([]byte, error) {
 	if path == "" {
 		path = DefaultPath
@@ -113,7 +114,8 @@ func Parse(name string, text []byte) (*Config, error) {
 	return c, nil
 }
 
-// spec returns the run that the settings describe.
+// spec returns the run that the settings describe. The error is that of package capture, which checks
+// the command line in the same way.
 func (s *settings) spec() (capture.Spec, error) {
 	if len(s.Output) == 0 {
 		return capture.Spec{}, errors.New("nothing would be written: add an output")

@@ -57,7 +57,9 @@ func unknownKey(key toml.Key) string {
 	return fmt.Sprintf("unknown key %s", strings.Join(key, "."))
 }
 
-// explain says why a value cannot be used. What is wrong with its type is said without types of Go.
+// explain says why a value cannot be used. What is wrong with its type is said without types of Go,
+// which are in the texts of go-toml: it has no other way to tell a value of the wrong type, or one that
+// is too large, from one that the type has refused.
 func explain(wrong *toml.DecodeError) string {
 	text := strings.TrimPrefix(wrong.Error(), "toml: ")
 	key := strings.Join(wrong.Key(), ".")
@@ -92,7 +94,8 @@ func wanted(name string, t reflect.Type) string {
 	return "give its settings below a line [" + name + "]"
 }
 
-// isText reports whether values of a type are texts.
+// isText reports whether values of a type are texts. The types with a syntax of their own, such as an
+// expression, parse themselves, so that their errors have a line.
 func isText(t reflect.Type) bool {
 	return t.Kind() == reflect.String || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
@@ -115,7 +118,8 @@ func fieldAt(key toml.Key) reflect.Type {
 	return t
 }
 
-// keysOf returns the names of the settings in a table, in the order of its fields.
+// keysOf returns the names of the settings in a table, in the order of its fields; nil if the type is
+// no table.
 func keysOf(t reflect.Type) (names []string) {
 	if t = tableOf(t); t == nil {
 		return nil

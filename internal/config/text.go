@@ -17,7 +17,8 @@ func Text() string {
 	return "# Configuration of dropwatch run. All settings are here, with their defaults.\n" + table(reflect.ValueOf(s))
 }
 
-// table formats the settings of a struct.
+// table formats the settings of a struct, each after an empty line and below what it means. A list of
+// tables must have one, which is the example.
 func table(of reflect.Value) string {
 	var b strings.Builder
 	for i := range of.NumField() {
@@ -32,13 +33,14 @@ func table(of reflect.Value) string {
 	return b.String()
 }
 
-// example formats a table of a list as a comment.
+// example formats a table of a list as a comment, without its empty lines: it is one thing, to be
+// copied.
 func example(name, settings string) string {
 	text := "[[" + name + "]]" + strings.ReplaceAll(settings, "\n\n", "\n")
 	return "#" + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n#") + "\n"
 }
 
-// value formats a value as TOML.
+// value formats a value as TOML. Texts are ASCII, for which the syntax of Go is the same.
 func value(v reflect.Value) string {
 	if isText(v.Type()) {
 		return strconv.Quote(fmt.Sprint(v.Interface()))

@@ -16,7 +16,8 @@ import (
 	"dropwatch/internal/event"
 )
 
-// tell prints a line about an incident and runs the command.
+// tell prints a line about an incident and runs the command. It asks the host for what the findings
+// need to know, which may take a while.
 func (s *Sink) tell(r *Rule, in *incident) {
 	found := diagnose.New(in.seen, new(counters.Report), nil)
 	found.Ask(s.o.Ask())

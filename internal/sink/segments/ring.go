@@ -48,6 +48,8 @@ func List(dir string) (paths []string, err error) {
 	return paths, err
 }
 
+// path returns the path of a segment. Numbers only grow: they are right also after the clock was set
+// back.
 func (r ring) path(number uint64) string {
 	return filepath.Join(r.dir, fmt.Sprintf("%012d%s", number, suffix))
 }
@@ -100,6 +102,7 @@ func (r ring) removeOldest() error {
 	return r.remove(all[0])
 }
 
+// remove removes a segment, which another program may have removed.
 func (r ring) remove(s segment) error {
 	if err := os.Remove(r.path(s.number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -165,6 +165,8 @@ func (s *Sink) save() {
 	}
 }
 
+// writeOut writes what was made of the segment, in one call. The session's frame is ended before, so
+// that a reader never finds half of one unless the disk is full.
 func (s *Sink) writeOut() (err error) {
 	if err := s.w.Flush(); err != nil {
 		return err
@@ -202,7 +204,7 @@ func (s *Sink) giveUp(err error) {
 	}
 }
 
-// close ends the work on the segment.
+// close ends the work on the segment. What the disk has of it stays, unless that is nothing.
 func (s *Sink) close() {
 	if s.file != nil && s.size == 0 {
 		_ = os.Remove(s.file.Name())
@@ -214,6 +216,8 @@ func (s *Sink) close() {
 	s.made.Reset()
 }
 
+// stopTimer forgets the next write. One that has begun already waits for the lock, and then finds that
+// it is not wanted.
 func (s *Sink) stopTimer() {
 	if s.timer != nil {
 		s.timer.Stop()
