@@ -1,7 +1,8 @@
 // Package retrans tells from the segments of TCP, in the order in which they were seen, which were sent
 // again, which came out of order, and where a receiver had no room. Its rules are those that Wireshark
-// documents for its TCP analysis, so that both say the same of a capture; where they differ, the tests
-// say why. It knows no source: the segments of a capture file and live ones look alike to it.
+// documents for its TCP analysis, but that what is certain comes before what time suggests: data that were
+// seen before, and timestamps. The tests compare both, and say where they differ and why. It knows no
+// source: the segments of a capture file and live ones look alike to it.
 package retrans
 
 import "dropwatch/internal/event"

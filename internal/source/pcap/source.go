@@ -50,6 +50,7 @@ type Source struct {
 
 	record  record
 	flow    event.Flow
+	tcp     retrans.Segment
 	segment event.Segment
 	event   event.Event
 }
@@ -180,19 +181,20 @@ func (s *Source) packet(out pipeline.Output) (emitted bool) {
 		return false
 	}
 	decoder.Decode(r.data, &s.flow)
-	seg, ok := retrans.SegmentOf(&s.flow, r.wire)
-	if !ok {
+	var ok bool
+	if s.tcp, ok = retrans.SegmentOf(&s.flow, r.wire); !ok {
 		if s.flow.Transport == event.TCP || s.flow.Inner.Transport == event.TCP {
 			s.report.Unanalyzed++
 		}
 		return false
 	}
-	types, reset := s.analyzer.Add(&seg, r.time), seg.TCPFlags&event.RST != 0
+	seg := &s.tcp
+	types, reset := s.analyzer.Add(seg, r.time), seg.TCPFlags&event.RST != 0
 	if reset {
-		out.Emit(s.describe(&seg, event.Reset, event.SegmentUnknown))
+		out.Emit(s.describe(seg, event.Reset, event.SegmentUnknown))
 	}
 	for t := range types.All() {
-		out.Emit(s.describe(&seg, retrans.KindOf(t), t))
+		out.Emit(s.describe(seg, retrans.KindOf(t), t))
 	}
 	return reset || types != 0
 }

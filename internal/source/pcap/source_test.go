@@ -174,3 +174,39 @@ func TestEndOfContext(t *testing.T) {
 		t.Errorf("%d events, %v", n, err)
 	}
 }
+
+// TestLengthByTheFrame takes the length of the payload from that of the packet, if the IP header has none: larger
+// than 64 KiB, or captured before the kernel set it.
+func TestLengthByTheFrame(t *testing.T) {
+	packet := func(seq uint32) []byte {
+		b := segment(1, ack, seq, 100)
+		b[2], b[3] = 0, 0
+		return b
+	}
+	got, err := run(t, source(pcap.Options{MaxFlows: 1}, fileOf(101, packet(1), packet(101), packet(1))))
+	if err != nil {
+		t.Error(err)
+	}
+	expect(t, got, "retransmit retransmission 3 frames 100 bytes")
+}
+
+// BenchmarkSource reads packets with 1,400 bytes of payload of 250 connections, of which one in a hundred comes
+// again.
+func BenchmarkSource(b *testing.B) {
+	var packets [][]byte
+	for i := range uint32(10_000) {
+		p := segment(byte(i%250), ack, i/250*1400, 1400)
+		packets = append(packets, p)
+		if i%100 == 0 {
+			packets = append(packets, p)
+		}
+	}
+	file := fileOf(101, packets...)
+	b.SetBytes(int64(len(file)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := source(pcap.Options{MaxFlows: 1000}, file).Run(b.Context(), output(func(*event.Event) {})); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
