@@ -3,6 +3,8 @@ package elastic
 import (
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -270,6 +272,39 @@ func TestOutage(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.*")); err != nil || len(left) > 0 {
 		t.Errorf("left %q, %v", left, err)
+	}
+}
+
+// TestComesBack: a server that dies and comes back gets everything once, in the same run.
+func TestComesBack(t *testing.T) {
+	for name, spool := range map[string]string{"memory": "", "spool": t.TempDir()} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			address := c.http.Listener.Addr().String()
+			r := newRig(t, Config{Options: Options{URLs: []string{c.http.URL}, Count: 10, Spool: spool}})
+			r.drops(0, 50)
+			eventually(t, "the first drops", func() bool { return len(c.has()) >= 50 })
+			c.http.CloseClientConnections()
+			c.http.Close()
+			r.drops(50, 50)
+			eventually(t, "a notice", func() bool { return len(r.said()) > 0 })
+			l, err := net.Listen("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.http = httptest.NewUnstartedServer(c)
+			c.http.Listener.Close()
+			c.http.Listener = l
+			c.http.Start()
+			if err := r.finish(); err != nil {
+				t.Error(err)
+			}
+			check(t, c, numbered(100))
+			want := "writing to elastic:http://" + address + " again"
+			if said := r.said(); len(said) != 2 || said[1] != want || r.Lost() != (event.Ledger{}) {
+				t.Errorf("said %q, lost %+v", said, r.Lost())
+			}
+		})
 	}
 }
 
