@@ -1,6 +1,7 @@
 package correlate_test
 
 import (
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -22,6 +23,68 @@ import (
 func TestMain(m *testing.M) { vmtest.Main(m) }
 
 func TestGuestFates(t *testing.T) { TestLive(t) }
+
+// TestGuestNetem loses a part of all packets on lo, in both directions, by netem: what is sent again is what the
+// kernel counts, in segments, and of each it is known whether it was lost here.
+func TestGuestNetem(t *testing.T) {
+	const size = 2 << 20
+	ns := drops.NewNamespace(t)
+	inode := ns.Inode()
+	r := sourcetest.Run(t, open(t), func(e *event.Event) bool {
+		return e.Kind == event.Retransmit && e.Netns.Inode == inode && e.Segment.Direction == event.Outgoing
+	})
+	time.Sleep(3500 * time.Millisecond)
+	ns.Run("ip", "link", "set", "lo", "mtu", "1500")
+	ns.Run("tc", "qdisc", "add", "dev", "lo", "root", "netem", "loss", "5%", "limit", "10000")
+	var want uint64
+	for end := time.Now().Add(time.Minute); want < 100 && time.Now().Before(end); {
+		transfer(ns, size)
+		want = uint64(ns.Counter("snmp", "Tcp", "RetransSegs"))
+	}
+	ns.Run("tc", "qdisc", "del", "dev", "lo", "root")
+	time.Sleep(time.Second)
+	var segments uint64
+	fates := make(map[event.Fate]int)
+	for _, e := range r.End() {
+		segments += e.Segments
+		fates[e.Segment.Fate]++
+	}
+	want = uint64(ns.Counter("snmp", "Tcp", "RetransSegs"))
+	here := fates[event.LostHere]
+	if segments != want || here == 0 || fates[event.FateUnstated] != 0 || here < fates[event.FateUnknown] {
+		t.Errorf("%d segments, the kernel counts %d, fates %v", segments, want, fates)
+	}
+	t.Logf("%d segments, fates %v", segments, fates)
+}
+
+// transfer sends so many bytes over lo, and waits until they have arrived.
+func transfer(ns *drops.Namespace, size int) {
+	ns.Do(func() error {
+		l, err := net.Listen("tcp", "127.0.0.1:9011")
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		read := make(chan error, 1)
+		go func() {
+			c, err := l.Accept()
+			if err == nil {
+				_, err = io.CopyN(io.Discard, c, int64(size))
+				c.Close()
+			}
+			read <- err
+		}()
+		c, err := net.Dial("tcp", "127.0.0.1:9011")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if _, err := c.Write(make([]byte, size)); err != nil {
+			return err
+		}
+		return <-read
+	})
+}
 
 // open opens both sources, of all drops and of what TCP sends again.
 func open(t *testing.T) *correlate.Source {
