@@ -122,6 +122,8 @@ Without timestamps, what was missing for nearly a round-trip time was sent again
 The table has, for each pair of addresses, the segments and bytes that one sent to the other, and how many segments were sent again
 (*resent*, without keep-alives). The pairs with the most of them come first.
 Where packets were captured matters: near the sender a lost segment is seen twice, near the receiver once.
+A packet that was captured twice, as on all interfaces of a bridge or router at once, is taken for one that was sent again:
+capture on one interface.
 Link types are Ethernet, Linux cooked (SLL, SLL2), raw IP, loopback, PPP and 802.11; VLAN, QinQ, MPLS, PPPoE, GRE, VXLAN, Geneve and
 IP in IP are followed to the segment in one tunnel.
 Captures of the first 64 bytes of each packet are enough.
