@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"dropwatch/internal/capture"
+	"dropwatch/internal/event"
 	"dropwatch/internal/sink/alert"
 	"dropwatch/internal/stage/filter"
 )
@@ -37,15 +37,7 @@ func (p *period) UnmarshalText(text []byte) (err error) {
 }
 
 // String returns what UnmarshalText parses.
-func (p period) String() string {
-	text := p.Duration.String()
-	for _, zero := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, zero) {
-			text = strings.TrimSuffix(text, zero[1:])
-		}
-	}
-	return text
-}
+func (p period) String() string { return event.Duration(p.Duration) }
 
 // exampleAlert is the alert that is printed, as a comment, with the defaults.
 func exampleAlert() alertSettings {
@@ -113,7 +105,7 @@ func (a *alertSettings) check() error {
 	case a.Count > 0 && a.Rate > 0:
 		return fmt.Errorf("%q has count and rate: give one of them", a.Name)
 	case a.Window.Duration > maxWindow:
-		return fmt.Errorf("%q: give a window of %v or less", a.Name, period{maxWindow})
+		return fmt.Errorf("%q: give a window of %s or less", a.Name, event.Duration(maxWindow))
 	case len(a.Command) > 0 && !filepath.IsAbs(a.Command[0]):
 		return fmt.Errorf("%q: give the path of the program %q: it is run without a shell", a.Name, a.Command[0])
 	}

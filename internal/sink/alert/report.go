@@ -38,9 +38,9 @@ func (s *Sink) tell(r *Rule, in *incident) {
 func (r *Rule) line(in *incident) string {
 	drops := event.Plural(in.drops, "drop")
 	if !in.ended.IsZero() {
-		return fmt.Sprintf("alert %s: over after %v, %s", r.Name, in.ended.Sub(in.begun).Round(time.Second), drops)
+		return fmt.Sprintf("alert %s: over after %s, %s", r.Name, event.Duration(in.ended.Sub(in.begun).Round(time.Second)), drops)
 	}
-	text := fmt.Sprintf("alert %s: %s within %v", r.Name, drops, r.Window)
+	text := fmt.Sprintf("alert %s: %s within %s", r.Name, drops, event.Duration(r.Window))
 	if in.unsaid > 0 {
 		text += fmt.Sprintf(", after %s without a report", event.Plural(in.unsaid, "incident"))
 	}
@@ -105,7 +105,7 @@ func run(ctx context.Context, command []string, timeout time.Duration, input []b
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("run %s: it was ended after %v: raise timeout, or let it do less", event.Escape(command[0]), timeout)
+		return fmt.Errorf("run %s: it was ended after %s: raise timeout", event.Escape(command[0]), event.Duration(timeout))
 	}
 	text := ""
 	if said.Len() > 0 {
