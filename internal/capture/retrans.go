@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/correlate"
 	"dropwatch/internal/source/retrans"
@@ -16,26 +17,18 @@ import (
 // which says whether a segment was lost here; without that, it is not known.
 func (r *Runner) openRetrans(_ context.Context, spec *Spec) (*openedSource, error) {
 	in := &spec.Input
-	s := new(correlate.Source)
-	if !in.NoDrops {
-		var err error
-		if s.Drops, err = r.openTCPDrops(); err != nil {
-			s.Doubt = "drops cannot be watched"
-			r.Notices.Note("whether segments were lost here is not known: %v", err)
-		}
-	}
 	tcp, err := r.OpenRetrans(retrans.Options{Resets: in.Resets, RawAddresses: in.RawAddresses})
 	if err != nil {
-		if s.Drops != nil {
-			s.Drops.Close()
-		}
 		return nil, err
 	}
 	if in.NoDrops {
 		return tracerSource("bpf", tcp), nil
 	}
-	s.TCP = tcp
-	s.Stages = append(s.Stages, decode.Packets())
+	s := &correlate.Source{TCP: tcp, Stages: []pipeline.Stage{decode.Packets()}}
+	if s.Drops, err = r.openTCPDrops(); err != nil {
+		s.Doubt = "drops cannot be watched"
+		r.Notices.Note("whether segments were lost here is not known: %v", err)
+	}
 	s.Stages = append(s.Stages, r.Symbols.stages()...)
 	s.Stages = append(s.Stages, resolve.Interfaces(resolve.NewHostInterfaces(r.Host).Name))
 	return tracerSource("bpf", s), nil
