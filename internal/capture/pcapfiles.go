@@ -21,6 +21,9 @@ import (
 func (r *Runner) openCaptures(spec *Spec) (*openedSource, error) {
 	var files []pcap.File
 	var size int64
+	if err := spec.checkUnwritten(); err != nil {
+		return nil, err
+	}
 	for i, path := range spec.Captures {
 		follow := spec.Follow && i == len(spec.Captures)-1
 		f, n, err := r.captureFile(path, follow)
@@ -44,6 +47,23 @@ func (r *Runner) openCaptures(spec *Spec) (*openedSource, error) {
 		Source: source, name: "pcap", arrange: spec.Filter.Stages, now: s.Now, close: func() {}, captures: s,
 		progress: func() string { return readSoFar(s.Bytes(), size) },
 	}, nil
+}
+
+// checkUnwritten returns an error if an output, by whatever name, is a capture file that is read: lines would be appended to it.
+func (s *Spec) checkUnwritten() error {
+	for _, path := range s.Captures {
+		read, err := os.Stat(path)
+		if err != nil || !read.Mode().IsRegular() {
+			continue
+		}
+		for i := range s.Outputs {
+			o := &s.Outputs[i]
+			if written, err := os.Stat(o.File); err == nil && o.isLog() && os.SameFile(read, written) {
+				return fmt.Errorf("write to %s: it is the capture file that is read: name another file", event.Escape(o.File))
+			}
+		}
+	}
+	return nil
 }
 
 // captureFile returns a file to be read, perhaps beyond its end, and its size, 0 if that is not known, as of
