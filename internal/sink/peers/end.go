@@ -89,12 +89,12 @@ func (s *Sink) ledger(l *event.Ledger, shown uint64) {
 		}
 	}
 	s.buf = fmt.Appendf(s.buf, "kernel counters rose by: %s\n", strings.Join(words, ", "))
-	switch seen, now := shown+l.TCP.Rejected+l.TCP.Lost, rose[retransSegs]; {
-	case now > seen:
+	switch now := rose[retransSegs]; {
+	case now > shown+l.TCP.Rejected+l.TCP.Lost:
 		s.buf = fmt.Appendf(s.buf, "%s not reported: as this host could not send them, or as the run began or ended\n",
-			event.Plural(now-seen, "retransmitted segment"))
-	case now < seen:
+			event.Plural(now-shown-l.TCP.Rejected-l.TCP.Lost, "retransmitted segment"))
+	case now < shown: // resets, and what was received again, are among what was filtered and lost
 		const format = "RetransSegs rose by %d less than was reported: a network namespace has ended, or as the run began\n"
-		s.buf = fmt.Appendf(s.buf, format, seen-now)
+		s.buf = fmt.Appendf(s.buf, format, shown-now)
 	}
 }

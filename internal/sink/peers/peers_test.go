@@ -126,6 +126,21 @@ func TestTable(t *testing.T) {
 				"kernel counters rose by: RetransSegs 15, TCPTimeouts 3\n" +
 				"4 retransmitted segments not reported: as this host could not send them, or as the run began or ended\n",
 		},
+		"filtered resets, which no counter of retransmissions has": {
+			peers.Options{Counted: func() map[string]uint64 { return map[string]uint64{"TcpRetransSegs": 8} }},
+			event.Ledger{TCP: event.TCPCounts{Rejected: 540, Lost: 2}}, three[:1],
+			"8 segments retransmitted in 2.0 s\n  retrans  sent  percent    rtt  dir  peer          types\n" +
+				"        8    90    8.89%  1.5ms  out  198.51.100.7  fast 8\n540 filtered\nlost 2 TCP segments\n" +
+				"kernel counters rose by: RetransSegs 8\n",
+		},
+		"fewer in the counter than reported": {
+			peers.Options{Counted: func() map[string]uint64 { return map[string]uint64{"TcpRetransSegs": 5} }},
+			event.Ledger{TCP: event.TCPCounts{Rejected: 7}}, three[:1],
+			"8 segments retransmitted in 2.0 s\n  retrans  sent  percent    rtt  dir  peer          types\n" +
+				"        8    90    8.89%  1.5ms  out  198.51.100.7  fast 8\n7 filtered\n" +
+				"kernel counters rose by: RetransSegs 5\n" +
+				"RetransSegs rose by 3 less than was reported: a network namespace has ended, or as the run began\n",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
