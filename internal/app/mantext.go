@@ -297,6 +297,7 @@ A comma that is part of a target or value has a backslash before it.`
 const manOutputsEnd = `
 Each output has a queue of its own, so that a slow one delays neither the source nor the others.
 Drops that it has no room for are counted as lost.
+The ledger of a run is that of its first output; what another one did not get is said on standard error.
 A file that lines are appended to is followed when it is moved away.
 SIGHUP releases the moved file at once, where dropwatch has no terminal; on a terminal it ends dropwatch.
 Elasticsearch: a document that is sent again exists once, as its ID stays the same; one that the server refuses is counted as

@@ -223,6 +223,7 @@ func (r *run) runPipeline(ctx context.Context) error {
 	var err error
 	r.outcome.Ledger, err = p.Run(ctx)
 	r.outcome.Recording, _ = r.source.recording.(*session.Reader)
+	r.reportLosses()
 	r.outcome.NotShown = string(r.traceOnly.AppendTraceOnly(nil, 0))
 	switch {
 	case err == nil && p.LimitReached():

@@ -76,6 +76,9 @@ func (r *run) beginOutputs() error {
 		case r.onlyTable(i):
 			tables = append(tables, sink)
 		default:
+			if lossy, ok := pipeline.AsLossy(sink); ok && len(outputs) > 0 {
+				r.others = append(r.others, otherOutput{r.outputName(i), lossy})
+			}
 			outputs = append(outputs, sink)
 		}
 	}
@@ -89,6 +92,26 @@ func (r *run) beginOutputs() error {
 		r.sink = r.status
 	}
 	return nil
+}
+
+// outputName is what messages call output i.
+func (r *run) outputName(i int) string {
+	switch o := &r.spec.Outputs[i]; o.Format {
+	case Elastic:
+		return "elastic:" + event.Escape(o.Elastic.URLs[0])
+	case Syslog:
+		return "the log at " + event.Escape(o.Syslog.Address)
+	}
+	return r.files[i].name
+}
+
+// reportLosses says at the end what outputs did not get whose losses are not in the ledger.
+func (r *run) reportLosses() {
+	for _, o := range r.others {
+		if lost := o.Lost(); lost.Shown+lost.Harmless+lost.TCP.Shown() > 0 {
+			r.Notices.Note("%s did not get %s", o.name, lost.Unwritten())
+		}
+	}
 }
 
 // onlyTable reports whether all that the file of output i gets is a table at the end.

@@ -66,6 +66,30 @@ func TestInterruptedOutage(t *testing.T) {
 	}
 }
 
+// TestOtherOutput: the ledger of a run is that of the first output; what another one did not get is said beside it.
+func TestOtherOutput(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	url := "http://" + l.Addr().String()
+	var said bytes.Buffer
+	r := testRunner(t, nil)
+	r.Notices, r.Monitor = NewNotices(&said), &Monitor{Open: noMonitor}
+	ctx, interrupt := context.WithCancel(t.Context())
+	var ran []string
+	r.OpenBPF = func(bpf.Options) (Tracer, error) { return dripping{stoppable{nil, &ran, "bpf", interrupt}, 5}, nil }
+	outputs := []Output{{Format: Lines}, {Format: Elastic, Elastic: elastic.Options{URLs: []string{url}}}}
+	outcome, err := r.Run(ctx, Spec{Detail: Raw, Outputs: outputs, Input: Input{Source: "bpf"}}, nil)
+	if err == nil || outcome.Ledger.Shown != 5 || outcome.Ledger.TotalLost() != 0 {
+		t.Errorf("error %v, ledger %+v", err, outcome.Ledger)
+	}
+	if want := "dropwatch: elastic:" + url + " did not get 5 drops\n"; !strings.Contains(said.String(), want) {
+		t.Errorf("said %s", said.String())
+	}
+}
+
 // TestLogIsFollowed: a run whose file was moved away goes on in a new one, and no line is lost.
 func TestLogIsFollowed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "drops.json")

@@ -22,8 +22,9 @@ type run struct {
 	*Runner
 	spec     *Spec
 	logs     []*file.Writer
-	closers  []io.Closer // of outputs without a file
-	files    []outFile   // by the index of the output in spec.Outputs
+	others   []otherOutput // all outputs but the first that may lose drops
+	closers  []io.Closer   // of outputs without a file
+	files    []outFile     // by the index of the output in spec.Outputs
 	source   *openedSource
 	steps    []filter.Step    // what adds facts to a drop, with the facts it adds
 	stages   []pipeline.Stage // steps with the parts of the filter between them
@@ -46,6 +47,12 @@ type run struct {
 	closed                          chan struct{} // closed when all is
 
 	traceOnly table.Tally // drops that a session counts and does not show
+}
+
+// An otherOutput is one whose losses are not in the ledger of the run, as it is not the first.
+type otherOutput struct {
+	name string
+	pipeline.Lossy
 }
 
 // recorded returns when the recording that is replayed began; zero for live drops.
