@@ -144,24 +144,46 @@ const tableWait = 250 * time.Millisecond
 // that blocks.
 const remoteWait = 100 * time.Millisecond
 
+// reloadWait is how long a server may take to get what is left, when a run ends for another one to
+// begin: no source is running meanwhile.
+const reloadWait = 300 * time.Millisecond
+
+// ErrReloaded is the cause of a context that ends a run because another one goes on for it (Input.Since).
+var ErrReloaded = errors.New("the configuration was read again")
+
 // watchInterrupt closes r.abort when abortAfter has passed since the end of ctx, or
 // when the user interrupts again, r.abortRemote before it, and r.abortTables after it.
 func (r *run) watchInterrupt(ctx context.Context) {
 	r.abortRemote, r.abort, r.abortTables = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	r.closed = make(chan struct{})
 	context.AfterFunc(ctx, func() {
-		select {
-		case <-time.After(abortAfter - remoteWait):
-		case <-r.Signals.Hurried():
-		case <-r.closed: // nothing waits any more
-			return
+		remote := abortAfter - remoteWait
+		if context.Cause(ctx) == ErrReloaded {
+			remote = reloadWait
 		}
-		close(r.abortRemote)
-		time.Sleep(remoteWait)
-		close(r.abort)
-		time.Sleep(tableWait)
-		close(r.abortTables)
+		for _, step := range []struct {
+			limit, least time.Duration
+			abort        chan struct{}
+		}{{remote, 0, r.abortRemote}, {abortAfter - remote, remoteWait, r.abort}, {tableWait, tableWait, r.abortTables}} {
+			if !r.pause(step.limit, step.least) {
+				return
+			}
+			close(step.abort)
+		}
 	})
+}
+
+// pause waits for a time, or for the least if the user is in a hurry. It reports false if nothing waits
+// for outputs any more.
+func (r *run) pause(limit, least time.Duration) bool {
+	select {
+	case <-time.After(limit):
+	case <-r.Signals.Hurried():
+		time.Sleep(least)
+	case <-r.closed:
+		return false
+	}
+	return true
 }
 
 // flow runs the pipeline, and beside it Spec.Child, until the first of them ends.
@@ -203,9 +225,6 @@ func (r *run) elapse() {
 	r.stop()
 }
 
-// errReloaded is why the run before ended, in the event that tells how long no source was running.
-var errReloaded = errors.New("the configuration was read again")
-
 // runPipeline moves events from the source to the outputs until an end, and fills
 // in the outcome. It is called once per run: by flow, or by the screen, which
 // redraws while it runs.
@@ -215,7 +234,7 @@ func (r *run) runPipeline(ctx context.Context) error {
 		Now: r.source.now,
 	}
 	if since := r.spec.Input.Since; !since.IsZero() {
-		p.Source = pipeline.Continue(p.Source, since, r.source.name, errReloaded)
+		p.Source = pipeline.Continue(p.Source, since, r.source.name, ErrReloaded)
 	}
 	if r.screen != nil {
 		p.Progress = &r.screen.progress

@@ -179,3 +179,51 @@ func TestFirstHangup(t *testing.T) {
 		t.Errorf("%s got it, want the end", got)
 	}
 }
+
+// TestAborts: outputs are waited for as long as the end of a run may take, servers less before another
+// run is to begin, and nothing when all is closed.
+func TestAborts(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cause         error
+		hurry         bool
+		remote, local time.Duration
+	}{
+		"interrupted": {nil, false, abortAfter - remoteWait, abortAfter},
+		"reloaded":    {ErrReloaded, false, reloadWait, abortAfter},
+		"in a hurry":  {nil, true, 0, remoteWait},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := &run{Runner: &Runner{Signals: new(Signals)}}
+			ctx, end := context.WithCancelCause(t.Context())
+			r.watchInterrupt(ctx)
+			began := time.Now()
+			end(tt.cause)
+			if tt.hurry {
+				r.Signals.mu.Lock()
+				r.Signals.hurry()
+				r.Signals.mu.Unlock()
+			}
+			<-r.abortRemote
+			remote := time.Since(began)
+			<-r.abort
+			local := time.Since(began)
+			<-r.abortTables
+			if tables := time.Since(began) - local; remote != tt.remote || local != tt.local || tables != tableWait {
+				t.Errorf("%s: servers %v, others %v, tables %v after them", name, remote, local, tables)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := &run{Runner: &Runner{Signals: new(Signals)}}
+		ctx, end := context.WithCancel(t.Context())
+		r.watchInterrupt(ctx)
+		end()
+		close(r.closed)
+		time.Sleep(time.Minute)
+		select {
+		case <-r.abortRemote:
+			t.Error("it waited for what was closed")
+		default:
+		}
+	})
+}

@@ -110,8 +110,8 @@ func (s *Service) runOnce(ctx context.Context, c *config.Config, since time.Time
 	if s.Alerts.Use(c.Alerts); len(c.Alerts) > 0 {
 		spec.Outputs = append(spec.Outputs, capture.Output{Format: capture.Custom, Sink: s.Alerts})
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	ended := make(chan struct{})
 	n.failed = true
 	_, err = s.Runner.Run(ctx, spec, func() {
@@ -121,11 +121,11 @@ func (s *Service) runOnce(ctx context.Context, c *config.Config, since time.Time
 			defer close(ended)
 			n.config = s.awaitReload(ctx)
 			n.since = time.Now()
-			stop()
+			stop(capture.ErrReloaded)
 		}()
 	})
 	if !n.failed {
-		stop()
+		stop(nil)
 		<-ended
 	}
 	return n, err
