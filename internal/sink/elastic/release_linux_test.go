@@ -58,6 +58,7 @@ func TestSpoolIsGone(t *testing.T) {
 	close(abort)
 	r := newRig(t, Config{Options: Options{URLs: []string{dead.http.URL}, Spool: dir, Count: 5}, Abort: abort})
 	r.drops(0, 5)
+	eventually(t, "the first batch has been read from the spool", func() bool { return len(r.said()) > 0 })
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
