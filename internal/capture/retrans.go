@@ -34,6 +34,10 @@ func (r *Runner) openRetrans(_ context.Context, spec *Spec) (*openedSource, erro
 	return tracerSource("bpf", s), nil
 }
 
+// tcpDropsRing is the size of the ring of the drops of TCP packets in bytes: each is reported individually, and
+// what has no room is a doubt.
+const tcpDropsRing = 8 << 20
+
 // errNoDrops is the error of a source that does not say how far it has read.
 var errNoDrops = errors.New("the source of drops does not say how far it has read")
 
@@ -47,7 +51,7 @@ func (r *Runner) openTCPDrops() (correlate.Drops, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.OpenBPF(bpf.Options{Trunc: headerBytes, Condition: split.Kernel})
+	t, err := r.OpenBPF(bpf.Options{Trunc: headerBytes, Condition: split.Kernel, RingSize: tcpDropsRing})
 	if err != nil {
 		return nil, err
 	}

@@ -53,8 +53,9 @@ type Source struct {
 	mu      sync.Mutex // protects what follows, and the use of the output
 	out     pipeline.Output
 	index   index
-	waiting []event.Event // in the order in which they came
-	reading bool          // Drops runs
+	waiting []event.Event // from first on, in the order in which they came
+	first   int
+	reading bool // Drops runs
 	doubt   doubt
 }
 
@@ -153,7 +154,7 @@ func (s *Source) tick(ctx context.Context) {
 func (s *Source) emitRead(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting) == 0 {
+	if len(s.waiting) == s.first {
 		return
 	}
 	if !s.reading {
@@ -174,12 +175,15 @@ func (s *Source) emitRead(now time.Time) {
 
 // release emits the first of the waiting events while ready returns true.
 func (s *Source) release(ready func(*event.Event) bool) {
-	n := 0
-	for ; n < len(s.waiting) && ready(&s.waiting[n]); n++ {
-		s.judge(&s.waiting[n])
-		s.out.Emit(&s.waiting[n])
+	for ; s.first < len(s.waiting) && ready(&s.waiting[s.first]); s.first++ {
+		e := &s.waiting[s.first]
+		s.judge(e)
+		s.out.Emit(e)
+		*e = event.Event{}
 	}
-	s.waiting = append(s.waiting[:0], s.waiting[n:]...)
+	if s.first > len(s.waiting)/2 { // so that each event is moved once at most
+		s.waiting, s.first = append(s.waiting[:0], s.waiting[s.first:]...), 0
+	}
 }
 
 // raise remembers a doubt that came up at a time.
@@ -189,10 +193,10 @@ func (s *Source) raise(why string, at time.Time) {
 
 // wait keeps an event, which becomes the source's, until the drops before it have been read.
 func (s *Source) wait(e *event.Event) {
-	if len(s.waiting) >= maxWaiting {
+	if len(s.waiting)-s.first >= maxWaiting {
 		s.raise("too many retransmissions at once", e.Time)
-		first := true
-		s.release(func(*event.Event) bool { ok := first; first = false; return ok })
+		oldest := s.first
+		s.release(func(*event.Event) bool { return s.first == oldest })
 	}
 	s.waiting = append(s.waiting, *e)
 }

@@ -99,6 +99,12 @@ func TestFates(t *testing.T) {
 		e.Reason, e.Where.Symbol = reason, "tcp_data_queue"
 		return e
 	}
+	bare := func(s *event.Socket) event.Event {
+		return event.Event{
+			Time: began.Add(minute), Count: 1, Individual: true, Packet: event.Packet{Proto: event.EtherIPv4, HasProto: true},
+			Owner: event.Owner{Socket: s},
+		}
+	}
 	other := lost(minute-time.Second, data, 100)
 	other.Netns.Inode, other.Port.IfName, other.Args = 8, "veth0", []event.Arg{{Name: "limit", Number: 64}}
 	tests := map[string]struct {
@@ -153,6 +159,12 @@ func TestFates(t *testing.T) {
 		"by TCP, without a reason": {
 			resent(minute, data, 100), []event.Event{because("")}, event.FateUnknown,
 			"the kernel gives no reasons, and TCP drops duplicates, too",
+		},
+		"without bytes, in a socket": {
+			resent(minute, data, 100), []event.Event{bare(&event.Socket{Protocol: 6})}, event.NotLostHere, "",
+		},
+		"without bytes": {
+			resent(minute, data, 100), []event.Event{bare(nil)}, event.FateUnknown, "of some drops not all headers are known",
 		},
 		"rejected": {resent(minute, data, 100), []event.Event{{Kind: event.Rejected, Count: 1}}, event.NotLostHere, ""},
 	}
@@ -233,15 +245,14 @@ func TestWithoutDrops(t *testing.T) {
 // TestBounds: memory is bounded, and what was forgotten is a doubt.
 func TestBounds(t *testing.T) {
 	x := newIndex()
-	for i := range 3 * maxFlows {
+	for i := range 3 * maxDrops {
 		h := headers(uint16(i), 1, 0)
-		h.SrcPort = uint16(i >> 16)
-		f, seq, end, _ := spanOf(&event.Headers{
-			Fields: h.Fields, Transport: event.TCP, Src: h.Src, Dst: h.Dst, SrcPort: uint16(i >> 8), DstPort: h.DstPort, Seq: 1,
-		}, 9)
+		h.Transport = event.TCP
+		f, seq, end, _ := spanOf(&h, 9)
 		x.add(f, dropped{seq: seq, end: end, event: event.Event{Time: began.Add(time.Duration(i))}})
 	}
-	if len(x.flows) > maxFlows || len(x.order) != len(x.flows) || x.forgot.IsZero() {
+	if x.drops > maxDrops || x.drops != len(x.flows) || len(x.order)-x.oldest != len(x.flows) || len(x.order) > 2*maxDrops+1 ||
+		x.forgot.IsZero() {
 		t.Errorf("%d flows, %d in order, forgot %v", len(x.flows), len(x.order), x.forgot)
 	}
 	one := flow{}

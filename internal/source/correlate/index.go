@@ -12,9 +12,9 @@ import (
 const remember = 2 * time.Minute
 
 // Limits of an index. Of a flow with more drops the oldest are forgotten, and the flow whose drops began
-// first, if there are more flows.
+// first, if there are more of all. A drop takes some 1.5 kB.
 const (
-	maxFlows   = 1 << 13
+	maxDrops   = 1 << 14
 	maxPerFlow = 64
 )
 
@@ -30,7 +30,9 @@ type dropped struct {
 // An index has the drops that are remembered, by flow.
 type index struct {
 	flows  map[flow][]dropped
-	order  []flow    // of flows, those whose drops began first
+	order  []flow // of flows from oldest on, those whose drops began first
+	oldest int
+	drops  int       // in all flows
 	forgot time.Time // the time of the latest drop that was forgotten
 }
 
@@ -38,29 +40,35 @@ func newIndex() index { return index{flows: make(map[flow][]dropped)} }
 
 // add keeps a drop, which becomes the index's.
 func (x *index) add(f flow, d dropped) {
+	if x.drops >= maxDrops {
+		x.forget()
+	}
 	all, known := x.flows[f]
 	if !known {
-		if len(x.order) >= maxFlows {
-			x.forget(x.order[0])
-		}
 		x.order = append(x.order, f)
 	}
 	if len(all) >= maxPerFlow {
 		x.forgot = all[0].event.Time
 		all = append(all[:0], all[1:]...)
+	} else {
+		x.drops++
 	}
 	x.flows[f] = append(all, d)
 }
 
-// forget forgets the drops of a flow, the first of order.
-func (x *index) forget(f flow) {
+// forget forgets the drops of the oldest flow.
+func (x *index) forget() {
+	f := x.order[x.oldest]
 	for _, d := range x.flows[f] {
 		if d.event.Time.After(x.forgot) {
 			x.forgot = d.event.Time
 		}
 	}
+	x.drops -= len(x.flows[f])
 	delete(x.flows, f)
-	x.order = append(x.order[:0], x.order[1:]...)
+	if x.oldest++; x.oldest > len(x.order)/2 { // so that each is moved once at most
+		x.order, x.oldest = append(x.order[:0], x.order[x.oldest:]...), 0
+	}
 }
 
 // find returns the last drop before a time that has some of the sequence numbers from seq to before end;

@@ -31,7 +31,7 @@ func (s *Source) drop(e *event.Event) {
 			return
 		}
 		d := dropped{seq: seq, end: end, event: e.Clone()}
-		d.event.Packet.Data = nil // its headers are in the flow
+		d.event.Packet, d.event.Owner = event.Packet{}, event.Owner{} // which the retransmission has
 		s.index.add(f, d)
 	}
 }
@@ -63,8 +63,9 @@ func mayBeDuplicate(e *event.Event) bool {
 // bytes of payload. Ok is false if they are not known; of a packet that is not of TCP they do not matter.
 func innermost(e *event.Event) (h *event.Headers, payload uint32, ok bool) {
 	p := &e.Packet
-	if p.Flow == nil {
-		return nil, 0, false
+	if p.Flow == nil { // of a socket's queue, where TCP has acknowledged it, or of no network
+		ip := p.HasProto && event.NetworkLayer(p.Proto) != event.NoLayer && p.Proto != event.EtherARP
+		return new(event.Headers), 0, !ip || e.Owner.Socket != nil
 	}
 	h = &p.Flow.Headers
 	if p.Flow.Tunnel.Kind != event.NoLayer {

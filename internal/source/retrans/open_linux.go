@@ -16,7 +16,7 @@ import (
 )
 
 // defaultRing is Options.RingSize if that is 0.
-const defaultRing = 1 << 20
+const defaultRing = 4 << 20
 
 // Open loads and attaches the programs: what TCP does is recorded from now on. The caller calls
 // Run or Close. The error wraps one of those of package bpfprog where that applies, and says what to do.

@@ -48,6 +48,6 @@ type Options struct {
 	// of by a number that is different in each run.
 	RawAddresses bool
 
-	// RingSize is the size of the ring in bytes, rounded up to a power of 2 pages. 0 is 1 MiB.
+	// RingSize is the size of the ring in bytes, rounded up to a power of 2 pages. 0 is 4 MiB.
 	RingSize int
 }
