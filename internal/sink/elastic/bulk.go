@@ -99,7 +99,7 @@ func (s *server) send(ctx context.Context, b *batch) (*verdict, error) {
 	case err != nil:
 		return nil, err
 	case r.status == 404:
-		return nil, &statusError{r.status, "this is no bulk interface of Elasticsearch or OpenSearch", 0}
+		return nil, &statusError{r.status, "this is not Elasticsearch or OpenSearch: check the URL", 0}
 	}
 	return judge(b, r)
 }
@@ -122,7 +122,7 @@ func judge(b *batch, r *response) (*verdict, error) {
 		}
 	}
 	if err := json.Unmarshal(r.body, &answer); err != nil || answer.Errors == nil {
-		return nil, errors.New("the answer is none of the bulk interface")
+		return nil, errors.New("the answer is not that of Elasticsearch or OpenSearch: check the URL")
 	}
 	v := &verdict{rest: batch{old: b.old}, wait: r.retryAfter}
 	if !*answer.Errors {
