@@ -122,6 +122,28 @@ func TestElasticIsDown(t *testing.T) {
 	}
 }
 
+// TestElasticSendsUnasked: what a server sends besides its answers is not printed.
+func TestElasticSendsUnasked(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\nbesides")
+		_, _ = io.Copy(io.Discard, c)
+	}))
+	defer server.Close()
+	out, err := exec.Command("dropwatch", "replay", "--output", "elastic:"+server.URL, "../../testdata/session-files/v1.session",
+		"reason", "NO_SOCKET").CombinedOutput()
+	text := string(out)
+	if code := exitCode(err); code != 1 || strings.Contains(text, "besides") || !strings.Contains(text, "the server answers 401") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
 // exitCode returns the exit code of a command.
 func exitCode(err error) int {
 	if exit, ok := err.(*exec.ExitError); ok {

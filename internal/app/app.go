@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"runtime/debug"
 	"time"
@@ -36,6 +37,7 @@ const (
 // Main runs the program that args names and returns its exit code. It returns
 // with the drop monitor as it was found, also after a signal or a panic.
 func Main(args []string, in, out, err *os.File) int {
+	log.SetOutput(io.Discard) // net/http writes there what a server sent unasked
 	notices := capture.NewNotices(err)
 	h := host.New("/")
 	return run(args, &capture.Runner{
