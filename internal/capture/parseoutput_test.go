@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -103,6 +104,19 @@ func TestOutputsBeside(t *testing.T) {
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.want)) {
 				t.Errorf("%+v: error %v, want %q", outputs, err, tt.want)
 			}
+		}
+	}
+}
+
+// TestOlderFormats are for what TCP did, which is not among live drops.
+func TestOlderFormats(t *testing.T) {
+	outputs := []Output{{Format: Lines, File: "x", TCPLog: tcplog.Pcapgazer}}
+	for want, s := range map[string]Spec{
+		"format is for TCP retransmissions, which are not drops: use dropwatch retrans --output or pcap --output": {Outputs: outputs},
+		"<nil>": {Outputs: outputs, Input: Input{Retransmits: true}},
+	} {
+		if err := s.checkOutputs(); fmt.Sprint(err) != want {
+			t.Errorf("%+v: error %v, want %s", s.Input, err, want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/sink/tcplog"
 	"dropwatch/internal/source/pcap"
 )
 
@@ -107,6 +108,9 @@ func (s *Spec) checkOutputs() error {
 		if o.Format.binary() && o.OnStdout() && s.InSession {
 			return errors.New("standard output belongs to the session: name a file")
 		}
+		if o.TCPLog != tcplog.None && !s.hasTCP() {
+			return errors.New("format is for TCP retransmissions, which are not drops: use dropwatch retrans --output or pcap --output")
+		}
 		for _, other := range s.Outputs[:i] {
 			if err := o.checkBeside(&other); err != nil {
 				return err
@@ -115,6 +119,9 @@ func (s *Spec) checkOutputs() error {
 	}
 	return nil
 }
+
+// hasTCP reports whether what TCP did may be among the events.
+func (s *Spec) hasTCP() bool { return s.Input.Retransmits || s.Input.recorded() || len(s.Captures) > 0 }
 
 // checkBeside returns an error if two outputs cannot share a file. A table may follow text.
 func (o *Output) checkBeside(other *Output) error {
