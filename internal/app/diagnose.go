@@ -36,7 +36,8 @@ func (a *App) diagnose(d *defaults) *cli.Verb {
 packets are lost, why, whose they are, whether it matters, and how to check and
 to fix it. What the counters say is lost and no drop shows is a finding, too;
 with an expression, if network namespace, interface and layer decide that it
-matches. Findings are ordered by severity, then by number.`,
+matches. So is what TCP sends again, without an expression. Findings are
+ordered by severity, then by number.`,
 		Usage: []string{"dropwatch diagnose [options] [expression] [-- COMMAND]", "dropwatch diagnose [options] FILE [expression]"},
 		Notes: commandNote + "\nWith COMMAND there is no --duration unless it is given.\n" +
 			"FILE is a recording. One of record --counters has the counters, settings, rules\n" +
@@ -71,6 +72,7 @@ matches. Findings are ordered by severity, then by number.`,
 				return err
 			}
 			spec.Input.SampledStack = true // which shows narrower causes
+			spec.Input.AndRetrans = spec.Filter == nil
 			found, outcome, broken, err := a.findings(ctx, spec)
 			if err == nil {
 				err = cmp.Or(a.printDiagnosis(found, json), broken)

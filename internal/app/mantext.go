@@ -158,6 +158,9 @@ are of no connection, or whose TTL expired. Of the latter a line *route* is wher
 A line *conntrack* is what connection tracking knows, at the end, of the first packet of the largest flow: state, NAT and zone.
 That it has no entry is said only of packets that it found INVALID.
 A command whose program this host lacks has the name of the package that has it, or is another one that does the same.
+A finding *retransmissions* is of segments that TCP sent again and this host did not drop before (*lost*), or of which that is
+*unknown*, by peer. What this host dropped is a line *again* (*sent_again* with *--json*) of the finding of these drops.
+Fewer than 10 segments, or less than 1 % of what was sent, are *noise*. It needs source bpf and no expression.
 A finding with *no drop seen* is of a counter: the kernel counts these packets as lost, and no drop shows them.
 With an expression, these are the counters of which the network namespace, interface and layer decide that all of their drops match.
 How many others rose that may have drops that match is a line *not shown*, with their names if they are one or two,
@@ -177,8 +180,8 @@ If its counters were read only once, how much they rose is not known, and a mess
 With *--json*, each finding is a line of kind *finding*, with a list *namespaces* if it is of many.
 The last line, of kind *end*, has the verdict and the reconciliation, and of a recording an object *recording*: *host*, *kernel*,
 whether it has *counters*, and *from* and *until*, the times between which they were read.
-That has of each counter its *change*, and of it what was *seen*, what has a *finding* of its own, what is *noise*, the
-*retransmissions* that findings cause, and what is *unexplained*. Each state is a line of kind *state*.`,
+That has of each counter its *change*, and of it what was *seen* as drops or retransmissions, what has a *finding* of its own, what is
+*noise*, the *retransmissions* that findings cause, and what is *unexplained*. Each state is a line of kind *state*.`,
 	"explain": `
 It knows drop reasons, kernel functions, hardware traps, counters by the names of *dropwatch counters*, and sysctls, in full
 or by their last part.

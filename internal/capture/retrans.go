@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 
-	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/correlate"
 	"dropwatch/internal/source/retrans"
-	"dropwatch/internal/stage/decode"
 	"dropwatch/internal/stage/filter"
-	"dropwatch/internal/stage/resolve"
 )
 
 // openRetrans opens the source of what TCP sends again. Beside it runs one of the drops of TCP packets,
@@ -24,13 +21,11 @@ func (r *Runner) openRetrans(_ context.Context, spec *Spec) (*openedSource, erro
 	if in.NoDrops {
 		return tracerSource("bpf", tcp), nil
 	}
-	s := &correlate.Source{TCP: tcp, Stages: []pipeline.Stage{decode.Packets()}}
+	s := &correlate.Source{TCP: tcp, Stages: r.correlateStages()}
 	if s.Drops, err = r.openTCPDrops(); err != nil {
 		s.Doubt = "drops cannot be watched"
 		r.Notices.Note("whether segments were lost here is not known: %v", err)
 	}
-	s.Stages = append(s.Stages, r.Symbols.stages()...)
-	s.Stages = append(s.Stages, resolve.Interfaces(resolve.NewHostInterfaces(r.Host).Name))
 	return tracerSource("bpf", s), nil
 }
 

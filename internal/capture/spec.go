@@ -52,6 +52,7 @@ type Input struct {
 	Passive bool    // only listen to the drop monitor: start and configure nothing
 
 	Retransmits bool // report what TCP sends again, instead of drops
+	AndRetrans  bool // also report what TCP sends again, beside drops, where bpf can do so at once
 	Resets      bool // with Retransmits: also report the RSTs that TCP sends and receives
 	NoDrops     bool // with Retransmits: do not watch drops to say whether a segment was lost here
 

@@ -36,6 +36,9 @@ func (r *Runner) openBPF(_ context.Context, spec *Spec) (*openedSource, error) {
 	if err != nil {
 		return nil, err
 	}
+	if in.AndRetrans {
+		s = r.andRetrans(s)
+	}
 	opened := tracerSource("bpf", s)
 	opened.trunc = trunc
 	opened.arrange = func(steps []filter.Step) []pipeline.Stage { return spec.Filter.StagesOf(split, steps) }

@@ -14,7 +14,7 @@ import (
 // An Account compares a counter that rose with the drops that raise it.
 type Account struct {
 	counters.Row
-	Seen    uint64        // drops that raise it, in its own unit, and what other counters explain of a sum
+	Seen    uint64        // drops and retransmissions that raise it, in its own unit, and what other counters explain of a sum
 	Rest    uint64        // what is left of its rise; see [Diagnosis.Remainder]
 	InNetns event.Process // as that of a [Finding]
 }
@@ -31,7 +31,7 @@ const (
 )
 
 // retransmissions are the counters that rise because packets were lost, here or elsewhere.
-var retransmissions = []string{"TcpRetransSegs", "TcpExtTCPTimeouts", "TcpExtTCPSynRetrans", "TcpExtTCPRetransFail"}
+var retransmissions = []string{retransSegs, "TcpExtTCPTimeouts", synRetrans, "TcpExtTCPRetransFail"}
 
 // Remainder is what an Account's Rest is.
 func (d *Diagnosis) Remainder(a *Account) Remainder {
@@ -40,7 +40,7 @@ func (d *Diagnosis) Remainder(a *Account) Remainder {
 		return OwnFinding
 	case a.Meaning.Severity == knowledge.Noise:
 		return NoAttention
-	case len(d.Findings) > 0 && slices.Contains(retransmissions, a.ID()):
+	case (len(d.Findings) > 0 || d.traced) && slices.Contains(retransmissions, a.ID()):
 		return Retransmissions
 	}
 	return Unexplained
@@ -51,15 +51,15 @@ func (a *Account) isFinding() bool {
 	return a.Meaning.Entry.Loses == knowledge.Always || a.Meaning.Entry.Fault
 }
 
-// account explains counters by findings, and gives each finding the counters that
-// agree with it. A counter that does not mean a lost packet needs no explanation.
-func account(rows []counters.Row, findings []Finding) []Account {
+// account explains counters by findings and by what TCP was seen to send again, and gives each finding
+// the counters that agree with it. A counter that does not mean a lost packet needs no explanation.
+func account(rows []counters.Row, findings []Finding, c *Collector) []Account {
 	var all []Account
 	for _, row := range rows {
 		if row.Gauge || row.Part || row.Delta == 0 || !row.Known || row.Meaning.Entry.Loses == knowledge.Never || isCopy(all, &row) {
 			continue
 		}
-		a := Account{Row: row, Seen: min(row.Delta, included(&row, rows))}
+		a := Account{Row: row, Seen: min(row.Delta, max(included(&row, rows), c.resentBy(&row)))}
 		for i := range findings {
 			if f := &findings[i]; f.raises(&row) {
 				f.Counters = append(f.Counters, row)

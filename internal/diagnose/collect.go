@@ -20,7 +20,7 @@ const (
 	maxSamples = 4 // packets
 )
 
-// A Collector is a sink that counts drops by cause, interface and network namespace.
+// A Collector is a sink that counts drops by cause, interface and network namespace, and what TCP sent again.
 // Its memory is bounded. The zero Collector is empty.
 type Collector struct {
 	AtEnd func() // called when the last drop was handed over; nil: nothing is
@@ -28,6 +28,7 @@ type Collector struct {
 	groups   *tally.Tally[cause, group]
 	narrow   map[kind]*knowledge.Case // that the last drop reported individually had
 	harmless uint64
+	resent   *tally.Tally[resentKey, event.Netns]
 	ledger   event.Ledger
 
 	first, last time.Time // of the events that have a time
@@ -96,7 +97,9 @@ func (c *Collector) Write(e *event.Event) error {
 		if c.AtEnd != nil {
 			c.AtEnd()
 		}
-	case event.Retransmit, event.Reset, event.TCPEvent, event.Rejected, event.Loss: // the ledger has them
+	case event.Retransmit:
+		c.addResent(e)
+	case event.Reset, event.TCPEvent, event.Rejected, event.Loss: // the ledger has them
 	}
 	return nil
 }
@@ -143,11 +146,7 @@ func (c *Collector) add(e *event.Event) {
 // causeOf returns the cause of a drop. One that was only counted has that of those of
 // its kind that were reported with the evidence for it.
 func (c *Collector) causeOf(e *event.Event, x knowledge.Explanation) cause {
-	location := e.Where.Trap
-	if symbol, _, _, ok := e.Where.Name(); ok && location == "" {
-		location = symbol
-	}
-	k := kind{cause{x.Entry, nil, e.Reason, location, e.Port.IfName, e.Netns.Inode}, e.Packet.Proto}
+	k := kind{cause{x.Entry, nil, e.Reason, locationOf(e), e.Port.IfName, e.Netns.Inode}, e.Packet.Proto}
 	if c.narrow == nil {
 		c.narrow = make(map[kind]*knowledge.Case)
 	}
@@ -159,6 +158,14 @@ func (c *Collector) causeOf(e *event.Event, x knowledge.Explanation) cause {
 	}
 	k.narrow = x.Case
 	return k.cause
+}
+
+// locationOf is the function or the trap of a drop; empty if neither is known.
+func locationOf(e *event.Event) string {
+	if symbol, _, _, ok := e.Where.Name(); ok && e.Where.Trap == "" {
+		return symbol
+	}
+	return e.Where.Trap
 }
 
 // add counts a drop by its owner and, if it was reported individually, by its flow.

@@ -64,6 +64,9 @@ type Finding struct {
 	Listeners []Listener // sockets that accept packets to the port of the first of Flows; see [Diagnosis.Ask]
 	Sender    Sender     // of the first of Flows, if packets that no socket accepts come from this host; the same
 
+	Resent    *Resent     // what TCP sent again, of the finding of that; nil otherwise
+	SentAgain []SentAgain // what TCP sent again because of the drops, by peer
+
 	answerIn event.Netns // where AnswerLost is, if that is another network namespace
 	rhythm   rhythm      // of the drops
 	joined   bool        // another finding has its drops
@@ -91,7 +94,7 @@ type FlowCount struct {
 
 // ByCounter reports whether a counter alone shows it: no drop was seen.
 func (f *Finding) ByCounter() bool {
-	return f.Reason == "" && f.Location == "" && f.Meaning.Entry != nil && f.Meaning.Entry.Kind == knowledge.Counter
+	return f.Resent == nil && f.Reason == "" && f.Location == "" && f.Meaning.Entry != nil && f.Meaning.Entry.Kind == knowledge.Counter
 }
 
 // event is what the finding knows of its drops: of their packets the first one of the first of Flows.
@@ -127,6 +130,7 @@ type Diagnosis struct {
 
 	Selected bool // an expression selected the drops
 	measured bool // Interval is that between two readings of the counters
+	traced   bool // segments were seen that TCP sent again
 
 	// Undecided are the counters that would be findings if it were known whether the expression
 	// selects all of their drops.
@@ -151,6 +155,7 @@ type Selects func(*counters.Row) condition.Truth
 func New(c *Collector, report *counters.Report, selects Selects) *Diagnosis {
 	d, all := newDiagnosis(c, report, selects)
 	d.rank(merge(all))
+	d.linkResent(c)
 	d.States = d.states(report.Rows, selects)
 	return d
 }
@@ -160,6 +165,7 @@ func New(c *Collector, report *counters.Report, selects Selects) *Diagnosis {
 func Separate(c *Collector, report *counters.Report) *Diagnosis {
 	d, all := newDiagnosis(c, report, nil)
 	d.rank(all)
+	d.linkResent(c)
 	d.States = d.states(report.Rows, nil)
 	return d
 }
@@ -168,7 +174,7 @@ func Separate(c *Collector, report *counters.Report) *Diagnosis {
 func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diagnosis, []Finding) {
 	d := &Diagnosis{
 		Time: report.Time, Interval: report.Interval, Harmless: c.harmless, Ledger: c.ledger, Failures: report.Failures,
-		Selected: selects != nil, measured: report.Interval > 0,
+		Selected: selects != nil, measured: report.Interval > 0, traced: c.resent != nil,
 	}
 	if span := c.last.Sub(c.first); d.Interval == 0 || span > d.Interval+time.Second {
 		d.Time, d.Interval, d.measured = c.last, span, false
@@ -187,10 +193,11 @@ func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diag
 	findRules(all, report.Rows)
 	findTracking(all, report.Rows)
 	findErrorsLost(all)
-	d.Accounts = account(report.Rows, all)
+	d.Accounts = account(report.Rows, all, c)
 	d.keepAccounts(selects)
 	all = joinParts(all)
 	all = append(all, d.unseen(all)...)
+	all = append(all, d.retransmitted(c, all, report.Rows)...)
 	for i := range all {
 		all[i].findCarrier(report.Rows)
 		all[i].findQueue(report.Rows)

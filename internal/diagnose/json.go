@@ -45,8 +45,10 @@ type findingJSON struct {
 	Conntrack *conntrack.Entry  `json:"conntrack,omitempty"` // of the first flow; its state is none if there is no entry
 	Counters  []counterJSON     `json:"counters"`
 	Objects   []objectJSON      `json:"objects,omitempty"`
-	Listeners []listenerJSON    `json:"listeners,omitempty"` // that accept packets to the port of the first flow
-	Sender    *senderJSON       `json:"sender,omitempty"`    // of the first flow, on this host
+	Listeners []listenerJSON    `json:"listeners,omitempty"`  // that accept packets to the port of the first flow
+	Sender    *senderJSON       `json:"sender,omitempty"`     // of the first flow, on this host
+	Resent    *resentJSON       `json:"resent,omitempty"`     // of retransmissions
+	SentAgain []sentAgainJSON   `json:"sent_again,omitempty"` // because of the drops
 	Settings  []settingJSON     `json:"settings"`
 	Check     []string          `json:"check"`
 	Fix       []string          `json:"fix"`
@@ -292,6 +294,7 @@ func (f *Finding) json() findingJSON {
 		j.Layer, j.Module, j.Class, j.Usual = e.Layer.String(), e.Module, f.Meaning.Class.String(), f.Meaning.Usual
 	}
 	j.Answer, j.Sender = f.AnswerLost.json(), f.Sender.json()
+	j.Resent, j.SentAgain = f.Resent.json(), sentAgainOf(f.SentAgain)
 	if f.Conntrack.State != "" {
 		j.Conntrack = &f.Conntrack
 	}

@@ -30,10 +30,11 @@ type sameness struct {
 	entry                      *knowledge.Entry
 	narrow                     *knowledge.Case
 	id, reason, location, rule string
+	severity                   knowledge.Severity
 }
 
 func (f *Finding) sameness() sameness {
-	return sameness{f.Meaning.Entry, f.Meaning.Case, f.ID, f.Reason, f.Location, f.Rule.Text}
+	return sameness{f.Meaning.Entry, f.Meaning.Case, f.ID, f.Reason, f.Location, f.Rule.Text, f.severity()}
 }
 
 // merge makes one finding of those with the same cause in many network namespaces.
@@ -109,6 +110,9 @@ func (f *Finding) add(o *Finding) {
 	f.Objects = append(f.Objects, o.Objects...)
 	if f.IfName != o.IfName {
 		f.IfName = ""
+	}
+	if f.Resent != nil && o.Resent != nil {
+		f.Resent.add(o.Resent)
 	}
 	f.Args = slices.DeleteFunc(f.Args, func(a event.Arg) bool { return !slices.Contains(o.Args, a) })
 }

@@ -80,7 +80,7 @@ func noise(group []*Finding) string {
 			words = append(words, word)
 		}
 	}
-	if share := f.ofReceived(); share != "" && len(group) == 1 {
+	if share := cmp.Or(f.ofReceived(), f.ofSent()); share != "" && len(group) == 1 {
 		words = append(words, share)
 	}
 	text := fmt.Sprintf("%s %d", event.Escape(f.ID), drops(group))

@@ -76,6 +76,7 @@ func (f *Finding) appendTo(b *strings.Builder) {
 		f.prose(b, "rule", string(f.Rule.Confidence)+" "+event.Escape(f.Rule.Text))
 	}
 	f.prose(b, "ICMP lost", f.answerLost())
+	f.appendResent(b)
 	f.field(b, "owner", f.owner())
 	f.appendFlows(b)
 	f.prose(b, "sender", f.sender())
@@ -123,6 +124,8 @@ func classOf(x *knowledge.Explanation) string {
 // amount is the number of drops, with that of the packets on the wire if it differs.
 func (f *Finding) amount() string {
 	switch {
+	case f.Resent != nil:
+		return f.resentAmount()
 	case f.ByCounter() && f.Meaning.Entry.Fault && f.Meaning.Entry.Unit == knowledge.Calls:
 		return event.Plural(f.Count, "failure") + " counted"
 	case f.ByCounter():

@@ -60,6 +60,8 @@ func (d *Diagnosis) verdict(name string) string {
 		return loses + ": see " + numbers(1, harm, name) + "; perhaps also " + numbers(harm+1, all, "")
 	case harm > 0:
 		return loses + ": see " + numbers(1, harm, name)
+	case all > 0 && !slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Resent == nil }):
+		return "no drop that matters was seen, but TCP sends much again: see " + numbers(1, all, name)
 	case all > 0:
 		return "packets are dropped that may matter: see " + numbers(1, all, name)
 	case d.mayLose():

@@ -167,6 +167,14 @@ func portMTU(ns *drops.Namespace, n int) func() {
 
 // tunFull sends to a tun device with room for few packets.
 func tunFull(ns *drops.Namespace, n int) func() {
+	tunDevice(ns)
+	ns.Run("ip", "link", "set", "tun0", "txqueuelen", "5")
+	send(ns, "10.0.2.2", 10)
+	return func() { send(ns, "10.0.2.2", n) }
+}
+
+// tunDevice makes a tun device to 10.0.2.0/24, from which nobody reads.
+func tunDevice(ns *drops.Namespace) {
 	const setIff, tun = 0x400454ca, 0x1001 // TUNSETIFF; IFF_TUN, IFF_NO_PI
 	loadModule("tun")
 	ns.Do(func() error {
@@ -181,11 +189,8 @@ func tunFull(ns *drops.Namespace, n int) func() {
 		}
 		return nil
 	})
-	ns.Run("ip", "link", "set", "tun0", "txqueuelen", "5")
 	ns.Run("ip", "addr", "add", "10.0.2.1/24", "dev", "tun0")
 	ns.Run("ip", "link", "set", "tun0", "up")
-	send(ns, "10.0.2.2", 10)
-	return func() { send(ns, "10.0.2.2", n) }
 }
 
 // unknownVNI has packets of a VXLAN arrive that is not configured.

@@ -18,7 +18,10 @@ func withOthers(rounds []*round, whole bool) []*round {
 
 // unseen are the findings that the other sources need not make: they are told of no such drops on
 // each kernel, or of a less specific reason.
-var unseen = []string{"XDP_EXCEPTION", "XDP_REDIRECT_ERR", "QDISC_DROP_GENERIC", "QDISC_DROP_OVERLIMIT", "QDISC_DROP_FLOW_LIMIT"}
+var unseen = []string{
+	"XDP_EXCEPTION", "XDP_REDIRECT_ERR", "QDISC_DROP_GENERIC", "QDISC_DROP_OVERLIMIT", "QDISC_DROP_FLOW_LIMIT",
+	"retransmissions",
+}
 
 // compare holds what was found against what the other sources say of it. They may not know the
 // network namespace, so that all that have the same finding count together. What one lost, and says so,

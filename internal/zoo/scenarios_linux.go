@@ -52,7 +52,7 @@ type Want struct {
 const self = "zoo"
 
 // Scenarios are all of them, from the sockets down to the wire.
-var Scenarios = slices.Concat(udp, tcp, firewall, xtables, tracking, routing, link, tunnels, queues, bridges, pressure, limits)
+var Scenarios = slices.Concat(udp, tcp, resent, firewall, xtables, tracking, routing, link, tunnels, queues, bridges, pressure, limits)
 
 // same is a scenario of package drops.
 func same(name string) func(*drops.Namespace, int) func() { return drops.Named(name).PrepareIn }

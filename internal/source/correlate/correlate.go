@@ -46,6 +46,10 @@ type Source struct {
 	Drops Drops  // nil: there is none, and Doubt says why
 	Doubt string
 
+	// PassDrops also emits the drops, in the order in which they come, and with them what their source
+	// lost. They may be of any protocol, and sampled. The error of their source is then that of Run.
+	PassDrops bool
+
 	// Stages say more of a drop: they decode its packet and name its location. They are used by this
 	// source alone.
 	Stages []pipeline.Stage
@@ -55,7 +59,9 @@ type Source struct {
 	index   index
 	waiting []event.Event // from first on, in the order in which they came
 	first   int
-	reading bool // Drops runs
+	reading bool        // Drops runs
+	failed  error       // the error of Drops
+	staged  event.Event // a drop with what Stages say, which whoever gets the drop need not know
 	doubt   doubt
 }
 
@@ -93,18 +99,31 @@ func (s *Source) Close() error {
 	return err
 }
 
-// Began returns what that of the source of TCP returns.
-func (s *Source) Began() (from, until time.Time) { return s.TCP.Began() }
+// Began returns what that of the source of TCP returns or, if drops are emitted, that of drops.
+func (s *Source) Began() (from, until time.Time) {
+	if s.PassDrops {
+		return s.Drops.Began()
+	}
+	return s.TCP.Began()
+}
 
-// Run runs both sources until ctx ends. If that of drops ends before, what follows is in doubt.
+// Run runs both sources until ctx ends. If that of drops ends before, what follows is in doubt or, if
+// drops are emitted, Run ends as well.
 func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	s.out, s.index = out, newIndex()
 	var running sync.WaitGroup
 	dropsCtx, stopDrops := context.WithCancel(context.Background())
 	defer stopDrops()
 	if s.Drops != nil {
 		s.reading = true
-		running.Go(func() { s.runDrops(dropsCtx) })
+		running.Go(func() {
+			s.runDrops(dropsCtx)
+			if s.PassDrops {
+				stop()
+			}
+		})
 	}
 	ticks, stopTicks := context.WithCancel(context.Background())
 	defer stopTicks()
@@ -119,6 +138,9 @@ func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
 	defer s.mu.Unlock()
 	s.release(func(*event.Event) bool { return true })
 	out.Flush()
+	if s.PassDrops {
+		err = errors.Join(err, s.failed)
+	}
 	return err
 }
 
@@ -127,7 +149,7 @@ func (s *Source) runDrops(ctx context.Context) {
 	err := s.Drops.Run(ctx, (*dropOutput)(s))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reading = false
+	s.reading, s.failed = false, err
 	if ctx.Err() == nil {
 		s.Doubt = "the source of drops ended"
 		if err != nil {
@@ -224,9 +246,13 @@ func (o *dropOutput) Emit(e *event.Event) {
 	s := (*Source)(o)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.PassDrops {
+		defer s.out.Emit(e)
+	}
 	switch e.Kind {
 	case event.Drop:
-		s.drop(e)
+		s.staged = *e
+		s.drop(&s.staged)
 	case event.Loss:
 		s.raise("drops were lost "+e.Place.String(), time.Now())
 	case event.Rejected:
@@ -237,5 +263,12 @@ func (o *dropOutput) Emit(e *event.Event) {
 	}
 }
 
-// Flush does nothing: drops are not emitted.
-func (*dropOutput) Flush() {}
+// Flush flushes the drops, if they are emitted.
+func (o *dropOutput) Flush() {
+	s := (*Source)(o)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.PassDrops {
+		s.out.Flush()
+	}
+}

@@ -88,6 +88,8 @@ func TestFates(t *testing.T) {
 	early := func() event.Event { return resent(time.Second, data, 100) }
 	backedOff := resent(20*time.Second, data, 100)
 	backedOff.Segment.Retries = 4
+	handshake := resent(4*time.Second, headers(50000, 7, event.SYN), 0)
+	handshake.Segment.Type, handshake.Segment.Retries = event.SYNRetransmit, 1
 	received := resent(minute, data, 100)
 	received.Segment.Direction = event.Incoming
 	counted := lost(minute, data, 100)
@@ -134,12 +136,13 @@ func TestFates(t *testing.T) {
 		"of another connection": {
 			resent(minute, data, 100), []event.Event{lost(0, headers(50001, 1000, event.ACK), 100)}, event.NotLostHere, "",
 		},
-		"later":                      {resent(minute, data, 100), []event.Event{lost(minute, data, 100)}, event.NotLostHere, ""},
-		"long ago":                   {resent(3*minute, data, 100), []event.Event{lost(0, data, 100)}, event.NotLostHere, ""},
-		"an acknowledgment":          {resent(minute, data, 100), []event.Event{lost(0, data, 0)}, event.NotLostHere, ""},
-		"early":                      {early(), nil, event.FateUnknown, "it may have been sent before dropwatch began"},
-		"early, and dropped":         {early(), []event.Event{lost(0, data, 100)}, event.LostHere, ""},
-		"of a timer that has backed": {backedOff, nil, event.FateUnknown, "it may have been sent before dropwatch began"},
+		"later":                            {resent(minute, data, 100), []event.Event{lost(minute, data, 100)}, event.NotLostHere, ""},
+		"long ago":                         {resent(3*minute, data, 100), []event.Event{lost(0, data, 100)}, event.NotLostHere, ""},
+		"an acknowledgment":                {resent(minute, data, 100), []event.Event{lost(0, data, 0)}, event.NotLostHere, ""},
+		"early":                            {early(), nil, event.FateUnknown, "it may have been sent before dropwatch began"},
+		"early, and dropped":               {early(), []event.Event{lost(0, data, 100)}, event.LostHere, ""},
+		"of a timer that has backed":       {backedOff, nil, event.FateUnknown, "it may have been sent before dropwatch began"},
+		"of a timer that has expired once": {handshake, nil, event.NotLostHere, ""},
 		"a count of drops": {
 			resent(minute, data, 100), []event.Event{counted}, event.FateUnknown, "some drops were only counted",
 		},
@@ -214,6 +217,32 @@ func TestReceivedAgain(t *testing.T) {
 		if len(got) != 1 || got[0].Kind != event.Retransmit || *got[0].Segment != want || got[0].Reason != "" || got[0].Where.HasPC ||
 			got[0].Packet.Flow.Seq != 1000 {
 			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// TestPassDrops: drops are emitted as they came, and once more of what follows from them; the error of
+// their source ends the run.
+func TestPassDrops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		data := headers(50000, 1000, event.ACK)
+		drop, broken := lost(0, data, 100), errors.New("read the ring")
+		arp := event.Event{Count: 2, Aggregate: true, Packet: event.Packet{Proto: event.EtherARP, HasProto: true}}
+		loss := event.Event{Kind: event.Loss, Place: event.InRing, Count: 3}
+		s := &Source{
+			TCP: &script{events: []event.Event{resent(time.Minute, data, 100)}}, PassDrops: true,
+			Drops:  &script{events: []event.Event{drop, arp, loss}, err: broken},
+			Stages: []pipeline.Stage{func(e *event.Event) bool { e.Port.IfName = "eth0"; return true }},
+		}
+		var got list
+		if err := s.Run(t.Context(), &got); !errors.Is(err, broken) {
+			t.Errorf("error %v, want %v", err, broken)
+		}
+		if len(got) != 4 || got[0].Kind != event.Drop || got[0].Port.IfName != "" || got[1].Count != 2 || got[2].Count != 3 {
+			t.Fatalf("%+v", got)
+		}
+		if s := got[3].Segment; s == nil || s.Fate != event.LostHere {
+			t.Errorf("%+v", got[3])
 		}
 	})
 }

@@ -13,6 +13,9 @@ func (s *Source) drop(e *event.Event) {
 	if e.Fragment {
 		return
 	}
+	if !mayBeTCP(e) {
+		return
+	}
 	if !e.Individual {
 		s.raise("some drops were only counted", time.Now())
 		return
@@ -34,6 +37,12 @@ func (s *Source) drop(e *event.Event) {
 		d.event.Packet, d.event.Owner = event.Packet{}, event.Owner{} // which the retransmission has
 		s.index.add(f, d)
 	}
+}
+
+// mayBeTCP reports whether a drop may be of an IP packet, as far as its protocol is known.
+func mayBeTCP(e *event.Event) bool {
+	p := &e.Packet
+	return !p.HasProto || p.Proto != event.EtherARP && p.Proto >= event.EtherIPv4
 }
 
 // duplicates are the reasons why TCP drops what it has already: nothing is lost by that.
@@ -145,5 +154,15 @@ func lastSent(segment *event.Segment) time.Duration {
 	if segment.RTT > 0 {
 		timer = time.Second + 8*time.Duration(segment.RTT)*time.Microsecond
 	}
-	return min(timer<<min(segment.Retries, 8), remember)
+	return min(timer<<min(expired(segment), 8), remember)
+}
+
+// expired returns how many times in a row the timer had expired when the segment was sent before: where the
+// timer is why it is sent again, the kernel has counted that already.
+func expired(segment *event.Segment) uint8 {
+	byTimer := segment.Type == event.TimeoutRetrans || segment.Type == event.SYNRetransmit
+	if byTimer && segment.Retries > 0 {
+		return segment.Retries - 1
+	}
+	return segment.Retries
 }

@@ -1,0 +1,72 @@
+package diagnose
+
+import (
+	"fmt"
+	"net/netip"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/tally"
+)
+
+// maxResent bounds what a Collector keeps of segments that were sent again: by peer and what became of them.
+const maxResent = 1024
+
+// A resentKey distinguishes segments that TCP sent again.
+type resentKey struct {
+	netns     uint32
+	peer      netip.Addr // not valid: of those for which there was no room
+	incoming  bool       // the peer sent them again, and they had arrived
+	handshake bool       // they open a connection
+	fate      event.Fate
+	doubt     string // why the fate is not known
+	by        lossAt // where this host dropped them; zero: it did not
+}
+
+// A lossAt is where and why this host dropped a segment that was sent again.
+type lossAt struct{ reason, location, ifname, netns string }
+
+// addResent counts segments that were sent again.
+func (c *Collector) addResent(e *event.Event) {
+	if e.Segment == nil || e.Packet.Flow == nil {
+		return
+	}
+	if c.resent == nil {
+		c.resent = tally.New[resentKey, event.Netns](maxResent, func(k resentKey) resentKey {
+			return resentKey{incoming: k.incoming, fate: k.fate}
+		})
+	}
+	entry, _ := c.resent.Add(resentKeyOf(e), max(e.Segments, e.Count))
+	if entry.Value.Name == "" {
+		entry.Value = e.Netns
+	}
+}
+
+func resentKeyOf(e *event.Event) resentKey {
+	s := e.Segment
+	k := resentKey{
+		netns: e.Netns.Inode, peer: e.Packet.Flow.Dst, incoming: s.Direction == event.Incoming, fate: s.Fate, doubt: s.Doubt,
+		handshake: s.Type == event.SYNRetransmit || s.Type == event.SYNACKRetransmit,
+	}
+	if k.incoming {
+		k.peer = e.Packet.Flow.Src
+	}
+	if k.fate == event.LostHere {
+		k.by = lossOf(e)
+	}
+	return k
+}
+
+// lossOf returns where the segment was dropped. Arguments name the interface and the network namespace if
+// they are others than those of the connection.
+func lossOf(e *event.Event) lossAt {
+	l := lossAt{e.Reason, locationOf(e), e.Port.IfName, fmt.Sprint(e.Netns.Inode)}
+	for _, a := range e.Args {
+		switch a.Name {
+		case "drop_ifname":
+			l.ifname = a.Text
+		case "drop_netns":
+			l.netns = a.Text
+		}
+	}
+	return l
+}

@@ -1,0 +1,45 @@
+package diagnose
+
+// resentJSON is what TCP sent again.
+type resentJSON struct {
+	Sent     uint64     `json:"sent,omitempty"` // besides
+	Peers    []peerJSON `json:"peers"`
+	Unknown  []Doubt    `json:"unknown,omitempty"`   // why, and how many
+	LostHere []LostHere `json:"lost_here,omitempty"` // others, by the findings of the drops
+	Arrived  uint64     `json:"arrived,omitempty"`   // spurious: the peers had them
+	Received uint64     `json:"received,omitempty"`  // that peers sent again, and that had arrived
+}
+
+// peerJSON is a peer to which segments were sent again.
+type peerJSON struct {
+	Peer       string `json:"peer"`
+	Beyond     uint64 `json:"beyond"`            // lost beyond this host
+	Unknown    uint64 `json:"unknown,omitempty"` // lost here or beyond
+	Handshakes uint64 `json:"handshakes,omitempty"`
+}
+
+// sentAgainJSON is what was sent again because of the drops of a finding.
+type sentAgainJSON struct {
+	Peer     string `json:"peer"`
+	Segments uint64 `json:"segments"`
+}
+
+// json is nil for a finding of anything else.
+func (r *Resent) json() *resentJSON {
+	if r == nil {
+		return nil
+	}
+	j := &resentJSON{Sent: r.Sent, Unknown: r.Doubts, LostHere: r.LostHere, Arrived: r.Arrived, Received: r.Received}
+	for i := range r.Peers {
+		p := &r.Peers[i]
+		j.Peers = append(j.Peers, peerJSON{peerName(p.Addr), p.Beyond, p.Unknown, p.Handshakes})
+	}
+	return j
+}
+
+func sentAgainOf(all []SentAgain) (j []sentAgainJSON) {
+	for _, s := range all {
+		j = append(j, sentAgainJSON{peerName(s.Peer), s.Segments})
+	}
+	return j
+}

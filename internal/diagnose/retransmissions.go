@@ -1,0 +1,300 @@
+package diagnose
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"dropwatch/internal/counters"
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
+)
+
+// Resent is what a finding says of segments that TCP sent again and this host did not drop before, or of
+// which that is not known. What this host dropped is of the finding of these drops: see [Finding].SentAgain.
+type Resent struct {
+	Sent     uint64     // segments that TCP sent besides (TcpOutSegs); 0 if not known
+	Peers    []Peer     // to whom they were sent, the most first
+	Doubts   []Doubt    // why it is not known of some whether this host dropped them
+	LostHere []LostHere // others, by the findings of the drops
+	Arrived  uint64     // segments that had arrived when they were sent again, as peers say (TcpExtTCPDSACKRecv)
+	Received uint64     // that peers sent again, and that had arrived
+}
+
+// A Peer is to whom TCP sent segments again.
+type Peer struct {
+	Addr       netip.Addr // not valid: peers for which there was no room
+	Beyond     uint64     // segments that were lost beyond this host, or acknowledged too late
+	Unknown    uint64     // that were lost here or beyond
+	Handshakes uint64     // of both, those that open a connection
+}
+
+// Segments are all of them.
+func (p *Peer) Segments() uint64 { return p.Beyond + p.Unknown }
+
+// A Doubt is why it is not known where segments were lost.
+type Doubt struct {
+	Why      string `json:"why"`
+	Segments uint64 `json:"segments"`
+}
+
+// LostHere are segments that this host dropped before they were sent again, by the finding of the drops.
+type LostHere struct {
+	ID       string `json:"id"`
+	Rank     int    `json:"rank,omitempty"` // noise has none
+	Segments uint64 `json:"segments"`
+}
+
+// SentAgain are segments to a peer that TCP sent again for the drops of a finding.
+type SentAgain struct {
+	Peer     netip.Addr
+	Segments uint64
+}
+
+// What of a finding makes it one that may matter: fewer segments, and a smaller part of what was sent, are
+// lost on any path through the Internet.
+const (
+	fewResent     = 10
+	usualPermille = 10
+)
+
+// IDs of counters.
+const (
+	retransSegs = "TcpRetransSegs"
+	synRetrans  = "TcpExtTCPSynRetrans"
+	outSegs     = "TcpOutSegs"
+	dsackRecv   = "TcpExtTCPDSACKRecv"
+)
+
+// retransmitted makes a finding for each network namespace in which segments were sent again that no drop
+// of the other findings explains.
+func (d *Diagnosis) retransmitted(c *Collector, others []Finding, rows []counters.Row) (all []Finding) {
+	if c.resent == nil {
+		return nil
+	}
+	byNetns := make(map[uint32]*Finding)
+	var order []uint32
+	for e := range c.resent.All {
+		f := byNetns[e.Key.netns]
+		if f == nil {
+			f = &Finding{ID: "retransmissions", Netns: e.Value, Resent: new(Resent)}
+			byNetns[e.Key.netns] = f
+			order = append(order, e.Key.netns)
+		}
+		f.addResent(&e.Key, e.Count, findingOf(&e.Key, others) != nil)
+	}
+	for _, netns := range order {
+		if f := byNetns[netns]; f.Count > 0 {
+			f.completeResent(rows)
+			f.Rate = d.rate(f.Count)
+			all = append(all, *f)
+		}
+	}
+	return all
+}
+
+// addResent adds n segments. Those that this host dropped are of another finding, if there is one.
+func (f *Finding) addResent(k *resentKey, n uint64, ofOther bool) {
+	r := f.Resent
+	switch {
+	case k.incoming:
+		r.Received += n
+	case ofOther:
+	default:
+		f.Count += n
+		f.Segments += n
+		r.addPeer(k, n)
+		if k.fate != event.NotLostHere {
+			r.addDoubt(cmp.Or(k.doubt, "the drop is not shown"), n)
+		}
+	}
+}
+
+func (r *Resent) addPeer(k *resentKey, n uint64) {
+	p := Peer{Addr: k.peer}
+	if k.fate == event.NotLostHere {
+		p.Beyond = n
+	} else {
+		p.Unknown = n
+	}
+	if k.handshake {
+		p.Handshakes = n
+	}
+	r.joinPeer(p)
+}
+
+func (r *Resent) joinPeer(p Peer) {
+	i := slices.IndexFunc(r.Peers, func(o Peer) bool { return o.Addr == p.Addr })
+	if i < 0 {
+		r.Peers = append(r.Peers, p)
+		return
+	}
+	o := &r.Peers[i]
+	o.Beyond, o.Unknown, o.Handshakes = o.Beyond+p.Beyond, o.Unknown+p.Unknown, o.Handshakes+p.Handshakes
+}
+
+func (r *Resent) addDoubt(why string, n uint64) {
+	i := slices.IndexFunc(r.Doubts, func(o Doubt) bool { return o.Why == why })
+	if i < 0 {
+		i = len(r.Doubts)
+		r.Doubts = append(r.Doubts, Doubt{Why: why})
+	}
+	r.Doubts[i].Segments += n
+}
+
+// add adds the segments of another network namespace.
+func (r *Resent) add(o *Resent) {
+	r.Sent, r.Arrived, r.Received = r.Sent+o.Sent, r.Arrived+o.Arrived, r.Received+o.Received
+	for _, p := range o.Peers {
+		r.joinPeer(p)
+	}
+	for _, doubt := range o.Doubts {
+		r.addDoubt(doubt.Why, doubt.Segments)
+	}
+	r.sortPeers()
+}
+
+func (r *Resent) sortPeers() {
+	slices.SortStableFunc(r.Peers, func(a, b Peer) int { return cmp.Compare(b.Segments(), a.Segments()) })
+}
+
+// completeResent adds what was counted beside the segments, and what they mean.
+func (f *Finding) completeResent(rows []counters.Row) {
+	r := f.Resent
+	r.sortPeers()
+	for i := range rows {
+		if row := &rows[i]; row.Netns.Inode == f.Netns.Inode && !row.Part {
+			switch row.ID() {
+			case outSegs:
+				r.Sent = row.Delta
+			case dsackRecv:
+				r.Arrived = row.Delta
+			case retransSegs:
+				f.Counters = append(f.Counters, *row)
+			}
+		}
+	}
+	f.Meaning = knowledge.Resent(f.eventOfPeer(), f.handshakesOnly())
+	if f.isUsual() {
+		f.Meaning.Severity = knowledge.Noise
+	}
+}
+
+// eventOfPeer is of the peer with the most segments, for the commands.
+func (f *Finding) eventOfPeer() *event.Event {
+	e := &event.Event{Netns: f.Netns}
+	if peer := f.Resent.Peers[0].Addr; peer.IsValid() {
+		e.Packet.Flow = &event.Flow{Headers: event.Headers{Fields: event.FieldSrc | event.FieldDst, Src: peer, Dst: peer}}
+	}
+	return e
+}
+
+// handshakesOnly reports whether no segment was of a connection that is open.
+func (f *Finding) handshakesOnly() bool {
+	return !slices.ContainsFunc(f.Resent.Peers, func(p Peer) bool { return p.Handshakes < p.Segments() })
+}
+
+// isUsual reports whether so much is sent again on any path.
+func (f *Finding) isUsual() bool {
+	sent := f.Resent.Sent
+	return f.Count < fewResent || sent > 0 && f.Count*1000 < usualPermille*(sent+f.Count)
+}
+
+// resentBy returns how many segments were seen that raise a counter.
+func (c *Collector) resentBy(r *counters.Row) (n uint64) {
+	id := r.ID()
+	if c.resent == nil || id != retransSegs && id != synRetrans {
+		return 0
+	}
+	for e := range c.resent.All {
+		if k := &e.Key; k.netns == r.Netns.Inode && !k.incoming && (k.handshake || id == retransSegs) {
+			n += e.Count
+		}
+	}
+	return n
+}
+
+// findingOf returns the finding of the drops by which segments were lost here; nil if there is none. Of
+// several of the same cause it is that of the same interface and network namespace.
+func findingOf(k *resentKey, all []Finding) (found *Finding) {
+	best := 0
+	for i := range all {
+		if score := k.by.matches(&all[i]); k.fate == event.LostHere && score > best {
+			found, best = &all[i], score
+		}
+	}
+	return found
+}
+
+// matches returns how well the drop is one of a finding: 0 if it is of another cause.
+func (l *lossAt) matches(f *Finding) (score int) {
+	isPart := func(p Part) bool { return p.ID == l.reason || p.ID == l.location }
+	if f.ByCounter() || (f.Reason != l.reason || f.Location != l.location) && !slices.ContainsFunc(f.Parts, isPart) {
+		return 0
+	}
+	score = 1
+	if f.IfName == l.ifname {
+		score++
+	}
+	if l.isIn(f.Netns) || slices.ContainsFunc(f.Namespaces, func(n NetnsCount) bool { return l.isIn(n.Netns) }) {
+		score += 2
+	}
+	return score
+}
+
+func (l *lossAt) isIn(n event.Netns) bool {
+	return l.netns == string(n.AppendTo(nil)) || l.netns == string((&event.Netns{Inode: n.Inode}).AppendTo(nil))
+}
+
+// linkResent joins what was sent again, because this host had dropped it, with the findings of these drops.
+// It is called when these have their ranks.
+func (d *Diagnosis) linkResent(c *Collector) {
+	if c.resent == nil {
+		return
+	}
+	for e := range c.resent.All {
+		f := findingOf(&e.Key, d.Findings)
+		if f == nil {
+			f = findingOf(&e.Key, d.Noise)
+		}
+		if f == nil {
+			continue
+		}
+		f.addSentAgain(e.Key.peer, e.Count)
+		if r := d.resentOf(e.Key.netns); r != nil {
+			r.addLostHere(f, e.Count)
+		}
+	}
+}
+
+// resentOf returns what the finding of retransmissions in a network namespace says, nil if there is none.
+func (d *Diagnosis) resentOf(netns uint32) *Resent {
+	is := func(f Finding) bool {
+		in := func(n NetnsCount) bool { return n.Netns.Inode == netns }
+		return f.Resent != nil && (f.Netns.Inode == netns || slices.ContainsFunc(f.Namespaces, in))
+	}
+	for _, findings := range [][]Finding{d.Findings, d.Noise} {
+		if i := slices.IndexFunc(findings, is); i >= 0 {
+			return findings[i].Resent
+		}
+	}
+	return nil
+}
+
+func (f *Finding) addSentAgain(peer netip.Addr, n uint64) {
+	i := slices.IndexFunc(f.SentAgain, func(s SentAgain) bool { return s.Peer == peer })
+	if i < 0 {
+		i = len(f.SentAgain)
+		f.SentAgain = append(f.SentAgain, SentAgain{Peer: peer})
+	}
+	f.SentAgain[i].Segments += n
+}
+
+func (r *Resent) addLostHere(f *Finding, n uint64) {
+	i := slices.IndexFunc(r.LostHere, func(l LostHere) bool { return l.ID == f.ID && l.Rank == f.Rank })
+	if i < 0 {
+		i = len(r.LostHere)
+		r.LostHere = append(r.LostHere, LostHere{ID: f.ID, Rank: f.Rank})
+	}
+	r.LostHere[i].Segments += n
+}
