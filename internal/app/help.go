@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -112,6 +111,5 @@ func (a *App) helpOn(p *cli.Program, name string, names []string) error {
 			return p.PrintHelp(name)
 		}
 	}
-	advice := cmp.Or(suggest.Question(name, names), "give one of: "+strings.Join(names, ", "))
-	return usagef("help: unknown topic %q: %s", name, advice)
+	return usagef("help: unknown topic %q: %s", name, suggest.Choice(name, names))
 }

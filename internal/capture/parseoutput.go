@@ -224,13 +224,10 @@ func (t *OutputType) set(o *Output, s OutputSetting) error {
 
 // unknown says that there is no such name, and which there are.
 func unknown(what, name string, names []string) error {
-	if question := suggest.Question(name, names); question != "" {
-		return fmt.Errorf("unknown %s %q: %s", what, name, question)
-	}
 	if len(names) == 0 {
 		return fmt.Errorf("unknown %s %q: it has none", what, name)
 	}
-	return fmt.Errorf("give one of %s: unknown %s %q", suggest.OneOf(names), what, name)
+	return fmt.Errorf("unknown %s %q: %s", what, name, suggest.Choice(name, names))
 }
 
 func outputNames() (names []string) {

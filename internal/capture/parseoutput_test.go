@@ -35,21 +35,21 @@ func TestParseOutput(t *testing.T) {
 }
 
 func TestParseOutputRefuses(t *testing.T) {
-	const names = "give one of text, json, pcapng, journal, syslog, elastic or recorder: unknown output "
+	const names = ": give one of: text, json, pcapng, journal, syslog, elastic, recorder"
 	for text, want := range map[string]string{
-		"":                       names + `""`,
-		"x":                      names + `"x"`,
+		"":                       `unknown output ""` + names,
+		"x":                      `unknown output "x"` + names,
 		"jsn:file":               `unknown output "jsn": did you mean json?`,
 		"JSON":                   `unknown output "JSON": did you mean json?`,
 		" json":                  `unknown output " json": did you mean json?`,
 		"json:":                  "give a target after the colon of json, or leave the colon out",
-		"json,":                  `give one of hex, explain, rotate, age, keep or compress: unknown option of output json ""`,
+		"json,":                  `unknown option of output json "": give one of: hex, explain, rotate, age, keep, compress`,
 		"json,hexx":              `unknown option of output json "hexx": did you mean hex?`,
-		"json,harmless":          `give one of hex, explain, rotate, age, keep or compress: unknown option of output json "harmless"`,
-		"json,link=raw":          `give one of hex, explain, rotate, age, keep or compress: unknown option of output json "link"`,
+		"json,harmless":          `unknown option of output json "harmless": give one of: hex, explain, rotate, age, keep, compress`,
+		"json,link=raw":          `unknown option of output json "link": give one of: hex, explain, rotate, age, keep, compress`,
 		"json,hex=":              "give a value for option hex of output json",
 		"json,hex=yes":           `invalid value "yes" for option hex: give true or false`,
-		"json,file=x":            `give one of hex, explain, rotate, age, keep or compress: unknown option of output json "file"`,
+		"json,file=x":            `unknown option of output json "file": give one of: hex, explain, rotate, age, keep, compress`,
 		"pcapng":                 "give a target: pcapng:FILE",
 		"pcapng,link=raw":        "give a target: pcapng:FILE",
 		"pcapng:x,link":          "give a value for option link: link=TYPE",
@@ -140,7 +140,7 @@ func TestRotationOptions(t *testing.T) {
 		"text:x,age=5":                     `invalid value "5" for option age: give a time of 1s or more, as in 30m, 24h`,
 		"text:x,age=1h,keep=0":             `invalid value "0" for option keep: give a number from 1`,
 		"text:x,age=1h,compress=xz":        `invalid value "xz" for option compress: give true or false`,
-		"pcapng:x,rotate=1M":               `give one of link: unknown option of output pcapng "rotate"`,
+		"pcapng:x,rotate=1M":               `unknown option of output pcapng "rotate": give one of: link`,
 	} {
 		if o, err := ParseOutput(text); err == nil || err.Error() != want {
 			t.Errorf("%s: %+v, error %v, want %s", text, o.Log, err, want)
@@ -186,7 +186,7 @@ func TestRemoteOutputs(t *testing.T) {
 		"elastic:https://h,index=A":    `give a name of small letters, digits, - and .: "A" is no name of an index`,
 		"text:x,format=x":              `invalid value "x" for option format: give tcptracer or pcapgazer`,
 		"text:x,format=tcptracer,hex":  "give format without hex, explain and harmless: it has only what the older program has",
-		"json:x,format=tcptracer":      `give one of hex, explain, rotate, age, keep or compress: unknown option of output json "format"`,
+		"json:x,format=tcptracer":      `unknown option of output json "format": give one of: hex, explain, rotate, age, keep, compress`,
 		"syslog:h":                     "give the path of a socket, or a server as in udp://logs.example.org or tcp://logs.example.org:601",
 		"journal,facility=user":        `unknown option of output journal "facility": it has none`,
 	} {

@@ -9,6 +9,7 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/sink/tcplog"
 	"dropwatch/internal/source/pcap"
+	"dropwatch/internal/suggest"
 )
 
 // notInSummaries has the facts that a summary alert lacks: it has only an address
@@ -50,7 +51,7 @@ func (s *Spec) checkSource() error {
 		return s.checkCaptures()
 	}
 	if names := sourceNames(s.sources()); !slices.Contains(names, s.Input.Source) {
-		return fmt.Errorf("unknown source %q: give one of: %s", s.Input.Source, strings.Join(names, ", "))
+		return fmt.Errorf("unknown source %q: %s", s.Input.Source, suggest.Choice(s.Input.Source, names))
 	}
 	if s.has(Alerts) && s.Input.Source != "auto" && s.Input.Source != "netdm" {
 		return fmt.Errorf("a file of alerts needs source netdm, and not %s: use record or watch -w", s.Input.Source)

@@ -222,7 +222,7 @@ func sourceList(sources []string) string {
 func setSource(_ context.Context, r *REPL, words []string) error {
 	name := words[0]
 	if !slices.Contains(r.Sources, name) {
-		return fmt.Errorf("set source: unknown source %q: give one of: %s", name, strings.Join(r.Sources, ", "))
+		return fmt.Errorf("set source: unknown source %q: %s", name, suggest.Choice(name, r.Sources))
 	}
 	r.Settings.Source = name
 	r.print("setting source to %s\n", name)

@@ -24,6 +24,11 @@ func Question(typed string, names []string) string {
 	return "did you mean " + OneOf(near) + "?"
 }
 
+// Choice says which of a few names to give: a [Question], or all of them.
+func Choice(typed string, names []string) string {
+	return cmp.Or(Question(typed, names), "give one of: "+strings.Join(names, ", "))
+}
+
 // Nearest returns the names closest to what was typed, at most three, the closest
 // first: one letter may differ, and one more for every four. If no name is that
 // close, it returns names that begin with what was typed. Case is ignored.

@@ -27,3 +27,11 @@ func TestOneOf(t *testing.T) {
 		}
 	}
 }
+
+func TestChoice(t *testing.T) {
+	for typed, want := range map[string]string{"bfp": "did you mean bpf?", "x": "give one of: bpf, trace"} {
+		if got := suggest.Choice(typed, []string{"bpf", "trace"}); got != want {
+			t.Errorf("%s: %q, want %q", typed, got, want)
+		}
+	}
+}
