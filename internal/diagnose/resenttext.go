@@ -20,13 +20,13 @@ func (f *Finding) resentAmount() string {
 	return text
 }
 
-// ofSent is the part of what was sent, as "1.25 % of 4000"; empty if it is not known.
+// ofSent is the part of what was sent, as "1.25 % of 4000 sent"; empty if it is not known.
 func (f *Finding) ofSent() string {
 	if f.Resent == nil || f.Resent.Sent == 0 {
 		return ""
 	}
 	all := f.Resent.Sent + f.Count
-	return fmt.Sprintf("%.2g %% of %d sent", 100*float64(f.Count)/float64(all), all)
+	return fmt.Sprintf("%.2f %% of %d sent", 100*float64(f.Count)/float64(all), all)
 }
 
 // appendResent appends where segments were lost that were sent again, and to whom they went.

@@ -63,7 +63,7 @@ func TestLostBeyond(t *testing.T) {
 		again(2, "", event.Segment{Direction: event.Incoming, Type: event.Spurious}),
 	), tcp(950, 50), nil)
 	contains(t, textOf(t, d),
-		"1. retransmissions 50 segments sent again, 5 % of 1000 sent, 5.0/s (transport, tcp, error, maybe)",
+		"1. retransmissions 50 segments sent again, 5.00 % of 1000 sent, 5.0/s (transport, tcp, error, maybe)",
 		"lost 25 beyond this host", "unknown 25 lost here or beyond: some drops were only counted",
 		"spurious 3 that this host sent again had arrived (TCPDSACKRecv); 2 that peers sent again had arrived",
 		"peers 10.0.0.2 25, 5 of them to open connections 2001:db8::2 25", "counters TcpRetransSegs +50",
@@ -98,8 +98,8 @@ func TestUsualLoss(t *testing.T) {
 
 // TestHandshakes: SYNs that nobody answers are no loss of a connection.
 func TestHandshakes(t *testing.T) {
-	d := diagnose.New(collect(t, again(12, "", event.Segment{Fate: event.NotLostHere, Type: event.SYNRetransmit})), tcp(0, 12), nil)
-	contains(t, textOf(t, d), "why SYNs, or the answers to them, were sent again",
+	d := diagnose.New(collect(t, again(12, "", event.Segment{Fate: event.NotLostHere, Type: event.SYNRetransmit})), tcp(4, 12), nil)
+	contains(t, textOf(t, d), "75.00 % of 16 sent", "why SYNs, or the answers to them, were sent again",
 		"12, 12 of them to open connections", "no firewall on the path")
 }
 
