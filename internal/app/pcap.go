@@ -10,6 +10,7 @@ import (
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
+	"dropwatch/internal/event"
 )
 
 // defaultMaxFlows is how many connections of capture files are known at a time: about 150 MB.
@@ -52,6 +53,9 @@ then a table of who sent how much to whom, and how much of it again.`,
 			files, words := splitFiles(args.Words)
 			if len(files) == 0 || slices.Contains(files, "") {
 				return usageError("pcap: no file: name one that tcpdump or Wireshark has written")
+			}
+			if len(words) > 0 && !isCaptureName(files[0]) {
+				return usagef("pcap: there is no file %s: name one before the expression", event.Escape(files[0]))
 			}
 			spec.Captures = files
 			if spec.Filter, err = new(filterFlags).parse(d.filter, words); err != nil {
