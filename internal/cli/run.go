@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"dropwatch/internal/suggest"
 )
 
 // A UsageError is a command line that is not valid.
@@ -71,15 +73,27 @@ func (p *Program) explain(cmd *cobra.Command, err error, args []string) error {
 	}
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && strings.HasPrefix(err.Error(), "unknown flag") {
-		var names []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-		hint := p.fieldHint(cmd.Name(), unknown.GetSpecifiedName(), args)
-		err = fmt.Errorf("%w%s", err, cmp.Or(hint, p.didYouMean("--"+unknown.GetSpecifiedName(), names)))
+		name := unknown.GetSpecifiedName()
+		err = fmt.Errorf("%w%s", err, cmp.Or(p.fieldHint(cmd.Name(), name, args), flagMeant(name, cmd.Flags())))
 	}
 	if cmd.HasParent() {
 		return fmt.Errorf("%s: %w", cmd.Name(), err)
 	}
 	return err
+}
+
+// flagMeant asks which flag was meant; nothing if no name is close, or begins so.
+func flagMeant(typed string, flags *pflag.FlagSet) string {
+	var names []string
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	near := suggest.Nearest(typed, names)
+	if len(near) == 0 {
+		return ""
+	}
+	for i := range near {
+		near[i] = "--" + near[i]
+	}
+	return ": did you mean " + suggest.OneOf(near) + "?"
 }
 
 // fieldHint says how an unknown option that is a field of the verb's filter expression is
