@@ -2,7 +2,6 @@ package zoo
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"syscall"
 	"time"
@@ -14,7 +13,7 @@ import (
 var resent = []Scenario{
 	{
 		"TCP SYNs that a firewall here drops, sent again", lostHere,
-		ruled("INPUT", "lo").by("exactly", "quota counter drop").saying(`"sent_again":[{"peer":"127.0.0.1","segments":7}]`).follows(),
+		ruled("INPUT", "lo").by("exactly", "tcp flags").saying(`"sent_again":[{"peer":"127.0.0.1","segments":7}]`).follows(),
 	},
 	{
 		"TCP SYNs lost beyond this host, sent again", lostBeyond,
@@ -35,7 +34,7 @@ func (w Want) follows() Want {
 // traces is a command that succeeds where what TCP sends again can be traced by BPF.
 const traces = "test -e /sys/kernel/btf/vmlinux"
 
-// lostHere has a rule that drops the first SYNs, of 60 bytes each, and lets pass those that are sent again.
+// lostHere has a rule that drops SYNs, and then one before it that lets pass those that are sent again.
 func lostHere(ns *drops.Namespace, n int) func() {
 	if !ns.Has(traces) {
 		return nil
@@ -43,8 +42,8 @@ func lostHere(ns *drops.Namespace, n int) func() {
 	fd := ns.Socket(syscall.SOCK_STREAM)
 	addr := netip.MustParseAddr("127.0.0.1")
 	ns.Do(func() error { return errors.Join(syscall.Bind(fd, endpoint(addr)), syscall.Listen(fd, 100)) })
-	chain(ns, "input", "policy accept", fmt.Sprintf("tcp flags syn quota until %d bytes counter drop", 60*n+1))
-	return func() { connect(ns, addr, n) }
+	chain(ns, "input", "policy accept", "tcp flags syn counter drop")
+	return func() { connect(ns, addr, n, func() { ns.Run("nft", "insert rule ip t c tcp flags syn accept") }) }
 }
 
 // lostBeyond sends to a tun device, which takes what it gets: nobody answers. Time passes first, so that it is known
@@ -56,12 +55,12 @@ func lostBeyond(ns *drops.Namespace, n int) func() {
 	tunDevice(ns)
 	return func() {
 		time.Sleep(2500 * time.Millisecond)
-		connect(ns, netip.MustParseAddr("10.0.2.2"), 2*n)
+		connect(ns, netip.MustParseAddr("10.0.2.2"), 2*n, func() {})
 	}
 }
 
-// connect begins n connections to [drops.Port] of a host, and gives them up when each SYN was sent again.
-func connect(ns *drops.Namespace, to netip.Addr, n int) {
+// connect begins n connections to [drops.Port] of a host, calls begun, and gives them up when each SYN was sent again.
+func connect(ns *drops.Namespace, to netip.Addr, n int, begun func()) {
 	again := func() int { return ns.Counter("snmp", "Tcp", "RetransSegs") }
 	end := again() + n
 	var fds []int
@@ -75,6 +74,7 @@ func connect(ns *drops.Namespace, to netip.Addr, n int) {
 			return nil
 		})
 	}
+	begun()
 	ns.Await("SYNs are sent again", func() bool { return again() >= end })
 	ns.Do(func() (err error) {
 		for _, fd := range fds {

@@ -21,10 +21,10 @@ type Scenario struct {
 }
 
 // alone reports whether no other may lose packets at the same time: a limit of the whole
-// host, which it lowers, would have that lose more, or the peers of others lose the same.
+// host, which it lowers, would have that lose more, the peers of others lose the same, or drops of others leave it in doubt.
 func (s *Scenario) alone() bool {
 	return slices.Contains([]string{"conntrack table full", "neighbour table full", "IPv6 disabled",
-		"TCP memory of the host exhausted", "backlog of a CPU full"}, s.Name)
+		"TCP memory of the host exhausted", "backlog of a CPU full", "TCP SYNs lost beyond this host, sent again"}, s.Name)
 }
 
 // A Want is what diagnose must say. Fields that are not set may be anything.
