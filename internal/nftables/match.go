@@ -133,6 +133,26 @@ func (t *ruleText) payload(data []byte) {
 	t.loadOrSet(kernel.Attribute(data, nftaFirst), f)
 }
 
+// byteorder loads a number of this host in network order, so that it can be compared by size.
+func (t *ruleText) byteorder(data []byte) {
+	f := t.registers[kernel.BigEndian32(kernel.Attribute(data, nftaFirst))]
+	if f.kind == hostNumber {
+		f.kind = bigEndianNumber
+	}
+	t.load(kernel.Attribute(data, nftaSecond), f)
+}
+
+// numgen loads a number that is new for each packet, of which some rules drop a share
+// (include/uapi/linux/netfilter/nf_tables.h NFTA_NG).
+func (t *ruleText) numgen(data []byte) {
+	kind := "inc"
+	if kernel.BigEndian32(kernel.Attribute(data, nftaThird)) == 1 { // NFT_NG_RANDOM
+		kind = "random"
+	}
+	name := fmt.Sprintf("numgen %s mod %d", kind, kernel.BigEndian32(kernel.Attribute(data, nftaSecond)))
+	t.load(kernel.Attribute(data, nftaFirst), field{name: name, kind: hostNumber})
+}
+
 func (t *ruleText) bitwise(data []byte) {
 	f := t.registers[kernel.BigEndian32(kernel.Attribute(data, nftaFirst))]
 	f.mask = kernel.Attribute(data, nftaFourth, 1)
@@ -162,7 +182,7 @@ func (t *ruleText) cmp(data []byte) {
 		name += " & " + f.text(f.mask)
 		ops[0] = "== "
 	}
-	t.add(name + " " + ops[op] + text)
+	t.add(strings.TrimSpace(name + " " + ops[op] + text)) // the field of an unknown expression has no name
 }
 
 // between compares a register with a range.

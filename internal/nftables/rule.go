@@ -165,6 +165,7 @@ func (t *ruleText) expression(attributes []byte) {
 		write(t, data)
 		return
 	}
+	clear(t.registers) // any may have been loaded
 	t.add(name)
 }
 
@@ -173,7 +174,7 @@ var writers = map[string]func(t *ruleText, data []byte){
 	"counter": (*ruleText).counter, "objref": (*ruleText).objref, "immediate": (*ruleText).immediate, "reject": (*ruleText).reject,
 	"match": (*ruleText).match, "target": (*ruleText).target, "meta": (*ruleText).meta, "ct": (*ruleText).ct,
 	"payload": (*ruleText).payload, "bitwise": (*ruleText).bitwise, "cmp": (*ruleText).cmp, "range": (*ruleText).between,
-	"lookup": (*ruleText).lookup,
+	"lookup": (*ruleText).lookup, "numgen": (*ruleText).numgen, "byteorder": (*ruleText).byteorder,
 }
 
 func (t *ruleText) counter(data []byte) {
