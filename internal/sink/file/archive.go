@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,8 @@ func (a *archive) run(ctx context.Context) {
 		}
 		failure := ""
 		if err := a.tidy(ctx); err != nil && ctx.Err() == nil {
-			failure = fmt.Sprintf("rotated files of %s: %v", event.Escape(a.path), err)
+			failure = fmt.Sprintf("compress or remove rotated files of %s: %v: they stay until the next rotation",
+				event.Escape(a.path), event.WithoutPath(err))
 		}
 		if failure != "" && failure != a.failure {
 			a.notify(failure)
@@ -96,7 +98,8 @@ func (a *archive) run(ctx context.Context) {
 	}
 }
 
-// tidy removes the oldest rotated files beyond those that are kept, and compresses the others.
+// tidy removes the oldest rotated files beyond those that are kept, and compresses the others. It does what it
+// can; the error is the first one.
 func (a *archive) tidy(ctx context.Context) error {
 	names, unfinished, err := a.list()
 	if err != nil {
@@ -119,7 +122,7 @@ func (a *archive) tidy(ctx context.Context) error {
 			errs = append(errs, compress(ctx, name))
 		}
 	}
-	return errors.Join(errs...)
+	return cmp.Or(errs...)
 }
 
 // list returns the rotated files, the oldest first, and what an interrupted compression left.
@@ -176,7 +179,7 @@ func compress(ctx context.Context, name string) error {
 		err = os.Rename(half, name+compressed)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(half))
+		return cmp.Or(err, os.Remove(half))
 	}
 	return os.Remove(name)
 }

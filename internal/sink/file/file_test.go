@@ -243,6 +243,32 @@ func TestTidy(t *testing.T) {
 	}
 }
 
+// TestTidyFails: why rotated files cannot be compressed is said once, however many there are.
+func TestTidyFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "drops.json")
+	for _, stamp := range []string{".20260102T030405.000Z", ".20260102T030406.000Z"} {
+		if err := os.WriteFile(path+stamp, []byte("{}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(path+stamp+".tmp", 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := newBench(t, path, file.Options{Size: 4096, Compress: true})
+	defer b.w.Close()
+	want := []string{"compress or remove rotated files of " + path + ": file exists: they stay until the next rotation"}
+	var got []string
+	eventually(t, "notice", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		got = slices.Clone(b.notices)
+		return len(got) > 0
+	})
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestMovedAway: lines go to the file of that name, also when nobody says that it was moved, and the old one is
 // released when somebody does.
 func TestMovedAway(t *testing.T) {
