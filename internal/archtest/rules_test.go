@@ -14,7 +14,7 @@ type room struct {
 var (
 	inner = []string{
 		"internal/event", "internal/clock", "internal/host", "internal/packet", "internal/suggest", "internal/tally",
-		"internal/interval", "internal/kernel", "internal/bpfprog", "kallsyms", "netlink",
+		"internal/interval", "internal/kernel", "internal/bpfprog", "internal/perf", "kallsyms", "netlink",
 	}
 	middle = append([]string{
 		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
@@ -38,6 +38,8 @@ var rooms = []room{
 		pkgs: "internal/bpfprog", may: []string{"internal/event", "internal/host"},
 		reason: "it loads programs, and does not know what they report",
 	},
+	{pkgs: "internal/perf", may: []string{"internal/host"}, reason: "it reads tracepoints, and does not know what they mean"},
+	{pkgs: "internal/perf/perftest", reason: "tests of several rooms fill a ring as the kernel does"},
 	{pkgs: "internal/interval", reason: "it divides time, for any sink"},
 	{pkgs: "internal/tally", reason: "it counts by any key, and needs no package of this module"},
 	{pkgs: "internal/suggest", reason: "it compares any names"},
@@ -167,8 +169,8 @@ var libraries = []library{
 	{imports: "github.com/spf13/cobra", by: []string{"internal/cli"}, reason: "command lines are read in one place"},
 	{
 		imports: "golang.org/x/sys/...", by: []string{
-			"netlink", "internal/bpfprog", "internal/clock", "internal/detail", "internal/host", "internal/source/...", "internal/counters",
-			"internal/doctor", "internal/kernel", "internal/term", "internal/systemd", "internal/sink/syslog",
+			"netlink", "internal/bpfprog", "internal/clock", "internal/detail", "internal/host", "internal/perf", "internal/source/...",
+			"internal/counters", "internal/doctor", "internal/kernel", "internal/term", "internal/systemd", "internal/sink/syslog",
 		},
 		reason: "system calls are for those who speak to the kernel",
 	},
@@ -196,5 +198,5 @@ var libraries = []library{
 // and cmd stay out of reach, as they would turn the arrow round.
 var testRooms = append([]string{
 	"internal/source/*", "internal/stage/*", "internal/sink/*", "internal/repl", "internal/term", "internal/vmtest/...",
-	"internal/condition/conditiontest", "internal/source/sourcetest/detailtest",
+	"internal/condition/conditiontest", "internal/source/sourcetest/detailtest", "internal/perf/perftest",
 }, middle...)

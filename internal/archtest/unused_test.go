@@ -10,7 +10,9 @@ import (
 )
 
 // forTests are the folders whose code only tests use, and who call what they declare.
-var forTests = []string{"internal/vmtest/...", "internal/source/sourcetest/...", "internal/condition/conditiontest/..."}
+var forTests = []string{
+	"internal/vmtest/...", "internal/source/sourcetest/...", "internal/condition/conditiontest/...", "internal/perf/perftest/...",
+}
 
 // byInterface are methods that others call: the standard library, pflag, the library of screens.
 var byInterface = []string{"Error", "Init", "MarshalText", "Type"}

@@ -6,27 +6,32 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"dropwatch/internal/perf"
+	"dropwatch/internal/perf/perftest"
 )
 
 // kernels are the formats of skb:kfree_skb in testdata: what each must give.
 var kernels = map[string]struct {
 	id                         uint64
-	location, protocol, reason field
+	location, protocol, reason perf.Field
 	size                       int
 	names                      map[uint64]string
 }{
-	"5.10": {1510, field{16, 8}, field{24, 2}, field{}, 26, nil},
-	"6.1": {1562, field{16, 8}, field{24, 2}, field{28, 4}, 32, map[uint64]string{
+	"5.10": {1510, fieldAt(16, 8), fieldAt(24, 2), perf.Field{}, 26, nil},
+	"6.1": {1562, fieldAt(16, 8), fieldAt(24, 2), fieldAt(28, 4), 32, map[uint64]string{
 		0: "0x0", 2: "NOT_SPECIFIED", 3: "NO_SOCKET", 64: "PKT_TOO_BIG", 0x10001: "0x10001",
 	}},
-	"6.12": {1877, field{16, 8}, field{32, 2}, field{36, 4}, 40, map[uint64]string{
+	"6.12": {1877, fieldAt(16, 8), fieldAt(32, 2), fieldAt(36, 4), 40, map[uint64]string{
 		2: "NOT_SPECIFIED", 3: "NO_SOCKET", 0x30001: "0x30001",
 	}},
-	"6.18": {2310, field{16, 8}, field{32, 2}, field{36, 4}, 40, map[uint64]string{
+	"6.18": {2310, fieldAt(16, 8), fieldAt(32, 2), fieldAt(36, 4), 40, map[uint64]string{
 		1: "0x1", 2: "NOT_SPECIFIED", 3: "NO_SOCKET", 12: "NETFILTER_DROP", 74: "UNHANDLED_PROTO", 0x20005: "0x20005",
 	}},
-	"7.2": {1613, field{16, 8}, field{32, 2}, field{36, 4}, 40, map[uint64]string{6: "SOCKET_RCVBUFF", 12: "NETFILTER_DROP"}},
+	"7.2": {1613, fieldAt(16, 8), fieldAt(32, 2), fieldAt(36, 4), 40, map[uint64]string{6: "SOCKET_RCVBUFF", 12: "NETFILTER_DROP"}},
 }
+
+func fieldAt(offset, size int) perf.Field { return perf.Field{Offset: offset, Size: size} }
 
 func fixture(t testing.TB, kernel string) string {
 	t.Helper()
@@ -39,7 +44,7 @@ func fixture(t testing.TB, kernel string) string {
 
 func layoutOf(t testing.TB, kernel string) layout {
 	t.Helper()
-	f, err := parseFormat(fixture(t, kernel))
+	f, err := perf.ParseFormat(fixture(t, kernel))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,33 +74,6 @@ func TestLayouts(t *testing.T) {
 	}
 }
 
-func TestParseFormatInGeneral(t *testing.T) {
-	f, err := parseFormat(strings.Join([]string{
-		"name: tcp_retransmit_skb", "ID: 7", "format:",
-		"\tfield:__u8 saddr[4];\toffset:24;\tsize:4;\tsigned:0;",
-		"\tfield:__data_loc char[] name;\toffset:4;\tsize:4;\tsigned:1;",
-		"\tfield:const void * skaddr;\toffset:16;\tsize:8;\tsigned:0;",
-		"\tfield:int old;\toffset:8;\tsize:4;", // before "signed" was said
-		`print fmt: "%s %s", __print_symbolic(REC->family, { 2, "AF_INET" }, { 0xa, "AF_INET6" }), __print_symbolic(REC->state, ` +
-			`{ TCP_ESTABLISHED, "NAME" }, { 7, "a, } b" })`,
-	}, "\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := map[string]field{"saddr": {24, 4}, "skaddr": {16, 8}, "old": {8, 4}, "name": {4, 4}}
-	for name, want := range fields {
-		if got, ok := f.fields[name]; !ok || got != want {
-			t.Errorf("field %s is %v, want %v", name, got, want)
-		}
-	}
-	if f.id != 7 || f.symbols["family"][2] != "AF_INET" || f.symbols["family"][10] != "AF_INET6" {
-		t.Errorf("id %d, families %v", f.id, f.symbols["family"])
-	}
-	if s := f.symbols["state"]; len(s) != 1 || s[7] != "a, } b" {
-		t.Errorf("states %v", s)
-	}
-}
-
 func TestFormatsThatCannotBe(t *testing.T) {
 	good := "ID: 1\nfield:unsigned short common_type; offset:0; size:2;\nfield:void * skbaddr; offset:8; size:8;\n" +
 		"field:void * location; offset:16; size:8;\nfield:unsigned short protocol; offset:24; size:2;\n"
@@ -118,11 +96,11 @@ func TestFormatsThatCannotBe(t *testing.T) {
 		"lines not known yet": {"new: thing\n" + good, true},
 	}
 	for name, tt := range tests {
-		f, err := parseFormat(tt.text)
+		f, err := perf.ParseFormat(tt.text)
 		if err == nil {
 			_, err = newLayout(f)
 		}
-		if (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrFormat) {
+		if (err == nil) != tt.ok || err != nil && !errors.Is(err, perf.ErrFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -144,7 +122,7 @@ func FuzzFormat(f *testing.F) {
 	}
 	f.Add(`print fmt: __print_symbolic(REC->reason, { 2, "A" }, { 3, "B`)
 	f.Fuzz(func(t *testing.T, text string) {
-		form, err := parseFormat(text)
+		form, err := perf.ParseFormat(text)
 		if err != nil {
 			return
 		}
@@ -153,7 +131,7 @@ func FuzzFormat(f *testing.F) {
 			return
 		}
 		d := decoder{layout: l}
-		if l.size < maxRaw/2 && !sampleOf(&d, newSample(0, make([]byte, l.size)), 0, &scratch) {
+		if l.size < perf.MaxRaw/2 && !sampleOf(&d, perftest.Sample(0, make([]byte, l.size)), 0, &scratch) {
 			t.Fatalf("a sample of %d bytes is too short for %+v", l.size, l)
 		}
 	})

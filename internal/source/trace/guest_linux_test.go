@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/perf"
 	"dropwatch/internal/source/sourcetest"
 	"dropwatch/internal/source/sourcetest/detailtest"
 	"dropwatch/internal/vmtest"
@@ -26,7 +27,6 @@ func TestGuestAsHere(t *testing.T) {
 	t.Run("loss", TestLossIsExact)
 	t.Run("filter", TestFilterIsCounted)
 	t.Run("wrong filter", TestWrongFilter)
-	t.Run("format", TestFormatFromEitherMount)
 	t.Run("CPUs", TestCPUsComeAndGo)
 	t.Run("files", TestNothingIsLeftOpen)
 }
@@ -80,7 +80,7 @@ func TestGuestCPUGoesInAFlood(t *testing.T) {
 		}
 		online(t, false)
 		online(t, true)
-		time.Sleep(3 * batchTime) // to notice
+		time.Sleep(3 * perf.BatchTime) // to notice
 	}
 	shown := len(r.End())
 	if l := r.Ledger; shown == 0 || uint64(shown)+l.TotalLost() != rounds*count {
@@ -94,7 +94,7 @@ func TestGuestCPUComesBackAtOnce(t *testing.T) {
 	r := sourcetest.Run(t, need(t, Options{}), ofProto(n.ethertype))
 	online(t, false)
 	online(t, true)
-	time.Sleep(3 * batchTime) // to notice
+	time.Sleep(3 * perf.BatchTime) // to notice
 	onSecond(t, n)
 	n.frames(t, 9)
 	if kept := r.End(); len(kept) != 9 || kept[0].Task.CPU != 1 {

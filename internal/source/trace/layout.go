@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"dropwatch/internal/perf"
 )
 
 // dropEvent is the tracepoint of every packet that the kernel frees.
@@ -13,25 +15,25 @@ const dropEvent = "skb/kfree_skb"
 // the number of the event, the address of the packet, location and protocol, and since Linux 5.17
 // the reason. The socket rx_sk of Linux 6.11 is not read; it only moves the others.
 type layout struct {
-	id                                     uint64 // of the event
-	event, skb, location, protocol, reason field  // reason.size is 0 before Linux 5.17
-	size                                   int    // bytes that an event has at least
+	id                                     uint64     // of the event
+	event, skb, location, protocol, reason perf.Field // reason.Size is 0 before Linux 5.17
+	size                                   int        // bytes that an event has at least
 	reasons                                reasons
 }
 
 // newLayout returns the layout of a format, or an error if a field is missing.
-func newLayout(f format) (layout, error) {
+func newLayout(f perf.Format) (layout, error) {
 	l := layout{
-		id: f.id, event: f.fields[eventField], skb: f.fields["skbaddr"],
-		location: f.fields["location"], protocol: f.fields["protocol"], reason: f.fields["reason"],
-		reasons: newReasons(f.symbols["reason"]),
+		id: f.ID, event: f.Fields[perf.EventField], skb: f.Fields["skbaddr"],
+		location: f.Fields["location"], protocol: f.Fields["protocol"], reason: f.Fields["reason"],
+		reasons: newReasons(f.Symbols["reason"]),
 	}
-	needed := []field{l.event, l.skb, l.location, l.protocol}
+	needed := []perf.Field{l.event, l.skb, l.location, l.protocol}
 	for _, d := range append(needed, l.reason) {
-		l.size = max(l.size, d.offset+d.size)
+		l.size = max(l.size, d.Offset+d.Size)
 	}
-	if !l.reason.integer() && l.reason.size != 0 || slices.ContainsFunc(needed, func(d field) bool { return !d.integer() }) {
-		return layout{}, fmt.Errorf("%w: it has no packet, location and protocol that can be read", ErrFormat)
+	if !l.reason.Integer() && l.reason.Size != 0 || slices.ContainsFunc(needed, func(d perf.Field) bool { return !d.Integer() }) {
+		return layout{}, fmt.Errorf("%w: it has no packet, location and protocol that can be read", perf.ErrFormat)
 	}
 	return l, nil
 }

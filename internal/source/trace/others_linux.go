@@ -2,19 +2,19 @@ package trace
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/perf"
 	"dropwatch/internal/pipeline"
 )
 
 // An otherPerf is another tracepoint on a CPU. It has a ring in common with the drops.
 type otherPerf struct {
-	*perf
+	*perf.Event
 	of      *other
 	samples uint64 // that were read from the ring
 	packets uint64 // of those with frames, that were of packets
@@ -22,18 +22,14 @@ type otherPerf struct {
 }
 
 // readOthers returns the other tracepoints that this kernel has.
-func readOthers(t *tracefs) (all []other, err error) {
+func readOthers(t *perf.Tracefs) (all []other, err error) {
 	for _, tp := range tracepoints {
-		text, err := t.read(tp.event)
+		f, err := t.Format(tp.event)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		var f format
-		if err == nil {
-			f, err = parseFormat(string(text))
-		}
 		if err != nil {
-			return nil, fmt.Errorf("read tracefs's %s: %w", formatFile(tp.event), err)
+			return nil, err
 		}
 		if o, ok := newOther(tp, f); ok {
 			all = append(all, o)
@@ -48,41 +44,41 @@ func readOthers(t *tracefs) (all []other, err error) {
 func (s *Source) openOthers(c *cpu, attr unix.PerfEventAttr) {
 	for i := range s.others {
 		o := &s.others[i]
-		attr.Config = o.id
-		p, err := openOther(attr, c.n, c.lead().fd, c.drops, o.filter)
+		attr.Config = o.ID
+		p, err := openOther(o, attr, c.N, c.Lead.FD, c.Samples)
 		if err == nil && o.frames {
 			err = s.openWaker(c, o)
 		}
 		s.refused = errors.Join(s.refused, err)
 		if p != nil {
-			c.others = append(c.others, otherPerf{perf: p, of: o})
+			c.others = append(c.others, otherPerf{Event: p, of: o})
 		}
 	}
 }
 
 // openWaker makes a hit of a tracepoint wake the reader as a drop does.
 func (s *Source) openWaker(c *cpu, o *other) error {
-	attr := s.attr()
-	sampling(&attr, 1)
-	attr.Config, attr.Bits = o.id, attr.Bits&^unix.PerfBitDisabled
-	p, err := openOther(attr, c.n, c.wakeup.fd, c.wakeup, o.filter)
+	attr := perf.Attr(o.ID)
+	perf.Sampling(&attr, 1)
+	attr.Bits &^= unix.PerfBitDisabled
+	p, err := openOther(o, attr, c.N, c.Wakeup.FD, c.Wakeup)
 	if p != nil {
 		c.wakers = append(c.wakers, p)
 	}
 	return err
 }
 
-// openOther opens an event in a group, with a filter and the ring of another.
-func openOther(attr unix.PerfEventAttr, cpu, group int, to *perf, filter string) (*perf, error) {
-	p, err := openPerf(attr, cpu, group)
+// openOther opens a tracepoint in a group, with its filter and the ring of another.
+func openOther(o *other, attr unix.PerfEventAttr, cpu, group int, to *perf.Event) (*perf.Event, error) {
+	p, err := perf.Open(o.event, attr, cpu, group)
 	if err != nil {
 		return nil, err
 	}
-	if err = p.filter(filter); err == nil {
-		err = p.output(to)
+	if err = p.Filter(o.filter); err == nil {
+		err = p.Output(to)
 	}
 	if err != nil {
-		p.close()
+		p.Close()
 		return nil, err
 	}
 	return p, nil
@@ -93,16 +89,16 @@ func (s *Source) indexOf(number uint64) int {
 	if number == s.decoder.layout.id {
 		return -1
 	}
-	return slices.IndexFunc(s.others, func(o other) bool { return o.id == number })
+	return slices.IndexFunc(s.others, func(o other) bool { return o.ID == number })
 }
 
 // other keeps what a hit of another tracepoint says of the packet that follows, or emits the
 // frames that it lost.
-func (s *Source) other(c *cpu, out pipeline.Output, i int, smp *sample) {
+func (s *Source) other(c *cpu, out pipeline.Output, i int, smp *perf.Sample) {
 	o := &s.others[i]
 	at := slices.IndexFunc(c.others, func(p otherPerf) bool { return p.of == o })
 	c.others[at].samples++
-	if len(smp.raw) < o.size {
+	if len(smp.Raw) < o.size {
 		if o.frames {
 			lose(out, event.Undecoded, 1)
 		}
@@ -110,11 +106,11 @@ func (s *Source) other(c *cpu, out pipeline.Output, i int, smp *sample) {
 	}
 	next := c.spare()
 	*next = saying{sample: *smp, args: next.args[:0], by: at}
-	if !o.read(&hit{other: o, raw: smp.raw, redirect: &c.redirect}, next) {
+	if !o.read(&hit{other: o, raw: smp.Raw, redirect: &c.redirect}, next) {
 		return
 	}
 	s.release(c, out)
-	s.decoder.stamp(smp, uint32(c.n), &next.frames)
+	s.decoder.stamp(smp, uint32(c.N), &next.frames)
 	if c.last = next; o.frames && !next.packed {
 		s.release(c, out)
 	}
@@ -130,7 +126,7 @@ func (c *cpu) spare() *saying {
 
 // join adds to the drop of a sample what was said of its packet, if the last saying is of that.
 // If not, frames that it is of are emitted.
-func (s *Source) join(c *cpu, out pipeline.Output, smp *sample) {
+func (s *Source) join(c *cpu, out pipeline.Output, smp *perf.Sample) {
 	said := c.last
 	if said == nil {
 		return
@@ -148,13 +144,13 @@ func (s *Source) join(c *cpu, out pipeline.Output, smp *sample) {
 }
 
 // fits reports whether a saying is of the packet in s.event, of a sample.
-func (s *Source) fits(said *saying, smp *sample) bool {
+func (s *Source) fits(said *saying, smp *perf.Sample) bool {
 	e := &s.event
 	switch {
-	case said.sample.tid != smp.tid, smp.time-said.sample.time > atOnce:
+	case said.sample.TID != smp.TID, smp.Time-said.sample.Time > atOnce:
 		return false
 	case said.packet != 0:
-		return said.packet == s.decoder.layout.skb.load(smp.raw)
+		return said.packet == s.decoder.layout.skb.Load(smp.Raw)
 	case said.packed:
 		return (!e.HasReason() || e.Reason == said.of) && (s.opts.FreesFrames == nil || s.opts.FreesFrames(e.Where.PC))
 	case !s.decoder.layout.reasons.has(said.of): // the drop between, if a filter rejected it, is not known
@@ -208,7 +204,7 @@ func (c *cpu) framesLost() (n uint64, err error) {
 		if !o.of.frames || o.ofPackets() {
 			continue
 		}
-		hits, err := o.hits()
+		hits, err := o.Hits()
 		if err != nil {
 			return n, err
 		}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/perf"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/sourcetest"
 	"dropwatch/internal/source/sourcetest/detailtest"
@@ -91,7 +92,7 @@ func TestFrameShows(t *testing.T) {
 	sub := subject(subjects["with symbols"])
 	r := sourcetest.Run(t, sub.Open(t), sub.Of(ns, "far", "XDP"))
 	for i := range uint64(2) {
-		time.Sleep(3 * batchTime)
+		time.Sleep(3 * perf.BatchTime)
 		detailtest.Burst(t, ns, "near", detailtest.Frame(100), 1)
 		r.Await(i + 1)
 	}

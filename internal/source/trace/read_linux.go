@@ -2,86 +2,14 @@ package trace
 
 import (
 	"errors"
-	"fmt"
 	"math"
-	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
+	"dropwatch/internal/perf"
 	"dropwatch/internal/pipeline"
 )
-
-// pause waits until there is something to read. Busy says that the last read found something.
-// Drops seldom come alone, so while they come it waits for batchTime, to read many at once; it
-// does so after a wakeup too, which a CPU sends before it has written the sample. After a
-// batchTime without drops it first enables the wakeups and returns, as a drop may have come in
-// between; only after one more reading without drops it waits without a limit.
-func (s *Source) pause(busy bool) (err error) {
-	limit := time.Duration(-1)
-	switch {
-	case busy || s.woken:
-		s.enabled, limit = false, batchTime
-	case !s.enabled:
-		s.enabled = true
-		return s.eachCPU((*cpu).enableWakeup)
-	}
-	if s.woken, err = s.wait(limit); err == nil && s.woken {
-		err = s.eachCPU((*cpu).disableWakeup)
-	}
-	return err
-}
-
-// eachCPU calls do for each CPU until one fails.
-func (s *Source) eachCPU(do func(*cpu) error) error {
-	for _, c := range s.cpus {
-		if err := do(c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// wait waits until a file has something to read, a signal comes, or the limit is over; only in
-// the last case woken is false. A negative limit means none.
-func (s *Source) wait(limit time.Duration) (woken bool, err error) {
-	ms := -1
-	if limit >= 0 {
-		ms = int(limit / time.Millisecond)
-	}
-	var events [16]unix.EpollEvent
-	n, err := unix.EpollWait(s.epoll, events[:], ms)
-	if err != nil && !errors.Is(err, unix.EINTR) {
-		return false, fmt.Errorf("wait for drops: %w", err)
-	}
-	for _, e := range events[:max(n, 0)] {
-		s.notice(int(e.Fd), e.Events)
-	}
-	return n != 0, nil
-}
-
-// notice handles a file that has something other than drops: messages about CPUs, or a hangup,
-// which means that the CPU of an event went offline.
-func (s *Source) notice(fd int, events uint32) {
-	switch {
-	case fd == s.uevents:
-		s.readUevents()
-	case events&(unix.EPOLLHUP|unix.EPOLLERR) != 0:
-		unix.EpollCtl(s.epoll, unix.EPOLL_CTL_DEL, fd, nil)
-		s.changed = true
-	}
-}
-
-// readUevents records whether CPUs came or went.
-func (s *Source) readUevents() {
-	changed, gone := readUevents(s.uevents)
-	s.changed = s.changed || changed
-	for _, c := range s.cpus {
-		c.gone = c.gone || slices.Contains(gone, c.n)
-	}
-}
 
 // read emits what is in the rings, and returns how many records that were. It flushes the output
 // unless nothing has come since it last did.
@@ -89,17 +17,14 @@ func (s *Source) read(out pipeline.Output) (n int, err error) {
 	if err := s.setClock(); err != nil {
 		return 0, err
 	}
-	for _, c := range s.cpus {
-		n += s.show(c, out, s.running)
+	for _, c := range s.reader.Members {
+		n += s.show(c, out, s.reader.Running)
 	}
-	if n > 0 || !s.enabled { // with wakeups enabled it was flushed before
+	if n > 0 || !s.reader.Idle() { // with wakeups enabled it was flushed before
 		out.Flush()
 	}
 	return n, nil
 }
-
-// running reports whether the context of the run has not ended.
-func (s *Source) running() bool { return !s.ended.Load() }
 
 // setClock reads how far the wall clock is ahead of the clock of the samples. perf refuses the
 // wall clock for events that may happen in an NMI, as tracepoints may (perf_event_set_clock,
@@ -112,18 +37,18 @@ func (s *Source) setClock() (err error) {
 // show emits the records in the ring of a CPU while more returns true, and what the last of them
 // left open once none follows.
 func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int) {
-	r := &c.drops.ring
-	r.readHead()
-	empty := r.at == r.end
+	r := &c.Samples.Ring
+	r.ReadHead()
+	empty := r.Empty()
 	for more() {
-		rec := r.next()
+		rec := r.Next()
 		if rec == nil {
 			break
 		}
 		n++
 		s.emit(c, out, rec)
 	}
-	r.release()
+	r.Release()
 	if empty && s.settle(c, out) {
 		n++
 	}
@@ -132,11 +57,11 @@ func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int) {
 
 // emit emits the event of a record: a drop, or a loss.
 func (s *Source) emit(c *cpu, out pipeline.Output, rec []byte) {
-	switch recordType(rec) {
-	case recordLost:
+	switch perf.RecordType(rec) {
+	case perf.RecordLost:
 		s.lose(c, out)
 		lose(out, event.InRing, c.addLost(rec))
-	case recordSample:
+	case perf.RecordSample:
 		s.sample(c, out, rec)
 	}
 }
@@ -150,7 +75,7 @@ func (s *Source) sample(c *cpu, out pipeline.Output, rec []byte) {
 		return
 	}
 	c.samples++
-	if !ok || number != s.decoder.layout.id || !s.decoder.drop(&smp, uint32(c.n), &s.event) {
+	if !ok || number != s.decoder.layout.id || !s.decoder.drop(&smp, uint32(c.N), &s.event) {
 		lose(out, event.Undecoded, 1)
 		return
 	}
@@ -161,7 +86,7 @@ func (s *Source) sample(c *cpu, out pipeline.Output, rec []byte) {
 // addLost counts the records that, by a PERF_RECORD_LOST, found no room in the ring, and returns
 // how many drops are certainly among them. They may be of any event; the others are known at the end.
 func (c *cpu) addLost(rec []byte) uint64 {
-	c.unwritten += lostCount(rec)
+	c.unwritten += perf.LostCount(rec)
 	n := less(less(c.unwritten, c.othersLost()), c.reported)
 	c.reported += n
 	return n
@@ -171,7 +96,7 @@ func (c *cpu) addLost(rec []byte) uint64 {
 // read. It is all if that cannot be known.
 func (c *cpu) othersLost() (n uint64) {
 	for i := range c.others {
-		hits, err := c.others[i].hits()
+		hits, err := c.others[i].Hits()
 		if err != nil {
 			return math.MaxUint64
 		}
@@ -183,15 +108,15 @@ func (c *cpu) othersLost() (n uint64) {
 // count skips what is left in the ring of a CPU, whose event is disabled, and returns how many
 // drops those are.
 func (s *Source) count(c *cpu) (unread uint64) {
-	r := &c.drops.ring
-	r.readHead()
+	r := &c.Samples.Ring
+	r.ReadHead()
 	var n counter
-	for rec := r.next(); rec != nil; rec = r.next() {
-		if recordType(rec) == recordSample {
+	for rec := r.Next(); rec != nil; rec = r.Next() {
+		if perf.RecordType(rec) == perf.RecordSample {
 			s.sample(c, &n, rec)
 		}
 	}
-	r.release()
+	r.Release()
 	return uint64(n)
 }
 
@@ -211,12 +136,12 @@ func (*counter) Flush() {}
 // finishAll disables the events of all CPUs, emits what is left in the rings if show is true,
 // and reports the losses.
 func (s *Source) finishAll(out pipeline.Output, show bool) (err error) {
-	for _, c := range s.cpus {
-		err = errors.Join(err, c.off())
+	for _, c := range s.reader.Members {
+		err = errors.Join(err, c.Off())
 	}
 	end := time.Now()
 	err = errors.Join(err, s.setClock())
-	for _, c := range s.cpus {
+	for _, c := range s.reader.Members {
 		if show && err == nil {
 			err = s.finish(c, out, end)
 		} else {
@@ -251,7 +176,7 @@ func (s *Source) account(c *cpu, out pipeline.Output) error {
 	if c.all == nil || err != nil {
 		return err
 	}
-	all, err := c.all.hits()
+	all, err := c.all.Hits()
 	if err == nil {
 		reject(out, less(all, hits))
 	}

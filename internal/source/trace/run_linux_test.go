@@ -17,6 +17,7 @@ import (
 	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
+	"dropwatch/internal/perf"
 	"dropwatch/internal/source/sourcetest"
 )
 
@@ -186,7 +187,7 @@ func TestFirstDropShows(t *testing.T) {
 	r := sourcetest.Run(t, need(t, Options{Filter: n.filter()}), ofProto(n.ethertype))
 	var shown []time.Time
 	for i := range 4 {
-		time.Sleep(3 * batchTime)
+		time.Sleep(3 * perf.BatchTime)
 		n.frames(t, 1)
 		r.Await(uint64(i + 1))
 		shown = append(shown, time.Now())
@@ -208,7 +209,7 @@ func TestIdleCostsNothing(t *testing.T) {
 	n := newNowhere(t)
 	r := sourcetest.Run(t, need(t, Options{Filter: n.filter()}), ofProto(n.ethertype))
 	n.frames(t, 1)
-	time.Sleep(5 * batchTime)
+	time.Sleep(5 * perf.BatchTime)
 	var before, after unix.Rusage
 	unix.Getrusage(unix.RUSAGE_SELF, &before)
 	time.Sleep(2 * time.Second)
@@ -243,13 +244,8 @@ func (h *hotplug) source(n *nowhere) *Source {
 	}
 	h.events = pair[1]
 	h.t.Cleanup(func() { unix.Close(pair[1]) })
-	s, err := open(Options{Filter: n.filter()}, h.list)
+	s, err := open(Options{Filter: n.filter()}, perf.CPUs{Online: h.list, Changes: func() (int, error) { return pair[0], nil }})
 	if err != nil {
-		h.t.Fatal(err)
-	}
-	unix.Close(s.uevents)
-	s.uevents = pair[0]
-	if err := s.watch(s.uevents); err != nil {
 		h.t.Fatal(err)
 	}
 	return s
@@ -310,7 +306,7 @@ func TestCPUIsBackBeforeWeLook(t *testing.T) {
 	h := &hotplug{t: t}
 	h.online.Store(&all)
 	s := h.source(n)
-	first := slices.Clone(s.cpus)
+	first := slices.Clone(s.reader.Members)
 	r := sourcetest.Run(t, s, ofProto(n.ethertype))
 	n.frames(t, 5)
 	for _, cpu := range all {
@@ -339,10 +335,11 @@ func TestCPUComesAtTheEnd(t *testing.T) {
 	h.online.Store(new([]int))
 	s := h.source(n)
 	h.online.Store(&all)
-	s.ended.Store(true)
 	unix.Write(h.events, []byte("online@/devices/system/cpu/cpu1\x00ACTION=online"))
-	r := sourcetest.Run(t, s, func(*event.Event) bool { return false })
-	if err := <-r.Done; err != nil || r.Ledger.Lost[event.Unopened] != uint64(len(all)) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := &sourcetest.Running{Keep: func(*event.Event) bool { return false }}
+	if err := s.Run(ctx, r); err != nil || r.Ledger.Lost[event.Unopened] != uint64(len(all)) {
 		t.Errorf("%d changes, %v, want %d", r.Ledger.Lost[event.Unopened], err, len(all))
 	}
 }
@@ -351,7 +348,7 @@ func TestWrongFilter(t *testing.T) {
 	need(t, Options{}).Close()
 	for _, filter := range []string{"no_such_field == 1", "reason ==", "a\x00b"} {
 		_, err := Open(Options{Filter: filter})
-		if !errors.Is(err, ErrFilter) || !strings.Contains(err.Error(), "set filter") {
+		if !errors.Is(err, perf.ErrFilter) || !strings.Contains(err.Error(), "set filter") {
 			t.Errorf("filter %q: %v", filter, err)
 		}
 	}
@@ -387,63 +384,5 @@ func TestNothingIsLeftOpen(t *testing.T) {
 	}
 	if after := sourcetest.Files(t); !slices.Equal(before, after) {
 		t.Errorf("files before %v and after %v", before, after)
-	}
-}
-
-func TestErrorsSayWhatToDo(t *testing.T) {
-	tests := map[string]struct {
-		err, is error
-		say     string
-	}{
-		"perf forbidden":  {explainOpen(unix.EACCES), ErrPermission, "CAP_PERFMON"},
-		"perf paranoid":   {explainOpen(unix.EPERM), ErrPermission, "perf_event_paranoid is "},
-		"no perf":         {explainOpen(unix.ENOSYS), ErrNoPerf, "CONFIG_PERF_EVENTS"},
-		"no event":        {explainOpen(unix.ENOENT), ErrNoEvent, "id"},
-		"another":         {explainOpen(unix.EMFILE), unix.EMFILE, ""},
-		"tracefs of root": {explainRead(unix.EACCES, false), ErrPermission, "run as root or with CAP_DAC_READ_SEARCH"},
-		"not mounted": {
-			explainMount(unix.EPERM), ErrPermission,
-			"run as root with CAP_SYS_ADMIN, or mount it first: mount -t tracefs tracefs /sys/kernel/tracing",
-		},
-		"no fsopen":        {explainMount(unix.ENOSYS), unix.ENOSYS, "mount -t tracefs"},
-		"no tracefs":       {explainMount(unix.ENODEV), ErrNoTracefs, "CONFIG_TRACING"},
-		"not built":        {explainRead(unix.ENOENT, false), ErrNoEvent, "CONFIG_EVENT_TRACING"},
-		"locked from boot": {explainRead(unix.ENOENT, true), ErrPermission, "locked down, boot it without lockdown=confidentiality"},
-		"locked later":     {explainRead(unix.EPERM, true), ErrPermission, "the kernel is locked down"},
-	}
-	for name, tt := range tests {
-		if !errors.Is(tt.err, tt.is) || !strings.Contains(tt.err.Error(), tt.say) || strings.Contains(tt.err.Error(), "\n") {
-			t.Errorf("%s: %v", name, tt.err)
-		}
-	}
-	name := formatFile(dropEvent)
-	if err := explainRead(&os.PathError{Op: "open", Path: name, Err: unix.EPERM}, false); !strings.Contains(err.Error(), name) {
-		t.Errorf("what was tried is not in %v", err)
-	}
-	if _, err := mountDetached("no-such-file-system"); !errors.Is(err, unix.ENODEV) {
-		t.Errorf("mount of what there is not: %v", err)
-	}
-}
-
-// TestFormatFromEitherMount reads the same where tracefs is mounted, in a mount
-// namespace of the test's own, and where it is not.
-func TestFormatFromEitherMount(t *testing.T) {
-	need(t, Options{}).Close()
-	dir, detached, err := openDetached()
-	dir.close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mounted []byte
-	err = sourcetest.WithMounts(func() error {
-		err := unix.Mount("tracefs", mounts[0], "tracefs", 0, "")
-		if err != nil && !errors.Is(err, unix.EBUSY) { // it was there
-			return err
-		}
-		_, mounted, err = openMounted()
-		return err
-	})
-	if err != nil || !slices.Equal(mounted, detached) || len(mounted) == 0 {
-		t.Errorf("%v, mounted:\n%s\ndetached:\n%s", err, mounted, detached)
 	}
 }

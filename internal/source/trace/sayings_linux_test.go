@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/perf"
+	"dropwatch/internal/perf/perftest"
 )
 
 // othersOf returns the other tracepoints of a kernel in testdata.
@@ -22,7 +24,7 @@ func othersOf(t testing.TB, kernel string) (all []other) {
 	}
 	for part := range strings.SplitSeq(string(text), "name: ") {
 		name, rest, _ := strings.Cut(part, "\n")
-		f, err := parseFormat(rest)
+		f, err := perf.ParseFormat(rest)
 		i := slices.IndexFunc(tracepoints, func(tp tracepoint) bool { return strings.HasSuffix(tp.event, "/"+name) })
 		if name == "" {
 			continue
@@ -38,13 +40,13 @@ func othersOf(t testing.TB, kernel string) (all []other) {
 
 // fakeOthers is fake with the other tracepoints of a kernel. What XDP drops is freed from 0xffffffff81db0000
 // to 0xffffffff81e6ffff.
-func fakeOthers(t *testing.T, kernel string) (*Source, *cpu, *kernel) {
+func fakeOthers(t *testing.T, kernel string) (*Source, *cpu, *perftest.Kernel) {
 	t.Helper()
 	s, c, k := fake(t)
 	s.decoder.layout, s.others = layoutOf(t, kernel), othersOf(t, kernel)
 	s.opts.FreesFrames = func(pc uint64) bool { return 0xffffffff81db0000 <= pc && pc <= 0xffffffff81e6ffff }
 	for i := range s.others {
-		c.others = append(c.others, otherPerf{perf: &perf{fd: -1}, of: &s.others[i]})
+		c.others = append(c.others, otherPerf{Event: &perf.Event{FD: -1}, of: &s.others[i]})
 	}
 	return s, c, k
 }
@@ -69,12 +71,12 @@ func at(t testing.TB, ns uint64, raw string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newSample(1e9+ns, b)
+	return perftest.Sample(1e9+ns, b)
 }
 
 // ofAnother makes a record one of another thread.
 func ofAnother(rec []byte) []byte {
-	native.PutUint32(rec[tidAt+4:], 102)
+	native.PutUint32(rec[perf.HeaderLen+4:], 102)
 	return rec
 }
 
@@ -129,18 +131,18 @@ func TestSayings(t *testing.T) {
 		"a full buffer":          {[][]byte{r(0, full), r(761, fullSKB), r(800, fullSKB)}, []string{buffer, "SOCKET_RCVBUFF"}},
 		"a full buffer, nothing": {[][]byte{r(0, full)}, nil},
 		"another drop between":   {[][]byte{r(0, full), r(9, noSocket), r(20, fullSKB)}, []string{"NO_SOCKET", "SOCKET_RCVBUFF"}},
-		"a loss between":         {[][]byte{r(0, full), newLost(1), r(20, fullSKB)}, []string{"SOCKET_RCVBUFF"}},
+		"a loss between":         {[][]byte{r(0, full), perftest.Lost(1), r(20, fullSKB)}, []string{"SOCKET_RCVBUFF"}},
 		"a packet is lost": {
-			[][]byte{r(0, aborted), r(9, abortedSKB), r(20, aborted), newLost(1), r(30, noSocket)}, []string{exception, "NO_SOCKET"},
+			[][]byte{r(0, aborted), r(9, abortedSKB), r(20, aborted), perftest.Lost(1), r(30, noSocket)}, []string{exception, "NO_SOCKET"},
 		},
 		"said twice":          {[][]byte{r(0, full), r(9, full), r(20, fullSKB)}, []string{buffer}},
 		"another reason said": {[][]byte{r(0, full), r(9, abortedSKB)}, []string{"NOT_SPECIFIED"}},
-		"too short":           {[][]byte{newSample(1, []byte{0xf1, 8, 0, 0, 1}), r(20, fullSKB)}, []string{"SOCKET_RCVBUFF"}},
+		"too short":           {[][]byte{perftest.Sample(1, []byte{0xf1, 8, 0, 0, 1}), r(20, fullSKB)}, []string{"SOCKET_RCVBUFF"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, c, k := fakeOthers(t, "6.18")
 			for _, rec := range tt.records {
-				k.write(rec)
+				k.Write(rec)
 			}
 			out := collect(t)
 			s.show(c, out, always)
@@ -161,21 +163,21 @@ func newHit(s *Source, event string, values map[string]uint64, text string) []by
 	o := &s.others[i]
 	raw := make([]byte, o.size+len(text)+1)
 	copy(raw[o.size:], text)
-	values[eventField] = o.id
+	values[perf.EventField] = o.ID
 	for name, v := range values {
-		for b := range o.fields[name].size {
-			raw[o.fields[name].offset+b] = byte(v >> (8 * b))
+		for b := range o.Fields[name].Size {
+			raw[o.Fields[name].Offset+b] = byte(v >> (8 * b))
 		}
 	}
-	return newSample(1e9, raw)
+	return perftest.Sample(1e9, raw)
 }
 
 // dropOf encodes a drop of a packet.
 func dropOf(s *Source, packet uint64, reason string) []byte {
 	l := &s.decoder.layout
 	raw := newDrop(l, 0x42, 0x800, uint32(slices.Index(l.reasons.core, reason)))
-	native.PutUint64(raw[l.skb.offset:], packet)
-	return newSample(1e9+1000, raw)
+	native.PutUint64(raw[l.skb.Offset:], packet)
+	return perftest.Sample(1e9+1000, raw)
 }
 
 // TestQdiscSays is of Linux 7.2, where the packet is known by its address.
@@ -185,10 +187,10 @@ func TestQdiscSays(t *testing.T) {
 	} {
 		s, c, k := fakeOthers(t, "7.2")
 		size := uint64(s.others[s.indexOf(1557)].size)
-		k.write(newHit(s, "qdisc/qdisc_drop", map[string]uint64{
+		k.Write(newHit(s, "qdisc/qdisc_drop", map[string]uint64{
 			"skbaddr": packet, "ifindex": 3, "handle": 7 << 16, "parent": 0xffffffff, "reason": 196610, "kind": 4<<16 | size,
 		}, "tbf"))
-		k.write(dropOf(s, 0x1000, "QDISC_DROP"))
+		k.Write(dropOf(s, 0x1000, "QDISC_DROP"))
 		out := collect(t)
 		s.show(c, out, always)
 		if got := said(out.Kept); !slices.Equal(got, []string{want}) || (out.Kept[0].Port.IfIndex == 3) != (packet == 0x1000) {
@@ -205,10 +207,10 @@ func TestQdiscSays(t *testing.T) {
 // TestMemorySays: the array has the three limits.
 func TestMemorySays(t *testing.T) {
 	s, c, k := fakeOthers(t, "6.18")
-	k.write(newHit(s, "sock/sock_exceed_buf_limit", map[string]uint64{
+	k.Write(newHit(s, "sock/sock_exceed_buf_limit", map[string]uint64{
 		"name": 'U' | 'D'<<8 | 'P'<<16, "sysctl_mem": 77, "allocated": 9, "rmem_alloc": 4352, "kind": 1,
 	}, ""))
-	k.write(dropOf(s, 0x1000, noMemory))
+	k.Write(dropOf(s, 0x1000, noMemory))
 	out := collect(t)
 	s.show(c, out, always)
 	if got := said(out.Kept); !slices.Equal(got, []string{"PROTO_MEM rmem=4352 protocol=UDP allocated=9 limits=77 0 0"}) {
@@ -223,8 +225,8 @@ func TestWithoutReasons(t *testing.T) {
 		s, c, k := fakeOthers(t, "6.18")
 		s.decoder.layout = layoutOf(t, "5.10")
 		s.opts.Filter = filter
-		k.write(at(t, 0, full))
-		k.write(newSample(1e9+9, newDrop(&s.decoder.layout, 0x42, 0x800, 0)))
+		k.Write(at(t, 0, full))
+		k.Write(perftest.Sample(1e9+9, newDrop(&s.decoder.layout, 0x42, 0x800, 0)))
 		out := collect(t)
 		s.show(c, out, always)
 		if got := said(out.Kept); !slices.Equal(got, []string{want}) {
@@ -237,7 +239,7 @@ func TestWithoutReasons(t *testing.T) {
 func TestUnreadPairsCountOnce(t *testing.T) {
 	s, c, k := fakeOthers(t, "6.18")
 	for _, raw := range []string{aborted, abortedSKB, full, fullSKB, full, noSocket, unsent, astray} {
-		k.write(at(t, 0, raw))
+		k.Write(at(t, 0, raw))
 	}
 	if n := s.count(c); n != 1+1+1+3 || c.samples != 3 {
 		t.Errorf("%d unread and %d samples of drops, want 6 and 3: a frame is left", n, c.samples)
@@ -253,14 +255,14 @@ func TestLostRecordsOfOthers(t *testing.T) {
 	for hits, want := range map[uint64]uint64{0: 5, 2: 5, 4: 3, 100: 0} { // of which 2 were read
 		s, c, k := fakeOthers(t, "6.18")
 		for i := range c.others {
-			c.others[i].perf = countingPerf(t, 0)
+			c.others[i].Event = countingPerf(t, 0)
 		}
 		i := slices.IndexFunc(c.others, func(o otherPerf) bool { return o.of.event == "sock/sock_rcvqueue_full" })
-		c.others[i].perf = countingPerf(t, hits)
+		c.others[i].Event = countingPerf(t, hits)
 		for range 2 {
-			k.write(at(t, 0, full))
+			k.Write(at(t, 0, full))
 		}
-		k.write(newLost(5))
+		k.Write(perftest.Lost(5))
 		out := collect(t)
 		s.show(c, out, always)
 		if n := out.Ledger.Lost[event.InRing]; n != want {
@@ -270,7 +272,7 @@ func TestLostRecordsOfOthers(t *testing.T) {
 }
 
 // countingPerf is an event that has happened n times, which can be read once.
-func countingPerf(t *testing.T, n uint64) *perf {
+func countingPerf(t *testing.T, n uint64) *perf.Event {
 	t.Helper()
 	fd, err := unix.MemfdCreate("hits", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -280,7 +282,7 @@ func countingPerf(t *testing.T, n uint64) *perf {
 	if _, err := unix.Pwrite(fd, native.AppendUint64(nil, n), 0); err != nil {
 		t.Fatal(err)
 	}
-	return &perf{fd: fd}
+	return &perf.Event{FD: fd}
 }
 
 // TestLostFrames: frames without a sample are lost, unless all that had one were packets.
@@ -298,16 +300,16 @@ func TestLostFrames(t *testing.T) {
 		s, c, k := fakeOthers(t, "6.18")
 		read := 0
 		for i := range c.others {
-			c.others[i].perf = countingPerf(t, 0)
+			c.others[i].Event = countingPerf(t, 0)
 		}
 		for _, raw := range tt.records {
-			k.write(at(t, 0, raw))
+			k.Write(at(t, 0, raw))
 		}
 		s.show(c, collect(t), always)
 		s.show(c, collect(t), always)
 		for i := range c.others {
 			if o := &c.others[i]; o.of.frames && (o.samples > 0 || tt.records == nil && read == 0) {
-				o.perf, read = countingPerf(t, 5), read+1
+				o.Event, read = countingPerf(t, 5), read+1
 			}
 		}
 		if n, err := c.framesLost(); n != tt.want || err != nil {

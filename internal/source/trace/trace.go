@@ -11,22 +11,10 @@
 package trace
 
 import (
-	"errors"
 	"time"
 
 	"dropwatch/internal/condition"
 	"dropwatch/internal/host"
-)
-
-// Reasons why a Source cannot be opened. The error of Open wraps one of them and says what was
-// attempted and what to do.
-var (
-	ErrPermission = errors.New("not permitted")
-	ErrNoPerf     = errors.New("this kernel has no perf events")      // CONFIG_PERF_EVENTS
-	ErrNoTracefs  = errors.New("this kernel has no tracefs")          // CONFIG_TRACING
-	ErrNoEvent    = errors.New("this kernel has no such trace event") // CONFIG_EVENT_TRACING
-	ErrFilter     = errors.New("the kernel rejects the filter")       // Options.Filter
-	ErrFormat     = errors.New("unknown format of the event")
 )
 
 // Needs are what the source needs of a host. For each CPU it locks the smaller of the default
@@ -86,12 +74,9 @@ const (
 	sureRing  = 512 << 10
 )
 
-// Timing of a run. After a first drop the reader waits for batchTime, or until a ring is a quarter
-// full or has maxBatch bytes, so that one wakeup serves many drops. After a batchTime without
-// drops it waits for the next first one. What is not emitted within drainTime after the end is
-// counted as unread.
+// The reader is woken when a ring is a quarter full or has maxBatch bytes. What is not emitted within
+// drainTime after the end is counted as unread.
 const (
-	batchTime = 100 * time.Millisecond
 	drainTime = 40 * time.Millisecond
 	maxBatch  = 128 << 10
 )

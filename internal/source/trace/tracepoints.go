@@ -5,6 +5,7 @@ import (
 
 	"dropwatch/internal/detail"
 	"dropwatch/internal/event"
+	"dropwatch/internal/perf"
 )
 
 // A tracepoint is one beside skb:kfree_skb. What it says belongs to the packet that its CPU frees
@@ -60,20 +61,20 @@ var tracepoints = []tracepoint{
 // An other is a tracepoint as this kernel has it.
 type other struct {
 	tracepoint
-	format
+	perf.Format
 	size int // bytes that its hits have at least
 }
 
 // newOther returns the tracepoint of a format. Ok is false if a field is missing.
-func newOther(t tracepoint, f format) (o other, ok bool) {
+func newOther(t tracepoint, f perf.Format) (o other, ok bool) {
 	for _, name := range t.needs {
-		d := f.fields[name]
-		if d.size == 0 {
+		d := f.Fields[name]
+		if d.Size == 0 {
 			return o, false
 		}
-		o.size = max(o.size, d.offset+d.size)
+		o.size = max(o.size, d.Offset+d.Size)
 	}
-	o.tracepoint, o.format = t, f
+	o.tracepoint, o.Format = t, f
 	return o, true
 }
 
@@ -86,7 +87,7 @@ type hit struct {
 
 // number returns the value of an integer. A negative one of 32 bits is returned without its sign
 // extended.
-func (h *hit) number(name string) uint64 { return h.fields[name].load(h.raw) }
+func (h *hit) number(name string) uint64 { return h.Fields[name].Load(h.raw) }
 
 // failure returns the error of the kernel, positive.
 func (h *hit) failure() uint64 { return uint64(-int64(int32(h.number("err")))) }
@@ -101,7 +102,7 @@ const (
 
 // A saying is what a hit said of a drop that has not been reported yet.
 type saying struct {
-	sample  sample      // when and where; its raw is not valid any more
+	sample  perf.Sample // when and where; its Raw is not valid any more
 	by      int         // the index of the tracepoint in cpu.others
 	packet  uint64      // the address of the packet; 0 if it is not known
 	of      string      // the reason of the packets that it can be of
@@ -114,7 +115,7 @@ type saying struct {
 
 // qdiscReason returns the name of a number of enum qdisc_drop_reason; empty if it has none.
 func (o *other) qdiscReason(n uint64) string {
-	name := o.symbols["reason"][n]
+	name := o.Symbols["reason"][n]
 	if name == "" || name == "MAX" || n>>16 == 0 { // as UNSPEC; the others have the number of their subsystem
 		return ""
 	}
@@ -126,7 +127,7 @@ func (o *other) reasons() (names []string) {
 	if o.reason != "" {
 		return []string{o.reason}
 	}
-	for n := range o.symbols["reason"] {
+	for n := range o.Symbols["reason"] {
 		if name := o.qdiscReason(n); name != "" {
 			names = append(names, name)
 		}
@@ -139,7 +140,7 @@ func (o *other) reasons() (names []string) {
 func readQdisc(h *hit, s *saying) bool {
 	s.packet, s.of = h.number("skbaddr"), qdiscFamily
 	s.reason, s.ifindex = h.qdiscReason(h.number("reason")), uint32(h.number("ifindex"))
-	s.args = detail.Qdisc(s.args, h.fields["kind"].text(h.raw), uint32(h.number("handle")), uint32(h.number("parent")))
+	s.args = detail.Qdisc(s.args, h.Fields["kind"].Text(h.raw), uint32(h.number("handle")), uint32(h.number("parent")))
 	return true
 }
 
@@ -156,13 +157,13 @@ func readBuffer(h *hit, s *saying) bool {
 // finds room. The limit of the socket's buffer is not said.
 func readMemory(h *hit, s *saying) bool {
 	var limits [3]uint64
-	mem := h.fields["sysctl_mem"]
+	mem := h.Fields["sysctl_mem"]
 	for i := range limits {
-		limits[i] = field{mem.offset + i*mem.size/len(limits), mem.size / len(limits)}.load(h.raw)
+		limits[i] = perf.Field{Offset: mem.Offset + i*mem.Size/len(limits), Size: mem.Size / len(limits)}.Load(h.raw)
 	}
 	s.of = noMemory
 	s.args = append(s.args, event.Arg{Name: "rmem", Number: h.number("rmem_alloc")})
-	s.args = detail.Memory(s.args, h.fields["name"].text(h.raw), h.number("allocated"), limits)
+	s.args = detail.Memory(s.args, h.Fields["name"].Text(h.raw), h.number("allocated"), limits)
 	return true
 }
 

@@ -1,19 +1,15 @@
-package trace
+package perf
 
 import (
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
-	"dropwatch/internal/condition"
-	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 )
 
@@ -26,89 +22,37 @@ var mounts = []string{tracing, "/sys/kernel/debug/tracing"}
 // formatFile is the file in tracefs that describes an event.
 func formatFile(event string) string { return "events/" + event + "/format" }
 
-// Reasons returns a function that returns the numbers of a drop reason in this kernel, for
-// [Options.Filter]. A name that is not known has none: Linux before 5.17 has no reasons, and
-// tracefs does not name those of subsystems. A finer reason than this event gives has the numbers
-// of its family ([event.ReasonFamily]), and ok is false: other drops have them, too. The errors
-// are those of [Open].
-func Reasons() (func(name string) (numbers []condition.Span, ok bool), error) {
-	f, err := readFormat()
-	if err != nil {
-		return nil, err
-	}
-	numbers := make(map[string][]condition.Span)
-	for n, name := range f.symbols["reason"] {
-		numbers[name] = append(numbers[name], condition.Span{Lo: n, Hi: n})
-	}
-	return func(name string) ([]condition.Span, bool) {
-		family := numbers[event.ReasonFamily(name)]
-		if len(numbers[name]) == 0 && len(family) > 0 {
-			return family, false
-		}
-		return numbers[name], true
-	}, nil
-}
-
-// ReasonNames returns the names of the reasons that drops can have in this kernel, sorted: those that
-// [Reasons] knows, and those of [Options.Others].
-func ReasonNames() ([]string, error) {
-	t, f, err := openTracefs()
-	if err != nil {
-		return nil, err
-	}
-	defer t.close()
-	others, err := readOthers(&t)
-	if err != nil {
-		return nil, err
-	}
-	names := slices.Collect(maps.Values(f.symbols["reason"]))
-	for i := range others {
-		names = append(names, others[i].reasons()...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
-}
-
-// readFormat reads the format of skb:kfree_skb.
-func readFormat() (format, error) {
-	t, f, err := openTracefs()
-	if err == nil {
-		t.close()
-	}
-	return f, err
-}
-
-// A tracefs is where formats are read: mounted at dir, or else the directory fd.
-type tracefs struct {
+// A Tracefs is where formats are read: mounted at dir, or else the directory fd.
+type Tracefs struct {
 	dir string
 	fd  int
 }
 
-// openTracefs opens tracefs where it is mounted, and reads the format of skb:kfree_skb. If it is
-// not mounted, openTracefs mounts it without a mount point, so that nobody else sees it. The caller
+// OpenTracefs opens tracefs where it is mounted, and reads the format of an event, "skb/kfree_skb". If it
+// is not mounted, OpenTracefs mounts it without a mount point, so that nobody else sees it. The caller
 // closes it unless there is an error.
-func openTracefs() (t tracefs, f format, err error) {
-	t, text, err := openMounted()
+func OpenTracefs(event string) (t Tracefs, f Format, err error) {
+	t, text, err := openMounted(event)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !locked():
-		t, text, err = openDetached()
+		t, text, err = openDetached(event)
 	case err != nil:
 		err = explainRead(err, locked())
 	}
 	if err != nil {
-		return t, f, fmt.Errorf("read tracefs's %s: %w", formatFile(dropEvent), err)
+		return t, f, fmt.Errorf("read tracefs's %s: %w", formatFile(event), err)
 	}
-	if f, err = parseFormat(string(text)); err != nil {
-		t.close()
+	if f, err = ParseFormat(string(text)); err != nil {
+		t.Close()
 	}
 	return t, f, err
 }
 
-// openMounted reads the format from a mounted tracefs.
-func openMounted() (t tracefs, text []byte, err error) {
+// openMounted reads the format of an event from a mounted tracefs.
+func openMounted(event string) (t Tracefs, text []byte, err error) {
 	t.fd = -1
 	for _, t.dir = range mounts {
-		text, err = t.read(dropEvent)
+		text, err = t.read(event)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
@@ -118,19 +62,31 @@ func openMounted() (t tracefs, text []byte, err error) {
 
 // openDetached mounts tracefs without a mount point, which needs fsopen(2) of Linux 5.2, and
 // reads the format. The mount ends with the last open file.
-func openDetached() (t tracefs, text []byte, err error) {
+func openDetached(event string) (t Tracefs, text []byte, err error) {
 	if t.fd, err = mountDetached("tracefs"); err != nil {
 		return t, nil, explainMount(err)
 	}
-	if text, err = t.read(dropEvent); err != nil {
-		t.close()
+	if text, err = t.read(event); err != nil {
+		t.Close()
 		return t, nil, explainRead(err, locked())
 	}
 	return t, text, nil
 }
 
+// Format reads the format of another event. The error is fs.ErrNotExist if this kernel has no such event.
+func (t *Tracefs) Format(event string) (f Format, err error) {
+	text, err := t.read(event)
+	if err == nil {
+		f, err = ParseFormat(string(text))
+	}
+	if err != nil {
+		return Format{}, fmt.Errorf("read tracefs's %s: %w", formatFile(event), err)
+	}
+	return f, nil
+}
+
 // read returns the text of the format of an event.
-func (t *tracefs) read(event string) ([]byte, error) {
+func (t *Tracefs) read(event string) ([]byte, error) {
 	name := formatFile(event)
 	if t.fd < 0 {
 		return host.New("/").ReadFile(strings.TrimPrefix(t.dir, "/") + "/" + name)
@@ -144,8 +100,8 @@ func (t *tracefs) read(event string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// close closes it. The formats that were read stay.
-func (t *tracefs) close() {
+// Close closes it. The formats that were read stay.
+func (t *Tracefs) Close() {
 	if t.fd >= 0 {
 		unix.Close(t.fd)
 	}

@@ -1,4 +1,4 @@
-package trace
+package perf
 
 import (
 	"bytes"
@@ -8,49 +8,49 @@ import (
 	"strings"
 )
 
-// A format is the layout of an event, as the kernel describes it in its file in tracefs
+// A Format is the layout of an event, as the kernel describes it in its file in tracefs
 // (f_show, kernel/trace/trace_events.c).
-type format struct {
-	id      uint64                       // of the event, for perf_event_open
-	fields  map[string]field             // by name
-	symbols map[string]map[uint64]string // names of a field's values, as __print_symbolic has them
+type Format struct {
+	ID      uint64                       // of the event, for perf_event_open
+	Fields  map[string]Field             // by name
+	Symbols map[string]map[uint64]string // names of a field's values, as __print_symbolic has them
 }
 
-// eventField is the field that every event has first: the number of the event.
-const eventField = "common_type"
+// EventField is the field that every event has first: the number of the event.
+const EventField = "common_type"
 
-// A field is where a value is in an event, in bytes.
-type field struct{ offset, size int }
+// A Field is where a value is in an event, in bytes.
+type Field struct{ Offset, Size int }
 
-// parseFormat reads a format file. Unknown lines are ignored.
-func parseFormat(text string) (format, error) {
-	f := format{fields: make(map[string]field), symbols: make(map[string]map[uint64]string)}
+// ParseFormat reads a format file. Unknown lines are ignored.
+func ParseFormat(text string) (Format, error) {
+	f := Format{Fields: make(map[string]Field), Symbols: make(map[string]map[uint64]string)}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		key, rest, _ := strings.Cut(line, ":")
 		var err error
 		switch key {
 		case "ID":
-			f.id, err = strconv.ParseUint(strings.TrimSpace(rest), 10, 64)
+			f.ID, err = strconv.ParseUint(strings.TrimSpace(rest), 10, 64)
 		case "field":
 			err = f.addField(line)
 		case "print fmt":
 			f.addSymbols(rest)
 		}
 		if err != nil {
-			return format{}, fmt.Errorf("%w: %q", ErrFormat, line)
+			return Format{}, fmt.Errorf("%w: %q", ErrFormat, line)
 		}
 	}
 	return f, nil
 }
 
-// maxRaw is more than the size of any record in bytes: perf has 16 bits for it.
-const maxRaw = 1 << 16
+// MaxRaw is more than the size of any record in bytes: perf has 16 bits for it.
+const MaxRaw = 1 << 16
 
 // addField reads a line such as "field:void * location; offset:16; size:8; signed:0;".
-func (f *format) addField(line string) error {
+func (f *Format) addField(line string) error {
 	var name string
-	var d field
+	var d Field
 	for part := range strings.SplitSeq(line, ";") {
 		key, value, _ := strings.Cut(strings.TrimSpace(part), ":")
 		var err error
@@ -58,18 +58,18 @@ func (f *format) addField(line string) error {
 		case "field":
 			name = fieldName(value)
 		case "offset":
-			d.offset, err = strconv.Atoi(value)
+			d.Offset, err = strconv.Atoi(value)
 		case "size":
-			d.size, err = strconv.Atoi(value)
+			d.Size, err = strconv.Atoi(value)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if d.offset < 0 || d.size < 0 || d.offset > maxRaw || d.size > maxRaw {
+	if d.Offset < 0 || d.Size < 0 || d.Offset > MaxRaw || d.Size > MaxRaw {
 		return ErrFormat
 	}
-	f.fields[name] = d
+	f.Fields[name] = d
 	return nil
 }
 
@@ -83,7 +83,7 @@ func fieldName(decl string) string {
 }
 
 // addSymbols reads each __print_symbolic(REC->field, { 2, "NAME" }, ...).
-func (f *format) addSymbols(text string) {
+func (f *Format) addSymbols(text string) {
 	for {
 		_, rest, ok := strings.Cut(text, "__print_symbolic(REC->")
 		if !ok {
@@ -91,7 +91,7 @@ func (f *format) addSymbols(text string) {
 		}
 		text = rest
 		name, rest, _ := strings.Cut(rest, ",")
-		f.symbols[strings.TrimSpace(name)] = parseSymbols(rest)
+		f.Symbols[strings.TrimSpace(name)] = parseSymbols(rest)
 	}
 }
 
@@ -119,9 +119,9 @@ func parseSymbols(text string) map[uint64]string {
 	}
 }
 
-// load returns the value of the field, which must be an integer and within raw.
-func (d field) load(raw []byte) uint64 {
-	switch b := raw[d.offset:]; d.size {
+// Load returns the value of the field, which must be an integer and within raw.
+func (d Field) Load(raw []byte) uint64 {
+	switch b := raw[d.Offset:]; d.Size {
 	case 1:
 		return uint64(b[0])
 	case 2:
@@ -133,19 +133,19 @@ func (d field) load(raw []byte) uint64 {
 	}
 }
 
-// text returns a string: an array of characters, or what a __data_loc of 4 bytes refers to, its
+// Text returns a string: an array of characters, or what a __data_loc of 4 bytes refers to, its
 // offset and its length (include/trace/stages/stage3_trace_output.h). It is empty if that is not within raw.
-func (d field) text(raw []byte) string {
-	if d.size == 4 {
-		at := d.load(raw)
-		d = field{offset: int(at & 0xffff), size: int(at >> 16)}
+func (d Field) Text(raw []byte) string {
+	if d.Size == 4 {
+		at := d.Load(raw)
+		d = Field{Offset: int(at & 0xffff), Size: int(at >> 16)}
 	}
-	if d.offset+d.size > len(raw) {
+	if d.Offset+d.Size > len(raw) {
 		return ""
 	}
-	text, _, _ := bytes.Cut(raw[d.offset:d.offset+d.size], []byte{0})
+	text, _, _ := bytes.Cut(raw[d.Offset:d.Offset+d.Size], []byte{0})
 	return string(text)
 }
 
-// integer reports whether the field has the size of an integer.
-func (d field) integer() bool { return d.size == 1 || d.size == 2 || d.size == 4 || d.size == 8 }
+// Integer reports whether the field has the size of an integer.
+func (d Field) Integer() bool { return d.Size == 1 || d.Size == 2 || d.Size == 4 || d.Size == 8 }
