@@ -278,3 +278,37 @@ func TestNothing(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestRemoved: what is written after its directory was removed is lost, and that is said; the Sink goes on when
+// the directory is there again.
+func TestRemoved(t *testing.T) { synctest.Test(t, testRemoved) }
+
+func testRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ring")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var notices []string
+	o := options(t, dir)
+	o.Notify = func(text string) { notices = append(notices, text) }
+	s := segments.New(o)
+	write(t, s, 0, 10, 8) // which is on the disk at once
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, 10, 20, 8)
+	time.Sleep(2 * time.Second)
+	synctest.Wait()
+	want := []string{"write to " + dir + ": no such file or directory: drops are counted as lost until it can be written"}
+	if lost := s.Lost(); lost.Shown != 10 || !slices.Equal(notices, want) {
+		t.Errorf("lost %d, notices %q, want 10 and %q", lost.Shown, notices, want)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, 20, 22, 8)
+	end(t, s)
+	if k := read(t, dir, time.Time{}); !slices.Equal(k.reasons, []string{"20", "21"}) || k.lost != 10 || len(notices) != 2 {
+		t.Errorf("%q, lost %d, notices %q", k.reasons, k.lost, notices)
+	}
+}

@@ -176,6 +176,9 @@ func (s *Sink) writeOut() (err error) {
 			return err
 		}
 	}
+	if err := s.checkNamed(); err != nil {
+		return err
+	}
 	n, err := s.file.Write(s.made.Bytes())
 	if err != nil && n > 0 {
 		_ = s.file.Truncate(s.size) // else the segment breaks off within a frame, and can be read up to it
@@ -186,6 +189,19 @@ func (s *Sink) writeOut() (err error) {
 	s.size += int64(n)
 	s.made.Reset()
 	return nil
+}
+
+// checkNamed returns an error if the segment was removed or moved away: nobody would find what is written to it.
+func (s *Sink) checkNamed() error {
+	named, err := os.Stat(s.file.Name())
+	if err != nil {
+		return err
+	}
+	info, err := s.file.Stat()
+	if err == nil && !os.SameFile(named, info) {
+		err = errors.New("another program has replaced the recording")
+	}
+	return err
 }
 
 // giveUp counts what is not on the disk as lost and ends the segment as it is there.
