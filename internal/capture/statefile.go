@@ -100,7 +100,10 @@ func lockOnce(path string) (*os.File, error) {
 		return nil, err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.ELOOP): // it would be replaced by a file
+		return nil, fmt.Errorf("write to %s: it is a link: name the file that it leads to", event.Escape(path))
+	case err != nil:
 		return nil, writeError(path, err)
 	}
 	locked, err := lockFile(f)

@@ -84,7 +84,7 @@ func TestStateThatCannotBeKept(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		dir:                             "is a directory",
-		link:                            "is a link",
+		link:                            "it is a link: name the file that it leads to",
 		filepath.Join(dir, "no", "dir"): "create the directory",
 	} {
 		err := Advise((&stateful{oneFile(), path}).Run(t.Context(), nothing{}))
