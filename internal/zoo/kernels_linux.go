@@ -81,6 +81,8 @@ type change struct {
 
 var changes = []change{
 	{6, 15, "TCP accept queue full at the end of a handshake", func(w *Want) { w.IDs = id("tcp_v4_rcv") }},
+	{6, 9, "TCP accept queue full, at the end of handshakes with cookies", func(w *Want) { w.IDs = id("tcp_v4_do_rcv") }},
+	{6, 9, "TCP data after the program closed its socket", func(w *Want) { w.IDs = id("tcp_v4_do_rcv") }},
 	{6, 2, "fragment timeout", func(w *Want) { w.IDs = id("ip_expire") }},
 	{6, 2, "VXLAN with an unknown VNI", func(w *Want) { w.IDs = id("vxlan_rcv") }},
 	{6, 12, "VXLAN frame from this host's own MAC address", func(w *Want) { w.IDs, w.Fix = id("vxlan_rcv"), "loop" }},
