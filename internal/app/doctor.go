@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"dropwatch/internal/capture"
@@ -10,6 +11,7 @@ import (
 	"dropwatch/internal/doctor"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
+	"dropwatch/internal/source/retrans"
 	"dropwatch/internal/source/trace"
 	"dropwatch/internal/term"
 )
@@ -38,6 +40,7 @@ prevents it. It changes nothing. The exit code is 1 if no source of drops works.
   monitor                      is it on, and who uses it
   tracefs, perf, rings, trace  what the source trace needs (rings: the memory
                                that it may lock), and whether it opens
+  retrans                      which source can report TCP retransmissions
   symbols                      are function names known
   owners                       can the sockets of all processes be read`,
 		Manual: manVerbs["doctor"], Flags: f, InSession: true,
@@ -67,7 +70,22 @@ func (a *App) examine() doctor.Report {
 		Host: a.runner.Host, Monitor: doctor.Dial, Netdm: netdm.Needs,
 		BPF:   doctor.Source{Needs: bpf.Needs, Try: func() error { return tryOpen(a.runner.OpenBPF, bpf.Options{}) }},
 		Trace: doctor.Source{Needs: trace.Needs, Try: func() error { return tryOpen(a.runner.OpenTrace, trace.Options{}) }},
+
+		Retrans: a.tryRetrans,
 	})
+}
+
+// tryRetrans tries the sources of what TCP sends again, as doctor.Subject has it.
+func (a *App) tryRetrans() (source string, err error) {
+	err = tryOpen(a.runner.OpenRetrans, retrans.Options{Resets: true})
+	if err == nil {
+		return "bpf", nil
+	}
+	traceErr := tryOpen(a.runner.OpenRetransTrace, retrans.Options{Resets: true})
+	if traceErr == nil {
+		return "trace", err
+	}
+	return "", fmt.Errorf("%w; %w", err, traceErr)
 }
 
 // tryOpen returns why a source cannot be opened; nil if it can.

@@ -22,6 +22,7 @@ func TestDoctorJSON(t *testing.T) {
 	r := &capture.Runner{
 		In: os.Stdin, Out: out, Err: os.Stderr, Host: host.New("/"), Notices: capture.NewNotices(os.Stderr),
 		Signals: new(capture.Signals), OpenBPF: openFakeBPF, OpenTrace: openFakeTrace,
+		OpenRetrans: openFakeRetrans, OpenRetransTrace: openFakeRetrans,
 		Monitor: &capture.Monitor{Open: func() (*netdm.Session, error) { return nil, os.ErrNotExist }},
 	}
 	if code := run([]string{"dropwatch", "doctor", "--json"}, r); code > 1 {

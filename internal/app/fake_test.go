@@ -17,6 +17,7 @@ import (
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
+	"dropwatch/internal/source/retrans"
 	"dropwatch/internal/source/trace"
 	"dropwatch/netlink"
 )
@@ -268,6 +269,9 @@ func openFakeBPF(bpf.Options) (capture.Tracer, error) {
 	}
 	return fakeTrace{}, nil
 }
+
+// openFakeRetrans fails unless the variable BPF is set.
+func openFakeRetrans(retrans.Options) (capture.Tracer, error) { return openFakeBPF(bpf.Options{}) }
 
 // openFakeTrace fails if the variable NO_TRACE says why.
 func openFakeTrace(trace.Options) (capture.Tracer, error) {

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		r := &capture.Runner{
 			In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Version: Version, Host: host.New("/"),
 			Notices: capture.NewNotices(os.Stderr), Signals: new(capture.Signals),
-			OpenBPF: openFakeBPF, OpenTrace: openFakeTrace,
+			OpenBPF: openFakeBPF, OpenTrace: openFakeTrace, OpenRetrans: openFakeRetrans, OpenRetransTrace: openFakeRetrans,
 		}
 		r.Monitor = &capture.Monitor{Open: func() (*netdm.Session, error) {
 			f := newFakeMonitor(os.Getenv("FAKE"), os.Getenv("FAKE_LOG"))

@@ -68,7 +68,11 @@ Before Linux 6.17 the kernel does not report a segment that this host could not 
 in *RetransSegs* and *TCPRetransFail* alone.
 With *--resets* there is a line for each RST: *out* with the kernel's reason, since Linux 6.10, or *in* for those that end a
 connection here. Before Linux 6.10, RSTs that no socket sends are not reported.
-It needs BPF and BTF. A *file* that *record* or another dropwatch has written is shown instead of live events.`,
+The source *bpf* needs BTF. Where it cannot be used, *trace* needs tracepoints and perf events only: it has time, addresses,
+ports and the state of the connection, and counts exactly what it loses, but has no sequence numbers, lengths, interfaces,
+namespaces and owners. So it does not know what was lost here, nor more of why than *syn*, *synack* and *retransmission*; and it
+reports packets, each of which *RetransSegs* counts with its segments.
+A *file* that *record* or another dropwatch has written is shown instead of live events.`,
 	"run": `
 All it needs to know is in the file, of which *dropwatch config* prints one with all settings and their defaults.
 SIGINT and SIGTERM end it, with exit code 0.

@@ -57,10 +57,16 @@ func Candidates(monitorFirst bool) []Candidate {
 // RetransCandidates returns the sources of what TCP sends again, in the order in which they are tried.
 // The caller owns the slice.
 func RetransCandidates() []Candidate {
-	return []Candidate{{
-		Name: "bpf", Help: "the events of tcp:tcp_retransmit_skb and its neighbours, read by BPF programs",
-		lacks: retrans.Lacks, origins: netlink.Software, open: (*Runner).openRetrans,
-	}}
+	return []Candidate{
+		{
+			Name: "bpf", Help: "the events of tcp:tcp_retransmit_skb and its neighbours, read by BPF programs",
+			lacks: retrans.Lacks, origins: netlink.Software, open: (*Runner).openRetrans,
+		},
+		{
+			Name: "trace", Help: "those events, with addresses, ports and state only",
+			lacks: retrans.TraceLacks, seldom: retrans.TraceSeldom, origins: netlink.Software, open: (*Runner).openRetransTrace,
+		},
+	}
 }
 
 // SourceNames returns the values of Input.Source, auto first.

@@ -29,6 +29,19 @@ func (r *Runner) openRetrans(_ context.Context, spec *Spec) (*openedSource, erro
 	return tracerSource("bpf", s), nil
 }
 
+// openRetransTrace opens the source of what TCP sends again that needs no BPF. It has no sequence numbers, by
+// which a drop would be known to be of a segment.
+func (r *Runner) openRetransTrace(_ context.Context, spec *Spec) (*openedSource, error) {
+	in := &spec.Input
+	tcp, err := r.OpenRetransTrace(retrans.Options{Resets: in.Resets})
+	if err != nil {
+		return nil, err
+	}
+	r.Notices.Note("source trace has no sequence numbers and lengths, does not tell rto, fast and tlp apart, and cannot know " +
+		"whether segments were lost here: terms that use those never match")
+	return tracerSource("trace", tcp), nil
+}
+
 // tcpDropsRing is the size of the ring of the drops of TCP packets in bytes: each is reported individually, and
 // what has no room is a doubt.
 const tcpDropsRing = 8 << 20

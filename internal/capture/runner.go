@@ -30,6 +30,9 @@ type Runner struct {
 	OpenBPF     func(bpf.Options) (Tracer, error)
 	OpenTrace   func(trace.Options) (Tracer, error)
 	OpenRetrans func(retrans.Options) (Tracer, error)
+
+	// OpenRetransTrace opens the source that is used where OpenRetrans fails.
+	OpenRetransTrace func(retrans.Options) (Tracer, error)
 }
 
 // A Tracer is a source that is open before it runs. Whoever has it must run or

@@ -37,6 +37,7 @@ var checks = []struct {
 	{"perf", (*exam).perf},
 	{"rings", (*exam).rings},
 	{"trace", (*exam).trace},
+	{"retrans", (*exam).retransmissions},
 	{"symbols", (*exam).symbols},
 	{"owners", (*exam).owners},
 }

@@ -81,6 +81,15 @@ func (p subject) examine() doctor.Report {
 		BPF:   doctor.Source{Needs: needsBPF, Try: func() error { return p.bpf }},
 		Trace: doctor.Source{Needs: needsTrace, Try: func() error { return p.trace }},
 		Netdm: host.Requirements{Options: []string{"NET_DROP_MONITOR"}, Capabilities: []host.Capability{host.CapNetAdmin}},
+		Retrans: func() (string, error) {
+			switch {
+			case p.bpf == nil:
+				return "bpf", nil
+			case p.trace == nil:
+				return "trace", p.bpf
+			}
+			return "", p.trace
+		},
 	})
 }
 
@@ -415,6 +424,7 @@ func TestHere(t *testing.T) {
 	r := doctor.Examine(doctor.Subject{
 		Host: host.New("/"), Monitor: doctor.Dial,
 		BPF: doctor.Source{Try: func() error { return nil }}, Trace: doctor.Source{Try: func() error { return errPerf }},
+		Retrans: func() (string, error) { return "bpf", nil },
 	})
 	if f := find(t, r, "kernel"); !strings.HasPrefix(f.Detail, strings.TrimSpace(string(release))+": ") {
 		t.Errorf("kernel: %s", f.Detail)

@@ -32,6 +32,8 @@ type exam struct {
 	joinErr             error // the dialErr where there is no NET_DM
 	mayStart            bool
 	bpfErr, traceErr    error
+	retrans             string // the source of what TCP sends again; empty: none
+	retransErr          error  // why it is not the first
 }
 
 // newExam collects everything that the checks look at. It tries the sources, which
@@ -49,6 +51,7 @@ func newExam(s Subject) *exam {
 	e.options, e.optionsErr = e.KernelOptions(e.release)
 	e.locked = e.Locked(host.LockdownConfidentiality)
 	e.bpfErr, e.traceErr = s.BPF.Try(), s.Trace.Try()
+	e.retrans, e.retransErr = s.Retrans()
 	e.probe(s.Monitor)
 	return e
 }

@@ -25,6 +25,10 @@ type Subject struct {
 
 	BPF, Trace Source
 	Netdm      host.Requirements
+
+	// Retrans tries the sources of what TCP sends again, as Try does. Source is the first that works, empty if
+	// none does. The error says why those before it do not.
+	Retrans func() (source string, err error)
 }
 
 // A Monitor is what can be read of NET_DM without changing it. Its errors are those

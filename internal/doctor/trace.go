@@ -110,6 +110,20 @@ func (e *exam) rings() Finding {
 		limit, e.missing(host.CapIPCLock), needed).fix("sudo sysctl kernel.perf_event_mlock_kb=" + strconv.Itoa(needed))
 }
 
+// retransmissions says which source can report what TCP sends again.
+func (e *exam) retransmissions() Finding {
+	switch {
+	case e.retransErr == nil:
+		return ok("source %s can report TCP retransmissions", e.retrans)
+	case e.retrans != "":
+		return warning("source %s can report TCP retransmissions, without sequence numbers, lengths and owners: %v",
+			e.retrans, e.retransErr)
+	case e.bpfErr != nil && e.traceErr != nil: // which says why
+		return failed("no source can report TCP retransmissions, as neither bpf nor trace works")
+	}
+	return failed("%v", e.retransErr)
+}
+
 // trace says whether the source trace could be opened.
 func (e *exam) trace() Finding {
 	if e.traceErr != nil {

@@ -5,7 +5,7 @@ package event
 type Segment struct {
 	Type            SegmentType
 	Direction       Direction
-	Len             uint32          // bytes of payload
+	Len             uint32          // bytes of payload; see KnowsLen
 	RTT             uint32          // smoothed round-trip time of the connection in microseconds; 0 if not known
 	Sent            uint32          // segments that the connection has sent so far (tcpi_segs_out); 0 if not known
 	Frame           uint64          // number of the packet in its capture file, from 1; 0 if it was seen live
@@ -21,6 +21,12 @@ type Segment struct {
 	// Args of the event are those of the drop. Doubt is why it is not known.
 	Fate  Fate
 	Doubt string
+}
+
+// KnowsLen reports whether Segment.Len is known: not of a retransmission whose sequence number is not.
+func (e *Event) KnowsLen() bool {
+	f := e.Packet.Flow
+	return e.Kind != Retransmit || f == nil || f.Has(FieldSeq) || f.Inner.Has(FieldSeq)
 }
 
 // A Fate says what became of the last transmission of a segment that is sent again.

@@ -70,7 +70,7 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 		b = appendNumber(b, "segments", e.Segments)
 	}
 	if e.Segment != nil {
-		b = appendSegment(b, e.Segment)
+		b = appendSegment(b, e)
 	}
 	if !e.Individual {
 		b = appendBool(b, "aggregated", true)
@@ -111,12 +111,15 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 }
 
 // appendSegment appends what is known of a TCP segment beside its headers, which are in the flow.
-func appendSegment(b []byte, s *event.Segment) []byte {
+func appendSegment(b []byte, e *event.Event) []byte {
+	s := e.Segment
 	if s.Type != event.SegmentUnknown {
 		b = appendWord(b, "type", s.Type.String())
 	}
 	b = appendWord(b, "direction", s.Direction.String())
-	b = appendNumber(b, "len", uint64(s.Len))
+	if e.KnowsLen() {
+		b = appendNumber(b, "len", uint64(s.Len))
+	}
 	if s.Frame != 0 {
 		b = appendNumber(b, "frame", s.Frame)
 		b = appendIfAny(b, "file", s.File)

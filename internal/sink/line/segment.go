@@ -65,7 +65,9 @@ func appendSequence(b []byte, e *event.Event, s *event.Segment) []byte {
 			b = append(appendNumber(b, "ack ", uint64(h.Ack)), ' ')
 		}
 	}
-	b = append(appendNumber(b, "len ", uint64(s.Len)), ' ')
+	if e.KnowsLen() {
+		b = append(appendNumber(b, "len ", uint64(s.Len)), ' ')
+	}
 	if s.Frame != 0 {
 		b = append(appendNumber(b, "frame ", s.Frame), ' ')
 		if s.File != "" {

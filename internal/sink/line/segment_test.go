@@ -97,6 +97,14 @@ func TestSegments(t *testing.T) {
 			"03:42:35.698459 retransmit out rto            192.0.2.1:443 > 198.51.100.7:50123 tcp seq 4294967295 len 4344 established " +
 				"ca loss rtt 312µs lost here: unknown (\\x1b[2J) segments 3 from nginx/812\n",
 		},
+		"of an unknown sequence number and length": {
+			change(func(e *event.Event) {
+				e.Packet.Flow.Fields &^= event.FieldSeq
+				*e.Segment = event.Segment{Type: event.Retransmission, Direction: event.Outgoing, State: 1}
+				e.Segments, e.Owner = 0, event.Owner{}
+			}),
+			"03:42:35.698459 retransmit out retransmission 192.0.2.1:443 > 198.51.100.7:50123 tcp established\n",
+		},
 		"without a segment": {
 			event.Event{Kind: event.Retransmit, Time: at, Count: 5}, "03:42:35.698459 retransmit     -              len 0 x5\n",
 		},

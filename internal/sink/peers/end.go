@@ -90,6 +90,8 @@ func (s *Sink) ledger(l *event.Ledger, shown uint64) {
 	}
 	s.buf = fmt.Appendf(s.buf, "kernel counters rose by: %s\n", strings.Join(words, ", "))
 	switch now := rose[retransSegs]; {
+	case now > shown && s.packets:
+		s.buf = fmt.Append(s.buf, "RetransSegs counts segments, and the source packets, each of one segment or several\n")
 	case now > shown+l.TCP.Rejected+l.TCP.Lost:
 		s.buf = fmt.Appendf(s.buf, "%s not reported: as this host could not send them, or as the run began or ended\n",
 			event.Plural(now-shown-l.TCP.Rejected-l.TCP.Lost, "retransmitted segment"))

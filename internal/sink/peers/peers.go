@@ -65,6 +65,7 @@ type Sink struct {
 	rows      *tally.Tally[key, row]
 	resets    *tally.Tally[resetKey, struct{}]
 	before    map[connection]uint64 // what connections had sent when the run began
+	packets   bool                  // the source does not say how many segments each packet was
 	intervals *interval.Divider
 	buf       []byte
 	err       error // the first error of a write, which all later calls return
@@ -113,6 +114,7 @@ func (s *Sink) count(e *event.Event) {
 		return
 	}
 	n := max(e.Segments, e.Count)
+	s.packets = s.packets || e.Segments == 0 && !e.KnowsLen()
 	r, _ := s.rows.Add(key{segment.Direction, s.opts.By.name(e)}, n)
 	if int(segment.Type) < len(r.Value.types) {
 		r.Value.types[segment.Type] += n

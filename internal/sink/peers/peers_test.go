@@ -133,6 +133,14 @@ func TestTable(t *testing.T) {
 				"        8    90    8.89%  1.5ms  out  198.51.100.7  fast 8\n540 filtered\nlost 2 TCP segments\n" +
 				"kernel counters rose by: RetransSegs 8\n",
 		},
+		"packets of a source that knows no segments": {
+			peers.Options{Counted: func() map[string]uint64 { return map[string]uint64{"TcpRetransSegs": 5} }},
+			event.Ledger{}, []event.Event{packet("198.51.100.7")},
+			"1 segment retransmitted in 2.0 s\n  retrans  sent  percent  rtt  dir  peer          types\n" +
+				"        1     -        -    -  out  198.51.100.7  retransmission 1\n" +
+				"kernel counters rose by: RetransSegs 5\n" +
+				"RetransSegs counts segments, and the source packets, each of one segment or several\n",
+		},
 		"fewer in the counter than reported": {
 			peers.Options{Counted: func() map[string]uint64 { return map[string]uint64{"TcpRetransSegs": 5} }},
 			event.Ledger{TCP: event.TCPCounts{Rejected: 7}}, three[:1],
@@ -149,6 +157,14 @@ func TestTable(t *testing.T) {
 			}
 		})
 	}
+}
+
+// packet is one that was sent again, by a source that knows neither sequence number nor segments.
+func packet(peer string) event.Event {
+	e := resent(event.Retransmission, peer, 0)
+	e.Segment = &event.Segment{Type: event.Retransmission, Direction: event.Outgoing}
+	e.Packet.Flow.Fields &^= event.FieldSeq
+	return e
 }
 
 // TestIntervals has a table for each second with retransmissions, with what came in it.

@@ -1,7 +1,7 @@
 // Package retrans reports the segments that TCP sends again and, on request, the RSTs that it
 // sends and receives, in all network namespaces. It reads the tracepoints tcp:tcp_retransmit_skb,
-// tcp:tcp_retransmit_synack, tcp:tcp_send_reset and tcp:tcp_receive_reset with BPF programs, which
-// need a 64-bit Linux 5.8 with BTF.
+// tcp:tcp_retransmit_synack, tcp:tcp_send_reset and tcp:tcp_receive_reset: with BPF programs, which
+// need a 64-bit Linux 5.8 with BTF ([Open]), or as perf reports them ([OpenTrace]), which knows less.
 //
 // # What is reported
 //
@@ -39,15 +39,23 @@ import "dropwatch/internal/event"
 const Lacks = event.FactLength | event.FactLocation | event.FactStack | event.FactTrap | event.FactCookie |
 	event.FactHarmless
 
-// Options of a Source. The zero value works.
+// What a Trace reports of no event, and what it reports of few: segments of handshakes and RSTs are one.
+const (
+	TraceLacks = Lacks | event.FactInterface | event.FactNamespace | event.FactOwner
+
+	TraceSeldom = event.FactSegments
+)
+
+// Options of a Source or a Trace. The zero value works.
 type Options struct {
 	// Resets: also report the RSTs that TCP sends and receives.
 	Resets bool
 
 	// RawAddresses identifies a socket without a cookie by its address in the kernel, instead
-	// of by a number that is different in each run.
+	// of by a number that is different in each run. A Trace has no sockets.
 	RawAddresses bool
 
-	// RingSize is the size of the ring in bytes, rounded up to a power of 2 pages. 0 is 4 MiB.
+	// RingSize is the size of the ring in bytes, rounded up to a power of 2 pages. 0 is 4 MiB. That of a Trace
+	// is for each CPU, and 0 is 256 KiB.
 	RingSize int
 }

@@ -12,7 +12,13 @@ import (
 	"dropwatch/internal/pipeline"
 )
 
-var errElsewhere = fmt.Errorf("trace TCP retransmissions with BPF on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+var errElsewhere = fmt.Errorf("trace TCP retransmissions on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+
+// A Trace can be opened on Linux only.
+type Trace struct{ Source }
+
+// OpenTrace fails: only Linux has perf events.
+func OpenTrace(Options) (*Trace, error) { return nil, errElsewhere }
 
 // A Source can be opened on Linux only.
 type Source struct{}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"syscall"
 	"testing"
@@ -148,11 +149,23 @@ type retry struct {
 	fails       bool // then this host cannot send it
 }
 
+// port and closed are ports that no other process connects to meanwhile: what perf reports has no network
+// namespace. Nobody listens on closed.
+var (
+	port   = 10_000 + os.Getpid()%10_000
+	closed = port + 10_000
+)
+
+var (
+	toPort   = fmt.Sprint("tcp dport ", port)
+	fromPort = fmt.Sprint("tcp sport ", port)
+)
+
 var retries = map[string]retry{
-	"SYN":     {"input", "tcp dport 9010 tcp flags & (syn|ack) == syn", false, []event.SegmentType{event.SYNRetransmit}, false},
-	"SYN/ACK": {"input", "tcp sport 9010 tcp flags & (syn|ack) == (syn|ack)", false, synack, false},
-	"timers":  {"input", "tcp dport 9010 meta length > 150", true, []event.SegmentType{event.TailLossProbe, event.TimeoutRetrans}, false},
-	"output":  {"input", "tcp dport 9010 meta length > 150", true, []event.SegmentType{event.TimeoutRetrans}, true},
+	"SYN":     {"input", toPort + " tcp flags & (syn|ack) == syn", false, []event.SegmentType{event.SYNRetransmit}, false},
+	"SYN/ACK": {"input", fromPort + " tcp flags & (syn|ack) == (syn|ack)", false, synack, false},
+	"timers":  {"input", toPort + " meta length > 150", true, []event.SegmentType{event.TailLossProbe, event.TimeoutRetrans}, false},
+	"output":  {"input", toPort + " meta length > 150", true, []event.SegmentType{event.TimeoutRetrans}, true},
 }
 
 var synack = []event.SegmentType{event.SYNRetransmit, event.SYNACKRetransmit}
@@ -164,30 +177,35 @@ func TestTypes(t *testing.T) {
 			ns := drops.NewNamespace(t)
 			inode := ns.Inode()
 			r := sourcetest.Run(t, need(t, Options{}), func(e *event.Event) bool { return e.Netns.Inode == inode })
-			if !tt.connected {
-				rule(ns, tt.hook, tt.drops)
-			}
-			c := begin(ns, !tt.connected)
-			if tt.connected {
-				rule(ns, tt.hook, tt.drops)
-				ns.Do(func() error { _, err := c.Write(make([]byte, 200)); return err })
-			}
-			counted := func(name string) uint64 { return uint64(ns.Counter("snmp", "Tcp", name)) }
-			ns.Await("it is sent again", func() bool { return counted("RetransSegs") >= uint64(len(tt.types)) })
-			if tt.fails {
-				rule(ns, "output", tt.drops)
-				ns.Await("it cannot be sent", func() bool { return ns.Counter("netstat", "TcpExt", "TCPRetransFail") > 0 })
-			}
-			ns.Run("nft", "flush table inet r")
-			ns.Await("it arrives", func() bool { return counted("CurrEstab") == 2 })
-			compare(t, ns, r.End(), tt)
+			tt.provoke(ns)
+			compare(t, ns, r.End(), tt.types, tt.fails)
 		})
 	}
 }
 
+// provoke makes TCP send again.
+func (tt *retry) provoke(ns *drops.Namespace) {
+	if !tt.connected {
+		rule(ns, tt.hook, tt.drops)
+	}
+	c := begin(ns, !tt.connected)
+	if tt.connected {
+		rule(ns, tt.hook, tt.drops)
+		ns.Do(func() error { _, err := c.Write(make([]byte, 200)); return err })
+	}
+	counted := func(name string) uint64 { return uint64(ns.Counter("snmp", "Tcp", name)) }
+	ns.Await("it is sent again", func() bool { return counted("RetransSegs") >= uint64(len(tt.types)) })
+	if tt.fails {
+		rule(ns, "output", tt.drops)
+		ns.Await("it cannot be sent", func() bool { return ns.Counter("netstat", "TcpExt", "TCPRetransFail") > 0 })
+	}
+	ns.Run("nft", "flush table inet r")
+	ns.Await("it arrives", func() bool { return counted("CurrEstab") == 2 })
+}
+
 // begin listens on a port and begins a connection to it, which is there when begin returns unless later.
 func begin(ns *drops.Namespace, later bool) (c net.Conn) {
-	const address = "127.0.0.1:9010"
+	address := fmt.Sprint("127.0.0.1:", port)
 	ns.Do(func() error {
 		l, err := net.Listen("tcp", address)
 		if err != nil {
@@ -200,7 +218,7 @@ func begin(ns *drops.Namespace, later bool) (c net.Conn) {
 				return err
 			}
 			ns.Cleanup(func() error { return syscall.Close(fd) })
-			err = syscall.Connect(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: 9010})
+			err = syscall.Connect(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: port})
 			if errors.Is(err, syscall.EINPROGRESS) {
 				err = nil
 			}
@@ -216,32 +234,32 @@ func begin(ns *drops.Namespace, later bool) (c net.Conn) {
 }
 
 // compare compares what was reported with what the kernel counts, and with the types that are wanted.
-func compare(t *testing.T, ns *drops.Namespace, kept []event.Event, want retry) {
+func compare(t *testing.T, ns *drops.Namespace, kept []event.Event, types []event.SegmentType, fails bool) {
 	t.Helper()
 	var segments uint64
 	seen := make(map[event.SegmentType]bool)
 	failed := 0
 	for i := range kept {
 		e := &kept[i]
-		segments += e.Segments
+		segments += max(e.Segments, 1)
 		seen[e.Segment.Type] = true
 		if last := len(e.Args) - 1; last >= 0 && e.Args[last].Name == "error" {
 			failed++
 		}
 	}
 	counted, unreported := uint64(ns.Counter("snmp", "Tcp", "RetransSegs")), uint64(0)
-	if want.fails && !guest.AtLeast(6, 17) {
+	if fails && !guest.AtLeast(6, 17) {
 		unreported = uint64(ns.Counter("netstat", "TcpExt", "TCPRetransFail"))
 	}
 	if segments+unreported != counted {
 		t.Errorf("%d segments and %d that are not reported, the kernel counts %d", segments, unreported, counted)
 	}
-	for _, kind := range want.types {
-		if !seen[kind] && !(want.fails && unreported > 0) {
+	for _, kind := range types {
+		if !seen[kind] && !(fails && unreported > 0) {
 			t.Errorf("types %v, want %v among them", seen, kind)
 		}
 	}
-	if (failed > 0) != (want.fails && unreported == 0) {
+	if (failed > 0) != (fails && unreported == 0) {
 		t.Errorf("%d failed: %+v", failed, kept)
 	}
 }
@@ -252,32 +270,13 @@ func TestResets(t *testing.T) {
 	inode := ns.Inode()
 	ofTest := func(e *event.Event) bool { return e.Netns.Inode == inode && e.Kind == event.Reset }
 	r := sourcetest.Run(t, need(t, Options{Resets: true}), ofTest)
-	c := begin(ns, false)
-	ns.Do(func() error {
-		if err := c.(*net.TCPConn).SetLinger(0); err != nil {
-			return err
-		}
-		return c.Close() // with a RST
-	})
-	ns.Do(func() error {
-		if _, err := net.Dial("tcp", "127.0.0.1:9"); !errors.Is(err, syscall.ECONNREFUSED) {
-			return fmt.Errorf("dial a closed port: %w", err)
-		}
-		return nil
-	})
-	answers := guest.AtLeast(6, 10) // those that no socket sends are reported
-	want := []string{"out TCP_STATE 9010", "in  9010", "in  9"}
-	if answers {
-		want = append(want, "out NO_SOCKET 9")
-	} else {
-		want[0] = "out  9010"
-	}
+	want := reset(ns)
 	r.Await(uint64(len(want)))
 	var got []string
 	for _, e := range r.End() {
 		f := e.Packet.Flow
 		got = append(got, fmt.Sprintf("%v %s %d", e.Segment.Direction, e.Reason, min(f.SrcPort, f.DstPort)))
-		answer := f.SrcPort == 9 && e.Segment.Direction == event.Outgoing
+		answer := int(f.SrcPort) == closed && e.Segment.Direction == event.Outgoing
 		if answer && (!f.Has(event.FieldSeq|event.FieldAck) || f.Seq != 0 || f.Ack == 0 || f.TCPFlags != event.RST|event.ACK) {
 			t.Errorf("the answer has %+v", f.Headers)
 		}
@@ -286,10 +285,34 @@ func TestResets(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// reset aborts a connection and refuses another. It returns what is to be reported, sorted: direction, reason
+// and port.
+func reset(ns *drops.Namespace) (want []string) {
+	c := begin(ns, false)
+	ns.Do(func() error {
+		if err := c.(*net.TCPConn).SetLinger(0); err != nil {
+			return err
+		}
+		return c.Close() // with a RST
+	})
+	ns.Do(func() error {
+		if _, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", closed)); !errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("dial a closed port: %w", err)
+		}
+		return nil
+	})
+	reason := ""
+	if guest.AtLeast(6, 10) { // those that no socket sends are reported
+		reason, want = "TCP_STATE", []string{fmt.Sprint("out NO_SOCKET ", closed)}
+	}
+	want = append(want, fmt.Sprintf("out %s %d", reason, port), fmt.Sprint("in  ", port), fmt.Sprint("in  ", closed))
+	slices.Sort(want)
+	return want
 }
 
 // TestFullRing: what finds no room in the ring is counted, in segments too.
