@@ -46,7 +46,7 @@ before, owner; then a table by peer.
 		Usage: []string{"dropwatch retrans [options] [expression]", "dropwatch retrans [options] FILE [expression]"},
 		Notes: `FILE is a recording. An expression selects what is shown: see dropwatch help
 filter. In the table, "sent" has the connections that there are at the end, and
-of those that ended the ones that sent again.`,
+of those that ended the ones that sent again. A recording does not have it.`,
 		Examples: []string{
 			"dropwatch retrans",
 			"dropwatch retrans --summary --by net/24",

@@ -63,6 +63,9 @@ func write(t *testing.T, o peers.Options, l event.Ledger, events ...event.Event)
 	return b.String()
 }
 
+// ended are the connections of a live run when there are none any more.
+func ended() []counters.Connection { return nil }
+
 func TestTable(t *testing.T) {
 	three := []event.Event{
 		resent(event.FastRetransmit, "198.51.100.7", 8), resent(event.TimeoutRetrans, "198.51.100.7", 2),
@@ -93,10 +96,10 @@ func TestTable(t *testing.T) {
 			peers.Options{By: by("net/24")}, event.Ledger{}, three,
 			"11 segments retransmitted in 2.0 s\n" +
 				"  retrans  sent  percent    rtt  dir  net/24           types\n" +
-				"       11   180    6.11%  1.5ms  out  198.51.100.0/24  fast 8, rto 2, syn 1\n",
+				"       11     -        -  1.5ms  out  198.51.100.0/24  fast 8, rto 2, syn 1\n",
 		},
 		"by port": {
-			peers.Options{By: by("port")}, event.Ledger{}, three[:1],
+			peers.Options{By: by("port"), Connections: ended}, event.Ledger{}, three[:1],
 			"8 segments retransmitted in 2.0 s\n  retrans  sent  percent    rtt  dir  port  types\n" +
 				"        8    90    8.89%  1.5ms  out  443   fast 8\n",
 		},
@@ -106,7 +109,7 @@ func TestTable(t *testing.T) {
 				"        8    90    8.89%  1.5ms  out  nginx/812  fast 8\n",
 		},
 		"by interface, on a narrow terminal": {
-			peers.Options{By: by("iface"), Width: func() int { return 30 }}, event.Ledger{}, three[:1],
+			peers.Options{By: by("iface"), Connections: ended, Width: func() int { return 30 }}, event.Ledger{}, three[:1],
 			"\r8 segments retransmitted in 2.0 s\n  retrans  sent  percent    r…\n        8    90    8.89%  1.5…\n",
 		},
 		"resets": {
@@ -117,7 +120,7 @@ func TestTable(t *testing.T) {
 			none + "3 resets sent: NO_SOCKET 2, TCP_STATE 1\n1 reset received\n",
 		},
 		"the kernel's counters": {
-			peers.Options{Counted: func() map[string]uint64 {
+			peers.Options{Connections: ended, Counted: func() map[string]uint64 {
 				return map[string]uint64{"TcpRetransSegs": 15, "TcpExtTCPTimeouts": 3}
 			}},
 			event.Ledger{TCP: event.TCPCounts{Rejected: 2, Lost: 1}}, three[:1],
@@ -127,7 +130,7 @@ func TestTable(t *testing.T) {
 				"4 retransmitted segments not reported: as this host could not send them, or as the run began or ended\n",
 		},
 		"filtered resets, which no counter of retransmissions has": {
-			peers.Options{Counted: func() map[string]uint64 { return map[string]uint64{"TcpRetransSegs": 8} }},
+			peers.Options{Connections: ended, Counted: func() map[string]uint64 { return map[string]uint64{"TcpRetransSegs": 8} }},
 			event.Ledger{TCP: event.TCPCounts{Rejected: 540, Lost: 2}}, three[:1],
 			"8 segments retransmitted in 2.0 s\n  retrans  sent  percent    rtt  dir  peer          types\n" +
 				"        8    90    8.89%  1.5ms  out  198.51.100.7  fast 8\n540 filtered\nlost 2 TCP segments\n" +
@@ -142,7 +145,7 @@ func TestTable(t *testing.T) {
 				"RetransSegs counts segments, and the source packets, each of one segment or several\n",
 		},
 		"fewer in the counter than reported": {
-			peers.Options{Counted: func() map[string]uint64 { return map[string]uint64{"TcpRetransSegs": 5} }},
+			peers.Options{Connections: ended, Counted: func() map[string]uint64 { return map[string]uint64{"TcpRetransSegs": 5} }},
 			event.Ledger{TCP: event.TCPCounts{Rejected: 7}}, three[:1],
 			"8 segments retransmitted in 2.0 s\n  retrans  sent  percent    rtt  dir  peer          types\n" +
 				"        8    90    8.89%  1.5ms  out  198.51.100.7  fast 8\n7 filtered\n" +

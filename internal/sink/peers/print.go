@@ -93,16 +93,18 @@ func (s *Sink) withSent(all []*entry) [][]string {
 }
 
 // sent returns how many segments were sent during the run, by key: by the connections that there are, and
-// by those that have ended as far as an event said it.
+// by those that have ended as far as an event said it. It is nil of a recording, which does not have what
+// each connection had sent when it began.
 func (s *Sink) sent(all []*entry) map[key]uint64 {
+	if s.opts.Connections == nil {
+		return nil
+	}
 	now, sent := make(map[connection]bool), make(map[key]uint64)
-	if s.opts.Connections != nil {
-		for _, c := range s.opts.Connections() {
-			id := connectionOf(&c)
-			now[id] = true
-			if name := s.opts.By.ofEnds(c.Local, c.Remote); name != "" {
-				sent[key{event.Outgoing, name}] += s.since(id, c.Sent)
-			}
+	for _, c := range s.opts.Connections() {
+		id := connectionOf(&c)
+		now[id] = true
+		if name := s.opts.By.ofEnds(c.Local, c.Remote); name != "" {
+			sent[key{event.Outgoing, name}] += s.since(id, c.Sent)
 		}
 	}
 	for _, r := range all {
