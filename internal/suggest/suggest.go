@@ -30,8 +30,9 @@ func Choice(typed string, names []string) string {
 }
 
 // Nearest returns the names closest to what was typed, at most three, the closest
-// first: one letter may differ, and one more for every four. If no name is that
-// close, it returns names that begin with what was typed. Case is ignored.
+// first: one letter may differ, and one more for every four. A name of parts, as
+// tcp.type, is closest to its last part. If no name is that close, it returns names
+// that begin with what was typed. Case is ignored.
 func Nearest(typed string, names []string) []string {
 	if len(typed) > maxLen {
 		return nil
@@ -47,6 +48,10 @@ func Nearest(typed string, names []string) []string {
 			continue
 		}
 		lower := strings.ToLower(name)
+		if strings.HasSuffix(lower, "."+typed) {
+			near, distances[name] = append(near, name), 0
+			continue
+		}
 		if max(longer, -longer) <= most {
 			if d := distance(typed, lower); d <= most {
 				near, distances[name] = append(near, name), d

@@ -8,10 +8,11 @@ import (
 )
 
 func TestQuestion(t *testing.T) {
-	names := []string{"NO_SOCKET", "NO_SOCKET", "SOCKET_FILTER", "TCP_CSUM", "UDP_CSUM"}
+	names := []string{"NO_SOCKET", "NO_SOCKET", "SOCKET_FILTER", "TCP_CSUM", "UDP_CSUM", "tcp.type", "net.ipv4.tcp_mem"}
 	for typed, want := range map[string]string{
 		"NO_SOKCET": "did you mean NO_SOCKET?", "DCP_CSUM": "did you mean TCP_CSUM or UDP_CSUM?", "XFRM": "", "": "",
 		"socket": "did you mean SOCKET_FILTER?", "no_socket": "did you mean NO_SOCKET?", "n": "",
+		"type": "did you mean tcp.type?", "tcp_mem": "did you mean net.ipv4.tcp_mem?", "ipv4": "",
 		strings.Repeat("NO_SOCKET", 100): "",
 	} {
 		if got := suggest.Question(typed, names); got != want {
