@@ -84,6 +84,8 @@ func (r *Runner) captureFile(path string, follow bool) (f pcap.File, size int64,
 		return f, 0, captureError(path, err)
 	case info.IsDir():
 		return f, 0, &advised{fmt.Errorf("read %s: it is a directory", f.Name), nameInside}
+	case info.Mode().IsRegular() && isRecording(path):
+		return f, 0, &advised{fmt.Errorf("read %s: it is a recording", f.Name), "show it with dropwatch replay or dropwatch retrans"}
 	}
 	f.Open = func(ctx context.Context) (io.ReadCloser, error) { return openCapture(ctx, path, info, follow) }
 	if info.Mode().IsRegular() {
