@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -91,7 +90,7 @@ func (r *Runner) functionMeant(name string, known []string) string {
 	if slices.ContainsFunc(knowledge.Lookup(name), func(e *knowledge.Entry) bool { return e.Kind == knowledge.Reason }) {
 		return "did you mean reason " + event.Escape(name) + "?"
 	}
-	return cmp.Or(suggest.Question(name, known), knowledge.SuggestNode(name))
+	return suggest.Question(name, slices.Concat(knowledge.NodeNames(), known))
 }
 
 // isTrap reports whether a name is that of a hardware trap.

@@ -76,6 +76,7 @@ func TestMissingNames(t *testing.T) {
 		"point blackhole_route":                 "", // a trap
 		"function lo":                           "there is no function lo in this kernel: did you mean iface lo?",
 		"point transprot":                       "there is no function transprot in this kernel: did you mean transport?",
+		"point tcpp":                            "there is no function tcpp in this kernel: did you mean tcp, icmp or sctp?",
 		"point NO_SOCKET":                       "there is no function NO_SOCKET in this kernel: did you mean reason NO_SOCKET?",
 		"function tcp_v4_rcv or function xyzzy": "there is no function xyzzy in this kernel",
 	} {
