@@ -90,7 +90,12 @@ func (r ring) create() (*os.File, error) {
 		}
 		total, all = total-all[0].size, all[1:]
 	}
-	return os.OpenFile(r.path(number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	for ; ; number++ { // past what has the name of a segment, and is none
+		f, err := os.OpenFile(r.path(number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
 }
 
 // removeOldest makes room on a full disk. It leaves one segment.

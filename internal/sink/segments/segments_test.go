@@ -279,6 +279,20 @@ func TestNothing(t *testing.T) {
 	}
 }
 
+// TestNameIsTaken: what has the name of the next segment, and is none, is left alone.
+func TestNameIsTaken(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "000000000001.dw"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := segments.New(options(t, dir))
+	write(t, s, 0, 3, 10)
+	end(t, s)
+	if got := read(t, dir, time.Time{}).reasons; !slices.Equal(got, numbers(0, 3)) {
+		t.Errorf("read %v", got)
+	}
+}
+
 // TestRemoved: what is written after its directory was removed is lost, and that is said; the Sink goes on when
 // the directory is there again.
 func TestRemoved(t *testing.T) { synctest.Test(t, testRemoved) }
