@@ -59,7 +59,7 @@ func (h *Host) Open(name string) (fs.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("open %s: %w", name, ErrNotRegular)
+		err = &fs.PathError{Op: "open", Path: name, Err: ErrNotRegular}
 	}
 	if err != nil {
 		f.Close()
@@ -142,7 +142,7 @@ func readAll(f fs.File, err error, name string, limit int64) ([]byte, error) {
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(b)) > limit {
-		return nil, fmt.Errorf("read %s: %w: over %d bytes", name, ErrTooLong, limit)
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("%w: over %d bytes", ErrTooLong, limit)}
 	}
 	return b, err
 }

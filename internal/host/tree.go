@@ -1,7 +1,6 @@
 package host
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -49,10 +48,10 @@ func ownerOf(info fs.FileInfo) (uint32, bool) {
 // acceptable returns why a file must not be read: it is not regular, or of another owner.
 func acceptable(name string, info fs.FileInfo, owner uint32) error {
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("open %s: %w", name, ErrNotRegular)
+		return &fs.PathError{Op: "open", Path: name, Err: ErrNotRegular}
 	}
 	if uid, ok := ownerOf(info); owner != AnyOwner && (!ok || uid != owner) {
-		return fmt.Errorf("open %s: %w", name, ErrOwner)
+		return &fs.PathError{Op: "open", Path: name, Err: ErrOwner}
 	}
 	return nil
 }
