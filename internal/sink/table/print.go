@@ -51,9 +51,27 @@ func (s *Sink) end(e *event.Event) {
 		return fmt.Sprint(r.drops), fmt.Sprintf("%.1f%%", 100*float64(r.drops)/float64(total))
 	})
 	s.buf = s.tally.appendHarmless(s.buf, s.opts.Harmless, s.opts.Rows)
+	s.buf = appendTCP(s.buf, &e.Ledger.TCP)
 	s.buf = appendLedger(s.buf, e.Ledger)
 	s.appendColored(s.red, e.Ledger.Report())
 	s.buf = s.tally.AppendTraceOnly(s.buf, s.opts.Rows)
+}
+
+// appendTCP appends how much there was beside the drops; nothing if there was none.
+func appendTCP(b []byte, c *event.TCPCounts) []byte {
+	if c.Shown() == 0 {
+		return b
+	}
+	var words []string
+	for _, part := range []struct {
+		n          uint64
+		noun, rest string
+	}{{c.Retransmits, "segment", " sent or received again"}, {c.Resets, "reset", ""}, {c.Others, "other event", ""}} {
+		if part.n > 0 {
+			words = append(words, event.Plural(part.n, part.noun)+part.rest)
+		}
+	}
+	return fmt.Appendf(b, "beside the drops, of TCP: %s (dropwatch retrans has a table of them)\n", strings.Join(words, ", "))
 }
 
 // width is that of the terminal now; 0: it is none.
