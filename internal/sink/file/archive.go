@@ -69,23 +69,25 @@ func (a *archive) tidySoon() {
 	}
 }
 
-// close ends the goroutine. Tidy is not called any more.
+// closeWait is how long the end of a run waits for the compression of what was rotated last.
+const closeWait = 3 * time.Second
+
+// close ends the goroutine, after what it was woken for unless that takes longer than closeWait. Tidy is not
+// called any more.
 func (a *archive) close() {
 	a.begin.Do(func() {})
-	if a.stop != nil {
-		a.stop()
-		<-a.done
+	if a.stop == nil {
+		return
 	}
+	close(a.wakeup)
+	defer time.AfterFunc(closeWait, a.stop).Stop()
+	<-a.done
+	a.stop()
 }
 
 func (a *archive) run(ctx context.Context) {
 	defer close(a.done)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-a.wakeup:
-		}
+	for range a.wakeup {
 		failure := ""
 		if err := a.tidy(ctx); err != nil && ctx.Err() == nil {
 			failure = fmt.Sprintf("compress or remove rotated files of %s: %v: they stay until the next rotation",
