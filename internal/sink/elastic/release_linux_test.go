@@ -49,6 +49,15 @@ func TestCloseReleases(t *testing.T) {
 	})
 }
 
+// TestSpoolNowhere: only the spool itself is made, not what would be above it.
+func TestSpoolNowhere(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "none", "spool")
+	_, err := openSpool(dir, 1<<20)
+	if want := "create the spool " + dir + ": no such file or directory"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
 // TestSpoolIsGone: what cannot be spooled is lost, and counted.
 func TestSpoolIsGone(t *testing.T) {
 	dead := newCluster(t)

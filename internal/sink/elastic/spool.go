@@ -44,10 +44,11 @@ const (
 	corruptSuffix = ".corrupt" // a file that cannot be read, which is kept for a person
 )
 
-// openSpool opens a directory, which it creates if there is none, for files of at most so many bytes.
+// openSpool opens a directory, which it creates if there is none, but not those above it, for files of at most
+// so many bytes.
 func openSpool(dir string, most int64) (*spool, error) {
 	s := &spool{dir: dir, most: most}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, s.fail("create", err)
 	}
 	var err error
