@@ -108,9 +108,12 @@ func TestTable(t *testing.T) {
 			"8 segments retransmitted in 2.0 s\n  retrans  sent  percent    rtt  dir  process    types\n" +
 				"        8    90    8.89%  1.5ms  out  nginx/812  fast 8\n",
 		},
-		"by interface, on a narrow terminal": {
-			peers.Options{By: by("iface"), Connections: ended, Width: func() int { return 30 }}, event.Ledger{}, three[:1],
-			"\r8 segments retransmitted in 2.0 s\n  retrans  sent  percent    r…\n        8    90    8.89%  1.5…\n",
+		"by interface, on a terminal": {
+			peers.Options{By: by("iface"), Connections: ended, Width: func() int { return 58 }}, event.Ledger{}, three,
+			"\r11 segments retransmitted in 2.0 s\n" +
+				"  retrans  sent  percent    rtt  dir  iface  types\n" +
+				"       11   180    6.11%  1.5ms  out  eth0   fast 8, rto 2,\n" +
+				"                                             syn 1\n",
 		},
 		"resets": {
 			peers.Options{}, event.Ledger{}, []event.Event{

@@ -174,27 +174,31 @@ func (s *Sink) width() int {
 	return s.opts.Width()
 }
 
-// table appends rows under a head. The first numbers columns are aligned to the right.
+// table appends rows under a head. The first numbers columns are aligned to the right, and the last one is
+// broken into lines that fit the terminal.
 func (s *Sink) table(rows [][]string, numbers int) {
-	widths := make([]int, len(rows[0]))
+	last := len(rows[0]) - 1
+	widths := make([]int, last)
 	for _, row := range rows {
-		for i, cell := range row {
+		for i, cell := range row[:last] {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
 	for _, row := range rows {
 		var b strings.Builder
-		for i, cell := range row {
+		for i, cell := range row[:last] {
 			if width := widths[i]; i < numbers {
 				fmt.Fprintf(&b, "  %*s", width, cell)
 			} else {
 				fmt.Fprintf(&b, "  %-*s", width, cell)
 			}
 		}
-		line := strings.TrimRight(b.String(), " ")
-		if width := s.width(); width > 0 && utf8.RuneCountInString(line) > width {
-			line = string([]rune(line)[:width-1]) + "…"
+		if row[last] == "" {
+			s.buf = append(append(s.buf, strings.TrimRight(b.String(), " ")...), '\n')
+			continue
 		}
-		s.buf = append(append(s.buf, line...), '\n')
+		b.WriteString("  ")
+		indent := strings.Repeat(" ", utf8.RuneCountInString(b.String()))
+		s.buf = append(s.buf, event.Wrap(row[last], b.String(), indent, s.width())...)
 	}
 }
