@@ -109,11 +109,12 @@ func TestTable(t *testing.T) {
 				"        8    90    8.89%  1.5ms  out  nginx/812  fast 8\n",
 		},
 		"by interface, on a terminal": {
-			peers.Options{By: by("iface"), Connections: ended, Width: func() int { return 58 }}, event.Ledger{}, three,
-			"\r11 segments retransmitted in 2.0 s\n" +
+			peers.Options{By: by("iface"), Connections: ended, Width: func() int { return 60 }}, event.Ledger{},
+			append(slices.Clone(three), resent(event.TailLossProbe, "198.51.100.7", 1)),
+			"\r12 segments retransmitted in 2.0 s\n" +
 				"  retrans  sent  percent    rtt  dir  iface  types\n" +
-				"       11   180    6.11%  1.5ms  out  eth0   fast 8, rto 2,\n" +
-				"                                             syn 1\n",
+				"       12   180    6.67%  1.5ms  out  eth0   fast 8, rto 2, syn\n" +
+				"                                             1, tlp 1\n",
 		},
 		"resets": {
 			peers.Options{}, event.Ledger{}, []event.Event{
