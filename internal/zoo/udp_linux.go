@@ -8,20 +8,23 @@ import (
 	"dropwatch/internal/vmtest/drops"
 )
 
+// closedBefore rise if the sender has closed its socket before the ICMP error comes.
+var closedBefore = id("IcmpInErrors", "Icmp6InErrors")
+
 // udp are losses at the sockets of UDP and ICMP.
 var udp = []Scenario{
 	{
 		"UDP to a closed port", same("UDP to a closed port"),
 		Want{
 			IDs: id("NO_SOCKET"), Class: "local", Severity: "maybe", IfName: "lo", Counter: "UdpNoPorts",
-			Cause: "nothing listens", Fix: "Start the service",
+			Cause: "nothing listens", Fix: "Start the service", Elsewhere: closedBefore,
 		},
 	},
 	{
 		"UDP to a closed port, IPv6", closedPort6,
 		Want{
 			IDs: id("NO_SOCKET"), Class: "local", Severity: "maybe", IfName: "lo", Counter: "Udp6NoPorts",
-			Cause: "nothing listens", Fix: "Start the service",
+			Cause: "nothing listens", Fix: "Start the service", Elsewhere: closedBefore,
 		},
 	},
 	{
