@@ -209,7 +209,10 @@ func TestRead(t *testing.T) {
 	if err != nil || c.Path != other+"/mine" || c.Spec.Input.Source != "bpf" {
 		t.Errorf("with another file: %+v, %v", c, err)
 	}
-	bad := map[string]string{other: "read the configuration " + other + ": not a regular file: name another file", other + "/none": "make one with `dropwatch config`"}
+	bad := map[string]string{
+		other:           "read the configuration " + other + ": not a regular file: name another file",
+		other + "/none": "make one with `dropwatch config`",
+	}
 	for path, want := range bad {
 		if _, err := config.Read(host.New("/"), path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", path, err, want)
