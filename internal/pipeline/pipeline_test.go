@@ -249,7 +249,9 @@ func TestProgress(t *testing.T) {
 			return e.Count != 3
 		}
 		p := pipeline.Pipeline{
-			Source: &script{events: []event.Event{drop(3, "A"), drop(2, "B"), drop(1, "C")}},
+			Source: &script{events: []event.Event{
+				{Kind: event.Retransmit, Count: 3, Segments: 5, Segment: new(event.Segment)}, drop(3, "A"), drop(2, "B"), drop(1, "C"),
+			}},
 			Stages: []pipeline.Stage{stage}, Sink: new(memory), Progress: &progress,
 		}
 		go p.Run(t.Context())
@@ -267,6 +269,9 @@ func TestProgress(t *testing.T) {
 		}
 		if rejected, undecided := progress.Rejected(); rejected != 3 || undecided != 0 {
 			t.Errorf("%d rejected, %d undecided", rejected, undecided)
+		}
+		if segments := progress.RejectedTCP(); segments != 5 {
+			t.Errorf("%d segments rejected, want 5", segments)
 		}
 		close(stuck)
 		busy("done", 0)

@@ -11,6 +11,7 @@ import (
 type Progress struct {
 	begun, done         atomic.Uint64 // events that entered the pipeline, and that left it
 	rejected, undecided atomic.Uint64 // drops
+	rejectedTCP         atomic.Uint64 // segments of retransmissions, and what else TCP did
 
 	last  uint64    // begun at the last call of Busy
 	since time.Time // since when begun is that
@@ -21,6 +22,10 @@ type Progress struct {
 func (p *Progress) Rejected() (rejected, undecided uint64) {
 	return p.rejected.Load(), p.undecided.Load()
 }
+
+// RejectedTCP returns how much of what TCP did a filter has rejected or could not decide on: of a
+// retransmission its segments.
+func (p *Progress) RejectedTCP() uint64 { return p.rejectedTCP.Load() }
 
 // Busy returns for how long the run has been processing the same event: 0 if it waits for
 // one. It compares with its previous call, so one goroutine must call it periodically.
@@ -44,6 +49,7 @@ func (p *Progress) end(l *event.Ledger) {
 	if p != nil {
 		p.rejected.Store(l.Rejected)
 		p.undecided.Store(l.Undecided)
+		p.rejectedTCP.Store(l.TCP.Rejected)
 		p.done.Add(1)
 	}
 }
