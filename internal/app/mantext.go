@@ -47,6 +47,8 @@ It needs a terminal.
 With a *file* that *record* has written it shows that recording, also if its name is a valid expression.
 A first word that ends in *.dw*, or begins with */*, *./* or *../*, is always a *file*.
 Enter shows details of a row: what its reason means, the settings that decide it, and what to do.
+With *--retrans* it shows what TCP sends again, and RSTs, counted in segments on the wire: see *retrans*.
+Its details of a row say what dropped the segments here, or how to look further: commands about the peer.
 *h* shows the keys, *q* quits; then the table and the ledger of the run are printed.
 Losses are always shown.`,
 	"retrans": `

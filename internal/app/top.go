@@ -23,10 +23,13 @@ func (a *App) top(d *defaults) *cli.Verb {
 	addCaptureFlags(f, &spec, d)
 	selected := addFilterFlags(f, &spec)
 	addHarmlessFlag(f, &spec.Outputs[0].Harmless)
+	f.BoolVar(&spec.Input.Retransmits, "retrans", false, "show what TCP sends again, and resets, instead of drops")
 	return &cli.Verb{
 		Name: "top", Args: "[options] [file] [expression]", Short: "live view of the busiest drop locations, with drill-down",
 		Long: `Show live how many packets are dropped a second, by location, reason, interface
-and owner. Details of a row are its flows, stack traces and last packets.`,
+and owner. Details of a row are its flows, stack traces and last packets. With
+--retrans it shows what TCP sends again, and resets, by peer, type, whether
+this host dropped the segment before, and owner.`,
 		Usage: []string{"dropwatch top [options] [expression]", "dropwatch top [options] FILE [expression]"},
 		Notes: `FILE is a file that record has written, also if its name is a valid expression.
 A word that ends in .dw, or begins with /, ./ or ../, is always FILE.
@@ -37,6 +40,7 @@ A word that ends in .dw, or begins with /, ./ or ../, is always FILE.
 			"dropwatch top not iface lo",
 			"dropwatch top process nginx or container web",
 			"dropwatch top night.dw",
+			"dropwatch top --retrans not tcp.lost not_here",
 		},
 		Manual: manVerbs["top"], Flags: f, Values: captureFlagValues(), Words: a.expressionWords,
 		Fields: fieldNames(), OrFile: a.recordings, InSession: true,
@@ -52,6 +56,11 @@ A word that ends in .dw, or begins with /, ./ or ../, is always FILE.
 				}
 				spec.Input.Recording, expression = expression[0], expression[1:]
 			}
+			if spec.Input.Retransmits {
+				if err := ofRetransmits(&spec.Input, f); err != nil {
+					return err
+				}
+			}
 			if spec.Filter, err = selected.parse(d.filter, expression); err != nil {
 				return err
 			}
@@ -59,6 +68,19 @@ A word that ends in .dw, or begins with /, ./ or ../, is always FILE.
 		},
 	}
 }
+
+// ofRetransmits completes the input of the view of what TCP sends again. It returns an error for an
+// option that is only for drops.
+func ofRetransmits(in *capture.Input, f *pflag.FlagSet) error {
+	in.Resets = true
+	if !f.Changed("source") {
+		in.Source = "auto"
+	}
+	return checkFlags("top", f, dropFlags, "--retrans", "drops")
+}
+
+// dropFlags are the options that make no sense with what TCP sends again.
+var dropFlags = []string{"mode", "origin", "stack", "trunc", "sample", "by-owner", "takeover", "harmless", "include", "exclude"}
 
 // isRecordingName reports whether the first argument is a file name and not the
 // beginning of an expression.
@@ -88,9 +110,15 @@ var liveFlags = []string{"source", "mode", "origin", "trunc", "sample", "by-owne
 
 // checkRecordingFlags returns an error for the first of those options that was given.
 func checkRecordingFlags(verb string, f *pflag.FlagSet, live []string) error {
-	for _, name := range live {
+	return checkFlags(verb, f, live, "a recording", "live drops")
+}
+
+// checkFlags returns an error for the first of some options that was given beside what they cannot be
+// combined with, because they are for something else.
+func checkFlags(verb string, f *pflag.FlagSet, names []string, beside, purpose string) error {
+	for _, name := range names {
 		if f.Changed(name) {
-			return usagef("%s: --%s and a recording cannot be combined: it is for live drops", verb, name)
+			return usagef("%s: --%s and %s cannot be combined: it is for %s", verb, name, beside, purpose)
 		}
 	}
 	return nil

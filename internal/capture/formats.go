@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -71,14 +72,20 @@ func (r *run) openTables(o Output, f outFile) (pipeline.Sink, error) {
 	return r.table(o, f, time.Second), nil
 }
 
-// table returns the sink of tables: of drops, or of what TCP sends again.
+// table returns the sink of tables for a file: see tableTo.
 func (r *run) table(o Output, f outFile, every time.Duration) pipeline.Sink {
+	return r.tableTo(f, o, f.File, every)
+}
+
+// tableTo returns the sink of tables: of drops, or of what TCP sends again. They are written to w in
+// the colors and the width of f.
+func (r *run) tableTo(w io.Writer, o Output, f *os.File, every time.Duration) pipeline.Sink {
 	if r.spec.Input.Retransmits {
 		opts := r.peerOptions(o, every)
-		opts.Color, opts.Width = Colored(f.File), func() int { return term.Width(f.File) }
-		return peers.New(f, opts)
+		opts.Color, opts.Width = Colored(f), func() int { return term.Width(f) }
+		return peers.New(w, opts)
 	}
-	return table.New(f, r.tableOptions(o, f.File, every))
+	return table.New(w, r.tableOptions(o, f, every))
 }
 
 func (r *run) tableOptions(o Output, f *os.File, every time.Duration) table.Options {
@@ -165,10 +172,10 @@ func (r *run) openJSONTraffic(_ Output, f outFile) (pipeline.Sink, error) {
 // openScreen creates the live view. The table that is printed after it collects the
 // same events.
 func (r *run) openScreen(o Output, f outFile) (pipeline.Sink, error) {
-	s := &screen{header: r.header}
+	s := &screen{ofTCP: r.spec.Input.Retransmits, header: r.header}
 	s.shown = top.New(r.screenOptions(s, o, f.File))
 	r.screen = s
-	return pipeline.Tee{s.shown, table.New(&s.table, r.tableOptions(o, f.File, 0))}, nil
+	return pipeline.Tee{s.shown, r.tableTo(&s.table, o, f.File, 0)}, nil
 }
 
 // screenOptions returns those of the live view. Drops are diagnosed live only: this host is not
@@ -177,10 +184,13 @@ func (r *run) screenOptions(s *screen, o Output, f *os.File) top.Options {
 	opts := top.Options{
 		Source: r.source.name, Host: r.Host.Identity().Name, Expression: r.spec.Filter.String(),
 		Color: Colored(f), ASCII: !utf8Locale(), Harmless: o.Harmless, Begin: r.recorded(),
-		Status: s.status, Diagnose: r.diagnose, Format: formatLine, Save: s.save,
+		Retransmits: r.spec.Input.Retransmits, Status: s.status, Diagnose: r.diagnose, Format: formatLine, Save: s.save,
 	}
-	check := func(f *filter.Filter) (string, error) {
-		return strings.Join(r.missingNames(f), "\n"), r.CheckReasons(f)
+	check := func(f *filter.Filter) (warning string, err error) {
+		if warning = strings.Join(r.missingNames(f), "\n"); r.spec.Input.Retransmits {
+			return warning, nil // a RST has other reasons than drops
+		}
+		return warning, r.CheckReasons(f)
 	}
 	if recording := r.source.recording; recording != nil {
 		opts.Host, opts.Diagnose = recording.Header().Host, nil

@@ -24,6 +24,7 @@ import (
 
 // A screen is the live view of a run, with the table that is printed after it.
 type screen struct {
+	ofTCP    bool // it shows what TCP sends again
 	shown    *top.Sink
 	progress pipeline.Progress
 	table    bytes.Buffer          // printed where the screen was
@@ -34,6 +35,10 @@ type screen struct {
 // screen.
 func (s *screen) status() top.Status {
 	st := top.Status{Busy: s.progress.Busy(time.Now())}
+	if s.ofTCP {
+		st.Rejected = s.progress.RejectedTCP()
+		return st
+	}
 	st.Rejected, st.Undecided = s.progress.Rejected()
 	return st
 }
@@ -91,13 +96,13 @@ func writeRecording(to io.Writer, name string, header session.Header, events ite
 	return w.Flush()
 }
 
-// perPacket has the facts in which drops of one row of the screen can differ. An
+// perPacket has the facts in which events of one row of the screen can differ. An
 // expression that needs none of them is true for a whole row or for none of it.
 const perPacket = event.FactPacket | event.FactLength | event.FactStack | event.FactTask | event.FactCookie |
 	event.FactSegments | event.FactArgs
 
 // parseScreenFilter parses an expression that narrows the screen. Unlike the filter
-// of the run it can be applied to drops that were counted already.
+// of the run it can be applied to events that were counted already.
 // Check returns an error for a filter that can match nothing, and a warning.
 func parseScreenFilter(text string, check func(*filter.Filter) (warning string, err error)) (top.Filter, error) {
 	f, err := filter.Parse(text)
@@ -116,7 +121,7 @@ func parseScreenFilter(text string, check func(*filter.Filter) (warning string, 
 	return top.Filter{Match: match, ByKind: byKind, Warning: warning}, nil
 }
 
-// formatLine returns the line that `watch` prints for a drop, without colors and
+// formatLine returns the line that `watch` prints for an event, without colors and
 // the newline.
 func formatLine(e *event.Event) string {
 	var b bytes.Buffer

@@ -1,7 +1,10 @@
 package capture
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -14,7 +17,9 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
+	"dropwatch/internal/sink/peers"
 	"dropwatch/internal/source/trace"
 	"dropwatch/internal/stage/filter"
 )
@@ -137,6 +142,37 @@ func TestScreenWarning(t *testing.T) {
 	if err != nil || f.Warning != want || o.Warning != want {
 		t.Errorf("warning %q, %v, of the command line %q, want %q", f.Warning, err, o.Warning, want)
 	}
+}
+
+// TestScreenOfRetransmits: the view of what TCP sends again says what the filter rejected of that, takes
+// reasons of RSTs, which no drop has, and is followed by the table of peers.
+func TestScreenOfRetransmits(t *testing.T) {
+	spec := &Spec{Input: Input{Retransmits: true}}
+	r := &run{Runner: testRunner(t, nil), spec: spec, source: &openedSource{name: "bpf"}}
+	if o := r.screenOptions(new(screen), Output{}, os.Stdout); !o.Retransmits {
+		t.Error("the view is of drops")
+	} else if _, err := o.Parse("reason == TCP_ABORT_ON_CLOSE"); err != nil {
+		t.Error(err)
+	}
+	if _, ok := r.tableTo(new(bytes.Buffer), Output{}, os.Stdout, 0).(*peers.Sink); !ok {
+		t.Error("no table of peers follows")
+	}
+	s := screen{ofTCP: true}
+	reject := func(*event.Event) bool { return false }
+	p := pipeline.Pipeline{
+		Source: sendsAgain(5), Stages: []pipeline.Stage{reject}, Sink: peers.New(io.Discard, peers.Options{}), Progress: &s.progress,
+	}
+	if _, err := p.Run(t.Context()); err != nil || s.status().Rejected != 5 {
+		t.Errorf("%d segments rejected, want 5: %v", s.status().Rejected, err)
+	}
+}
+
+// sendsAgain is a source of one retransmission of so many segments.
+type sendsAgain uint64
+
+func (n sendsAgain) Run(_ context.Context, out pipeline.Output) error {
+	out.Emit(&event.Event{Kind: event.Retransmit, Count: 1, Segments: uint64(n), Segment: new(event.Segment)})
+	return nil
 }
 
 // TestScreenFinding: the live view asks this host about the drops of a row, and nothing for a

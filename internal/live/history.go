@@ -3,11 +3,11 @@ package live
 // Seconds is the length of a History.
 const Seconds = 60
 
-// A History is the number of drops in each of the last Seconds that have ended, the
+// A History is the count of each of the last Seconds that have ended, the
 // latest last.
 type History [Seconds]uint64
 
-// Rate returns the number of drops in the last full second.
+// Rate returns the count of the last full second.
 func (h *History) Rate() uint64 { return h[Seconds-1] }
 
 // A clock counts by the second and keeps the last minute, in a ring by second

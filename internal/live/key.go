@@ -1,6 +1,6 @@
-// Package live counts drops by the second while they happen, for a screen: how many
-// there are of each kind, in the last minute and in all, and what the latest of them
-// were. Its memory is bounded.
+// Package live counts drops, or what TCP sends again, by the second while it happens, for a
+// screen: how many there are of each kind, in the last minute and in all, and what the latest
+// of them were. Its memory is bounded.
 package live
 
 import (
@@ -11,7 +11,7 @@ import (
 	"dropwatch/internal/event"
 )
 
-// A Key is a property by which drops are grouped.
+// A Key is a property by which events are grouped.
 type Key uint8
 
 const (
@@ -20,12 +20,18 @@ const (
 	Interface
 	Owner
 	Netns
-	Protocol // of the network layer: a count of drops has no other
+	Protocol  // of the network layer: a count of drops has no other
+	Peer      // the address at the other end of the connection
+	Direction // of a segment: whether this host sent it
+	Type      // why TCP sends a segment again, or that it is a RST
+	Lost      // whether this host dropped what is sent again
 
 	Keys = iota // the number of keys
 )
 
-var keyNames = [Keys]string{"location", "reason", "interface", "owner", "netns", "protocol"}
+var keyNames = [Keys]string{
+	"location", "reason", "interface", "owner", "netns", "protocol", "peer", "direction", "type", "lost",
+}
 
 // String returns the name in small letters.
 func (k Key) String() string {
@@ -35,12 +41,12 @@ func (k Key) String() string {
 	return "unknown"
 }
 
-// Names has the text of a drop for each Key, ready to print: escaped, and "-" for
-// what is not known. For keys that are not in a Group it is empty.
+// Names has the text of an event for each Key of the Subject, ready to print: escaped, and "-"
+// for what is not known. For other keys, and keys that are not in a Group, it is empty.
 type Names [Keys]string
 
 // A Group is a set of keys.
-type Group uint8
+type Group uint16
 
 // GroupOf returns the set of these keys.
 func GroupOf(keys ...Key) (g Group) {
@@ -63,7 +69,7 @@ func (g Group) of(n Names) Names {
 	return n
 }
 
-// A kindKey has everything that distinguishes kinds of drops. It is comparable.
+// A kindKey has everything that distinguishes kinds of events. It is comparable.
 type kindKey struct {
 	where   event.Where
 	reason  string
@@ -72,6 +78,7 @@ type kindKey struct {
 	proto   int // the ethertype; -1: not known
 	owner   ownerKey
 	guessed bool // the owner is only likely
+	segment segmentKey
 	other   bool // it stands for all kinds without room
 }
 
@@ -84,9 +91,9 @@ type ownerKey struct {
 	pod, podsNS string
 }
 
-// keyOf returns the key of the kind to which a drop belongs.
+// keyOf returns the key of the kind to which an event belongs.
 func keyOf(e *event.Event) kindKey {
-	k := kindKey{where: e.Where, reason: e.Reason, port: e.Port, netns: e.Netns, proto: -1}
+	k := kindKey{where: e.Where, reason: e.Reason, port: e.Port, netns: e.Netns, proto: -1, segment: segmentKeyOf(e)}
 	if e.Packet.HasProto {
 		k.proto = int(e.Packet.Proto)
 	}
@@ -105,25 +112,6 @@ func (k kindKey) unowned() kindKey {
 	return k
 }
 
-// otherNames are those of Other.
-var otherNames = Names{Other, Other, Other, Other, Other, Other}
-
-// namesOf returns the names of a kind, from one of its drops.
-func namesOf(k *kindKey, e *event.Event) (n Names) {
-	if k.other {
-		return otherNames
-	}
-	n[Location] = string(e.Where.AppendTo(nil))
-	n[Reason] = string(appendName(nil, e.Reason))
-	n[Interface] = string(appendPort(nil, &e.Port))
-	n[Owner] = string(appendOwner(nil, &e.Owner))
-	n[Netns] = string(appendNetns(nil, &e.Netns))
-	n[Protocol] = string(appendProtocol(nil, &e.Packet))
-	return n
-}
-
-// These append one name. What is not known is "-"; a number stands for what has no
-// name.
 func appendName(b []byte, name string) []byte {
 	if name == "" {
 		return append(b, '-')

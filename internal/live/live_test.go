@@ -50,7 +50,7 @@ func rows(c *live.Counter, g live.Group) (lines []string) {
 		return cmp.Or(cmp.Compare(b.Total, a.Total), slices.Compare(a.Names[:], b.Names[:]))
 	})
 	for _, r := range got {
-		lines = append(lines, fmt.Sprintf("%d/s %d %q", r.History.Rate(), r.Total, r.Names))
+		lines = append(lines, fmt.Sprintf("%d/s %d %q", r.History.Rate(), r.Total, r.Names[:live.Protocol+1]))
 	}
 	return lines
 }
@@ -118,7 +118,7 @@ func TestNames(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := live.NewCounter(begin)
+			c := live.NewCounter(begin, live.Drops)
 			tt.event.Count = 1
 			c.Add(&tt.event, begin)
 			if got := c.Rows(all); len(got) != 1 || got[0].Names != tt.want {
@@ -133,7 +133,7 @@ func owned(o event.Owner) event.Event { return event.Event{Owner: o} }
 func owner(name string) live.Names { return live.Names{"-", "-", "-", name, "-", "-"} }
 
 func TestGroups(t *testing.T) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	f, g := drop("f", "A", 3), drop("g", "A", 4)
 	f.Port.IfName, g.Port.IfName = "lo", "eth0"
 	h := drop("f", "B", 10)
@@ -156,7 +156,7 @@ func TestGroups(t *testing.T) {
 // TestLikelyOwners: packets of which the owner is a guess are of the row of the
 // counts that may have had the same, and only of that.
 func TestLikelyOwners(t *testing.T) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	of := func(e event.Event, pid uint32, sure event.Confidence) event.Event {
 		e.Owner.Process = event.Process{PID: pid, Comm: "p", Confidence: sure}
 		return e
@@ -191,13 +191,15 @@ func TestKeys(t *testing.T) {
 	for k := range live.Key(live.Keys + 1) {
 		got = append(got, k.String())
 	}
-	equal(t, "keys", got, []string{"location", "reason", "interface", "owner", "netns", "protocol", "unknown"})
+	equal(t, "keys", got, []string{
+		"location", "reason", "interface", "owner", "netns", "protocol", "peer", "direction", "type", "lost", "unknown",
+	})
 }
 
 // TestHistory: what comes half a second before and after the first whole second
 // counts for that one.
 func TestHistory(t *testing.T) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	add(c, at(0.4), drop("f", "R", 1))
 	add(c, at(0.5), drop("f", "R", 20))
 	add(c, at(1.4), drop("f", "R", 300))
@@ -236,7 +238,7 @@ func TestHistory(t *testing.T) {
 }
 
 func TestNext(t *testing.T) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	for now, want := range map[float64]time.Duration{
 		0: 500 * time.Millisecond, 0.4: 100 * time.Millisecond, 0.5: time.Second, 7.75: 750 * time.Millisecond,
 	} {
@@ -247,7 +249,7 @@ func TestNext(t *testing.T) {
 }
 
 func TestOthers(t *testing.T) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	for i := range live.MaxKinds {
 		add(c, begin, drop(fmt.Sprintf("f%d", i), "R", 1))
 	}
@@ -275,7 +277,7 @@ func TestOthers(t *testing.T) {
 }
 
 func TestDetail(t *testing.T) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	for i := range 10 {
 		add(c, begin, packet("f", 1000+uint16(i%2), at(float64(i))), packet("g", 9, begin))
 	}
@@ -309,7 +311,7 @@ func TestDetail(t *testing.T) {
 
 // TestClientPorts: the connections of a client to a service are one flow, in both directions.
 func TestClientPorts(t *testing.T) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	for i := range uint16(20) {
 		back := packet("f", 53, begin)
 		back.Packet.Flow.DstPort = 32768 + i
@@ -343,7 +345,7 @@ func TestFlowNames(t *testing.T) {
 			Fields: addresses | event.FieldSrcPort, Src: src, Dst: dst, SrcPort: 7, Transport: event.TCP,
 		},
 	} {
-		c := live.NewCounter(begin)
+		c := live.NewCounter(begin, live.Drops)
 		e := drop("f", "R", 2)
 		e.Individual, e.Packet.Flow = true, &event.Flow{Headers: h}
 		c.Add(&e, begin)
@@ -356,7 +358,7 @@ func TestFlowNames(t *testing.T) {
 // TestManyFlows: the flows that there is no room for add up, until others go.
 func TestManyFlows(t *testing.T) {
 	const room = 8000
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	for i := range room + 5 {
 		add(c, begin, packet("f", uint16(i), begin))
 	}
@@ -374,7 +376,7 @@ func TestManyFlows(t *testing.T) {
 }
 
 func TestEventsAreBounded(t *testing.T) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	var events []event.Event
 	for i := range 20 {
 		e := packet("f", uint16(i), begin)
@@ -401,7 +403,7 @@ func TestEventsAreBounded(t *testing.T) {
 
 // TestClone: neither copy learns what the other is told.
 func TestClone(t *testing.T) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	for i := range live.MaxKinds {
 		add(c, begin, drop(fmt.Sprintf("f%d", i), "R", 1))
 	}
@@ -433,13 +435,13 @@ func FuzzNames(f *testing.F) {
 		e := drop(place, reason, 1)
 		e.Port.IfName, e.Netns.Name = port, netns
 		e.Owner.Process = event.Process{PID: 1, Comm: comm}
-		c := live.NewCounter(begin)
+		c := live.NewCounter(begin, live.Drops)
 		c.Add(&e, begin)
 		got := c.Rows(all)
 		if len(got) != 1 || got[0].Names[live.Protocol] != "-" {
 			t.Fatalf("rows %+v", got)
 		}
-		for k, name := range got[0].Names {
+		for k, name := range got[0].Names[:live.Protocol+1] {
 			if name == "" || event.Escape(name) != name {
 				t.Errorf("%v is %q", live.Key(k), name)
 			}
@@ -452,7 +454,7 @@ func FuzzNames(f *testing.F) {
 }
 
 func BenchmarkAdd(b *testing.B) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	var events [64]event.Event
 	for i := range events {
 		events[i] = packet(fmt.Sprintf("udp_queue_rcv_one_skb_%d+0x1a2/0x5c0", i), uint16(i), begin)
@@ -464,7 +466,7 @@ func BenchmarkAdd(b *testing.B) {
 }
 
 func BenchmarkRows(b *testing.B) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	for i := range live.MaxKinds {
 		add(c, begin, drop(fmt.Sprintf("f%d", i), "R", 1))
 	}
@@ -477,7 +479,7 @@ func BenchmarkRows(b *testing.B) {
 // TestSampled: a row by owner has only samples where others of the kind were counted
 // without one; a row without owners, or with counts of their own, is exact.
 func TestSampled(t *testing.T) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	mine := packet("f", 1, begin)
 	mine.Owner.Process = event.Process{PID: 1, Comm: "p", Confidence: event.Certain}
 	exact := mine

@@ -7,7 +7,7 @@ import (
 )
 
 // Narrow returns a Counter of the kinds whose example matches, with everything that
-// was counted of them. It is exact only if match depends on nothing in which drops
+// was counted of them. It is exact only if match depends on nothing in which events
 // of one kind differ, such as their packets. Other never matches.
 func (c *Counter) Narrow(match func(*event.Event) bool) *Counter {
 	d := c.fresh()
@@ -23,21 +23,21 @@ func (c *Counter) Narrow(match func(*event.Event) bool) *Counter {
 		d.clock.merge(&to.Value.clock, c.second)
 	}
 	for _, e := range c.recent.events {
-		if e.Kind != event.Drop || match(e) {
+		if !c.subject.Counts(e) || match(e) {
 			d.recent.add(e, noLimit, maxBytes)
 		}
 	}
 	return d
 }
 
-// Recount returns a Counter of the drops that match and whose events are still
+// Recount returns a Counter of the events that match and are still
 // kept, each counted in the second of its own time: less than was counted, and
 // right for any match.
 func (c *Counter) Recount(match func(*event.Event) bool) *Counter {
 	d := c.fresh()
 	d.second = 0
 	for _, e := range c.recent.events {
-		if e.Kind != event.Drop || match(e) {
+		if !c.subject.Counts(e) || match(e) {
 			d.Add(e, e.Time)
 		}
 	}
@@ -47,7 +47,7 @@ func (c *Counter) Recount(match func(*event.Event) bool) *Counter {
 
 // fresh returns an empty Counter with the same seconds.
 func (c *Counter) fresh() *Counter {
-	d := NewCounter(c.Begin())
+	d := NewCounter(c.Begin(), c.subject)
 	d.second = c.second
 	return d
 }

@@ -10,7 +10,7 @@ import (
 
 // history counts drops of two kinds in two seconds.
 func history() *live.Counter {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	other := packet("g", 7, at(0))
 	other.Reason = "S"
 	add(c, at(0), packet("f", 1, at(0)), drop("f", "R", 100), other)
@@ -46,7 +46,7 @@ func TestNarrow(t *testing.T) {
 
 // TestNarrowOthers: kinds that there is no room for do not match.
 func TestNarrowOthers(t *testing.T) {
-	c := live.NewCounter(begin)
+	c := live.NewCounter(begin, live.Drops)
 	for i := range live.MaxKinds + 5 {
 		add(c, begin, drop(fmt.Sprint("f", i), "R", 1))
 	}

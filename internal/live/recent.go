@@ -33,6 +33,9 @@ func size(e *event.Event) int {
 	if e.Packet.Flow != nil {
 		n += int(unsafe.Sizeof(*e.Packet.Flow))
 	}
+	if e.Segment != nil {
+		n += int(unsafe.Sizeof(*e.Segment))
+	}
 	if e.Owner.Socket != nil {
 		n += int(unsafe.Sizeof(*e.Owner.Socket))
 	}

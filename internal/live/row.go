@@ -8,25 +8,25 @@ import (
 	"dropwatch/internal/event"
 )
 
-// A Row is the drops that have some names in common.
+// A Row is the events that have some names in common.
 type Row struct {
 	Names   Names
 	Total   uint64
 	History History
 
-	// Likely is the likely owner of the drops that were reported individually, in a
+	// Likely is the likely owner of the events that were reported individually, in a
 	// row without an owner because others were only counted. It is [Several] if
 	// there is more than one, and empty if there is none.
 	Likely string
 
-	// Sampled means that the numbers are too small: they are of drops that were
+	// Sampled means that the numbers are too small: they are of events that were
 	// reported individually, and others with the same owner may have been counted in
 	// the row without one.
 	Sampled bool
 
-	// Example is a drop of the row's largest kind; nil for Other.
+	// Example is an event of the row's largest kind; nil for Other.
 	Example *event.Event
-	largest uint64 // drops of that kind
+	largest uint64 // the count of that kind
 }
 
 // Several is a Likely that stands for more than one owner.
@@ -40,7 +40,7 @@ func (r *Row) Text(k Key) string {
 	return r.Names[k]
 }
 
-// Sum returns the row of all drops. It has no names.
+// Sum returns the row of all events. It has no names.
 func (c *Counter) Sum() Row {
 	r := Row{Total: c.total}
 	c.clock.addTo(&r.History, c.second)
@@ -73,7 +73,7 @@ func (c *Counter) names(e *entry) Names {
 	return e.Value.names
 }
 
-// sampled reports whether the drops of this kind were all reported individually,
+// sampled reports whether the events of this kind were all reported individually,
 // while others that differ only in having no owner were counted.
 func (c *Counter) sampled(e *entry) bool {
 	if e.Value.counted || e.Key.owner == (ownerKey{}) {
@@ -83,7 +83,7 @@ func (c *Counter) sampled(e *entry) bool {
 	return u != nil && u.Value.counted
 }
 
-// addTo adds the drops of a kind to a row.
+// addTo adds the events of a kind to a row.
 func (c *Counter) addTo(r *Row, e *entry) {
 	k := e.Value
 	r.Total += e.Count
@@ -102,21 +102,21 @@ func (c *Counter) addTo(r *Row, e *entry) {
 	}
 }
 
-// A Detail is a Row with more about its drops.
+// A Detail is a Row with more about its events.
 type Detail struct {
 	Row
-	Seen  uint64         // drops with a known flow: those reported individually
-	Flows []Flow         // the flow with most drops first
-	Rest  uint64         // drops of Seen for whose flow there was no room
+	Seen  uint64         // those with a known flow: those reported individually
+	Flows []Flow         // the flow with most first
+	Rest  uint64         // those of Seen for whose flow there was no room
 	Last  []*event.Event // the last packets, the latest first
-	Netns []string       // network namespaces of the drops, sorted, as in Names; none is known: empty
+	Netns []string       // network namespaces of the events, sorted, as in Names; none is known: empty
 }
 
 // A Flow is the packets from one address and port to another. All ports of a client
 // count as one.
 type Flow struct {
 	Name  string // ready to print
-	Drops uint64
+	Count uint64 // packets
 }
 
 // Detail returns the row with these names by the keys of g, and more about it. It
@@ -151,7 +151,7 @@ func (d *Detail) sort(flows map[string]uint64) {
 		d.Rest -= n
 	}
 	slices.SortFunc(d.Flows, func(a, b Flow) int {
-		return cmp.Or(cmp.Compare(b.Drops, a.Drops), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name))
 	})
 	slices.SortStableFunc(d.Last, func(a, b *event.Event) int { return b.Time.Compare(a.Time) })
 	d.Last = d.Last[:min(len(d.Last), maxLast)]

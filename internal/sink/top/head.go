@@ -22,7 +22,7 @@ func (v *screen) status() Status {
 	}
 	v.sink.mu.Lock()
 	defer v.sink.mu.Unlock()
-	return Status{Rejected: v.sink.run.ledger.Rejected, Undecided: v.sink.run.ledger.Undecided}
+	return v.sink.view.status(&v.sink.run.ledger)
 }
 
 // heading returns the lines above a pane. It reads the counters of m, so the caller
@@ -30,8 +30,9 @@ func (v *screen) status() Status {
 func (v *screen) heading(m *moment, st Status, now time.Time) []string {
 	c := m.shown()
 	sum := c.Sum()
-	source := fmt.Sprintf("dropwatch top  %s on %s", event.Escape(v.sink.opts.Source), event.Escape(v.sink.opts.Host))
-	rate := fmt.Sprintf("%d drops/s, %d in all", sum.History.Rate(), sum.Total)
+	w := v.sink.view
+	source := fmt.Sprintf("%s  %s on %s", w.command, event.Escape(v.sink.opts.Source), event.Escape(v.sink.opts.Host))
+	rate := fmt.Sprintf("%d %ss/s, %d in all", sum.History.Rate(), w.noun, sum.Total)
 	if n := m.ledger.Harmless; n > 0 && !v.sink.opts.Harmless {
 		rate += fmt.Sprintf(", %d harmless not shown", n)
 	}
@@ -41,13 +42,13 @@ func (v *screen) heading(m *moment, st Status, now time.Time) []string {
 		v.lost(&m.ledger, st),
 	}
 	if c.Crowded() {
-		lines = append(lines, fmt.Sprintf("more than %d kinds of drops: the rest is in %s", live.MaxKinds, live.Other))
+		lines = append(lines, fmt.Sprintf("more than %d kinds of %ss: the rest is in %s", live.MaxKinds, w.noun, live.Other))
 	}
 	if text := v.sink.opts.Expression; text != "" {
-		lines = append(lines, apart("only "+event.Escape(text), hides(st.Rejected, st.Undecided), v.width))
+		lines = append(lines, apart("only "+event.Escape(text), w.hides(st.Rejected, st.Undecided), v.width))
 	}
 	if f := m.filter; f != nil {
-		lines = append(lines, apart("filter "+event.Escape(f.text), hides(m.hidden()-min(f.undecided, m.hidden()), f.undecided), v.width))
+		lines = append(lines, apart("filter "+event.Escape(f.text), w.hides(m.hidden()-min(f.undecided, m.hidden()), f.undecided), v.width))
 	}
 	return lines
 }
@@ -60,10 +61,10 @@ func (v *screen) titleStyle() string {
 	return bold
 }
 
-// hides describes how many drops a filter hides: those that do not match, and those
+// hides describes how many events a filter hides: those that do not match, and those
 // that it could not decide.
-func hides(rejected, undecided uint64) string {
-	text := fmt.Sprintf("hides %s", event.Plural(rejected, "drop"))
+func (w *view) hides(rejected, undecided uint64) string {
+	text := fmt.Sprintf("hides %s", event.Plural(rejected, w.noun))
 	if undecided > 0 {
 		text += fmt.Sprintf(", and %d undecided", undecided)
 	}
@@ -79,7 +80,7 @@ func (v *screen) state(m *moment, now time.Time) string {
 		v.sink.mu.Lock()
 		defer v.sink.mu.Unlock()
 		since := v.sink.run.all.Total() - m.all.Total()
-		return fmt.Sprintf("PAUSED %s, %s since", v.paused.Local().Format(time.TimeOnly), event.Plural(since, "drop"))
+		return fmt.Sprintf("PAUSED %s, %s since", v.paused.Local().Format(time.TimeOnly), event.Plural(since, v.sink.view.noun))
 	case v.sink.recorded() && m.ended:
 		return fmt.Sprintf("recorded %s, %s", v.sink.opts.Begin.Local().Format(time.DateTime), length)
 	case v.sink.recorded():
@@ -94,7 +95,8 @@ func (v *screen) lost(l *event.Ledger, st Status) string {
 	report := strings.ReplaceAll(strings.TrimSuffix(l.Report(), "\n"), "\n", "; ")
 	switch {
 	case st.Busy >= stalled:
-		return v.alarm(fmt.Sprintf("stalled for %v: dropwatch waits for this host, and drops may be lost", st.Busy.Truncate(time.Second)))
+		return v.alarm(fmt.Sprintf("stalled for %v: dropwatch waits for this host, and %ss may be lost",
+			st.Busy.Truncate(time.Second), v.sink.view.noun))
 	case report == "":
 		return "dropwatch missed none"
 	}
@@ -121,18 +123,18 @@ func (v *screen) waiting(m *moment, st Status, now time.Time) []string {
 
 // explainEmpty says why there are no rows.
 func (v *screen) explainEmpty(m *moment, st Status, now time.Time) string {
-	length := now.Sub(m.all.Begin()).Truncate(time.Second)
+	length, w := now.Sub(m.all.Begin()).Truncate(time.Second), v.sink.view
 	switch {
 	case m.filter != nil && m.all.Total() > 0:
-		return fmt.Sprintf("The filter hides all of %s. Press /, ctrl-u and enter to show all.", event.Plural(m.all.Total(), "drop"))
+		return fmt.Sprintf("The filter hides all of %s. Press /, ctrl-u and enter to show all.", event.Plural(m.all.Total(), w.noun))
 	case v.sink.recorded() && m.ended:
-		return "The recording has no drops."
+		return "The recording has no " + w.events + "."
 	case v.sink.recorded():
 		return "Reading the recording."
 	case st.Rejected+st.Undecided > 0:
-		return fmt.Sprintf("No drop has matched the filter in %v. Waiting for the next one.", length)
+		return fmt.Sprintf("No %s has matched the filter in %v. Waiting for the next one.", w.noun, length)
 	case m.ledger.Harmless > 0:
 		return fmt.Sprintf("No packet was lost in %v. Waiting for the next drop.", length)
 	}
-	return fmt.Sprintf("No drops in %v. Waiting for the next one, in any network namespace of this host.", length)
+	return fmt.Sprintf("No %s in %v. Waiting for the next one, in any network namespace of this host.", w.events, length)
 }

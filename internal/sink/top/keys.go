@@ -3,11 +3,11 @@ package top
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"dropwatch/internal/event"
-	"dropwatch/internal/live"
 )
 
 // An action is what the program must do after a key, besides drawing the screen.
@@ -62,16 +62,25 @@ func (v *screen) command(key string) {
 	case "esc":
 	case "enter", "right", "l":
 		v.open(detail)
-	case "1", "2", "3", "4", "5", "6":
-		v.list.toggle(live.Key(key[0] - '1'))
-		v.note = v.list.grouping()
 	case "g":
 		v.note = v.list.grouping()
 	default:
-		if !v.common(key) && !v.list.press(key, v.body()-1) {
+		if !v.group(key) && !v.common(key) && !v.list.press(key, v.body()-1) {
 			v.note = fmt.Sprintf("unknown key %s: press h for help", event.Escape(key))
 		}
 	}
+}
+
+// group changes what the rows are grouped by, if key is the number of one of the keys.
+func (v *screen) group(key string) bool {
+	keys := v.list.view.subject.Keys
+	number, err := strconv.Atoi(key)
+	if err != nil || number < 1 || number > len(keys) {
+		return false
+	}
+	v.list.toggle(keys[number-1])
+	v.note = v.list.grouping()
+	return true
 }
 
 // page handles a key in the details or the help.

@@ -22,6 +22,7 @@ func by(k live.Key) column { return byName + column(k) }
 // A list is the table of all rows: how it is grouped and sorted, and which row is
 // selected.
 type list struct {
+	view     *view
 	group    live.Group
 	sortedBy column
 	reversed bool
@@ -37,8 +38,8 @@ type list struct {
 
 // newList returns an empty list. That of a recording is sorted by the totals, as
 // the rate is that of its last second.
-func newList(recorded bool) list {
-	l := list{group: live.GroupOf(live.Location, live.Reason, live.Interface, live.Owner)}
+func newList(w *view, recorded bool) list {
+	l := list{view: w, group: w.group}
 	if recorded {
 		l.sortedBy = byTotal
 	}
@@ -130,7 +131,7 @@ func (l *list) sort(step int) {
 // columns returns the columns that are shown, from left to right.
 func (l *list) columns() []column {
 	all := []column{byRate, byTotal}
-	for k := range live.Key(live.Keys) {
+	for _, k := range l.view.subject.Keys {
 		if l.group.Has(k) {
 			all = append(all, by(k))
 		}

@@ -3,6 +3,7 @@ package top
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -78,9 +79,9 @@ const indent = "    "
 
 // describe makes the text about a row for a screen of width columns. End is the
 // second at which the history ends.
-func (m *more) describe(o *Options, d *live.Detail, end int64, width int) {
+func (m *more) describe(s *Sink, d *live.Detail, end int64, width int) {
 	m.text, m.wanted = nil, question{}
-	for k := range live.Key(live.Keys) {
+	for _, k := range s.view.subject.Keys {
 		if m.group.Has(k) {
 			m.add("%-*v %s", labelWidth, k, d.Text(k))
 		}
@@ -88,14 +89,15 @@ func (m *more) describe(o *Options, d *live.Detail, end int64, width int) {
 	if !m.group.Has(live.Netns) && len(d.Netns) > 0 {
 		m.add("%-*v %s", labelWidth, live.Netns, strings.Join(d.Netns, ", "))
 	}
-	m.add("%-*s %d a second, %d in all", labelWidth, "drops", d.History.Rate(), d.Total)
+	m.add("%-*s %d a second, %d in all", labelWidth, s.view.noun+"s", d.History.Rate(), d.Total)
 	if d.Sampled {
 		m.add("%-*s %s", labelWidth, "", "samples only: more may be in the row without an owner")
 	}
 	m.add("%-*s %s", labelWidth, "minute", sparkline(&d.History, end, sparkFit(width-labelWidth-1)))
+	m.rtt(d)
 	m.explain(d, width)
-	m.flows(d)
-	m.packets(o, d)
+	m.flows(s.view, d)
+	m.packets(&s.opts, d)
 	m.stack(d)
 }
 
@@ -108,7 +110,17 @@ func (m *more) add(format string, args ...any) { m.text = append(m.text, fmt.Spr
 // begin begins a section of the text.
 func (m *more) begin(title string) { m.text = append(m.text, "", styled(bold, title)) }
 
-// explain adds cause, check and fix by the evidence of the latest drop, or of the
+// rtt adds the last round-trip time that is known of the connections.
+func (m *more) rtt(d *live.Detail) {
+	for _, e := range d.Last {
+		if s := e.Segment; s != nil && s.RTT > 0 {
+			m.add("%-*s %v", labelWidth, "rtt", time.Duration(s.RTT)*time.Microsecond)
+			return
+		}
+	}
+}
+
+// explain adds cause, check and fix by the evidence of the latest event, or of the
 // example if drops were only counted.
 func (m *more) explain(d *live.Detail, width int) {
 	e := d.Example
@@ -118,14 +130,15 @@ func (m *more) explain(d *live.Detail, width int) {
 	if e == nil {
 		return
 	}
-	x, known := knowledge.Of(e)
+	x, known := explain(e)
 	if !known {
+		m.check(checkPeer(e))
 		return
 	}
 	q, n := question{x.Entry, e.Netns, e.Port.IfName}, x.Entry
 	f, asked := m.found[q]
 	if !asked {
-		m.wanted, m.drops = q, d.Last
+		m.want(q, e, d.Last)
 	}
 	if f != nil && f.Meaning.Entry == n { // with what the host says
 		x = f.Meaning
@@ -139,14 +152,26 @@ func (m *more) explain(d *live.Detail, width int) {
 		m.culprit(f, width)
 		m.settings(f.Settings, width)
 	}
-	if len(x.Check) > 0 {
-		m.begin("check")
-		m.text = append(m.text, x.Check...)
-	}
+	m.check(checks(&x, e))
 	if x.Fix != "" {
 		m.begin("fix")
 		m.paragraph(x.Fix, width)
 		m.text = append(m.text, x.Apply...)
+	}
+}
+
+// want asks for the finding of e, if that is a drop, and of the drops that are among events.
+func (m *more) want(q question, e *event.Event, events []*event.Event) {
+	if asDrop(e) != nil {
+		m.wanted, m.drops = q, dropsOf(events)
+	}
+}
+
+// check adds commands that show more.
+func (m *more) check(commands []string) {
+	if len(commands) > 0 {
+		m.begin("check")
+		m.text = append(m.text, commands...)
 	}
 }
 
@@ -194,16 +219,16 @@ func (m *more) paragraph(text string, width int) {
 // reach.
 const maxFlows = 10
 
-// flows adds the flows with the most drops.
-func (m *more) flows(d *live.Detail) {
+// flows adds the flows with the most events.
+func (m *more) flows(w *view, d *live.Detail) {
 	if d.Seen == 0 {
 		return
 	}
-	m.begin("flows of the " + event.Plural(d.Seen, "drop") + " reported with their packets")
+	m.begin("flows of the " + event.Plural(d.Seen, w.noun) + " reported with their packets")
 	rest := d.Seen
 	for _, f := range d.Flows[:min(len(d.Flows), maxFlows)] {
-		m.add("%8d  %s", f.Drops, f.Name)
-		rest -= f.Drops
+		m.add("%8d  %s", f.Count, f.Name)
+		rest -= f.Count
 	}
 	if rest > 0 {
 		m.add("%8d  of other flows", rest)

@@ -48,7 +48,7 @@ func (s *Sink) Run(ctx context.Context, in, out *os.File, feed func(context.Cont
 		panic(crashed.Error())
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("show drops live: %w", err), feedErr)
+		return errors.Join(fmt.Errorf("show the live view: %w", err), feedErr)
 	}
 	return feedErr
 }

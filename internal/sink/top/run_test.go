@@ -176,7 +176,7 @@ func TestRunShows(t *testing.T) {
 	d.types("\x0c")
 	d.sees("select a row")
 	d.sees("select a row")
-	if err := pty.Setsize(d.keys, &pty.Winsize{Rows: 40, Cols: 100}); err != nil {
+	if err := pty.Setsize(d.keys, &pty.Winsize{Rows: 52, Cols: 100}); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Kill(os.Getpid(), syscall.SIGWINCH); err != nil { // the terminal is not that of the test

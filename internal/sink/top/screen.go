@@ -39,7 +39,7 @@ type screen struct {
 
 // newScreen returns a screen of the usual size; resize follows.
 func newScreen(s *Sink) *screen {
-	v := &screen{sink: s, width: 80, height: 24, list: newList(s.recorded()), note: s.opts.Warning}
+	v := &screen{sink: s, width: 80, height: 24, list: newList(s.view, s.recorded()), note: s.opts.Warning}
 	v.refresh()
 	return v
 }
@@ -81,7 +81,7 @@ func (v *screen) refresh() {
 	})
 	switch v.pane {
 	case detail:
-		v.more.describe(&v.sink.opts, &about, v.list.elapsed, v.width)
+		v.more.describe(v.sink, &about, v.list.elapsed, v.width)
 	case help:
 		v.more.text = strings.Split(Help, "\n")
 	}

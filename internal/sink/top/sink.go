@@ -1,6 +1,6 @@
-// Package top shows drops while they happen, or those of a recording, on a terminal:
-// how many there are a second by location, reason, interface and owner, and more about
-// each. It is a sink with a screen.
+// Package top shows drops, or what TCP sends again, while it happens, or that of a recording, on
+// a terminal: how many there are a second by location, reason, interface and owner, or by peer,
+// type and what became of them, and more about each. It is a sink with a screen.
 package top
 
 import (
@@ -17,8 +17,9 @@ import (
 
 // These say why there can be no view, and what to use instead.
 var (
-	ErrNoTerminal   = errors.New("show drops live: not a terminal: use dropwatch watch --summary")
-	ErrDumbTerminal = errors.New("show drops live: a terminal of type dumb has no screen: set TERM, or use dropwatch watch --summary")
+	ErrNoTerminal   = errors.New("show the live view: not a terminal: use dropwatch watch --summary, or retrans --summary")
+	ErrDumbTerminal = errors.New("show the live view: a terminal of type dumb has no screen: set TERM, " +
+		"or use dropwatch watch --summary, or retrans --summary")
 )
 
 // Options say what is shown, and how.
@@ -30,6 +31,9 @@ type Options struct {
 	Color      bool   // use the colours of an ANSI terminal
 	ASCII      bool   // use no other characters: the locale is not UTF-8
 	Harmless   bool   // also show drops that lost nothing
+
+	// Retransmits: show what TCP sends again, and the RSTs, instead of drops.
+	Retransmits bool
 
 	// Begin is when a recording began. The time is then that of its events, and its
 	// end does not end [Sink.Run]. The zero value is for live drops.
@@ -44,7 +48,7 @@ type Options struct {
 	// when details are opened, and may take long. Nil: this host is not the one that dropped.
 	Diagnose func(drops []*event.Event) *diagnose.Finding
 
-	// Format returns the line of a drop, without colours.
+	// Format returns the line of an event, without colours.
 	Format func(*event.Event) string
 
 	// Parse reads an expression for a filter. An error may have further lines, which
@@ -58,18 +62,18 @@ type Options struct {
 
 // A Status is how a run is doing, beyond what is written to the sink.
 type Status struct {
-	Rejected  uint64        // drops that the filter of the command line rejected
+	Rejected  uint64        // what the filter of the command line rejected, of what is shown
 	Undecided uint64        // drops that it could not decide
 	Busy      time.Duration // how long the current event has taken so far; 0: none is under way
 }
 
-// A Filter selects drops by an expression.
+// A Filter selects events by an expression.
 type Filter struct {
-	// Match reports whether a drop matches, and whether that could be decided: an
+	// Match reports whether an event matches, and whether that could be decided: an
 	// expression may need what is not known of it.
 	Match func(*event.Event) (matches, decided bool)
 
-	// ByKind means that the expression needs only what all drops of a kind have in
+	// ByKind means that the expression needs only what all events of a kind have in
 	// common, so that it is true for all of them or for none.
 	ByKind bool
 
@@ -80,6 +84,7 @@ type Filter struct {
 // It is safe for concurrent use.
 type Sink struct {
 	opts Options
+	view *view
 
 	mu     sync.Mutex
 	run    moment
@@ -99,14 +104,18 @@ type moment struct {
 type filter struct {
 	Filter
 	text      string
+	subject   *live.Subject
 	found     *live.Counter
-	undecided uint64 // hidden drops for which it could not be decided
+	undecided uint64 // hidden packets for which it could not be decided
 }
 
 // New returns a Sink whose run begins now, or when its recording did.
 func New(o Options) *Sink {
-	s := &Sink{opts: o, latest: o.Begin}
-	s.run.all = live.NewCounter(s.now())
+	s := &Sink{opts: o, view: &drops, latest: o.Begin}
+	if o.Retransmits {
+		s.view = &retransmits
+	}
+	s.run.all = live.NewCounter(s.now(), s.view.subject)
 	return s
 }
 
@@ -121,24 +130,20 @@ func (s *Sink) now() time.Time {
 	return time.Now()
 }
 
-// Write counts a drop or a loss. It keeps a copy of the event.
+// Write counts an event of what is shown, or a loss. It keeps a copy of the event.
 func (s *Sink) Write(e *event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e.Time.After(s.latest) {
 		s.latest = e.Time
 	}
-	switch e.Kind {
-	case event.End:
+	if e.Kind == event.End {
 		s.run.ledger, s.run.ended = *e.Ledger, true
 		return nil
-	case event.Drop, event.Loss:
-		s.run.ledger.Add(e)
-	case event.Rejected, event.Retransmit, event.Reset, event.TCPEvent:
-		s.run.ledger.Add(e)
-		return nil
 	}
-	if e.Kind == event.Drop && e.Harmless != "" && !s.opts.Harmless {
+	s.run.ledger.Add(e)
+	counts := s.view.subject.Counts(e) && (e.Harmless == "" || s.opts.Harmless)
+	if !counts && e.Kind != event.Loss {
 		return nil
 	}
 	kept := e.Clone()
@@ -159,16 +164,16 @@ func (m *moment) add(e *event.Event, now time.Time) {
 
 // add counts an event if it is shown. Losses always are.
 func (f *filter) add(e *event.Event, now time.Time) {
-	if e.Kind != event.Drop || f.matches(e) {
+	if e.Kind == event.Loss || f.matches(e) {
 		f.found.Add(e, now)
 	}
 }
 
-// matches reports whether a drop is shown, and counts those that cannot be decided.
+// matches reports whether an event is shown, and counts those that cannot be decided.
 func (f *filter) matches(e *event.Event) bool {
 	matches, decided := f.Match(e)
 	if !decided {
-		f.undecided += e.Count
+		f.undecided += f.subject.Weight(e)
 	}
 	return matches && decided
 }
@@ -181,7 +186,7 @@ func (m *moment) shown() *live.Counter {
 	return m.all
 }
 
-// hidden returns how many drops the filter hides.
+// hidden returns how much the filter hides.
 func (m *moment) hidden() uint64 { return m.all.Total() - m.shown().Total() }
 
 // tick sets the time of the counters.
@@ -205,7 +210,7 @@ func (m *moment) clone() *moment {
 // narrow shows only what matches a filter. What was counted before stays counted,
 // as far as the filter can be applied to it.
 func (m *moment) narrow(text string, f Filter) {
-	m.filter = &filter{Filter: f, text: text}
+	m.filter = &filter{Filter: f, text: text, subject: m.all.Subject()}
 	if f.ByKind {
 		m.filter.found = m.all.Narrow(func(e *event.Event) bool {
 			matches, decided := f.Match(e)

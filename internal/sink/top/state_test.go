@@ -16,7 +16,7 @@ import (
 
 func TestHelp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := sit(t, Options{}, 80, 40)
+		p := sit(t, Options{}, 80, 52)
 		for _, key := range []string{"h", "?", "f1"} {
 			p.keys(key)
 			p.finds("help", "Keys\n  up down j k", "What is shown", "those of that moment.\n")

@@ -21,13 +21,13 @@ const (
 	plain   = "\x1b[0m"
 )
 
-// style returns the attribute of a row, by how much its drops matter. It is empty
+// style returns the attribute of a row, by how much its events matter. It is empty
 // for a row that needs none.
 func (o *Options) style(r *live.Row) string {
 	if r.Example == nil {
 		return ""
 	}
-	x, _ := knowledge.Of(r.Example)
+	x, _ := explain(r.Example)
 	switch {
 	case x.Severity == knowledge.Noise:
 		return faint

@@ -31,6 +31,10 @@ var names = [live.Keys]struct {
 	live.Owner:     {"OWNER", 2, 8},
 	live.Netns:     {"NETNS", 1, 5},
 	live.Protocol:  {"PROTO", 1, 5},
+	live.Peer:      {"PEER", 4, 15},
+	live.Direction: {"DIR", 1, 3},
+	live.Type:      {"TYPE", 1, 6},
+	live.Lost:      {"LOST", 1, 8},
 }
 
 // sparkWidth returns the width of sparklines on a screen of width columns.
@@ -49,12 +53,12 @@ func sparkWidth(width int) int {
 // grouping lists the keys, and marks those that the rows are grouped by.
 func (l *list) grouping() string {
 	line := "press to group by:"
-	for k := range live.Key(live.Keys) {
+	for i, k := range l.view.subject.Keys {
 		mark := " "
 		if l.group.Has(k) {
 			mark = "*"
 		}
-		line += fmt.Sprintf(" %d%s%v", k+1, mark, k)
+		line += fmt.Sprintf(" %d%s%v", i+1, mark, k)
 	}
 	return line
 }
@@ -97,14 +101,14 @@ func (l *list) scroll(room int) {
 // no room, columns without any name are left out first.
 func (l *list) fit(room int) (widths [live.Keys]int) {
 	columns := 0
-	for k := range live.Key(live.Keys) {
+	for _, k := range l.view.subject.Keys {
 		if l.group.Has(k) {
 			columns++
 			widths[k] = l.widthOf(k)
 			room -= len(gap) + widths[k]
 		}
 	}
-	for k := range live.Key(live.Keys) {
+	for _, k := range l.view.subject.Keys {
 		if room < 0 && columns > 1 && widths[k] > 0 && l.isEmpty(k) {
 			room += len(gap) + widths[k]
 			widths[k] = 0
@@ -149,7 +153,7 @@ func widest(widths *[live.Keys]int) (key live.Key, ok bool) {
 
 // title returns the head of a column, with an arrow if the list is sorted by it.
 func (l *list) title(c column) string {
-	text := "DROPS/S"
+	text := l.view.rate
 	switch {
 	case c == byTotal:
 		text = "TOTAL"
@@ -168,7 +172,7 @@ func (l *list) title(c column) string {
 // heading returns the first line of the list.
 func (l *list) heading(spark int, widths [live.Keys]int) string {
 	head := func(k live.Key) string { return l.title(by(k)) }
-	return cells(" ", l.title(byRate), l.title(byTotal), pad("MINUTE", spark), head, widths)
+	return l.cells(" ", l.title(byRate), l.title(byTotal), pad("MINUTE", spark), head, widths)
 }
 
 // line returns one row. The selected one is marked without colours, too.
@@ -178,7 +182,7 @@ func (l *list) line(r *live.Row, selected bool, spark int, widths [live.Keys]int
 		mark = ">"
 	}
 	graph := sparkline(&r.History, l.elapsed, spark)
-	return cells(mark, numberOf(r, r.History.Rate()), numberOf(r, r.Total), graph, r.Text, widths)
+	return l.cells(mark, numberOf(r, r.History.Rate()), numberOf(r, r.Total), graph, r.Text, widths)
 }
 
 // numberOf formats a number of a row, with ~ before it if it counts only samples.
@@ -190,15 +194,15 @@ func numberOf(r *live.Row, n uint64) string {
 }
 
 // cells joins the columns of one line.
-func cells(mark, rate, total, graph string, name func(live.Key) string, widths [live.Keys]int) string {
+func (l *list) cells(mark, rate, total, graph string, name func(live.Key) string, widths [live.Keys]int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%*s%*s", mark, rateWidth, rate, totalWidth, total)
 	if graph != "" {
 		b.WriteString(gap + graph)
 	}
-	for k, w := range widths {
-		if w > 0 {
-			b.WriteString(gap + pad(shorten(name(live.Key(k)), w), w))
+	for _, k := range l.view.subject.Keys {
+		if w := widths[k]; w > 0 {
+			b.WriteString(gap + pad(shorten(name(k), w), w))
 		}
 	}
 	return strings.TrimRight(b.String(), " ")

@@ -1,0 +1,95 @@
+package top
+
+import (
+	"slices"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
+	"dropwatch/internal/live"
+)
+
+// A view is what the screen shows: by which keys, and in which words.
+type view struct {
+	subject *live.Subject
+	group   live.Group // that the rows begin with
+	command string     // of the first line
+	noun    string     // of what is counted: one
+	events  string     // of what the screen waits for: several
+	rate    string     // the title of the first column
+
+	// status returns what a ledger says of the filter of the command line.
+	status func(*event.Ledger) Status
+}
+
+var drops = view{
+	subject: live.Drops, group: live.GroupOf(live.Location, live.Reason, live.Interface, live.Owner),
+	command: "dropwatch top", noun: "drop", events: "drops", rate: "DROPS/S",
+	status: func(l *event.Ledger) Status { return Status{Rejected: l.Rejected, Undecided: l.Undecided} },
+}
+
+var retransmits = view{
+	subject: live.Retransmits, group: live.GroupOf(live.Peer, live.Direction, live.Type, live.Lost, live.Owner),
+	command: "dropwatch top --retrans", noun: "segment", events: "retransmissions or resets", rate: "SEGS/S",
+	status: func(l *event.Ledger) Status { return Status{Rejected: l.TCP.Rejected} },
+}
+
+// explain returns what is known of the cause of an event: of a drop, which may be that of a
+// segment that is sent again, or of what was lost elsewhere.
+func explain(e *event.Event) (knowledge.Explanation, bool) {
+	s := e.Segment
+	if s == nil || s.Fate == event.LostHere {
+		return knowledge.Of(e)
+	}
+	if e.Kind != event.Retransmit || s.Direction == event.Incoming || e.Packet.Flow == nil {
+		return knowledge.Explanation{}, false
+	}
+	return knowledge.Resent(e, s.Type == event.SYNRetransmit || s.Type == event.SYNACKRetransmit), true
+}
+
+// checkPeer returns commands about the peer of an event of TCP; none for another event.
+func checkPeer(e *event.Event) []string {
+	if e.Segment == nil || e.Packet.Flow == nil {
+		return nil
+	}
+	to := e.Clone()
+	if f := to.Packet.Flow; e.Segment.Direction == event.Incoming {
+		f.Src, f.Dst = f.Dst, f.Src
+	}
+	return knowledge.Resent(&to, false).Check
+}
+
+// checks returns the commands of an explanation, and that for the connection of a segment that this
+// host dropped.
+func checks(x *knowledge.Explanation, e *event.Event) []string {
+	peer := checkPeer(e)
+	if len(peer) == 0 || e.Segment.Fate != event.LostHere {
+		return x.Check
+	}
+	return append(slices.Clip(x.Check), peer[0])
+}
+
+// asDrop returns an event as a drop, nil if it is none. A segment that this host dropped before it was
+// sent again is one, unless that was at another interface or in another network namespace: of those the
+// event has not all.
+func asDrop(e *event.Event) *event.Event {
+	elsewhere := func(a event.Arg) bool { return a.Name == "drop_ifname" || a.Name == "drop_netns" }
+	switch {
+	case e.Segment == nil:
+		return e
+	case e.Segment.Fate != event.LostHere, slices.ContainsFunc(e.Args, elsewhere):
+		return nil
+	}
+	d := e.Clone()
+	d.Kind, d.Segment = event.Drop, nil
+	return &d
+}
+
+// dropsOf returns the drops among events.
+func dropsOf(events []*event.Event) (found []*event.Event) {
+	for _, e := range events {
+		if d := asDrop(e); d != nil {
+			found = append(found, d)
+		}
+	}
+	return found
+}
