@@ -236,7 +236,7 @@ func TestDeadServer(t *testing.T) {
 func TestOutage(t *testing.T) {
 	dead := newCluster(t)
 	dead.http.Close()
-	dir := filepath.Join(t.TempDir(), "a", "spool")
+	dir := filepath.Join(t.TempDir(), "spool")
 	abort := make(chan struct{})
 	o := Options{URLs: []string{dead.http.URL}, Spool: dir, Count: 10}
 	r := newRig(t, Config{Options: o, Abort: abort, Origin: Origin{Run: "first"}})
