@@ -78,13 +78,7 @@ func (s *Source) Close() error {
 // called once.
 func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
 	defer s.Close()
-	signalled := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() { s.stop(); close(signalled) })
-	defer func() {
-		if !cancel() { // stop has been called, or is running: the waiter must outlive it
-			<-signalled
-		}
-	}()
+	defer bpfprog.AtEnd(ctx, s.stop)()
 	err := s.receive(out)
 	return errors.Join(err, s.finish(out, err == nil))
 }
