@@ -51,7 +51,7 @@ func (s *stateful) load(f *os.File) error {
 	}
 	switch {
 	case errors.Is(err, retrans.ErrState):
-		return &advised{fmt.Errorf("read %s: %w", event.Escape(s.path), err), "remove it to begin anew, or name another file"}
+		return &advised{fmt.Errorf("read %s: %w", event.Escape(s.path), err), "remove it to start over, or name another file"}
 	case err != nil:
 		return fmt.Errorf("read %s: %w", event.Escape(s.path), event.WithoutPath(err))
 	}

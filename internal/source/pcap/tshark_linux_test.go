@@ -36,7 +36,7 @@ var analysis = []struct{ field, name string }{
 	{"tcp.flags.reset", "reset"},
 }
 
-// exclusive is how many of them exclude each other.
+// exclusive is how many of them, from the first, are mutually exclusive.
 const exclusive = 5
 
 // A judgement is what is said of a segment, by the number of its packet.
