@@ -14,7 +14,7 @@ type room struct {
 var (
 	inner = []string{
 		"internal/event", "internal/clock", "internal/host", "internal/packet", "internal/suggest", "internal/tally",
-		"internal/interval", "internal/kernel", "internal/bpfprog", "internal/perf", "kallsyms", "netlink",
+		"internal/interval", "internal/kernel", "internal/bpfprog", "internal/perf", "internal/point", "kallsyms", "netlink",
 	}
 	middle = append([]string{
 		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
@@ -43,6 +43,10 @@ var rooms = []room{
 	{pkgs: "internal/interval", reason: "it divides time, for any sink"},
 	{pkgs: "internal/tally", reason: "it counts by any key, and needs no package of this module"},
 	{pkgs: "internal/suggest", reason: "it compares any names"},
+	{
+		pkgs: "internal/point", may: []string{"internal/suggest", "internal/knowledge"},
+		reason: "what is to be read is text, whoever reads it",
+	},
 	{pkgs: "internal/records", reason: "it writes bytes, and no events"},
 	{pkgs: "kallsyms", reason: "it is public, and useful without dropwatch"},
 	{pkgs: "netlink", reason: "it is public, and useful without dropwatch"},
