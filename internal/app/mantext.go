@@ -359,6 +359,7 @@ The primitives of *pcap-filter*(7) work as well: *udp port 53*, *src host 192.0.
 const manJSON = `
 With *--json* each line is an object, for programs such as *jq*(1).
 Its *kind* is *drop*, *loss* (drops that dropwatch failed to see) or, in the last line, *end*: the ledger.
+Its *host* is the name of the host that dropped the packets; a capture file has none.
 What is not known is left out.
 Names do not change their meaning; new ones may be added.
 *dropwatch help json* prints the JSON schema, which describes each.`

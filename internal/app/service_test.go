@@ -96,6 +96,9 @@ func TestReload(t *testing.T) {
 	for line := range strings.Lines(s.written()) {
 		kinds = append(kinds, regexp.MustCompile(`"kind":"([a-z]+)"`).FindStringSubmatch(line)[1])
 	}
+	if name, _ := os.Hostname(); strings.Count(s.written(), `Z","host":"`+name+`"`) != len(kinds) {
+		t.Errorf("lines do not name the host %s: %s", name, s.written())
+	}
 	if got, want := strings.Join(kinds, " "), "drop drop end loss drop drop end"; got != want {
 		t.Errorf("kinds %s, want %s: %s", got, want, s.written())
 	}

@@ -94,16 +94,16 @@ func (r *run) tableOptions(o Output, f *os.File, every time.Duration) table.Opti
 }
 
 func (r *run) openJSON(o Output, f outFile) (pipeline.Sink, error) {
-	return jsonl.New(f, jsonl.Options{Bytes: o.Hex, Explain: o.Explain}), nil
+	return jsonl.New(f, r.jsonOptions(&o)), nil
 }
 
-func (r *run) openJSONTables(_ Output, f outFile) (pipeline.Sink, error) {
-	return jsonl.NewSummary(f, time.Second, r.recorded()), nil
+func (r *run) openJSONTables(o Output, f outFile) (pipeline.Sink, error) {
+	return jsonl.NewSummary(f, r.jsonOptions(&o), time.Second, r.recorded()), nil
 }
 
 // openPacketFile writes pcapng, with the host and its kernel in the section header.
 func (r *run) openPacketFile(o Output, f outFile) (pipeline.Sink, error) {
-	h := r.Host.Identity()
+	h := r.identity()
 	return pcapng.New(f, pcapng.Options{
 		Name: f.name, App: "dropwatch " + r.Version, Host: h.Name, Kernel: h.Release, Link: o.Link,
 	})
@@ -182,7 +182,7 @@ func (r *run) openScreen(o Output, f outFile) (pipeline.Sink, error) {
 // the one of a recording.
 func (r *run) screenOptions(s *screen, o Output, f *os.File) top.Options {
 	opts := top.Options{
-		Source: r.source.name, Host: r.Host.Identity().Name, Expression: r.spec.Filter.String(),
+		Source: r.source.name, Host: r.identity().Name, Expression: r.spec.Filter.String(),
 		Color: Colored(f), ASCII: !utf8Locale(), Harmless: o.Harmless, Begin: r.recorded(),
 		Retransmits: r.spec.Input.Retransmits, Status: s.status, Diagnose: r.diagnose, Format: formatLine, Save: s.save,
 	}
@@ -192,8 +192,8 @@ func (r *run) screenOptions(s *screen, o Output, f *os.File) top.Options {
 		}
 		return warning, r.CheckReasons(f)
 	}
-	if recording := r.source.recording; recording != nil {
-		opts.Host, opts.Diagnose = recording.Header().Host, nil
+	if r.source.recording != nil {
+		opts.Diagnose = nil
 		check = func(f *filter.Filter) (string, error) { return "", checkRecorded(f) }
 	} else {
 		opts.Warning = strings.Join(r.missingNames(r.spec.Filter), "\n")

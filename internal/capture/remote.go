@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"time"
 
@@ -30,9 +31,9 @@ func (f *formatter) of(e *event.Event) []byte {
 }
 
 // newObjects returns a formatter of the JSON objects of an output.
-func newObjects(o *Output) *formatter {
+func newObjects(o jsonl.Options) *formatter {
 	f := new(formatter)
-	f.sink = jsonl.New(&f.buf, jsonl.Options{Bytes: o.Hex, Explain: o.Explain})
+	f.sink = jsonl.New(&f.buf, o)
 	return f
 }
 
@@ -47,11 +48,12 @@ func newMessages() *formatter {
 // they come faster than they can be sent.
 func (r *run) openElastic(o Output, _ outFile) (pipeline.Sink, error) {
 	c := elastic.Config{
-		Options: o.Elastic, Origin: r.origin(), Object: newObjects(&o).of, Text: newMessages().of,
+		Options: o.Elastic, Origin: r.origin(), Object: newObjects(r.jsonOptions(&o)).of, Text: newMessages().of,
 		Notify: r.Notices.Text, Wait: r.source.now != nil, Abort: r.abortRemote,
 	}
 	if o.TCPLog != tcplog.None {
-		c.Document = func(e *event.Event) []byte { return o.TCPLog.Object(e, c.Origin.Host) }
+		reader := cmp.Or(c.Origin.Host, r.Host.Identity().Name) // of capture files these programs name the host that reads them
+		c.Document = func(e *event.Event) []byte { return o.TCPLog.Object(e, reader) }
 		c.Types = o.TCPLog.Fields()
 		if c.Index == "" && c.Daily == "" {
 			c.Daily = o.TCPLog.Index()
@@ -67,22 +69,19 @@ func (r *run) openElastic(o Output, _ outFile) (pipeline.Sink, error) {
 
 // openSyslog begins to write to the log of a host.
 func (r *run) openSyslog(o Output, _ outFile) (pipeline.Sink, error) {
-	s := syslog.New(o.Syslog, r.origin().Host, newMessages().of, r.Notices.Text)
+	s := syslog.New(o.Syslog, r.identity().Name, newMessages().of, r.Notices.Text)
 	r.closers = append(r.closers, s)
 	return s, nil
 }
 
 // origin returns what documents say of the host that dropped the packets.
 func (r *run) origin() elastic.Origin {
-	from := elastic.Origin{Version: r.Version}
-	if recording := r.source.recording; recording != nil {
-		h := recording.Header()
-		from.Host, from.Kernel = h.Host, h.Kernel
-		from.Run = fmt.Sprintf("recorded %d %s", h.Started.UnixNano(), r.spec.Filter)
+	h := r.identity()
+	from := elastic.Origin{Host: h.Name, Kernel: h.Release, Version: r.Version}
+	if r.source.recording != nil {
+		from.Run = fmt.Sprintf("recorded %d %s", r.recorded().UnixNano(), r.spec.Filter)
 		return from
 	}
-	h := r.Host.Identity()
-	from.Host, from.Kernel = h.Name, h.Release
 	from.Run = fmt.Sprintf("live %s %d", h.BootID, time.Now().UnixNano())
 	return from
 }

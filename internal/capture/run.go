@@ -9,9 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dropwatch/internal/host"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
 	"dropwatch/internal/sink/file"
+	"dropwatch/internal/sink/jsonl"
 	"dropwatch/internal/sink/table"
 	"dropwatch/internal/stage/filter"
 )
@@ -63,9 +65,27 @@ func (r *run) recorded() time.Time {
 	return r.source.recording.Header().Started
 }
 
+// identity returns that of the host that the events are of: of a recording, the host where it was made.
+// Capture files do not name theirs.
+func (r *run) identity() host.Identity {
+	switch recording := r.source.recording; {
+	case recording != nil:
+		h := recording.Header()
+		return h.Identity()
+	case r.source.captures != nil:
+		return host.Identity{}
+	}
+	return r.Host.Identity()
+}
+
+// jsonOptions returns those of the JSON lines of an output.
+func (r *run) jsonOptions(o *Output) jsonl.Options {
+	return jsonl.Options{Host: r.identity().Name, Bytes: o.Hex, Explain: o.Explain}
+}
+
 // header returns the header of a recording of this run, as begun now.
 func (r *run) header() session.Header {
-	h := session.HostHeader(r.Host.Identity())
+	h := session.HostHeader(r.identity())
 	h.Program, h.Command = "dropwatch "+r.Version, r.spec.Command
 	h.Source, h.Started = r.source.name, time.Now()
 	h.Settings = r.spec.settings()

@@ -27,3 +27,8 @@ type Header struct {
 func HostHeader(i host.Identity) Header {
 	return Header{Host: i.Name, Kernel: i.Release, Machine: i.Machine, BootID: i.BootID, Symbols: i.BuildID}
 }
+
+// Identity returns the identity of the host that was recorded.
+func (h *Header) Identity() host.Identity {
+	return host.Identity{Name: h.Host, Release: h.Kernel, Machine: h.Machine, BootID: h.BootID, BuildID: h.Symbols}
+}

@@ -22,7 +22,7 @@ type document struct {
 	ECS          ecs             `json:"ecs"`
 	Event        ecsEvent        `json:"event"`
 	Agent        agent           `json:"agent"`
-	Host         hostFields      `json:"host"`
+	Host         *hostFields     `json:"host,omitempty"`
 	Source       *endpoint       `json:"source,omitempty"`
 	Destination  *endpoint       `json:"destination,omitempty"`
 	Network      *network        `json:"network,omitempty"`
@@ -52,11 +52,13 @@ type agent struct {
 }
 
 type hostFields struct {
-	Name string `json:"name"`
-	OS   struct {
-		Type   string `json:"type"`
-		Kernel string `json:"kernel,omitempty"`
-	} `json:"os"`
+	Name string   `json:"name"`
+	OS   osFields `json:"os"`
+}
+
+type osFields struct {
+	Type   string `json:"type"`
+	Kernel string `json:"kernel,omitempty"`
 }
 
 type endpoint struct {
@@ -95,7 +97,7 @@ type resource struct {
 
 // An Origin says where events come from, in every document.
 type Origin struct {
-	Host, Kernel string // of the events
+	Host, Kernel string // of the events; empty: not known, as of capture files
 	Version      string // of dropwatch
 	Run          string // differs between any two runs; the same if the same recording is replayed in the same way
 }
@@ -161,7 +163,9 @@ func (x *encoder) document(e *event.Event, object []byte) *document {
 		Message:   string(x.Text(e)), ECS: ecs{ecsVersion}, Agent: agent{"dropwatch", x.Origin.Version}, Dropwatch: object,
 		Event: ecsEvent{Kind: "event", Action: e.Kind.String(), Module: "dropwatch", Dataset: "dropwatch." + e.Kind.String()},
 	}
-	d.Host.Name, d.Host.OS.Type, d.Host.OS.Kernel = x.Origin.Host, "linux", x.Origin.Kernel
+	if x.Origin.Host != "" {
+		d.Host = &hostFields{x.Origin.Host, osFields{"linux", x.Origin.Kernel}}
+	}
 	switch e.Kind {
 	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent:
 		d.describe(e)

@@ -48,6 +48,11 @@ func TestDocument(t *testing.T) {
 	if source != want {
 		t.Errorf("got  %swant %s", source, want)
 	}
+	config.Origin.Host = ""
+	if lines, err := newEncoder(config).encode(&e); err != nil || strings.Contains(string(lines), `"host"`) {
+		t.Errorf("a host that is not known: %s, error %v", lines, err)
+	}
+	config.Origin.Host = "router"
 	again := newEncoder(config)
 	if second, err := again.encode(&e); err != nil || string(second) != string(lines) {
 		t.Errorf("the same run has other IDs: %s", second)

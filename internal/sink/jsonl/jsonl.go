@@ -6,6 +6,7 @@ package jsonl
 import (
 	"io"
 	"strconv"
+	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/records"
@@ -13,7 +14,8 @@ import (
 
 // Options of a Sink.
 type Options struct {
-	Bytes bool // also write the bytes of each packet
+	Host  string // name of the host that the events are of, for each line; empty: not known
+	Bytes bool   // also write the bytes of each packet
 
 	// Explain: also write why each packet was dropped, as far as known. It takes a third
 	// more time, and 200 bytes or more.
@@ -24,12 +26,15 @@ type Options struct {
 type Sink struct {
 	buf    records.Buffer
 	o      Options
+	host   []byte // the member with the host
 	clock  clock
 	frames frames
 }
 
 // New makes a Sink that writes to w.
-func New(w io.Writer, o Options) *Sink { return &Sink{buf: records.NewText(w), o: o} }
+func New(w io.Writer, o Options) *Sink {
+	return &Sink{buf: records.NewText(w), o: o, host: appendIfAny(nil, "host", o.Host)}
+}
 
 // Write formats an event as a line. Rejected drops have none; the ledger has their number.
 func (s *Sink) Write(e *event.Event) error {
@@ -49,10 +54,10 @@ func (s *Sink) Write(e *event.Event) error {
 // Flush writes all lines that are buffered.
 func (s *Sink) Flush() error { return s.buf.Flush() }
 
-// begin begins a line with what every line has: kind and time.
-func (s *Sink) begin(b []byte, e *event.Event) []byte {
-	b = appendWord(append(b, '{'), "kind", e.Kind.String())
-	return s.clock.appendTime(b, e.Time)
+// begin begins a line with what every line has: kind, time and host.
+func (s *Sink) begin(b []byte, kind string, at time.Time) []byte {
+	b = appendWord(append(b, '{'), "kind", kind)
+	return append(s.clock.appendTime(b, at), s.host...)
 }
 
 // finish ends a line.
@@ -64,7 +69,7 @@ func finish(b []byte) []byte {
 
 // appendDrop appends the line of a drop, or of what TCP did. What is not known is left out.
 func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
-	b = s.begin(b, e)
+	b = s.begin(b, e.Kind.String(), e.Time)
 	b = appendNumber(b, "count", e.Count)
 	if e.Segments != 0 {
 		b = appendNumber(b, "segments", e.Segments)
@@ -266,7 +271,7 @@ func appendBytes(b []byte, p *event.Packet) []byte {
 // appendLoss appends the line of a loss: where drops were lost and how many, or, if that is not known,
 // how often or for how long.
 func (s *Sink) appendLoss(b []byte, e *event.Event) []byte {
-	b = s.begin(b, e)
+	b = s.begin(b, e.Kind.String(), e.Time)
 	switch e.Place {
 	case event.FullSummary, event.LostSummary:
 		b = appendNumber(b, "summaries", e.Count)
@@ -306,7 +311,7 @@ func appendTCPCounts(b []byte, c *event.TCPCounts) []byte {
 // appendEnd appends the last line: the ledger, in which every number is stated.
 func (s *Sink) appendEnd(b []byte, e *event.Event) []byte {
 	l := e.Ledger
-	b = s.begin(b, e)
+	b = s.begin(b, e.Kind.String(), e.Time)
 	b = appendNumber(b, "shown", l.Shown)
 	b = appendNumber(b, "trace_only", l.TraceOnly)
 	b = appendNumber(b, "harmless", l.Harmless)

@@ -339,6 +339,18 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestHost: every line names the host of the events, as a terminal can have it.
+func TestHost(t *testing.T) {
+	for want, e := range lines() {
+		if got, want := line(t, jsonl.Options{Bytes: true, Host: "web\x1b-1"}, &e), ofHost(want)+"\n"; got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	}
+}
+
+// ofHost returns a line with the name of a host.
+func ofHost(line string) string { return strings.Replace(line, `Z",`, `Z","host":"web\u001b-1",`, 1) }
+
 func TestBytesAreOnlyThereIfAskedFor(t *testing.T) {
 	e := content(event.LinkRaw)
 	if got, want := line(t, jsonl.Options{}, &e), at("drop")+`"count":1,"length":3}`+"\n"; got != want {

@@ -46,10 +46,10 @@ type row struct {
 // A counts is a number of drops, and of packets on the wire in them.
 type counts struct{ drops, segments uint64 }
 
-// NewSummary returns a Summary that writes to w. Begin is when a recorded run began, whose intervals are by the
-// time of its events. Zero means that the run is live and begins now.
-func NewSummary(w io.Writer, every time.Duration, begin time.Time) *Summary {
-	s := &Summary{lines: New(w, Options{}), every: every, rows: tally.New[rowKey, row](maxRows, rowKey.overflow)}
+// NewSummary returns a Summary that writes to w, of the options with the host only. Begin is when a recorded run began,
+// whose intervals are by the time of its events. Zero means that the run is live and begins now.
+func NewSummary(w io.Writer, o Options, every time.Duration, begin time.Time) *Summary {
+	s := &Summary{lines: New(w, o), every: every, rows: tally.New[rowKey, row](maxRows, rowKey.overflow)}
 	s.intervals = interval.New(every, begin, &s.mu, s.endInterval)
 	return s
 }
@@ -135,8 +135,7 @@ func (s *Summary) appendSummary(b []byte, at time.Time, rows []*entry) []byte {
 			harmless += since(r).drops
 		}
 	}
-	b = appendWord(append(b, '{'), "kind", "summary")
-	b = s.lines.clock.appendTime(b, at)
+	b = s.lines.begin(b, "summary", at)
 	b = appendNumber(b, "interval_ms", uint64(s.every.Milliseconds()))
 	b = appendNumber(b, "count", lost)
 	b = appendNumber(b, "harmless_count", harmless)

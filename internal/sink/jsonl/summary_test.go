@@ -69,7 +69,7 @@ func writeTo(t *testing.T, s interface{ Write(*event.Event) error }, events ...e
 func TestSummary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out syncBuffer
-		s := jsonl.NewSummary(&out, time.Second, time.Time{})
+		s := jsonl.NewSummary(&out, jsonl.Options{}, time.Second, time.Time{})
 		want := func(what, want string) {
 			t.Helper()
 			if got := out.take(); got != want {
@@ -109,7 +109,7 @@ func TestSummary(t *testing.T) {
 func TestSummaryOfARecording(t *testing.T) {
 	begin := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 	var out syncBuffer
-	s := jsonl.NewSummary(&out, time.Second, begin)
+	s := jsonl.NewSummary(&out, jsonl.Options{Host: "router"}, time.Second, begin)
 	at := func(d time.Duration) event.Event {
 		e := tcp()
 		e.Time = begin.Add(d)
@@ -121,8 +121,9 @@ func TestSummaryOfARecording(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(out.take(), "\n")
-	if len(lines) != 4 || !strings.Contains(lines[0], `"time":"2026-11-21T10:00:01.000000000Z","interval_ms":1000,"count":2,`) ||
-		!strings.Contains(lines[1], `"time":"2026-11-21T10:00:05.500000000Z","interval_ms":1000,"count":1,`) {
+	if len(lines) != 4 ||
+		!strings.Contains(lines[0], `"time":"2026-11-21T10:00:01.000000000Z","host":"router","interval_ms":1000,"count":2,`) ||
+		!strings.Contains(lines[1], `"time":"2026-11-21T10:00:05.500000000Z","host":"router","interval_ms":1000,"count":1,`) {
 		t.Errorf("lines %q", lines)
 	}
 }
@@ -130,7 +131,7 @@ func TestSummaryOfARecording(t *testing.T) {
 // TestSummaryIsBounded: locations beyond the limit are counted in one row.
 func TestSummaryIsBounded(t *testing.T) {
 	var out syncBuffer
-	s := jsonl.NewSummary(&out, time.Hour, noon)
+	s := jsonl.NewSummary(&out, jsonl.Options{}, time.Hour, noon)
 	const many = 5000
 	for i := range many {
 		e := tcp()
@@ -153,7 +154,7 @@ func TestSummaryIsBounded(t *testing.T) {
 
 func TestSummaryFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := jsonl.NewSummary(fullDisk{}, time.Second, time.Time{})
+		s := jsonl.NewSummary(fullDisk{}, jsonl.Options{}, time.Second, time.Time{})
 		writeTo(t, s, tcp())
 		time.Sleep(2 * time.Second)
 		e := tcp()
