@@ -60,8 +60,8 @@ var outputOptions = []OutputOption{
 		set: func(o *Output, value string) error { return setNumber(&o.Log.Keep, value) },
 	},
 	{
-		Name: "compress", Help: "Compress rotated files with gzip.",
-		set: func(o *Output, value string) error { return setBool(&o.Log.Compress, value) },
+		Name: "compress", Help: "Compress rotated files with gzip or, as *compress=zstd*, with zstd.",
+		set: func(o *Output, value string) error { return o.Log.Compress.Set(value) },
 	},
 	{
 		Name: "size", Value: "SIZE", Help: "How much a recorder keeps: bytes, or as in *500M*; *64M* if it is left out.",

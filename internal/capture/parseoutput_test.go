@@ -124,8 +124,15 @@ func TestOlderFormats(t *testing.T) {
 // TestRotationOptions: what says when a file is rotated.
 func TestRotationOptions(t *testing.T) {
 	o, err := ParseOutput("json:x,rotate=100M,age=24h,keep=7,compress")
-	if want := (file.Options{Size: 100 << 20, Age: 24 * time.Hour, Keep: 7, Compress: true}); err != nil || o.Log != want {
+	if want := (file.Options{Size: 100 << 20, Age: 24 * time.Hour, Keep: 7, Compress: file.Gzip}); err != nil || o.Log != want {
 		t.Errorf("%+v, error %v", o.Log, err)
+	}
+	for value, want := range map[string]file.Compression{
+		"true": file.Gzip, "gzip": file.Gzip, "zstd": file.Zstd, "false": file.Uncompressed,
+	} {
+		if o, err := ParseOutput("json:x,age=1h,compress=" + value); err != nil || o.Log.Compress != want {
+			t.Errorf("%s: %+v, error %v", value, o.Log, err)
+		}
 	}
 	const sizes = "give bytes, 4K or more, or as in 500K, 100M, 2G"
 	for text, want := range map[string]string{
@@ -139,7 +146,8 @@ func TestRotationOptions(t *testing.T) {
 		"text:x,rotate=-1M":                `invalid value "-1M" for option rotate: ` + sizes,
 		"text:x,age=5":                     `invalid value "5" for option age: give a time of 1s or more, as in 30m, 24h`,
 		"text:x,age=1h,keep=0":             `invalid value "0" for option keep: give a number from 1`,
-		"text:x,age=1h,compress=xz":        `invalid value "xz" for option compress: give true or false`,
+		"text:x,age=1h,compress=xz":        `invalid value "xz" for option compress: give one of: gzip, zstd`,
+		"text:x,age=1h,compress=ztsd":      `invalid value "ztsd" for option compress: did you mean zstd?`,
 		"pcapng:x,rotate=1M":               `unknown option of output pcapng "rotate": give one of: link`,
 	} {
 		if o, err := ParseOutput(text); err == nil || err.Error() != want {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,19 +12,14 @@ import (
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"dropwatch/internal/event"
 )
 
 // stamp is the time of a rotation in a file's name. Names sort as times do.
 const stamp = "20060102T150405.000Z"
 
-// Ends of the names of rotated files.
-const (
-	compressed = ".gz"
-	temporary  = ".tmp" // while it is compressed
-)
+// temporary is at the end of the name of a rotated file while it is compressed.
+const temporary = ".tmp"
 
 // An archive is the rotated files of a file: its name, a dot and the time of the rotation. One goroutine compresses and removes them.
 type archive struct {
@@ -120,8 +114,8 @@ func (a *archive) tidy(ctx context.Context) error {
 		names = names[1:]
 	}
 	for _, name := range names {
-		if a.o.Compress && !strings.HasSuffix(name, compressed) {
-			errs = append(errs, compress(ctx, name))
+		if a.o.Compress != Uncompressed && compressionOf(name) == Uncompressed {
+			errs = append(errs, a.o.Compress.replace(ctx, name))
 		}
 	}
 	return cmp.Or(errs...)
@@ -137,7 +131,7 @@ func (a *archive) list() (names, unfinished []string, err error) {
 		case !ok || len(rest) < len(stamp) || !isStamp(rest[:len(stamp)]) || !e.Type().IsRegular():
 		case rest[len(stamp):] == temporary:
 			unfinished = append(unfinished, dir+e.Name())
-		case len(rest) == len(stamp), rest[len(stamp):] == compressed:
+		case len(rest) == len(stamp), rest[len(stamp):] == compressionOf(rest).suffix():
 			names = append(names, dir+e.Name())
 		}
 	}
@@ -162,49 +156,6 @@ func (a *archive) newest(other time.Time) time.Time {
 func isStamp(text string) bool {
 	_, err := time.Parse(stamp, text)
 	return err == nil
-}
-
-// compress replaces a rotated file by a compressed one, which has its name only when it is whole.
-func compress(ctx context.Context, name string) error {
-	from, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	half := name + temporary
-	to, err := os.OpenFile(half, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	err = copyInto(to, untilDone{ctx, from})
-	if err = errors.Join(err, to.Close()); err == nil {
-		err = os.Rename(half, name+compressed)
-	}
-	if err != nil {
-		return cmp.Or(err, os.Remove(half))
-	}
-	return os.Remove(name)
-}
-
-// copyInto compresses a file and waits until it is on the disk.
-func copyInto(to *os.File, from io.Reader) error {
-	w := gzip.NewWriter(to)
-	_, err := io.Copy(w, from)
-	return errors.Join(err, w.Close(), to.Sync())
-}
-
-// untilDone is a Reader that ends with an error when its context does.
-type untilDone struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-// Read reads unless the context has ended.
-func (u untilDone) Read(b []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return u.r.Read(b)
 }
 
 // renameCause returns why a file could not be renamed, without both names.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/sink/file"
@@ -87,10 +88,14 @@ func reasons(t *testing.T, path string) (all []string) {
 	}
 	defer f.Close()
 	var r io.Reader = f
-	if filepath.Ext(path) == ".gz" {
-		if r, err = gzip.NewReader(f); err != nil {
-			t.Fatal(err)
-		}
+	switch filepath.Ext(path) {
+	case ".gz":
+		r, err = gzip.NewReader(f)
+	case ".zst":
+		r, err = zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -146,7 +151,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // TestRotation: by size, no file is larger, none is lost of those that are kept, and no line. At the end all of
 // them have the wanted form.
 func TestRotation(t *testing.T) {
-	for compress, suffix := range map[bool]string{false: "", true: ".gz"} {
+	for compress, suffix := range map[file.Compression]string{file.Uncompressed: "", file.Gzip: ".gz", file.Zstd: ".zst"} {
 		t.Run(suffix, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "a[b]*.json")
 			b := newBench(t, path, file.Options{Size: 4096, Keep: 3, Compress: compress})
@@ -219,7 +224,7 @@ func TestTidy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b := newBench(t, path, file.Options{Size: 4096, Compress: true})
+	b := newBench(t, path, file.Options{Size: 4096, Compress: file.Gzip})
 	want := []string{
 		"drops.json", plain + ".gz", plain + ".gz.bak", other, "x.20260102T030405.000Z",
 	}
@@ -251,7 +256,7 @@ func TestTidyFails(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b := newBench(t, path, file.Options{Size: 4096, Compress: true})
+	b := newBench(t, path, file.Options{Size: 4096, Compress: file.Gzip})
 	defer b.w.Close()
 	want := []string{"compress or remove rotated files of " + path + ": file exists: they stay until the next rotation"}
 	var got []string
@@ -308,7 +313,7 @@ func TestMovedAway(t *testing.T) {
 func TestCloseReleases(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for i := range 20 {
-		b := newBench(t, filepath.Join(t.TempDir(), "drops.json"), file.Options{Size: 4096, Compress: true})
+		b := newBench(t, filepath.Join(t.TempDir(), "drops.json"), file.Options{Size: 4096, Compress: file.Gzip})
 		for j := range 50 * (i % 3) {
 			b.drops(fmt.Sprintf("R%03d", j))
 		}
@@ -340,8 +345,8 @@ func TestOptions(t *testing.T) {
 		o    file.Options
 		fine bool
 	}{
-		{file.Options{}, true}, {file.Options{Size: 1}, true}, {file.Options{Age: 1, Keep: 2, Compress: true}, true},
-		{file.Options{Keep: 1}, false}, {file.Options{Compress: true}, false},
+		{file.Options{}, true}, {file.Options{Size: 1}, true}, {file.Options{Age: 1, Keep: 2, Compress: file.Gzip}, true},
+		{file.Options{Keep: 1}, false}, {file.Options{Compress: file.Gzip}, false},
 	} {
 		if err := tt.o.Check(); (err == nil) != tt.fine {
 			t.Errorf("%+v: error %v", tt.o, err)
