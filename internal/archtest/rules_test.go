@@ -14,7 +14,8 @@ type room struct {
 var (
 	inner = []string{
 		"internal/event", "internal/clock", "internal/host", "internal/packet", "internal/suggest", "internal/tally",
-		"internal/interval", "internal/kernel", "internal/bpfprog", "internal/perf", "internal/point", "kallsyms", "netlink",
+		"internal/interval", "internal/kernel", "internal/bpfprog", "internal/perf", "internal/member", "internal/point",
+		"kallsyms", "netlink",
 	}
 	middle = append([]string{
 		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
@@ -41,6 +42,10 @@ var rooms = []room{
 	{pkgs: "internal/perf", may: []string{"internal/host"}, reason: "it reads tracepoints, and does not know what they mean"},
 	{pkgs: "internal/perf/perftest", reason: "tests of several rooms fill a ring as the kernel does"},
 	{pkgs: "internal/interval", reason: "it divides time, for any sink"},
+	{
+		pkgs: "internal/member", may: []string{"internal/suggest"},
+		reason: "it reads expressions over the kernel's types, and does not know who reads the values",
+	},
 	{pkgs: "internal/tally", reason: "it counts by any key, and needs no package of this module"},
 	{pkgs: "internal/suggest", reason: "it compares any names"},
 	{
@@ -154,6 +159,12 @@ var libraries = []library{
 			"netlink", "internal/kernel", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
 		},
 		reason: "netlink hides how we talk to the kernel",
+	},
+	{
+		imports: "github.com/cilium/ebpf/btf", by: []string{
+			"internal/bpfprog", "internal/source/bpf", "internal/source/retrans", "internal/member",
+		},
+		reason: "the kernel's types are read where they are needed, without BPF",
 	},
 	{
 		imports: "github.com/cilium/ebpf/...",

@@ -1,0 +1,120 @@
+package member
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf/btf"
+)
+
+// membersOf returns the members of a struct or union.
+func membersOf(t btf.Type) (members []btf.Member, ok bool) {
+	switch t := btf.UnderlyingType(t).(type) {
+	case *btf.Struct:
+		return t.Members, true
+	case *btf.Union:
+		return t.Members, true
+	}
+	return nil, false
+}
+
+// find returns a member by its name, with its offset from the beginning of all members: one
+// of an anonymous struct or union is found, too, as in C.
+func find(members []btf.Member, name string) (m btf.Member, ok bool) {
+	return findIn(members, name, 0)
+}
+
+func findIn(members []btf.Member, name string, depth int) (m btf.Member, ok bool) {
+	for _, m := range members {
+		if m.Name == name {
+			return m, true
+		}
+		within, ok := membersOf(m.Type)
+		if m.Name != "" || !ok || depth > maxNesting {
+			continue
+		}
+		if inner, ok := findIn(within, name, depth+1); ok {
+			inner.Offset += m.Offset
+			return inner, true
+		}
+	}
+	return m, false
+}
+
+// namesOf returns the names that find finds.
+func namesOf(members []btf.Member) []string { return namesIn(members, 0) }
+
+func namesIn(members []btf.Member, depth int) (names []string) {
+	for _, m := range members {
+		if m.Name != "" {
+			names = append(names, m.Name)
+		} else if within, ok := membersOf(m.Type); ok && depth <= maxNesting {
+			names = append(names, namesIn(within, depth+1)...)
+		}
+	}
+	return names
+}
+
+// A macro of the kernel is a short name for members of another struct: sk_state is
+// __sk_common.skc_state. Those of the headers named here follow a rule.
+type macro struct {
+	of, prefix string   // members of struct of whose names begin so
+	path       []string // are those of this member of a member
+	instead    string   // by this prefix
+}
+
+var macros = []macro{
+	{"sock", "sk_", []string{"__sk_common"}, "skc_"},                               // include/net/sock.h
+	{"inet_sock", "inet_", []string{"sk", "__sk_common"}, "skc_"},                  // include/net/inet_sock.h
+	{"inet_request_sock", "ir_", []string{"req", "__req_common"}, "skc_"},          // the same
+	{"request_sock", "rsk_", []string{"__req_common"}, "skc_"},                     // include/net/request_sock.h
+	{"inet_timewait_sock", "tw_", []string{"__tw_common"}, "skc_"},                 // include/net/inet_timewait_sock.h
+	{"inet_request_sock", "ir_rmt_", []string{"req", "__req_common"}, "skc_d"},     // ir_rmt_addr, ir_rmt_port
+	{"inet_request_sock", "ir_loc_", []string{"req", "__req_common"}, "skc_rcv_s"}, // ir_loc_addr
+}
+
+// expand returns the members for which a name is one of the kernel's macros.
+func expand(t btf.Type, name string) (m btf.Member, ok bool) {
+	for _, macro := range macros {
+		rest, ok := strings.CutPrefix(name, macro.prefix)
+		if !ok || btf.UnderlyingType(t).TypeName() != macro.of {
+			continue
+		}
+		if m, ok := follow(t, slices.Concat(macro.path, []string{macro.instead + rest})); ok {
+			return m, true
+		}
+	}
+	return m, false
+}
+
+// follow returns the member of a member.
+func follow(t btf.Type, path []string) (m btf.Member, ok bool) {
+	var offset btf.Bits
+	for _, name := range path {
+		members, _ := membersOf(t)
+		if m, ok = find(members, name); !ok {
+			return m, false
+		}
+		offset, t = offset+m.Offset, m.Type
+	}
+	m.Offset = offset
+	return m, true
+}
+
+// bitField returns the integer that has all bits of a bit field, by its offset and size in
+// bytes, and how far the bits are shifted in it. BTF counts the offset in bits as the compiler
+// allocates them: from the lowest bit on little-endian hosts, from the highest on others.
+func bitField(offset, width int64, bigEndian bool) (start int64, size, shift int, ok bool) {
+	for size := int64(1); size <= 8; size *= 2 {
+		start := offset / 8 / size * size
+		first := offset - start*8
+		if first+width > size*8 {
+			continue
+		}
+		if bigEndian {
+			first = size*8 - first - width
+		}
+		return start, int(size), int(first), true
+	}
+	return 0, 0, 0, false
+}

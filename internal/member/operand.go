@@ -1,0 +1,60 @@
+package member
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/cilium/ebpf/btf"
+)
+
+// An address is a value that a Load reads, or an argument, and an offset from it.
+type address struct {
+	arg     int
+	offsets []int64 // of the Load; none: the argument
+	offset  int64
+}
+
+// load returns the address that is read at a.
+func (a address) load() address {
+	return address{arg: a.arg, offsets: append(slices.Clone(a.offsets), a.offset)}
+}
+
+// An operand is a part of an expression with its type.
+type operand struct {
+	kind operandKind
+	typ  btf.Type // nil for what has no type of BTF: a computed integer, or a string
+	node Node     // of a value
+	at   address  // of the two other kinds
+	name string   // of the member or argument
+
+	container, shift, width int // of a bit field, as Size, BitOffset and BitSize of its Load
+}
+
+type operandKind uint8
+
+const (
+	aValue   operandKind = iota // an integer or string: node
+	inMemory                    // what lies at an address
+	aPointer                    // the address itself, whose typ is a *btf.Pointer
+)
+
+func number64(n uint64, typ Int) operand {
+	return operand{node: &Const{Int: typ, Number: normal(n, typ)}}
+}
+
+// target returns what a pointer points to.
+func (o operand) target() btf.Type { return btf.UnderlyingType(o.typ).(*btf.Pointer).Target }
+
+// cName names the type of an operand in C.
+func (o operand) cName() string {
+	switch {
+	case o.typ != nil:
+		return cType(o.typ)
+	case o.node.Type().Size == 0:
+		return "string"
+	}
+	return o.node.Type().cName()
+}
+
+// bigEndian says how the kernel stores integers.
+var bigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1

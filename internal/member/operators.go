@@ -1,0 +1,350 @@
+package member
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf/btf"
+)
+
+var binaryOps = map[string]Op{
+	"*": Mul, "/": Div, "%": Rem, "+": Add, "-": Sub, "<<": Shl, ">>": Shr, "<": Lt, "<=": Le, ">": Gt, ">=": Ge,
+	"==": Eq, "!=": Ne, "&": And, "^": Xor, "|": Or, "&&": LogAnd, "||": LogOr,
+}
+
+// integerOf returns the integer that a part of the expression has.
+func (c *compiler) integerOf(s *syntax) (Node, error) {
+	o, err := c.operand(s)
+	if err != nil {
+		return nil, err
+	}
+	n, err := c.value(s, o)
+	if err == nil && n.Type().Size == 0 {
+		err = c.fault(s, "is a string: a number is needed")
+	}
+	return n, err
+}
+
+func (c *compiler) unary(s *syntax) (operand, error) {
+	switch s.text {
+	case "*":
+		return c.star(s)
+	case "&":
+		return c.address(s)
+	}
+	x, err := c.integerOf(s.x)
+	if err != nil {
+		return operand{}, err
+	}
+	x = convert(x, promoted(x.Type()))
+	switch s.text {
+	case "-":
+		x = fold(&Unary{Int: x.Type(), Op: Neg, X: x})
+	case "~":
+		x = fold(&Unary{Int: x.Type(), Op: Com, X: x})
+	case "!":
+		x = fold(&Unary{Int: intType, Op: Not, X: x})
+	}
+	return operand{node: x}, nil
+}
+
+// star is what a pointer points to.
+func (c *compiler) star(s *syntax) (operand, error) {
+	x, err := c.operand(s.x)
+	if err != nil {
+		return x, err
+	}
+	p, ok := c.pointer(x)
+	if !ok {
+		return x, c.fault(s, "%s, not a pointer", c.describe(s.x, x))
+	}
+	return c.dereference(s, p)
+}
+
+// address is where something lies in memory.
+func (c *compiler) address(s *syntax) (operand, error) {
+	x, err := c.operand(s.x)
+	if err != nil {
+		return x, err
+	}
+	if x.kind != inMemory || x.width != 0 {
+		return x, c.fault(s, "has no address")
+	}
+	return operand{kind: aPointer, typ: &btf.Pointer{Target: x.typ}, at: x.at}, nil
+}
+
+func (c *compiler) binary(s *syntax) (operand, error) {
+	x, err := c.operand(s.x)
+	if err != nil {
+		return x, err
+	}
+	y, err := c.operand(s.y)
+	if err != nil {
+		return y, err
+	}
+	if s.text == "+" || s.text == "-" {
+		if p, ok, err := c.moved(s, x, y); ok || err != nil {
+			return p, err
+		}
+	}
+	if s.text == "==" || s.text == "!=" {
+		if o, ok, err := c.sameText(s, x, y); ok || err != nil {
+			return o, err
+		}
+	}
+	a, err := c.number(s.x, x)
+	if err != nil {
+		return x, err
+	}
+	b, err := c.number(s.y, y)
+	if err != nil {
+		return y, err
+	}
+	n, err := c.join(s, binaryOps[s.text], a, b)
+	return operand{node: n}, err
+}
+
+// number returns the integer that an operand has.
+func (c *compiler) number(s *syntax, o operand) (Node, error) {
+	n, err := c.value(s, o)
+	if err == nil && n.Type().Size == 0 {
+		err = c.fault(s, "is a string: only == and != compare it, with another string")
+	}
+	return n, err
+}
+
+// join applies an operator to two integers, after C's conversions.
+func (c *compiler) join(s *syntax, op Op, x, y Node) (Node, error) {
+	typ := common(x.Type(), y.Type())
+	switch {
+	case op == LogAnd || op == LogOr:
+		return fold(&Binary{Int: intType, Op: op, X: x, Y: y}), nil
+	case op == Shl || op == Shr:
+		x, y = convert(x, promoted(x.Type())), convert(y, promoted(y.Type()))
+		typ = x.Type()
+	default:
+		x, y = convert(x, typ), convert(y, typ)
+	}
+	if op >= Lt && op <= Ne {
+		typ = intType
+	}
+	n := fold(&Binary{Int: typ, Op: op, X: x, Y: y})
+	if _, constant := n.(*Const); !constant && isConst(x) && isConst(y) {
+		return nil, c.fault(s, "has no value: a division by 0, or a shift by more bits than there are")
+	}
+	return n, nil
+}
+
+func isConst(n Node) bool {
+	_, ok := n.(*Const)
+	return ok
+}
+
+// moved is a pointer with a constant number of elements added or subtracted. Ok is false if
+// neither operand is a pointer.
+func (c *compiler) moved(s *syntax, x, y operand) (p operand, ok bool, err error) {
+	p, ok = c.pointer(x)
+	q, second := c.pointer(y)
+	by := s.y
+	switch {
+	case !ok && !second:
+		return p, false, nil
+	case ok && second, s.text == "-" && second:
+		return p, false, c.fault(s, "pointers cannot be added or subtracted here: cast them to long")
+	case second:
+		p, by, y = q, s.x, x
+	}
+	n, err := c.number(by, y)
+	if err != nil {
+		return p, false, err
+	}
+	constant, ok := n.(*Const)
+	if !ok {
+		return p, false, c.fault(s, "only a constant can be added to a pointer or subtracted from it")
+	}
+	count := int64(constant.Number)
+	if s.text == "-" {
+		count = -count
+	}
+	p, err = c.shift(s, p, count)
+	return p, err == nil, err
+}
+
+// sameText compares strings. Ok is false if neither operand is a string in quotes, or an array
+// of char that is compared with another.
+func (c *compiler) sameText(s *syntax, x, y operand) (o operand, ok bool, err error) {
+	if !isQuoted(x) && !isQuoted(y) {
+		return o, false, nil
+	}
+	a, err := c.stringOf(s.x, x)
+	if err != nil {
+		return o, false, err
+	}
+	b, err := c.stringOf(s.y, y)
+	if err != nil {
+		return o, false, err
+	}
+	return operand{node: fold(&Binary{Int: intType, Op: binaryOps[s.text], X: a, Y: b})}, true, nil
+}
+
+func isQuoted(o operand) bool { return o.kind == aValue && o.node.Type().Size == 0 }
+
+// stringOf returns the string that an operand has, in place or behind a pointer.
+func (c *compiler) stringOf(s *syntax, o operand) (Node, error) {
+	if isQuoted(o) {
+		return o.node, nil
+	}
+	if p, ok := c.pointer(o); ok && isChar(p.target()) {
+		size := MaxString
+		if a, ok := arrayOf(o); ok {
+			size = int(a.Nelems)
+		}
+		return c.load(p.text(size), Int{}), nil
+	}
+	return nil, c.fault(s, "%s, and no string", c.describe(s, o))
+}
+
+// convert gives a value another type.
+func convert(x Node, typ Int) Node {
+	if x.Type() == typ {
+		return x
+	}
+	return fold(&Unary{Int: typ, Op: Convert, X: x})
+}
+
+// fold returns the constant that a node is, if all below it are.
+func fold(n Node) Node {
+	switch n := n.(type) {
+	case *Unary:
+		if !isConst(n.X) {
+			return n
+		}
+	case *Binary:
+		if !isConst(n.X) || !isConst(n.Y) {
+			return n
+		}
+	}
+	v, ok := eval(n, nil, nil)
+	if !ok {
+		return n
+	}
+	return &Const{Int: n.Type(), Number: v.Number}
+}
+
+// byteOrder are the functions between the byte orders of host and network, and the size of what
+// they take.
+var byteOrder = map[string]int{"ntohs": 2, "htons": 2, "ntohl": 4, "htonl": 4}
+
+// call applies a function of byte order.
+func (c *compiler) call(s *syntax) (operand, error) {
+	size, ok := byteOrder[s.text]
+	if !ok {
+		names := slices.Sorted(maps.Keys(byteOrder))
+		return operand{}, c.fault(s, "there is no function %s: use one of %s", s.text, strings.Join(names, ", "))
+	}
+	x, err := c.integerOf(s.x)
+	if err != nil {
+		return operand{}, err
+	}
+	typ := Int{size, false}
+	return operand{node: fold(&Unary{Int: typ, Op: Swap, X: convert(x, typ)})}, nil
+}
+
+// cast gives an operand another type.
+func (c *compiler) cast(s *syntax) (operand, error) {
+	x, err := c.operand(s.x)
+	if err != nil {
+		return x, err
+	}
+	t, err := c.function.types.named(c.function.spec, s.text)
+	if typ, ok := keywordInts[s.text]; ok && errors.Is(err, btf.ErrNotFound) {
+		t, err = keywordType(s.text, typ), nil
+	}
+	if errors.Is(err, btf.ErrNotFound) {
+		return x, c.fault(s, "there is no type %s on this kernel%s", s.text, c.function.types.question(c.function.spec, s.text))
+	}
+	if err != nil {
+		return x, c.fault(s, "%v", err)
+	}
+	for range s.stars {
+		t = &btf.Pointer{Target: t}
+	}
+	if s.stars > 0 || isPointer(t) {
+		return c.castPointer(s, x, t)
+	}
+	return c.castInteger(s, x, t)
+}
+
+func isPointer(t btf.Type) bool {
+	_, ok := btf.UnderlyingType(t).(*btf.Pointer)
+	return ok
+}
+
+func keywordType(name string, typ Int) btf.Type {
+	t := &btf.Int{Name: name, Size: uint32(typ.Size)}
+	if typ.Signed {
+		t.Encoding = btf.Signed
+	}
+	return t
+}
+
+// castInteger converts an integer or pointer to an integer or enum.
+func (c *compiler) castInteger(s *syntax, x operand, t btf.Type) (operand, error) {
+	typ, ok := integer(t)
+	if !ok {
+		return x, c.fault(s, "cannot be cast to %s: only to integers, enums and pointers", cType(t))
+	}
+	n, err := c.number(s.x, x)
+	if err != nil {
+		return x, err
+	}
+	if isBool(t) {
+		n = fold(&Binary{Int: intType, Op: Ne, X: n, Y: convert(&Const{Int: intType}, n.Type())})
+	}
+	return operand{typ: t, node: convert(n, typ)}, nil
+}
+
+// castPointer casts to a pointer: another one, or an integer that is read and may have a
+// constant added to it.
+func (c *compiler) castPointer(s *syntax, x operand, t btf.Type) (operand, error) {
+	if p, ok := c.pointer(x); ok {
+		return operand{kind: aPointer, typ: t, at: p.at}, nil
+	}
+	n, err := c.number(s.x, x)
+	if err != nil {
+		return x, err
+	}
+	at, ok := c.addressIn(n)
+	if !ok {
+		return x, c.fault(s, "only an integer of 8 bytes that is read, and a constant added to it, can be cast to a pointer")
+	}
+	return operand{kind: aPointer, typ: t, at: at}, nil
+}
+
+// addressIn returns the address that an integer is.
+func (c *compiler) addressIn(n Node) (at address, ok bool) {
+	switch n := n.(type) {
+	case *Ref:
+		l := c.loads[n.Load]
+		return address{arg: l.Arg, offsets: l.Offsets}, l.Size == 8 && l.BitSize == 0
+	case *Unary:
+		if n.Op == Convert && n.Size == 8 {
+			return c.addressIn(n.X)
+		}
+	case *Binary:
+		by, constant := n.Y.(*Const)
+		if !constant || n.Op != Add && n.Op != Sub {
+			return at, false
+		}
+		at, ok = c.addressIn(n.X)
+		offset := int64(by.Number)
+		if n.Op == Sub {
+			offset = -offset
+		}
+		at.offset += offset
+		return at, ok && offset <= maxOffset && offset >= -maxOffset && at.offset <= maxOffset && at.offset >= -maxOffset
+	}
+	return at, false
+}
