@@ -36,7 +36,7 @@ var rooms = []room{
 	{pkgs: "internal/host", reason: "it reads the files of any host, for whoever needs them"},
 	{pkgs: "internal/kernel", reason: "it asks the kernel, and does not know what for"},
 	{
-		pkgs: "internal/bpfprog", may: []string{"internal/event", "internal/host"},
+		pkgs: "internal/bpfprog", may: []string{"internal/event", "internal/host", "internal/condition"},
 		reason: "it loads programs, and does not know what they report",
 	},
 	{pkgs: "internal/perf", may: []string{"internal/host"}, reason: "it reads tracepoints, and does not know what they mean"},

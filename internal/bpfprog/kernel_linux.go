@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/features"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,6 +40,13 @@ func EnumNames(types *btf.Spec, enum, prefix string) (map[uint32]string, error) 
 		names[uint32(v.Value)] = strings.TrimPrefix(v.Name, prefix)
 	}
 	return names, nil
+}
+
+// HandlesFaults reports whether a direct read of a wild address yields 0, for faults_handled of skb.h: the kernel is
+// Linux 6.5 or later, which has commit 0108a4e9f358.
+func HandlesFaults() bool {
+	version, err := features.LinuxVersionCode()
+	return err == nil && version >= 6<<16|5<<8
 }
 
 // leaveTime is how long a CPU may be in a program after it was detached, where the kernel

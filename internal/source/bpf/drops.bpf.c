@@ -13,11 +13,15 @@
 
 #include "../../bpfprog/reader.h"
 
+#include "../../bpfprog/skb.h"
+
+#include "../../bpfprog/facts.h"
+
 #include "types.h"
 
 #include "packet.h"
 
-#include "facts.h"
+#include "decide.h"
 
 #include "socket.h"
 

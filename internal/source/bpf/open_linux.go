@@ -12,7 +12,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 
@@ -90,7 +89,7 @@ func (s *Source) loadAs(program string, opts Options, spec *ebpf.CollectionSpec,
 	if opts.Condition != nil {
 		code := &spec.Programs[program].Instructions
 		var err error
-		if *code, err = replaceWanted(*code, opts.Condition); err != nil {
+		if *code, err = bpfprog.ReplaceWanted(*code, opts.Condition); err != nil {
 			return err
 		}
 	}
@@ -122,9 +121,9 @@ func (s *Source) configure(spec *ebpf.CollectionSpec, opts Options) error {
 	spec.Maps[dropsMapRing].MaxEntries = uint32(ring)
 	spec.Maps[dropsMapCounts].MaxEntries = uint32(opts.kinds())
 	spec.Maps[dropsMapCounts2].MaxEntries = uint32(opts.kinds())
-	var tested dropsFact
+	var tested bpfprog.Fact
 	if opts.Condition != nil {
-		tested = factsOf(opts.Condition)
+		tested = bpfprog.FactsOf(opts.Condition)
 	}
 	return errors.Join(
 		spec.Variables[dropsVarSample].Set(uint32(min(max(opts.Sample, 0), math.MaxUint32))),
@@ -133,18 +132,11 @@ func (s *Source) configure(spec *ebpf.CollectionSpec, opts Options) error {
 		spec.Variables[dropsVarHookSize].Set(uint32(max(stack, hookFrames*8))),
 		spec.Variables[dropsVarWakeupLevel].Set(uint32(ring/4)),
 		spec.Variables[dropsVarByOwner].Set(flag(opts.ByOwner)),
-		spec.Variables[dropsVarFaultsHandled].Set(flag(handlesFaults())),
+		spec.Variables[dropsVarFaultsHandled].Set(flag(bpfprog.HandlesFaults())),
 		spec.Variables[dropsVarConditional].Set(flag(opts.Condition != nil)),
 		spec.Variables[dropsVarTested].Set(uint32(tested)),
 		spec.Variables[dropsVarWithoutMacHeader].Set(flag(opts.WithoutMACHeader)),
 	)
-}
-
-// handlesFaults reports whether the kernel is Linux 6.5 or later, which has commit
-// 0108a4e9f358.
-func handlesFaults() bool {
-	version, err := features.LinuxVersionCode()
-	return err == nil && version >= 6<<16|5<<8
 }
 
 func flag(on bool) uint8 {

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the program reads of a struct sk_buff. */
+ * What the program reads of a struct sk_buff that is being freed. */
 #ifndef PACKET_H
 #define PACKET_H
 
 enum {
-	/* include/uapi/linux/if_arp.h */
-	ARPHRD_ETHER = 1,
-	ARPHRD_LOOPBACK = 772,
-
 	/* include/uapi/linux/if_packet.h */
 	PACKET_OTHERHOST = 3,
 	PACKET_OUTGOING = 4,
@@ -16,71 +12,14 @@ enum {
 	/* of the subsystem NFNL_SUBSYS_QUEUE (include/uapi/linux/netfilter/nfnetlink.h) */
 	NFQNL_MSG_PACKET = 3 << 8,
 
-	UNSET = 0xffff,		/* sk_buff.mac_header (skb_mac_header_was_set) */
 	SKB_DST_NOREF = 1,	/* a flag in sk_buff._skb_refdst */
 	DST_METRICS_FLAGS = 3,	/* in dst_entry._metrics (include/net/dst.h) */
 	RTAX_MTU = 2,		/* include/uapi/linux/rtnetlink.h; metrics are counted from 1 */
-	NETDEV_HASHENTRIES = 256, /* include/linux/netdevice.h */
-	MAX_DEVICES = 16,	/* that are looked at in one of those lists */
 
 	AF_PACKET = 17,
 
-	/* include/uapi/linux/if_ether.h */
-	ETH_P_802_3_MIN = 0x0600,
-	ETH_P_IP = 0x0800,
-	ETH_P_ARP = 0x0806,
-	ETH_P_8021Q = 0x8100,
-	ETH_P_IPV6 = 0x86dd,
-	ETH_P_8021AD = 0x88a8,
-	ETH_P_QINQ1 = 0x9100,
-
-	/* include/uapi/linux/in.h and in6.h */
-	IPPROTO_HOPOPTS = 0,
-	IPPROTO_TCP = 6,
-	IPPROTO_UDP = 17,
-	IPPROTO_DCCP = 33,
-	IPPROTO_ROUTING = 43,
-	IPPROTO_FRAGMENT = 44,
-	IPPROTO_AH = 51,
-	IPPROTO_DSTOPTS = 60,
-	IPPROTO_SCTP = 132,
-	IPPROTO_MH = 135,
-	IPPROTO_UDPLITE = 136,
-	IPPROTO_HIP = 139,
-	IPPROTO_SHIM6 = 140,
-
-	IP_OFFSET = 0x1fff,  /* include/net/ip.h */
 	IP6_OFFSET = 0xfff8, /* include/net/ipv6.h */
-
-	/* A namespace has an inode number from PROC_DYNAMIC_FIRST on, the lowest
-	 * that is free (include/linux/proc_fs.h and nsfs.h). Anything else was
-	 * not a namespace: the upper half of a kernel address is above these. */
-	FIRST_NAMESPACE = 0xef000000,
-	LAST_NAMESPACE = 0xf7ffffff,
 };
-
-/* LOAD reads a field, directly where the verifier knows the type of p. */
-#define LOAD(p, field)                                                 \
-	({                                                             \
-		typeof((p)->field) value = 0;                          \
-		if (direct)                                            \
-			value = (p)->field;                            \
-		else                                                   \
-			probe_read(&value, sizeof(value), &(p)->field); \
-		value;                                                 \
-	})
-
-/* LOAD_ANY reads a field where p may be any number, directly where a fault cannot
- * harm. */
-#define LOAD_ANY(p, field)                                             \
-	({                                                             \
-		typeof((p)->field) value = 0;                          \
-		if (direct && faults_handled)                          \
-			value = (p)->field;                            \
-		else                                                   \
-			probe_read(&value, sizeof(value), &(p)->field); \
-		value;                                                 \
-	})
 
 INLINE __u8 read_byte(void *at, const int direct)
 {
@@ -112,31 +51,6 @@ INLINE int is_to_device(struct sk_buff *skb, struct net_device *dev, const int d
 	return own.words[0] == dest.words[0] && own.words[1] == dest.words[1] && own.words[2] == dest.words[2];
 }
 
-/* segments_of counts the packets on the wire, as TCP's own counters do. */
-INLINE __u32 segments_of(struct sk_buff *skb, const int direct)
-{
-	struct skb_shared_info *info = (void *)LOAD(skb, head) + LOAD(skb, end);
-	__u32 segments = READ(info, gso_segs);
-	return segments ? segments : 1;
-}
-
-/* netns_of gives the inode of a namespace, 0 if net refers to none. */
-INLINE __u32 netns_of(struct net *net)
-{
-	__u32 netns = READ(net, ns.inum);
-	return netns < FIRST_NAMESPACE || netns > LAST_NAMESPACE ? 0 : netns;
-}
-
-/* device_netns gives the namespace of skb->dev, 0 if that refers to no device: the
- * field has other uses while a packet is in a queue of TCP, UDP or IP's reassembly,
- * and is not set again. So dev may be any number. */
-INLINE __u32 device_netns(struct net_device *dev, const int direct)
-{
-	struct net *net = LOAD_ANY(dev, nd_net.net);
-	__u32 netns = LOAD_ANY(net, ns.inum);
-	return netns < FIRST_NAMESPACE || netns > LAST_NAMESPACE ? 0 : netns;
-}
-
 INLINE struct dst_entry *route_of(struct sk_buff *skb, const int direct)
 {
 	return (void *)(LOAD(skb, _skb_refdst) & ~(unsigned long)SKB_DST_NOREF);
@@ -159,25 +73,6 @@ INLINE void find_origin(struct drop *d, struct key *k, const int direct)
 	struct net_device *dev = READ(dst, dev);
 	d->net = READ(dev, nd_net.net);
 	k->netns = netns_of(d->net);
-}
-
-/* find_device gives the device of a namespace, 0 if it is not found. As a global
- * function, with scalars for pointers, it is verified once, not on each way to it. */
-__attribute__((noinline)) __u64 find_device(__u64 namespace, __u32 ifindex)
-{
-	struct net *net = (void *)namespace;
-	if (!HAS(struct net, dev_index_head))
-		return 0;
-	struct hlist_head *lists = READ(net, dev_index_head);
-	struct hlist_head *list = (void *)lists + ifindex % NETDEV_HASHENTRIES * sizeof(void *);
-	struct hlist_node *node = READ(list, first);
-	for (int i = 0; i < MAX_DEVICES && node; i++) {
-		struct net_device *dev = (void *)node - OFFSET(struct net_device, index_hlist);
-		if (READ(dev, ifindex) == ifindex)
-			return (__u64)dev;
-		node = READ(node, next);
-	}
-	return 0;
 }
 
 /* device_of finds the device of a packet that came in by ifindex and does not
@@ -250,14 +145,6 @@ INLINE void read_tag(struct record *r, struct sk_buff *skb, const int direct)
 	r->vlan_proto = present ? ntohs(LOAD(skb, vlan_proto)) : 0;
 	r->vlan_tci = present ? LOAD(skb, vlan_tci) : 0;
 }
-
-/* A packet is the bytes that can be read of it, the rest being in pages. */
-struct packet {
-	unsigned char *start;
-	__u32 here; /* bytes from start on */
-	__u32 len;
-	enum link link;
-};
 
 INLINE void find_packet(struct drop *d, __u32 protocol, struct packet *p, const int direct)
 {

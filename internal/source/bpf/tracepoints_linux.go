@@ -33,9 +33,9 @@ func (s *Source) attachOther(opts Options, spec *ebpf.CollectionSpec, name strin
 	one := spec.Copy()
 	maps.DeleteFunc(one.Programs, func(other string, _ *ebpf.ProgramSpec) bool { return other != name })
 	code := &one.Programs[name].Instructions
-	if opts.Condition != nil && usesWanted(*code) {
+	if opts.Condition != nil && bpfprog.UsesWanted(*code) {
 		var err error
-		if *code, err = replaceWanted(*code, opts.Condition); err != nil {
+		if *code, err = bpfprog.ReplaceWanted(*code, opts.Condition); err != nil {
 			return err
 		}
 	}

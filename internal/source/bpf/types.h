@@ -6,12 +6,6 @@
 #ifndef TYPES_H
 #define TYPES_H
 
-enum link {
-	LINK_NONE, /* no bytes */
-	LINK_ETHERNET,
-	LINK_RAW,
-};
-
 /* A trait is something about a packet that its headers do not show. */
 enum __attribute__((packed)) trait {
 	TRAIT_EMPTY = 1 << 0,	    /* no payload is left in it */
@@ -94,45 +88,6 @@ struct record {
 	struct detail detail; /* without a kind, the rest of it is not set */
 };
 
-/* A fact is something that a condition can test. struct facts has its value,
- * unless the fact is unknown or absent. Values are those that packet.Decode
- * gives for the same bytes. */
-enum fact {
-	FACT_REASON = 1 << 0,
-	FACT_IFINDEX = 1 << 1,
-	FACT_NETNS = 1 << 2,
-	FACT_PROTOCOL = 1 << 3,
-	FACT_LENGTH = 1 << 4,
-	FACT_NETWORK = 1 << 5,
-	FACT_TRANSPORT = 1 << 6,
-	FACT_SRC_PORT = 1 << 7,
-	FACT_DST_PORT = 1 << 8,
-	FACT_SRC = 1 << 9,
-	FACT_DST = 1 << 10,
-	FACT_IFNAME = 1 << 11,
-	FACT_LOCATION = 1 << 12,
-	FACT_SOCKET = 1 << 13,
-	FACT_PORTS = FACT_SRC_PORT | FACT_DST_PORT,
-	FACT_ADDRESSES = FACT_SRC | FACT_DST,
-	FACT_HEADERS = FACT_NETWORK | FACT_TRANSPORT | FACT_PORTS | FACT_ADDRESSES,
-};
-
-struct facts {
-	__u64 location, socket;
-	__u32 unknown, absent; /* sets of enum fact */
-	__u32 reason, ifindex, netns;
-	__u32 protocol, length, network, transport, src_port, dst_port;
-	__u8 src[16], dst[16]; /* IPv4 uses the first four bytes */
-	char ifname[16];
-	__u32 pad;
-};
-
-enum verdict {
-	NO,
-	YES,
-	UNDECIDED,
-};
-
 /* What is counted without a key. */
 enum overflow {
 	UNKEYED,	 /* wanted, but the active table has no room for their key */
@@ -147,9 +102,6 @@ volatile const __u32 snaplen;	   /* bytes of a packet */
 volatile const __u32 stack_size;   /* bytes of a stack, 0: none */
 volatile const __u32 hook_size;	   /* the same for what Netfilter drops: the stack has the hook */
 volatile const __u8 by_owner;
-/* A direct read of a wild address yields 0. A kernel without commit 0108a4e9f358 has
- * no exception table for a program that calls another, and panics. */
-volatile const __u8 faults_handled;
 volatile const __u8 conditional;	/* wanted has a condition */
 volatile const enum fact tested;	/* by it */
 volatile const __u8 without_mac_header; /* ignore packets that have one */

@@ -12,10 +12,38 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
+	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/condition"
 	"dropwatch/internal/condition/conditiontest"
 	"dropwatch/internal/vmtest"
 )
+
+// fields is how many fields a condition can test.
+const fields = condition.IfName + 1
+
+// TestSharedLayout: what the condition reads is what the program has written.
+func TestSharedLayout(t *testing.T) {
+	c, shared := dropsFacts{}, bpfprog.Facts{}
+	if unsafe.Sizeof(c) != unsafe.Sizeof(shared) {
+		t.Errorf("struct facts has %d bytes, bpfprog.Facts %d", unsafe.Sizeof(c), unsafe.Sizeof(shared))
+	}
+	for name, offsets := range map[string][2]uintptr{
+		"location": {unsafe.Offsetof(c.Location), unsafe.Offsetof(shared.Location)},
+		"absent":   {unsafe.Offsetof(c.Absent), unsafe.Offsetof(shared.Absent)},
+		"netns":    {unsafe.Offsetof(c.Netns), unsafe.Offsetof(shared.Netns)},
+		"dst_port": {unsafe.Offsetof(c.DstPort), unsafe.Offsetof(shared.DstPort)},
+		"dst":      {unsafe.Offsetof(c.Dst), unsafe.Offsetof(shared.Dst)},
+		"ifname":   {unsafe.Offsetof(c.Ifname), unsafe.Offsetof(shared.IfName)},
+	} {
+		if offsets[0] != offsets[1] {
+			t.Errorf("%s is at %d, in bpfprog.Facts at %d", name, offsets[0], offsets[1])
+		}
+	}
+	if bpfprog.Verdict(dropsVerdictUNDECIDED) != bpfprog.Undecided ||
+		dropsFact(bpfprog.FactsOf(condition.Has(condition.Socket))) != dropsFactFACT_SOCKET {
+		t.Error("enum verdict or enum fact has other values in Go")
+	}
+}
 
 // TestCompiled: what the kernel makes of a condition is what Go makes of it.
 func TestCompiled(t *testing.T) {
@@ -31,15 +59,15 @@ func TestCompiled(t *testing.T) {
 		p := testProgram(t, n)
 		for range 25 {
 			f := randomFacts(r)
-			want := map[condition.Truth]dropsVerdict{
-				condition.False: dropsVerdictNO, condition.Unknown: dropsVerdictUNDECIDED, condition.True: dropsVerdictYES,
+			want := map[condition.Truth]bpfprog.Verdict{
+				condition.False: bpfprog.No, condition.Unknown: bpfprog.Undecided, condition.True: bpfprog.Yes,
 			}[conditiontest.Evaluate(n, &f)]
 			verdicts[want]++
 			got, err := p.Run(&ebpf.RunOptions{Data: asRead(&f)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if dropsVerdict(got) != want {
+			if bpfprog.Verdict(got) != want {
 				t.Fatalf("%v of %+v is %d, want %d", n, f, got, want)
 			}
 		}
@@ -54,7 +82,7 @@ func TestCompiled(t *testing.T) {
 // packet.
 func testProgram(t *testing.T, n condition.Node) *ebpf.Program {
 	t.Helper()
-	size := int32(unsafe.Sizeof(dropsFacts{}))
+	size := int32(unsafe.Sizeof(bpfprog.Facts{}))
 	code := asm.Instructions{
 		asm.Mov.Imm(asm.R2, 0),
 		asm.Mov.Reg(asm.R3, asm.RFP),
@@ -64,7 +92,11 @@ func testProgram(t *testing.T, n condition.Node) *ebpf.Program {
 		asm.FnSkbLoadBytes.Call(),
 		asm.Mov.Reg(asm.R1, asm.R6),
 	}
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "MIT", Instructions: append(code, compile(n)...)})
+	code, err := bpfprog.ReplaceWanted(append(code, asm.Return().WithSymbol("wanted")), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "MIT", Instructions: code})
 	if err != nil {
 		t.Fatalf("%v: %+v", n, err)
 	}
@@ -73,9 +105,9 @@ func testProgram(t *testing.T, n condition.Node) *ebpf.Program {
 
 // asRead gives facts as struct facts.
 func asRead(f *conditiontest.Facts) []byte {
-	k := dropsFacts{
+	k := bpfprog.Facts{
 		Reason: uint32(f.Numbers[condition.Reason]), Location: f.Numbers[condition.PC], Socket: f.Numbers[condition.Socket],
-		Ifindex: uint32(f.Numbers[condition.IfIndex]), Netns: uint32(f.Numbers[condition.Netns]),
+		IfIndex: uint32(f.Numbers[condition.IfIndex]), Netns: uint32(f.Numbers[condition.Netns]),
 		Protocol: uint32(f.Numbers[condition.Protocol]), Length: uint32(f.Numbers[condition.Length]),
 		Network: uint32(f.Numbers[condition.Network]), Transport: uint32(f.Numbers[condition.Transport]),
 		SrcPort: uint32(f.Numbers[condition.SrcPort]), DstPort: uint32(f.Numbers[condition.DstPort]),
@@ -83,14 +115,14 @@ func asRead(f *conditiontest.Facts) []byte {
 	copy(k.Src[:], f.Addrs[0].AsSlice())
 	copy(k.Dst[:], f.Addrs[1].AsSlice())
 	for i := range len(f.IfName) {
-		k.Ifname[i] = int8(f.IfName[i])
+		k.IfName[i] = f.IfName[i]
 	}
-	for field, in := range facts {
+	for field := range fields {
 		if f.Unknown.Has(field) {
-			k.Unknown |= uint32(in.bit)
+			k.Unknown |= bpfprog.FactsOf(condition.Has(field))
 		}
 		if f.Absent.Has(field) {
-			k.Absent |= uint32(in.bit)
+			k.Absent |= bpfprog.FactsOf(condition.Has(field))
 		}
 	}
 	b, err := binary.Append(nil, binary.NativeEndian, &k)
@@ -124,7 +156,7 @@ func randomFacts(r *rand.Rand) (f conditiontest.Facts) {
 		}
 	}
 	f.IfName = oneOf(r, someNames)
-	for field := range facts {
+	for field := range fields {
 		switch r.IntN(8) {
 		case 0:
 			f.Unknown |= condition.Of(field)
@@ -153,7 +185,7 @@ func randomTest(r *rand.Rand) condition.Node {
 	if r.IntN(12) == 0 {
 		return condition.Truth(r.IntN(3))
 	}
-	t := condition.Test{Field: condition.Field(r.IntN(len(facts))), Other: r.IntN(2) == 0, Absent: condition.Truth(r.IntN(3))}
+	t := condition.Test{Field: condition.Field(r.IntN(int(fields))), Other: r.IntN(2) == 0, Absent: condition.Truth(r.IntN(3))}
 	for range r.IntN(4) {
 		switch t.Field {
 		case condition.Src, condition.Dst:

@@ -1,4 +1,4 @@
-package bpf
+package bpfprog
 
 import (
 	"encoding/binary"
@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"structs"
 	"unsafe"
 
 	"github.com/cilium/ebpf/asm"
@@ -15,40 +16,82 @@ import (
 	"dropwatch/internal/event"
 )
 
+// A Facts is struct facts of facts.h: what a program knows of a packet when it asks for the verdict of a condition.
+// Unknown and Absent are sets of Fact.
+type Facts struct {
+	_                                                      structs.HostLayout
+	Location, Socket                                       uint64
+	Unknown, Absent                                        Fact
+	Reason, IfIndex, Netns                                 uint32
+	Protocol, Length, Network, Transport, SrcPort, DstPort uint32
+	Src, Dst                                               [16]uint8 // IPv4 uses the first four bytes
+	IfName                                                 [16]uint8
+	Pad                                                    uint32
+}
+
+// A Fact is a set of facts that a condition tests: enum fact of facts.h.
+type Fact uint32
+
+const (
+	factReason Fact = 1 << iota
+	factIfIndex
+	factNetns
+	factProtocol
+	factLength
+	factNetwork
+	factTransport
+	factSrcPort
+	factDstPort
+	factSrc
+	factDst
+	factIfName
+	factLocation
+	factSocket
+)
+
+// A Verdict is what a condition says of a packet: enum verdict of facts.h.
+type Verdict uint32
+
+const (
+	No        Verdict = iota // the condition is false
+	Yes                      // it is true
+	Undecided                // it is neither, as a fact that it tests is unknown
+)
+
 // wanted is the name of the function in facts.h that is replaced by a condition.
 const wanted = "wanted"
 
-// A fact is where a field of a condition is in struct facts of types.h, and the bit that says in its
+// A fact is where a field of a condition is in struct facts, and the bit that says in its
 // members unknown and absent that it is that.
 type fact struct {
-	bit    dropsFact
+	bit    Fact
 	offset uintptr
 	size   asm.Size // of a field that is a number
 }
 
 // layout is there for the offsets of its members.
-var layout dropsFacts
+var layout Facts
 
 // facts are the fields that the program knows.
 var facts = map[condition.Field]fact{
-	condition.Reason:    {dropsFactFACT_REASON, unsafe.Offsetof(layout.Reason), asm.Word},
-	condition.PC:        {dropsFactFACT_LOCATION, unsafe.Offsetof(layout.Location), asm.DWord},
-	condition.IfIndex:   {dropsFactFACT_IFINDEX, unsafe.Offsetof(layout.Ifindex), asm.Word},
-	condition.Netns:     {dropsFactFACT_NETNS, unsafe.Offsetof(layout.Netns), asm.Word},
-	condition.Socket:    {dropsFactFACT_SOCKET, unsafe.Offsetof(layout.Socket), asm.DWord},
-	condition.Protocol:  {dropsFactFACT_PROTOCOL, unsafe.Offsetof(layout.Protocol), asm.Word},
-	condition.Length:    {dropsFactFACT_LENGTH, unsafe.Offsetof(layout.Length), asm.Word},
-	condition.Network:   {dropsFactFACT_NETWORK, unsafe.Offsetof(layout.Network), asm.Word},
-	condition.Transport: {dropsFactFACT_TRANSPORT, unsafe.Offsetof(layout.Transport), asm.Word},
-	condition.SrcPort:   {dropsFactFACT_SRC_PORT, unsafe.Offsetof(layout.SrcPort), asm.Word},
-	condition.DstPort:   {dropsFactFACT_DST_PORT, unsafe.Offsetof(layout.DstPort), asm.Word},
-	condition.Src:       {bit: dropsFactFACT_SRC, offset: unsafe.Offsetof(layout.Src)},
-	condition.Dst:       {bit: dropsFactFACT_DST, offset: unsafe.Offsetof(layout.Dst)},
-	condition.IfName:    {bit: dropsFactFACT_IFNAME, offset: unsafe.Offsetof(layout.Ifname)},
+	condition.Reason:    {factReason, unsafe.Offsetof(layout.Reason), asm.Word},
+	condition.PC:        {factLocation, unsafe.Offsetof(layout.Location), asm.DWord},
+	condition.IfIndex:   {factIfIndex, unsafe.Offsetof(layout.IfIndex), asm.Word},
+	condition.Netns:     {factNetns, unsafe.Offsetof(layout.Netns), asm.Word},
+	condition.Socket:    {factSocket, unsafe.Offsetof(layout.Socket), asm.DWord},
+	condition.Protocol:  {factProtocol, unsafe.Offsetof(layout.Protocol), asm.Word},
+	condition.Length:    {factLength, unsafe.Offsetof(layout.Length), asm.Word},
+	condition.Network:   {factNetwork, unsafe.Offsetof(layout.Network), asm.Word},
+	condition.Transport: {factTransport, unsafe.Offsetof(layout.Transport), asm.Word},
+	condition.SrcPort:   {factSrcPort, unsafe.Offsetof(layout.SrcPort), asm.Word},
+	condition.DstPort:   {factDstPort, unsafe.Offsetof(layout.DstPort), asm.Word},
+	condition.Src:       {bit: factSrc, offset: unsafe.Offsetof(layout.Src)},
+	condition.Dst:       {bit: factDst, offset: unsafe.Offsetof(layout.Dst)},
+	condition.IfName:    {bit: factIfName, offset: unsafe.Offsetof(layout.IfName)},
 }
 
-// factsOf returns the set of facts that a condition tests.
-func factsOf(n condition.Node) (set dropsFact) {
+// FactsOf returns the set of facts that a condition tests.
+func FactsOf(n condition.Node) (set Fact) {
 	asks := condition.Asks(n)
 	for field, f := range facts {
 		if asks.Has(field) {
@@ -61,12 +104,12 @@ func factsOf(n condition.Node) (set dropsFact) {
 // isWanted reports whether a function wanted begins with an instruction.
 func isWanted(i asm.Instruction) bool { return i.Symbol() == wanted }
 
-// usesWanted reports whether a program tests the condition.
-func usesWanted(program asm.Instructions) bool { return slices.ContainsFunc(program, isWanted) }
+// UsesWanted reports whether a program tests the condition.
+func UsesWanted(program asm.Instructions) bool { return slices.ContainsFunc(program, isWanted) }
 
-// replaceWanted returns the program with a function wanted that evaluates a condition. It fails if
+// ReplaceWanted returns the program with a function wanted that evaluates a condition. It fails if
 // the condition is larger than condition.MaxSize.
-func replaceWanted(program asm.Instructions, n condition.Node) (asm.Instructions, error) {
+func ReplaceWanted(program asm.Instructions, n condition.Node) (asm.Instructions, error) {
 	if size := n.Size(); size > condition.MaxSize {
 		return nil, fmt.Errorf("a condition of %d values is too large: the most is %d", size, condition.MaxSize)
 	}
@@ -88,16 +131,16 @@ func replaceWanted(program asm.Instructions, n condition.Node) (asm.Instructions
 // it is true also the second time YES, and otherwise UNDECIDED.
 func compile(n condition.Node) asm.Instructions {
 	c := assembler{used: make(map[string]bool)}
-	c.emit(asm.Mov.Imm(asm.R0, int32(dropsVerdictNO)))
+	c.emit(asm.Mov.Imm(asm.R0, int32(No)))
 	c.node(condition.May(n), true, "possible", "no")
 	if c.place("possible") {
 		c.node(condition.Must(n), false, "yes", "undecided")
 	}
 	if c.place("yes") {
-		c.emit(asm.Mov.Imm(asm.R0, int32(dropsVerdictYES)), asm.Return())
+		c.emit(asm.Mov.Imm(asm.R0, int32(Yes)), asm.Return())
 	}
 	if c.place("undecided") {
-		c.emit(asm.Mov.Imm(asm.R0, int32(dropsVerdictUNDECIDED)), asm.Return())
+		c.emit(asm.Mov.Imm(asm.R0, int32(Undecided)), asm.Return())
 	}
 	if c.place("no") {
 		c.emit(asm.Return())
@@ -235,7 +278,7 @@ func (c *assembler) name(f fact, n condition.Name, found string) {
 	if !n.Prefix {
 		text += "\x00"
 	}
-	if len(text) > len(layout.Ifname) {
+	if len(text) > len(layout.IfName) {
 		return
 	}
 	next := c.newLabel()

@@ -1,8 +1,90 @@
 /* SPDX-License-Identifier: MIT
  *
- * The facts about a packet that a condition tests, from its headers and its key. */
-#ifndef FACTS_H
-#define FACTS_H
+ * The facts about a packet that a condition tests, what its headers say of them, and
+ * the condition itself, which the loader puts in: ReplaceWanted of package bpfprog. */
+#ifndef BPFPROG_FACTS_H
+#define BPFPROG_FACTS_H
+
+enum {
+	/* include/uapi/linux/if_ether.h */
+	ETH_P_802_3_MIN = 0x0600,
+	ETH_P_IP = 0x0800,
+	ETH_P_ARP = 0x0806,
+	ETH_P_8021Q = 0x8100,
+	ETH_P_IPV6 = 0x86dd,
+	ETH_P_8021AD = 0x88a8,
+	ETH_P_QINQ1 = 0x9100,
+
+	/* include/uapi/linux/in.h and in6.h */
+	IPPROTO_HOPOPTS = 0,
+	IPPROTO_TCP = 6,
+	IPPROTO_UDP = 17,
+	IPPROTO_DCCP = 33,
+	IPPROTO_ROUTING = 43,
+	IPPROTO_FRAGMENT = 44,
+	IPPROTO_AH = 51,
+	IPPROTO_DSTOPTS = 60,
+	IPPROTO_SCTP = 132,
+	IPPROTO_MH = 135,
+	IPPROTO_UDPLITE = 136,
+	IPPROTO_HIP = 139,
+	IPPROTO_SHIM6 = 140,
+
+	IP_OFFSET = 0x1fff, /* include/net/ip.h */
+};
+
+enum link {
+	LINK_NONE, /* no bytes */
+	LINK_ETHERNET,
+	LINK_RAW,
+};
+
+/* A packet is the bytes that can be read of it, the rest being in pages. */
+struct packet {
+	unsigned char *start;
+	__u32 here; /* bytes from start on */
+	__u32 len;
+	enum link link;
+};
+
+/* A fact is something that a condition can test. struct facts has its value,
+ * unless the fact is unknown or absent. Values are those that packet.Decode gives for
+ * the same bytes. Types Fact and Facts of package bpfprog have the same values and fields. */
+enum fact {
+	FACT_REASON = 1 << 0,
+	FACT_IFINDEX = 1 << 1,
+	FACT_NETNS = 1 << 2,
+	FACT_PROTOCOL = 1 << 3,
+	FACT_LENGTH = 1 << 4,
+	FACT_NETWORK = 1 << 5,
+	FACT_TRANSPORT = 1 << 6,
+	FACT_SRC_PORT = 1 << 7,
+	FACT_DST_PORT = 1 << 8,
+	FACT_SRC = 1 << 9,
+	FACT_DST = 1 << 10,
+	FACT_IFNAME = 1 << 11,
+	FACT_LOCATION = 1 << 12,
+	FACT_SOCKET = 1 << 13,
+	FACT_PORTS = FACT_SRC_PORT | FACT_DST_PORT,
+	FACT_ADDRESSES = FACT_SRC | FACT_DST,
+	FACT_HEADERS = FACT_NETWORK | FACT_TRANSPORT | FACT_PORTS | FACT_ADDRESSES,
+};
+
+struct facts {
+	__u64 location, socket;
+	__u32 unknown, absent; /* sets of enum fact */
+	__u32 reason, ifindex, netns;
+	__u32 protocol, length, network, transport, src_port, dst_port;
+	__u8 src[16], dst[16]; /* IPv4 uses the first four bytes */
+	char ifname[16];
+	__u32 pad;
+};
+
+enum verdict {
+	NO,
+	YES,
+	UNDECIDED,
+};
 
 /* skip passes over n bytes, if they are all there and would be sent. */
 INLINE int skip(struct packet *p, __u32 n)
@@ -130,49 +212,6 @@ INLINE void read_headers(struct facts *f, struct packet *p)
 	set_known(f, FACT_NETWORK);
 }
 
-/* read_ifname reads the interface's name. It is unknown where the interface is
- * known but not found. */
-INLINE void read_ifname(struct facts *f, struct drop *d)
-{
-	struct net_device *dev = device_of(d, f->ifindex);
-	if (dev)
-		probe_read(f->ifname, sizeof(f->ifname), dev->name);
-	else if (f->ifindex)
-		f->unknown |= FACT_IFNAME;
-	else
-		f->absent |= FACT_IFNAME;
-}
-
-/* is_address says that a key has a socket's address for want of its cookie. */
-INLINE int is_address(__u64 socket)
-{
-	return socket >> 63;
-}
-
-INLINE void read_key(struct facts *f, struct key *k)
-{
-	f->location = k->location;
-	f->socket = k->socket;
-	f->reason = k->reason;
-	f->ifindex = k->ifindex;
-	f->netns = k->netns;
-	f->protocol = k->protocol;
-	if (!f->reason && !HAS(struct trace_event_raw_kfree_skb, reason)) /* another tracepoint may have given one */
-		f->absent |= FACT_REASON;
-	if (!f->ifindex)
-		f->absent |= FACT_IFINDEX;
-	if (!f->netns)
-		f->unknown |= FACT_NETNS;
-	if (!f->socket)
-		f->absent |= FACT_SOCKET;
-	if (is_address(f->socket))
-		f->unknown |= FACT_SOCKET;
-	if (!f->protocol)
-		f->absent |= FACT_PROTOCOL;
-	if (is_tag(f->protocol))
-		f->unknown |= FACT_PROTOCOL;
-}
-
 /* wanted is replaced by the condition when the program is loaded. */
 static __attribute__((noinline)) enum verdict wanted(const struct facts *f)
 {
@@ -199,25 +238,6 @@ INLINE enum verdict verdict_on(struct facts *f)
 	if (probe_read(&address, sizeof(address), &f))
 		return UNDECIDED;
 	return judge(address);
-}
-
-INLINE enum verdict decide(struct drop *d, struct key *k, const int direct)
-{
-	struct facts f = {};
-	struct packet p;
-
-	read_key(&f, k);
-	if (tested & FACT_IFNAME)
-		read_ifname(&f, d);
-	if (tested & (FACT_LENGTH | FACT_HEADERS)) {
-		find_packet(d, k->protocol, &p, direct);
-		f.length = p.len;
-	}
-	if (tested & FACT_HEADERS) {
-		f.unknown |= FACT_HEADERS;
-		read_headers(&f, &p);
-	}
-	return verdict_on(&f);
 }
 
 #endif
