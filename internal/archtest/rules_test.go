@@ -39,7 +39,7 @@ var rooms = []room{
 		pkgs: "internal/bpfprog", may: []string{"internal/event", "internal/host", "internal/condition"},
 		reason: "it loads programs, and does not know what they report",
 	},
-	{pkgs: "internal/perf", may: []string{"internal/host"}, reason: "it reads tracepoints, and does not know what they mean"},
+	{pkgs: "internal/perf", may: []string{"internal/host"}, reason: "it reads events of the kernel, and does not know what they mean"},
 	{pkgs: "internal/perf/perftest", reason: "tests of several rooms fill a ring as the kernel does"},
 	{pkgs: "internal/interval", reason: "it divides time, for any sink"},
 	{

@@ -23,15 +23,34 @@ const kthreadd = 2
 // SeesAllProcesses reports whether this process is in the initial PID namespace, so that
 // /proc shows all processes of the host.
 func (h *Host) SeesAllProcesses() bool {
-	ns, err := h.anonymous("proc/self/ns/pid", "pid")
-	return err == nil && ns == initialPID
+	ns, _ := h.PIDNamespace()
+	return ns == initialPID
+}
+
+// PIDNamespace returns the inode number of the PID namespace of this process. Ok is false if it cannot be read.
+func (h *Host) PIDNamespace() (inode uint64, ok bool) {
+	inode, err := h.anonymous("proc/self/ns/pid", "pid")
+	return inode, err == nil && inode != 0
+}
+
+// PIDNamespaces returns the inode numbers of the PID namespaces that the processes in /proc are in.
+func (h *Host) PIDNamespaces() (inodes []uint64) {
+	seen := make(map[uint64]bool)
+	for _, pid := range h.PIDs() {
+		inode, err := h.anonymous(proc(pid, "ns/pid"), "pid")
+		if err == nil && inode != 0 && !seen[inode] {
+			seen[inode] = true
+			inodes = append(inodes, inode)
+		}
+	}
+	return inodes
 }
 
 // Contained reports whether this process seems to run in a container: by its PID and user
 // namespaces and the files that docker and podman create.
 func (h *Host) Contained() bool {
-	pid, err := h.anonymous("proc/self/ns/pid", "pid")
-	return err == nil && pid != initialPID || !h.InInitialUserNamespace() || h.Exists(".dockerenv") || h.Exists("run/.containerenv")
+	pid, ok := h.PIDNamespace()
+	return ok && pid != initialPID || !h.InInitialUserNamespace() || h.Exists(".dockerenv") || h.Exists("run/.containerenv")
 }
 
 // InInitialUserNamespace reports whether capabilities of this process count for the

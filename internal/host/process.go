@@ -142,6 +142,13 @@ func (h *Host) Started(pid uint32) time.Time {
 	return at.Add(since.Truncate(time.Second))
 }
 
+// StartedAfterBoot returns how long after the boot a process began, to a hundredth of a second, which
+// distinguishes it from an earlier process with its PID. Ok is false if there is no such process.
+func (h *Host) StartedAfterBoot(pid uint32) (since time.Duration, ok bool) {
+	stat, _ := h.ReadFile(proc(pid, "stat"))
+	return ParseStart(stat)
+}
+
 // ParseStart reads how long after the boot a process began, field 22 of proc_pid_stat(5).
 // Field 2, the name in parentheses, may contain anything, spaces and parentheses too.
 func ParseStart(stat []byte) (since time.Duration, ok bool) {

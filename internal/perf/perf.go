@@ -1,6 +1,6 @@
 // Package perf reads tracepoints by perf_event_open(2): it knows how events are opened, what tracefs says of
 // their fields, how rings are read, and how a reader waits for all CPUs and follows those that come and
-// go. What the tracepoints mean is for its users.
+// go. It makes events of functions (kprobe events), and removes them. What the events mean is for its users.
 package perf
 
 import (
@@ -17,6 +17,8 @@ var (
 	ErrNoEvent    = errors.New("this kernel has no such trace event") // CONFIG_EVENT_TRACING
 	ErrFilter     = errors.New("the kernel rejects the filter")       // of [Event.Filter]
 	ErrFormat     = errors.New("unknown format of the event")
+	ErrNoProbes   = errors.New("this kernel has no kprobe events") // CONFIG_KPROBE_EVENTS
+	ErrNoFunction = errors.New("this kernel has no such function") // of [Probe.Function]
 )
 
 // BatchTime: after a first hit the reader waits for so long, or until a ring is as full as [Sampling] has

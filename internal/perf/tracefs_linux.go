@@ -63,7 +63,7 @@ func openMounted(event string) (t Tracefs, text []byte, err error) {
 // openDetached mounts tracefs without a mount point, which needs fsopen(2) of Linux 5.2, and
 // reads the format. The mount ends with the last open file.
 func openDetached(event string) (t Tracefs, text []byte, err error) {
-	if t.fd, err = mountDetached("tracefs"); err != nil {
+	if t.fd, err = mountDetached("tracefs", unix.MOUNT_ATTR_RDONLY); err != nil {
 		return t, nil, explainMount(err)
 	}
 	if text, err = t.read(event); err != nil {
@@ -107,9 +107,9 @@ func (t *Tracefs) Close() {
 	}
 }
 
-// mountDetached mounts a file system without a mount point and returns its root directory, which
-// the caller closes.
-func mountDetached(fsType string) (dir int, err error) {
+// mountDetached mounts a file system without a mount point, with attributes such as MOUNT_ATTR_RDONLY, and
+// returns its root directory, which the caller closes.
+func mountDetached(fsType string, attributes int) (dir int, err error) {
 	ctx, err := unix.Fsopen(fsType, unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return -1, err
@@ -118,7 +118,7 @@ func mountDetached(fsType string) (dir int, err error) {
 	if err := unix.FsconfigCreate(ctx); err != nil {
 		return -1, err
 	}
-	return unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_RDONLY)
+	return unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, attributes)
 }
 
 // explainMount says what to do where tracefs is not mounted and cannot be mounted.

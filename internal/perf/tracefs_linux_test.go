@@ -43,7 +43,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	if err := explainRead(&os.PathError{Op: "open", Path: name, Err: unix.EPERM}, false); !strings.Contains(err.Error(), name) {
 		t.Errorf("what was tried is not in %v", err)
 	}
-	if _, err := mountDetached("no-such-file-system"); !errors.Is(err, unix.ENODEV) {
+	if _, err := mountDetached("no-such-file-system", 0); !errors.Is(err, unix.ENODEV) {
 		t.Errorf("mount of what there is not: %v", err)
 	}
 }
