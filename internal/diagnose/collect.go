@@ -99,7 +99,7 @@ func (c *Collector) Write(e *event.Event) error {
 		}
 	case event.Retransmit:
 		c.addResent(e)
-	case event.Reset, event.TCPEvent, event.Rejected, event.Loss: // the ledger has them
+	case event.Reset, event.TCPEvent, event.Point, event.Rejected, event.Loss: // the ledger has them
 	}
 	return nil
 }

@@ -18,12 +18,13 @@ const (
 	Retransmit             // TCP sent a packet again, of Segments segments: see Segment
 	Reset                  // TCP sent or received a RST: see Segment
 	TCPEvent               // a capture shows of a TCP connection what is no retransmission: see Segment
-	Rejected               // a filter rejected Count drops, or could not decide: Undecided; with a Segment, events of TCP
-	Loss                   // dropwatch failed to see drops: how many and where is in Place; with a Segment, events of TCP
+	Point                  // a function of the kernel was reached under a condition: see Event.Point
+	Rejected               // a filter rejected Count drops, or could not decide: Undecided; or what Segment or Point says
+	Loss                   // dropwatch failed to see drops: how many and where is in Place; or what Segment or Point says
 	End                    // the run is over: the last event, with its Ledger
 )
 
-var kindNames = [...]string{"drop", "retransmit", "reset", "tcp", "rejected", "loss", "end"}
+var kindNames = [...]string{"drop", "retransmit", "reset", "tcp", "point", "rejected", "loss", "end"}
 
 // String gives the name of the kind in JSON.
 func (k Kind) String() string {
@@ -102,6 +103,10 @@ type Event struct {
 
 	// Segment is set of what TCP did, and of a Rejected or a Loss of that; nil of a drop.
 	Segment *Segment
+
+	// Point is the name of the point of a Point, which Where and Args are of; set also of a Rejected or a Loss
+	// of such events; empty of all others.
+	Point string
 
 	// Stack is the kernel stack trace, which begins with the location of the drop,
 	// Where.PC; empty if it was not recorded.

@@ -102,7 +102,15 @@ type Ledger struct {
 	Lost      Losses
 	Gap       time.Duration // how long no source was running
 
-	TCP TCPCounts // beside the drops, and in none of the sums
+	TCP    TCPCounts   // beside the drops, and in none of the sums
+	Points PointCounts // likewise
+}
+
+// PointCounts accounts for the events of kind Point of a run, which are no drops.
+type PointCounts struct {
+	Shown    uint64 // that reached the sink
+	Rejected uint64 // that a filter rejected or could not decide on
+	Lost     uint64 // that were lost at any place
 }
 
 // TCPCounts accounts for the events of TCP of a run, which are no drops.
@@ -126,7 +134,7 @@ func (c *TCPCounts) add(k Kind, n uint64) {
 		c.Resets += n
 	case TCPEvent:
 		c.Others += n
-	case Drop, Rejected, Loss, End:
+	case Drop, Point, Rejected, Loss, End:
 	}
 }
 
@@ -139,16 +147,25 @@ func (l *Ledger) Add(e *Event) {
 	case Rejected:
 		l.Reject(e)
 	case Loss:
-		if e.Segment != nil {
-			l.TCP.Lost += e.packets()
-		} else if e.Place < places {
-			l.Lost[e.Place] += e.Count
-		}
-		l.Gap += e.Gap
+		l.addLoss(e)
+	case Point:
+		l.Points.Shown += e.Count
 	case Retransmit, Reset, TCPEvent:
 		l.TCP.add(e.Kind, e.packets())
 	case End: // it has the ledger
 	}
+}
+
+func (l *Ledger) addLoss(e *Event) {
+	switch {
+	case e.Segment != nil:
+		l.TCP.Lost += e.packets()
+	case e.Point != "":
+		l.Points.Lost += e.Count
+	case e.Place < places:
+		l.Lost[e.Place] += e.Count
+	}
+	l.Gap += e.Gap
 }
 
 func (l *Ledger) addDrop(e *Event) {
@@ -171,6 +188,8 @@ func (l *Ledger) Reject(e *Event) {
 	switch {
 	case e.Segment != nil || e.Kind.IsTCP():
 		l.TCP.Rejected += e.packets()
+	case e.Point != "":
+		l.Points.Rejected += e.Count
 	case e.Undecided:
 		l.Undecided += e.Count
 	default:
@@ -181,7 +200,7 @@ func (l *Ledger) Reject(e *Event) {
 // packets is how many packets on the wire an event of TCP stands for, as far as known.
 func (e *Event) packets() uint64 { return cmp.Or(e.Segments, e.Count) }
 
-// AddDrops adds the drops of another ledger that are shown or harmless, and what TCP did.
+// AddDrops adds the drops of another ledger that are shown or harmless, and what was shown beside them.
 func (l *Ledger) AddDrops(of *Ledger) {
 	l.Shown += of.Shown
 	l.Harmless += of.Harmless
@@ -189,9 +208,10 @@ func (l *Ledger) AddDrops(of *Ledger) {
 	l.TCP.Retransmits += of.TCP.Retransmits
 	l.TCP.Resets += of.TCP.Resets
 	l.TCP.Others += of.TCP.Others
+	l.Points.Shown += of.Points.Shown
 }
 
-// TakeBack subtracts the drops of another ledger that are shown or harmless, and what TCP did.
+// TakeBack subtracts the drops of another ledger that are shown or harmless, and what was shown beside them.
 func (l *Ledger) TakeBack(drops *Ledger) {
 	l.Shown -= drops.Shown
 	l.Harmless -= drops.Harmless
@@ -199,18 +219,20 @@ func (l *Ledger) TakeBack(drops *Ledger) {
 	l.TCP.Retransmits -= drops.TCP.Retransmits
 	l.TCP.Resets -= drops.TCP.Resets
 	l.TCP.Others -= drops.TCP.Others
+	l.Points.Shown -= drops.Points.Shown
 }
 
 // Lose moves drops that no output has written from shown and harmless, as which they were
-// counted, to [InSink], and what TCP did to what was lost of that.
+// counted, to [InSink], and what was shown beside them to what was lost of that.
 func (l *Ledger) Lose(unwritten *Ledger) {
 	l.TakeBack(unwritten)
 	l.Lost[InSink] += unwritten.Shown + unwritten.Harmless
 	l.TCP.Lost += unwritten.TCP.Shown()
+	l.Points.Lost += unwritten.Points.Shown
 }
 
-// AddUnwritten adds all that another ledger says of events that no output has written: drops, what TCP
-// did, and losses before it.
+// AddUnwritten adds all that another ledger says of events that no output has written: drops, what was beside
+// them, and losses before it.
 func (l *Ledger) AddUnwritten(of *Ledger) {
 	l.AddDrops(of)
 	for place, n := range of.Lost {
@@ -218,6 +240,7 @@ func (l *Ledger) AddUnwritten(of *Ledger) {
 	}
 	l.Gap += of.Gap
 	l.TCP.Lost += of.TCP.Lost
+	l.Points.Lost += of.Points.Lost
 }
 
 // Losses returns the events that tell of a ledger of events that no output has written: a Loss for
@@ -225,6 +248,9 @@ func (l *Ledger) AddUnwritten(of *Ledger) {
 func (l *Ledger) Losses(at time.Time) (all []Event) {
 	if n := l.TCP.Shown() + l.TCP.Lost; n > 0 {
 		all = append(all, Event{Kind: Loss, Time: at, Place: InSink, Count: n, Segments: n, Segment: &Segment{}})
+	}
+	if n := l.Points.Shown + l.Points.Lost; n > 0 {
+		all = append(all, Event{Kind: Loss, Time: at, Place: InSink, Count: n, Point: AnyPoint})
 	}
 	lost := l.Lost
 	lost[InSink] += l.Shown + l.Harmless
@@ -241,16 +267,27 @@ func (l *Ledger) Losses(at time.Time) (all []Event) {
 	return all
 }
 
+// AnyPoint is Event.Point of a Loss or a Rejected of events at several points.
+const AnyPoint = "any"
+
 // Unwritten says what an output has not written: "12 drops", "12 drops and 1 TCP segment".
 func (l *Ledger) Unwritten() string {
-	drops, segments := l.Shown+l.Harmless+l.Lost[InSink], l.TCP.Shown()+l.TCP.Lost
-	switch {
-	case segments == 0:
-		return Plural(drops, "drop")
-	case drops == 0:
-		return Plural(segments, "TCP segment")
+	var parts []string
+	for _, part := range []struct {
+		n    uint64
+		noun string
+	}{
+		{l.Shown + l.Harmless + l.Lost[InSink], "drop"}, {l.TCP.Shown() + l.TCP.Lost, "TCP segment"},
+		{l.Points.Shown + l.Points.Lost, "point event"},
+	} {
+		if part.n > 0 {
+			parts = append(parts, Plural(part.n, part.noun))
+		}
 	}
-	return Plural(drops, "drop") + " and " + Plural(segments, "TCP segment")
+	if len(parts) == 0 {
+		return Plural(0, "drop")
+	}
+	return strings.Join(parts, " and ")
 }
 
 // TotalLost is the number of drops that were lost, as far as they were counted.
@@ -284,6 +321,9 @@ func (l *Ledger) Report() string {
 	}
 	if l.TCP.Lost > 0 {
 		fmt.Fprintf(&b, "lost %s\n", Plural(l.TCP.Lost, "TCP segment"))
+	}
+	if l.Points.Lost > 0 {
+		fmt.Fprintf(&b, "lost %s\n", Plural(l.Points.Lost, "point event"))
 	}
 	for place := range UncountedPlaces() {
 		if n := l.Lost[place]; n > 0 {

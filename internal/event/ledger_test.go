@@ -36,6 +36,10 @@ func TestLedgerCloses(t *testing.T) {
 	l.Reject(&event.Event{Kind: event.Retransmit, Count: 1, Segments: 5})
 	l.Add(&event.Event{Kind: event.Rejected, Count: 6, Segment: &event.Segment{}})
 	l.Add(&event.Event{Kind: event.Loss, Place: event.InRing, Count: 2, Segments: 7, Segment: &event.Segment{}})
+	l.Add(&event.Event{Kind: event.Point, Count: 5, Point: "accept_queue"})
+	l.Reject(&event.Event{Kind: event.Point, Count: 1, Point: "accept_queue", Undecided: true})
+	l.Add(&event.Event{Kind: event.Rejected, Count: 3, Point: event.AnyPoint})
+	l.Add(&event.Event{Kind: event.Loss, Place: event.InRing, Count: 2, Point: "accept_queue"})
 	l.Add(&event.Event{Count: 5, Fragment: true})
 	l.Add(&event.Event{Kind: event.End, Count: 99, Ledger: &l})
 	if got := l.TotalLost(); got != want {
@@ -46,6 +50,9 @@ func TestLedgerCloses(t *testing.T) {
 	}
 	if want := (event.TCPCounts{Retransmits: 3000, Resets: 2, Others: 4, Rejected: 11, Lost: 7}); l.TCP != want {
 		t.Errorf("of TCP %+v, want %+v", l.TCP, want)
+	}
+	if want := (event.PointCounts{Shown: 5, Rejected: 4, Lost: 2}); l.Points != want {
+		t.Errorf("of points %+v, want %+v", l.Points, want)
 	}
 	if l.Fragments != 5 || l.Shown != 42 || l.Lost[event.FullSummary] != 1 || l.Rejected != 7 || l.Undecided != 3 || l.Harmless != 2 {
 		t.Errorf("ledger %+v, want 5 fragments, 42 shown, 1 full, 7 rejected, 3 undecided, 2 harmless", l)

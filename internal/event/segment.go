@@ -1,5 +1,7 @@
 package event
 
+import "cmp"
+
 // A Segment is what a source knows of a TCP segment beside its headers: of a Retransmit, a
 // Reset, or a TCPEvent. Sequence and acknowledgment number are in Packet.Flow.
 type Segment struct {
@@ -112,18 +114,26 @@ var congestionStateNames = [...]string{"", "open", "disorder", "cwr", "recovery"
 // String gives the name in JSON, nothing for CongestionUnknown.
 func (c CongestionState) String() string { return nameOf(congestionStateNames[:], uint8(c)) }
 
-// TCPFlow returns the flow of a TCP segment of which a source knows some headers, but no bytes: it
-// adds the network layer, by the source address, and the transport.
+// TCPFlow returns the flow of a TCP segment of which a source knows some headers, but no bytes.
 func TCPFlow(h Headers) Flow {
 	const tcp = 6 // IPPROTO_TCP
+	return HeadersFlow(h, tcp)
+}
+
+// HeadersFlow returns the flow of a packet of which a source knows some headers, but no bytes: it adds the
+// network layer, by the source address, and the transport, by the number of the protocol.
+func HeadersFlow(h Headers, protocol uint8) Flow {
 	h.Network, h.EtherType = IPv4, EtherIPv4
 	if h.Src.Is6() {
 		h.Network, h.EtherType = IPv6, EtherIPv6
 	}
-	h.Transport, h.Protocol = TCP, tcp
+	h.Transport, h.Protocol = transports[protocol], protocol
 	h.Fields |= FieldEtherType | FieldProtocol
-	return Flow{Headers: h, Stop: Stop{Why: Complete, Layer: TCP}}
+	return Flow{Headers: h, Stop: Stop{Why: Complete, Layer: cmp.Or(h.Transport, h.Network)}}
 }
+
+// transports are the protocols with ports, by their numbers.
+var transports = map[uint8]Layer{6: TCP, 17: UDP, 132: SCTP}
 
 // nameOf returns the name of a value, "unknown" for values beyond those that have one.
 func nameOf(names []string, value uint8) string {

@@ -41,7 +41,7 @@ func TestSegmentWords(t *testing.T) {
 
 func TestKindWords(t *testing.T) {
 	words := map[event.Kind]string{
-		event.Drop: "drop", event.Retransmit: "retransmit", event.Reset: "reset", event.TCPEvent: "tcp",
+		event.Drop: "drop", event.Retransmit: "retransmit", event.Reset: "reset", event.TCPEvent: "tcp", event.Point: "point",
 		event.Rejected: "rejected", event.Loss: "loss", event.End: "end", event.End + 1: "unknown",
 	}
 	for k, want := range words {

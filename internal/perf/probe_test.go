@@ -10,9 +10,11 @@ func TestDefinition(t *testing.T) {
 	fetch := []Fetch{{"qlen", "+392($arg3):u32"}, {"dev", "+0(+16($arg4)):string"}}
 	result := []Fetch{{"ret", "$retval:s32"}}
 	tests := map[string]Probe{
-		"p:g/e tcp_conn_request qlen=+392($arg3):u32 dev=+0(+16($arg4)):string": {Function: "tcp_conn_request", Fetch: fetch},
-		"r:g/e nf_tables:nft_do_chain ret=$retval:s32":                          {Function: "nf_tables:nft_do_chain", Return: true, Fetch: result},
 		"p:g/e icmp_send": {Function: "icmp_send"},
+		"p:g/e tcp_conn_request qlen=+392($arg3):u32 dev=+0(+16($arg4)):string": {Function: "tcp_conn_request", Fetch: fetch},
+		"r:g/e nf_tables:nft_do_chain ret=$retval:s32": {
+			Function: "nf_tables:nft_do_chain", Return: true, Fetch: result,
+		},
 	}
 	for want, p := range tests {
 		if got := p.definition("g/e"); got != want {

@@ -142,7 +142,7 @@ func (p *output) Emit(e *event.Event) {
 	p.Progress.begin()
 	defer p.Progress.end(&p.ledger)
 	switch e.Kind {
-	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent:
+	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent, event.Point:
 		p.show(e)
 	case event.Rejected, event.Loss:
 		if !p.full() {
@@ -159,7 +159,7 @@ func (p *output) show(e *event.Event) {
 		return
 	}
 	if p.err != nil {
-		p.ledger.Add(&event.Event{Kind: event.Loss, Place: event.Unread, Count: e.Count})
+		p.ledger.Add(&event.Event{Kind: event.Loss, Place: event.Unread, Count: e.Count, Point: e.Point})
 		return
 	}
 	if !p.pass(e) || !p.write(e) {

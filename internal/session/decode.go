@@ -176,6 +176,11 @@ func (d *decoder) end() (t time.Time, l event.Ledger) {
 			*n = d.number(math.MaxUint64)
 		}
 	}
+	if len(d.b) > 0 {
+		for _, n := range []*uint64{&l.Points.Shown, &l.Points.Rejected, &l.Points.Lost} {
+			*n = d.number(math.MaxUint64)
+		}
+	}
 	return t, l
 }
 
@@ -265,14 +270,14 @@ func (d *decoder) segmentFile(s *event.Segment) {
 	s.File = d.text()
 }
 
-// connection reads the headers of a TCP segment of which there are no bytes.
-func (d *decoder) connection() *event.Flow {
-	f := event.TCPFlow(event.Headers{
+// connection reads the headers of a packet of a protocol of which there are no bytes.
+func (d *decoder) connection(protocol uint8) *event.Flow {
+	f := event.HeadersFlow(event.Headers{
 		Fields: event.Fields(d.number(uint64(connectionFields))), Src: d.addr(), Dst: d.addr(),
 		SrcPort: uint16(d.number(math.MaxUint16)), DstPort: uint16(d.number(math.MaxUint16)),
 		Seq: uint32(d.number(math.MaxUint32)), Ack: uint32(d.number(math.MaxUint32)),
 		TCPFlags: event.TCPFlags(d.number(math.MaxUint16)),
-	})
+	}, protocol)
 	return &f
 }
 

@@ -71,8 +71,14 @@ func (x *encoder) end(t time.Time, l *event.Ledger) {
 	for _, p := range written {
 		x.number(l.Lost[p])
 	}
-	if c := l.TCP; c != (event.TCPCounts{}) {
+	c, p := l.TCP, l.Points
+	if c != (event.TCPCounts{}) || p != (event.PointCounts{}) {
 		for _, n := range []uint64{c.Retransmits, c.Resets, c.Others, c.Rejected, c.Lost} {
+			x.number(n)
+		}
+	}
+	if p != (event.PointCounts{}) { // which older readers do not know
+		for _, n := range []uint64{p.Shown, p.Rejected, p.Lost} {
 			x.number(n)
 		}
 	}
@@ -125,7 +131,7 @@ func (x *encoder) segment(s *event.Segment) {
 	x.text(s.Doubt)
 }
 
-// connection appends those of the headers of a TCP segment that a source knows without its bytes.
+// connection appends those of the headers of a packet that a source knows without its bytes.
 func (x *encoder) connection(h *event.Headers) {
 	x.number(uint64(h.Fields & connectionFields))
 	x.bytes(h.Src.AsSlice())

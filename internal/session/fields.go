@@ -198,17 +198,28 @@ var fields = [...]field{
 	{
 		func(e *event.Event) bool { return e.Segment != nil && !e.Packet.HasData && e.Packet.Flow != nil },
 		func(x *encoder, e *event.Event) { x.connection(&e.Packet.Flow.Headers) },
-		func(d *decoder, e *event.Event) { e.Packet.Flow = d.connection() },
+		func(d *decoder, e *event.Event) { e.Packet.Flow = d.connection(protocolTCP) },
 	},
 	{
 		func(e *event.Event) bool { return e.Segment != nil && e.Segment.File != "" },
 		func(x *encoder, e *event.Event) { x.text(e.Segment.File) },
 		func(d *decoder, e *event.Event) { d.segmentFile(e.Segment) },
 	},
+	text(func(e *event.Event) *string { return &e.Point }),
+	{
+		func(e *event.Event) bool { return e.Point != "" && !e.Packet.HasData && e.Packet.Flow != nil },
+		func(x *encoder, e *event.Event) {
+			x.number(uint64(e.Packet.Flow.Protocol))
+			x.connection(&e.Packet.Flow.Headers)
+		},
+		func(d *decoder, e *event.Event) { e.Packet.Flow = d.connection(uint8(d.number(math.MaxUint8))) },
+	},
 }
 
 // otherKinds are the kinds without a bit of their own, in the order of the format.
-var otherKinds = [...]event.Kind{event.Retransmit, event.Rejected, event.Reset, event.TCPEvent}
+var otherKinds = [...]event.Kind{event.Retransmit, event.Rejected, event.Reset, event.TCPEvent, event.Point}
+
+const protocolTCP = 6 // IPPROTO_TCP
 
 // connectionFields are the header fields of a packet without bytes that are recorded.
 const connectionFields = event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort | event.FieldSeq | event.FieldAck |

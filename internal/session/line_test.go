@@ -48,7 +48,9 @@ func line(e *event.Event) string {
 	if f := e.Packet.Flow; f != nil {
 		say(true, "flow=%v:%d>%v:%d", f.Src, f.SrcPort, f.Dst, f.DstPort)
 		say(true, "seq=%d ack=%d flags=%v has=%x %v", f.Seq, f.Ack, f.TCPFlags, f.Fields, f.Network)
+		say(e.Point != "", "transport=%v,%d", f.Transport, f.Protocol)
 	}
+	say(e.Point != "", "point=%q", e.Point)
 	say(e.Gap != 0, "gap=%v", e.Gap)
 	say(e.TraceOnly, "trace-only")
 	say(e.Fragment, "fragment")

@@ -246,6 +246,7 @@ func (r *Reader) end(out pipeline.Output) {
 		{Kind: event.Rejected, Count: above(l.Rejected, r.ledger.Rejected), Time: t},
 		{Kind: event.Rejected, Undecided: true, Count: above(l.Undecided, r.ledger.Undecided), Time: t},
 		{Kind: event.Rejected, Segment: &event.Segment{}, Count: above(l.TCP.Rejected, r.ledger.TCP.Rejected), Time: t},
+		{Kind: event.Rejected, Point: event.AnyPoint, Count: above(l.Points.Rejected, r.ledger.Points.Rejected), Time: t},
 		{Kind: event.Drop, Fragment: true, Count: above(l.Fragments, r.ledger.Fragments), Time: t},
 	} {
 		if e.Count > 0 {

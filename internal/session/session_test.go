@@ -123,7 +123,7 @@ func anyEvent(rnd *rand.Rand) event.Event {
 	if some() {
 		e.Time = time.Time{}
 	}
-	switch rnd.IntN(6) {
+	switch rnd.IntN(7) {
 	case 0, 1:
 		e.Kind, e.Place = event.Loss, event.Place(rnd.IntN(int(event.Uncovered)+1))
 		e.Gap = time.Duration(rnd.IntN(2)) * time.Second
@@ -131,6 +131,10 @@ func anyEvent(rnd *rand.Rand) event.Event {
 		e.Kind, e.Undecided = event.Rejected, some()
 	case 3:
 		e.Kind = []event.Kind{event.Retransmit, event.Reset, event.TCPEvent}[rnd.IntN(3)]
+	case 4:
+		e.Kind, e.Point = event.Point, "accept_queue"
+	case 5:
+		e.Kind, e.Point = event.Loss, event.AnyPoint
 	}
 	for range rnd.IntN(3) {
 		e.Args = append(e.Args, event.Arg{Name: text(), Text: text(), Number: u64()})
@@ -169,6 +173,12 @@ func anyEvent(rnd *rand.Rand) event.Event {
 			})
 			e.Packet.Flow = &flow
 		}
+	}
+	if e.Point != "" && !e.Packet.HasData && some() {
+		flow := event.HeadersFlow(event.Headers{
+			Fields: event.FieldSrc | event.FieldDstPort, Src: netip.MustParseAddr("192.0.2.1"), DstPort: uint16(u32()),
+		}, uint8(u32()))
+		e.Packet.Flow = &flow
 	}
 	if some() {
 		e.Owner = anyOwner(rnd, u32, u64, text)

@@ -59,8 +59,9 @@ func (b *batch) split() (first, second batch) {
 // A file of the spool has a batch: the magic, a CRC-32C of all that follows, and each item: the
 // numbers of its ledger that numbers returns, the length of its lines, all as varints, and the lines.
 const (
-	magic   = "DWB1"
-	headLen = len(magic) + 4
+	magic    = "DWB2"
+	oldMagic = "DWB1" // its items lack the last of their numbers
+	headLen  = len(magic) + 4
 )
 
 // maxBatch is the largest file of a spool, in bytes. A batch has less, as its documents are smaller.
@@ -73,7 +74,7 @@ var errCorrupt = errors.New("corrupt")
 
 // numbers returns what a ledger counts of events that were not lost.
 func numbers(l *event.Ledger) []*uint64 {
-	return []*uint64{&l.Shown, &l.Harmless, &l.TraceOnly, &l.TCP.Retransmits, &l.TCP.Resets, &l.TCP.Others}
+	return []*uint64{&l.Shown, &l.Harmless, &l.TraceOnly, &l.TCP.Retransmits, &l.TCP.Resets, &l.TCP.Others, &l.Points.Shown}
 }
 
 // encode returns the contents of a file.
@@ -92,14 +93,22 @@ func (b *batch) encode() []byte {
 
 // decode returns the batch of a file. Its lines share the memory of data.
 func decode(data []byte) (b batch, err error) {
-	if len(data) <= headLen || string(data[:len(magic)]) != magic ||
-		binary.LittleEndian.Uint32(data[len(magic):]) != crc32.Checksum(data[headLen:], castagnoli) {
+	if len(data) <= headLen || binary.LittleEndian.Uint32(data[len(magic):]) != crc32.Checksum(data[headLen:], castagnoli) {
+		return batch{}, errCorrupt
+	}
+	lacking := 0
+	switch string(data[:len(magic)]) {
+	case magic:
+	case oldMagic:
+		lacking = 1
+	default:
 		return batch{}, errCorrupt
 	}
 	for rest := data[headLen:]; len(rest) > 0; {
 		var it item
 		var size uint64
-		for _, to := range append(numbers(&it.drops), &size) {
+		counts := numbers(&it.drops)
+		for _, to := range append(counts[:len(counts)-lacking], &size) {
 			n := 0
 			if *to, n = binary.Uvarint(rest); n <= 0 {
 				return batch{}, errCorrupt

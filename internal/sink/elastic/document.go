@@ -167,7 +167,7 @@ func (x *encoder) document(e *event.Event, object []byte) *document {
 		d.Host = &hostFields{x.Origin.Host, osFields{"linux", x.Origin.Kernel}}
 	}
 	switch e.Kind {
-	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent:
+	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent, event.Point:
 		d.describe(e)
 	case event.End:
 		d.Event.Kind = "metric"

@@ -2,7 +2,9 @@ package elastic
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -141,12 +143,25 @@ func TestCorruptSpool(t *testing.T) {
 	}
 }
 
+// TestOldSpool: what an earlier version has left is sent.
+func TestOldSpool(t *testing.T) {
+	data := append([]byte(oldMagic), 0, 0, 0, 0)
+	data = append(data, 1, 2, 3, 4, 5, 6, 2, 'x', '\n')
+	binary.LittleEndian.PutUint32(data[len(oldMagic):], crc32.Checksum(data[headLen:], castagnoli))
+	b, err := decode(data)
+	want := event.Ledger{Shown: 1, Harmless: 2, TraceOnly: 3, TCP: event.TCPCounts{Retransmits: 4, Resets: 5, Others: 6}}
+	if err != nil || len(b.items) != 1 || b.items[0].drops != want || string(b.items[0].lines) != "x\n" {
+		t.Errorf("%+v, %v", b, err)
+	}
+}
+
 // FuzzDecode: the reader of a spool takes what the writer makes, and nothing else.
 func FuzzDecode(f *testing.F) {
 	var b batch
 	for i := range 3 {
 		it := item{lines: []byte(strings.Repeat("x", 1+200*i))}
 		it.drops = event.Ledger{Shown: uint64(i), Harmless: 1 << 40, TraceOnly: 1, TCP: event.TCPCounts{Retransmits: 9}}
+		it.drops.Points.Shown = 7
 		b.add(it)
 	}
 	f.Add(b.encode())

@@ -39,7 +39,7 @@ func New(w io.Writer, o Options) *Sink {
 // Write formats an event as a line. Rejected drops have none; the ledger has their number.
 func (s *Sink) Write(e *event.Event) error {
 	switch e.Kind {
-	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent:
+	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent, event.Point:
 		s.buf.Bytes = s.appendDrop(s.buf.Bytes, e)
 	case event.Loss:
 		s.buf.Bytes = s.appendLoss(s.buf.Bytes, e)
@@ -67,7 +67,7 @@ func finish(b []byte) []byte {
 	return b
 }
 
-// appendDrop appends the line of a drop, or of what TCP did. What is not known is left out.
+// appendDrop appends the line of a drop, of what TCP did, or of a point. What is not known is left out.
 func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 	b = s.begin(b, e.Kind.String(), e.Time)
 	b = appendNumber(b, "count", e.Count)
@@ -92,7 +92,11 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 	if s.o.Explain {
 		b = appendExplain(b, e)
 	}
-	b = appendArgs(b, e.Args)
+	if e.Point != "" {
+		b = appendPoint(b, e)
+	} else {
+		b = appendArgs(b, e.Args)
+	}
 	b = appendPacket(b, &e.Packet)
 	b = appendPort(b, &e.Port)
 	if e.Netns.Inode != 0 {
@@ -171,6 +175,12 @@ func appendWhere(b []byte, w *event.Where) []byte {
 	b = appendIfAny(b, "name", w.Trap)
 	b = appendIfAny(b, "group", w.TrapGroup)
 	return end(b, '}')
+}
+
+// appendPoint appends an object with the name of the point and what was read there.
+func appendPoint(b []byte, e *event.Event) []byte {
+	b = appendText(begin(b, "point", '{'), "name", e.Point)
+	return end(appendArgs(b, e.Args), '}')
 }
 
 // appendArgs appends an object with what the source read at the drop, by name.
@@ -284,8 +294,11 @@ func (s *Sink) appendLoss(b []byte, e *event.Event) []byte {
 	default:
 		b = appendNumber(b, "count", e.Count)
 	}
-	if e.Segment != nil {
+	switch {
+	case e.Segment != nil:
 		b = appendWord(b, "of", "tcp")
+	case e.Point != "":
+		b = appendWord(b, "of", "points")
 	}
 	if e.Segments != 0 {
 		b = appendNumber(b, "segments", e.Segments)
@@ -303,6 +316,18 @@ func appendTCPCounts(b []byte, c *event.TCPCounts) []byte {
 	b = appendNumber(b, "retransmits", c.Retransmits)
 	b = appendNumber(b, "resets", c.Resets)
 	b = appendNumber(b, "others", c.Others)
+	b = appendNumber(b, "filtered", c.Rejected)
+	b = appendNumber(b, "lost", c.Lost)
+	return end(b, '}')
+}
+
+// appendPointCounts appends the part of the ledger about points, if there was an event of one.
+func appendPointCounts(b []byte, c *event.PointCounts) []byte {
+	if *c == (event.PointCounts{}) {
+		return b
+	}
+	b = begin(b, "points", '{')
+	b = appendNumber(b, "shown", c.Shown)
 	b = appendNumber(b, "filtered", c.Rejected)
 	b = appendNumber(b, "lost", c.Lost)
 	return end(b, '}')
@@ -328,5 +353,5 @@ func (s *Sink) appendEnd(b []byte, e *event.Event) []byte {
 	}
 	b = appendNumber(b, "gap_ms", uint64(l.Gap.Milliseconds()))
 	b = appendNumber(b, "total", l.Total())
-	return finish(appendTCPCounts(b, &l.TCP))
+	return finish(appendPointCounts(appendTCPCounts(b, &l.TCP), &l.Points))
 }

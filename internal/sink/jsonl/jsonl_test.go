@@ -78,6 +78,12 @@ func lostTCP() event.Event {
 	return e
 }
 
+func lostPoints() event.Event {
+	e := lost(event.InRing)
+	e.Point = "accept_queue"
+	return e
+}
+
 func traced() event.Event {
 	e := event.Event{Time: noon, Count: 1, Individual: true, Origin: event.Software, TraceOnly: true, Reason: "NETFILTER_DROP"}
 	e.Where = event.Where{Frame: event.Frame{PC: 0xffffffffc0ffee00, Lookup: event.NotFound}, HasPC: true}
@@ -279,6 +285,14 @@ func lines() map[string]event.Event {
 		at("tcp") + `"count":1,"type":"zero_window","direction":"unknown","len":0,"frame":17,"file":"b.pcap"}`: bare(func(e *event.Event) {
 			e.Kind, e.Segment = event.TCPEvent, &event.Segment{Type: event.ZeroWindow, Frame: 17, File: "b.pcap"}
 		}),
+		at("point") + `"count":1,"point":{"name":"accept_queue","args":{"len":4,"limit":3}}}`: bare(func(e *event.Event) {
+			e.Kind, e.Point, e.Args = event.Point, "accept_queue", []event.Arg{{Name: "len", Number: 4}, {Name: "limit", Number: 3}}
+		}),
+		at("end") + `"shown":0,"trace_only":0,"harmless":0,"filtered":0,"undecided":0,"fragments":0,` +
+			`"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0,"sink":0},` +
+			`"summaries_lost":0,"summaries_full":0,"overflows":0,"unopened_cpus":0,"gaps":0,"flows_evicted":0,"gap_ms":0,"total":0,` +
+			`"points":{"shown":3,"filtered":2,"lost":1}}`: end(event.Ledger{Points: event.PointCounts{Shown: 3, Rejected: 2, Lost: 1}}),
+		at("loss") + `"count":3,"of":"points","place":"ring"}`: lostPoints(),
 		at("reset") + `"count":1,"direction":"in","len":0,"reason":"NO_SOCKET"}`: bare(func(e *event.Event) {
 			e.Kind, e.Segment, e.Reason = event.Reset, &event.Segment{Direction: event.Incoming}, "NO_SOCKET"
 		}),

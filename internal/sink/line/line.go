@@ -75,6 +75,9 @@ func (s *Sink) Write(e *event.Event) error {
 		s.loss(e)
 	case event.Retransmit, event.Reset, event.TCPEvent:
 		s.write(e, s.appendSegment)
+	case event.Point:
+		s.write(e, s.appendPoint)
+		s.appendBelow(e)
 	case event.Rejected, event.End:
 		return nil
 	}
@@ -143,6 +146,27 @@ func (s *Sink) appendDrop(b []byte, e *event.Event, l *layout) []byte {
 	b = append(b, s.plain...)
 	b = pad(b, width, l.location)
 	b = appendColumn(b, e.Reason, l.reason)
+	b = appendPort(b, &e.Port, l.port)
+	b = appendPacket(b, e)
+	b = s.appendRest(b, e)
+	return bytes.TrimRight(b, " ")
+}
+
+// appendPoint appends the line of a point without its newline: its name in the column of the location, and the
+// function in that of the reason.
+//
+//	03:42:35.698459 point accept_queue           tcp_conn_request lo 192.0.2.1:443 > 198.51.100.7:50123 tcp len 60 limit 3
+func (s *Sink) appendPoint(b []byte, e *event.Event, l *layout) []byte {
+	b = s.day.appendTime(b, e.Time, l.time)
+	b = append(b, s.bold...)
+	start := len(b)
+	b = append(append(b, "point "...), event.Escape(e.Point)...)
+	width := utf8.RuneCount(b[start:])
+	b = append(b, s.plain...)
+	b = pad(b, width, l.location)
+	start = len(b)
+	b = e.Where.AppendTo(b)
+	b = pad(b, utf8.RuneCount(b[start:]), l.reason)
 	b = appendPort(b, &e.Port, l.port)
 	b = appendPacket(b, e)
 	b = s.appendRest(b, e)
@@ -333,8 +357,11 @@ func appendLoss(b []byte, e *event.Event) []byte {
 		return append(b, strings.TrimSuffix(l.Report(), "\n")...)
 	}
 	what := "drop"
-	if e.Segment != nil {
+	switch {
+	case e.Segment != nil:
 		what = "TCP segment"
+	case e.Point != "":
+		what = "point event"
 	}
 	b = append(append(append(b, "lost "...), event.Plural(e.Count, what)...), ' ')
 	return append(b, e.Place.String()...)

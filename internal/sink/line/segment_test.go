@@ -23,6 +23,23 @@ func retransmit() event.Event {
 	return e
 }
 
+// TestPoint: a line has the point, the function, the connection and what was read.
+func TestPoint(t *testing.T) {
+	e := event.Event{Kind: event.Point, Time: at, Count: 1, Individual: true, Point: "accept_queue", Packet: retransmit().Packet}
+	e.Where.Frame, e.Port = event.Frame{PC: 1, Lookup: event.Found, Symbol: "tcp_conn_request"}, event.Port{IfName: "lo", IfIndex: 1}
+	e.Args = []event.Arg{{Name: "len", Number: 4}, {Name: "dev", Text: "\x1b[2J"}}
+	e.Stack = []event.Frame{{PC: 1}, {PC: 2, Lookup: event.Found, Symbol: "tcp_v4_do_rcv", Offset: 9}}
+	const want = "03:42:35.698459 point accept_queue           tcp_conn_request lo    192.0.2.1:443 > 198.51.100.7:50123 tcp " +
+		"len 4 dev \\x1b[2J\n    tcp_v4_do_rcv+0x9\n"
+	if got := format(t, line.Options{Stack: true}, e); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	lost := event.Event{Kind: event.Loss, Time: at, Count: 2, Place: event.InRing, Point: "accept_queue"}
+	if got, want := format(t, line.Options{}, lost), "03:42:35.698459 lost 2 point events in the kernel's ring\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestSegments(t *testing.T) {
 	change := func(f func(*event.Event)) event.Event {
 		e := retransmit()

@@ -13,7 +13,7 @@ type field struct{ name, value string }
 func fields(e *event.Event) []field {
 	f := list{{"kind", e.Kind.String()}}
 	switch e.Kind {
-	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent:
+	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent, event.Point:
 		f.number("count", e.Count)
 		f.addCause(e)
 		f.addPacket(&e.Packet)
@@ -124,7 +124,7 @@ func severityOf(e *event.Event) severity {
 		return warning
 	case event.Drop:
 		return notice
-	case event.Retransmit, event.Reset, event.TCPEvent, event.Rejected, event.End:
+	case event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.Rejected, event.End:
 	}
 	return informational
 }

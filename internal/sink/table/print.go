@@ -52,6 +52,9 @@ func (s *Sink) end(e *event.Event) {
 	})
 	s.buf = s.tally.appendHarmless(s.buf, s.opts.Harmless, s.opts.Rows)
 	s.buf = appendTCP(s.buf, &e.Ledger.TCP)
+	if n := e.Ledger.Points.Shown; n > 0 {
+		s.buf = fmt.Appendf(s.buf, "beside the drops: %s\n", event.Plural(n, "point event"))
+	}
 	s.buf = appendLedger(s.buf, e.Ledger)
 	s.appendColored(s.red, e.Ledger.Report())
 	s.buf = s.tally.AppendTraceOnly(s.buf, s.opts.Rows)

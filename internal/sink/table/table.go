@@ -74,7 +74,7 @@ func (s *Sink) Write(e *event.Event) error {
 		s.lost.Add(e)
 	case event.End:
 		s.end(e)
-	case event.Retransmit, event.Reset, event.TCPEvent, event.Rejected: // Rejected is in the ledger at the end
+	case event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.Rejected: // Rejected is in the ledger at the end
 	}
 	return s.err
 }

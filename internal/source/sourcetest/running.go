@@ -20,7 +20,7 @@ const maxWait = time.Minute
 // A Running is a source whose Run has begun. It is an Output that keeps some of
 // the drops, or of what TCP did, and the ledger of all.
 type Running struct {
-	Keep func(*event.Event) bool // reports whether to keep a drop
+	Keep func(*event.Event) bool // reports whether to keep a drop, what TCP did, or what a point saw
 	Then func(*event.Event)      // called with every event, unless it is nil
 
 	Done   chan error    // receives the error of Run
@@ -62,7 +62,7 @@ func (r *Running) Emit(e *event.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Ledger.Add(e)
-	if (e.Kind == event.Drop || e.Kind.IsTCP()) && r.Keep(e) {
+	if (e.Kind == event.Drop || e.Kind.IsTCP() || e.Kind == event.Point) && r.Keep(e) {
 		r.Kept, r.At = append(r.Kept, e.Clone()), append(r.At, time.Now())
 	}
 	if r.Then != nil {

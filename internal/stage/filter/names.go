@@ -14,7 +14,7 @@ var origins = []named{
 // eventKinds are what an event may be that a filter sees.
 var eventKinds = []named{
 	{"drop", uint64(event.Drop)}, {"retransmit", uint64(event.Retransmit)}, {"reset", uint64(event.Reset)},
-	{"tcp", uint64(event.TCPEvent)},
+	{"tcp", uint64(event.TCPEvent)}, {"point", uint64(event.Point)},
 }
 
 // tcpTypes are the names of the types of TCP segments.
