@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
+
+	"dropwatch/internal/suggest"
 )
 
 // Compile types an expression over the arguments of f. A fault in the text is an *Error.
@@ -81,19 +83,26 @@ func (c *compiler) name(s *syntax) (operand, error) {
 	if i >= 0 {
 		return c.argument(s, i)
 	}
-	if n, ok := map[string]uint64{"NULL": 0, "false": 0, "true": 1}[s.text]; ok {
-		return number64(n, intType), nil
-	}
 	constant, ok, err := c.function.types.constant(c.function.spec, s.text)
 	if err != nil || ok {
 		return constant, err
 	}
-	var names []string
-	for _, p := range params {
-		names = append(names, p.Name)
-	}
 	return operand{}, c.fault(s, "%s has no argument %s, and this kernel no such constant of an enum: %s",
-		c.function.Name, s.text, near(s.text, append(names, "$retval")))
+		c.function.Name, s.text, c.meant(s.text))
+}
+
+// meant says which names there are instead of an unknown one.
+func (c *compiler) meant(typed string) string {
+	names := []string{"$retval"}
+	for _, a := range c.function.Args {
+		names = append(names, a.Name)
+	}
+	if len(suggest.Nearest(typed, names)) == 0 {
+		if question := suggest.Question(typed, c.function.types.constants(c.function.spec)); question != "" {
+			return question
+		}
+	}
+	return near(typed, names)
 }
 
 func (c *compiler) retval(s *syntax) (operand, error) {
@@ -109,7 +118,7 @@ func (c *compiler) retval(s *syntax) (operand, error) {
 func (c *compiler) argument(s *syntax, i int) (operand, error) {
 	for _, p := range c.function.proto.Params[:i] {
 		if size, err := btf.Sizeof(p.Type); err != nil || size > 8 {
-			return operand{}, c.fault(s, "cannot be read: %s before it is a %s, which fits into no register", p.Name, cType(p.Type))
+			return operand{}, c.fault(s, "cannot be read: argument %s has the type %s, larger than a register", p.Name, cType(p.Type))
 		}
 	}
 	return c.register(s, i, s.text, c.function.proto.Params[i].Type)
@@ -124,7 +133,7 @@ func (c *compiler) register(s *syntax, arg int, name string, t btf.Type) (operan
 	}
 	typ, ok := integer(t)
 	if !ok {
-		return o, c.fault(s, "cannot be read: it is a %s in a register; only pointers and integers can be read there", cType(t))
+		return o, c.fault(s, "has the type %s: only pointers and integers can be read from a register", cType(t))
 	}
 	o.node = c.load(Load{Arg: arg, Size: typ.Size, Signed: typ.Signed}, typ)
 	return o, nil
@@ -199,7 +208,7 @@ func (c *compiler) value(s *syntax, o operand) (Node, error) {
 	}
 	typ, ok := integer(t)
 	if !ok {
-		return nil, c.fault(s, "is a %s, which has no single value%s", cType(o.typ), choices(t))
+		return nil, c.fault(s, "has the type %s, which has no single value%s", cType(o.typ), choices(t))
 	}
 	return c.integer(o, typ), nil
 }
@@ -265,5 +274,5 @@ func isChar(t btf.Type) bool {
 
 // describe says what a part of the expression is, for errors.
 func (c *compiler) describe(s *syntax, o operand) string {
-	return fmt.Sprintf("%s is a %s", c.text[s.from:s.to], o.cName())
+	return fmt.Sprintf("%s has the type %s", c.text[s.from:s.to], o.cName())
 }

@@ -18,7 +18,8 @@
 //   - ntohs(), ntohl(), htons() and htonl();
 //   - strings, which == and != compare: skb->dev->name == "eth0";
 //   - the kernel's macros for members of struct sock_common, such as sk->sk_state;
-//   - a display at the end, where the type does not say it: :d :x :ip :port :string :symbol.
+//   - a display at the end, where the type does not say it: :d :x :ip :port :string :enum
+//     :symbol, in skb->len:x.
 //
 // Pointers have 64 bits.
 package member

@@ -19,6 +19,8 @@ type Expr struct {
 	Loads []Load // what it reads, each once
 	Root  Node   // how the value is computed from them
 	Show  Show   // how the value is displayed
+
+	enum map[uint64]string // names of the values, if Show is Enum
 }
 
 // A Load is one value that is read in the kernel. It begins with an argument of the function,

@@ -41,11 +41,17 @@ func findIn(members []btf.Member, name string, depth int) (m btf.Member, ok bool
 	return m, false
 }
 
-// namesOf returns the names that find finds.
+// marker begins the names of members without a size, which only say what lies between them.
+const marker = "__cacheline_group_"
+
+// namesOf returns the names that find finds, in their order.
 func namesOf(members []btf.Member) []string { return namesIn(members, 0) }
 
 func namesIn(members []btf.Member, depth int) (names []string) {
 	for _, m := range members {
+		if strings.HasPrefix(m.Name, marker) {
+			continue
+		}
 		if m.Name != "" {
 			names = append(names, m.Name)
 		} else if within, ok := membersOf(m.Type); ok && depth <= maxNesting {

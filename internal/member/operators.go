@@ -263,7 +263,7 @@ func (c *compiler) cast(s *syntax) (operand, error) {
 		t, err = keywordType(s.text, typ), nil
 	}
 	if errors.Is(err, btf.ErrNotFound) {
-		return x, c.fault(s, "there is no type %s on this kernel%s", s.text, c.function.types.question(c.function.spec, s.text))
+		return x, c.fault(s, "there is no type %s on this kernel%s", s.text, c.function.question(s.text))
 	}
 	if err != nil {
 		return x, c.fault(s, "%v", err)
