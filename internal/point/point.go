@@ -5,6 +5,9 @@ package point
 import (
 	"fmt"
 	"regexp"
+	"slices"
+
+	"dropwatch/internal/knowledge"
 )
 
 // At says at which end of a function a point is.
@@ -23,20 +26,48 @@ func (a At) String() string { return [...]string{"entry", "return"}[min(a, Retur
 type Point struct {
 	Name string // unique, of lower-case letters, digits and underscores, as it is in events
 
-	// Functions are the names that the function has on different kernels. Each that a kernel has is probed.
+	// Layer and Module are where the point is in the tree of package knowledge. A point of a configuration
+	// file has none.
+	Layer  knowledge.Layer
+	Module string
+
+	Form        // the usual one
+	Or   []Form // for kernels that lack what Form needs: see Forms
+
+	Stack    bool     // the kernel stack is recorded
+	Says     string   // what happened, in a sentence, with {name} for the value of that name: see Text
+	Counters []string // kernel counters that rise with each event, or with some of several, by the ID of package counters
+}
+
+// A Form is what there is to probe of a point on some kernels.
+type Form struct {
+	// Functions are the names that the function has on different kernels, or functions with the same arguments
+	// that do the same. Each that a kernel has is probed.
 	Functions []string
 
 	At   At
 	When string // the condition, with $retval at Return; empty: always
 	Args []Arg  // what is read, in the order in which it is shown
-
-	Stack bool // the kernel stack is recorded
 }
 
 // An Arg is a value that is read at a point.
 type Arg struct {
 	Name string // as in events, and in expressions behind "args."
 	Expr string
+}
+
+// Forms returns the point once for each of its forms, without Or. The first for which a kernel has a function
+// and all that the expressions name is the one to probe there.
+func (p *Point) Forms() []Point {
+	all := make([]Point, 1+len(p.Or))
+	for i := range all {
+		all[i] = *p
+		all[i].Or = nil
+		if i > 0 {
+			all[i].Form = p.Or[i-1]
+		}
+	}
+	return all
 }
 
 // maxArgs is how many values a point may read: those that a line of a terminal has room for.
@@ -49,21 +80,51 @@ func (p *Point) Check() error {
 	if !validName.MatchString(p.Name) {
 		return fmt.Errorf("invalid name %q of a point: use up to 40 lower-case letters, digits and underscores, first a letter", p.Name)
 	}
-	if len(p.Functions) == 0 {
-		return fmt.Errorf("point %s has no function: name one of the kernel, as in functions = [\"tcp_conn_request\"]", p.Name)
-	}
-	if len(p.Args) > maxArgs {
-		return fmt.Errorf("point %s reads %d values: at most %d are possible", p.Name, len(p.Args), maxArgs)
-	}
-	seen := make(map[string]bool)
-	for _, a := range p.Args {
-		switch {
-		case !validName.MatchString(a.Name):
-			return fmt.Errorf("point %s: invalid name %q of a value: use lower-case letters, digits and underscores", p.Name, a.Name)
-		case seen[a.Name]:
-			return fmt.Errorf("point %s reads two values of the name %s: give them different names", p.Name, a.Name)
+	for _, f := range p.Forms() {
+		if err := f.check(); err != nil {
+			return fmt.Errorf("point %s: %w", p.Name, err)
 		}
-		seen[a.Name] = true
 	}
 	return nil
+}
+
+// validFunction matches the name of a function, which may have its module before it, and behind it what the
+// compiler added: nf_conntrack:init_conntrack.isra.0.
+var validFunction = regexp.MustCompile(`^([A-Za-z0-9_]+:)?[A-Za-z_][A-Za-z0-9_.]*$`)
+
+// check reports what is wrong with a form.
+func (f *Form) check() error {
+	if len(f.Functions) == 0 {
+		return fmt.Errorf("it has no function: name one of the kernel, as in functions = [\"tcp_conn_request\"]")
+	}
+	for _, name := range f.Functions {
+		if !validFunction.MatchString(name) {
+			return fmt.Errorf("invalid name %q of a function: give it as in /proc/kallsyms", name)
+		}
+	}
+	if len(f.Args) > maxArgs {
+		return fmt.Errorf("it reads %d values: at most %d are possible", len(f.Args), maxArgs)
+	}
+	for i, a := range f.Args {
+		switch {
+		case !validName.MatchString(a.Name):
+			return fmt.Errorf("invalid name %q of a value: use lower-case letters, digits and underscores", a.Name)
+		case slices.ContainsFunc(f.Args[:i], func(b Arg) bool { return a.Name == b.Name }):
+			return fmt.Errorf("it reads two values of the name %s: give them different names", a.Name)
+		}
+	}
+	return nil
+}
+
+// hole matches a value in Says.
+var hole = regexp.MustCompile(`\{(\w+)\}`)
+
+// Text returns what happened, with the values of an event; ? stands for one that value does not know.
+func (p *Point) Text(value func(name string) (text string, ok bool)) string {
+	return hole.ReplaceAllStringFunc(p.Says, func(h string) string {
+		if text, ok := value(h[1 : len(h)-1]); ok {
+			return text
+		}
+		return "?"
+	})
 }

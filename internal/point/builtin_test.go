@@ -1,0 +1,79 @@
+package point
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"dropwatch/internal/knowledge"
+)
+
+// TestBuiltin: each point is complete, has a place in the tree, and speaks only of what it reads.
+func TestBuiltin(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, p := range Builtin() {
+		if err := p.Check(); err != nil {
+			t.Error(err)
+		}
+		if seen[p.Name] {
+			t.Errorf("there are two points %s", p.Name)
+		}
+		seen[p.Name] = true
+		if _, ok := knowledge.ParseNode(p.Layer.String() + "/" + p.Module); !ok {
+			t.Errorf("%s: the tree has no %v/%s", p.Name, p.Layer, p.Module)
+		}
+		for _, name := range p.Counters {
+			if !slices.ContainsFunc(knowledge.Lookup(name), func(e *knowledge.Entry) bool { return e.Kind == knowledge.Counter }) {
+				t.Errorf("%s: there is no counter %s", p.Name, name)
+			}
+		}
+		if p.Says == "" {
+			t.Errorf("%s says nothing", p.Name)
+		}
+		for _, f := range p.Forms() {
+			checkHoles(t, &f)
+		}
+	}
+}
+
+// checkHoles checks that a form reads all that the point says.
+func checkHoles(t *testing.T, p *Point) {
+	for _, h := range hole.FindAllStringSubmatch(p.Says, -1) {
+		if !slices.ContainsFunc(p.Args, func(a Arg) bool { return a.Name == h[1] }) {
+			t.Errorf("%s says {%s}, which its form for %v does not read", p.Name, h[1], p.Functions)
+		}
+	}
+	if strings.Contains(p.When, "$retval") && p.At != Return {
+		t.Errorf("%s: the condition %s is one at return", p.Name, p.When)
+	}
+}
+
+// TestForms: each form is a point of its own, in the order in which they are tried.
+func TestForms(t *testing.T) {
+	p, ok := Lookup("rp_filter")
+	if !ok {
+		t.Fatal("no rp_filter")
+	}
+	forms := p.Forms()
+	if len(forms) != 2 || forms[0].When != p.When || forms[1].When != "$retval == -18" || forms[1].Or != nil || forms[1].Says != p.Says {
+		t.Errorf("%+v", forms)
+	}
+}
+
+func TestText(t *testing.T) {
+	p, _ := Lookup("tcp_accept_queue")
+	values := map[string]string{"len": "129", "limit": "128"}
+	got := p.Text(func(name string) (string, bool) { v, ok := values[name]; return v, ok })
+	if want := "SYN refused on port ?: accept queue 129 of 128"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestLookup(t *testing.T) {
+	if p, ok := Lookup("udp_queue"); !ok || p.Layer != knowledge.Transport || p.Module != "udp" {
+		t.Errorf("%+v, %v", p, ok)
+	}
+	if p, ok := Lookup("udp_qeue"); ok || Suggest("udp_qeue") != "did you mean udp_queue?" {
+		t.Errorf("%+v, %q", p, Suggest("udp_qeue"))
+	}
+}

@@ -1,0 +1,85 @@
+package point
+
+// qdiscArgs are those of a queueing discipline. One without a limit of its own, as pfifo_fast, has that of the
+// device; pfifo_fast counts its packets for each CPU, not in len.
+func qdiscArgs(q string) []Arg {
+	return args("kind", q+"->ops->id:string", "major", q+"->handle >> 16:x", "parent", q+"->parent:x", "len", q+"->q.qlen",
+		"limit", q+"->limit + !"+q+"->limit * "+q+"->dev_queue->dev->tx_queue_len",
+		"backlog", q+"->qstats.backlog", "dev", q+"->dev_queue->dev->name")
+}
+
+// dropped is the point for one of the counters of a device that dropwatch cannot see by the packet alone.
+func dropped(name, offset string, or ...Form) Point {
+	return Point{
+		Name: "dev_" + name, Module: "device",
+		Form: Form{ // offset is that in struct net_device_core_stats; since 6.9
+			Functions: []string{"netdev_core_stats_inc"}, When: "offset == " + offset,
+			Args: args("dev", "dev->name", "ifindex", "dev->ifindex"),
+		},
+		Or: or, Stack: true, Says: name + " of {dev} was raised", Counters: []string{"interface." + name},
+	}
+}
+
+// linkPoints are those between a driver and IP.
+var linkPoints = []Point{
+	dropped("rx_dropped", "0"),
+	dropped("tx_dropped", "8"),
+	dropped("rx_nohandler", "16"),
+	dropped("rx_otherhost_dropped", "24", Form{ // PACKET_OTHERHOST, counted since the release that named the reason
+		Functions: []string{"ip_rcv_core", "ip6_rcv_core"}, When: "SKB_DROP_REASON_OTHERHOST && skb->pkt_type == 3",
+		Args: args("dev", "skb->dev->name", "ifindex", "skb->dev->ifindex"),
+	}),
+	{
+		Name: "cpu_backlog", Module: "queue",
+		Form: Form{ // NET_RX_DROP
+			Functions: []string{"enqueue_to_backlog"}, At: Return, When: "$retval == 1",
+			Args: args("cpu", "cpu", "dev", "skb->dev->name", "len", "skb->len"),
+		},
+		Says:     "a packet of {dev} was dropped: the backlog of CPU {cpu} has net.core.netdev_max_backlog packets",
+		Counters: []string{"softnet.dropped"},
+	},
+	{
+		Name: "forward_mtu", Module: "bridge",
+		Form: Form{
+			Functions: []string{"is_skb_forwardable"}, At: Return, When: "!$retval",
+			Args: args("len", "skb->len", "dev", "dev->name", "mtu", "dev->mtu", "flags", "dev->flags:x"),
+		},
+		Says: "a frame of {len} bytes cannot leave through {dev}, whose MTU is {mtu}, or which is down",
+	},
+	{
+		Name: "bridge_vlan", Module: "bridge",
+		Form: Form{
+			Functions: []string{"br_allowed_ingress"}, At: Return, When: "!$retval",
+			Args: args("bridge", "br->dev->name", "dev", "skb->dev->name", "vid", "skb->vlan_tci & 0xfff", "pvid", "vg->pvid"),
+		},
+		Says: "bridge {bridge}: VLAN {vid} (0: untagged) is not permitted on port {dev}, or not forwarded there; the PVID is {pvid}",
+	},
+	{
+		Name: "vlan", Module: "ethernet",
+		Form: Form{ // a bridge or bond takes tagged frames as they are, with its rx_handler
+			Functions: []string{"vlan_do_receive"}, At: Return,
+			When: "!$retval && ((*skbp)->vlan_tci & 0xfff) && !(*skbp)->dev->rx_handler",
+			Args: args("vid", "(*skbp)->vlan_tci & 0xfff", "dev", "(*skbp)->dev->name", "len", "(*skbp)->len"),
+		},
+		Says: "{dev} has no interface for VLAN {vid}: the frame is taken as one for another host",
+	},
+	{
+		Name: "qdisc", Module: "qdisc",
+		Form: Form{Functions: []string{"dev_qdisc_enqueue"}, At: Return, When: "$retval != 0", Args: qdiscArgs("q")},
+		Or: []Form{{ // where it is inlined; other queueing disciplines are modules
+			Functions: []string{"pfifo_fast_enqueue", "pfifo_enqueue", "bfifo_enqueue"}, At: Return,
+			When: "($retval & 15) != 0", Args: qdiscArgs("$arg2"),
+		}},
+		Says:     "dropped by qdisc {kind} {major}: of {dev}, which has {len} packets of at most {limit}",
+		Counters: []string{"qdisc.dropped"},
+	},
+	{
+		Name: "tc_action", Module: "tc",
+		Form: Form{ // TC_ACT_SHOT
+			Functions: []string{"tcf_action_exec"}, At: Return, When: "$retval == 2",
+			Args: args("kind", "actions[0]->ops->kind", "index", "actions[0]->tcfa_index", "actions", "nr_actions",
+				"dev", "skb->dev->name"),
+		},
+		Says: "dropped by a tc action on {dev}: {kind} index {index}, or one of the {actions} of its filter",
+	},
+}
