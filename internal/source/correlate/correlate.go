@@ -57,11 +57,13 @@ type Source struct {
 	mu      sync.Mutex // protects what follows, and the use of the output
 	out     pipeline.Output
 	index   index
-	waiting []event.Event // from first on, in the order in which they came
-	first   int
+	waiting queue
+	ticking bool        // emitRead comes in a tick
 	reading bool        // Drops runs
+	ended   bool        // TCP does not run any more
 	failed  error       // the error of Drops
 	staged  event.Event // a drop with what Stages say, which whoever gets the drop need not know
+	emitted event.Event // that waited
 	doubt   doubt
 }
 
@@ -79,16 +81,13 @@ type doubt struct {
 }
 
 // Times of a run. An event waits for the drops before it until these have been read, and margin more,
-// because a CPU may take a drop's time before it writes the drop; maxWait at most. It is looked at
-// each tick.
+// because a CPU may take a drop's time before it writes the drop; maxWait at most. While events wait, they are
+// looked at each tick.
 const (
-	tick    = 50 * time.Millisecond
+	tick    = 100 * time.Millisecond
 	margin  = 50 * time.Millisecond
 	maxWait = 5 * time.Second
 )
-
-// maxWaiting is how many events wait at most; the oldest is then emitted early.
-const maxWaiting = 1 << 14
 
 // Close closes both sources. Run does so itself.
 func (s *Source) Close() error {
@@ -125,13 +124,10 @@ func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
 			}
 		})
 	}
-	ticks, stopTicks := context.WithCancel(context.Background())
-	defer stopTicks()
-	ticking := make(chan struct{})
-	go func() { defer close(ticking); s.tick(ticks) }()
 	err := s.TCP.Run(ctx, (*tcpOutput)(s))
-	stopTicks()
-	<-ticking
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
 	stopDrops() // which emits what it has left
 	running.Wait()
 	s.mu.Lock()
@@ -158,31 +154,30 @@ func (s *Source) runDrops(ctx context.Context) {
 	}
 }
 
-// tick emits the events whose drops have been read, until ctx ends.
-func (s *Source) tick(ctx context.Context) {
-	t := time.NewTicker(tick)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-t.C:
-			s.emitRead(now)
-		}
+// emitLater has emitRead called in a tick, unless that is so already. The caller holds mu.
+func (s *Source) emitLater() {
+	if !s.ticking {
+		s.ticking = true
+		time.AfterFunc(tick, s.emitRead)
 	}
 }
 
 // emitRead emits the events whose drops have been read by now, and those that have waited for maxWait.
-func (s *Source) emitRead(now time.Time) {
+func (s *Source) emitRead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting) == s.first {
+	s.ticking = false
+	switch {
+	case s.ended:
+		return
+	case s.waiting.n == 0: // none has come in a whole tick: they come later, if at all
+		s.waiting = queue{}
 		return
 	}
 	if !s.reading {
 		s.release(func(*event.Event) bool { return true })
 	} else {
-		read := s.Drops.ReadUntil().Add(-margin)
+		now, read := time.Now(), s.Drops.ReadUntil().Add(-margin)
 		s.release(func(e *event.Event) bool {
 			late := now.Sub(e.Time) > maxWait
 			if late {
@@ -190,21 +185,20 @@ func (s *Source) emitRead(now time.Time) {
 			}
 			return late || e.Time.Before(read)
 		})
+	}
+	if s.waiting.n > 0 && s.reading {
 		s.Drops.Wake()
 	}
+	s.emitLater()
 	s.out.Flush()
 }
 
 // release emits the first of the waiting events while ready returns true.
 func (s *Source) release(ready func(*event.Event) bool) {
-	for ; s.first < len(s.waiting) && ready(&s.waiting[s.first]); s.first++ {
-		e := &s.waiting[s.first]
-		s.judge(e)
-		s.out.Emit(e)
-		*e = event.Event{}
-	}
-	if s.first > len(s.waiting)/2 { // so that each event is moved once at most
-		s.waiting, s.first = append(s.waiting[:0], s.waiting[s.first:]...), 0
+	for s.waiting.n > 0 && ready(s.waiting.at(0)) {
+		s.emitted = s.waiting.pop()
+		s.judge(&s.emitted)
+		s.out.Emit(&s.emitted)
 	}
 }
 
@@ -213,14 +207,14 @@ func (s *Source) raise(why string, at time.Time) {
 	s.doubt = doubt{why, at.Add(remember)}
 }
 
-// wait keeps an event, which becomes the source's, until the drops before it have been read.
+// wait keeps a copy of an event until the drops before it have been read.
 func (s *Source) wait(e *event.Event) {
-	if len(s.waiting)-s.first >= maxWaiting {
+	if s.waiting.n >= maxWaiting {
 		s.raise("too many retransmissions at once", e.Time)
-		oldest := s.first
-		s.release(func(*event.Event) bool { return s.first == oldest })
+		s.release(func(*event.Event) bool { return s.waiting.n >= maxWaiting })
 	}
-	s.waiting = append(s.waiting, *e)
+	s.waiting.push(e)
+	s.emitLater()
 }
 
 // tcpOutput is the Output of the source of TCP.
@@ -231,8 +225,7 @@ func (o *tcpOutput) Emit(e *event.Event) {
 	s := (*Source)(o)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kept := e.Clone()
-	s.wait(&kept)
+	s.wait(e)
 }
 
 // Flush does nothing: events are flushed at the tick that emits them.

@@ -278,7 +278,7 @@ func TestBounds(t *testing.T) {
 		h := headers(uint16(i), 1, 0)
 		h.Transport = event.TCP
 		f, seq, end, _ := spanOf(&h, 9)
-		x.add(f, dropped{seq: seq, end: end, event: event.Event{Time: began.Add(time.Duration(i))}})
+		x.add(f, dropped{seq: seq, end: end, time: began.Add(time.Duration(i))})
 	}
 	if x.drops > maxDrops || x.drops != len(x.flows) || len(x.order)-x.oldest != len(x.flows) || len(x.order) > 2*maxDrops+1 ||
 		x.forgot.IsZero() {
@@ -286,9 +286,9 @@ func TestBounds(t *testing.T) {
 	}
 	one := flow{}
 	for i := range 2 * maxPerFlow {
-		x.add(one, dropped{seq: uint32(i), end: uint32(i) + 1, event: event.Event{Time: began.Add(time.Hour + time.Duration(i))}})
+		x.add(one, dropped{seq: uint32(i), end: uint32(i) + 1, time: began.Add(time.Hour + time.Duration(i))})
 	}
-	if n := len(x.flows[one]); n != maxPerFlow || !x.forgot.After(began.Add(time.Hour)) {
+	if n := len(x.flows[one].drops); n != maxPerFlow || !x.forgot.After(began.Add(time.Hour)) {
 		t.Errorf("%d drops of a flow, forgot %v", n, x.forgot)
 	}
 	s := &Source{index: x, Drops: new(script)}

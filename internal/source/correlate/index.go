@@ -12,7 +12,7 @@ import (
 const remember = 2 * time.Minute
 
 // Limits of an index. Of a flow with more drops the oldest are forgotten, and the flow whose drops began
-// first, if there are more of all. A drop takes some 1.5 kB.
+// first, if there are more of all. A drop takes some 300 bytes.
 const (
 	maxDrops   = 1 << 14
 	maxPerFlow = 64
@@ -21,50 +21,79 @@ const (
 // A flow is one direction of a connection.
 type flow struct{ src, dst netip.AddrPort }
 
-// A dropped is a packet that this host dropped, with the sequence numbers from seq to before end.
+// A dropped is a packet that this host dropped, with the sequence numbers from seq to before end, and what is
+// known of it but for what the retransmission has, too.
 type dropped struct {
 	seq, end uint32
-	event    event.Event
+	time     time.Time
+	where    event.Where
+	reason   string
+	args     []event.Arg
+	stack    []event.Frame
+	port     event.Port
+	netns    event.Netns
+}
+
+// A history has the last drops of a flow, at most maxPerFlow.
+type history struct {
+	drops  []dropped
+	oldest int // if there are maxPerFlow; otherwise 0
+}
+
+// add adds a drop. It returns the time of the one that it forgot for that, zero if none.
+func (h *history) add(d *dropped) (forgot time.Time) {
+	if len(h.drops) < maxPerFlow {
+		h.drops = append(h.drops, *d)
+		return forgot
+	}
+	forgot, h.drops[h.oldest] = h.drops[h.oldest].time, *d
+	h.oldest = (h.oldest + 1) % maxPerFlow
+	return forgot
+}
+
+// back returns the drop that came i before the last one.
+func (h *history) back(i int) *dropped {
+	return &h.drops[(h.oldest+len(h.drops)-1-i)%len(h.drops)]
 }
 
 // An index has the drops that are remembered, by flow.
 type index struct {
-	flows  map[flow][]dropped
+	flows  map[flow]*history
 	order  []flow // of flows from oldest on, those whose drops began first
 	oldest int
 	drops  int       // in all flows
 	forgot time.Time // the time of the latest drop that was forgotten
 }
 
-func newIndex() index { return index{flows: make(map[flow][]dropped)} }
+func newIndex() index { return index{flows: make(map[flow]*history)} }
 
 // add keeps a drop, which becomes the index's.
 func (x *index) add(f flow, d dropped) {
 	if x.drops >= maxDrops {
 		x.forget()
 	}
-	all, known := x.flows[f]
-	if !known {
-		x.order = append(x.order, f)
+	h := x.flows[f]
+	if h == nil {
+		h = new(history)
+		x.flows[f], x.order = h, append(x.order, f)
 	}
-	if len(all) >= maxPerFlow {
-		x.forgot = all[0].event.Time
-		all = append(all[:0], all[1:]...)
-	} else {
+	if forgot := h.add(&d); forgot.IsZero() {
 		x.drops++
+	} else {
+		x.forgot = forgot
 	}
-	x.flows[f] = append(all, d)
 }
 
 // forget forgets the drops of the oldest flow.
 func (x *index) forget() {
 	f := x.order[x.oldest]
-	for _, d := range x.flows[f] {
-		if d.event.Time.After(x.forgot) {
-			x.forgot = d.event.Time
+	h := x.flows[f]
+	for i := range h.drops {
+		if h.drops[i].time.After(x.forgot) {
+			x.forgot = h.drops[i].time
 		}
 	}
-	x.drops -= len(x.flows[f])
+	x.drops -= len(h.drops)
 	delete(x.flows, f)
 	if x.oldest++; x.oldest > len(x.order)/2 { // so that each is moved once at most
 		x.order, x.oldest = append(x.order[:0], x.order[x.oldest:]...), 0
@@ -74,10 +103,13 @@ func (x *index) forget() {
 // find returns the last drop before a time that has some of the sequence numbers from seq to before end;
 // nil if there is none.
 func (x *index) find(f flow, seq, end uint32, before time.Time) *dropped {
-	all := x.flows[f]
-	for i := len(all) - 1; i >= 0; i-- {
-		d := &all[i]
-		if d.event.Time.Before(before) && before.Sub(d.event.Time) < remember && overlap(d.seq, d.end, seq, end) {
+	h := x.flows[f]
+	if h == nil {
+		return nil
+	}
+	for i := range h.drops {
+		d := h.back(i)
+		if overlap(d.seq, d.end, seq, end) && d.time.Before(before) && before.Sub(d.time) < remember {
 			return d
 		}
 	}

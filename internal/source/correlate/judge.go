@@ -33,9 +33,10 @@ func (s *Source) drop(e *event.Event) {
 			s.receivedAgain(e, payload)
 			return
 		}
-		d := dropped{seq: seq, end: end, event: e.Clone()}
-		d.event.Packet, d.event.Owner = event.Packet{}, event.Owner{} // which the retransmission has
-		s.index.add(f, d)
+		s.index.add(f, dropped{
+			seq: seq, end: end, time: e.Time, where: e.Where, reason: e.Reason, args: slices.Clone(e.Args), stack: slices.Clone(e.Stack),
+			port: e.Port, netns: e.Netns,
+		})
 	}
 }
 
@@ -52,18 +53,18 @@ func isDuplicate(reason string) bool { return slices.Contains(duplicates[:], rea
 
 // receivedAgain adds to the events that the peer of a connection sent a segment again which had arrived.
 func (s *Source) receivedAgain(e *event.Event, payload uint32) {
-	again := e.Clone()
+	again := *e
 	again.Kind, again.Reason, again.Where, again.Stack, again.Args = event.Retransmit, "", event.Where{}, nil, nil
 	again.Segment = &event.Segment{Type: event.Spurious, Direction: event.Incoming, Len: payload}
 	s.wait(&again)
 }
 
-// mayBeDuplicate reports whether a drop may be of what TCP has already: before Linux 5.17 there are no
+// mayBeDuplicate reports whether the drop may be of what TCP has already: before Linux 5.17 there are no
 // reasons, and these functions drop that.
-func mayBeDuplicate(e *event.Event) bool {
-	switch symbol, _, _, _ := e.Where.Name(); symbol {
+func (d *dropped) mayBeDuplicate() bool {
+	switch symbol, _, _, _ := d.where.Name(); symbol {
 	case "tcp_data_queue", "tcp_drop", "tcp_validate_incoming", "tcp_ofo_queue":
-		return e.Reason == ""
+		return d.reason == ""
 	}
 	return false
 }
@@ -100,13 +101,13 @@ func (s *Source) judge(e *event.Event) {
 		return
 	}
 	if d := s.index.find(f, seq, end, e.Time); d != nil {
-		if mayBeDuplicate(&d.event) {
+		if d.mayBeDuplicate() {
 			e.Segment.Fate, e.Segment.Doubt = event.FateUnknown, "the kernel gives no reasons, and TCP drops duplicates, too"
 			return
 		}
 		e.Segment.Fate = event.LostHere
-		e.Where, e.Reason, e.Stack = d.event.Where, d.event.Reason, d.event.Stack
-		e.Args = append(e.Args, argsOf(&d.event, e)...)
+		e.Where, e.Reason, e.Stack = d.where, d.reason, d.stack
+		e.Args = d.appendArgs(e.Args, e)
 		return
 	}
 	if e.Segment.Doubt = s.doubtOf(e); e.Segment.Doubt != "" {
@@ -116,15 +117,15 @@ func (s *Source) judge(e *event.Event) {
 	e.Segment.Fate = event.NotLostHere
 }
 
-// argsOf returns what is known of a drop beside its location: what the source read there, and its
-// interface and network namespace if they are others than those of the connection.
-func argsOf(d, e *event.Event) []event.Arg {
-	args := d.Args
-	if d.Port.IfName != "" && d.Port != e.Port {
-		args = append(args, event.Arg{Name: "drop_ifname", Text: d.Port.IfName})
+// appendArgs appends what is known of a drop beside its location: what the source read there, and its
+// interface and network namespace if they are others than those of the connection, which e has.
+func (d *dropped) appendArgs(args []event.Arg, e *event.Event) []event.Arg {
+	args = append(args, d.args...)
+	if d.port.IfName != "" && d.port != e.Port {
+		args = append(args, event.Arg{Name: "drop_ifname", Text: d.port.IfName})
 	}
-	if d.Netns.Inode != 0 && d.Netns.Inode != e.Netns.Inode {
-		args = append(args, event.Arg{Name: "drop_netns", Text: string(d.Netns.AppendTo(nil))})
+	if d.netns.Inode != 0 && d.netns.Inode != e.Netns.Inode {
+		args = append(args, event.Arg{Name: "drop_netns", Text: string(d.netns.AppendTo(nil))})
 	}
 	return args
 }
