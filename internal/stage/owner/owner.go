@@ -127,8 +127,9 @@ func (f *finder) complete(o *event.Owner, t *event.Task, now time.Time) {
 	}
 	a := f.answers[k]
 	if a == nil || !a.fits(o) {
-		a = &answer{inode: o.Socket.Inode, cgroup: o.Cgroup.ID}
-		keep(f.answers, k, a)
+		a = f.unused(a)
+		a.inode, a.cgroup = o.Socket.Inode, o.Cgroup.ID
+		f.answers[k] = a
 	}
 	if !now.Before(a.expires) {
 		f.refresh(a, t, now)
@@ -139,6 +140,23 @@ func (f *finder) complete(o *event.Owner, t *event.Task, now time.Time) {
 	if o.Process.Confidence == event.Certain && (socket.Confidence != event.Certain || socket.Inode == 0) {
 		o.Process.Confidence = event.Likely
 	}
+}
+
+// unused returns an empty answer: the one that another replaces, if there is one, or one that is forgotten if there
+// are maxKept. So a host of many sockets needs no memory for each look-up.
+func (f *finder) unused(replaced *answer) *answer {
+	if replaced == nil && len(f.answers) >= maxKept {
+		for k, a := range f.answers { // any
+			delete(f.answers, k)
+			replaced = a
+			break
+		}
+	}
+	if replaced == nil {
+		return new(answer)
+	}
+	*replaced = answer{}
+	return replaced
 }
 
 // refresh looks up the owner of a socket again. What is not found any more stays as it was.
@@ -154,15 +172,16 @@ func (f *finder) refresh(a *answer, t *event.Task, now time.Time) {
 	if o.Pending = o.Pending || pending; o.Pending {
 		a.expires = now.Add(pause)
 	}
-	where := f.placeOf(path)
+	var where place
 	if o.Process.PID != 0 {
 		p := f.processes.get(o.Process.PID, now)
-		if p.place != (place{}) {
-			where = p.place
-		}
+		where = p.place
 		if a.cgroup == 0 && p.cgroup != "" {
 			o.Cgroup.Path = p.cgroup
 		}
+	}
+	if where == (place{}) {
+		where = f.placeOf(path)
 	}
 	if where != (place{}) {
 		f.label(&where, now)
