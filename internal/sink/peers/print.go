@@ -110,7 +110,7 @@ func (s *Sink) sent(all []*entry) map[key]uint64 {
 	for _, r := range all {
 		for id, n := range r.Value.sent {
 			if !now[id] || s.opts.By.ofEnds(id.local, id.remote) == "" {
-				sent[r.Key] += s.since(id, n)
+				sent[r.Key] += s.since(id, *n)
 			}
 		}
 	}
