@@ -25,6 +25,7 @@ func (r *run) startStages() {
 	case r.spec.Input.recorded(): // the names are in it
 		r.steps = []filter.Step{headers}
 	case len(r.spec.Captures) > 0: // the source has read all that is known
+	case r.spec.Input.Retransmits && !r.spec.needsOwners():
 	case r.spec.Input.Retransmits:
 		r.steps = r.hostSteps()
 	case r.spec.Detail == SymbolsOnly:
@@ -35,6 +36,15 @@ func (r *run) startStages() {
 			{Stage: harmless.Stage(r.ownAddresses), Adds: event.FactHarmless},
 		}, r.hostSteps())
 	}
+}
+
+// needsOwners reports whether a filter or an output of what TCP does needs what hostSteps look up, which is the
+// largest part of the cost of an event: not a table by peer, network, port or interface.
+func (s *Spec) needsOwners() bool {
+	const added = event.FactInterface | event.FactTask | event.FactOwner | event.FactNamespace
+	return len(s.Filter.Needs(added)) > 0 || slices.ContainsFunc(s.Outputs, func(o Output) bool {
+		return o.Format != Table && o.Format != Tables || o.By.NeedsOwner()
+	})
 }
 
 // hostSteps look up what this host knows of an interface, a task and a socket.

@@ -30,6 +30,9 @@ const (
 
 var byNames = [...]string{byPeer: "peer", byNetwork: "net/24", byPort: "port", byProcess: "process", byInterface: "iface"}
 
+// NeedsOwner reports whether rows are counted by what an event says only once its owner was looked up.
+func (b *By) NeedsOwner() bool { return b.what == byProcess }
+
 // Names returns values of By, for help and completion.
 func Names() []string { return byNames[:] }
 
@@ -125,12 +128,18 @@ func (r *row) keepSent(e *event.Event) {
 	if e.Segment.Sent == 0 {
 		return
 	}
-	local, remote := ends(e)
 	if r.sent == nil {
-		r.sent = make(map[connection]uint64)
+		r.sent = make(map[connection]*uint64)
 	}
+	local, remote := ends(e)
 	c := connection{e.Netns.Inode, local, remote}
-	if _, known := r.sent[c]; known || len(r.sent) < maxRows {
-		r.sent[c] = uint64(e.Segment.Sent)
+	n := r.sent[c]
+	if n == nil {
+		if len(r.sent) >= maxRows {
+			return
+		}
+		n = new(uint64)
+		r.sent[c] = n
 	}
+	*n = uint64(e.Segment.Sent)
 }
