@@ -11,7 +11,7 @@ import (
 const maxQueued = 32 << 20
 
 // enough is how many bytes are queued before the sink is woken without a flush.
-const enough = 64 << 10
+const enough = 256 << 10
 
 // ErrBlocked: an output that blocks had not written its last events when it had to end.
 var ErrBlocked = errors.New("the output blocks: its last events were not written")
