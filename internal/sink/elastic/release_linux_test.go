@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"dropwatch/internal/event"
 )
 
 // open returns how many descriptors this process has open.
@@ -58,7 +60,7 @@ func TestSpoolNowhere(t *testing.T) {
 	}
 }
 
-// TestSpoolIsGone: what cannot be spooled is lost, and counted.
+// TestSpoolIsGone: what cannot be spooled is lost and counted, and what was spooled, also the batch that was read already.
 func TestSpoolIsGone(t *testing.T) {
 	dead := newCluster(t)
 	dead.http.Close()
@@ -66,15 +68,20 @@ func TestSpoolIsGone(t *testing.T) {
 	abort := make(chan struct{})
 	close(abort)
 	r := newRig(t, Config{Options: Options{URLs: []string{dead.http.URL}, Spool: dir, Count: 5}, Abort: abort})
-	r.drops(0, 5)
+	r.drops(0, 15)
 	eventually(t, "the first batch has been read from the spool", func() bool { return len(r.said()) > 0 })
+	if lost := r.Lost(); lost != (event.Ledger{}) {
+		t.Errorf("lost %+v of what is in the spool", lost)
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	r.drops(5, 10)
-	_ = r.finish()
-	if lost := r.Lost(); lost.Shown != 20 {
-		t.Errorf("lost %+v", lost)
+	r.drops(15, 10)
+	if err := r.finish(); err == nil || !strings.HasPrefix(err.Error(), "elastic: not everything was delivered: ") {
+		t.Errorf("error %v", err)
+	}
+	if lost := r.Lost(); lost.Shown != r.shown {
+		t.Errorf("lost %+v of %d", lost, r.shown)
 	}
 	want := "write to the spool " + dir + ": no such file or directory: drops are counted as lost until there is room"
 	if said := strings.Join(r.said(), "\n"); strings.Count(said, want) != 1 {

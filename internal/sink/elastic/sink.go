@@ -271,7 +271,7 @@ func (s *Sink) remains() error {
 	if !s.pending() {
 		return nil
 	}
-	if s.c.Spool != "" {
+	if s.c.Spool != "" && s.queue.unsafe(s.sending) == (event.Ledger{}) {
 		s.c.Notify(fmt.Sprintf("elastic: what is not delivered stays in %s for the next run (%s)", event.Escape(s.c.Spool),
 			cmp.Or(s.failure, "the time was too short")))
 		return nil

@@ -179,8 +179,29 @@ func (s *spool) done() error {
 
 func (s *spool) empty() bool { return len(s.files) == 0 }
 
-// unsafe returns what could not be read: the next run delivers what else is in the spool.
-func (s *spool) unsafe([]*batch) event.Ledger { return s.lost }
+// unsafe returns what could not be read, and what is of files that somebody has removed: the next run delivers what
+// else is in the spool.
+func (s *spool) unsafe(left []*batch) event.Ledger {
+	lost := s.lost
+	for i := range s.files {
+		if s.removed(&s.files[i]) {
+			lost.AddDrops(&s.files[i].drops)
+		}
+	}
+	if len(left) > 0 && !left[0].old && s.removed(&s.taken) {
+		for _, b := range left {
+			drops := b.drops()
+			lost.AddDrops(&drops)
+		}
+	}
+	return lost
+}
+
+// removed reports whether a file is not there any more.
+func (s *spool) removed(f *spooled) bool {
+	_, err := os.Lstat(s.path(f.number))
+	return errors.Is(err, fs.ErrNotExist)
+}
 
 func (s *spool) close() error { return s.lock.Close() }
 
