@@ -50,7 +50,7 @@ With --systemd, print a unit that runs a file with few privileges.`,
 			case !f.Changed("check"):
 				return a.write(config.Text())
 			}
-			if _, err := a.readConfig(check); err != nil {
+			if _, err := config.Read(a.runner.Host, check, config.Checks{Run: a.checkNames, Alert: a.checkNames}); err != nil {
 				return err
 			}
 			return a.write(fmt.Sprintf("%s can be used\n", event.Escape(check)))
@@ -63,7 +63,7 @@ var sourceNeeds = map[string]host.Requirements{"auto": bpf.Needs, "bpf": bpf.Nee
 
 // printUnit prints a unit that runs a file with this program.
 func (a *App) printUnit(path string) error {
-	c, err := config.Read(a.runner.Host, path)
+	c, err := config.Read(a.runner.Host, path, config.Checks{})
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ has, or the last 10m. The service need not run, and is not asked.`,
 
 // recorderDir returns the directory of the recorder in a configuration.
 func (a *App) recorderDir(path string) (string, error) {
-	c, err := config.Read(a.runner.Host, path)
+	c, err := config.Read(a.runner.Host, path, config.Checks{})
 	if err != nil {
 		return "", err
 	}

@@ -1,19 +1,16 @@
 package app
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/spf13/pflag"
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 	"dropwatch/internal/config"
-	"dropwatch/internal/event"
 	"dropwatch/internal/service"
 	"dropwatch/internal/sink/alert"
+	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/systemd"
 )
 
@@ -57,24 +54,19 @@ unit that runs it.`,
 	}
 }
 
-// readConfig reads a configuration, of which every expression can match on this host. It warns about
+// readConfig reads a configuration to be run, of which every expression can match on this host. It warns about
 // names in the expressions of alerts that do not exist now; about others the run does.
 func (a *App) readConfig(path string) (*config.Config, error) {
-	c, err := config.Read(a.runner.Host, path)
-	if err != nil {
-		return nil, err
+	return config.Read(a.runner.Host, path, config.Checks{Run: a.runner.CheckReasons, Alert: a.checkNames})
+}
+
+// checkNames warns about names in an expression that do not exist now. The error says that it cannot match.
+func (a *App) checkNames(f *filter.Filter) error {
+	err := a.runner.CheckNames(f)
+	if err == nil {
+		a.runner.CheckFunctions(f)
 	}
-	err = a.runner.CheckReasons(c.Spec.Filter)
-	for _, f := range c.Filters {
-		err = cmp.Or(err, a.runner.CheckNames(f))
-	}
-	if wrong, ok := errors.AsType[*capture.SpecError](err); ok { // the file is wrong, not the command line
-		err = wrong.Err
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", event.Escape(c.Path), err)
-	}
-	return c, nil
+	return err
 }
 
 // addConfigFlag adds --config.

@@ -317,7 +317,7 @@ func TestConfiguredNames(t *testing.T) {
 	s.signal(t, syscall.SIGHUP)
 	await(t, "it says why", func() bool { return strings.Contains(s.stderr.String(), "the configuration is unchanged") })
 	said := s.stderr.String()
-	if !strings.Contains(said, s.config+": ") || !strings.Contains(said, "NO_SUCH_REASON") || s.starts() != 1 {
+	if !strings.Contains(said, s.config+":6: ") || !strings.Contains(said, "NO_SUCH_REASON") || s.starts() != 1 {
 		t.Errorf("%d starts: %s", s.starts(), said)
 	}
 	if code := s.end(t, syscall.SIGTERM); code != 0 {

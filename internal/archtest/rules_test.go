@@ -181,6 +181,7 @@ var libraries = []library{
 	{imports: "github.com/ianlancetaylor/demangle", by: []string{"kallsyms"}, reason: "names are made readable where they are read"},
 	{imports: "github.com/spf13/pflag", by: []string{"internal/app", "internal/cli"}, reason: "a verb has its flags beside it"},
 	{imports: "github.com/pelletier/go-toml/v2", by: []string{"internal/config"}, reason: "there is one format of configuration"},
+	{imports: "github.com/pelletier/go-toml/v2/unstable", by: []string{"internal/config"}, reason: "it has the lines of settings"},
 	{imports: "github.com/spf13/cobra", by: []string{"internal/cli"}, reason: "command lines are read in one place"},
 	{
 		imports: "golang.org/x/sys/...", by: []string{

@@ -41,11 +41,11 @@ func (r *run) reserveOutput(ctx context.Context, o Output) (outFile, error) {
 	case !o.OnStdout():
 		return reserve(ctx, o.File, o.kept())
 	case o.Format == Screen && !(term.IsTerminal(r.In) && term.IsTerminal(r.Out)):
-		return outFile{}, &SpecError{top.ErrNoTerminal}
+		return outFile{}, &SpecError{Err: top.ErrNoTerminal}
 	case o.Format == Screen && os.Getenv("TERM") == "dumb":
 		return outFile{}, top.ErrDumbTerminal
 	case o.Format.binary() && term.IsTerminal(r.Out):
-		return outFile{}, &SpecError{errors.New("refusing to write binary data to a terminal: name a file, or pipe it to a program")}
+		return outFile{}, &SpecError{Err: errors.New("refusing to write binary data to a terminal: name a file, or pipe it to a program")}
 	}
 	return outFile{File: r.Out, name: "standard output"}, nil
 }

@@ -72,7 +72,7 @@ func (r *Runner) captureFile(path string, follow bool) (f pcap.File, size int64,
 	f.Name = event.Escape(path)
 	if path == "-" {
 		if term.IsTerminal(r.In) {
-			return f, 0, &SpecError{errors.New("a capture file cannot be typed: name a file, or pipe one in")}
+			return f, 0, &SpecError{Err: errors.New("a capture file cannot be typed: name a file, or pipe one in")}
 		}
 		f.Name = "standard input"
 		f.Open = func(ctx context.Context) (io.ReadCloser, error) { return io.NopCloser(waitingReader{ctx, r.In}), nil }

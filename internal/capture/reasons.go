@@ -29,7 +29,7 @@ func (r *Runner) CheckReasons(f *filter.Filter) error {
 	}
 	unknown := unknownReasons(wanted, known)
 	if len(unknown) > 0 && neverMatches(f, known) {
-		return &SpecError{errors.Join(unknown...)}
+		return &SpecError{Err: errors.Join(unknown...)}
 	}
 	for _, err := range unknown {
 		r.Notices.Warn(err)

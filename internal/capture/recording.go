@@ -23,7 +23,7 @@ func (r *Runner) openRecording(ctx context.Context, spec *Spec) (*openedSource, 
 			return nil, err
 		}
 	} else if term.IsTerminal(in) {
-		return nil, &SpecError{errors.New("a recording cannot be typed: name a file, or pipe one in")}
+		return nil, &SpecError{Err: errors.New("a recording cannot be typed: name a file, or pipe one in")}
 	}
 	release := func() {
 		if in != r.In {

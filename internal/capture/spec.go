@@ -81,7 +81,10 @@ const (
 )
 
 // A SpecError is a Spec that cannot be run on any host: wrong usage, exit code 2.
-type SpecError struct{ Err error }
+type SpecError struct {
+	Err     error
+	Setting string // of a configuration, that is wrong: source, expression or output; empty: none of these
+}
 
 // Error is the text of the cause.
 func (e *SpecError) Error() string { return e.Err.Error() }

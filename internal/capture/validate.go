@@ -19,22 +19,12 @@ const notInSummaries = event.FactPacket | event.FactProtocol | event.FactLength 
 
 // Check returns a *[SpecError] for settings that cannot be combined on any host. Run checks, too.
 func (s *Spec) Check() error {
-	if err := s.validate(); err != nil {
-		return &SpecError{err}
-	}
-	return nil
-}
-
-// validate returns an error for settings that cannot be combined on any host.
-func (s *Spec) validate() error {
-	return firstError(s.checkSource, s.checkMode, s.checkStacks, s.checkOutputs)
-}
-
-// firstError returns the error of the first check that fails.
-func firstError(checks ...func() error) error {
-	for _, check := range checks {
-		if err := check(); err != nil {
-			return err
+	for _, of := range []struct {
+		setting string
+		check   func() error
+	}{{"source", s.checkSource}, {"", s.checkMode}, {"expression", s.checkStacks}, {"output", s.checkOutputs}} {
+		if err := of.check(); err != nil {
+			return &SpecError{err, of.setting}
 		}
 	}
 	return nil
@@ -51,12 +41,24 @@ func (s *Spec) checkSource() error {
 		return s.checkCaptures()
 	}
 	if names := sourceNames(s.sources()); !slices.Contains(names, s.Input.Source) {
-		return fmt.Errorf("unknown source %q: %s", s.Input.Source, suggest.Choice(s.Input.Source, names))
+		return unknownSource(s.Input.Source, names)
 	}
 	if s.has(Alerts) && s.Input.Source != "auto" && s.Input.Source != "netdm" {
 		return fmt.Errorf("a file of alerts needs source netdm, and not %s: use record or watch -w", s.Input.Source)
 	}
 	return nil
+}
+
+// ParseSource returns the name of a source of drops, or an error that suggests one.
+func ParseSource(name string) (string, error) {
+	if names := SourceNames(); !slices.Contains(names, name) {
+		return "", unknownSource(name, names)
+	}
+	return name, nil
+}
+
+func unknownSource(name string, names []string) error {
+	return fmt.Errorf("unknown source %q: %s", name, suggest.Choice(name, names))
 }
 
 // checkCaptures checks what capture files can give.
@@ -96,10 +98,13 @@ func (s *Spec) checkMode() error {
 // recorded: it would never match.
 func (s *Spec) checkStacks() error {
 	if !s.Input.recorded() && len(s.Captures) == 0 && !s.Input.Stack && !s.Filter.CanMatch(event.FactStack) {
-		return errors.New("the expression needs stack traces: add --stack")
+		return ErrNoStacks
 	}
 	return nil
 }
+
+// ErrNoStacks is the error of a Spec whose expression can only match with [Input].Stack.
+var ErrNoStacks = errors.New("the expression needs stack traces: add --stack")
 
 // checkOutputs returns an error if what two outputs write would be mixed, or if a session has
 // binary data on its standard output.

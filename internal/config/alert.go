@@ -68,48 +68,52 @@ const (
 )
 
 // addAlerts adds the alerts of a file. With an alert, stack traces of sampled drops are recorded: they
-// show narrower causes, as they do for diagnose. The error names the alert by its place in the file.
-func (c *Config) addAlerts(all []alertSettings) error {
-	if len(all) > maxAlerts {
-		return fmt.Errorf("%d alerts are more than the %d that can be watched for", len(all), maxAlerts)
-	}
+// show narrower causes, as they do for diagnose.
+func (c *Config) addAlerts(all []alertSettings, f *file, expression func(*filter.Filter) error) error {
 	c.Spec.Input.SampledStack = c.Spec.Input.SampledStack || len(all) > 0
 	for i := range all {
 		a := &all[i]
 		a.complete()
-		err := a.check()
-		if slices.ContainsFunc(c.Alerts, func(r alert.Rule) bool { return r.Name == a.Name }) {
-			err = fmt.Errorf("an alert before it is called %q, too: give it another name", a.Name)
+		if setting, err := c.checkAlert(a, expression); err != nil {
+			return f.wrong(fmt.Sprintf("alert.%d.%s", i, setting), err)
 		}
-		if err == nil {
-			spec := c.Spec
-			spec.Filter = filter.And(spec.Filter, a.Expression.filter)
-			err = check(&spec)
-		}
-		if err != nil {
-			return fmt.Errorf("alert %d: %w", i+1, err)
-		}
-		c.Alerts, c.Filters = append(c.Alerts, a.rule()), append(c.Filters, a.Expression.filter)
+		c.Alerts = append(c.Alerts, a.rule())
 	}
 	return nil
 }
 
-// check returns an error for settings that contradict each other. What one value may be was checked
-// when it was parsed.
-func (a *alertSettings) check() error {
+// checkAlert returns why an alert cannot be added to those before it, and which setting is wrong.
+func (c *Config) checkAlert(a *alertSettings, expression func(*filter.Filter) error) (setting string, err error) {
+	if setting, err = a.check(); err != nil {
+		return setting, err
+	}
+	switch {
+	case len(c.Alerts) == maxAlerts:
+		return "", fmt.Errorf("%d alerts are the most that can be watched for: leave out the others", maxAlerts)
+	case slices.ContainsFunc(c.Alerts, func(r alert.Rule) bool { return r.Name == a.Name }):
+		return "name", fmt.Errorf("an alert before it is called %q, too: give it another name", a.Name)
+	}
+	spec := c.Spec
+	spec.Filter = filter.And(spec.Filter, a.Expression.filter)
+	return check(&spec, a.Expression.filter, expression)
+}
+
+// check returns an error for settings that contradict each other, and the one that is wrong. What one value may be
+// was checked when it was parsed.
+func (a *alertSettings) check() (setting string, err error) {
 	switch {
 	case a.Name == "":
-		return errors.New("it has no name: give it one")
+		return "name", errors.New("the alert has no name: give it one")
 	case a.Count == 0 && a.Rate == 0:
-		return fmt.Errorf("%q has no threshold: give count or rate", a.Name)
+		return "", fmt.Errorf("alert %q has no threshold: give count or rate", a.Name)
 	case a.Count > 0 && a.Rate > 0:
-		return fmt.Errorf("%q has count and rate: give one of them", a.Name)
+		return "rate", fmt.Errorf("alert %q has count and rate: give one of them", a.Name)
 	case a.Window.Duration > maxWindow:
-		return fmt.Errorf("%q: give a window of %s or less", a.Name, event.Duration(maxWindow))
+		return "window", fmt.Errorf("alert %q: give a window of %s or less", a.Name, event.Duration(maxWindow))
 	case len(a.Command) > 0 && !filepath.IsAbs(a.Command[0]):
-		return fmt.Errorf("%q: give the path of the program %q: it is run without a shell", a.Name, a.Command[0])
+		return "command", fmt.Errorf("alert %q: give the path of the program %q: it is run without a shell", a.Name, a.Command[0])
 	}
-	return nil
+	return "", nil
 }
 
 // rule returns the rule of settings that are complete and right. A rate is a count within the window,

@@ -6,6 +6,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,9 +33,11 @@ type Config struct {
 	Path string       // of the file; empty: there is none, and all is as by default
 	Spec capture.Spec // without Spec.Command
 
-	Alerts  []alert.Rule
-	Filters []*filter.Filter // that decide Match of each of Alerts; nil: one that all drops match
+	Alerts []alert.Rule
 }
+
+// Checks say whether an expression can match on this host: the one of the run, and that of an alert. Nil is no check.
+type Checks struct{ Run, Alert func(*filter.Filter) error }
 
 // Name is what people call it.
 func (c *Config) Name() string {
@@ -46,7 +49,7 @@ func (c *Config) Name() string {
 
 // Read reads the file with that path, or [DefaultPath] if path is empty. Without either, all is as by
 // default. Root reads only a file of its own, as the file decides what root runs and writes.
-func Read(h *host.Host, path string) (*Config, error) {
+func Read(h *host.Host, path string, checks Checks) (*Config, error) {
 	text, err := read(h, path)
 	switch {
 	case err == nil && path == "":
@@ -55,7 +58,7 @@ func Read(h *host.Host, path string) (*Config, error) {
 	case err != nil:
 		return nil, readError(path, err)
 	}
-	c, err := Parse(path, text)
+	c, err := Parse(path, text, checks)
 	if err != nil {
 		return nil, err
 	}
@@ -96,37 +99,39 @@ func readError(path string, err error) error {
 	return fmt.Errorf("read the configuration %s: %w: %s", event.Escape(path), event.WithoutPath(err), fix)
 }
 
-// Parse parses the text of a file, which errors call name. Each error begins with the name and, if
-// it is about a line, its number. It may have bytes of the file that are not escaped.
-func Parse(name string, text []byte) (*Config, error) {
-	s := defaults()
-	if err := decode(&s, event.Escape(name), text); err != nil {
+// Parse parses the text of a file, which errors call name. Each error begins with the name and the number of a
+// line. It may have bytes of the file that are not escaped.
+func Parse(name string, text []byte, checks Checks) (*Config, error) {
+	s, f := defaults(), &file{event.Escape(name), text}
+	if err := decode(&s, f); err != nil {
 		return nil, err
 	}
-	spec, err := s.spec()
+	spec, setting, err := s.spec()
+	if err == nil {
+		setting, err = check(&spec, spec.Filter, checks.Run)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", event.Escape(name), err)
+		return nil, f.wrong(setting, err)
 	}
 	c := &Config{Spec: spec}
-	if err := c.addAlerts(s.Alert); err != nil {
-		return nil, fmt.Errorf("%s: %w", event.Escape(name), err)
+	if err := c.addAlerts(s.Alert, f, checks.Alert); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
-// spec returns the run that the settings describe. The error is that of package capture, which checks
-// the command line in the same way.
-func (s *settings) spec() (capture.Spec, error) {
+// spec returns the run that the settings describe, or the setting that is wrong.
+func (s *settings) spec() (spec capture.Spec, setting string, err error) {
 	if len(s.Output) == 0 {
-		return capture.Spec{}, errors.New("nothing would be written: add an output")
+		return spec, "output", errors.New("nothing would be written: add an output")
 	}
 	points, err := filter.Points(names(s.Include), names(s.Exclude))
 	if err != nil {
-		return capture.Spec{}, err
+		return spec, "include", err
 	}
-	spec := capture.Spec{
+	spec = capture.Spec{
 		Input: capture.Input{
-			Source: s.Source, Origins: s.Origin.set, Stack: s.Stack, Takeover: s.Takeover, Trunc: s.Trunc,
+			Source: s.Source.name, Origins: s.Origin.set, Stack: s.Stack, Takeover: s.Takeover, Trunc: s.Trunc,
 			Sample: int(min(s.Sample, math.MaxInt32)), ByOwner: s.ByOwner, RawAddresses: s.RawAddresses,
 		},
 		Filter: filter.And(points, s.Expression.filter),
@@ -136,14 +141,22 @@ func (s *settings) spec() (capture.Spec, error) {
 		spec.Outputs = append(spec.Outputs, o.value)
 	}
 	spec.Input.SampledStack = spec.ShowsCauses()
-	return spec, check(&spec)
+	return spec, "", nil
 }
 
-// check returns why a run is not possible: the file is wrong then, not the command line.
-func check(spec *capture.Spec) error {
-	err := spec.Check()
-	if wrong, ok := errors.AsType[*capture.SpecError](err); ok {
-		return wrong.Err
+// check returns why a run is not possible, by package capture, which checks the command line in the same way, or by
+// what checks the expression f on this host; and which setting is wrong.
+func check(spec *capture.Spec, f *filter.Filter, expression func(*filter.Filter) error) (setting string, err error) {
+	setting = "expression"
+	err = spec.Check()
+	if err == nil && expression != nil {
+		err = expression(f)
 	}
-	return err
+	if wrong, ok := errors.AsType[*capture.SpecError](err); ok { // the file is wrong, not the command line
+		setting, err = cmp.Or(wrong.Setting, setting), wrong.Err
+	}
+	if errors.Is(err, capture.ErrNoStacks) {
+		err = errors.New("the expression needs stack traces: set stack = true")
+	}
+	return setting, err
 }

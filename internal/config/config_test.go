@@ -14,6 +14,7 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 	"dropwatch/internal/sink/alert"
+	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/vmtest"
 	"dropwatch/netlink"
 )
@@ -21,7 +22,7 @@ import (
 // parse parses a text that must be right.
 func parse(t *testing.T, text string) *config.Config {
 	t.Helper()
-	c, err := config.Parse("x.toml", []byte(text))
+	c, err := config.Parse("x.toml", []byte(text), config.Checks{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,27 +154,30 @@ func TestErrors(t *testing.T) {
 		"expression = 'raeson == X'":     "x.toml:1: invalid value for expression: column 1: unknown field \"raeson\"",
 		"stack = true\nstack = true":     `x.toml:2: key stack is already defined`,
 		"stack = ":                       `x.toml:1: `,
-		"source = 'ebpf'":                `x.toml: unknown source "ebpf": did you mean bpf?`,
-		"expression = 'stack ~ tcp'":     `x.toml: the expression needs stack traces`,
-		"output = ['json', 'text']":      `x.toml: standard output cannot be that of two outputs`,
-		"[[alert]]\ncount = 1":           `x.toml: alert 1: it has no name`,
-		"[[alert]]\nname = 'a'":          `x.toml: alert 1: "a" has no threshold: give count or rate`,
+		"source = 'ebpf'":                `x.toml:1: invalid value for source: unknown source "ebpf": did you mean bpf?`,
+		"expression = 'stack ~ tcp'":     `x.toml:1: the expression needs stack traces: set stack = true`,
+		"output = ['json', 'text']":      `x.toml:1: standard output cannot be that of two outputs`,
+		"[[alert]]\ncount = 1":           `x.toml:1: the alert has no name: give it one`,
+		"[[alert]]\nname = 'a'":          `x.toml:1: alert "a" has no threshold: give count or rate`,
 		"[[alert]]\nnmae = 'a'":          `x.toml:2: unknown key alert.nmae: did you mean name?`,
 		"[[alert]]\n\nwindow = '1'":      `x.toml:3: invalid value for alert.window: give a time of 1s or more`,
-		"[[alert]]\nwindow = 10":         `x.toml: a value that needs quotes: give a time of 1s or more`,
+		"[[alert]]\nwindow = 10":         `x.toml:2: invalid value for alert.window: give a text in quotes`,
 		"[[alert]]\nexpression = 'a b'":  `x.toml:2: invalid value for alert.expression: column 1: `,
-		"[[alert]]\nname='a'\ncount=1\nexpression='stack ~ x'":       `x.toml: alert 1: the expression needs stack traces`,
+		"[[alert]]\nname='a'\ncount=1\nexpression='stack ~ x'":       `x.toml:4: the expression needs stack traces: set stack = true`,
 		"[alerts]\nname = 'a'":                                       `x.toml:1: unknown key alerts: did you mean alert?`,
 		"alert = 3":                                                  `x.toml:1: invalid value for alert: give its settings below a line`,
-		"[[alert]]\nname='a'\ncount=1\nrate = 1":                     `x.toml: alert 1: "a" has count and rate`,
-		"[[alert]]\nname='a'\ncount=1\nwindow = '2h'":                `x.toml: alert 1: "a": give a window of 1h or less`,
-		"[[alert]]\nname='a'\ncount=1\ncommand = ['mail']":           `x.toml: alert 1: "a": give the path of the program "mail"`,
-		"[[alert]]\nname='a'\ncount=1\n[[alert]]\nname='a'\ncount=2": `x.toml: alert 2: an alert before it is called "a"`,
+		"[[alert]]\nname='a'\ncount=1\nrate = 1":                     `x.toml:4: alert "a" has count and rate`,
+		"[[alert]]\nname='a'\ncount=1\nwindow = '2h'":                `x.toml:4: alert "a": give a window of 1h or less`,
+		"[[alert]]\nname='a'\ncount=1\ncommand = ['mail']":           `x.toml:4: alert "a": give the path of the program "mail"`,
+		"[[alert]]\nname='a'\ncount=1\n[[alert]]\nname='a'\ncount=2": `x.toml:5: an alert before it is called "a"`,
 		"[[alert]]\nname='a'\ncount=1\ncommand = 'mail root'":        `x.toml:4: invalid value for alert.command: give a list`,
-		"output = []": `x.toml: nothing would be written: add an output`,
+		"# a\n'alert' = [{name = 'a', window = 10}]":                 `x.toml:2: invalid value for alert: give its settings`,
+		"\ninclude = [\n'tcp',\n'a/b']":                              `x.toml:4: invalid value for include: column 1: unknown layer`,
+		"include = ['tcp', 5]":                                       `x.toml:1: invalid value for include: give a list of texts`,
+		"output = []":                                                `x.toml:1: nothing would be written: add an output`,
 	}
 	for text, want := range tests {
-		_, err := config.Parse("x.toml", []byte(text))
+		_, err := config.Parse("x.toml", []byte(text), config.Checks{})
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: error %v, want %s", text, err, want)
 		}
@@ -183,11 +187,27 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestChecks: what this host cannot do is said with the line of the expression, and only the reason of an error of the
+// command line.
+func TestChecks(t *testing.T) {
+	const text = "include = ['tcp']\n\nexpression = 'udp'\n[[alert]]\nname = 'a'\ncount = 1\nexpression = 'arp'\n"
+	refuse := func(f *filter.Filter) error { return &capture.SpecError{Err: errors.New("not here: " + f.String())} }
+	for want, checks := range map[string]config.Checks{
+		"x.toml:3: not here: layer.module == tcp and udp": {Run: refuse},
+		"x.toml:7: not here: arp":                         {Alert: refuse},
+	} {
+		_, err := config.Parse("x.toml", []byte(text), checks)
+		if err == nil || err.Error() != want || errors.As(err, new(*capture.SpecError)) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
 // TestRead: a named file must exist, and the usual one need not. Only regular files are read.
 func TestRead(t *testing.T) {
 	root, other := t.TempDir(), t.TempDir()
 	h := host.New(root)
-	c, err := config.Read(h, "")
+	c, err := config.Read(h, "", config.Checks{})
 	if err != nil || c.Path != "" || c.Spec.Input.Source != "auto" {
 		t.Errorf("without a file: %+v, %v", c, err)
 	}
@@ -200,12 +220,12 @@ func TestRead(t *testing.T) {
 		}
 	}
 	write(filepath.Join(root, config.DefaultPath), "source = 'trace'")
-	c, err = config.Read(h, "")
+	c, err = config.Read(h, "", config.Checks{})
 	if err != nil || c.Path != config.DefaultPath || c.Spec.Input.Source != "trace" {
 		t.Errorf("with the usual file: %+v, %v", c, err)
 	}
 	write(other+"/mine", "source = 'bpf'")
-	c, err = config.Read(host.New("/"), other+"/mine")
+	c, err = config.Read(host.New("/"), other+"/mine", config.Checks{})
 	if err != nil || c.Path != other+"/mine" || c.Spec.Input.Source != "bpf" {
 		t.Errorf("with another file: %+v, %v", c, err)
 	}
@@ -214,7 +234,7 @@ func TestRead(t *testing.T) {
 		other + "/none": "make one with `dropwatch config`",
 	}
 	for path, want := range bad {
-		if _, err := config.Read(host.New("/"), path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := config.Read(host.New("/"), path, config.Checks{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", path, err, want)
 		}
 	}
@@ -231,7 +251,8 @@ func TestForeignFile(t *testing.T) {
 	if err := os.Chown(path, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.Read(host.New("/"), path); !errors.Is(err, host.ErrOwner) || !strings.Contains(err.Error(), "chown") {
+	_, err := config.Read(host.New("/"), path, config.Checks{})
+	if !errors.Is(err, host.ErrOwner) || !strings.Contains(err.Error(), "chown") {
 		t.Errorf("error %v, want one that names chown", err)
 	}
 }
@@ -247,7 +268,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := config.Parse("x.toml", []byte(text))
+		c, err := config.Parse("x.toml", []byte(text), config.Checks{})
 		switch {
 		case err != nil && (c != nil || !strings.HasPrefix(err.Error(), "x.toml:")):
 			t.Errorf("%+v, error %v", c, err)

@@ -14,25 +14,26 @@ import (
 	"dropwatch/internal/suggest"
 )
 
-// decode decodes the text of a file into settings. Each error has the name and the line. It may have
-// lines, and bytes of the file that are not escaped.
-func decode(s *settings, name string, text []byte) error {
-	d := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+// decode decodes a file into settings. Each error has the name and the line. It may have lines, and bytes of
+// the file that are not escaped.
+func decode(s *settings, f *file) error {
+	d := toml.NewDecoder(bytes.NewReader(f.text)).DisallowUnknownFields()
 	err := d.Decode(s)
 	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 		errs := make([]error, len(unknown.Errors))
 		for i := range unknown.Errors {
-			errs[i] = at(name, &unknown.Errors[i], unknownKey(unknown.Errors[i].Key()))
+			errs[i] = at(f.name, &unknown.Errors[i], unknownKey(unknown.Errors[i].Key()))
 		}
 		return errors.Join(errs...)
 	}
 	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
-		return at(name, wrong, explain(wrong))
+		return at(f.name, wrong, explain(wrong))
 	}
-	if err != nil { // of a type that parses texts, for a number: there is no line then
-		return fmt.Errorf("%s: a value that needs quotes: %w", name, err)
+	if p, ok := f.unquoted(); ok { // go-toml has a type that parses texts parse a number as well
+		key := strings.Join(p.key, ".")
+		return f.wrong(p.path, fmt.Errorf("invalid value for %s: %s", key, wanted(key, fieldAt(p.key))))
 	}
-	return nil
+	return err
 }
 
 // at returns an error about a line of a file.
@@ -102,8 +103,10 @@ func isText(t reflect.Type) bool {
 
 // fieldAt returns the type of the field of settings with that key; nil if there is none. The empty
 // key is that of all settings.
-func fieldAt(key toml.Key) reflect.Type {
-	t := reflect.TypeFor[settings]()
+func fieldAt(key toml.Key) reflect.Type { return fieldOf(reflect.TypeFor[settings](), key) }
+
+// fieldOf returns the type of the field with that key of a table of settings.
+func fieldOf(t reflect.Type, key toml.Key) reflect.Type {
 	for _, part := range key {
 		t = tableOf(t)
 		if t == nil {

@@ -10,7 +10,7 @@ import (
 // settings is the one table of what a file can have. Its order is that of the documentation. Names
 // are those of the options of dropwatch watch, where there are such.
 type settings struct {
-	Source       string `toml:"source" help:"The source of drops: auto, bpf, netdm or trace (dropwatch help sources)."`
+	Source       source `toml:"source" help:"The source of drops: auto, bpf, netdm or trace (dropwatch help sources)."`
 	Origin       origin `toml:"origin" help:"Drops of these origins: sw (software), hw (hardware) or sw,hw."`
 	Sample       uint32 `toml:"sample" help:"With bpf, drops of each kind, second and CPU to report individually; 0: all."`
 	Trunc        uint32 `toml:"trunc" help:"Bytes to keep of each packet; 0: what the outputs need."`
@@ -30,13 +30,27 @@ type settings struct {
 
 // defaults returns the settings of an empty file.
 func defaults() settings {
-	s := settings{Source: "auto", Origin: origin{netlink.Software}, Sample: bpf.DefaultSample}
+	s := settings{Source: source{"auto"}, Origin: origin{netlink.Software}, Sample: bpf.DefaultSample}
 	s.Output = make([]output, 1)
 	if err := s.Output[0].UnmarshalText([]byte("recorder:/var/lib/dropwatch")); err != nil {
 		panic(err) // a name that is in the table of capture
 	}
 	return s
 }
+
+// The types below are structs, as go-toml does not have a string parse itself.
+
+// A source is a value of source.
+type source struct{ name string }
+
+// UnmarshalText parses the value.
+func (s *source) UnmarshalText(text []byte) (err error) {
+	s.name, err = capture.ParseSource(string(text))
+	return err
+}
+
+// String returns what UnmarshalText parses.
+func (s source) String() string { return s.name }
 
 // An origin is a value of origin.
 type origin struct{ set netlink.Origins }
@@ -65,21 +79,21 @@ func (e *expression) UnmarshalText(text []byte) (err error) {
 func (e expression) String() string { return e.filter.String() }
 
 // A point is a name of include or exclude.
-type point string
+type point struct{ name string }
 
 // UnmarshalText parses the value.
 func (p *point) UnmarshalText(text []byte) error {
-	*p = point(text)
-	_, err := filter.Points([]string{string(text)}, nil)
+	p.name = string(text)
+	_, err := filter.Points([]string{p.name}, nil)
 	return err
 }
 
 // String returns what UnmarshalText parses.
-func (p point) String() string { return string(p) }
+func (p point) String() string { return p.name }
 
 func names(points []point) (all []string) {
 	for _, p := range points {
-		all = append(all, string(p))
+		all = append(all, p.name)
 	}
 	return all
 }
