@@ -93,10 +93,13 @@ func (c *compiler) name(s *syntax) (operand, error) {
 
 // meant says which names there are instead of an unknown one.
 func (c *compiler) meant(typed string) string {
-	names := []string{"$retval"}
+	var names []string
 	for _, a := range c.function.Args {
-		names = append(names, a.Name)
+		if a.Name != "" {
+			names = append(names, a.Name)
+		}
 	}
+	names = append(names, "$retval")
 	if len(suggest.Nearest(typed, names)) == 0 {
 		if question := suggest.Question(typed, c.function.types.constants(c.function.spec)); question != "" {
 			return question

@@ -15,7 +15,7 @@ var (
 
 // keywordInts are the integers of C and of the kernel that need no BTF.
 var keywordInts = map[string]Int{
-	"char": {1, true}, "signed char": {1, true}, "unsigned char": {1, false},
+	"bool": {1, false}, "_Bool": {1, false}, "char": {1, true}, "signed char": {1, true}, "unsigned char": {1, false},
 	"short": {2, true}, "short int": {2, true}, "unsigned short": {2, false}, "unsigned short int": {2, false},
 	"int": intType, "signed": intType, "signed int": intType, "unsigned": {4, false}, "unsigned int": {4, false},
 	"long": longType, "long int": longType, "unsigned long": {8, false}, "unsigned long int": {8, false},

@@ -203,7 +203,7 @@ func (c *compiler) stringOf(s *syntax, o operand) (Node, error) {
 		}
 		return c.load(p.text(size), Int{}), nil
 	}
-	return nil, c.fault(s, "%s, and no string", c.describe(s, o))
+	return nil, c.fault(s, "has the type %s, not a string", o.cName())
 }
 
 // convert gives a value another type.
@@ -284,8 +284,11 @@ func isPointer(t btf.Type) bool {
 
 func keywordType(name string, typ Int) btf.Type {
 	t := &btf.Int{Name: name, Size: uint32(typ.Size)}
-	if typ.Signed {
+	switch {
+	case typ.Signed:
 		t.Encoding = btf.Signed
+	case strings.HasSuffix(strings.ToLower(name), "bool"):
+		t.Encoding = btf.Bool
 	}
 	return t
 }

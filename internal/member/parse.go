@@ -194,7 +194,7 @@ func (p *parser) primary() *syntax {
 
 // postfix reads what follows an operand: members, indices, and the argument of a call.
 func (p *parser) postfix(x *syntax) *syntax {
-	for n := 0; p.err == nil && n < maxDepth; n++ {
+	for p.err == nil {
 		op := p.tok.text
 		switch {
 		case p.accept("."), p.accept("->"):
