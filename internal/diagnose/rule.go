@@ -183,19 +183,10 @@ func together(samples [][]nftables.Suspect) (all []nftables.Suspect) {
 // setSuspects sets the rules that may have dropped the packets. That there are none is no
 // evidence for any chain.
 func (f *Finding) setSuspects(all []nftables.Suspect) {
-	const most = 3
-	var texts []string
-	for i, s := range all {
-		if i == most {
-			texts = append(texts, fmt.Sprintf("and %d more", len(all)-most))
-			break
-		}
-		texts = append(texts, suspectText(&s))
-	}
 	if len(all) == 0 {
 		return
 	}
-	f.Rule = Rule{strings.Join(texts, "; "), OneOf}
+	f.Rule = ruleOf(all, f.byConntrack)
 	if len(all) > 1 {
 		return
 	}
@@ -205,14 +196,32 @@ func (f *Finding) setSuspects(all []nftables.Suspect) {
 		object += " policy"
 	}
 	f.fixRule(counters.NFTables, object, s.Text)
-	switch {
-	case !s.Certain || f.byConntrack:
-		f.Rule.Confidence = Likely
-	case s.Policy:
-		f.Rule = Rule{string(counters.NFTables) + " " + s.Object, PolicyOf}
-	default:
-		f.Rule.Confidence = Exactly
+}
+
+// ruleOf returns the rule by all that may have dropped a packet, zero if there are none. If something else may
+// have done it as well, none is certain.
+func ruleOf(all []nftables.Suspect, orElse bool) Rule {
+	const most = 3
+	var texts []string
+	for i, s := range all {
+		if i == most {
+			texts = append(texts, fmt.Sprintf("and %d more", len(all)-most))
+			break
+		}
+		texts = append(texts, suspectText(&s))
 	}
+	text := strings.Join(texts, "; ")
+	switch {
+	case len(all) == 0:
+		return Rule{}
+	case len(all) > 1:
+		return Rule{text, OneOf}
+	case !all[0].Certain || orElse:
+		return Rule{text, Likely}
+	case all[0].Policy:
+		return Rule{string(counters.NFTables) + " " + all[0].Object, PolicyOf}
+	}
+	return Rule{text, Exactly}
 }
 
 // suspectText is as ruleText.

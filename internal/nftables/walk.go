@@ -18,8 +18,18 @@ type Suspect struct {
 // counts what it drops is left out: counters tell of that. It fails if there are too many
 // ways through the rules.
 func (r *Ruleset) Suspects(hook string, p *Packet) ([]Suspect, error) {
+	return r.suspects(hook, p, false)
+}
+
+// AllSuspects is Suspects with the rules and policies whose counters count what they drop, for a single
+// packet, which counters do not tell of.
+func (r *Ruleset) AllSuspects(hook string, p *Packet) ([]Suspect, error) {
+	return r.suspects(hook, p, true)
+}
+
+func (r *Ruleset) suspects(hook string, p *Packet, counted bool) ([]Suspect, error) {
 	const maxSteps = 200_000
-	w := walk{rules: r, hook: hook, packet: p, steps: maxSteps, found: make(map[string]int)}
+	w := walk{rules: r, hook: hook, packet: p, counted: counted, steps: maxSteps, found: make(map[string]int)}
 	reached, chains := yes, r.base()
 	for len(chains) > 0 {
 		n := 1 // chains of the same priority come in an order that is not known
@@ -63,6 +73,7 @@ type walk struct {
 	rules    *Ruleset
 	hook     string
 	packet   *Packet
+	counted  bool // what counts its drops is a suspect, too
 	suspects []Suspect
 	found    map[string]int // index in suspects, by object
 	changed  bool           // a rule that may have changed the packet was passed
@@ -86,8 +97,9 @@ func (w *walk) base(c *chain, reached truth) truth {
 	}
 	out, accepted := w.chain(c, in, 0)
 	if c.drop {
-		w.suspect(Suspect{Object: c.name, Text: "policy drop", Policy: true}, out, c.counts)
-		if !c.counts {
+		left := c.counts && !w.counted
+		w.suspect(Suspect{Object: c.name, Text: "policy drop", Policy: true}, out, left)
+		if !left {
 			out = no
 		}
 	}
@@ -97,9 +109,9 @@ func (w *walk) base(c *chain, reached truth) truth {
 	return max(out, accepted)
 }
 
-// suspect adds one that a packet comes to.
-func (w *walk) suspect(s Suspect, reached truth, counted bool) {
-	if reached == no || counted {
+// suspect adds one that a packet comes to, unless it is left out.
+func (w *walk) suspect(s Suspect, reached truth, left bool) {
+	if reached == no || left {
 		return
 	}
 	s.Certain = reached == yes
@@ -153,11 +165,11 @@ type outcome struct{ next, end, accepted truth }
 // follow follows a verdict of a rule that the packet comes to.
 func (w *walk) follow(r *rule, v verdict, c *chain, reached truth, depth int) (o outcome) {
 	suspect := Suspect{Object: r.name(), Text: r.text}
-	counted := r.drops && (r.counts || r.object != "")
+	left := r.drops && (r.counts || r.object != "") && !w.counted
 	switch v.code {
 	case nfDrop:
-		w.suspect(suspect, reached, counted)
-		if counted { // which did not count it
+		w.suspect(suspect, reached, left)
+		if left { // as its counter did not count it
 			o.next = reached
 		}
 	case verdictQueue:
