@@ -58,7 +58,9 @@ the wire (GSO).
 Why: *fast* after duplicate acknowledgments or SACK; *rto* once the retransmission timer has expired; *tlp* when the probe timer
 of a tail loss did; *syn* and *synack* in a handshake; *retransmission* if no more is known.
 *lost here* is followed by location and reason of the drop: this host dropped a packet of the same flow with some of the same
-sequence numbers before.
+sequence numbers before. *iface* and *in netns* follow if that was at another interface or in another network namespace, and
+*rule* is the rule of nftables that dropped it, by the rules there a moment later: *exactly*, or as *dropwatch diagnose* says how
+sure it is.
 *not lost here* means that it did not, and that all drops are known since the segment was sent before; *lost here: unknown* is
 followed by why they are not.
 What a device or an XDP program loses is no drop that the kernel reports.
@@ -69,7 +71,8 @@ The segments that were reported are those that the counter *RetransSegs* counts.
 Before Linux 6.17 the kernel does not report a segment that this host could not send, as when its own firewall drops it: that is
 in *RetransSegs* and *TCPRetransFail* alone.
 With *--resets* there is a line for each RST: *out* with the kernel's reason, since Linux 6.10, or *in* for those that end a
-connection here. Before Linux 6.10, RSTs that no socket sends are not reported.
+connection here. Before Linux 6.10, RSTs that no socket sends are not reported. *drop at* is the drop of the packet that the RST
+answers: its location and reason, and the cause in parentheses.
 The source *bpf* needs BTF. Where it cannot be used, *trace* needs tracepoints and perf events only: it has time, addresses,
 ports and the state of the connection, and counts exactly what it loses, but has no sequence numbers, lengths, interfaces,
 namespaces and owners. So it does not know what was lost here, nor more of why than *syn*, *synack* and *retransmission*; and it

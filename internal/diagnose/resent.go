@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"fmt"
 	"net/netip"
 
 	"dropwatch/internal/event"
@@ -23,7 +22,10 @@ type resentKey struct {
 }
 
 // A lossAt is where and why this host dropped a segment that was sent again.
-type lossAt struct{ reason, location, ifname, netns string }
+type lossAt struct {
+	reason, location, ifname string
+	netns                    uint32
+}
 
 // addResent counts segments that were sent again.
 func (c *Collector) addResent(e *event.Event) {
@@ -50,23 +52,13 @@ func resentKeyOf(e *event.Event) resentKey {
 	if k.incoming {
 		k.peer = e.Packet.Flow.Src
 	}
-	if k.fate == event.LostHere {
-		k.by = lossOf(e)
+	if drop, ok := e.Dropped(); ok {
+		k.by = lossOf(&drop)
 	}
 	return k
 }
 
-// lossOf returns where the segment was dropped. Arguments name the interface and the network namespace if
-// they are others than those of the connection.
-func lossOf(e *event.Event) lossAt {
-	l := lossAt{e.Reason, locationOf(e), e.Port.IfName, fmt.Sprint(e.Netns.Inode)}
-	for _, a := range e.Args {
-		switch a.Name {
-		case "drop_ifname":
-			l.ifname = a.Text
-		case "drop_netns":
-			l.netns = a.Text
-		}
-	}
-	return l
+// lossOf returns where a segment was dropped.
+func lossOf(drop *event.Event) lossAt {
+	return lossAt{drop.Reason, locationOf(drop), drop.Port.IfName, drop.Netns.Inode}
 }

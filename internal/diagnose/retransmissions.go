@@ -236,14 +236,10 @@ func (l *lossAt) matches(f *Finding) (score int) {
 	if f.IfName == l.ifname {
 		score++
 	}
-	if l.isIn(f.Netns) || slices.ContainsFunc(f.Namespaces, func(n NetnsCount) bool { return l.isIn(n.Netns) }) {
+	if f.Netns.Inode == l.netns || slices.ContainsFunc(f.Namespaces, func(n NetnsCount) bool { return n.Netns.Inode == l.netns }) {
 		score += 2
 	}
 	return score
-}
-
-func (l *lossAt) isIn(n event.Netns) bool {
-	return l.netns == string(n.AppendTo(nil)) || l.netns == string((&event.Netns{Inode: n.Inode}).AppendTo(nil))
 }
 
 // linkResent joins what was sent again, because this host had dropped it, with the findings of these drops.

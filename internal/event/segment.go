@@ -23,6 +23,68 @@ type Segment struct {
 	// Args of the event are those of the drop. Doubt is why it is not known.
 	Fate  Fate
 	Doubt string
+
+	Drop SegmentDrop // zero if no drop is known; see Event.Dropped
+}
+
+// A SegmentDrop is what is known of the drop behind a Retransmit or a Reset besides Where, Stack and Args
+// of the event.
+type SegmentDrop struct {
+	Reason string // why the packet was dropped that a Reset answers; of a Retransmit, Event.Reason has it
+	Port   Port   // zero: that of the event
+	Netns  Netns  // zero: that of the event
+
+	// Rule is the firewall's rule that dropped the packet, as nft has it, and RuleConfidence how sure that
+	// is, in the words of diagnose; both are empty if none is known.
+	Rule, RuleConfidence string
+}
+
+// Dropped returns the drop behind an event: itself, or that by which this host lost what a Retransmit sends
+// again, or of the packet that a Reset answers. It shares memory with the event. Ok is false if no drop is
+// known: d is then of no use.
+func (e *Event) Dropped() (d Event, ok bool) {
+	d = *e
+	if e.Segment == nil {
+		return d, e.Kind == Drop
+	}
+	of := &e.Segment.Drop
+	switch e.Kind {
+	case Retransmit:
+		ok = e.Segment.Fate == LostHere
+	case Reset:
+		ok = e.Where.HasPC
+		d.Reason, d.Packet.Flow = of.Reason, e.Packet.Flow.answered()
+	case Drop, TCPEvent, Point, Rejected, Loss, End:
+	}
+	d.Kind, d.Segment = Drop, nil
+	if of.Port != (Port{}) {
+		d.Port = of.Port
+	}
+	if of.Netns != (Netns{}) {
+		d.Netns = of.Netns
+	}
+	return d, ok
+}
+
+// ResetReason returns why a RST was sent: the kernel's reason for that or, where it says no more, for the drop
+// of the packet that the RST answers. It is empty if the kernel gives none.
+func (e *Event) ResetReason() string {
+	if e.Segment == nil || e.HasReason() || e.Segment.Drop.Reason == NotSpecified {
+		return e.Reason
+	}
+	return cmp.Or(e.Segment.Drop.Reason, e.Reason)
+}
+
+// answered is the flow of the segment that one answers: the other way, with what both have in common.
+func (f *Flow) answered() *Flow {
+	if f == nil {
+		return nil
+	}
+	h := f.Headers
+	h.Fields &= FieldSrc | FieldDst | FieldSrcPort | FieldDstPort
+	h.Src, h.Dst, h.SrcPort, h.DstPort = h.Dst, h.Src, h.DstPort, h.SrcPort
+	of := TCPFlow(h)
+	return &of
 }
 
 // KnowsLen reports whether Segment.Len is known: not of a retransmission whose sequence number is not.

@@ -80,3 +80,62 @@ func TestTCPFlow(t *testing.T) {
 		}
 	}
 }
+
+// TestResetReason: the kernel's own, or that of the drop, if it says why.
+func TestResetReason(t *testing.T) {
+	for want, of := range map[string][2]string{
+		"": {}, "A": {"A", "B"}, "B": {event.NotSpecified, "B"}, "C": {"", "C"},
+		event.NotSpecified: {event.NotSpecified, event.NotSpecified},
+	} {
+		e := event.Event{Reason: of[0], Segment: &event.Segment{Drop: event.SegmentDrop{Reason: of[1]}}}
+		if got := e.ResetReason(); got != want {
+			t.Errorf("%q: %q, want %q", of, got, want)
+		}
+	}
+}
+
+// TestDropped: the drop behind an event is where and why it was, of the packet that was dropped.
+func TestDropped(t *testing.T) {
+	flow := event.TCPFlow(event.Headers{
+		Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort | event.FieldSeq, Seq: 7,
+		Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("198.51.100.7"), SrcPort: 443, DstPort: 50000,
+	})
+	with := func(kind event.Kind, s *event.Segment) *event.Event {
+		return &event.Event{
+			Kind: kind, Reason: "R", Where: event.Where{HasPC: true}, Packet: event.Packet{Flow: &flow},
+			Port: event.Port{IfName: "eth0"}, Netns: event.Netns{Inode: 1}, Segment: s,
+		}
+	}
+	here := event.SegmentDrop{Reason: "NO_SOCKET"}
+	away := event.SegmentDrop{Port: event.Port{IfName: "veth0"}, Netns: event.Netns{Inode: 2, Name: "web"}}
+	unplaced := with(event.Reset, new(event.Segment))
+	unplaced.Where = event.Where{}
+	for name, tt := range map[string]struct {
+		e      *event.Event
+		reason string // empty: there is none
+		ifname string
+		netns  uint32
+		from   uint16
+	}{
+		"a drop":                    {with(event.Drop, nil), "R", "eth0", 1, 443},
+		"lost here":                 {with(event.Retransmit, &event.Segment{Fate: event.LostHere}), "R", "eth0", 1, 443},
+		"lost in another namespace": {with(event.Retransmit, &event.Segment{Fate: event.LostHere, Drop: away}), "R", "veth0", 2, 443},
+		"not lost here":             {with(event.Retransmit, &event.Segment{Fate: event.NotLostHere}), "", "", 0, 0},
+		"a reset":                   {with(event.Reset, &event.Segment{Drop: here}), "NO_SOCKET", "eth0", 1, 50000},
+		"a reset without a drop":    {unplaced, "", "", 0, 0},
+		"of a capture":              {with(event.TCPEvent, new(event.Segment)), "", "", 0, 0},
+		"a loss":                    {with(event.Loss, nil), "", "", 0, 0},
+	} {
+		d, ok := tt.e.Dropped()
+		if ok != (tt.reason != "") {
+			t.Errorf("%s: %t", name, ok)
+		}
+		if ok && (d.Kind != event.Drop || d.Segment != nil || d.Reason != tt.reason || d.Port.IfName != tt.ifname ||
+			d.Netns.Inode != tt.netns || d.Packet.Flow.SrcPort != tt.from) {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+	if flow.SrcPort != 443 {
+		t.Error("the flow of the event was changed")
+	}
+}

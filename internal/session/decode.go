@@ -270,6 +270,20 @@ func (d *decoder) segmentFile(s *event.Segment) {
 	s.File = d.text()
 }
 
+// segmentDrop reads what is known of the drop behind a segment. It fails if the event has none.
+func (d *decoder) segmentDrop(s *event.Segment) {
+	if s == nil {
+		d.fail(errReference)
+		return
+	}
+	s.Drop = event.SegmentDrop{
+		Reason: d.text(),
+		Port:   event.Port{IfIndex: uint32(d.number(math.MaxUint32)), IfName: d.text()},
+		Netns:  event.Netns{Inode: uint32(d.number(math.MaxUint32)), Name: d.text()},
+		Rule:   d.text(), RuleConfidence: d.text(),
+	}
+}
+
 // connection reads the headers of a packet of a protocol of which there are no bytes.
 func (d *decoder) connection(protocol uint8) *event.Flow {
 	f := event.HeadersFlow(event.Headers{

@@ -127,6 +127,10 @@
 //	                known, as event.Fields; source and destination: length, 0, 4 or
 //	                16; bytes; both ports; sequence and acknowledgment number; flags
 //	51  file        of the number in bit 49, if there are several, a text; only with that
+//	54  drop        behind what TCP did, only with bit 49: the reason of what a reset
+//	                answers, a text; index and name of the interface, and inode number
+//	                and name of the network namespace, if they are others; the firewall's
+//	                rule, and how sure that is; names and rule are texts
 //
 // Bits are only ever added. A reader that meets an unknown bit does not know where the
 // event ends, and reports that a newer dropwatch wrote the file.

@@ -131,6 +131,17 @@ func (x *encoder) segment(s *event.Segment) {
 	x.text(s.Doubt)
 }
 
+// segmentDrop appends what is known of the drop behind a segment.
+func (x *encoder) segmentDrop(s *event.SegmentDrop) {
+	x.text(s.Reason)
+	x.number(uint64(s.Port.IfIndex))
+	x.text(s.Port.IfName)
+	x.number(uint64(s.Netns.Inode))
+	x.text(s.Netns.Name)
+	x.text(s.Rule)
+	x.text(s.RuleConfidence)
+}
+
 // connection appends those of the headers of a packet that a source knows without its bytes.
 func (x *encoder) connection(h *event.Headers) {
 	x.number(uint64(h.Fields & connectionFields))

@@ -214,6 +214,11 @@ var fields = [...]field{
 		},
 		func(d *decoder, e *event.Event) { e.Packet.Flow = d.connection(uint8(d.number(math.MaxUint8))) },
 	},
+	{
+		func(e *event.Event) bool { return e.Segment != nil && e.Segment.Drop != event.SegmentDrop{} },
+		func(x *encoder, e *event.Event) { x.segmentDrop(&e.Segment.Drop) },
+		func(d *decoder, e *event.Event) { d.segmentDrop(e.Segment) },
+	},
 }
 
 // otherKinds are the kinds without a bit of their own, in the order of the format.

@@ -166,6 +166,12 @@ func anyEvent(rnd *rand.Rand) event.Event {
 			State: event.SocketState(rnd.IntN(13)), CongestionState: event.CongestionState(rnd.IntN(6)), RTT: u32(), Sent: u32(),
 			Retries: uint8(u32()), Fate: event.Fate(rnd.IntN(4)), Doubt: text(),
 		}
+		if some() {
+			e.Segment.Drop = event.SegmentDrop{
+				Reason: text(), Port: event.Port{IfIndex: u32(), IfName: text()}, Netns: event.Netns{Inode: u32(), Name: text()},
+				Rule: text(), RuleConfidence: text(),
+			}
+		}
 		if !e.Packet.HasData {
 			flow := event.TCPFlow(event.Headers{
 				Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldSeq, Src: netip.MustParseAddr("2001:db8::1"),

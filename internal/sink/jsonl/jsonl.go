@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 	"dropwatch/internal/records"
 )
 
@@ -152,7 +153,33 @@ func appendSegment(b []byte, e *event.Event) []byte {
 		b = appendWord(b, "lost", s.Fate.String())
 	}
 	b = appendIfAny(b, "doubt", s.Doubt)
+	if drop, ok := e.Dropped(); ok {
+		b = appendCause(b, &s.Drop, &drop)
+	}
 	return b
+}
+
+// appendCause appends the drop behind what TCP did. Interface and network namespace are there if they are others
+// than those of the event.
+func appendCause(b []byte, of *event.SegmentDrop, drop *event.Event) []byte {
+	b = begin(b, "cause", '{')
+	if symbol, _, module, ok := drop.Where.Name(); ok {
+		b = appendText(b, "symbol", symbol)
+		b = appendIfAny(b, "module", module)
+	}
+	b = appendIfAny(b, "reason", drop.Reason)
+	if x, ok := knowledge.BriefOf(drop); ok {
+		b = appendText(b, "text", x.Cause)
+	}
+	b = appendPort(b, &of.Port)
+	if of.Netns.Inode != 0 {
+		b = appendNetns(b, &of.Netns)
+	}
+	if of.Rule != "" {
+		b = appendText(b, "rule", of.Rule)
+		b = appendText(b, "rule_confidence", of.RuleConfidence)
+	}
+	return end(b, '}')
 }
 
 // appendWhere appends the location. If the name is the kernel's own, an offset of 0 is left out: the

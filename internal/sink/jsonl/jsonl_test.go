@@ -282,6 +282,26 @@ func lines() map[string]event.Event {
 				RTT: 312, Sent: 99, Retries: 2, Fate: event.FateUnknown, Doubt: "too many",
 			}
 		}),
+		at("retransmit") + `"count":1,"type":"rto","direction":"out","len":9,"lost":"here","cause":{"symbol":"nft_do_chain",` +
+			`"module":"nf_tables","reason":"NETFILTER_DROP","text":"A firewall rule, a chain's policy or connection ` +
+			`tracking dropped the packet.","ifindex":3,"ifname":"veth0","netns":{"inode":8,"name":"web"},` +
+			`"rule":"nftables inet fw input handle 7 (tcp dport 9 drop)","rule_confidence":"exactly"},` +
+			`"symbol":"nft_do_chain","offset":16,"module":"nf_tables","reason":"NETFILTER_DROP"}`: bare(func(e *event.Event) {
+			e.Kind, e.Reason = event.Retransmit, "NETFILTER_DROP"
+			e.Where.Frame = event.Frame{Symbol: "nft_do_chain", Offset: 16, Module: "nf_tables", Lookup: event.Found}
+			e.Segment = &event.Segment{Type: event.TimeoutRetrans, Direction: event.Outgoing, Len: 9, Fate: event.LostHere}
+			e.Segment.Drop = event.SegmentDrop{
+				Port: event.Port{IfIndex: 3, IfName: "veth0"}, Netns: event.Netns{Inode: 8, Name: "web"},
+				Rule: "nftables inet fw input handle 7 (tcp dport 9 drop)", RuleConfidence: "exactly",
+			}
+		}),
+		at("reset") + `"count":1,"direction":"out","len":0,"cause":{"symbol":"tcp_v4_rcv","reason":"NO_SOCKET",` +
+			`"text":"No socket accepts this address and port: nothing listens there, or the connection is already closed."},` +
+			`"symbol":"tcp_v4_rcv","offset":145,"pc":"0x9","reason":"TCP_FLAGS"}`: bare(func(e *event.Event) {
+			e.Kind, e.Reason = event.Reset, "TCP_FLAGS"
+			e.Where.HasPC, e.Where.Frame = true, event.Frame{PC: 9, Symbol: "tcp_v4_rcv", Offset: 145, Lookup: event.Found}
+			e.Segment = &event.Segment{Direction: event.Outgoing, Drop: event.SegmentDrop{Reason: "NO_SOCKET"}}
+		}),
 		at("tcp") + `"count":1,"type":"zero_window","direction":"unknown","len":0,"frame":17,"file":"b.pcap"}`: bare(func(e *event.Event) {
 			e.Kind, e.Segment = event.TCPEvent, &event.Segment{Type: event.ZeroWindow, Frame: 17, File: "b.pcap"}
 		}),

@@ -2,10 +2,12 @@ package line
 
 import (
 	"bytes"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 )
 
 // appendSegment appends the line of what TCP did, without its newline: what it was in the
@@ -41,12 +43,13 @@ func (s *Sink) appendSegment(b []byte, e *event.Event, l *layout) []byte {
 // segmentWidth fits "retransmit out".
 const segmentWidth = 14
 
-// segmentCause returns the type of the segment, or else the reason that the kernel gave.
+// segmentCause returns the type of the segment, or else why it was sent: the reason that the kernel gave for
+// that, or for the drop that it answers.
 func segmentCause(e *event.Event, s *event.Segment) string {
 	if s.Type != event.SegmentUnknown {
 		return s.Type.String()
 	}
-	return e.Reason
+	return e.ResetReason()
 }
 
 // appendSequence appends the flow, sequence and acknowledgment number, the bytes of payload,
@@ -86,21 +89,55 @@ func appendSequence(b []byte, e *event.Event, s *event.Segment) []byte {
 	return appendFate(b, e, s)
 }
 
-// appendFate appends whether this host dropped what is sent again and, if so, where and why, with what
-// is known of the drop.
+// appendFate appends whether this host dropped what is sent again, or that a reset answers, and if so where and why,
+// with what is known of the drop.
 func appendFate(b []byte, e *event.Event, s *event.Segment) []byte {
+	if drop, ok := e.Dropped(); ok {
+		return appendDropped(b, e, &drop)
+	}
 	switch s.Fate {
-	case event.LostHere:
-		b = append(e.Where.AppendTo(append(b, "lost here: "...)), ' ')
-		if e.Reason != "" {
-			b = append(append(b, event.Escape(e.Reason)...), ' ')
-		}
-		return appendEvidence(b, e)
 	case event.NotLostHere:
 		b = append(b, "not lost here "...)
 	case event.FateUnknown:
 		b = append(append(append(b, "lost here: unknown ("...), event.Escape(s.Doubt)...), ") "...)
-	case event.FateUnstated:
+	case event.FateUnstated, event.LostHere:
 	}
 	return appendArgs(b, e.Args)
+}
+
+// appendDropped appends the drop behind an event of TCP: its location, reason and evidence, the interface and network
+// namespace if they are others than those of the event, and the firewall's rule; of one that a reset answers, its cause.
+func appendDropped(b []byte, e, drop *event.Event) []byte {
+	label := "lost here: "
+	if e.Kind == event.Reset {
+		label = "drop at "
+	}
+	b = append(drop.Where.AppendTo(append(b, label...)), ' ')
+	if drop.Reason != "" {
+		b = append(append(b, event.Escape(drop.Reason)...), ' ')
+	}
+	b = appendEvidence(b, drop)
+	of := &e.Segment.Drop
+	if of.Port.IfName != "" {
+		b = append(append(append(b, "iface "...), event.Escape(of.Port.IfName)...), ' ')
+	}
+	if of.Netns != (event.Netns{}) {
+		b = append(of.Netns.AppendTo(append(b, "in netns "...)), ' ')
+	}
+	if of.Rule != "" {
+		b = append(append(append(b, "rule "...), of.RuleConfidence...), ' ')
+		b = append(append(b, event.Escape(of.Rule)...), ' ')
+	}
+	if brief, ok := knowledge.BriefOf(drop); ok && e.Kind == event.Reset {
+		b = append(append(append(b, '('), firstClause(brief.Cause)...), ") "...)
+	}
+	return b
+}
+
+// firstClause returns a text up to its first colon or full stop.
+func firstClause(text string) string {
+	if end := strings.IndexAny(text, ":."); end >= 0 {
+		return text[:end]
+	}
+	return text
 }

@@ -72,6 +72,30 @@ func TestSegments(t *testing.T) {
 			}),
 			"03:42:35.698459 reset out      NO_SOCKET      eth0  len 0\n",
 		},
+		"one that answers a packet that was dropped": {
+			change(func(e *event.Event) {
+				*e = event.Event{Kind: event.Reset, Time: at, Count: 1, Packet: e.Packet}
+				e.Where = event.Where{HasPC: true, Frame: event.Frame{Symbol: "tcp_v4_rcv", Offset: 0x91, Lookup: event.Found}}
+				e.Segment = &event.Segment{Direction: event.Outgoing, Drop: event.SegmentDrop{Reason: "NO_SOCKET"}}
+			}),
+			"03:42:35.698459 reset out      NO_SOCKET      192.0.2.1:443 > 198.51.100.7:50123 tcp seq 4294967295 len 0 " +
+				"drop at tcp_v4_rcv+0x91 NO_SOCKET (No TCP socket accepts this segment)\n",
+		},
+		"lost in another namespace, by a rule": {
+			change(func(e *event.Event) {
+				e.Reason, e.Owner = "NETFILTER_DROP", event.Owner{}
+				e.Where.Frame = event.Frame{Symbol: "nft_do_chain", Offset: 0x3e8, Lookup: event.Found}
+				e.Stack = []event.Frame{e.Where.Frame, {Symbol: "ip_forward"}}
+				e.Segment.Fate = event.LostHere
+				e.Segment.Drop = event.SegmentDrop{
+					Port: event.Port{IfName: "veth0"}, Netns: event.Netns{Inode: 7, Name: "web"},
+					Rule: "nftables inet fw f handle 7 (tcp dport 9 \x1b drop)", RuleConfidence: "exactly",
+				}
+			}),
+			"03:42:35.698459 retransmit out rto            192.0.2.1:443 > 198.51.100.7:50123 tcp seq 4294967295 len 4344 established " +
+				"ca loss rtt 312µs lost here: nft_do_chain+0x3e8 NETFILTER_DROP hook FORWARD iface veth0 in netns web " +
+				"rule exactly nftables inet fw f handle 7 (tcp dport 9 \\x1b drop) segments 3\n",
+		},
 		"of a capture file": {
 			change(func(e *event.Event) {
 				*e = event.Event{Kind: event.TCPEvent, Time: at, Count: 1, Packet: e.Packet}

@@ -13,7 +13,7 @@ import (
 // A resetKey is what resets are counted by.
 type resetKey struct {
 	direction event.Direction
-	reason    string // empty if the kernel gave none
+	reason    string // of the kernel for it, or for the drop that it answers; empty if there is none
 }
 
 // countReset adds a reset.
@@ -22,7 +22,7 @@ func (s *Sink) countReset(e *event.Event) {
 	if e.Segment != nil {
 		direction = e.Segment.Direction
 	}
-	s.resets.Add(resetKey{direction, e.Reason}, e.Count)
+	s.resets.Add(resetKey{direction, e.ResetReason()}, e.Count)
 }
 
 // directionWords say what became of resets.

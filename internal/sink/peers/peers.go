@@ -64,8 +64,9 @@ type Sink struct {
 	mu        sync.Mutex
 	rows      *tally.Tally[key, row]
 	resets    *tally.Tally[resetKey, struct{}]
-	before    map[connection]uint64 // what connections had sent when the run began
-	packets   bool                  // the source does not say how many segments each packet was
+	lost      *tally.Tally[lostKey, struct{}] // segments, by the drops of this host
+	before    map[connection]uint64           // what connections had sent when the run began
+	packets   bool                            // the source does not say how many segments each packet was
 	intervals *interval.Divider
 	buf       []byte
 	err       error // the first error of a write, which all later calls return
@@ -76,6 +77,7 @@ func New(w io.Writer, o Options) *Sink {
 	s := &Sink{
 		w: w, opts: o, rows: tally.New[key, row](maxRows, func(k key) key { return key{k.direction, others} }),
 		resets: tally.New[resetKey, struct{}](maxRows, nil), before: make(map[connection]uint64),
+		lost: tally.New[lostKey, struct{}](maxRows, nil),
 	}
 	s.intervals = interval.New(o.Every, o.Begin, &s.mu, s.endInterval)
 	if o.Color {
@@ -121,6 +123,9 @@ func (s *Sink) count(e *event.Event) {
 	}
 	if int(segment.Fate) < len(r.Value.fates) {
 		r.Value.fates[segment.Fate] += n
+	}
+	if drop, ok := e.Dropped(); ok {
+		s.lost.Add(lostKeyOf(e, &drop), n)
 	}
 	if segment.RTT > 0 {
 		r.Value.rtt = segment.RTT

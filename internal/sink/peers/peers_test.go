@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,38 @@ func write(t *testing.T, o peers.Options, l event.Ledger, events ...event.Event)
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// TestLostHere: a line for each drop by which segments were lost, the most first, and why resets were sent.
+func TestLostHere(t *testing.T) {
+	lost := func(segments uint64, reason, rule string, in event.Netns) event.Event {
+		e := resent(event.FastRetransmit, "198.51.100.7", segments)
+		e.Reason, e.Segment.Fate = reason, event.LostHere
+		e.Where.Kernel = "nft_do_chain+0x3e8/0x700"
+		e.Segment.Drop = event.SegmentDrop{Rule: rule, RuleConfidence: "exactly", Netns: in}
+		return e
+	}
+	answer := reset(event.Outgoing, "")
+	answer.Segment.Drop.Reason = "TCP_ABORT_ON_DATA"
+	const rule = "nftables inet fw in handle 7 (tcp dport 9 drop)"
+	web := event.Netns{Inode: 7, Name: "web"}
+	events := []event.Event{
+		answer, lost(1, "OTHER", "", event.Netns{}), lost(2, "NETFILTER_DROP", rule, web), lost(3, "NETFILTER_DROP", rule, web),
+	}
+	for i := range 5 {
+		events = append(events, lost(1, strings.Repeat("R", i+1), "", event.Netns{}))
+	}
+	const want = `5 segments lost here: nft_do_chain NETFILTER_DROP in netns web rule exactly ` + rule + `
+1 segment lost here: nft_do_chain OTHER
+1 segment lost here: nft_do_chain R
+1 segment lost here: nft_do_chain RR
+1 segment lost here: nft_do_chain RRR
+and 2 more drop locations
+1 reset sent: TCP_ABORT_ON_DATA 1
+`
+	if got := write(t, peers.Options{}, event.Ledger{}, events...); !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%swant at its end\n%s", got, want)
+	}
 }
 
 // ended are the connections of a live run when there are none any more.

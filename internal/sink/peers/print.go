@@ -72,6 +72,7 @@ func (s *Sink) end(e *event.Event) {
 	if len(all) > 0 {
 		s.table(s.withSent(all), 4)
 	}
+	s.lostLines()
 	s.resetLines()
 	s.ledger(e.Ledger, sum)
 }

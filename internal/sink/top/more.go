@@ -135,10 +135,11 @@ func (m *more) explain(d *live.Detail, width int) {
 		m.check(checkPeer(e))
 		return
 	}
-	q, n := question{x.Entry, e.Netns, e.Port.IfName}, x.Entry
+	n := x.Entry
+	q, wanted := questionOf(e, n)
 	f, asked := m.found[q]
-	if !asked {
-		m.want(q, e, d.Last)
+	if wanted && !asked {
+		m.wanted, m.drops = q, q.dropsOf(d.Last)
 	}
 	if f != nil && f.Meaning.Entry == n { // with what the host says
 		x = f.Meaning
@@ -149,7 +150,7 @@ func (m *more) explain(d *live.Detail, width int) {
 		m.paragraph("Usually: "+strings.Join(x.Usual, "; "), width)
 	}
 	if f != nil {
-		m.culprit(f, width)
+		m.culprit(ruleOf(e, f), f, width)
 		m.settings(f.Settings, width)
 	}
 	m.check(checks(&x, e))
@@ -160,11 +161,10 @@ func (m *more) explain(d *live.Detail, width int) {
 	}
 }
 
-// want asks for the finding of e, if that is a drop, and of the drops that are among events.
-func (m *more) want(q question, e *event.Event, events []*event.Event) {
-	if asDrop(e) != nil {
-		m.wanted, m.drops = q, dropsOf(events)
-	}
+// questionOf returns what is asked about the drop behind an event, with its cause; false if there is none.
+func questionOf(e *event.Event, cause *knowledge.Entry) (question, bool) {
+	drop, ok := e.Dropped()
+	return question{cause, drop.Netns, drop.Port.IfName}, ok
 }
 
 // check adds commands that show more.
@@ -175,11 +175,19 @@ func (m *more) check(commands []string) {
 	}
 }
 
+// ruleOf returns the rule by which a segment was dropped, if its source knew it, or else that of the finding.
+func ruleOf(e *event.Event, f *diagnose.Finding) diagnose.Rule {
+	if s := e.Segment; s != nil && s.Drop.Rule != "" {
+		return diagnose.Rule{Text: s.Drop.Rule, Confidence: diagnose.Confidence(s.Drop.RuleConfidence)}
+	}
+	return f.Rule
+}
+
 // culprit adds the rule of a firewall, or the routes, that dropped.
-func (m *more) culprit(f *diagnose.Finding, width int) {
-	if f.Rule.Text != "" {
+func (m *more) culprit(rule diagnose.Rule, f *diagnose.Finding, width int) {
+	if rule.Text != "" {
 		m.begin("rule")
-		m.paragraph(string(f.Rule.Confidence)+" "+event.Escape(f.Rule.Text), width)
+		m.paragraph(string(rule.Confidence)+" "+event.Escape(rule.Text), width)
 	}
 	for i, r := range f.Routes {
 		if i == 0 {

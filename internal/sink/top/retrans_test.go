@@ -95,7 +95,8 @@ func TestRetransmitDetail(t *testing.T) {
 		}}
 		p := sit(t, o, 80, 50)
 		elsewhere := lostHere(1)
-		elsewhere.Args = []event.Arg{{Name: "drop_netns", Text: "7"}}
+		elsewhere.Time = elsewhere.Time.Add(time.Millisecond)
+		elsewhere.Segment.Drop = event.SegmentDrop{Port: event.Port{IfName: "veth0"}, Netns: event.Netns{Inode: 7, Name: "web"}}
 		p.write(lostHere(4), elsewhere, notHere(), resetIn())
 		p.wait(500 * time.Millisecond)
 		m := program{p.screen}
@@ -105,8 +106,9 @@ func TestRetransmitDetail(t *testing.T) {
 		p.finds("lost here", "peer       192.0.2.7\n", "lost       here\n", "segments   5 a second, 5 in all", "rtt        1.5ms",
 			"cause (network, netfilter, policy, maybe)", "nft list ruleset", "ss -nti dst 192.0.2.7", "flows of the 5 segments",
 			"       5  10.0.0.1:* > 192.0.2.7:443 tcp", "last packets")
-		if len(asked) != 1 || asked[0].Kind != event.Drop || asked[0].Segment != nil || asked[0].Reason != "NETFILTER_DROP" {
-			t.Errorf("a finding is made of %d events, want the drop that was at this interface", len(asked))
+		if len(asked) != 1 || asked[0].Kind != event.Drop || asked[0].Segment != nil || asked[0].Reason != "NETFILTER_DROP" ||
+			asked[0].Netns.Inode != 7 || asked[0].Port.IfName != "veth0" {
+			t.Errorf("a finding is made of %d events, want the latest drop, where it was", len(asked))
 		}
 		p.keys("]")
 		p.finds("a RST from the peer", "type       reset", "!cause", "\n\ncheck\nss -nti dst 192.0.2.7", "192.0.2.7:443 > 10.0.0.1:*")

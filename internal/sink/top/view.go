@@ -36,10 +36,10 @@ var retransmits = view{
 // explain returns what is known of the cause of an event: of a drop, which may be that of a
 // segment that is sent again, or of what was lost elsewhere.
 func explain(e *event.Event) (knowledge.Explanation, bool) {
-	s := e.Segment
-	if s == nil || s.Fate == event.LostHere {
-		return knowledge.Of(e)
+	if drop, ok := e.Dropped(); ok {
+		return knowledge.Of(&drop)
 	}
+	s := e.Segment
 	if e.Kind != event.Retransmit || s.Direction == event.Incoming || e.Packet.Flow == nil {
 		return knowledge.Explanation{}, false
 	}
@@ -62,33 +62,17 @@ func checkPeer(e *event.Event) []string {
 // host dropped.
 func checks(x *knowledge.Explanation, e *event.Event) []string {
 	peer := checkPeer(e)
-	if len(peer) == 0 || e.Segment.Fate != event.LostHere {
+	if _, ok := e.Dropped(); !ok || len(peer) == 0 {
 		return x.Check
 	}
 	return append(slices.Clip(x.Check), peer[0])
 }
 
-// asDrop returns an event as a drop, nil if it is none. A segment that this host dropped before it was
-// sent again is one, unless that was at another interface or in another network namespace: of those the
-// event has not all.
-func asDrop(e *event.Event) *event.Event {
-	elsewhere := func(a event.Arg) bool { return a.Name == "drop_ifname" || a.Name == "drop_netns" }
-	switch {
-	case e.Segment == nil:
-		return e
-	case e.Segment.Fate != event.LostHere, slices.ContainsFunc(e.Args, elsewhere):
-		return nil
-	}
-	d := e.Clone()
-	d.Kind, d.Segment = event.Drop, nil
-	return &d
-}
-
-// dropsOf returns the drops among events.
-func dropsOf(events []*event.Event) (found []*event.Event) {
+// dropsOf returns the drops among events, and those behind what TCP did, that were where the question is about.
+func (q *question) dropsOf(events []*event.Event) (found []*event.Event) {
 	for _, e := range events {
-		if d := asDrop(e); d != nil {
-			found = append(found, d)
+		if d, ok := e.Dropped(); ok && d.Netns == q.netns && d.Port.IfName == q.ifname {
+			found = append(found, &d)
 		}
 	}
 	return found

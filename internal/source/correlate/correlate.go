@@ -10,6 +10,10 @@
 // What the kernel does not report as a drop is not known here either: what a device loses, or
 // an XDP program.
 //
+// A reset that this host sends as the answer to a packet is joined with the drop of that: the kernel drops what it
+// answers so. The packet came from where the reset goes, at the same time, in the same network namespace, and the
+// reset has its sequence numbers. A reset for which there is none has no more than the kernel says of it.
+//
 // What TCP drops because it has it already, since Linux 5.17 by the reason, is no loss: it is a
 // retransmission that was received, and becomes an event of its own.
 package correlate
@@ -54,17 +58,27 @@ type Source struct {
 	// source alone.
 	Stages []pipeline.Stage
 
-	mu      sync.Mutex // protects what follows, and the use of the output
-	out     pipeline.Output
-	index   index
-	waiting queue
-	ticking bool        // emitRead comes in a tick
-	reading bool        // Drops runs
-	ended   bool        // TCP does not run any more
-	failed  error       // the error of Drops
-	staged  event.Event // a drop with what Stages say, which whoever gets the drop need not know
-	emitted event.Event // that waited
-	doubt   doubt
+	// Resets: TCP reports resets, too, and the drops behind them are to be found.
+	Resets bool
+
+	// Rule returns the firewall's rule that made a drop, and how sure that is, as [event.SegmentDrop] has
+	// them. It may take its time. Nil: rules are not known.
+	Rule func(drop *event.Event) (rule, confidence string)
+
+	emitting sync.Mutex // is held, before mu, while what waited is emitted
+
+	mu       sync.Mutex // protects what follows, and the use of the output
+	out      pipeline.Output
+	index    index
+	answered index // with Resets: of the drops of what a reset may answer
+	waiting  queue
+	ticking  bool        // emitRead comes in a tick
+	reading  bool        // Drops runs
+	ended    bool        // TCP does not run any more
+	failed   error       // the error of Drops
+	staged   event.Event // a drop with what Stages say, which whoever gets the drop need not know
+	emitted  event.Event // that waited
+	doubt    doubt
 }
 
 // A Tracer is a source that is open before it runs.
@@ -111,7 +125,7 @@ func (s *Source) Began() (from, until time.Time) {
 func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s.out, s.index = out, newIndex()
+	s.out = out
 	var running sync.WaitGroup
 	dropsCtx, stopDrops := context.WithCancel(context.Background())
 	defer stopDrops()
@@ -130,9 +144,11 @@ func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
 	s.mu.Unlock()
 	stopDrops() // which emits what it has left
 	running.Wait()
+	s.emitting.Lock()
+	defer s.emitting.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.release(func(*event.Event) bool { return true })
+	s.release(func(*event.Event) bool { return true }, s.emitNamed)
 	out.Flush()
 	if s.PassDrops {
 		err = errors.Join(err, s.failed)
@@ -164,6 +180,8 @@ func (s *Source) emitLater() {
 
 // emitRead emits the events whose drops have been read by now, and those that have waited for maxWait.
 func (s *Source) emitRead() {
+	s.emitting.Lock()
+	defer s.emitting.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ticking = false
@@ -175,7 +193,7 @@ func (s *Source) emitRead() {
 		return
 	}
 	if !s.reading {
-		s.release(func(*event.Event) bool { return true })
+		s.release(func(*event.Event) bool { return true }, s.emitNamed)
 	} else {
 		now, read := time.Now(), s.Drops.ReadUntil().Add(-margin)
 		s.release(func(e *event.Event) bool {
@@ -183,8 +201,8 @@ func (s *Source) emitRead() {
 			if late {
 				s.raise("drops are read too slowly", e.Time)
 			}
-			return late || e.Time.Before(read)
-		})
+			return late || lastDrop(e).Before(read)
+		}, s.emitNamed)
 	}
 	if s.waiting.n > 0 && s.reading {
 		s.Drops.Wake()
@@ -193,13 +211,40 @@ func (s *Source) emitRead() {
 	s.out.Flush()
 }
 
-// release emits the first of the waiting events while ready returns true.
-func (s *Source) release(ready func(*event.Event) bool) {
+// lastDrop returns the time until which a drop may come that is joined with an event.
+func lastDrop(e *event.Event) time.Time {
+	if e.Kind == event.Reset {
+		return e.Time.Add(maxAnswer)
+	}
+	return e.Time
+}
+
+// release joins the first of the waiting events with drops while ready returns true. It calls emit with each in
+// s.emitted, and with its packet if a firewall may have dropped that, else nil.
+func (s *Source) release(ready func(*event.Event) bool, emit func(*event.Packet)) {
 	for s.waiting.n > 0 && ready(s.waiting.at(0)) {
 		s.emitted = s.waiting.pop()
-		s.judge(&s.emitted)
-		s.out.Emit(&s.emitted)
+		emit(s.judge(&s.emitted))
 	}
+}
+
+func (s *Source) emit(*event.Packet) { s.out.Emit(&s.emitted) }
+
+// emitNamed emits an event with the rule by which its packet was dropped. The caller holds both locks: mu is free
+// while the rule is found, so that drops need not wait for that.
+func (s *Source) emitNamed(packet *event.Packet) {
+	if packet == nil || s.Rule == nil {
+		s.emit(packet)
+		return
+	}
+	e := s.emitted.Clone() // as others may come meanwhile
+	drop, _ := e.Dropped()
+	drop.Packet = *packet
+	s.mu.Unlock()
+	rule, confidence := s.Rule(&drop)
+	s.mu.Lock()
+	e.Segment.Drop.Rule, e.Segment.Drop.RuleConfidence = rule, confidence
+	s.out.Emit(&e)
 }
 
 // raise remembers a doubt that came up at a time.
@@ -211,7 +256,7 @@ func (s *Source) raise(why string, at time.Time) {
 func (s *Source) wait(e *event.Event) {
 	if s.waiting.n >= maxWaiting {
 		s.raise("too many retransmissions at once", e.Time)
-		s.release(func(*event.Event) bool { return s.waiting.n >= maxWaiting })
+		s.release(func(*event.Event) bool { return s.waiting.n >= maxWaiting }, s.emit)
 	}
 	s.waiting.push(e)
 	s.emitLater()

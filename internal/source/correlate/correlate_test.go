@@ -173,7 +173,7 @@ func TestFates(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := Source{index: newIndex(), Drops: new(script), out: new(list)}
+			s := Source{Drops: new(script), out: new(list)}
 			for i := range tt.drops {
 				(*dropOutput)(&s).Emit(&tt.drops[i])
 			}
@@ -185,8 +185,10 @@ func TestFates(t *testing.T) {
 			if here != (tt.resent.Reason == "NETFILTER_DROP") || here != (tt.resent.Where.Symbol != "") {
 				t.Errorf("reason %q, location %+v", tt.resent.Reason, tt.resent.Where)
 			}
-			if n := len(tt.resent.Args); (n == 3) != (name == "in another namespace") {
-				t.Errorf("args %v", tt.resent.Args)
+			elsewhere := event.SegmentDrop{Port: event.Port{IfName: "veth0"}, Netns: event.Netns{Inode: 8}}
+			is := tt.resent.Segment.Drop == elsewhere && len(tt.resent.Args) == 1
+			if is != (name == "in another namespace") || !is && tt.resent.Segment.Drop != (event.SegmentDrop{}) {
+				t.Errorf("args %v, drop %+v", tt.resent.Args, tt.resent.Segment.Drop)
 			}
 		})
 	}
@@ -268,33 +270,5 @@ func TestWithoutDrops(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// TestBounds: memory is bounded, and what was forgotten is a doubt.
-func TestBounds(t *testing.T) {
-	x := newIndex()
-	for i := range 3 * maxDrops {
-		h := headers(uint16(i), 1, 0)
-		h.Transport = event.TCP
-		f, seq, end, _ := spanOf(&h, 9)
-		x.add(f, dropped{seq: seq, end: end, time: began.Add(time.Duration(i))})
-	}
-	if x.drops > maxDrops || x.drops != len(x.flows) || len(x.order)-x.oldest != len(x.flows) || len(x.order) > 2*maxDrops+1 ||
-		x.forgot.IsZero() {
-		t.Errorf("%d flows, %d in order, forgot %v", len(x.flows), len(x.order), x.forgot)
-	}
-	one := flow{}
-	for i := range 2 * maxPerFlow {
-		x.add(one, dropped{seq: uint32(i), end: uint32(i) + 1, time: began.Add(time.Hour + time.Duration(i))})
-	}
-	if n := len(x.flows[one].drops); n != maxPerFlow || !x.forgot.After(began.Add(time.Hour)) {
-		t.Errorf("%d drops of a flow, forgot %v", n, x.forgot)
-	}
-	s := &Source{index: x, Drops: new(script)}
-	e := resent(2*time.Hour, headers(9, 9, 0), 9)
-	e.Time = began.Add(time.Hour + time.Second)
-	if s.judge(&e); e.Segment.Doubt != "too many drops to remember" {
-		t.Errorf("doubt %q", e.Segment.Doubt)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 )
 
 // drop keeps a drop of a TCP packet. It is in doubt which packet it was if the source only counted it, or
@@ -28,16 +29,26 @@ func (s *Source) drop(e *event.Event) {
 		s.raise("of some drops not all headers are known", e.Time)
 		return
 	}
-	if f, seq, end, ok := spanOf(h, payload); ok {
-		if isDuplicate(e.Reason) {
-			s.receivedAgain(e, payload)
-			return
-		}
-		s.index.add(f, dropped{
-			seq: seq, end: end, time: e.Time, where: e.Where, reason: e.Reason, args: slices.Clone(e.Args), stack: slices.Clone(e.Stack),
-			port: e.Port, netns: e.Netns,
-		})
+	f, seq, end, ok := spanOf(h, payload)
+	if !ok {
+		return
 	}
+	d := dropped{seq: seq, end: end, ack: h.Ack, hasAck: h.Has(event.FieldAck|event.FieldTCPFlags) && h.TCPFlags&event.ACK != 0}
+	if s.Resets && h.TCPFlags&event.RST == 0 { // which none is answered with
+		s.answered.add(f, d, e, maxAnswered)
+	}
+	switch {
+	case seq == end: // nothing of it is sent again
+	case isDuplicate(e.Reason):
+		s.receivedAgain(e, payload)
+	default:
+		s.index.add(f, d, e, maxSegments)
+	}
+}
+
+// isByFirewall reports whether a rule of nftables may have dropped a packet.
+func isByFirewall(e *event.Event) bool {
+	return (e.Reason == "NETFILTER_DROP" || e.Reason == "") && knowledge.Hook(e) != ""
 }
 
 // mayBeTCP reports whether a drop may be of an IP packet, as far as its protocol is known.
@@ -59,12 +70,12 @@ func (s *Source) receivedAgain(e *event.Event, payload uint32) {
 	s.wait(&again)
 }
 
-// mayBeDuplicate reports whether the drop may be of what TCP has already: before Linux 5.17 there are no
+// mayBeDuplicate reports whether drops may be of what TCP has already: before Linux 5.17 there are no
 // reasons, and these functions drop that.
-func (d *dropped) mayBeDuplicate() bool {
-	switch symbol, _, _, _ := d.where.Name(); symbol {
+func (k *known) mayBeDuplicate() bool {
+	switch symbol, _, _, _ := k.where.Name(); symbol {
 	case "tcp_data_queue", "tcp_drop", "tcp_validate_incoming", "tcp_ofo_queue":
-		return d.reason == ""
+		return k.reason == ""
 	}
 	return false
 }
@@ -90,44 +101,78 @@ func innermost(e *event.Event) (h *event.Headers, payload uint32, ok bool) {
 	return h, p.Len - uint32(p.Flow.Stop.Offset), true
 }
 
-// judge sets the fate of a retransmission of this host.
-func (s *Source) judge(e *event.Event) {
-	if e.Kind != event.Retransmit || e.Segment == nil || e.Segment.Direction != event.Outgoing || e.Packet.Flow == nil {
-		return
+// judge joins what this host sent with a drop: a retransmission, whose fate it sets, and a reset. It returns the
+// packet that was dropped if a firewall may have done that, else nil.
+func (s *Source) judge(e *event.Event) *event.Packet {
+	if e.Segment == nil || e.Segment.Direction != event.Outgoing || e.Packet.Flow == nil {
+		return nil
 	}
-	f, seq, end, ok := spanOf(&e.Packet.Flow.Headers, e.Segment.Len)
-	if !ok {
-		e.Segment.Fate, e.Segment.Doubt = event.FateUnknown, "it has no sequence numbers"
-		return
+	switch e.Kind {
+	case event.Retransmit:
+		return s.judgeAgain(e)
+	case event.Reset:
+		s.judgeReset(e)
+	case event.Drop, event.TCPEvent, event.Point, event.Rejected, event.Loss, event.End: // of which nothing is asked
 	}
-	if d := s.index.find(f, seq, end, e.Time); d != nil {
-		if d.mayBeDuplicate() {
-			e.Segment.Fate, e.Segment.Doubt = event.FateUnknown, "the kernel gives no reasons, and TCP drops duplicates, too"
-			return
-		}
-		e.Segment.Fate = event.LostHere
-		e.Where, e.Reason, e.Stack = d.where, d.reason, d.stack
-		e.Args = d.appendArgs(e.Args, e)
-		return
-	}
-	if e.Segment.Doubt = s.doubtOf(e); e.Segment.Doubt != "" {
-		e.Segment.Fate = event.FateUnknown
-		return
-	}
-	e.Segment.Fate = event.NotLostHere
+	return nil
 }
 
-// appendArgs appends what is known of a drop beside its location: what the source read there, and its
-// interface and network namespace if they are others than those of the connection, which e has.
-func (d *dropped) appendArgs(args []event.Arg, e *event.Event) []event.Arg {
-	args = append(args, d.args...)
-	if d.port.IfName != "" && d.port != e.Port {
-		args = append(args, event.Arg{Name: "drop_ifname", Text: d.port.IfName})
+// judgeAgain sets the fate of a retransmission. What it returns is as that of judge.
+func (s *Source) judgeAgain(e *event.Event) *event.Packet {
+	f, seq, end, ok := spanOf(&e.Packet.Flow.Headers, e.Segment.Len)
+	if !ok || seq == end {
+		e.Segment.Fate, e.Segment.Doubt = event.FateUnknown, "it has no sequence numbers"
+		return nil
 	}
-	if d.netns.Inode != 0 && d.netns.Inode != e.Netns.Inode {
-		args = append(args, event.Arg{Name: "drop_netns", Text: string(d.netns.AppendTo(nil))})
+	d := s.index.find(f, seq, end, e.Time)
+	switch {
+	case d == nil:
+		e.Segment.Fate = event.NotLostHere
+		if e.Segment.Doubt = s.doubtOf(e); e.Segment.Doubt != "" {
+			e.Segment.Fate = event.FateUnknown
+		}
+	case d.mayBeDuplicate():
+		e.Segment.Fate, e.Segment.Doubt = event.FateUnknown, "the kernel gives no reasons, and TCP drops duplicates, too"
+	default:
+		e.Segment.Fate, e.Reason = event.LostHere, d.reason
+		d.joinTo(e)
+		return d.packet
 	}
-	return args
+	return nil
+}
+
+// maxAnswer is how long before or after a RST the packet is dropped at most that it answers. The kernel does both at
+// once, but may be interrupted in between.
+const maxAnswer = 100 * time.Millisecond
+
+// judgeReset finds the drop of the packet that a RST answers: that says why it is sent. The RST has the numbers of
+// that packet (tcp_v4_send_reset).
+func (s *Source) judgeReset(e *event.Event) {
+	h := &e.Packet.Flow.Headers
+	f := flowOf(h)
+	d := s.answered.last(flow{f.dst, f.src}, func(d *dropped) bool {
+		answers := d.hasAck && h.Has(event.FieldSeq) && d.ack == h.Seq
+		if h.Has(event.FieldAck) {
+			answers = !d.hasAck && d.end == h.Ack
+		}
+		return answers && d.netns.Inode == e.Netns.Inode && d.time.Sub(e.Time).Abs() <= maxAnswer
+	})
+	if d != nil {
+		e.Segment.Drop.Reason = d.reason
+		d.joinTo(e)
+	}
+}
+
+// joinTo adds to an event what is known of the drop behind it but for its reason.
+func (k *known) joinTo(e *event.Event) {
+	e.Where, e.Stack = k.where, k.stack
+	e.Args = append(e.Args, k.args...)
+	if k.port != e.Port {
+		e.Segment.Drop.Port = k.port
+	}
+	if k.netns.Inode != e.Netns.Inode {
+		e.Segment.Drop.Netns = k.netns
+	}
 }
 
 // doubtOf returns why a drop of the segment may not be known, nothing if it would be.
@@ -138,7 +183,7 @@ func (s *Source) doubtOf(e *event.Event) string {
 		return s.Doubt
 	case e.Time.Before(s.doubt.until):
 		return s.doubt.why
-	case s.index.forgot.After(sentBefore):
+	case s.index.forgotten(flowOf(&e.Packet.Flow.Headers)).After(sentBefore):
 		return "too many drops to remember"
 	}
 	if _, began := s.Drops.Began(); sentBefore.Before(began) {

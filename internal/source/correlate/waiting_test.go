@@ -32,13 +32,13 @@ func TestQueueKeepsOrder(t *testing.T) {
 
 // TestWaitingNeedsNoMemory once there is room.
 func TestWaitingNeedsNoMemory(t *testing.T) {
-	s := &Source{index: newIndex(), Drops: new(script), out: new(discard), ticking: true}
+	s := &Source{Drops: new(script), out: new(discard), ticking: true}
 	e := resent(time.Minute, headers(50000, 1000, event.ACK), 100)
 	pass := func() {
 		for range 50 {
 			s.wait(&e)
 		}
-		s.release(func(*event.Event) bool { return true })
+		s.release(func(*event.Event) bool { return true }, s.emit)
 	}
 	pass()
 	if n := testing.AllocsPerRun(20, pass); n > 0 {
@@ -55,7 +55,7 @@ func (discard) Flush()            {}
 // TestDropsOfAnotherEventStay: what was emitted with the stack of a drop does not overwrite it later.
 func TestDropsOfAnotherEventStay(t *testing.T) {
 	var got list
-	s := &Source{index: newIndex(), Drops: new(script), out: &got, ticking: true}
+	s := &Source{Drops: new(script), out: &got, ticking: true}
 	drop := lost(0, headers(50000, 1000, event.ACK), 100)
 	drop.Stack = []event.Frame{{PC: 1}, {PC: 2}}
 	s.drop(&drop)
@@ -63,7 +63,7 @@ func TestDropsOfAnotherEventStay(t *testing.T) {
 	other := event.Event{Kind: event.Reset, Stack: []event.Frame{{PC: 7}, {PC: 8}}}
 	for _, e := range []*event.Event{&again, &other, &again} {
 		s.wait(e)
-		s.release(func(*event.Event) bool { return true })
+		s.release(func(*event.Event) bool { return true }, s.emit)
 	}
 	if len(got) != 3 || len(got[2].Stack) != 2 || got[2].Stack[0].PC != 1 || got[2].Stack[1].PC != 2 {
 		t.Errorf("%+v", got)
@@ -71,12 +71,12 @@ func TestDropsOfAnotherEventStay(t *testing.T) {
 }
 
 func BenchmarkWait(b *testing.B) {
-	s := &Source{index: newIndex(), Drops: new(script), out: new(discard), ticking: true}
+	s := &Source{Drops: new(script), out: new(discard), ticking: true}
 	e := resent(time.Minute, headers(50000, 1000, event.ACK), 100)
 	for i := 0; i < b.N; i += 1000 {
 		for range 1000 {
 			s.wait(&e)
 		}
-		s.release(func(*event.Event) bool { return true })
+		s.release(func(*event.Event) bool { return true }, s.emit)
 	}
 }

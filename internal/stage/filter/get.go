@@ -24,6 +24,18 @@ var (
 		}
 		return uint64(e.Segment.Fate), true
 	})
+	tcpCause = text(func(e *event.Event) string {
+		if drop, ok := e.Dropped(); ok && e.Segment != nil {
+			return drop.Reason
+		}
+		return ""
+	})
+	tcpRule = text(func(e *event.Event) string {
+		if e.Segment == nil {
+			return ""
+		}
+		return e.Segment.Drop.Rule
+	})
 	kindOf  = one(func(e *event.Event) (uint64, bool) { return uint64(e.Kind), true })
 	tcpType = one(func(e *event.Event) (uint64, bool) {
 		if e.Segment == nil {

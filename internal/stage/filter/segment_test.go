@@ -14,7 +14,9 @@ func TestSegments(t *testing.T) {
 		Type: event.TimeoutRetrans, Direction: event.Outgoing, Fate: event.LostHere,
 	}}
 	received := event.Event{Kind: event.Retransmit, Segment: &event.Segment{Type: event.Spurious, Direction: event.Incoming}}
-	var drop event.Event
+	again.Segment.Drop = event.SegmentDrop{Rule: "nftables inet fw in handle 7 (tcp dport 9 drop)"}
+	again.Reason = "NETFILTER_DROP"
+	drop := event.Event{Reason: "NETFILTER_DROP"}
 	point := event.Event{Kind: event.Point, Point: "accept_queue", Args: []event.Arg{{Name: "limit", Number: 3}}}
 	for text, want := range map[string][4]condition.Truth{
 		"kind == retransmit":            {condition.True, condition.True, condition.False, condition.False},
@@ -26,6 +28,9 @@ func TestSegments(t *testing.T) {
 		"not tcp.lost here":             {condition.False, condition.True, condition.True, condition.True},
 		"kind point and args.limit < 4": {condition.False, condition.False, condition.False, condition.True},
 		"tcp.lost":                      {condition.True, condition.False, condition.False, condition.False},
+		"tcp.cause netfilter_drop":      {condition.True, condition.False, condition.False, condition.False},
+		"tcp.cause != NO_SOCKET":        {condition.True, condition.False, condition.False, condition.False},
+		`tcp.rule ~ "handle 7 "`:        {condition.True, condition.False, condition.False, condition.False},
 	} {
 		f, err := filter.Parse(text)
 		if err != nil {

@@ -104,10 +104,11 @@ func (a *answer) fits(o *event.Owner) bool {
 	return (o.Cgroup.ID == 0 || o.Cgroup.ID == a.cgroup) && (o.Socket.Inode == 0 || o.Socket.Inode == a.inode)
 }
 
-// fill sets the owner of an event, and the name of its network namespace.
+// fill sets the owner of an event, and the names of its network namespace and that of the drop behind it.
 func (f *finder) fill(e *event.Event, now time.Time) {
-	if n := &e.Netns; n.Inode != 0 && n.Name == "" {
-		n.Name = f.names.get(n.Inode, now)
+	f.nameNetns(&e.Netns, now)
+	if e.Segment != nil {
+		f.nameNetns(&e.Segment.Drop.Netns, now)
 	}
 	if e.Owner.Socket == nil {
 		e.Owner.Socket, e.Owner.Pending = f.findSocket(e, now)
@@ -116,6 +117,13 @@ func (f *finder) fill(e *event.Event, now time.Time) {
 	}
 	if e.Owner.Socket != nil {
 		f.complete(&e.Owner, &e.Task, now)
+	}
+}
+
+// nameNetns sets the name of a network namespace, if there is one.
+func (f *finder) nameNetns(n *event.Netns, now time.Time) {
+	if n.Inode != 0 && n.Name == "" {
+		n.Name = f.names.get(n.Inode, now)
 	}
 }
 
