@@ -53,6 +53,12 @@ func TestFilter(t *testing.T) {
 		`name == ""`:                             " ...",
 		"1":                                      " ...",
 		"big == 0xffffffffffffffff":              "f0 == 18446744073709551615",
+		"TCP_LISTEN && n > 3":                    "f0 > 3",
+		"n > 3 && 1":                             "f0 > 3",
+		"n || 0":                                 "f0 != 0",
+		"0 && n":                                 " ...",
+		"0 || (n & 3)":                           "f0 & 3",
+		"n && 0":                                 "f0 != 0 ...",
 		"word == -1":                             "f0 == -1",
 		"$retval == -ENOBUFS":                    "f0 == -105",
 	} {

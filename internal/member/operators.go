@@ -120,7 +120,7 @@ func (c *compiler) join(s *syntax, op Op, x, y Node) (Node, error) {
 	typ := common(x.Type(), y.Type())
 	switch {
 	case op == LogAnd || op == LogOr:
-		return fold(&Binary{Int: intType, Op: op, X: x, Y: y}), nil
+		return logical(op, x, y), nil
 	case op == Shl || op == Shr:
 		x, y = convert(x, promoted(x.Type())), convert(y, promoted(y.Type()))
 		typ = x.Type()
@@ -135,6 +135,26 @@ func (c *compiler) join(s *syntax, op Op, x, y Node) (Node, error) {
 		return nil, c.fault(s, "has no value: a division by 0, or a shift by more bits than there are")
 	}
 	return n, nil
+}
+
+// logical is x && y or x || y, of which a constant that does not decide is left out. It may test
+// whether this kernel has something, as in SKB_DROP_REASON_OTHERHOST && x.
+func logical(op Op, x, y Node) Node {
+	for _, sides := range [][2]Node{{x, y}, {y, x}} {
+		constant, ok := sides[0].(*Const)
+		switch {
+		case !ok:
+		case (constant.Number != 0) == (op == LogAnd):
+			other := sides[1]
+			if isTruth(other) {
+				return other
+			}
+			return fold(&Binary{Int: intType, Op: Ne, X: other, Y: convert(&Const{Int: intType}, other.Type())})
+		case sides[0] == x: // it decides, without the other side
+			return &Const{Int: intType, Number: truth(op == LogOr)}
+		}
+	}
+	return fold(&Binary{Int: intType, Op: op, X: x, Y: y})
 }
 
 func isConst(n Node) bool {

@@ -81,21 +81,24 @@ func showOf(o operand, root Node) Show {
 
 // showOfNode says how a computed value is displayed: a comparison is true or false.
 func showOfNode(root Node) Show {
-	switch n := root.(type) {
-	case *Const:
-		if n.Size == 0 {
-			return Text
-		}
-	case *Unary:
-		if n.Op == Not {
-			return Bool
-		}
-	case *Binary:
-		if n.Op >= Lt && n.Op <= Ne || n.Op == LogAnd || n.Op == LogOr {
-			return Bool
-		}
+	switch {
+	case root.Type().Size == 0:
+		return Text
+	case isTruth(root):
+		return Bool
 	}
 	return Decimal
+}
+
+// isTruth reports whether a value is 0 or 1: that of a comparison, of !, && or ||.
+func isTruth(n Node) bool {
+	switch n := n.(type) {
+	case *Unary:
+		return n.Op == Not
+	case *Binary:
+		return n.Op >= Lt && n.Op <= Ne || n.Op == LogAnd || n.Op == LogOr
+	}
+	return false
 }
 
 // networkOrder returns the size of an integer in network byte order: 2 of __be16. It is 0 for
