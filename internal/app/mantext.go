@@ -126,11 +126,13 @@ A line is a segment of TCP: *retransmit* with its type (*retransmission*, *fast*
 *tcp* (*out_of_order*, *duplicate_ack*, *zero_window*, *zero_window_probe*, *window_full*, *lost_segment*, *port_reuse*), or *reset*.
 *frame* is the number of its packet in the file, from 1. The types are those of Wireshark's TCP analysis.
 Where it goes by time, *pcap* first goes by what is certain: what was seen before was sent again, and so was what has a later
-TCP timestamp than data behind it; what has an earlier one is out of order.
-Without timestamps, what was missing for nearly a round-trip time was sent again.
+TCP timestamp, or a higher IPv4 identification if the sender counts its packets by it, than data behind it.
+What has an earlier one is out of order, and so is a copy that the network made, if the identification shows it.
+Without either, what was missing for half a round-trip time was sent again, and so was a copy.
 The table has, for each pair of addresses, the segments and bytes that one sent to the other, and how many segments were sent again
 (*resent*, without keep-alives). The pairs with the most of them come first.
-Where packets were captured matters: near the sender a lost segment is seen twice, near the receiver once.
+Where packets were captured matters: near the sender a lost segment is seen twice, near the receiver once; if it was the last one
+before a pause, nothing shows there that it was sent twice.
 A packet that was captured twice, as on all interfaces of a bridge or router at once, is taken for one that was sent again:
 capture on one interface.
 Link types are Ethernet, Linux cooked (SLL, SLL2), raw IP, loopback, PPP and 802.11; VLAN, QinQ, MPLS, PPPoE, GRE, VXLAN, Geneve and

@@ -128,7 +128,7 @@ const (
 
 	// Of a TCPEvent.
 
-	OutOfOrder      // it follows a later segment, and was not sent again
+	OutOfOrder      // it follows a later segment, and was not sent again; or the network made it of another
 	DuplicateAck    // acknowledges what was acknowledged already
 	ZeroWindow      // the receiver has no room
 	ZeroWindowProbe // asks a receiver that had no room

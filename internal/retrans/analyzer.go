@@ -2,7 +2,6 @@ package retrans
 
 import (
 	"bytes"
-	"cmp"
 	"time"
 
 	"dropwatch/internal/event"
@@ -25,13 +24,9 @@ type key struct {
 
 // A flow is one connection.
 type flow struct {
-	key            key
-	halves         [2]half // what the low end sends, and the high end
-	newer, older   *flow
-	synAt          int64 // when its last SYN was seen
-	rtt            int64 // from SYN to the acknowledgment of SYN/ACK, 0 if not known
-	opener         *half // who sent the SYN
-	handshakeEnded bool
+	key          key
+	halves       [2]half // what the low end sends, and the high end
+	newer, older *flow
 }
 
 // An Analyzer classifies the segments of many connections. The number of those that it knows at a time is
@@ -74,10 +69,12 @@ func (a *Analyzer) Add(s *Segment, at time.Time) Types {
 		rev.begin(s.Ack - 1)
 	}
 	now := at.UnixNano()
-	f.handshake(s, fwd, rev, now)
-	x := step{Segment: s, at: now, reorder: cmp.Or(f.rtt*3/4, reorderDefault), fwd: fwd, rev: rev}
+	x := step{Segment: s, mark: fwd.mark(s, now), rtt: f.rtt(), fwd: fwd, rev: rev}
 	types |= x.classify()
-	fwd.note(s, types, now)
+	fwd.note(s, types, &x.mark)
+	if s.has(event.ACK) {
+		rev.timed.answer(s.Ack, now)
+	}
 	if fwd.row != nil {
 		fwd.row.add(s, types)
 	}
@@ -98,18 +95,15 @@ func (f *flow) restart() {
 		h := &f.halves[i]
 		*h = half{row: h.row, hasRow: h.hasRow, seen: h.seen[:0]}
 	}
-	f.synAt, f.rtt, f.opener, f.handshakeEnded = 0, 0, nil, false
 }
 
-// handshake measures the round-trip time from the SYN to the acknowledgment of the SYN/ACK.
-func (f *flow) handshake(s *Segment, fwd, rev *half, now int64) {
-	switch {
-	case s.opens():
-		f.synAt, f.opener = now, fwd
-	case f.handshakeEnded || f.opener != fwd || s.has(none) || !s.has(event.ACK):
-	case s.Seq == fwd.base+1 && rev.hasBase && s.Ack == rev.base+1:
-		f.rtt, f.handshakeEnded = max(now-f.synAt, 0), true
+// rtt returns the shortest round-trip time that was measured, from the place of the capture to both ends, in
+// nanoseconds; 0 if that to one is not known.
+func (f *flow) rtt() int64 {
+	if a, b := f.halves[0].timed.Least, f.halves[1].timed.Least; a > 0 && b > 0 {
+		return a + b
 	}
+	return 0
 }
 
 // find returns the flow of a segment and its two directions, and makes it the newest.

@@ -27,6 +27,7 @@ type packet struct {
 	window   int    // 0: 1000; -1: 0
 	scale    int    // of a SYN: the shift and 1
 	clock    int    // the timestamp; 0: none
+	id       int    // the IPv4 identification; 0: none
 	want     string // types
 }
 
@@ -56,6 +57,9 @@ func (p *packet) segment(base uint32) *retrans.Segment {
 	}
 	if p.clock > 0 {
 		h.TSVal, h.Fields = 0xffffff00+uint32(p.clock), h.Fields|event.FieldTSVal
+	}
+	if p.id > 0 {
+		h.FragmentID, h.Fields = uint32(p.id&0xffff), h.Fields|event.FieldFragmentID
 	}
 	for _, letter := range p.flags {
 		h.TCPFlags |= flagOf[letter]
@@ -121,7 +125,7 @@ var cases = map[string][]packet{
 		{at: 304, from: 'c', flags: ".", seq: 251, ack: 101, len: 50, want: "lost_segment"},
 		{at: 306, from: 'c', flags: ".", seq: 301, ack: 101, len: 50},
 		{at: 308, from: 'c', flags: ".", seq: 101, ack: 101, len: 50, want: "retransmission"},
-		{at: 309, from: 'c', flags: ".", seq: 201, ack: 101, len: 50, want: "out_of_order"},
+		{at: 308.5, from: 'c', flags: ".", seq: 201, ack: 101, len: 50, want: "out_of_order"},
 	},
 	"sent twice at once": {
 		{at: 300, from: 'c', flags: ".", seq: 101, ack: 101, len: 50},

@@ -1,16 +1,22 @@
 package retrans
 
 import (
+	"cmp"
 	"time"
 
 	"dropwatch/internal/event"
 )
 
-// Times by which Wireshark tells a segment that was sent again from one that came late.
+// Times by which a segment that was sent again is told from one that came late. All but the part of the
+// round-trip time are Wireshark's.
 const (
 	fastWithin     = int64(20 * time.Millisecond) // of the last duplicate acknowledgment
-	reorderDefault = int64(3 * time.Millisecond)  // of data behind it, if the round-trip time is not known
 	fastDuplicates = 2                            // seen; a third may have passed unseen
+	reorderDefault = int64(3 * time.Millisecond)  // of data behind it, if the round-trip time is not known
+
+	// What fills a gap within half a round-trip time of the data behind it came late: its sender cannot know
+	// of the gap before a whole one has passed.
+	reorderPart = 2
 )
 
 // none are the flags of segments that are no acknowledgments of data.
@@ -19,8 +25,8 @@ const none = event.SYN | event.FIN | event.RST
 // A step is one segment with the state that it meets.
 type step struct {
 	*Segment
-	at       int64 // nanoseconds
-	reorder  int64 // how long a segment is missing at most that comes late and is not sent again
+	mark     mark
+	rtt      int64 // see flow.rtt
 	fwd, rev *half // of its sender and of its receiver
 	types    Types
 }
@@ -32,7 +38,7 @@ func (x *step) classify() Types {
 	} else {
 		x.add(event.ZeroWindow, x.Window == 0 && !x.has(none))
 		x.add(event.LostSegment, x.fwd.hasNext && before(x.fwd.next, x.Seq) && !x.has(event.RST))
-		x.add(event.KeepAlive, x.fwd.hasNext && x.Len <= 1 && x.Seq == x.fwd.next-1 && !x.has(none))
+		x.add(event.KeepAlive, x.isKeepAlive())
 		x.add(event.WindowFull, x.isWindowFull())
 		x.add(event.DuplicateAck, x.isDuplicate())
 	}
@@ -54,6 +60,12 @@ func (x *step) add(t event.SegmentType, is bool) {
 // isZeroWindowProbe: the next byte alone, to a receiver that has no room.
 func (x *step) isZeroWindowProbe() bool {
 	return x.Len == 1 && x.fwd.hasNext && x.Seq == x.fwd.next && x.rev.hasWindow && x.rev.window == 0
+}
+
+// isKeepAlive: the last byte again or none, below all that was sent, of which nothing is unacknowledged.
+func (x *step) isKeepAlive() bool {
+	fwd, rev := x.fwd, x.rev
+	return fwd.hasNext && x.Len <= 1 && x.Seq == fwd.next-1 && !x.has(none) && !(x.Len > 0 && rev.hasAck && before(rev.acked, fwd.next))
 }
 
 // isWindowFull: the data end where the window of the receiver does.
@@ -86,61 +98,59 @@ func (x *step) acknowledge() {
 
 // resentAs tells a segment that was sent again from one that came late; SegmentUnknown if it is new.
 func (x *step) resentAs() event.SegmentType {
-	if x.Len == 0 && !x.has(event.SYN|event.FIN) || x.types.Has(event.KeepAlive) {
-		return event.SegmentUnknown
-	}
-	if x.Len > 0 && x.rev.hasAck && !before(x.rev.acked, x.Seq+x.Len) {
-		return event.Spurious
-	}
-	fwd := x.fwd
-	afterProbe := x.Len > 1 && x.Seq == fwd.next-1 // what a probe began
-	if !fwd.hasNext || !before(x.Seq, fwd.next) || afterProbe {
-		return event.SegmentUnknown
-	}
-	order := x.order()
+	afterProbe := x.Len > 1 && x.Seq == x.fwd.next-1 // what a probe began
 	switch {
-	case order < 0:
+	case x.Len == 0 && !x.has(event.SYN|event.FIN) || x.types.Has(event.KeepAlive):
+		return event.SegmentUnknown
+	case x.fwd.numbers.isCopy(&x.mark), x.fwd.recovery.outran(x):
 		return event.OutOfOrder
-	case x.rev.duplicates >= fastDuplicates && x.rev.ack == x.Seq && x.since(x.rev.ackAt) < fastWithin:
+	case x.Len > 0 && x.rev.hasAck && !before(x.rev.acked, x.Seq+x.Len):
+		return event.Spurious
+	case !x.fwd.hasNext || !before(x.Seq, x.fwd.next) || afterProbe:
+		return event.SegmentUnknown
+	}
+	return x.below()
+}
+
+// below tells it of a segment below the highest one. If it is not known when it was sent, it goes by how long
+// it was missing.
+func (x *step) below() event.SegmentType {
+	behind := cmp.Or(x.fwd.seen.behind(x.end()), &x.fwd.top)
+	order, missing := x.order(behind), x.since(behind.At)
+	fast := x.rev.duplicates >= fastDuplicates && x.rev.ack == x.Seq && x.since(x.rev.ackAt) < fastWithin
+	switch {
+	case order < 0, order == 0 && missing < x.rtt/reorderPart:
+		return event.OutOfOrder
+	case fast:
 		return event.FastRetransmit
-	case order == 0 && x.since(x.gapSince()) < x.reorder:
+	case order == 0 && x.rtt == 0 && missing < reorderDefault:
 		return event.OutOfOrder
 	}
 	return x.again()
 }
 
-// order returns 1 if a segment below the highest one was sent after it, and so again: it was seen before, or
-// its timestamp is later. It returns -1 if its timestamp is earlier, and 0 if that is not known.
-func (x *step) order() int {
-	if x.fwd.next == x.end() || x.wasSeen() {
+// order returns 1 if the segment was sent after data behind it, and so again: any of it was seen before or
+// acknowledged, as nothing new is in a segment with what was sent before, or its clocks are later. It returns
+// -1 if they are earlier, or equal though it was seen much later, and 0 if all that is not known.
+func (x *step) order(behind *mark) int {
+	const ticks = 2 // between two segments with the same timestamp, if neither came late
+	fwd := x.fwd
+	if x.rev.hasAck && before(x.Seq, x.rev.acked) || fwd.seen.overlaps(x.Seq, x.end()) {
 		return 1
 	}
-	return clockOf(x.Segment).compare(x.fwd.nextClock)
-}
-
-// gapSince returns when it was first noticed that the segment is missing.
-func (x *step) gapSince() int64 {
-	if since, ok := x.fwd.seen.gapSince(x.end()); ok {
-		return since
+	order := x.mark.order(behind, fwd.numbers.counted())
+	if order == 0 && x.mark.HasTSVal && behind.HasTSVal && x.since(behind.At) > ticks*fwd.clock.tick(&fwd.top) {
+		return -1
 	}
-	return x.fwd.nextAt
+	return order
 }
 
 // since returns the time since another, very long if the clock went back.
 func (x *step) since(t int64) int64 {
-	if d := x.at - t; d >= 0 {
+	if d := x.mark.At - t; d >= 0 {
 		return d
 	}
 	return int64(time.Hour)
-}
-
-// wasSeen reports whether all of the segment was seen before: acknowledged, or in this direction.
-func (x *step) wasSeen() bool {
-	start := x.Seq
-	if x.rev.hasAck && before(start, x.rev.acked) {
-		start = x.rev.acked
-	}
-	return x.fwd.seen.has(start, x.Seq+x.Len)
 }
 
 // again returns the type of a retransmission by its flags.

@@ -23,16 +23,16 @@ func FuzzAdd(f *testing.F) {
 			b = binary.BigEndian.AppendUint32(b, s.Ack)
 			b = binary.BigEndian.AppendUint16(b, uint16(s.Len))
 			b = binary.BigEndian.AppendUint16(b, s.Window)
-			b = append(b, byte(p.at))
+			b = append(b, byte(p.at), byte(p.id), byte(p.clock))
 		}
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		const size, limit = 15, 3
+		const size, limit = 17, 3
 		a := retrans.New(limit, nil)
 		var segments, said, resets uint64
 		for at := began; len(b) >= size; b = b[size:] {
-			p := packet{from: "cs"[b[0]&1:][0]}
+			p := packet{from: "cs"[b[0]&1:][0], id: int(b[15]) << (b[16] & 8), clock: int(b[16])}
 			s := p.segment(0)
 			s.SrcPort += uint16(b[0] >> 1 & 7)
 			s.TCPFlags, s.Seq, s.Ack = event.TCPFlags(b[1]), binary.BigEndian.Uint32(b[2:]), binary.BigEndian.Uint32(b[6:])

@@ -10,8 +10,11 @@ type half struct {
 	hasBase, hasNext, hasAck bool // whether the fields below are known
 	base                     uint32
 	next                     uint32 // the highest sequence number seen, without zero window probes
-	nextAt                   int64  // when it was seen
-	nextClock                clock  // of its segment
+	top                      mark   // of the first segment up to it
+	clock                    clock
+	numbers                  numbers
+	recovery                 recovery
+	timed                    timed
 	ack                      uint32 // the last acknowledgment number
 	acked                    uint32 // the highest one
 	ackAt                    int64  // when the last one was seen
@@ -27,27 +30,6 @@ type half struct {
 
 // A scale is the shift of windows, one more than the number, so that the zero value is not known.
 type scale uint8
-
-// A clock is the time of its sender that a segment has, if it is known.
-type clock struct {
-	value uint32
-	known bool
-}
-
-// clockOf returns the timestamp of a segment (RFC 7323).
-func clockOf(s *Segment) clock { return clock{s.TSVal, s.Has(event.FieldTSVal)} }
-
-// compare returns -1 if c is before another clock of the same sender, 1 if it is after it, and 0 if they are
-// equal or one is not known.
-func (c clock) compare(other clock) int {
-	switch {
-	case !c.known || !other.known || c.value == other.value:
-		return 0
-	case before(c.value, other.value):
-		return -1
-	}
-	return 1
-}
 
 // maxScale is the largest shift (RFC 7323).
 const maxScale = 14
@@ -72,21 +54,46 @@ func (h *half) bytes() (n uint32, ok bool) {
 }
 
 // note enters what a segment of the sender says, after it was classified.
-func (h *half) note(s *Segment, types Types, at int64) {
+func (h *half) note(s *Segment, types Types, m *mark) {
 	if s.Len > 0 || s.has(event.SYN|event.FIN) {
-		h.seen = h.seen.add(s.Seq, s.end(), at)
+		h.seen = h.seen.add(s.Seq, s.end(), m)
 	}
+	h.clock.note(m)
+	h.numbers.note(m)
 	if end := s.end(); (!h.hasNext || before(h.next, end)) && !types.Has(event.ZeroWindowProbe) {
-		h.next, h.nextAt, h.nextClock, h.hasNext = end, at, clockOf(s), true
+		h.numbers.prove(m, &h.top)
+		h.next, h.top, h.hasNext = end, *m, true
+		h.timed.begin(end, m.At)
+	}
+	if types&resent != 0 {
+		h.noteResent(s, m)
 	}
 	h.noteWindow(s)
 	if s.has(event.ACK) {
 		if !h.hasAck || before(h.acked, s.Ack) {
 			h.acked = s.Ack
 		}
-		h.ack, h.ackAt, h.hasAck = s.Ack, at, true
+		h.ack, h.ackAt, h.hasAck = s.Ack, m.At, true
 	}
 	h.last = types
+}
+
+// noteResent enters a segment that was sent again. Which of both an acknowledgment answers is not known: it is
+// the second one in the handshake, and otherwise measures nothing.
+func (h *half) noteResent(s *Segment, m *mark) {
+	if s.has(event.SYN) {
+		h.timed.At = m.At
+		return
+	}
+	h.timed.Running = false
+	h.recovery.note(s, h.next, m)
+}
+
+// mark returns what a segment says of when it was sent; at is when it was seen.
+func (h *half) mark(s *Segment, at int64) (m mark) {
+	m.At, m.TSVal, m.HasTSVal = at, s.TSVal, s.Has(event.FieldTSVal)
+	m.Number, m.HasNumber = h.numbers.of(s)
+	return m
 }
 
 func (h *half) noteWindow(s *Segment) {

@@ -1,8 +1,25 @@
 // Package retrans tells from the segments of TCP, in the order in which they were seen, which were sent
 // again, which came out of order, and where a receiver had no room. Its rules are those that Wireshark
-// documents for its TCP analysis, but that what is certain comes before what time suggests: data that were
-// seen before, and timestamps. The tests compare both, and say where they differ and why. It knows no
-// source: the segments of a capture file and live ones look alike to it.
+// documents for its TCP analysis, but that what is certain comes before what time suggests. The tests compare
+// both, and say where they differ and why. It knows no source: the segments of a capture file and live ones
+// look alike to it.
+//
+// What fills a gap is the first transmission of its data, which came late, or another one, if the first was
+// lost before the place of the capture. Which it is, is decided by the first of these that says so:
+//
+//   - Any of it was seen before, or is acknowledged: it was sent again. But if the number of its packet was
+//     seen, too, or is below that of what was sent again meanwhile, it is a copy that the network made, or late.
+//   - Its timestamp (RFC 7323) is not that of the data behind it, by which the gap was noticed: it was sent
+//     again if it is later.
+//   - Its IPv4 identification, if the sender was seen to count its packets by it: likewise.
+//   - Its timestamp is the same, but it was seen more than two ticks of that clock later: it came late.
+//   - The gap was noticed less than half a round-trip time ago, if that was measured: it came late.
+//   - Otherwise by Wireshark's rule: it was sent again after duplicate acknowledgments, or if the gap was
+//     noticed more than 3 ms ago.
+//
+// So without timestamps and numbers, as of IPv6 segments cut within the TCP options, it is a guess wherever
+// packets are reordered for longer than half a round-trip time, and a copy counts as sent again. Not found is
+// what was sent again if the first one was lost, and nothing behind it was seen before: it looks new.
 package retrans
 
 import "dropwatch/internal/event"

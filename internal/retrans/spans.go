@@ -3,7 +3,7 @@ package retrans
 // A span is a range of sequence numbers that were seen, without end.
 type span struct {
 	Start, End uint32
-	Since      int64 // when the gap below it was first noticed
+	First      mark // the segment by which the gap below it was first noticed
 }
 
 // maxSpans bounds the memory for a sender of whose segments many are missing.
@@ -13,31 +13,30 @@ const maxSpans = 64
 // All of them must be within 2 GiB.
 type spans []span
 
-// has reports whether all numbers of a range were seen.
-func (s spans) has(start, end uint32) bool {
-	for _, seen := range s {
-		if !before(start, seen.Start) && !before(seen.End, end) {
+// overlaps reports whether any number of a range was seen.
+func (s spans) overlaps(start, end uint32) bool {
+	for i := range s {
+		if before(s[i].Start, end) && before(start, s[i].End) {
 			return true
 		}
 	}
 	return false
 }
 
-// gapSince returns when the gap that a range fills was first noticed: when the data behind it were seen. It
-// returns false if none were.
-func (s spans) gapSince(end uint32) (since int64, ok bool) {
-	for _, seen := range s {
-		if !before(seen.Start, end) {
-			return seen.Since, true
+// behind returns the segment by which the gap that a range fills was first noticed: the first one behind it
+// that was seen. It returns nil if none was.
+func (s spans) behind(end uint32) *mark {
+	for i := range s {
+		if !before(s[i].Start, end) {
+			return &s[i].First
 		}
 	}
-	return 0, false
+	return nil
 }
 
-// add enters a range that is seen now, at since. If there are too many, the gap between the two lowest counts
-// as seen.
-func (s spans) add(start, end uint32, since int64) spans {
-	at := len(s)
+// add enters the range of a segment. If there are too many, the gap between the two lowest counts as seen.
+func (s spans) add(start, end uint32, m *mark) spans {
+	first, at := *m, len(s)
 	for at > 0 && !before(s[at-1].End, start) { // it touches s[at-1], or is below it
 		at--
 	}
@@ -46,7 +45,9 @@ func (s spans) add(start, end uint32, since int64) spans {
 		if before(s[after].Start, start) {
 			start = s[after].Start
 		}
-		since = min(since, s[after].Since)
+		if s[after].First.At < first.At {
+			first = s[after].First
+		}
 		if before(end, s[after].End) {
 			end = s[after].End
 		}
@@ -58,9 +59,9 @@ func (s spans) add(start, end uint32, since int64) spans {
 	} else {
 		s = append(s[:at+1], s[after:]...)
 	}
-	s[at] = span{start, end, since}
+	s[at] = span{start, end, first}
 	if len(s) > maxSpans {
-		s[1].Start, s[1].Since = s[0].Start, s[0].Since
+		s[1].Start, s[1].First = s[0].Start, s[0].First
 		s = s[:copy(s, s[1:])]
 	}
 	return s

@@ -14,7 +14,7 @@ func TestSpans(t *testing.T) {
 		var seen [size]bool
 		for range 30 {
 			start, n := r.IntN(size-20), 1+r.IntN(20)
-			s = s.add(base+uint32(start), base+uint32(start+n), 0)
+			s = s.add(base+uint32(start), base+uint32(start+n), &mark{})
 			for i := start; i < start+n; i++ {
 				seen[i] = true
 			}
@@ -22,11 +22,11 @@ func TestSpans(t *testing.T) {
 				ack := r.IntN(size / 4)
 				s = s.acknowledge(base + uint32(ack))
 				for i := range ack { // a range that was acknowledged in part is kept
-					seen[i] = s.has(base+uint32(i), base+uint32(i+1))
+					seen[i] = s.overlaps(base+uint32(i), base+uint32(i+1))
 				}
 			}
 			for i, want := range seen {
-				if got := s.has(base+uint32(i), base+uint32(i+1)); got != want {
+				if got := s.overlaps(base+uint32(i), base+uint32(i+1)); got != want {
 					t.Fatalf("%v has %d: %v, want %v", s, i, got, want)
 				}
 			}
@@ -42,21 +42,22 @@ func TestSpans(t *testing.T) {
 func TestSpansAreLimited(t *testing.T) {
 	var s spans
 	for i := range uint32(10 * maxSpans) {
-		s = s.add(10*i, 10*i+5, int64(i))
+		s = s.add(10*i, 10*i+5, &mark{At: int64(i)})
 	}
 	if len(s) != maxSpans || cap(s) > 2*maxSpans {
 		t.Errorf("%d spans, of %d, want %d", len(s), cap(s), maxSpans)
 	}
-	if since, ok := s.gapSince(5); !ok || since != 9*maxSpans+1 {
-		t.Errorf("the lowest gap is of %d, %v, want that of the second span", since, ok)
+	if m := s.behind(5); m == nil || m.At != 9*maxSpans+1 {
+		t.Errorf("the lowest gap is of %v, want that of the second span", m)
 	}
-	if since, ok := s.gapSince(10*10*maxSpans - 10); !ok || since != 10*maxSpans-1 {
-		t.Errorf("the highest gap is of %d, %v, want the last", since, ok)
+	if m := s.behind(10*10*maxSpans - 10); m == nil || m.At != 10*maxSpans-1 {
+		t.Errorf("the highest gap is of %v, want the last", m)
 	}
-	if _, ok := s.gapSince(10 * 10 * maxSpans); ok {
-		t.Error("a gap behind all that was seen")
+	if m := s.behind(10 * 10 * maxSpans); m != nil {
+		t.Errorf("a gap behind all that was seen, of %v", m)
 	}
-	if !s.has(0, 10) || s.has(10*10*maxSpans-10, 10*10*maxSpans-1) {
+	const last = 10*10*maxSpans - 10
+	if !s.overlaps(5, 10) || s.overlaps(last-5, last) || !s.overlaps(last-5, last+1) {
 		t.Errorf("the lowest gaps do not count as seen: %v", s[:2])
 	}
 }

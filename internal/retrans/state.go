@@ -16,7 +16,7 @@ import (
 var ErrState = errors.New("not the state of TCP connections that this version saves, or it is damaged")
 
 // stateMagic begins a state. Its last byte is the version of the format.
-const stateMagic = "dwstate\x01"
+const stateMagic = "dwstate\x02"
 
 // A savedFlow is a connection as it is saved. All of it has a fixed size; the spans of both halves follow.
 type savedFlow struct {
@@ -24,22 +24,24 @@ type savedFlow struct {
 	LowPort, HighPort uint16
 	Tunnel            uint32
 	Kind              event.Layer
-	SynAt, RTT        int64
-	Opener            int8 // the half that sent the SYN, -1 if it is not known
-	HandshakeEnded    bool
 	Halves            [2]savedHalf
 }
 
 // A savedHalf is a direction as it is saved.
 type savedHalf struct {
-	HasBase, HasNext, HasAck, HasWindow, Unscaled, HasClock bool
+	HasBase, HasNext, HasAck, HasWindow, Unscaled bool
 
-	Base, Next, Ack, Acked, Duplicates, Clock uint32
-	NextAt, AckAt                             int64
-	Window                                    uint16
-	Scale                                     scale
-	Last                                      Types
-	Spans                                     uint8
+	Base, Next, Ack, Acked, Duplicates uint32
+	Top                                mark
+	Clock                              clock
+	Numbers                            numbers
+	Recovery                           recovery
+	Timed                              timed
+	AckAt                              int64
+	Window                             uint16
+	Scale                              scale
+	Last                               Types
+	Spans                              uint8
 }
 
 // Save writes the connections that are known, but not what was counted, so that Load can go on with them.
@@ -65,18 +67,15 @@ func (a *Analyzer) Save(w io.Writer) error {
 func (f *flow) save() savedFlow {
 	s := savedFlow{
 		Low: f.key.low.addr, High: f.key.high.addr, LowPort: f.key.low.port, HighPort: f.key.high.port,
-		Tunnel: f.key.tunnel, Kind: f.key.kind, SynAt: f.synAt, RTT: f.rtt, Opener: -1, HandshakeEnded: f.handshakeEnded,
+		Tunnel: f.key.tunnel, Kind: f.key.kind,
 	}
 	for i := range f.halves {
 		h := &f.halves[i]
-		if f.opener == h {
-			s.Opener = int8(i)
-		}
 		s.Halves[i] = savedHalf{
 			HasBase: h.hasBase, HasNext: h.hasNext, HasAck: h.hasAck, HasWindow: h.hasWindow, Unscaled: h.unscaled,
-			HasClock: h.nextClock.known, Base: h.base, Next: h.next, Ack: h.ack, Acked: h.acked, Duplicates: h.duplicates,
-			Clock: h.nextClock.value, NextAt: h.nextAt, AckAt: h.ackAt, Window: h.window, Scale: h.scale, Last: h.last,
-			Spans: uint8(len(h.seen)),
+			Base: h.base, Next: h.next, Ack: h.ack, Acked: h.acked, Duplicates: h.duplicates,
+			Top: h.top, Clock: h.clock, Numbers: h.numbers, Recovery: h.recovery, Timed: h.timed,
+			AckAt: h.ackAt, Window: h.window, Scale: h.scale, Last: h.last, Spans: uint8(len(h.seen)),
 		}
 	}
 	return s
@@ -135,10 +134,6 @@ func (a *Analyzer) loadFlow(d *stateReader) error {
 		return fmt.Errorf("%w: a connection is there twice", ErrState)
 	}
 	f := a.open(k)
-	f.synAt, f.rtt, f.handshakeEnded = s.SynAt, s.RTT, s.HandshakeEnded
-	if s.Opener == 0 || s.Opener == 1 {
-		f.opener = &f.halves[s.Opener]
-	}
 	for i := range f.halves {
 		if err := f.halves[i].load(d, &s.Halves[i]); err != nil {
 			return err
@@ -157,8 +152,9 @@ func (h *half) load(d *stateReader, s *savedHalf) error {
 	}
 	*h = half{
 		hasBase: s.HasBase, hasNext: s.HasNext, hasAck: s.HasAck, hasWindow: s.HasWindow, unscaled: s.Unscaled,
-		base: s.Base, next: s.Next, ack: s.Ack, acked: s.Acked, duplicates: s.Duplicates, nextClock: clock{s.Clock, s.HasClock},
-		nextAt: s.NextAt, ackAt: s.AckAt, window: s.Window, scale: s.Scale, last: s.Last, seen: seen,
+		base: s.Base, next: s.Next, ack: s.Ack, acked: s.Acked, duplicates: s.Duplicates,
+		top: s.Top, clock: s.Clock, numbers: s.Numbers, recovery: s.Recovery, timed: s.Timed,
+		ackAt: s.AckAt, window: s.Window, scale: s.Scale, last: s.Last, seen: seen,
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ var script = []step{
 	{1720, 'c', ack, 101, 1, 100, 1000, ""}, // again, though it had arrived
 	{1730, 's', ack, 1, 201, 0, 1000, ""},   // a duplicate
 	{2000, 'c', ack, 301, 1, 100, 1000, ""}, // a segment is missing
-	{2005, 'c', ack, 201, 1, 100, 1000, ""}, // and comes late
+	{2004, 'c', ack, 201, 1, 100, 1000, ""}, // and comes late
 	{2010, 's', ack, 1, 401, 0, 1000, ""},
 	{2100, 'c', ack, 501, 1, 100, 1000, ""}, // another is missing
 	{2101, 's', ack, 1, 401, 0, 1000, ""},
