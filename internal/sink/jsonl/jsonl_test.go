@@ -302,6 +302,8 @@ func lines() map[string]event.Event {
 			e.Where.HasPC, e.Where.Frame = true, event.Frame{PC: 9, Symbol: "tcp_v4_rcv", Offset: 145, Lookup: event.Found}
 			e.Segment = &event.Segment{Direction: event.Outgoing, Drop: event.SegmentDrop{Reason: "NO_SOCKET"}}
 		}),
+		at("retransmit") + `"count":1,"type":"retransmission","direction":"out","tcp_state":"established","flow":{` +
+			`"network":"ipv4","src":"192.0.2.1","dst":"198.51.100.7","transport":"tcp","src_port":443,"dst_port":50000}}`: withoutLen(),
 		at("tcp") + `"count":1,"type":"zero_window","direction":"unknown","len":0,"frame":17,"file":"b.pcap"}`: bare(func(e *event.Event) {
 			e.Kind, e.Segment = event.TCPEvent, &event.Segment{Type: event.ZeroWindow, Frame: 17, File: "b.pcap"}
 		}),
@@ -345,6 +347,18 @@ func gap() event.Event {
 	e := lost(event.Uncovered)
 	e.Gap, e.Args = 1500*time.Millisecond, []event.Arg{{Name: "source", Text: "trace"}, {Name: "\"\x1b", Number: 2}}
 	return e
+}
+
+// withoutLen is a retransmission of a source that knows no sequence number, and so no length.
+func withoutLen() event.Event {
+	flow := event.TCPFlow(event.Headers{
+		Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort,
+		Src:    netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("198.51.100.7"), SrcPort: 443, DstPort: 50000,
+	})
+	return bare(func(e *event.Event) {
+		e.Kind, e.Packet.Flow = event.Retransmit, &flow
+		e.Segment = &event.Segment{Type: event.Retransmission, Direction: event.Outgoing, State: 1}
+	})
 }
 
 func end(l event.Ledger) event.Event { return event.Event{Kind: event.End, Time: noon, Ledger: &l} }
