@@ -58,17 +58,31 @@ func (s *Sink) resetLines() {
 	}
 }
 
-// counted are the counters of the kernel that say why TCP sent again, by the names of nstat.
+// counted are the counters of the kernel that say why TCP sent again, by the names of nstat. The first causes of
+// them are shown even if they are 0 where the source does not know the types.
 var counted = []string{
-	"TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans", "TcpExtTCPTimeouts", "TcpExtTCPLossProbes", "TcpExtTCPSynRetrans",
+	"TcpExtTCPFastRetrans", "TcpExtTCPTimeouts", "TcpExtTCPLossProbes", "TcpExtTCPSynRetrans", "TcpExtTCPSlowStartRetrans",
 	"TcpExtTCPRetransFail", "TcpExtTCPDSACKRecv",
 }
+
+const causes = 4
 
 // retransSegs counts all segments that TCP sent again.
 const retransSegs = "TcpRetransSegs"
 
 // Counters returns the names of what Options.Counted has.
 func Counters() []string { return append([]string{retransSegs}, counted...) }
+
+// counters appends a line with by how much counters rose since they had the values before.
+func (s *Sink) counters(head string, rose, before map[string]uint64) {
+	s.buf = fmt.Appendf(s.buf, "%sRetransSegs %d", head, rose[retransSegs]-before[retransSegs])
+	for i, name := range counted {
+		if n := rose[name] - before[name]; n > 0 || s.packets && i < causes {
+			s.buf = fmt.Appendf(s.buf, ", %s %d", strings.TrimPrefix(name, "TcpExt"), n)
+		}
+	}
+	s.buf = append(s.buf, '\n')
+}
 
 // ledger appends what was filtered and lost, and what the kernel counted of it.
 func (s *Sink) ledger(l *event.Ledger, shown uint64) {
@@ -82,13 +96,7 @@ func (s *Sink) ledger(l *event.Ledger, shown uint64) {
 		return
 	}
 	rose := s.opts.Counted()
-	words := []string{fmt.Sprintf("RetransSegs %d", rose[retransSegs])}
-	for _, name := range counted {
-		if n := rose[name]; n > 0 {
-			words = append(words, fmt.Sprintf("%s %d", strings.TrimPrefix(name, "TcpExt"), n))
-		}
-	}
-	s.buf = fmt.Appendf(s.buf, "kernel counters rose by: %s\n", strings.Join(words, ", "))
+	s.counters("kernel counters rose by: ", rose, nil)
 	switch now := rose[retransSegs]; {
 	case now > shown && s.packets:
 		s.buf = fmt.Append(s.buf, "RetransSegs counts segments, and the source packets, each of one segment or several\n")

@@ -66,7 +66,8 @@ type Sink struct {
 	resets    *tally.Tally[resetKey, struct{}]
 	lost      *tally.Tally[lostKey, struct{}] // segments, by the drops of this host
 	before    map[connection]uint64           // what connections had sent when the run began
-	packets   bool                            // the source does not say how many segments each packet was
+	packets   bool                            // the source does not say how many segments each packet was, nor all types
+	rose      map[string]uint64               // what Options.Counted returned at the last table
 	intervals *interval.Divider
 	buf       []byte
 	err       error // the first error of a write, which all later calls return

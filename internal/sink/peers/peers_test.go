@@ -178,7 +178,7 @@ func TestTable(t *testing.T) {
 			event.Ledger{}, []event.Event{packet("198.51.100.7")},
 			"1 segment retransmitted in 2.0 s\n  retrans  sent  percent  rtt  dir  peer          types\n" +
 				"        1     -        -    -  out  198.51.100.7  retransmission 1\n" +
-				"kernel counters rose by: RetransSegs 5\n" +
+				"kernel counters rose by: RetransSegs 5, TCPFastRetrans 0, TCPTimeouts 0, TCPLossProbes 0, TCPSynRetrans 0\n" +
 				"RetransSegs counts segments, and the source packets, each of one segment or several\n",
 		},
 		"fewer in the counter than reported": {
@@ -216,6 +216,23 @@ func TestIntervals(t *testing.T) {
 		"  segs/s  total    rtt  dir  peer          types\n     8.0      8  1.5ms  out  198.51.100.7  fast 8\n"
 	if !bytes.HasPrefix([]byte(got), []byte(want)) {
 		t.Errorf("got\n%swant it to begin\n%s", got, want)
+	}
+}
+
+// TestIntervalsOfUnknownTypes: the kernel's counters say in each interval what the source does not know.
+func TestIntervalsOfUnknownTypes(t *testing.T) {
+	later := packet("198.51.100.7")
+	later.Time = begin.Add(1500 * time.Millisecond)
+	timeouts := uint64(0)
+	counted := func() map[string]uint64 {
+		timeouts += 2
+		return map[string]uint64{"TcpRetransSegs": 4 * timeouts, "TcpExtTCPTimeouts": timeouts}
+	}
+	got := write(t, peers.Options{Every: time.Second, Counted: counted}, event.Ledger{}, packet("198.51.100.7"), later)
+	const line = "  kernel counters rose by: RetransSegs 8, TCPFastRetrans 0, TCPTimeouts 2, TCPLossProbes 0, TCPSynRetrans 0\n"
+	const last = "kernel counters rose by: RetransSegs 24, TCPFastRetrans 0, TCPTimeouts 6, TCPLossProbes 0, TCPSynRetrans 0\n"
+	if strings.Count(got, line) != 2 || !strings.Contains(got, last) {
+		t.Errorf("got\n%swant twice\n%sand\n%s", got, line, last)
 	}
 }
 

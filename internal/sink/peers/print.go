@@ -41,6 +41,11 @@ func (s *Sink) interval(now time.Time) {
 	}
 	s.headline(fmt.Sprintf("%s  %s retransmitted", now.Local().Format(time.TimeOnly), event.Plural(sum, "segment")))
 	s.table(table, 3)
+	if s.packets && s.opts.Counted != nil { // what the types do not say
+		before := s.rose
+		s.rose = s.opts.Counted()
+		s.counters("  kernel counters rose by: ", s.rose, before)
+	}
 }
 
 // sorted returns the rows of which of is not 0, those with the most first.
