@@ -49,7 +49,7 @@ func (r *Runner) openRetransTrace(_ context.Context, spec *Spec) (*openedSource,
 		return nil, err
 	}
 	r.Notices.Note("source trace has no sequence numbers and lengths, does not tell rto, fast and tlp apart, and cannot know " +
-		"whether segments were lost here: terms that use those never match")
+		"whether segments were lost here")
 	return tracerSource("trace", tcp), nil
 }
 

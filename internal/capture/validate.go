@@ -39,6 +39,9 @@ func (s *Spec) checkSource() error {
 		return nil
 	case len(s.Captures) > 0:
 		return s.checkCaptures()
+	case s.Input.NoDrops && len(s.Filter.Needs(event.FactFate)) > 0:
+		return fmt.Errorf("the expression needs %s, which drops tell: leave out --no-drops",
+			strings.Join(s.Filter.Needs(event.FactFate), ", "))
 	}
 	if names := sourceNames(s.sources()); !slices.Contains(names, s.Input.Source) {
 		return unknownSource(s.Input.Source, names)

@@ -36,7 +36,8 @@ type Options struct {
 
 // Lacks has the facts that are not in a capture file.
 const Lacks = event.FactProtocol | event.FactReason | event.FactInterface | event.FactStack | event.FactTask |
-	event.FactTrap | event.FactCookie | event.FactNamespace | event.FactOwner | event.FactArgs | event.FactLocation | event.FactHarmless
+	event.FactTrap | event.FactCookie | event.FactNamespace | event.FactOwner | event.FactArgs | event.FactLocation | event.FactHarmless |
+	event.FactFate
 
 // A Source is a pipeline.Source of the events of TCP in capture files.
 type Source struct {

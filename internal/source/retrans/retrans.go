@@ -41,7 +41,8 @@ const Lacks = event.FactLength | event.FactLocation | event.FactStack | event.Fa
 
 // What a Trace reports of no event, and what it reports of few: segments of handshakes and RSTs are one.
 const (
-	TraceLacks = Lacks | event.FactInterface | event.FactNamespace | event.FactOwner
+	TraceLacks = Lacks | event.FactInterface | event.FactNamespace | event.FactOwner | event.FactSequence | event.FactRetransType |
+		event.FactFate
 
 	TraceSeldom = event.FactSegments
 )

@@ -21,6 +21,8 @@ type field struct {
 	byNumber string      // the field to compare instead if the values are numbers
 	kind     kind
 
+	tcp     event.Facts // what must be known besides, of what TCP did
+	tcpOf   spans       // single values that need it; nil: all
 	missing missing     // whether a drop without it may have it; of fields of headers part decides
 	needs   event.Facts // which stages must find out first, besides facts
 	part    part        // where in a packet it is
@@ -171,11 +173,13 @@ var dropFields = []field{
 	{name: "task.tid", missing: unknown, aliases: []string{"tid"}, help: "its thread", facts: event.FactTask, kind: upTo32(tid)},
 	{name: "task.cpu", missing: unknown, aliases: []string{"cpu"}, help: "the CPU", facts: event.FactTask, kind: upTo32(cpu)},
 	{name: "kind", help: "a drop, or what TCP did: pcap and retrans show that", kind: enum(kindOf, eventKinds)},
-	{name: "tcp.type", missing: untyped, help: "of what TCP did, as in JSON", kind: enum(tcpType, tcpTypes)},
-	{name: "tcp.lost", help: "whether this host dropped what TCP sends again", kind: enum(tcpLost, tcpFates)},
-	{name: "tcp.cause", help: "reason of the drop behind a retransmission or a reset",
+	{name: "tcp.type", missing: untyped, help: "of what TCP did, as in JSON", tcp: event.FactRetransType, tcpOf: toldByFew,
+		kind: segmentType{integer{get: tcpType, known: tcpTypes, only: true}}},
+	{name: "tcp.lost", missing: unjudged, tcp: event.FactFate,
+		help: "whether this host dropped what TCP sends again", kind: enum(tcpLost, tcpFates)},
+	{name: "tcp.cause", missing: unjudged, tcp: event.FactFate, help: "reason of the drop behind a retransmission or a reset",
 		kind: label{get: tcpCause, what: "a name such as NO_SOCKET", normal: reasonName, anyCase: true}},
-	{name: "tcp.rule", help: "firewall's rule that dropped what TCP sends again, in words",
+	{name: "tcp.rule", missing: unjudged, tcp: event.FactFate, help: "firewall's rule that dropped what TCP sends again, in words",
 		kind: label{get: tcpRule, what: "words such as *dport*"}},
 	{name: "tcp.incoming", help: "what TCP did is of a segment that this host received",
 		kind: attribute(func(e *event.Event) bool { return e.Segment != nil && e.Segment.Direction == event.Incoming })},
@@ -295,8 +299,8 @@ func transportFields(name string, l event.Layer) []field {
 // tcpFields are those that only TCP has.
 var tcpFields = []field{
 	{name: "tcp.flags", help: "has some, or == exactly those", kind: bits{get: flags, max: 0xfff, known: tcpFlags}},
-	{name: "tcp.seq", aliases: []string{"tcp.seq_raw"}, help: "sequence number, as sent", kind: upTo32(seq)},
-	{name: "tcp.ack", aliases: []string{"tcp.ack_raw"}, help: "acknowledgment number, as sent", kind: upTo32(ack)},
+	{name: "tcp.seq", tcp: event.FactSequence, aliases: []string{"tcp.seq_raw"}, help: "sequence number, as sent", kind: upTo32(seq)},
+	{name: "tcp.ack", tcp: event.FactSequence, aliases: []string{"tcp.ack_raw"}, help: "acknowledgment number, as sent", kind: upTo32(ack)},
 	{name: "tcp.window", aliases: []string{"tcp.window_size_value"}, help: "not scaled", kind: upTo16(window)},
 }
 

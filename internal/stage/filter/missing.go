@@ -34,6 +34,11 @@ func unlocated(e *event.Event) bool {
 // untyped is for the type of a TCP segment, which a source may not know.
 func untyped(e *event.Event) bool { return e.Segment != nil && e.Kind != event.Reset }
 
+// unjudged is for whether this host dropped what TCP sends again, where nobody has found that out.
+func unjudged(e *event.Event) bool {
+	return e.Kind == event.Retransmit && e.Segment != nil && e.Segment.Direction == event.Outgoing && e.Segment.Fate == event.FateUnstated
+}
+
 // noOwner is for the owner: it is not known while it is looked for, and if nothing leads to one, because
 // the kernel named no socket and there are no headers.
 func noOwner(e *event.Event) bool {

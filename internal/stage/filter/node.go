@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"strings"
 
 	"dropwatch/internal/condition"
@@ -172,8 +173,20 @@ func (l *leaf) provides() event.Facts {
 	return l.field.facts
 }
 
-// onlyBy reports whether nothing but g provides the field.
-func (l *leaf) onlyBy(g event.Facts) bool { return l.provides() != 0 && l.provides()&^g == 0 }
+// onlyBy reports whether nothing but g provides the field, or the values that it is compared with.
+func (l *leaf) onlyBy(g event.Facts) bool {
+	return l.provides() != 0 && l.provides()&^g == 0 || l.ofTCP()&g != 0
+}
+
+// ofTCP returns what must be known of what TCP did.
+func (l *leaf) ofTCP() event.Facts {
+	f := l.field
+	known := func(s span) bool { return !f.tcpOf.contain(s.lo) }
+	if f.tcpOf != nil && (l.op == exists || slices.ContainsFunc(l.numbers, known)) {
+		return 0
+	}
+	return f.tcp
+}
 
 // needs returns the facts that must have been found out before the field is compared.
 func (l *leaf) needs() event.Facts {

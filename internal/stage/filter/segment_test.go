@@ -1,6 +1,7 @@
 package filter_test
 
 import (
+	"strings"
 	"testing"
 
 	"dropwatch/internal/condition"
@@ -44,5 +45,47 @@ func TestSegments(t *testing.T) {
 	}
 	if _, err := filter.Parse("tcp.type rot"); err == nil || err.Error() == "" {
 		t.Error("tcp.type rot is a type")
+	}
+}
+
+// TestWhatSourcesOfTCPCannotKnow: a term that such a source could never decide is refused, and undecided of its
+// events.
+func TestWhatSourcesOfTCPCannotKnow(t *testing.T) {
+	const lacking = event.FactSequence | event.FactRetransType | event.FactFate
+	again := event.Event{Kind: event.Retransmit, Segment: &event.Segment{Type: event.Retransmission, Direction: event.Outgoing}}
+	for text, tt := range map[string]struct {
+		can   bool
+		needs string
+		want  condition.Truth
+	}{
+		"tcp.type rto":                     {false, "tcp.type", condition.Unknown},
+		"tcp.type != fast":                 {false, "tcp.type", condition.Unknown},
+		"not tcp.type {rto, tlp}":          {false, "tcp.type", condition.Unknown},
+		"tcp.type {rto, syn}":              {true, "", condition.Unknown},
+		"tcp.type syn":                     {true, "", condition.False},
+		"tcp.type":                         {true, "", condition.True},
+		"tcp.type retransmission":          {true, "", condition.True},
+		"tcp.lost here":                    {false, "tcp.lost", condition.Unknown},
+		"not tcp.lost here":                {false, "tcp.lost", condition.Unknown},
+		"tcp.lost here or kind retransmit": {true, "tcp.lost", condition.True},
+		"tcp.seq 5":                        {false, "tcp.seq", condition.Unknown},
+		"tcp.ack > 5 and port 1":           {false, "tcp.ack", condition.Unknown},
+	} {
+		f, err := filter.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		needs := strings.Join(f.Needs(lacking), " ")
+		if can, got := f.CanMatch(lacking), f.Decide(&again); can != tt.can || needs != tt.needs || got != tt.want {
+			t.Errorf("%s: can match %v, needs %q, decides %v, want %+v", text, can, needs, got, tt)
+		}
+		if !f.CanMatch(0) || f.Needs(0) != nil {
+			t.Errorf("%s cannot match what all is known of", text)
+		}
+	}
+	captured := again
+	captured.Segment = &event.Segment{Type: event.Retransmission, Frame: 9}
+	if f, err := filter.Parse("tcp.type != fast"); err != nil || f.Decide(&captured) != condition.True {
+		t.Errorf("of a capture file it is known not to be fast: %v", err)
 	}
 }
