@@ -14,6 +14,7 @@
 // integers by name, unary - ! ~ * &, the operators * / % + - << >> < <= > >= == != & ^ | && ||,
 // parentheses, numbers, characters, and constants of enums by name. Besides, there are:
 //
+//   - . behind a pointer, where C has ->, as in the files of rtrace-drop: sk.sk_state;
 //   - $retval, what the function returned, and $arg1, its first argument, whatever its name;
 //   - ntohs(), ntohl(), htons() and htonl();
 //   - strings, which == and != compare: skb->dev->name == "eth0";

@@ -23,33 +23,30 @@ func (c *compiler) member(s *syntax) (operand, error) {
 		m, ok = expand(t, s.text)
 	}
 	if !ok {
-		return x, c.fault(s, "%s has no member %s: %s", cType(t), s.text, instead(s.text, members))
+		return x, c.fault(s, "%s has no member %s: %s", cType(t), s.text, near(s.text, namesOf(members)))
 	}
 	return c.at(s, at, m)
 }
 
-// container returns the struct or union that an operator takes a member of, and where it lies.
+// container returns the struct or union that an operator takes a member of, and where it lies. Behind a pointer
+// both operators do the same.
 func (c *compiler) container(s *syntax, x operand) (at address, t btf.Type, err error) {
 	op := s.y.text
 	p, isPointer := c.pointer(x)
 	switch {
 	case op == "." && x.kind == inMemory && !isPointer:
 		at, t = x.at, x.typ
-	case op == "." && isPointer:
-		return at, t, c.fault(s, "%s: use -> instead of . behind a pointer", c.describe(s.x, x))
 	case isPointer:
-		at = p.at
-		t, err = c.pointed(s, p)
+		at, t = p.at, p.target()
 	case x.kind == inMemory && isStruct(x.typ):
 		return at, t, c.fault(s, "%s, not a pointer: use . instead of ->", c.describe(s.x, x))
 	}
-	if err == nil && !isStruct(t) {
+	if t, err = c.complete(s, t); err == nil && !isStruct(t) {
 		err = c.fault(s, "%s, which has no members", c.describe(s.x, x))
 	}
 	return at, t, err
 }
 
-// isStruct reports whether a type has members.
 func isStruct(t btf.Type) bool {
 	_, ok := membersOf(t)
 	return ok
@@ -95,7 +92,6 @@ func (c *compiler) index(s *syntax) (operand, error) {
 	return c.dereference(s, p)
 }
 
-// arrayOf returns the array that an operand is.
 func arrayOf(x operand) (a *btf.Array, ok bool) {
 	if x.kind == inMemory {
 		a, ok = btf.UnderlyingType(x.typ).(*btf.Array)
@@ -149,36 +145,8 @@ func (c *compiler) dereference(s *syntax, p operand) (operand, error) {
 	case *btf.FuncProto:
 		return p, c.fault(s, "points to a function, which has no value")
 	}
-	t, err := c.pointed(s, p)
+	t, err := c.complete(s, p.target())
 	return operand{kind: inMemory, typ: t, at: p.at, name: p.name}, err
-}
-
-// elsewhere are the tags of pointers to what is not at their address in the kernel's memory. Only
-// some compilers keep them.
-var elsewhere = map[string]string{
-	"user":   "points to the memory of a process, which is not read here",
-	"percpu": "points to memory of each CPU: its address is an offset only",
-}
-
-// pointed returns the type of what a pointer points to, which can be read.
-func (c *compiler) pointed(s *syntax, p operand) (btf.Type, error) {
-	t := p.target()
-	for range maxNesting {
-		switch q := t.(type) {
-		case *btf.Const:
-			t = q.Type
-		case *btf.Volatile:
-			t = q.Type
-		case *btf.TypeTag:
-			if why := elsewhere[q.Value]; why != "" {
-				return t, c.fault(s, "%s %s", c.text[s.x.from:s.x.to], why)
-			}
-			t = q.Type
-		default:
-			return c.complete(s, p.target())
-		}
-	}
-	return c.complete(s, p.target())
 }
 
 // complete returns the struct or union that a type only names: the kernel's types have those
