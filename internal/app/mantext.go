@@ -86,13 +86,11 @@ What is wrong in the file is printed with its line, and the service goes on as b
 Between two configurations no source runs for a moment: how long that was is in the outputs and in the ledger.
 systemd hears when the service is ready and when it is stuck (*Type=notify*, *WatchdogSec*).
 
-An *[[alert]]* of the file is a limit for drops that match an expression, or with *retrans* for what TCP sends again and resets:
-*count* within the *window*, or a *rate* a second.
+An *[[alert]]* of the file is a limit for drops that match an expression: *count* within the *window*, or a *rate* a second.
 When it is reached an incident begins, and ends when the drops within the window are fewer again.
 Both are a line on standard error, and a run of the *command*, unless the incident begins less than *every* after the last one.
 The command is run without a shell, with the privileges and in the sandbox of the service, one at a time for each alert.
-Its standard input is JSON lines: one of kind *alert*, with name, state (begin or end), host, and drops, retransmits, resets or,
-of several kinds, events, and then those of *diagnose --json*.
+Its standard input is JSON lines: one of kind *alert*, with name, state (begin or end), drops and host, and then those of *diagnose --json*.
 It is ended after *timeout*; why it failed is printed.
 
 As root it reads only a file that belongs to root, because outputs write as root.`,
@@ -201,13 +199,18 @@ or by their last part.
 The settings that decide whether packets are dropped have their present value, the file that set it, and when to change it.
 The counters that rise with the drops have their totals in the network namespace of dropwatch, since it was made.`,
 	"points": `
-A point is a *reason* of the kernel, a *function*, a *trap* of a device, or a *counter*.
+A point is a *reason* of the kernel, a *function*, a *trap* of a device, a *counter*, or a *point*: a function that can be
+probed under a condition, with what the kernel knows there, such as the length of a queue and its limit.
 After it are the sources that can show it here: *bpf*, *netdm* and *trace* where they work and the kernel has it, *counters*
 for a counter that can be read in the network namespace of dropwatch.
 A *-* means none: another kernel has it, its module is not loaded, or no source works (*dropwatch doctor* says why).
 A trap needs a device that has it as well.
 The names of layers and modules are values of *--include*, *--exclude*, and of *layer* and *layer.module* in expressions.
-With *--json*, each point is a line of kind *point*.`,
+With *--json*, each point is a line of kind *point*.
+*test* says of each point that can be probed by which function, under which condition, and what is read there: *+24(sk):u32*
+are the 4 bytes that are 24 bytes behind what *sk* points to. Without names it tests all that are built in.
+A file has tables *[[point]]*, as *--gen* writes them. Those of a file of rtrace-drop, *[[function]]*, are taken as well.
+The exit code is 1 if one of them is not possible on this kernel.`,
 	"counters": `
 Protocols have the names that *nstat*(8) gives their counters; others are named *group.counter*, such as *softnet.dropped*.
 The groups are, from the wire up: *devlink*, *driver*, *queue*, *softnet*, *interface*, *qdisc*, *filter*, *neighbour*,

@@ -4,35 +4,61 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
+	"dropwatch/internal/config"
 	"dropwatch/internal/counters"
 	"dropwatch/internal/doctor"
+	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 	"dropwatch/internal/knowledge"
+	"dropwatch/internal/member"
+	"dropwatch/internal/point"
 )
 
 // points is the verb that lists where packets can be dropped, and what shows it.
 func (a *App) points() *cli.Verb {
-	var json bool
+	var json, list bool
+	var gen string
 	f := cli.NewFlags()
+	f.BoolVarP(&list, "list", "l", false, "list them, which is the default")
 	f.BoolVarP(&json, "json", "j", false, "one JSON object a line for each point")
+	f.StringVar(&gen, "gen", "", "write the points that can be probed to this new `file` instead, to be changed")
 	return &cli.Verb{
 		Name: "points", Args: "[options] [layer|module ...]", Short: "list where packets are dropped, by layer and module",
 		Long: `List the points at which dropwatch knows that packets are dropped, by layer and
-module: reasons, functions, hardware traps, and counters. Each has the sources
-that can show it on this host now, or - if none can.`,
-		Usage: []string{"dropwatch points [options] [LAYER | MODULE | LAYER/MODULE ...]"},
+module: reasons, functions, hardware traps, counters, and points that can be
+probed. Each has the sources that can show it on this host now, or - if none
+can. With test, say which points this kernel can probe, and what is read there.`,
+		Usage: []string{
+			"dropwatch points [options] [LAYER | MODULE | LAYER/MODULE ...]", "dropwatch points test [POINT | FILE ...]",
+			"dropwatch points --gen FILE",
+		},
 		Notes: "watch, top, record, replay and diagnose take layers and modules, too, with\n--include and --exclude.",
 		Examples: []string{
 			"dropwatch points", "dropwatch points transport", "dropwatch points link/qdisc tcp", "dropwatch watch --include tcp",
+			"dropwatch points test tcp_accept_queue", "dropwatch points --gen points.toml", "dropwatch points test points.toml",
 		},
-		Manual: manVerbs["points"], Flags: f, Words: func([]string) []string { return knowledge.NodeNames() }, InSession: true,
+		Manual: manVerbs["points"], Flags: f, Words: pointWords, InSession: true,
 		Run: func(ctx context.Context, args cli.Args) error {
+			test := len(args.Words) > 0 && args.Words[0] == testWord
+			switch {
+			case f.Changed("gen") && (list || json || len(args.Words) > 0):
+				return usageError("points: --gen cannot be combined with anything else")
+			case f.Changed("gen"):
+				return generatePoints(gen)
+			case test && (list || json):
+				return usageError("points: test cannot be combined with options")
+			case test:
+				return a.testPoints(args.Words[1:])
+			}
 			nodes, err := parseNodes(args.Words)
 			if err != nil {
 				return err
@@ -44,6 +70,34 @@ that can show it on this host now, or - if none can.`,
 			return a.printPoints(found, json)
 		},
 	}
+}
+
+// testWord is the argument before the points to test.
+const testWord = "test"
+
+// pointWords completes the arguments.
+func pointWords(before []string) []string {
+	if len(before) > 0 && before[0] == testWord {
+		return point.Names()
+	}
+	return append([]string{testWord}, knowledge.NodeNames()...)
+}
+
+// generatePoints writes the built-in points to a file, which must be new.
+func generatePoints(path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err == nil {
+		_, err = file.WriteString(config.PointsText(point.Builtin()))
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		fix := ""
+		if errors.Is(err, fs.ErrExist) {
+			fix = ": name a new file"
+		}
+		return fmt.Errorf("write points to %s: %w%s", event.Escape(path), event.WithoutPath(err), fix)
+	}
+	return nil
 }
 
 // parseNodes reads the layers and modules that are asked for; none: all.
@@ -59,28 +113,38 @@ func parseNodes(names []string) (nodes []knowledge.Node, err error) {
 	return nodes, nil
 }
 
-// A point is where packets are dropped, or what counts them.
-type point struct {
-	*knowledge.Entry
-	sources []string // that can show it on this host now
+// A listed is where packets are dropped, or what counts them.
+type listed struct {
+	layer           knowledge.Layer
+	module          string
+	kind, name      string // as they are printed
+	class, severity string // empty: not known, as of what can be probed
+	sources         []string
 }
 
 // findPoints returns the points in some nodes, by layer and module.
-func (a *App) findPoints(ctx context.Context, nodes []knowledge.Node) (all []point, err error) {
-	for _, e := range knowledge.All() {
-		if len(nodes) == 0 || slices.ContainsFunc(nodes, func(n knowledge.Node) bool { return n.Has(e) }) {
-			all = append(all, point{Entry: e})
-		}
-	}
+func (a *App) findPoints(ctx context.Context, nodes []knowledge.Node) (all []listed, err error) {
 	v, err := a.newView(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for i := range all {
-		all[i].sources = v.sources(all[i].Entry)
+	in := func(e *knowledge.Entry) bool {
+		return len(nodes) == 0 || slices.ContainsFunc(nodes, func(n knowledge.Node) bool { return n.Has(e) })
 	}
-	slices.SortStableFunc(all, func(a, b point) int {
-		return cmp.Or(cmp.Compare(a.Layer, b.Layer), cmp.Compare(a.Module, b.Module), cmp.Compare(a.Kind, b.Kind))
+	entries := slices.DeleteFunc(slices.Clone(knowledge.All()), func(e *knowledge.Entry) bool { return !in(e) })
+	slices.SortStableFunc(entries, func(a, b *knowledge.Entry) int { return cmp.Compare(a.Kind, b.Kind) })
+	for _, e := range entries {
+		all = append(all, listed{
+			e.Layer, e.Module, e.Kind.String(), e.Name, e.Class.String(), e.Severity.String(), v.sources(e),
+		})
+	}
+	for _, p := range point.Builtin() {
+		if in(&knowledge.Entry{Layer: p.Layer, Module: p.Module}) {
+			all = append(all, listed{layer: p.Layer, module: p.Module, kind: "point", name: p.Name, sources: v.probes(&p)})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b listed) int {
+		return cmp.Or(cmp.Compare(a.layer, b.layer), cmp.Compare(a.module, b.module))
 	})
 	return all, nil
 }
@@ -92,12 +156,15 @@ type view struct {
 	reasons   func(string) bool
 	functions func(string) bool
 	counters  map[string]bool // by ID: those that can be read in this network namespace
+	types     *member.Types
+	unprobed  error // why no function can be probed
 }
 
 // newView finds out what this host can show, and notes what it cannot find out.
 func (a *App) newView(ctx context.Context) (v view, err error) {
 	none := func(string) bool { return false }
 	v.report, v.kernel = a.examine(), host.ParseVersion(a.runner.Host.Identity().Release)
+	v.types, v.unprobed = member.Running(), canProbe()
 	if v.reasons, err = a.runner.KernelReasons(); err != nil {
 		a.runner.Notices.Warn(err)
 		v.reasons = none
@@ -144,8 +211,19 @@ func (v *view) sources(e *knowledge.Entry) (names []string) {
 	return names
 }
 
+// probes returns the name of the source that can show a point, if this kernel has what it needs.
+func (v *view) probes(p *point.Point) []string {
+	if v.unprobed != nil {
+		return nil
+	}
+	if _, err := typed(p, v.types, v.functions); err != nil {
+		return nil
+	}
+	return []string{"probe"}
+}
+
 // printPoints prints a tree, or with asJSON a line for each point.
-func (a *App) printPoints(all []point, asJSON bool) error {
+func (a *App) printPoints(all []listed, asJSON bool) error {
 	var b strings.Builder
 	var layer, module string
 	for _, p := range all {
@@ -157,15 +235,15 @@ func (a *App) printPoints(all []point, asJSON bool) error {
 			b.Write(append(text, '\n'))
 			continue
 		}
-		if name := p.Layer.String(); name != layer {
+		if name := p.layer.String(); name != layer {
 			layer, module = name, ""
 			b.WriteString(name + "\n")
 		}
-		if p.Module != module {
-			module = p.Module
+		if p.module != module {
+			module = p.module
 			b.WriteString("  " + module + "\n")
 		}
-		fmt.Fprintf(&b, "    %-9v %-38s %s\n", p.Kind, p.Name, cmp.Or(strings.Join(p.sources, " "), "-"))
+		fmt.Fprintf(&b, "    %-9v %-38s %s\n", p.kind, p.name, cmp.Or(strings.Join(p.sources, " "), "-"))
 	}
 	return a.write(b.String())
 }
@@ -175,16 +253,16 @@ type pointJSON struct {
 	Kind     string   `json:"kind"`
 	Layer    string   `json:"layer"`
 	Module   string   `json:"module"`
-	Type     string   `json:"type"` // reason, function, trap, counter
+	Type     string   `json:"type"` // reason, function, trap, counter, point
 	Name     string   `json:"name"`
-	Class    string   `json:"class"`
-	Severity string   `json:"severity"`
+	Class    string   `json:"class,omitempty"`
+	Severity string   `json:"severity,omitempty"`
 	Sources  []string `json:"sources"` // empty: this host cannot show it now
 }
 
-func (p *point) json() pointJSON {
+func (p *listed) json() pointJSON {
 	return pointJSON{
-		Kind: "point", Layer: p.Layer.String(), Module: p.Module, Type: p.Kind.String(), Name: p.Name,
-		Class: p.Class.String(), Severity: p.Severity.String(), Sources: append([]string{}, p.sources...),
+		Kind: "point", Layer: p.layer.String(), Module: p.module, Type: p.kind, Name: p.name,
+		Class: p.class, Severity: p.severity, Sources: append([]string{}, p.sources...),
 	}
 }

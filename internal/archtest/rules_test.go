@@ -112,7 +112,7 @@ var rooms = []room{
 		pkgs: "internal/config", reason: "a file describes a run in the words of capture, which checks it",
 		may: []string{
 			"internal/capture", "internal/stage/filter", "internal/source/bpf", "internal/sink/alert",
-			"internal/host", "internal/event", "internal/suggest", "netlink",
+			"internal/host", "internal/event", "internal/suggest", "internal/point", "netlink",
 		},
 	},
 	{pkgs: "internal/systemd", reason: "it speaks to the service manager, for any service"},

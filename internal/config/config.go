@@ -13,7 +13,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"strings"
 
 	"dropwatch/internal/capture"
@@ -51,7 +51,11 @@ func (c *Config) Name() string {
 // Read reads the file with that path, or [DefaultPath] if path is empty. Without either, all is as by
 // default. Root reads only a file of its own, as the file decides what root runs and writes.
 func Read(h *host.Host, path string, checks Checks) (*Config, error) {
-	text, err := read(h, path)
+	owner := uint32(host.AnyOwner)
+	if os.Geteuid() == 0 {
+		owner = 0
+	}
+	text, err := read(h, cmp.Or(path, DefaultPath), owner)
 	switch {
 	case err == nil && path == "":
 		path = DefaultPath
@@ -67,20 +71,13 @@ func Read(h *host.Host, path string, checks Checks) (*Config, error) {
 	return c, nil
 }
 
-// read reads a file whole. It does not wait for one that blocks, and follows links.
-func read(h *host.Host, path string) ([]byte, error) {
-	if path == "" {
-		path = DefaultPath
-	}
+// read reads a file of that owner whole. It does not wait for one that blocks, and follows links.
+func read(h *host.Host, path string, owner uint32) ([]byte, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	limits := host.Limits{Bytes: maxFile, Owner: host.AnyOwner}
-	if os.Geteuid() == 0 {
-		limits.Owner = 0
-	}
-	return h.ReadForeign(strings.TrimPrefix(path, "/"), limits)
+	return h.ReadForeign(strings.TrimPrefix(path, "/"), host.Limits{Bytes: maxFile, Owner: owner})
 }
 
 // readError says why a file cannot be read, and what to do.
@@ -103,8 +100,8 @@ func readError(path string, err error) error {
 // Parse parses the text of a file, which errors call name. Each error begins with the name and the number of a
 // line. It may have bytes of the file that are not escaped.
 func Parse(name string, text []byte, checks Checks) (*Config, error) {
-	s, f := defaults(), &file{event.Escape(name), text}
-	if err := decode(&s, f); err != nil {
+	s, f := defaults(), &file{event.Escape(name), text, reflect.TypeFor[settings](), "dropwatch config prints all"}
+	if err := f.decode(&s); err != nil {
 		return nil, err
 	}
 	spec, setting, err := s.spec()
@@ -134,7 +131,6 @@ func (s *settings) spec() (spec capture.Spec, setting string, err error) {
 		Input: capture.Input{
 			Source: s.Source.name, Origins: s.Origin.set, Stack: s.Stack, Takeover: s.Takeover, Trunc: s.Trunc,
 			Sample: int(min(s.Sample, math.MaxInt32)), ByOwner: s.ByOwner, RawAddresses: s.RawAddresses,
-			AndRetrans: s.Retrans, Resets: s.Retrans,
 		},
 		Filter: filter.And(points, s.Expression.filter),
 	}
@@ -151,9 +147,6 @@ func (s *settings) spec() (spec capture.Spec, setting string, err error) {
 func check(spec *capture.Spec, f *filter.Filter, expression func(*filter.Filter) error) (setting string, err error) {
 	setting = "expression"
 	err = spec.Check()
-	if err == nil {
-		err = checkKinds(spec)
-	}
 	if err == nil && expression != nil {
 		err = expression(f)
 	}
@@ -164,24 +157,4 @@ func check(spec *capture.Spec, f *filter.Filter, expression func(*filter.Filter)
 		err = errors.New("the expression needs stack traces: set stack = true")
 	}
 	return setting, err
-}
-
-// checkKinds returns an error if the expression of a run matches no event that is reported.
-func checkKinds(spec *capture.Spec) error {
-	canMatch := func(k event.Kind) bool { return spec.Filter.CanMatchKind(k) }
-	switch {
-	case slices.ContainsFunc(kinds(spec), canMatch):
-		return nil
-	case !spec.Input.AndRetrans && slices.ContainsFunc([]event.Kind{event.Retransmit, event.Reset}, canMatch):
-		return errors.New("the expression is of what TCP sends again or resets, which is not reported: set retrans = true")
-	}
-	return errors.New("the expression matches only what is not reported")
-}
-
-// kinds returns which kinds of events are reported, beside losses.
-func kinds(spec *capture.Spec) []event.Kind {
-	if spec.Input.AndRetrans {
-		return []event.Kind{event.Drop, event.Retransmit, event.Reset}
-	}
-	return []event.Kind{event.Drop}
 }

@@ -14,24 +14,24 @@ import (
 	"dropwatch/internal/suggest"
 )
 
-// decode decodes a file into settings. Each error has the name and the line. It may have lines, and bytes of
+// decode decodes a file into settings, a pointer to its struct. Each error has the name and the line. It may have lines, and bytes of
 // the file that are not escaped.
-func decode(s *settings, f *file) error {
+func (f *file) decode(settings any) error {
 	d := toml.NewDecoder(bytes.NewReader(f.text)).DisallowUnknownFields()
-	err := d.Decode(s)
+	err := d.Decode(settings)
 	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 		errs := make([]error, len(unknown.Errors))
 		for i := range unknown.Errors {
-			errs[i] = at(f.name, &unknown.Errors[i], unknownKey(unknown.Errors[i].Key()))
+			errs[i] = at(f.name, &unknown.Errors[i], f.unknownKey(unknown.Errors[i].Key()))
 		}
 		return errors.Join(errs...)
 	}
 	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
-		return at(f.name, wrong, explain(wrong))
+		return at(f.name, wrong, f.explain(wrong))
 	}
 	if p, ok := f.unquoted(); ok { // go-toml has a type that parses texts parse a number as well
 		key := strings.Join(p.key, ".")
-		return f.wrong(p.path, fmt.Errorf("invalid value for %s: %s", key, wanted(key, fieldAt(p.key))))
+		return f.wrong(p.path, fmt.Errorf("invalid value for %s: %s", key, wanted(key, f.fieldAt(p.key))))
 	}
 	return err
 }
@@ -43,13 +43,13 @@ func at(name string, where *toml.DecodeError, what string) error {
 }
 
 // unknownKey says that there is no such key, and which ones there are.
-func unknownKey(key toml.Key) string {
+func (f *file) unknownKey(key toml.Key) string {
 	for i, part := range key {
-		known := keysOf(fieldAt(key[:i]))
+		known := keysOf(f.fieldAt(key[:i]))
 		if slices.Contains(known, part) {
 			continue
 		}
-		fix := "dropwatch config prints all"
+		fix := f.all
 		if question := suggest.Question(part, known); question != "" {
 			fix = question
 		}
@@ -61,15 +61,15 @@ func unknownKey(key toml.Key) string {
 // explain says why a value cannot be used. What is wrong with its type is said without types of Go,
 // which are in the texts of go-toml: it has no other way to tell a value of the wrong type, or one that
 // is too large, from one that the type has refused.
-func explain(wrong *toml.DecodeError) string {
+func (f *file) explain(wrong *toml.DecodeError) string {
 	text := strings.TrimPrefix(wrong.Error(), "toml: ")
 	key := strings.Join(wrong.Key(), ".")
 	ofType := strings.HasPrefix(text, "cannot ") || strings.Contains(text, " cannot be stored")
-	switch t := fieldAt(wrong.Key()); {
+	switch t := f.fieldAt(wrong.Key()); {
 	case key == "", strings.Contains(text, "already defined"):
 		return text
 	case t == nil:
-		return unknownKey(wrong.Key())
+		return f.unknownKey(wrong.Key())
 	case ofType:
 		text = wanted(key, t)
 	}
@@ -103,7 +103,7 @@ func isText(t reflect.Type) bool {
 
 // fieldAt returns the type of the field of settings with that key; nil if there is none. The empty
 // key is that of all settings.
-func fieldAt(key toml.Key) reflect.Type { return fieldOf(reflect.TypeFor[settings](), key) }
+func (f *file) fieldAt(key toml.Key) reflect.Type { return fieldOf(f.root, key) }
 
 // fieldOf returns the type of the field with that key of a table of settings.
 func fieldOf(t reflect.Type, key toml.Key) reflect.Type {
@@ -116,7 +116,7 @@ func fieldOf(t reflect.Type, key toml.Key) reflect.Type {
 		if i < 0 {
 			return nil
 		}
-		t = t.Field(i).Type
+		t = fieldsOf(t)[i].Type
 	}
 	return t
 }
@@ -127,10 +127,15 @@ func keysOf(t reflect.Type) (names []string) {
 	if t = tableOf(t); t == nil {
 		return nil
 	}
-	for i := range t.NumField() {
-		names = append(names, t.Field(i).Tag.Get("toml"))
+	for _, f := range fieldsOf(t) {
+		names = append(names, f.Tag.Get("toml"))
 	}
 	return names
+}
+
+// fieldsOf returns the fields of a struct, those of embedded structs in their place.
+func fieldsOf(t reflect.Type) []reflect.StructField {
+	return slices.DeleteFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Anonymous })
 }
 
 // tableOf returns the struct that a table or a list of tables is decoded into; nil for other types.

@@ -13,6 +13,8 @@ import (
 type file struct {
 	name string // escaped
 	text []byte
+	root reflect.Type // the struct of all settings of such files
+	all  string       // what shows all of them
 }
 
 // A place is where a file has a setting, or begins a table of settings.
@@ -26,6 +28,11 @@ type place struct {
 // wrong returns an error about a setting, with its line: that of the table which it would be in, if the file does
 // not have it.
 func (f *file) wrong(path string, err error) error {
+	return fmt.Errorf("%s: %w", f.where(path), err)
+}
+
+// where returns the name and, if there is one, the line of a setting.
+func (f *file) where(path string) string {
 	lines := make(map[string]int)
 	f.places(func(p place) bool {
 		lines[p.path] = p.line
@@ -33,16 +40,16 @@ func (f *file) wrong(path string, err error) error {
 	})
 	for ; path != ""; path = path[:max(0, strings.LastIndex(path, "."))] {
 		if line := lines[path]; line > 0 {
-			return fmt.Errorf("%s:%d: %w", f.name, line, err)
+			return fmt.Sprintf("%s:%d", f.name, line)
 		}
 	}
-	return fmt.Errorf("%s: %w", f.name, err)
+	return f.name
 }
 
 // unquoted returns the first setting of which a value should be a text and is none.
 func (f *file) unquoted() (found place, ok bool) {
 	f.places(func(p place) bool {
-		found, ok = p, p.value != nil && unquoted(p.value, fieldAt(p.key))
+		found, ok = p, p.value != nil && unquoted(p.value, f.fieldAt(p.key))
 		return !ok
 	})
 	return found, ok

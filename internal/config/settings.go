@@ -17,16 +17,15 @@ type settings struct {
 	Stack        bool   `toml:"stack" help:"Also record the kernel stack trace of each drop, which costs CPU."`
 	ByOwner      bool   `toml:"by-owner" help:"With bpf, also break the remaining counts down by owning socket."`
 	RawAddresses bool   `toml:"raw-addresses" help:"With bpf, identify a socket that has no cookie by its kernel address."`
-	Retrans      bool   `toml:"retrans" help:"With bpf, also report what TCP sends again, whether this host dropped it, and resets."`
 	Takeover     bool   `toml:"takeover" help:"Stop the monitoring of other programs without asking."`
 
-	Expression expression `toml:"expression" help:"Only drops that match this expression (dropwatch help filter); empty: all."`
-	Include    []point    `toml:"include" help:"Only drops at these points (dropwatch points lists them), as in [\"tcp\", \"NO_SOCKET\"]."`
-	Exclude    []point    `toml:"exclude" help:"No drops at these points, also where they are included."`
+	Expression expression  `toml:"expression" help:"Only drops that match this expression (dropwatch help filter); empty: all."`
+	Include    []pointName `toml:"include" help:"Only drops at these points (dropwatch points lists them), as in [\"tcp\", \"NO_SOCKET\"]."`
+	Exclude    []pointName `toml:"exclude" help:"No drops at these points, also where they are included."`
 
 	Output []output `toml:"output" help:"Where drops are written, as --output has it: dropwatch help outputs."`
 
-	Alert []alertSettings `toml:"alert" help:"What to do when events are too many. There can be several; it is not set by default."`
+	Alert []alertSettings `toml:"alert" help:"What to do when drops are too many. There can be several; it is not set by default."`
 }
 
 // defaults returns the settings of an empty file.
@@ -79,20 +78,20 @@ func (e *expression) UnmarshalText(text []byte) (err error) {
 // String returns what UnmarshalText parses.
 func (e expression) String() string { return e.filter.String() }
 
-// A point is a name of include or exclude.
-type point struct{ name string }
+// A pointName is a name of include or exclude.
+type pointName struct{ name string }
 
 // UnmarshalText parses the value.
-func (p *point) UnmarshalText(text []byte) error {
+func (p *pointName) UnmarshalText(text []byte) error {
 	p.name = string(text)
 	_, err := filter.Points([]string{p.name}, nil)
 	return err
 }
 
 // String returns what UnmarshalText parses.
-func (p point) String() string { return p.name }
+func (p pointName) String() string { return p.name }
 
-func names(points []point) (all []string) {
+func names(points []pointName) (all []string) {
 	for _, p := range points {
 		all = append(all, p.name)
 	}

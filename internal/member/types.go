@@ -35,6 +35,9 @@ func NewTypes(cache *btf.Cache) *Types {
 	return &Types{kernel: cache.Kernel, module: cache.Module, modules: cache.Modules, peek: peek}
 }
 
+// Running returns the types of the running kernel for one user alone.
+func Running() *Types { return NewTypes(btf.NewCache()) }
+
 // specOf returns the types of a module, or for no name those of the kernel.
 func (t *Types) specOf(module string) (*btf.Spec, error) {
 	if module == "" {

@@ -70,8 +70,8 @@ func (p *Point) Forms() []Point {
 	return all
 }
 
-// maxArgs is how many values a point may read: those that a line of a terminal has room for.
-const maxArgs = 16
+// MaxArgs is how many values a point may read: those that a line of a terminal has room for.
+const MaxArgs = 16
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
@@ -102,8 +102,8 @@ func (f *Form) check() error {
 			return fmt.Errorf("invalid name %q of a function: give it as in /proc/kallsyms", name)
 		}
 	}
-	if len(f.Args) > maxArgs {
-		return fmt.Errorf("it reads %d values: at most %d are possible", len(f.Args), maxArgs)
+	if len(f.Args) > MaxArgs {
+		return fmt.Errorf("it reads %d values: at most %d are possible", len(f.Args), MaxArgs)
 	}
 	for i, a := range f.Args {
 		switch {

@@ -1,19 +1,18 @@
 package point
 
-// What several points read of a socket. The inode names its owner.
+// What several points read of a socket.
 const (
 	port   = "sk->sk_num"
-	inode  = "sk->sk_socket->file->f_inode->i_ino"
 	rmem   = "sk->sk_backlog.rmem_alloc.counter" // sk_rmem_alloc, a macro
 	synLen = "((struct inet_connection_sock *)sk)->icsk_accept_queue.qlen.counter"
 	cookie = "sk->sk_net.net->ipv4.sysctl_tcp_syncookies"
 )
 
 var (
-	synArgs    = args("len", synLen, "limit", "sk->sk_max_ack_backlog", "port", port, "inode", inode)
-	acceptArgs = args("len", "sk->sk_ack_backlog", "limit", "sk->sk_max_ack_backlog", "port", port, "inode", inode)
+	synArgs    = args("len", synLen, "limit", "sk->sk_max_ack_backlog", "port", port)
+	acceptArgs = args("len", "sk->sk_ack_backlog", "limit", "sk->sk_max_ack_backlog", "port", port)
 	bufferArgs = args("rmem", rmem, "rcvbuf", "sk->sk_rcvbuf", "len", "skb->len", "truesize", "skb->truesize",
-		"port", port, "inode", inode)
+		"port", port)
 )
 
 // transportPoints are those of TCP, UDP and sockets.
@@ -38,7 +37,7 @@ var transportPoints = []Point{
 			Functions: []string{"tcp_conn_request"},
 			When: "!" + cookie + " && " + synLen + " < sk->sk_max_ack_backlog && sk->sk_ack_backlog <= sk->sk_max_ack_backlog && " +
 				"sk->sk_net.net->ipv4.sysctl_max_syn_backlog - " + synLen + " < sk->sk_net.net->ipv4.sysctl_max_syn_backlog >> 2",
-			Args: args("len", synLen, "limit", "sk->sk_net.net->ipv4.sysctl_max_syn_backlog", "port", port, "inode", inode),
+			Args: args("len", synLen, "limit", "sk->sk_net.net->ipv4.sysctl_max_syn_backlog", "port", port),
 		},
 		Says: "SYN on port {port}: SYN queue {len}, more than 3/4 of net.ipv4.tcp_max_syn_backlog {limit}, so peers that are not " +
 			"known are refused",
@@ -84,7 +83,7 @@ var transportPoints = []Point{
 			Args: args("backlog", "sk->sk_backlog.len", "rmem", rmem, "rcvbuf", "sk->sk_rcvbuf", "sndbuf", "sk->sk_sndbuf",
 				"headroom", "65536", "queued", "(long)sk->sk_backlog.len + "+rmem,
 				"limit", "2 * (long)sk->sk_rcvbuf + (sk->sk_sndbuf >> 1) + 65536",
-				"len", "skb->len", "port", port, "peer_port", "ntohs(sk->sk_dport)", "inode", inode),
+				"len", "skb->len", "port", port, "peer_port", "ntohs(sk->sk_dport)"),
 		},
 		Says: "socket backlog full on port {port} while its process held the socket: {backlog} bytes in it and {rmem} in the " +
 			"receive queue, of {limit}",
@@ -100,7 +99,7 @@ var transportPoints = []Point{
 		Name: "tcp_out_of_order", Module: "tcp",
 		Form: Form{
 			Functions: []string{"tcp_prune_ofo_queue"}, At: Return, When: "$retval",
-			Args: args("rmem", rmem, "rcvbuf", "sk->sk_rcvbuf", "port", port, "peer_port", "ntohs(sk->sk_dport)", "inode", inode),
+			Args: args("rmem", rmem, "rcvbuf", "sk->sk_rcvbuf", "port", port, "peer_port", "ntohs(sk->sk_dport)"),
 		},
 		Says: "out-of-order segments on port {port} were dropped to make room: {rmem} bytes are waiting, the receive buffer " +
 			"is {rcvbuf}",
@@ -126,7 +125,7 @@ var transportPoints = []Point{
 		Form: Form{ // of raw, packet and netlink sockets
 			Functions: []string{"__sock_queue_rcv_skb"}, At: Return, When: "$retval < 0",
 			Args: args("rmem", rmem, "rcvbuf", "sk->sk_rcvbuf", "len", "skb->len", "family", "sk->sk_family",
-				"protocol", "sk->sk_protocol", "inode", inode),
+				"protocol", "sk->sk_protocol"),
 		},
 		Says: "receive queue full of a socket of family {family}: {rmem} bytes are waiting, the receive buffer is {rcvbuf}",
 	},
