@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cilium/ebpf/btf"
@@ -110,4 +111,39 @@ func fewTypes(t testing.TB, name string) *Function {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// TestConcurrently: what is read once is shared.
+func TestConcurrently(t *testing.T) {
+	types := fixtureTypes(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for _, name := range []string{"demo", "ext_in", "unheard_of", "same"} {
+				f, err := types.Function(name)
+				if err != nil {
+					continue
+				}
+				for _, text := range []string{"sk->sk_ext->use == TCP_LISTEN", "(enum kind)sk->n:enum", "EXT_ON", "((struct sok *)ct)->x"} {
+					_, _ = f.Compile(text)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// BenchmarkTrue: what an event costs whose condition the kernel did not test.
+func BenchmarkTrue(b *testing.B) {
+	e, err := demo(b).Compile("sk->sk_ack_backlog > sk->sk_max_ack_backlog && sk->sk_state == TCP_LISTEN")
+	if err != nil {
+		b.Fatal(err)
+	}
+	values := []Value{Number(129), Number(128), Number(10)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !e.True(values) {
+			b.Fatal("not full")
+		}
+	}
 }

@@ -2,10 +2,12 @@ package member
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,7 +74,11 @@ func TestGuestKernelAgrees(t *testing.T) {
 	for i, path := range paths {
 		fmt.Fprintf(&event, " k%d=%s m%d=%s", i, path, i, fetch(compiled(t, f, path).Loads[0]))
 	}
-	line := traced(t, event.String(), connect)
+	lines := traced(t, []string{event.String()}, nil, connect)
+	if len(lines) == 0 {
+		t.Fatal("no event")
+	}
+	line := lines[0]
 	for i, path := range paths {
 		kernel, ours := field(t, line, fmt.Sprintf("k%d", i)), field(t, line, fmt.Sprintf("m%d", i))
 		if kernel != ours {
@@ -96,36 +102,107 @@ func fetch(l Load) string {
 	return fmt.Sprintf("%s:%c%d", arg, "us"[truth(l.Signed)], l.Size*8)
 }
 
-// traced returns the first line of a kprobe event that happens while f runs.
-func traced(t *testing.T, event string, f func(t *testing.T)) string {
-	t.Helper()
-	write := func(name, text string) {
-		file, err := os.OpenFile(filepath.Join(tracing, name), os.O_WRONLY|os.O_APPEND, 0)
-		if err == nil {
-			_, err = file.WriteString(text + "\n")
-			file.Close()
+// TestGuestFilters: the kernel takes the filters, and they accept what the conditions do. The
+// fields of the events are constants.
+func TestGuestFilters(t *testing.T) {
+	f, random := demo(t), rand.New(rand.NewPCG(5, 6))
+	var events []string
+	filters, want := make(map[string]string), make(map[string]bool)
+	add := func(text string, values []Value) {
+		e := compiled(t, f, text)
+		filter, whole := e.Filter(fieldName)
+		if !whole {
+			return
 		}
-		if err != nil {
-			log, _ := os.ReadFile(filepath.Join(tracing, "error_log"))
-			t.Fatalf("%v: %s", err, log)
+		name := fmt.Sprintf("e%d", len(events))
+		event := "p:member/" + name + " tcp_v4_connect"
+		for i, l := range e.Loads {
+			event += " " + fieldName(i) + "=" + immediate(l, values[i])
+		}
+		events, filters[name], want[name] = append(events, event), filter, e.True(values)
+	}
+	for _, text := range []string{"eth0", "eth1", "eth", "eth00"} {
+		add(`sk->sk_dev->name == "`+text+`"`, []Value{Bytes([]byte("eth0"))})
+		add(`"`+text+`" != name`, []Value{Bytes([]byte("eth0"))})
+	}
+	for len(events) < 100 {
+		text := randomCondition(random, random.IntN(3))
+		values := make([]Value, MaxLoads)
+		for i := range values {
+			values[i] = Number(interesting[random.IntN(len(interesting))])
+		}
+		add(text, values)
+	}
+	happened := make(map[string]bool)
+	for _, line := range traced(t, events, filters, connect) {
+		happened[regexp.MustCompile(` (e\d+): `).FindStringSubmatch(line)[1]] = true
+	}
+	for name, filter := range filters {
+		if happened[name] != want[name] {
+			t.Errorf("%s: filter %s accepts: %v", events[slices.IndexFunc(events, hasName(name))], filter, happened[name])
 		}
 	}
-	write("kprobe_events", event)
-	defer write("kprobe_events", "-:member/agrees")
-	write("events/member/agrees/enable", "1")
+	if len(happened) < 20 || len(happened) > 80 {
+		t.Errorf("%d of %d events", len(happened), len(events))
+	}
+}
+
+func hasName(name string) func(event string) bool {
+	return func(event string) bool { return strings.HasPrefix(event, "p:member/"+name+" ") }
+}
+
+// immediate is the fetch argument of a constant that a load has.
+func immediate(l Load, v Value) string {
+	n := l.value(v).Number
+	switch {
+	case l.String:
+		return `\"` + string(v.Bytes) + `":string`
+	case l.Signed:
+		return fmt.Sprintf(`\%d:s%d`, int64(n), l.Size*8)
+	}
+	return fmt.Sprintf(`\%d:u%d`, n, l.Size*8)
+}
+
+// traced returns the lines of kprobe events that happen while f runs. Filters are by the name of
+// the event.
+func traced(t *testing.T, events []string, filters map[string]string, f func(t *testing.T)) (lines []string) {
+	t.Helper()
+	write(t, "trace", "", os.O_TRUNC)
+	for _, event := range events {
+		write(t, "kprobe_events", event, os.O_APPEND)
+		name, _, _ := strings.Cut(strings.TrimPrefix(event, "p:"), " ")
+		defer write(t, "kprobe_events", "-:"+name, os.O_APPEND)
+	}
+	for name, filter := range filters {
+		write(t, "events/member/"+name+"/filter", filter, os.O_TRUNC)
+	}
+	write(t, "events/member/enable", "1", os.O_TRUNC)
+	defer write(t, "events/member/enable", "0", os.O_TRUNC)
 	f(t)
-	write("events/member/agrees/enable", "0")
 	text, err := os.ReadFile(filepath.Join(tracing, "trace"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
-		if strings.Contains(line, "agrees:") {
-			return line
+		if !strings.HasPrefix(line, "#") && strings.Contains(line, "tcp_v4_connect") {
+			lines = append(lines, line)
 		}
 	}
-	t.Fatalf("no event in %s", text)
-	return ""
+	return lines
+}
+
+// write writes a line to a file of tracefs.
+func write(t *testing.T, name, text string, flag int) {
+	t.Helper()
+	file, err := os.OpenFile(filepath.Join(tracing, name), os.O_WRONLY|flag, 0)
+	if err == nil {
+		_, err = file.WriteString(text + "\n")
+		file.Close()
+	}
+	if err != nil {
+		log, _ := os.ReadFile(filepath.Join(tracing, "error_log"))
+		t.Fatalf("write %s: %v: %s", text, err, log)
+	}
 }
 
 // connect calls tcp_v4_connect.
