@@ -86,11 +86,13 @@ What is wrong in the file is printed with its line, and the service goes on as b
 Between two configurations no source runs for a moment: how long that was is in the outputs and in the ledger.
 systemd hears when the service is ready and when it is stuck (*Type=notify*, *WatchdogSec*).
 
-An *[[alert]]* of the file is a limit for drops that match an expression: *count* within the *window*, or a *rate* a second.
+An *[[alert]]* of the file is a limit for drops that match an expression, or with *retrans* for what TCP sends again and resets:
+*count* within the *window*, or a *rate* a second.
 When it is reached an incident begins, and ends when the drops within the window are fewer again.
 Both are a line on standard error, and a run of the *command*, unless the incident begins less than *every* after the last one.
 The command is run without a shell, with the privileges and in the sandbox of the service, one at a time for each alert.
-Its standard input is JSON lines: one of kind *alert*, with name, state (begin or end), drops and host, and then those of *diagnose --json*.
+Its standard input is JSON lines: one of kind *alert*, with name, state (begin or end), host, and drops, retransmits, resets or,
+of several kinds, events, and then those of *diagnose --json*.
 It is ended after *timeout*; why it failed is printed.
 
 As root it reads only a file that belongs to root, because outputs write as root.`,

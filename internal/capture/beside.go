@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"slices"
 
 	"dropwatch/internal/pipeline"
@@ -17,18 +18,26 @@ func (r *Runner) correlateStages() []pipeline.Stage {
 	})
 }
 
+// errNoDrops is the error of a source that does not say how far it has read.
+var errNoDrops = errors.New("the source of drops does not say how far it has read")
+
 // andRetrans returns a source of drops that also reports what TCP sends again, and which of that this
-// host dropped before; the same source where that cannot be traced: counters say how much it is.
-func (r *Runner) andRetrans(drops Tracer) Tracer {
+// host dropped before. Where that cannot be traced it returns the same source, as counters say how much it is, or closes
+// it and returns an error if that is wanted.
+func (r *Runner) andRetrans(drops Tracer, in *Input) (Tracer, error) {
 	d, ok := drops.(correlate.Drops)
-	if !ok {
-		return drops
+	err := errNoDrops
+	var tcp Tracer
+	if ok {
+		tcp, err = r.OpenRetrans(retrans.Options{RingSize: besideDrops, Resets: in.Resets, RawAddresses: in.RawAddresses})
 	}
-	tcp, err := r.OpenRetrans(retrans.Options{RingSize: besideDrops})
-	if err != nil {
-		return drops
+	switch {
+	case err == nil:
+		return &correlate.Source{TCP: tcp, Drops: d, PassDrops: true, Stages: r.correlateStages()}, nil
+	case in.withTCP():
+		return nil, errors.Join(err, drops.Close())
 	}
-	return &correlate.Source{TCP: tcp, Drops: d, PassDrops: true, Stages: r.correlateStages()}
+	return drops, nil
 }
 
 // besideDrops is the size of the ring of what TCP sends again, in bytes, where drops matter more: it

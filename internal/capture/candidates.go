@@ -197,6 +197,9 @@ func (c *Candidate) limits(s *Spec) (lines []string) {
 		const format = "source %s knows %s of few drops (help sources): terms that use it match no other drop"
 		lines = append(lines, fmt.Sprintf(format, c.Name, strings.Join(fields, ", ")))
 	}
+	if s.Input.withTCP() && c.Name != "bpf" {
+		lines = append(lines, fmt.Sprintf("source %s does not report what TCP sends again, and resets", c.Name))
+	}
 	if origins := c.missingOrigins(s); len(origins) > 0 {
 		const format = "%s drops are not available: source %s does not see them"
 		lines = append(lines, fmt.Sprintf(format, strings.Join(origins, " and "), c.Name))

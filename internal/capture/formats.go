@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
 	"dropwatch/internal/sink/dwdump"
@@ -184,7 +185,8 @@ func (r *run) screenOptions(s *screen, o Output, f *os.File) top.Options {
 	opts := top.Options{
 		Source: r.source.name, Host: r.identity().Name, Expression: r.spec.Filter.String(),
 		Color: Colored(f), ASCII: !utf8Locale(), Harmless: o.Harmless, Begin: r.recorded(),
-		Retransmits: r.spec.Input.Retransmits, Status: s.status, Diagnose: r.diagnose, Format: formatLine, Save: s.save,
+		File: event.Escape(r.spec.Input.Recording), Retransmits: r.spec.Input.Retransmits,
+		Status: s.status, Diagnose: r.diagnose, Format: formatLine, Save: s.save,
 	}
 	check := func(f *filter.Filter) (warning string, err error) {
 		if warning = strings.Join(r.missingNames(f), "\n"); r.spec.Input.Retransmits {

@@ -94,6 +94,20 @@ func (r *Runner) captureFile(path string, follow bool) (f pcap.File, size int64,
 	return f, size, nil
 }
 
+// isCapture reports whether a regular file begins as capture files do.
+func isCapture(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return pcap.Begins(f)
+}
+
 // openCapture opens a capture file. A FIFO is waited for until ctx ends.
 func openCapture(ctx context.Context, path string, info fs.FileInfo, follow bool) (io.ReadCloser, error) {
 	f, err := wait(ctx, func() (*os.File, error) { return os.Open(path) })

@@ -3,6 +3,7 @@ package capture
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
@@ -33,10 +34,7 @@ func (r *Runner) openRecording(ctx context.Context, spec *Spec) (*openedSource, 
 	from, err := session.Open(waitingReader{ctx, in}, event.Escape(path))
 	if err != nil {
 		release()
-		if errors.Is(err, syscall.EISDIR) {
-			err = &advised{err, nameInside}
-		}
-		return nil, err
+		return nil, noRecording(path, err)
 	}
 	if spec.Input.KeepHost {
 		from.KeepHost()
@@ -45,6 +43,17 @@ func (r *Runner) openRecording(ctx context.Context, spec *Spec) (*openedSource, 
 		Source: from, name: from.Header().Source, arrange: spec.Filter.Stages, recording: from, now: from.Now,
 		close: release, restore: release,
 	}, nil
+}
+
+// noRecording describes why a file is not the recording that it should be, and what to do.
+func noRecording(path string, err error) error {
+	switch name := event.Escape(path); {
+	case errors.Is(err, syscall.EISDIR):
+		return &advised{err, nameInside}
+	case errors.Is(err, session.ErrNoSession) && isCapture(path):
+		return &advised{fmt.Errorf("replay %s: it is a capture file", name), "show it with dropwatch pcap " + name}
+	}
+	return err
 }
 
 // openRing opens the recordings of a service as a source.

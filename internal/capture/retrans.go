@@ -2,7 +2,6 @@ package capture
 
 import (
 	"context"
-	"errors"
 
 	"dropwatch/internal/diagnose"
 	"dropwatch/internal/event"
@@ -56,9 +55,6 @@ func (r *Runner) openRetransTrace(_ context.Context, spec *Spec) (*openedSource,
 // tcpDropsRing is the size of the ring of the drops of TCP packets in bytes: each is reported individually, and
 // what has no room is a doubt.
 const tcpDropsRing = 8 << 20
-
-// errNoDrops is the error of a source that does not say how far it has read.
-var errNoDrops = errors.New("the source of drops does not say how far it has read")
 
 // openTCPDrops opens a source of all drops of TCP packets, each with its headers.
 func (r *Runner) openTCPDrops() (correlate.Drops, error) {

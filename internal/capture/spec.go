@@ -53,7 +53,7 @@ type Input struct {
 
 	Retransmits bool // report what TCP sends again, instead of drops
 	AndRetrans  bool // also report what TCP sends again, beside drops, where bpf can do so at once
-	Resets      bool // with Retransmits: also report the RSTs that TCP sends and receives
+	Resets      bool // also report the RSTs that TCP sends and receives; with AndRetrans both must be possible with bpf
 	NoDrops     bool // with Retransmits: do not watch drops to say whether a segment was lost here
 
 	Sample       int  // with bpf: drops to report individually per kind, second and CPU; 0: all
@@ -83,7 +83,7 @@ const (
 // A SpecError is a Spec that cannot be run on any host: wrong usage, exit code 2.
 type SpecError struct {
 	Err     error
-	Setting string // of a configuration, that is wrong: source, expression or output; empty: none of these
+	Setting string // of a configuration, that is wrong: source, retrans, expression or output; empty: none of these
 }
 
 // Error is the text of the cause.
@@ -97,6 +97,9 @@ func (e *SpecError) Unwrap() error { return e.Err }
 func (s *Spec) ShowsCauses() bool {
 	return slices.ContainsFunc(s.Outputs, func(o Output) bool { return o.Format == Lines || o.Explain })
 }
+
+// withTCP reports whether what TCP did is wanted beside the drops.
+func (in *Input) withTCP() bool { return in.AndRetrans && in.Resets }
 
 // recorded reports whether drops are replayed.
 func (in *Input) recorded() bool { return in.Recording != "" || in.Segments != "" }

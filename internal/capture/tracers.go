@@ -3,6 +3,7 @@ package capture
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"dropwatch/internal/condition"
 	"dropwatch/internal/event"
@@ -37,15 +38,31 @@ func (r *Runner) openBPF(_ context.Context, spec *Spec) (*openedSource, error) {
 		return nil, err
 	}
 	if in.AndRetrans {
-		s = r.andRetrans(s)
+		if s, err = r.andRetrans(s, in); err != nil {
+			return nil, err
+		}
 	}
 	opened := tracerSource("bpf", s)
 	opened.trunc = trunc
-	opened.arrange = func(steps []filter.Step) []pipeline.Stage { return spec.Filter.StagesOf(split, steps) }
+	opened.arrange = func(steps []filter.Step) []pipeline.Stage {
+		return []pipeline.Stage{byKind(spec.Filter.StagesOf(split, steps), spec.Filter.Stages(steps))}
+	}
 	if len(split.Whole) > 0 { // the program sends all of these, so they are sampled here
 		opened.individually = spec.sample()
 	}
 	return opened, nil
+}
+
+// byKind returns a stage that has drops run the one stages, of which the kernel has tested a part, and all else the
+// others.
+func byKind(drops, others []pipeline.Stage) pipeline.Stage {
+	return func(e *event.Event) bool {
+		stages := drops
+		if e.Kind != event.Drop {
+			stages = others
+		}
+		return !slices.ContainsFunc(stages, func(stage pipeline.Stage) bool { return !stage(e) })
+	}
 }
 
 // sample returns the number of drops per kind to report individually. A run with a

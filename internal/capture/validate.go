@@ -22,7 +22,7 @@ func (s *Spec) Check() error {
 	for _, of := range []struct {
 		setting string
 		check   func() error
-	}{{"source", s.checkSource}, {"", s.checkMode}, {"expression", s.checkStacks}, {"output", s.checkOutputs}} {
+	}{{"source", s.checkSource}, {"", s.checkMode}, {"retrans", s.checkTCP}, {"expression", s.checkStacks}, {"output", s.checkOutputs}} {
 		if err := of.check(); err != nil {
 			return &SpecError{err, of.setting}
 		}
@@ -109,6 +109,14 @@ func (s *Spec) checkStacks() error {
 // ErrNoStacks is the error of a Spec whose expression can only match with [Input].Stack.
 var ErrNoStacks = errors.New("the expression needs stack traces: add --stack")
 
+// checkTCP returns an error if the source of drops does not report what TCP did as well.
+func (s *Spec) checkTCP() error {
+	if s.Input.withTCP() && s.Input.Source != "auto" && s.Input.Source != "bpf" {
+		return fmt.Errorf("source %s does not report what TCP sends again: name bpf or auto", s.Input.Source)
+	}
+	return nil
+}
+
 // checkOutputs returns an error if what two outputs write would be mixed, or if a session has
 // binary data on its standard output.
 func (s *Spec) checkOutputs() error {
@@ -130,7 +138,9 @@ func (s *Spec) checkOutputs() error {
 }
 
 // hasTCP reports whether what TCP did may be among the events.
-func (s *Spec) hasTCP() bool { return s.Input.Retransmits || s.Input.recorded() || len(s.Captures) > 0 }
+func (s *Spec) hasTCP() bool {
+	return s.Input.Retransmits || s.Input.withTCP() || s.Input.recorded() || len(s.Captures) > 0
+}
 
 // checkBeside returns an error if two outputs cannot share a file. A table may follow text.
 func (o *Output) checkBeside(other *Output) error {

@@ -17,10 +17,10 @@ import (
 // are entered afterwards: see complete.
 type alertSettings struct {
 	Name       string     `toml:"name" help:"What it is called."`
-	Expression expression `toml:"expression" help:"Of the drops that the service catches, those that match this expression; empty: all."`
-	Count      uint32     `toml:"count" help:"Drops within the window that are too many."`
-	Rate       uint32     `toml:"rate" help:"Instead of count: drops a second, on average of the window, that are too many."`
-	Window     period     `toml:"window" help:"An incident begins when drops are too many within this time, and ends when they are not."`
+	Expression expression `toml:"expression" help:"Drops that match it count; with retrans also kind == retransmit or reset, or tcp.type."`
+	Count      uint32     `toml:"count" help:"Drops, retransmitted segments or resets within the window that are too many."`
+	Rate       uint32     `toml:"rate" help:"Instead of count: how many a second, on average of the window, are too many."`
+	Window     period     `toml:"window" help:"An incident begins when there are too many within this time, and ends when there are not."`
 	Every      period     `toml:"every" help:"An incident that begins sooner after the last one is only counted."`
 	Command    []string   `toml:"command" help:"A program by its path, and arguments, run without a shell; it gets the finding as JSON."`
 	Timeout    period     `toml:"timeout" help:"How long the program may take."`
@@ -77,7 +77,7 @@ func (c *Config) addAlerts(all []alertSettings, f *file, expression func(*filter
 		if setting, err := c.checkAlert(a, expression); err != nil {
 			return f.wrong(fmt.Sprintf("alert.%d.%s", i, setting), err)
 		}
-		c.Alerts = append(c.Alerts, a.rule())
+		c.Alerts = append(c.Alerts, a.rule(&c.Spec))
 	}
 	return nil
 }
@@ -116,15 +116,23 @@ func (a *alertSettings) check() (setting string, err error) {
 	return "", nil
 }
 
+// kinds returns the kinds of events that count: drops, unless the expression is about other kinds.
+func (a *alertSettings) kinds(spec *capture.Spec) []event.Kind {
+	if !a.Expression.filter.NamesKind() {
+		return []event.Kind{event.Drop}
+	}
+	return slices.DeleteFunc(kinds(spec), func(k event.Kind) bool { return !a.Expression.filter.CanMatchKind(k) })
+}
+
 // rule returns the rule of settings that are complete and right. A rate is a count within the window,
 // which is the same on average and needs no other way to count.
-func (a *alertSettings) rule() alert.Rule {
+func (a *alertSettings) rule(spec *capture.Spec) alert.Rule {
 	count := uint64(a.Count)
 	if a.Rate > 0 {
 		count = max(1, uint64(float64(a.Rate)*a.Window.Seconds()))
 	}
 	return alert.Rule{
-		Name: a.Name, Expression: a.Expression.String(), Match: a.Expression.filter.Match, Count: count,
+		Name: a.Name, Expression: a.Expression.String(), Match: a.Expression.filter.Match, Kinds: a.kinds(spec), Count: count,
 		Window: a.Window.Duration, Every: a.Every.Duration, Command: a.Command, Timeout: a.Timeout.Duration,
 	}
 }

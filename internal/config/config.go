@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"dropwatch/internal/capture"
@@ -131,6 +132,7 @@ func (s *settings) spec() (spec capture.Spec, setting string, err error) {
 		Input: capture.Input{
 			Source: s.Source.name, Origins: s.Origin.set, Stack: s.Stack, Takeover: s.Takeover, Trunc: s.Trunc,
 			Sample: int(min(s.Sample, math.MaxInt32)), ByOwner: s.ByOwner, RawAddresses: s.RawAddresses,
+			AndRetrans: s.Retrans, Resets: s.Retrans,
 		},
 		Filter: filter.And(points, s.Expression.filter),
 	}
@@ -147,6 +149,9 @@ func (s *settings) spec() (spec capture.Spec, setting string, err error) {
 func check(spec *capture.Spec, f *filter.Filter, expression func(*filter.Filter) error) (setting string, err error) {
 	setting = "expression"
 	err = spec.Check()
+	if err == nil {
+		err = checkKinds(spec)
+	}
 	if err == nil && expression != nil {
 		err = expression(f)
 	}
@@ -157,4 +162,24 @@ func check(spec *capture.Spec, f *filter.Filter, expression func(*filter.Filter)
 		err = errors.New("the expression needs stack traces: set stack = true")
 	}
 	return setting, err
+}
+
+// checkKinds returns an error if the expression of a run matches no event that is reported.
+func checkKinds(spec *capture.Spec) error {
+	canMatch := func(k event.Kind) bool { return spec.Filter.CanMatchKind(k) }
+	switch {
+	case slices.ContainsFunc(kinds(spec), canMatch):
+		return nil
+	case !spec.Input.AndRetrans && slices.ContainsFunc([]event.Kind{event.Retransmit, event.Reset}, canMatch):
+		return errors.New("the expression is of what TCP sends again or resets, which is not reported: set retrans = true")
+	}
+	return errors.New("the expression matches only what is not reported")
+}
+
+// kinds returns which kinds of events are reported, beside losses.
+func kinds(spec *capture.Spec) []event.Kind {
+	if spec.Input.AndRetrans {
+		return []event.Kind{event.Drop, event.Retransmit, event.Reset}
+	}
+	return []event.Kind{event.Drop}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,7 +58,8 @@ func TestExample(t *testing.T) {
 	}
 	c.Alerts[0].Match = nil
 	want := alert.Rule{
-		Name: "slow program", Expression: "reason == SOCKET_RCVBUFF", Count: 100, Window: 10 * time.Second, Every: 5 * time.Minute,
+		Name: "slow program", Expression: "reason == SOCKET_RCVBUFF", Kinds: []event.Kind{event.Drop}, Count: 100, Window: 10 * time.Second,
+		Every:   5 * time.Minute,
 		Command: []string{"/usr/local/bin/notify", "network"}, Timeout: 30 * time.Second,
 	}
 	if !reflect.DeepEqual(c.Alerts[0], want) {
@@ -83,12 +85,39 @@ timeout = "1s"
 		t.Fatalf("%+v", alerts)
 	}
 	alerts[0].Match, alerts[1].Match = nil, nil
+	drops := []event.Kind{event.Drop}
 	want := []alert.Rule{
-		{Name: "all", Count: 1, Window: time.Minute, Every: 5 * time.Minute, Timeout: 30 * time.Second},
-		{Name: "DNS", Expression: "udp.dstport == 53", Count: 70, Window: 10 * time.Second, Every: time.Hour, Timeout: time.Second},
+		{Name: "all", Kinds: drops, Count: 1, Window: time.Minute, Every: 5 * time.Minute, Timeout: 30 * time.Second},
+		{Name: "DNS", Expression: "udp.dstport == 53", Kinds: drops, Count: 70, Window: 10 * time.Second,
+			Every: time.Hour, Timeout: time.Second},
 	}
 	if !reflect.DeepEqual(alerts, want) {
 		t.Errorf("%+v, want %+v", alerts, want)
+	}
+}
+
+// TestAlertKinds: an alert counts drops, or what its expression says.
+func TestAlertKinds(t *testing.T) {
+	for expression, want := range map[string][]event.Kind{
+		"":                                       {event.Drop},
+		"port 443":                               {event.Drop},
+		"kind == retransmit":                     {event.Retransmit},
+		"kind == reset and port 443":             {event.Reset},
+		"tcp.type == rto":                        {event.Retransmit},
+		"tcp.lost == here and port 443":          {event.Retransmit},
+		"tcp.incoming":                           {event.Retransmit, event.Reset},
+		"not tcp.incoming":                       {event.Drop, event.Retransmit, event.Reset},
+		"kind != drop":                           {event.Retransmit, event.Reset},
+		"kind in {drop, retransmit}":             {event.Drop, event.Retransmit},
+		"kind == drop or tcp.type in {rto, syn}": {event.Drop, event.Retransmit},
+	} {
+		c := parse(t, "retrans = true\n[[alert]]\nname = 'a'\ncount = 1\nexpression = '"+expression+"'\n")
+		if got := c.Alerts[0].Kinds; !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", expression, got, want)
+		}
+		if in := c.Spec.Input; !in.AndRetrans || !in.Resets {
+			t.Errorf("%+v", in)
+		}
 	}
 }
 
@@ -183,6 +212,21 @@ func TestErrors(t *testing.T) {
 		}
 		if errors.As(err, new(*capture.SpecError)) {
 			t.Errorf("%q: an error of the command line", text)
+		}
+	}
+}
+
+// TestUnreported: an expression that only matches what is not reported is refused.
+func TestUnreported(t *testing.T) {
+	const ofTCP = "the expression is of what TCP sends again or resets, which is not reported: set retrans = true"
+	for _, tt := range [][2]string{
+		{"expression = 'tcp.type == rto'", "x.toml:1: " + ofTCP},
+		{"[[alert]]\nname = 'a'\ncount = 1\nexpression = 'kind == reset'", "x.toml:4: " + ofTCP},
+		{"retrans = true\nexpression = 'kind == tcp'", "x.toml:2: the expression matches only what is not reported"},
+		{"retrans = true\nsource = 'trace'", "x.toml:1: source trace does not report what TCP sends again: name bpf or auto"},
+	} {
+		if _, err := config.Parse("x.toml", []byte(tt[0]), config.Checks{}); err == nil || err.Error() != tt[1] {
+			t.Errorf("%q: error %v, want %s", tt[0], err, tt[1])
 		}
 	}
 }

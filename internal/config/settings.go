@@ -17,6 +17,7 @@ type settings struct {
 	Stack        bool   `toml:"stack" help:"Also record the kernel stack trace of each drop, which costs CPU."`
 	ByOwner      bool   `toml:"by-owner" help:"With bpf, also break the remaining counts down by owning socket."`
 	RawAddresses bool   `toml:"raw-addresses" help:"With bpf, identify a socket that has no cookie by its kernel address."`
+	Retrans      bool   `toml:"retrans" help:"With bpf, also report what TCP sends again, whether this host dropped it, and resets."`
 	Takeover     bool   `toml:"takeover" help:"Stop the monitoring of other programs without asking."`
 
 	Expression expression  `toml:"expression" help:"Only drops that match this expression (dropwatch help filter); empty: all."`
@@ -25,7 +26,7 @@ type settings struct {
 
 	Output []output `toml:"output" help:"Where drops are written, as --output has it: dropwatch help outputs."`
 
-	Alert []alertSettings `toml:"alert" help:"What to do when drops are too many. There can be several; it is not set by default."`
+	Alert []alertSettings `toml:"alert" help:"What to do when events are too many. There can be several; it is not set by default."`
 }
 
 // defaults returns the settings of an empty file.

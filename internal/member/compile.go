@@ -108,6 +108,7 @@ func (c *compiler) meant(typed string) string {
 	return near(typed, names)
 }
 
+// retval returns what the function returned, which a source knows when it returns.
 func (c *compiler) retval(s *syntax) (operand, error) {
 	t := c.function.proto.Return
 	if _, void := btf.UnderlyingType(t).(*btf.Void); void {
@@ -152,6 +153,7 @@ func (c *compiler) load(l Load, typ Int) Node {
 	return &Ref{Int: typ, Load: i}
 }
 
+// equal reports whether both read the same, so that it is read once.
 func (l Load) equal(other Load) bool {
 	same := slices.Equal(l.Offsets, other.Offsets)
 	return same && l.Arg == other.Arg && l.Size == other.Size && l.Signed == other.Signed && l.BitOffset == other.BitOffset &&

@@ -13,6 +13,7 @@ const maxNesting = 16
 // cType returns the name of a type in C, as "const struct sock *" or "char [16]".
 func cType(t btf.Type) string { return cTypeIn(t, 0) }
 
+// cTypeIn is cType of what is nested so deep in another type.
 func cTypeIn(t btf.Type, depth int) string {
 	if depth > maxNesting {
 		return "..."

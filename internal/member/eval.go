@@ -16,6 +16,7 @@ func (e *Expr) True(values []Value) bool {
 	return ok && v.Number != 0
 }
 
+// eval computes a node. Each value that it returns is extended to 64 bits as the type of its node says.
 func eval(n Node, loads []Load, values []Value) (v Value, ok bool) {
 	switch n := n.(type) {
 	case *Const:
@@ -57,6 +58,7 @@ func (l Load) Bits(read uint64) uint64 {
 	return extend(read>>l.BitOffset, l.BitSize, l.Signed)
 }
 
+// apply returns the result, of which what the type cannot hold is cut off, as gcc does.
 func (n *Unary) apply(x uint64) uint64 {
 	switch n.Op {
 	case Neg:
@@ -79,6 +81,7 @@ func swap(x uint64, size int) uint64 {
 	return bits.ReverseBytes64(x) >> (64 - size*8)
 }
 
+// truth is the value of a comparison in C.
 func truth(b bool) uint64 {
 	if b {
 		return 1
@@ -86,6 +89,7 @@ func truth(b bool) uint64 {
 	return 0
 }
 
+// eval computes the right side only where the left one does not decide.
 func (n *Binary) eval(loads []Load, values []Value) (v Value, ok bool) {
 	x, ok := eval(n.X, loads, values)
 	if !ok {
@@ -108,6 +112,7 @@ func (n *Binary) eval(loads []Load, values []Value) (v Value, ok bool) {
 	return Number(normal(number, n.Int)), ok
 }
 
+// apply returns the result before it is cut to the type. Ok is false where C defines none.
 func (n *Binary) apply(x, y uint64) (result uint64, ok bool) {
 	switch n.Op {
 	case Mul:
@@ -160,6 +165,7 @@ func (n *Binary) shift(x, y uint64) (result uint64, ok bool) {
 	return x >> y, true
 }
 
+// compare compares two values of one type, extended to 64 bits.
 func compare(op Op, x, y uint64, signed bool) bool {
 	less := x < y
 	if signed {

@@ -28,7 +28,9 @@ var (
 	u64T    = &btf.Typedef{Name: "u64", Type: ulongT}
 	be16T   = &btf.Typedef{Name: "__be16", Type: &btf.Typedef{Name: "__u16", Type: ushortT}}
 	be32T   = &btf.Typedef{Name: "__be32", Type: &btf.Typedef{Name: "__u32", Type: uintT}}
-	in6T    = &btf.Struct{Name: "in6_addr", Size: 16, Members: members(0, "in6_u", array(u8T, 16))}
+	in6T    = &btf.Struct{Name: "in6_addr", Size: 16, Members: members(
+		0, "in6_u", &btf.Union{Size: 16, Members: members(0, "u6", array(u8T, 16))},
+	)}
 	inT     = &btf.Struct{Name: "in_addr", Size: 4, Members: members(0, "s_addr", be32T)}
 	statT   = &btf.Struct{Name: "stat", Size: 16, Members: members(0, "a", u64T, 8, "b", longT)}
 	deviceT = &btf.Struct{Name: "net_device", Size: 24, Members: members(0, "name", array(charT, 16),
@@ -60,7 +62,7 @@ func pointer(t btf.Type) btf.Type         { return &btf.Pointer{Target: t} }
 
 // sock is a struct with everything that members can be.
 func sock() *btf.Struct {
-	s := &btf.Struct{Name: "sock", Size: 256}
+	s := &btf.Struct{Name: "sock", Size: 264}
 	inner := &btf.Struct{Size: 4, Members: members(0, "lo", u16T, 2, "hi", u16T)}
 	s.Members = members(
 		0, "__sk_common", commonT, 32, "sk_ack_backlog", u32T, 36, "sk_max_ack_backlog", &btf.Const{Type: u32T},
@@ -71,6 +73,8 @@ func sock() *btf.Struct {
 		176, "sk_mac", array(u8T, 6), 182, "sk_small", shortT, 184, "sk_ext", pointer(&btf.Fwd{Name: "ext_conn"}),
 		192, "sk_any", pointer(&btf.Void{}), 200, "sk_addr", inT, 204, "sk_gone", pointer(&btf.Fwd{Name: "gone"}), 208, "sk_huge", hugeT,
 		224, "sk_nfct", ulongT, 232, "sk_grid", array(array(u16T, 3), 2), 244, "sk_tail", array(u32T, 0), 244, "sk_protocol", be16T,
+		248, "sk_user", pointer(&btf.TypeTag{Value: "user", Type: statT}),
+		256, "sk_cpu", pointer(&btf.Const{Type: &btf.TypeTag{Value: "percpu", Type: intT}}),
 	)
 	for _, b := range []struct {
 		name   string
@@ -98,7 +102,9 @@ func fixtureTypes(t testing.TB) *Types {
 		function("demo", intT, sk, param("n", intT), param("name", pointer(charT)), param("port", u16T), param("dev", pointer(deviceT)),
 			param("c", scharT), param("big", u64T), param("", intT), param("in6", pointer(&btf.Const{Type: in6T})), param("word", longT),
 			param("u", uintT), param("s", shortT)),
-		function("nothing", &btf.Void{}), function("listen", pointer(sockT), sk), function("by_value", intT, param("pair", statT), sk),
+		function("nothing", &btf.Void{}),
+		function("print", intT, param("format", pointer(charT)), param("", &btf.Void{})),
+		function("listen", pointer(sockT), sk), function("by_value", intT, param("pair", statT), sk),
 		function("small", intT, param("addr", inT), sk),
 		function("twice", intT, sk), function("twice", intT, param("dev", pointer(deviceT))), function("same", intT, sk),
 		function("same", intT, sk), function("copy", intT, sk), statesT, wideT, u8T, u64T, charT, boolT, hugeT,

@@ -19,6 +19,7 @@ func (e *Expr) Format(v Value) string {
 	return e.formatNumber(v.Number)
 }
 
+// formatBytes returns a string or an address; other bytes in hexadecimal.
 func (e *Expr) formatBytes(b []byte) string {
 	switch e.Show {
 	case Text:
@@ -31,6 +32,7 @@ func (e *Expr) formatBytes(b []byte) string {
 	return hex.EncodeToString(b)
 }
 
+// formatNumber returns an integer; one of an enum that has no name for it as a number.
 func (e *Expr) formatNumber(n uint64) string {
 	typ := e.Root.Type()
 	unsigned := normal(n, Int{Size: typ.Size})

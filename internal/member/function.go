@@ -74,7 +74,11 @@ func (t *Types) Function(name string) (*Function, error) {
 		types: t, spec: spec, proto: proto,
 	}
 	for _, p := range proto.Params {
-		f.Args = append(f.Args, Arg{p.Name, cType(p.Type)})
+		a := Arg{p.Name, cType(p.Type)}
+		if isVoid(p.Type) {
+			a.Type = "..." // and no more of them are known
+		}
+		f.Args = append(f.Args, a)
 	}
 	return f, nil
 }

@@ -14,6 +14,7 @@ func TestFunction(t *testing.T) {
 		"listen":     "struct sock *listen(struct sock *sk)",
 		"nothing":    "void nothing(void)",
 		"by_value":   "int by_value(struct stat pair, struct sock *sk)",
+		"print":      "int print(char *format, ...)",
 		"same":       "int same(struct sock *sk)",
 		"ext:ext_in": "int ext_in(struct ext_conn *ct)",
 		"ext_in":     "int ext_in(struct ext_conn *ct)",

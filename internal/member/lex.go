@@ -53,16 +53,16 @@ func next(text string, from int) (token, error) {
 		return t, faultAt(text, from, from+1, "unexpected character %q", rune(text[from]))
 	}
 	t.text = text[from:t.to]
-	if t.kind != numberToken {
-		return t, nil
-	}
-	var ok bool
-	if t.number, t.typ, ok = number(t.text); !ok {
-		return t, faultAt(text, from, t.to, "%s is not a number of C", t.text)
+	if t.kind == numberToken {
+		var ok bool
+		if t.number, t.typ, ok = number(t.text); !ok {
+			return t, faultAt(text, from, t.to, "%s is not a number of C", t.text)
+		}
 	}
 	return t, nil
 }
 
+// operatorEnd returns where an operator ends: where it begins, if none is there.
 func operatorEnd(text string, from int) int {
 	for _, op := range operators {
 		if strings.HasPrefix(text[from:], op) {

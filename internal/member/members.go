@@ -24,6 +24,7 @@ func find(members []btf.Member, name string) (m btf.Member, ok bool) {
 	return findIn(members, name, 0)
 }
 
+// findIn is find in members that are nested so deep.
 func findIn(members []btf.Member, name string, depth int) (m btf.Member, ok bool) {
 	for _, m := range members {
 		if m.Name == name {
@@ -47,6 +48,7 @@ const marker = "__cacheline_group_"
 // namesOf returns the names that find finds, in their order.
 func namesOf(members []btf.Member) []string { return namesIn(members, 0) }
 
+// namesIn is namesOf members that are nested so deep.
 func namesIn(members []btf.Member, depth int) (names []string) {
 	for _, m := range members {
 		if strings.HasPrefix(m.Name, marker) {
@@ -59,6 +61,39 @@ func namesIn(members []btf.Member, depth int) (names []string) {
 		}
 	}
 	return names
+}
+
+// instead says which members there are instead of one that is not: that of a member, or those that
+// are spelled nearly so.
+func instead(name string, members []btf.Member) string {
+	if path := deeper(members, name, 0); path != "" {
+		return "it has " + path
+	}
+	return near(name, namesOf(members))
+}
+
+// maxDeeper bounds in how many members of members a name is looked for.
+const maxDeeper = 3
+
+// deeper returns the path to a member of members, by its name. It is empty if there is none.
+func deeper(members []btf.Member, name string, depth int) string {
+	if depth > maxDeeper {
+		return ""
+	}
+	for _, m := range members {
+		within, _ := membersOf(m.Type)
+		path := name
+		if _, ok := find(within, name); !ok {
+			path = deeper(within, name, depth+1)
+		}
+		if path != "" && m.Name != "" {
+			path = m.Name + "." + path
+		}
+		if path != "" {
+			return path
+		}
+	}
+	return ""
 }
 
 // A macro of the kernel is a short name for members of another struct: sk_state is

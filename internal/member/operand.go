@@ -38,6 +38,7 @@ const (
 	aPointer                    // the address itself, whose typ is a *btf.Pointer
 )
 
+// number64 is a constant of a type.
 func number64(n uint64, typ Int) operand {
 	return operand{node: &Const{Int: typ, Number: normal(n, typ)}}
 }

@@ -1,7 +1,6 @@
 package member
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -27,6 +26,7 @@ func (c *compiler) integerOf(s *syntax) (Node, error) {
 	return n, err
 }
 
+// unary applies an operator to one operand. That of + only promotes it.
 func (c *compiler) unary(s *syntax) (operand, error) {
 	switch s.text {
 	case "*":
@@ -75,6 +75,8 @@ func (c *compiler) address(s *syntax) (operand, error) {
 	return operand{kind: aPointer, typ: &btf.Pointer{Target: x.typ}, at: x.at}, nil
 }
 
+// binary applies an operator to two operands. Pointers and strings have their own rules; besides, a
+// pointer is an unsigned integer of 8 bytes.
 func (c *compiler) binary(s *syntax) (operand, error) {
 	x, err := c.operand(s.x)
 	if err != nil {
@@ -157,6 +159,7 @@ func logical(op Op, x, y Node) Node {
 	return fold(&Binary{Int: intType, Op: op, X: x, Y: y})
 }
 
+// isConst reports whether a value is known without reading anything.
 func isConst(n Node) bool {
 	_, ok := n.(*Const)
 	return ok
@@ -209,6 +212,7 @@ func (c *compiler) sameText(s *syntax, x, y operand) (o operand, ok bool, err er
 	return operand{node: fold(&Binary{Int: intType, Op: binaryOps[s.text], X: a, Y: b})}, true, nil
 }
 
+// isQuoted reports whether an operand is a string in quotes.
 func isQuoted(o operand) bool { return o.kind == aValue && o.node.Type().Size == 0 }
 
 // stringOf returns the string that an operand has, in place or behind a pointer.
@@ -270,104 +274,4 @@ func (c *compiler) call(s *syntax) (operand, error) {
 	}
 	typ := Int{size, false}
 	return operand{node: fold(&Unary{Int: typ, Op: Swap, X: convert(x, typ)})}, nil
-}
-
-// cast gives an operand another type.
-func (c *compiler) cast(s *syntax) (operand, error) {
-	x, err := c.operand(s.x)
-	if err != nil {
-		return x, err
-	}
-	t, err := c.function.types.named(c.function.spec, s.text)
-	if typ, ok := keywordInts[s.text]; ok && errors.Is(err, btf.ErrNotFound) {
-		t, err = keywordType(s.text, typ), nil
-	}
-	if errors.Is(err, btf.ErrNotFound) {
-		return x, c.fault(s, "there is no type %s on this kernel%s", s.text, c.function.question(s.text))
-	}
-	if err != nil {
-		return x, c.fault(s, "%v", err)
-	}
-	for range s.stars {
-		t = &btf.Pointer{Target: t}
-	}
-	if s.stars > 0 || isPointer(t) {
-		return c.castPointer(s, x, t)
-	}
-	return c.castInteger(s, x, t)
-}
-
-func isPointer(t btf.Type) bool {
-	_, ok := btf.UnderlyingType(t).(*btf.Pointer)
-	return ok
-}
-
-func keywordType(name string, typ Int) btf.Type {
-	t := &btf.Int{Name: name, Size: uint32(typ.Size)}
-	switch {
-	case typ.Signed:
-		t.Encoding = btf.Signed
-	case strings.HasSuffix(strings.ToLower(name), "bool"):
-		t.Encoding = btf.Bool
-	}
-	return t
-}
-
-// castInteger converts an integer or pointer to an integer or enum.
-func (c *compiler) castInteger(s *syntax, x operand, t btf.Type) (operand, error) {
-	typ, ok := integer(t)
-	if !ok {
-		return x, c.fault(s, "cannot be cast to %s: only to integers, enums and pointers", cType(t))
-	}
-	n, err := c.number(s.x, x)
-	if err != nil {
-		return x, err
-	}
-	if isBool(t) {
-		n = fold(&Binary{Int: intType, Op: Ne, X: n, Y: convert(&Const{Int: intType}, n.Type())})
-	}
-	return operand{typ: t, node: convert(n, typ)}, nil
-}
-
-// castPointer casts to a pointer: another one, or an integer that is read and may have a
-// constant added to it.
-func (c *compiler) castPointer(s *syntax, x operand, t btf.Type) (operand, error) {
-	if p, ok := c.pointer(x); ok {
-		return operand{kind: aPointer, typ: t, at: p.at}, nil
-	}
-	n, err := c.number(s.x, x)
-	if err != nil {
-		return x, err
-	}
-	at, ok := c.addressIn(n)
-	if !ok {
-		return x, c.fault(s, "only an integer of 8 bytes that is read, and a constant added to it, can be cast to a pointer")
-	}
-	return operand{kind: aPointer, typ: t, at: at}, nil
-}
-
-// addressIn returns the address that an integer is.
-func (c *compiler) addressIn(n Node) (at address, ok bool) {
-	switch n := n.(type) {
-	case *Ref:
-		l := c.loads[n.Load]
-		return address{arg: l.Arg, offsets: l.Offsets}, l.Size == 8 && l.BitSize == 0
-	case *Unary:
-		if n.Op == Convert && n.Size == 8 {
-			return c.addressIn(n.X)
-		}
-	case *Binary:
-		by, constant := n.Y.(*Const)
-		if !constant || n.Op != Add && n.Op != Sub {
-			return at, false
-		}
-		at, ok = c.addressIn(n.X)
-		offset := int64(by.Number)
-		if n.Op == Sub {
-			offset = -offset
-		}
-		at.offset += offset
-		return at, ok && offset <= maxOffset && offset >= -maxOffset && at.offset <= maxOffset && at.offset >= -maxOffset
-	}
-	return at, false
 }

@@ -79,6 +79,7 @@ func (p *parser) advance() {
 	}
 }
 
+// is reports whether the next token is one of some operators.
 func (p *parser) is(operators ...string) bool {
 	return p.tok.kind == operatorToken && slices.Contains(operators, p.tok.text)
 }
@@ -92,12 +93,14 @@ func (p *parser) accept(operator string) bool {
 	return true
 }
 
+// expect skips an operator, which must be next.
 func (p *parser) expect(operator string) {
 	if !p.accept(operator) {
 		p.unexpected(operator)
 	}
 }
 
+// expectName skips a name, which must be next, and returns it. What it is for is said in the error.
 func (p *parser) expectName(what string) string {
 	name := p.tok.text
 	if p.tok.kind != nameToken {

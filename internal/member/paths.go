@@ -23,7 +23,7 @@ func (c *compiler) member(s *syntax) (operand, error) {
 		m, ok = expand(t, s.text)
 	}
 	if !ok {
-		return x, c.fault(s, "%s has no member %s: %s", cType(t), s.text, near(s.text, namesOf(members)))
+		return x, c.fault(s, "%s has no member %s: %s", cType(t), s.text, instead(s.text, members))
 	}
 	return c.at(s, at, m)
 }
@@ -37,16 +37,18 @@ func (c *compiler) container(s *syntax, x operand) (at address, t btf.Type, err 
 	case op == "." && x.kind == inMemory && !isPointer:
 		at, t = x.at, x.typ
 	case isPointer:
-		at, t = p.at, p.target()
+		at = p.at
+		t, err = c.pointed(s, p)
 	case x.kind == inMemory && isStruct(x.typ):
 		return at, t, c.fault(s, "%s, not a pointer: use . instead of ->", c.describe(s.x, x))
 	}
-	if t, err = c.complete(s, t); err == nil && !isStruct(t) {
+	if err == nil && !isStruct(t) {
 		err = c.fault(s, "%s, which has no members", c.describe(s.x, x))
 	}
 	return at, t, err
 }
 
+// isStruct reports whether a type has members.
 func isStruct(t btf.Type) bool {
 	_, ok := membersOf(t)
 	return ok
@@ -92,6 +94,7 @@ func (c *compiler) index(s *syntax) (operand, error) {
 	return c.dereference(s, p)
 }
 
+// arrayOf returns the array that an operand is.
 func arrayOf(x operand) (a *btf.Array, ok bool) {
 	if x.kind == inMemory {
 		a, ok = btf.UnderlyingType(x.typ).(*btf.Array)
@@ -145,8 +148,36 @@ func (c *compiler) dereference(s *syntax, p operand) (operand, error) {
 	case *btf.FuncProto:
 		return p, c.fault(s, "points to a function, which has no value")
 	}
-	t, err := c.complete(s, p.target())
+	t, err := c.pointed(s, p)
 	return operand{kind: inMemory, typ: t, at: p.at, name: p.name}, err
+}
+
+// elsewhere are the tags of pointers to what is not at their address in the kernel's memory. Only
+// some compilers keep them.
+var elsewhere = map[string]string{
+	"user":   "points to the memory of a process, which is not read here",
+	"percpu": "points to memory of each CPU: its address is an offset only",
+}
+
+// pointed returns the type of what a pointer points to, which can be read.
+func (c *compiler) pointed(s *syntax, p operand) (btf.Type, error) {
+	t := p.target()
+	for range maxNesting {
+		switch q := t.(type) {
+		case *btf.Const:
+			t = q.Type
+		case *btf.Volatile:
+			t = q.Type
+		case *btf.TypeTag:
+			if why := elsewhere[q.Value]; why != "" {
+				return t, c.fault(s, "%s %s", c.text[s.x.from:s.x.to], why)
+			}
+			t = q.Type
+		default:
+			return c.complete(s, p.target())
+		}
+	}
+	return c.complete(s, p.target())
 }
 
 // complete returns the struct or union that a type only names: the kernel's types have those

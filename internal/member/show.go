@@ -15,6 +15,7 @@ var displays = map[string]Show{
 	"d": Decimal, "x": Hex, "ip": IPv4, "port": Port, "string": Text, "enum": Enum, "symbol": Symbol,
 }
 
+// displayNames returns the names of displays, sorted.
 func displayNames() []string { return slices.Sorted(maps.Keys(displays)) }
 
 // finish gives the expression its root, and how its value is displayed.
@@ -157,6 +158,7 @@ func (c *compiler) ip(e *Expr, s *syntax, o operand, size int) error {
 	return nil
 }
 
+// string displays an array of char, or what a pointer to char points to.
 func (c *compiler) string(e *Expr, s *syntax, o operand) (err error) {
 	e.Show = Text
 	e.Root, err = c.stringOf(s, o)
@@ -216,6 +218,7 @@ func (c *compiler) asText(e *Expr, s *syntax, o operand) error {
 	return c.string(e, s, o)
 }
 
+// isVoid reports whether a type is void, to which pointers point that say nothing.
 func isVoid(t btf.Type) bool {
 	_, ok := btf.UnderlyingType(t).(*btf.Void)
 	return ok
@@ -245,6 +248,7 @@ func (c *compiler) asIP(e *Expr, s *syntax, o operand) (err error) {
 	return err
 }
 
+// asEnum displays what is an enum already: the type of another value does not say which one.
 func (c *compiler) asEnum(e *Expr, s *syntax, o operand) error {
 	if e.enum = namesOfValues(o.typ); e.enum == nil {
 		return c.fault(s, "has the type %s: cast it to an enum, as in (enum tcp_ca_state)x", o.cName())

@@ -4,6 +4,7 @@ import "time"
 
 // A Report is what was read in a run.
 type Report struct {
+	Files      int // that were read to their end
 	Packets    uint64
 	Bytes      uint64        // of packets on the wire
 	Unanalyzed uint64        // segments of TCP that were not: fragments, and headers that were cut

@@ -1,9 +1,10 @@
-// Package alert watches for too many drops of a kind: it says when there are and when that is over,
-// and runs a command that gets the finding.
+// Package alert watches for too many drops of a kind, segments that TCP sends again, or resets: it says when there are and when
+// that is over, and runs a command that gets the finding.
 package alert
 
 import (
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,12 +12,13 @@ import (
 	"dropwatch/internal/event"
 )
 
-// A Rule says what drops are too many, and what to do then.
+// A Rule says what events are too many, and what to do then.
 type Rule struct {
 	Name       string
 	Expression string                  // that Match decides, for people; empty: all drops match
 	Match      func(*event.Event) bool // called by the goroutine that writes
-	Count      uint64                  // drops within Window that are too many, at least 1
+	Kinds      []event.Kind            // of the events that count, of Drop, Retransmit and Reset: one or more
+	Count      uint64                  // events within Window that are too many, at least 1; of Retransmit, segments
 	Window     time.Duration           // at least a second
 	Every      time.Duration           // the shortest time from the beginning of an incident that is reported to that of the next
 	Command    []string                // a program by its path, and arguments; nil: none
@@ -29,11 +31,11 @@ func (r Rule) same(other Rule) bool {
 	return reflect.DeepEqual(r, other)
 }
 
-// An incident is a time in which drops are too many.
+// An incident is a time in which events are too many.
 type incident struct {
 	begun    time.Time
 	ended    time.Time // zero while it lasts
-	drops    uint64    // since the window in which it began
+	events   uint64    // since the window in which it began
 	unsaid   uint64    // incidents before it that were not reported
 	seen     *diagnose.Collector
 	reported bool
@@ -46,7 +48,7 @@ type watch struct {
 
 	mu     sync.Mutex
 	counts window
-	recent [2]*diagnose.Collector // of drops: the first began half a window before the second, or more
+	recent [2]*diagnose.Collector // of events: the first began half a window before the second, or more
 	turned time.Time              // when the second began
 	now    *incident              // nil: there is none
 	last   time.Time              // when the last incident began that was reported
@@ -58,10 +60,14 @@ func newWatch(r Rule, report func(*Rule, incident)) *watch {
 	return &watch{rule: r, report: report, counts: newWindow(r.Window)}
 }
 
-// add counts a drop.
+// add counts an event.
 func (w *watch) add(e *event.Event) {
-	if !w.rule.Match(e) {
+	if !slices.Contains(w.rule.Kinds, e.Kind) || !w.rule.Match(e) {
 		return
+	}
+	n := e.Count
+	if e.Kind == event.Retransmit {
+		n = max(n, e.Segments)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,16 +76,16 @@ func (w *watch) add(e *event.Event) {
 	for _, c := range w.recent {
 		_ = c.Write(e) // which cannot fail
 	}
-	total := w.counts.add(at, e.Count)
+	total := w.counts.add(at, n)
 	switch {
 	case w.now != nil:
-		w.now.drops += e.Count
+		w.now.events += n
 	case total >= w.rule.Count:
 		w.begin(at, total)
 	}
 }
 
-// turn gives up drops that are older than a window. During an incident all are kept.
+// turn gives up events that are older than a window. During an incident all are kept.
 func (w *watch) turn(at time.Time) {
 	old := at.Sub(w.turned) >= w.rule.Window
 	switch {
@@ -95,7 +101,7 @@ func (w *watch) turn(at time.Time) {
 
 // begin begins an incident, and reports it unless that was done too recently.
 func (w *watch) begin(at time.Time, total uint64) {
-	w.now = &incident{begun: at, drops: total, unsaid: w.unsaid, seen: w.recent[0]}
+	w.now = &incident{begun: at, events: total, unsaid: w.unsaid, seen: w.recent[0]}
 	w.timer = time.AfterFunc(w.counts.slot, w.look)
 	if !w.last.IsZero() && at.Sub(w.last) < w.rule.Every {
 		w.unsaid++
@@ -106,7 +112,7 @@ func (w *watch) begin(at time.Time, total uint64) {
 	w.recent[0], w.now.seen = new(diagnose.Collector), w.recent[1] // the report has the other
 }
 
-// look ends the incident if drops are not too many any more. It is what the timer calls.
+// look ends the incident if events are not too many any more. It is what the timer calls.
 func (w *watch) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

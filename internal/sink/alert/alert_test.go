@@ -54,7 +54,41 @@ func newSink(t *testing.T, rules ...alert.Rule) (*alert.Sink, *said) {
 func rule(reason string) alert.Rule {
 	return alert.Rule{
 		Name: reason, Match: func(e *event.Event) bool { return e.Reason == reason },
-		Count: 10, Window: 10 * time.Second, Every: time.Minute, Timeout: time.Minute,
+		Kinds: []event.Kind{event.Drop}, Count: 10, Window: 10 * time.Second, Every: time.Minute, Timeout: time.Minute,
+	}
+}
+
+// TestKinds: what counts is of the kinds of the rule, and is called what it is.
+func TestKinds(t *testing.T) {
+	drop := event.Event{Kind: event.Drop, Count: 10, Individual: true}
+	resent := event.Event{Kind: event.Retransmit, Count: 1, Segments: 12}
+	reset := event.Event{Kind: event.Reset, Count: 11}
+	for _, tt := range []struct {
+		kinds      []event.Kind
+		text, json string
+	}{
+		{[]event.Kind{event.Drop}, "10 drops", `"drops":10`},
+		{[]event.Kind{event.Retransmit}, "12 retransmitted segments", `"retransmits":12`},
+		{[]event.Kind{event.Reset}, "11 resets", `"resets":11`},
+		{[]event.Kind{event.Retransmit, event.Reset}, "12 events", `"events":12`},
+	} {
+		r, got := rule(""), filepath.Join(t.TempDir(), "got")
+		r.Name, r.Kinds, r.Command = "a", tt.kinds, []string{"/bin/sh", "-c", `cat >"$0.new"; mv "$0.new" "$0"`, got}
+		s, out := newSink(t, r)
+		for _, e := range []*event.Event{&drop, &resent, &reset} {
+			if err := s.Write(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		await(t, "the program has run", func() bool { _, err := os.Stat(got); return err == nil })
+		said, input := strings.Join(out.take(), "\n"), ""
+		if b, err := os.ReadFile(got); err == nil {
+			input = string(b)
+		}
+		if !strings.HasPrefix(said, "alert a: "+tt.text+" within 10s") || !strings.Contains(input, `,`+tt.json+`,"window_s":10,`) {
+			t.Errorf("%v: %s, %s, want %s and %s", tt.kinds, said, input, tt.text, tt.json)
+		}
+		s.Close()
 	}
 }
 

@@ -36,15 +36,30 @@ func (s *Sink) tell(r *Rule, in *incident) {
 
 // line says what began or ended: "alert dns: 120 drops within 10s".
 func (r *Rule) line(in *incident) string {
-	drops := event.Plural(in.drops, "drop")
+	events, _ := r.counted(in.events)
 	if !in.ended.IsZero() {
-		return fmt.Sprintf("alert %s: over after %s, %s", r.Name, event.Duration(in.ended.Sub(in.begun).Round(time.Second)), drops)
+		return fmt.Sprintf("alert %s: over after %s, %s", r.Name, event.Duration(in.ended.Sub(in.begun).Round(time.Second)), events)
 	}
-	text := fmt.Sprintf("alert %s: %s within %s", r.Name, drops, event.Duration(r.Window))
+	text := fmt.Sprintf("alert %s: %s within %s", r.Name, events, event.Duration(r.Window))
 	if in.unsaid > 0 {
 		text += fmt.Sprintf(", after %s without a report", event.Plural(in.unsaid, "incident"))
 	}
 	return text
+}
+
+// counted says what the number of events of the rule is.
+func (r *Rule) counted(n uint64) (text string, json numbers) {
+	if len(r.Kinds) > 1 {
+		return event.Plural(n, "event"), numbers{Events: n}
+	}
+	switch r.Kinds[0] {
+	case event.Retransmit:
+		return event.Plural(n, "retransmitted segment"), numbers{Retransmits: n}
+	case event.Reset:
+		return event.Plural(n, "reset"), numbers{Resets: n}
+	case event.Drop, event.TCPEvent, event.Point, event.Rejected, event.Loss, event.End:
+	}
+	return event.Plural(n, "drop"), numbers{Drops: n}
 }
 
 // cause names the first finding; empty if there is none.
@@ -66,17 +81,26 @@ type head struct {
 	State      string    `json:"state"` // begin or end
 	Expression string    `json:"expression,omitempty"`
 	Begun      time.Time `json:"begun"`
-	Drops      uint64    `json:"drops"`    // within the window, and until the end
-	Window     float64   `json:"window_s"` // in seconds
-	Count      uint64    `json:"count"`    // drops within the window that are too many
-	Unreported uint64    `json:"unreported,omitempty"`
+	numbers
+	Window     float64 `json:"window_s"` // in seconds
+	Count      uint64  `json:"count"`    // of that within the window that are too many
+	Unreported uint64  `json:"unreported,omitempty"`
+}
+
+// numbers has what a rule counts, within the window and until the end: one of them.
+type numbers struct {
+	Drops       uint64 `json:"drops,omitempty"`
+	Retransmits uint64 `json:"retransmits,omitempty"` // segments
+	Resets      uint64 `json:"resets,omitempty"`
+	Events      uint64 `json:"events,omitempty"` // of several kinds
 }
 
 // input returns what a command gets: the incident, and then the lines of diagnose --json about it.
 func (s *Sink) input(r *Rule, in *incident, found *diagnose.Diagnosis) ([]byte, error) {
+	_, n := r.counted(in.events)
 	h := head{
 		Kind: "alert", Time: in.begun, Host: s.o.Host, Name: r.Name, State: "begin", Expression: r.Expression,
-		Begun: in.begun, Drops: in.drops, Window: r.Window.Seconds(), Count: r.Count, Unreported: in.unsaid,
+		Begun: in.begun, numbers: n, Window: r.Window.Seconds(), Count: r.Count, Unreported: in.unsaid,
 	}
 	if !in.ended.IsZero() {
 		h.State, h.Time = "end", in.ended

@@ -56,9 +56,9 @@ func (s *Sink) Use(rules []Rule) {
 	s.watches = all
 }
 
-// Write counts an event by each rule. Only drops that lost a packet count.
+// Write counts an event by each rule. Of drops only those that lost a packet count.
 func (s *Sink) Write(e *event.Event) error {
-	if e.Kind != event.Drop || e.Fragment || e.Harmless != "" {
+	if e.Fragment || e.Harmless != "" {
 		return nil
 	}
 	for _, w := range s.watches {

@@ -127,6 +127,8 @@ func (v *screen) explainEmpty(m *moment, st Status, now time.Time) string {
 	switch {
 	case m.filter != nil && m.all.Total() > 0:
 		return fmt.Sprintf("The filter hides all of %s. Press /, ctrl-u and enter to show all.", event.Plural(m.all.Total(), w.noun))
+	case v.sink.recorded() && m.ended && !v.sink.opts.Retransmits && m.ledger.TCP.Retransmits+m.ledger.TCP.Resets > 0:
+		return "The recording has no drops, but retransmissions or resets:\ndropwatch top --retrans " + v.sink.opts.File
 	case v.sink.recorded() && m.ended:
 		return "The recording has no " + w.events + "."
 	case v.sink.recorded():

@@ -156,3 +156,14 @@ func TestRetransmitsRecorded(t *testing.T) {
 		p.finds("an empty recording", "The recording has no retransmissions or resets.")
 	})
 }
+
+// TestOnlyRetransmitsRecorded: the view of drops of a recording without drops names the other one.
+func TestOnlyRetransmitsRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := sit(t, Options{File: "night.dw", Begin: time.Date(1999, 12, 31, 23, 0, 0, 0, time.UTC)}, 80, 24)
+		p.write(resetIn())
+		p.write(event.Event{Kind: event.End, Ledger: &event.Ledger{TCP: event.TCPCounts{Resets: 1}}})
+		p.refresh()
+		p.finds("the other view", "The recording has no drops, but retransmissions or resets:\ndropwatch top --retrans night.dw")
+	})
+}

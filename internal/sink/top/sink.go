@@ -38,6 +38,7 @@ type Options struct {
 	// Begin is when a recording began. The time is then that of its events, and its
 	// end does not end [Sink.Run]. The zero value is for live drops.
 	Begin time.Time
+	File  string // the name of the recording, escaped
 
 	// Status reports how the run is doing. It is called once a second, from another
 	// goroutine than Write. It may be nil.

@@ -33,10 +33,13 @@ func New(w io.Writer, report func() *retrans.Report, o Options) *Sink {
 	return &Sink{to: w, report: report, opts: o}
 }
 
-// Write formats the report at the End.
+// Write formats the report at the End. If nothing could be read, there is none: the error of the run says all.
 func (s *Sink) Write(e *event.Event) error {
-	if e.Kind == event.End {
-		s.buf = table(s.report(), e.Ledger, s.opts)
+	if e.Kind != event.End {
+		return nil
+	}
+	if r := s.report(); r.Files > 0 || r.Packets > 0 {
+		s.buf = table(r, e.Ledger, s.opts)
 	}
 	return nil
 }

@@ -74,11 +74,20 @@ func TestManyDirections(t *testing.T) {
 	}
 }
 
+// TestNothingRead prints nothing: no file could be read.
+func TestNothingRead(t *testing.T) {
+	if got := printed(t, new(retrans.Report), event.Ledger{}, traffic.Options{}); got != "" {
+		t.Errorf("%q, want nothing", got)
+	}
+}
+
 func TestNoTraffic(t *testing.T) {
 	for name, r := range map[string]*retrans.Report{
-		"0 packets, 0 B in 0s: 0 segments of TCP, 0 resent (0.00 %)\n": {},
+		"0 packets, 0 B in 0s: 0 segments of TCP, 0 resent (0.00 %)\n": {Files: 1},
 		"  resent     %  segments  payload  reordered  resets  direction\n" +
-			"       0  0.00         0      0 B          0       0  between further addresses\n": {Traffic: []*retrans.Traffic{{}}},
+			"       0  0.00         0      0 B          0       0  between further addresses\n": {
+			Files: 1, Traffic: []*retrans.Traffic{{}},
+		},
 	} {
 		if got := printed(t, r, event.Ledger{}, traffic.Options{}); !strings.HasSuffix(got, name) {
 			t.Errorf("%q, want %q", got, fmt.Sprint(name))

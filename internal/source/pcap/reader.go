@@ -53,6 +53,17 @@ func newReader(r io.Reader) (*reader, error) {
 	return f, nil
 }
 
+// Begins reports whether r begins as a capture file that is supported, perhaps compressed. It reads more than
+// it needs.
+func Begins(r io.Reader) bool {
+	f, err := newReader(r)
+	if err != nil {
+		return false
+	}
+	f.close()
+	return true
+}
+
 // begin decides by the first bytes which format it is.
 func (f *reader) begin() error {
 	b, err := f.in.peek(4, "the file header")

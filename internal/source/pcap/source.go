@@ -133,6 +133,7 @@ func (s *Source) file(ctx context.Context, f *File, out pipeline.Output) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", f.Name, err)
 	}
+	s.report.Files++
 	return nil
 }
 

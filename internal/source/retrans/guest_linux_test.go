@@ -8,6 +8,8 @@ func TestGuestAsHere(t *testing.T) {
 	t.Run("types", TestTypes)
 	t.Run("resets", TestResets)
 	t.Run("full ring", TestFullRing)
+	t.Run("MPTCP", TestMPTCP)
+	t.Run("traced MPTCP", TestTraceMPTCP)
 	t.Run("traced segments", TestTraceSegments)
 	t.Run("traced types", TestTraceTypes)
 	t.Run("traced resets", TestTraceResets)

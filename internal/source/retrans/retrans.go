@@ -17,6 +17,9 @@
 // one of the connection (rto); before these, the probe timer (tlp). SYN and SYN/ACK are always sent
 // again by a timer.
 //
+// The subflows of MPTCP are connections of TCP, and are reported as such. A process has the socket of the whole
+// connection open: that of a subflow has the same inode, by which its owner is known.
+//
 // A Reset that this host sends is one of three: an answer to a packet, of a socket or of none,
 // or the abort of a connection. Since Linux 6.10 it has a reason, as the kernel names it (enum
 // sk_rst_reason), and since then those that no socket sends are reported too. A RST that is received

@@ -35,7 +35,7 @@ func ofPorts(e *event.Event) bool {
 }
 
 // withoutGSO makes lossy send each segment as an skb of its own: so that as many are sent again as are counted.
-func withoutGSO(t *testing.T) *drops.Namespace {
+func withoutGSO(t *testing.T, port int) *drops.Namespace {
 	t.Helper()
 	ns := lossy(t, port)
 	ns.Run("ip", "link", "set", "lo", "gso_max_segs", "1")
@@ -47,7 +47,7 @@ func TestTraceSegments(t *testing.T) {
 	const size = 1 << 20
 	for name, address := range map[string]string{"IPv4": "127.0.0.1", "IPv6": "::1"} {
 		t.Run(name, func(t *testing.T) {
-			ns := withoutGSO(t)
+			ns := withoutGSO(t, port)
 			r := sourcetest.Run(t, needTrace(t, Options{}), ofPorts)
 			client := transfer(ns, address, port, size)
 			kept := r.End()
@@ -137,7 +137,7 @@ func TestTraceResets(t *testing.T) {
 // TestTraceFullRing: what finds no room in the ring is counted.
 func TestTraceFullRing(t *testing.T) {
 	const size = 4 << 20
-	ns := withoutGSO(t)
+	ns := withoutGSO(t, port)
 	s := needTrace(t, Options{RingSize: 1})
 	transfer(ns, "127.0.0.1", port, size) // no reader yet: a page has room for some 30 records
 	r := sourcetest.Run(t, s, ofPorts)

@@ -21,12 +21,13 @@ type field struct {
 	byNumber string      // the field to compare instead if the values are numbers
 	kind     kind
 
-	tcp     event.Facts // what must be known besides, of what TCP did
-	tcpOf   spans       // single values that need it; nil: all
-	missing missing     // whether a drop without it may have it; of fields of headers part decides
-	needs   event.Facts // which stages must find out first, besides facts
-	part    part        // where in a packet it is
-	layer   event.Layer // of part that the packet must have; NoLayer if any
+	kinds   []event.Kind // of events that can have it; nil: all
+	tcp     event.Facts  // what must be known besides, of what TCP did
+	tcpOf   spans        // single values that need it; nil: all
+	missing missing      // whether a drop without it may have it; of fields of headers part decides
+	needs   event.Facts  // which stages must find out first, besides facts
+	part    part         // where in a packet it is
+	layer   event.Layer  // of part that the packet must have; NoLayer if any
 }
 
 // These functions return the kinds of the fields below, which differ in the range of their values, the
@@ -174,15 +175,18 @@ var dropFields = []field{
 	{name: "task.cpu", missing: unknown, aliases: []string{"cpu"}, help: "the CPU", facts: event.FactTask, kind: upTo32(cpu)},
 	{name: "kind", help: "a drop, or what TCP did: pcap and retrans show that", kind: enum(kindOf, eventKinds)},
 	{name: "tcp.type", missing: untyped, help: "of what TCP did, as in JSON", tcp: event.FactRetransType, tcpOf: toldByFew,
-		kind: segmentType{integer{get: tcpType, known: tcpTypes, only: true}}},
+		kind: segmentType{integer{get: tcpType, known: tcpTypes, only: true}}, kinds: []event.Kind{event.Retransmit, event.TCPEvent}},
 	{name: "tcp.lost", missing: unjudged, tcp: event.FactFate,
-		help: "whether this host dropped what TCP sends again", kind: enum(tcpLost, tcpFates)},
+		help: "whether this host dropped what TCP sends again", kind: enum(tcpLost, tcpFates),
+		kinds: []event.Kind{event.Retransmit}},
 	{name: "tcp.cause", missing: unjudged, tcp: event.FactFate, help: "reason of the drop behind a retransmission or a reset",
-		kind: label{get: tcpCause, what: "a name such as NO_SOCKET", normal: reasonName, anyCase: true}},
+		kind:  label{get: tcpCause, what: "a name such as NO_SOCKET", normal: reasonName, anyCase: true},
+		kinds: []event.Kind{event.Retransmit, event.Reset}},
 	{name: "tcp.rule", missing: unjudged, tcp: event.FactFate, help: "firewall's rule that dropped what TCP sends again, in words",
-		kind: label{get: tcpRule, what: "words such as *dport*"}},
+		kind: label{get: tcpRule, what: "words such as *dport*"}, kinds: []event.Kind{event.Retransmit}},
 	{name: "tcp.incoming", help: "what TCP did is of a segment that this host received",
-		kind: attribute(func(e *event.Event) bool { return e.Segment != nil && e.Segment.Direction == event.Incoming })},
+		kinds: []event.Kind{event.Retransmit, event.Reset, event.TCPEvent},
+		kind:  attribute(func(e *event.Event) bool { return e.Segment != nil && e.Segment.Direction == event.Incoming })},
 	{name: "count", help: "packets that the event stands for", kind: upTo64(count)},
 	{name: "segments", missing: unknown,
 		help: "packets on the wire, more than count with GSO", facts: event.FactSegments, kind: upTo64(segments)},

@@ -193,4 +193,27 @@ func (f *Filter) Names(field string) (names []string) {
 
 // CanMatch reports whether f can match drops of which the facts in lacking are not known. If it cannot,
 // a source that lacks them shows nothing.
-func (f *Filter) CanMatch(lacking event.Facts) bool { return f == nil || f.root.can(true, lacking) }
+func (f *Filter) CanMatch(lacking event.Facts) bool {
+	return f == nil || f.root.can(true, func(l *leaf, want bool) bool { return l.canWithout(want, lacking) })
+}
+
+// CanMatchKind reports whether f can match events of a kind, by what it says of that and of TCP.
+func (f *Filter) CanMatchKind(k event.Kind) bool {
+	return f == nil || f.root.can(true, func(l *leaf, want bool) bool {
+		if !l.ofKind() || slices.Contains(l.field.kinds, k) {
+			return true
+		}
+		return (l.decide(&event.Event{Kind: k}) == condition.True) == want
+	})
+}
+
+// NamesKind reports whether f compares the kind of an event, or what not every kind has.
+func (f *Filter) NamesKind() (names bool) {
+	if f != nil {
+		f.root.each(func(l *leaf) { names = names || l.ofKind() })
+	}
+	return names
+}
+
+// ofKind reports whether the kind of an event may say what the comparison is.
+func (l *leaf) ofKind() bool { return l.field.name == "kind" || l.field.kinds != nil }

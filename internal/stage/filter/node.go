@@ -8,6 +8,9 @@ import (
 	"dropwatch/internal/event"
 )
 
+// possible reports whether a leaf can be wanted, or not.
+type possible func(l *leaf, wanted bool) bool
+
 // A node is a parsed expression.
 type node interface {
 	// decide returns whether a drop matches, Unknown if that depends on what is not known.
@@ -16,8 +19,8 @@ type node interface {
 	// write writes the expression, in parentheses if it binds less than its outside does.
 	write(b *strings.Builder, outside binding)
 
-	// can reports whether decide can return want for a drop without the facts in lacking.
-	can(want bool, lacking event.Facts) bool
+	// can reports whether decide can return want, if leaf says it of a leaf.
+	can(want bool, leaf possible) bool
 
 	// condition returns the condition for the kernel; Unknown where the kernel cannot decide.
 	condition(*Resolver) condition.Node
@@ -95,9 +98,9 @@ func (l *list) write(b *strings.Builder, outside binding) {
 }
 
 // can is the value of the operands' can, joined as the list joins its nodes.
-func (l *list) can(want bool, lacking event.Facts) bool {
+func (l *list) can(want bool, leaf possible) bool {
 	for _, n := range l.nodes {
-		if n.can(want, lacking) == (l.or == want) {
+		if n.can(want, leaf) == (l.or == want) {
 			return l.or == want
 		}
 	}
@@ -125,7 +128,7 @@ func (n *negation) write(b *strings.Builder, _ binding) {
 }
 
 // can: a negation is true if its node is false.
-func (n *negation) can(want bool, lacking event.Facts) bool { return n.node.can(!want, lacking) }
+func (n *negation) can(want bool, leaf possible) bool { return n.node.can(!want, leaf) }
 
 func (n *negation) each(f func(*leaf)) { n.node.each(f) }
 
@@ -196,9 +199,11 @@ func (l *leaf) needs() event.Facts {
 	return l.field.facts | l.field.needs
 }
 
-// can: a comparison with a field that is lacking is never true. It is false only for a drop that does not
+func (l *leaf) can(want bool, leaf possible) bool { return leaf(l, want) }
+
+// canWithout: a comparison with a field that is lacking is never true. It is false only for a drop that does not
 // have the field at all, or if the operator is exists.
-func (l *leaf) can(want bool, lacking event.Facts) bool {
+func (l *leaf) canWithout(want bool, lacking event.Facts) bool {
 	return !l.onlyBy(lacking) || !want && (l.field.part != notInPacket || l.field.missing == nil || l.op == exists)
 }
 

@@ -66,6 +66,7 @@ type finder struct {
 	probes pace // of probing single processes
 
 	processes  cache[uint32, process]
+	places     cache[string, place] // by the path of the control group
 	containers cache[containerKey, labels]
 	stores     cache[store, map[string]string] // names of containers by ID
 	names      cache[uint32, string]           // of network namespaces
@@ -81,6 +82,7 @@ func newFinder(h *host.Host) *finder {
 	f.groups = newIndex(h.UnifiedCgroups)
 	f.netns = newIndex(h.NetworkNamespaces)
 	f.processes = newCache(ttl, f.readProcess)
+	f.places = newCache(ttl, func(path string, _ time.Time) place { return f.placeOf(path) })
 	f.containers = newCache(rowTTL, f.readLabels)
 	f.stores = newCache(ttl, f.readStore)
 	f.names = newCache(ttl, f.netnsName)
@@ -189,7 +191,7 @@ func (f *finder) refresh(a *answer, t *event.Task, now time.Time) {
 		}
 	}
 	if where == (place{}) {
-		where = f.placeOf(path)
+		where = f.places.get(path, now)
 	}
 	if where != (place{}) {
 		f.label(&where, now)
