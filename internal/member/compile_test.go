@@ -144,7 +144,7 @@ func TestErrors(t *testing.T) {
 		"name > \"x\"":          "\"x\": is a string: only == and != compare it, with another string",
 		"n == \"x\"":            "n: has the type int, not a string",
 		"-sk->sk_name":          "sk->sk_name: is a string: a number is needed",
-		"max(n)":                "max(n): there is no function max: use one of htonl, htons, ntohl, ntohs",
+		"max(n)":                "max(n): there is no function max here: use a member, or one of htonl, htons, ntohl, ntohs, inet_csk, ",
 		"$arg13":                "$arg13: demo has 12 arguments",
 		"n:hex":                 "n:hex: unknown display hex: give one of: d, enum, ip, port, string, symbol, x",
 		"big:port":              "big: has the type u64: a port is an integer of 2 bytes",

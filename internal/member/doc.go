@@ -16,7 +16,7 @@
 //
 //   - . behind a pointer, where C has ->, as in the files of rtrace-drop: sk.sk_state;
 //   - $retval, what the function returned, and $arg1, its first argument, whatever its name;
-//   - ntohs(), ntohl(), htons() and htonl();
+//   - ntohs(), ntohl(), htons() and htonl(), and casts of the kernel such as tcp_sk(sk);
 //   - strings, which == and != compare: skb->dev->name == "eth0";
 //   - the kernel's macros for members of struct sock_common, such as sk->sk_state;
 //   - a display at the end, where the type does not say it: :d :x :ip :port :string :enum

@@ -41,7 +41,7 @@ func TestMembersOfThisKernel(t *testing.T) {
 	for text, show := range map[string]Show{
 		"skb->dev->name": Text, "sk->sk_dport": Port, "sk->sk_rcv_saddr": IPv4, "sk->sk_v6_daddr": IPv6, "sk->sk_data_ready": Symbol,
 		"skb->protocol": NetworkHex, "((struct inet_connection_sock *)sk)->icsk_accept_queue.qlen.counter": Decimal,
-		"sk->sk_state == TCP_LISTEN": Bool,
+		"sk->sk_state == TCP_LISTEN": Bool, "inet_csk(sk)->icsk_accept_queue.qlen.counter": Decimal, "inet_sk(sk)->inet_daddr": IPv4,
 	} {
 		if e := compiled(t, f, text); e.Show != show {
 			t.Errorf("%s is displayed as %d, want %d", text, e.Show, show)

@@ -1,13 +1,8 @@
 package member
 
-import (
-	"maps"
-	"slices"
-	"strings"
+import "github.com/cilium/ebpf/btf"
 
-	"github.com/cilium/ebpf/btf"
-)
-
+// binaryOps are the operators of two operands.
 var binaryOps = map[string]Op{
 	"*": Mul, "/": Div, "%": Rem, "+": Add, "-": Sub, "<<": Shl, ">>": Shr, "<": Lt, "<=": Le, ">": Gt, ">=": Ge,
 	"==": Eq, "!=": Ne, "&": And, "^": Xor, "|": Or, "&&": LogAnd, "||": LogOr,
@@ -255,23 +250,4 @@ func fold(n Node) Node {
 		return n
 	}
 	return &Const{Int: n.Type(), Number: v.Number}
-}
-
-// byteOrder are the functions between the byte orders of host and network, and the size of what
-// they take.
-var byteOrder = map[string]int{"ntohs": 2, "htons": 2, "ntohl": 4, "htonl": 4}
-
-// call applies a function of byte order.
-func (c *compiler) call(s *syntax) (operand, error) {
-	size, ok := byteOrder[s.text]
-	if !ok {
-		names := slices.Sorted(maps.Keys(byteOrder))
-		return operand{}, c.fault(s, "there is no function %s: use one of %s", s.text, strings.Join(names, ", "))
-	}
-	x, err := c.integerOf(s.x)
-	if err != nil {
-		return operand{}, err
-	}
-	typ := Int{size, false}
-	return operand{node: fold(&Unary{Int: typ, Op: Swap, X: convert(x, typ)})}, nil
 }
