@@ -80,7 +80,7 @@ func exercise(t *testing.T, e *Expr) {
 		if len(l.Offsets) > MaxOffsets || integer == bytes || l.BitOffset+l.BitSize > l.Size*8 {
 			t.Fatalf("%+v", l)
 		}
-		values[i] = Value{Known: true, Number: l.Bits(uint64(i) - 1), Bytes: make([]byte, l.Array)}
+		values[i] = Value{Known: true, Number: l.bitsOf(uint64(i) - 1), Bytes: make([]byte, l.Array)}
 	}
 	if v, ok := e.Eval(values); ok && e.Format(v) == "" && e.Show != Text {
 		t.Fatalf("%s has no text for %+v", e.Text, v)

@@ -49,15 +49,6 @@ func (l Load) value(v Value) Value {
 	return v
 }
 
-// Bits returns the bits of a bit field from the integer that was read for it. Of another Load
-// they are the integer.
-func (l Load) Bits(read uint64) uint64 {
-	if l.BitSize == 0 {
-		return normal(read, Int{l.Size, l.Signed})
-	}
-	return extend(read>>l.BitOffset, l.BitSize, l.Signed)
-}
-
 // apply returns the result, of which what the type cannot hold is cut off, as gcc does.
 func (n *Unary) apply(x uint64) uint64 {
 	switch n.Op {

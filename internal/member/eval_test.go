@@ -66,11 +66,20 @@ func TestEval(t *testing.T) {
 	}
 }
 
+// bitsOf returns the bits of a bit field from the integer that was read for it, as a source does.
+// Of another Load they are the integer.
+func (l Load) bitsOf(read uint64) uint64 {
+	if l.BitSize == 0 {
+		return normal(read, Int{l.Size, l.Signed})
+	}
+	return extend(read>>l.BitOffset, l.BitSize, l.Signed)
+}
+
 // TestBits: the bits of a bit field, from the integer that has them.
 func TestBits(t *testing.T) {
 	f := demo(t)
 	for text, want := range map[string]uint64{"sk->sk_three": 5, "sk->sk_five": ^uint64(0) - 1, "sk->sk_state": 0xf5} {
-		if got := compiled(t, f, text).Loads[0].Bits(0xfff5); got != want {
+		if got := compiled(t, f, text).Loads[0].bitsOf(0xfff5); got != want {
 			t.Errorf("%s of 0xf5: %#x, want %#x", text, got, want)
 		}
 	}

@@ -53,7 +53,7 @@ type Value struct {
 }
 
 // Number returns the value of an integer Load. The bits beyond the Load's do not matter; those
-// of a Load with BitSize are shifted down already (see [Load.Bits]).
+// of a Load with BitSize are shifted down already.
 func Number(n uint64) Value { return Value{Known: true, Number: n} }
 
 // Bytes returns the value of a Load with Array. It keeps b.

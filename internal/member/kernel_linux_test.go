@@ -118,7 +118,7 @@ func checkMember(t *testing.T, f *Function, path string, size, at, width int) {
 		}
 		var word [8]byte
 		copy(word[:], b[l.Offsets[0]:l.Offsets[0]+int64(l.Size)])
-		v, ok := e.Eval([]Value{Number(l.Bits(binary.LittleEndian.Uint64(word[:])))})
+		v, ok := e.Eval([]Value{Number(l.bitsOf(binary.LittleEndian.Uint64(word[:])))})
 		if !ok || extend(v.Number, width, false) != want || v.Number != want && !l.Signed {
 			t.Fatalf("%s: %#x, %v, want %#x: %+v", path, v.Number, ok, want, l)
 		}
