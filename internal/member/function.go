@@ -65,12 +65,15 @@ func (t *Types) Function(name string) (*Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	proto, spec, module, err := t.prototype(module, base)
+	proto, spec, found, err := t.prototype(module, base)
+	if declared, kernel, ok := t.declared(base); ok && err != nil {
+		proto, spec, found, err = declared, kernel, module, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	f := &Function{
-		Name: symbol, Module: module, Return: cType(proto.Return), Optimized: optimized,
+		Name: symbol, Module: found, Return: cType(proto.Return), Optimized: optimized,
 		types: t, spec: spec, proto: proto,
 	}
 	for _, p := range proto.Params {
