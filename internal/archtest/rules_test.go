@@ -162,7 +162,7 @@ var libraries = []library{
 	},
 	{
 		imports: "github.com/cilium/ebpf/btf", by: []string{
-			"internal/bpfprog", "internal/source/bpf", "internal/source/retrans", "internal/member",
+			"internal/bpfprog", "internal/source/bpf", "internal/source/retrans", "internal/source/probe", "internal/member",
 		},
 		reason: "the kernel's types are read where they are needed, without BPF",
 	},

@@ -219,6 +219,10 @@ type Packet struct {
 	HasLen   bool
 	Flow     *Flow // what the headers in Data say; nil if they were not read
 
+	// Buffer is the address of its struct sk_buff in this moment; 0 if not known. It is for sources that are
+	// joined, and is neither recorded nor printed.
+	Buffer uint64
+
 	Type   PacketType // to whom it was addressed
 	Traits Traits
 	Tag    VLAN // a tag that is not in Data, as a device has taken it out; TPID is 0 without one

@@ -151,8 +151,12 @@ func (p *Probes) explain(err error, definition string) error {
 }
 
 // Missed returns how many hits of an event that Add returned the kernel could not report: in a function that
-// a probe itself called or, at its return, as too many calls were under way.
+// a probe itself called or, at its return, as too many calls were under way. Before Linux 5.14 that is not known, and
+// Missed returns 0: the kernel counted there also each pointer that a probe could not follow (kprobe_fault_handler).
 func (p *Probes) Missed(event string) (uint64, error) {
+	if host.ParseVersion(p.host.Release()).Before(5, 14) {
+		return 0, nil
+	}
 	profile, err := p.read(profileFile)
 	if err != nil {
 		return 0, fmt.Errorf("read tracefs's %s: %w", profileFile, err)

@@ -1,0 +1,110 @@
+package probe
+
+import (
+	"encoding/binary"
+	"runtime"
+	"slices"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/member"
+	"dropwatch/internal/perf"
+)
+
+// A decoder makes events of samples. An event is valid until the next one is made.
+type decoder struct {
+	wall   int64 // the wall clock minus the monotonic clock, in nanoseconds
+	values []member.Value
+	args   []event.Arg
+	stack  []event.Frame
+	socket event.Socket
+	flow   event.Flow
+}
+
+// A returned is the sample of a return that waits for its call, with a copy of what it had.
+type returned struct {
+	point  *pointEvent
+	cpu    uint32
+	key    key
+	epoch  uint64
+	sample perf.Sample
+}
+
+// keyOf returns the key of a sample of a paired site. When a function has returned, its return address is
+// not on the stack any more, where the architecture has it there.
+func keyOf(p *pointEvent, s *perf.Sample) key {
+	at := p.layout.stack.Load(s.Raw)
+	if runtime.GOARCH == "amd64" && !p.atReturn {
+		at += 8
+	}
+	return key{site: p.index, task: s.TID, stack: at}
+}
+
+// keep returns a copy of a sample, whose memory is that of the ring.
+func keep(s *perf.Sample) perf.Sample {
+	c := *s
+	c.Raw, c.Chain = slices.Clone(s.Raw), slices.Clone(s.Chain)
+	return c
+}
+
+// reset forgets the values of the last event.
+func (d *decoder) reset(loads int) {
+	d.values = slices.Grow(d.values[:0], loads)[:loads]
+	clear(d.values)
+}
+
+// read adds the values of a sample.
+func (d *decoder) read(p *pointEvent, raw []byte) { p.layout.read(raw, p.loads, d.values) }
+
+// event makes e the event of a sample, from the values that were read. It returns false if the condition is not
+// true.
+func (d *decoder) event(p *pointEvent, s *perf.Sample, cpu uint32, e *event.Event) bool {
+	if !p.matches(d.values) {
+		return false
+	}
+	*e = event.Event{
+		Kind: event.Point, Time: time.Unix(0, int64(s.Time)+d.wall), KernelTime: true, Count: 1, Individual: true,
+		Origin: event.Unstated, Point: p.name, Where: event.Where{Frame: p.target.frame, HasPC: true},
+		Task: event.Task{Known: true, CPU: cpu, PID: s.PID, TID: s.TID, Comm: p.layout.comm.Text(s.Raw)},
+	}
+	d.args = p.appendArgs(d.args[:0], d.values)
+	e.Args = d.args
+	p.facts.packet(d.values, e)
+	d.owner(p, e)
+	if p.stack {
+		e.Stack = d.frames(p.target.frame, s.Chain)
+	}
+	return true
+}
+
+// owner sets the socket of an event and what that says.
+func (d *decoder) owner(p *pointEvent, e *event.Event) {
+	if !p.facts.socket(d.values, &d.socket) {
+		return
+	}
+	incoming := p.facts.number(bufferInIndex, d.values) != 0
+	d.socket.Receiver = incoming
+	e.Owner.Socket = &d.socket
+	if e.Netns.Inode == 0 {
+		e.Netns.Inode = uint32(p.facts.number(sockNetns, d.values))
+	}
+	if f, ok := flow(&d.socket, incoming); ok {
+		d.flow = f
+		e.Packet.Flow, e.Packet.Proto, e.Packet.HasProto = &d.flow, f.EtherType, true
+	}
+}
+
+// beginning is how far into a function its probe may be, in bytes: behind endbr64 and a call of ftrace.
+const beginning = 16
+
+// frames returns the call chain of a sample, which begins with a function itself.
+func (d *decoder) frames(function event.Frame, chain []byte) []event.Frame {
+	d.stack = append(d.stack[:0], function)
+	for b := chain; len(b) > 0; b = b[8:] {
+		pc := binary.NativeEndian.Uint64(b)
+		if pc < perf.ContextMarks && pc-function.PC > beginning {
+			d.stack = append(d.stack, event.Frame{PC: pc})
+		}
+	}
+	return d.stack
+}

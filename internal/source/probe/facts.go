@@ -1,0 +1,203 @@
+package probe
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strings"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/member"
+)
+
+// A fact is a value that is read at every site whose function has a socket or a packet.
+type fact uint8
+
+const (
+	sockAddress fact = iota
+	sockFamily
+	sockProtocol
+	sockState
+	sockPort
+	sockPeerPort
+	sockIPv4
+	sockPeerIPv4
+	sockIPv6
+	sockPeerIPv6
+	sockNetns
+	sockCookie
+	sockInode
+
+	bufferAddress
+	bufferLen
+	bufferProtocol
+	bufferIfIndex
+	bufferIfName
+	bufferNetns
+	bufferInIndex
+	allFacts
+)
+
+// ofSocket are the members of struct sock (include/net/sock.h), and ofBuffer those of struct sk_buff, behind a
+// pointer to it.
+var (
+	ofSocket = map[fact]string{
+		sockAddress: "(unsigned long)P", sockFamily: "P->sk_family", sockProtocol: "P->sk_protocol", sockState: "P->sk_state",
+		sockPort: "P->sk_num", sockPeerPort: "ntohs(P->sk_dport)", sockIPv4: "P->sk_rcv_saddr", sockPeerIPv4: "P->sk_daddr",
+		sockIPv6: "P->sk_v6_rcv_saddr", sockPeerIPv6: "P->sk_v6_daddr", sockNetns: "P->sk_net.net->ns.inum",
+		sockCookie: "P->sk_cookie.counter", sockInode: "((struct socket_alloc *)P->sk_socket)->vfs_inode.i_ino",
+	}
+	ofBuffer = map[fact]string{
+		bufferAddress: "(unsigned long)P", bufferLen: "P->len", bufferProtocol: "ntohs(P->protocol)", bufferInIndex: "P->skb_iif",
+		bufferIfIndex: "P->dev->ifindex", bufferIfName: "P->dev->name", bufferNetns: "P->dev->nd_net.net->ns.inum",
+	}
+)
+
+// facts are those of a site, by number; what it or the kernel does not have is nil.
+type facts [allFacts]*formula
+
+// compile types those that a function has: of its first socket, or else of the one that its first packet
+// belongs to, and of its first packet.
+func (x *facts) compile(s *site, f *member.Function) {
+	socket, buffer := argumentOf(f, "struct sock"), argumentOf(f, "struct sk_buff")
+	if socket == "" && buffer != "" {
+		socket = buffer + "->sk"
+	}
+	x.add(s, f, ofSocket, socket)
+	x.add(s, f, ofBuffer, buffer)
+}
+
+// argumentOf returns the name of the first argument that points to a type, empty if there is none.
+func argumentOf(f *member.Function, typ string) string {
+	for _, a := range f.Args {
+		if strings.TrimPrefix(a.Type, "const ") == typ+" *" && a.Name != "" {
+			return a.Name
+		}
+	}
+	return ""
+}
+
+// add types members behind a pointer. A kernel that lacks one has no such fact.
+func (x *facts) add(s *site, f *member.Function, members map[fact]string, pointer string) {
+	if pointer == "" {
+		return
+	}
+	for n := range allFacts {
+		text, ok := members[n]
+		if !ok {
+			continue
+		}
+		if c, err := s.compile(f, strings.Replace(text, "P", pointer, 1)); err == nil {
+			x[n] = &c
+		}
+	}
+}
+
+// number returns the value of a fact that is an integer, 0 if it is not known.
+func (x *facts) number(n fact, values []member.Value) uint64 {
+	v, _ := x.value(n, values)
+	return v.Number
+}
+
+func (x *facts) value(n fact, values []member.Value) (member.Value, bool) {
+	if x[n] == nil {
+		return member.Value{}, false
+	}
+	return x[n].value(values)
+}
+
+// Address families (include/linux/socket.h).
+const familyIPv4, familyIPv6 = 2, 10
+
+// States of a socket that is no whole struct sock, but has its beginning (include/net/tcp_states.h).
+const timeWait, newSYNReceived event.SocketState = 6, 12
+
+const protocolTCP = 6 // IPPROTO_TCP
+
+// socket sets the socket of an event, and reports whether there is one.
+func (x *facts) socket(values []member.Value, s *event.Socket) bool {
+	*s = event.Socket{
+		Family: uint16(x.number(sockFamily, values)), Protocol: uint16(x.number(sockProtocol, values)),
+		State: event.SocketState(x.number(sockState, values)), Inode: x.number(sockInode, values), Confidence: event.Certain,
+	}
+	address, cookie := x.number(sockAddress, values), x.number(sockCookie, values)
+	if address == 0 || s.Family == 0 {
+		return false
+	}
+	if cookie == 0 {
+		cookie = address
+	}
+	s.Cookie = event.SocketID(cookie)
+	if s.State == timeWait || s.State == newSYNReceived {
+		s.Protocol, s.Inode = protocolTCP, 0
+	}
+	s.Local = netip.AddrPortFrom(x.address(sockIPv4, sockIPv6, s.Family, values), uint16(x.number(sockPort, values)))
+	s.Remote = netip.AddrPortFrom(x.address(sockPeerIPv4, sockPeerIPv6, s.Family, values), uint16(x.number(sockPeerPort, values)))
+	return true
+}
+
+// address returns the address of a socket of a family; none if the family has no such addresses.
+func (x *facts) address(ipv4, ipv6 fact, family uint16, values []member.Value) (a netip.Addr) {
+	switch family {
+	case familyIPv4:
+		var b [4]byte
+		binary.NativeEndian.PutUint32(b[:], uint32(x.number(ipv4, values)))
+		return netip.AddrFrom4(b)
+	case familyIPv6:
+		v, _ := x.value(ipv6, values)
+		a, _ = netip.AddrFromSlice(v.Bytes)
+		return a.Unmap()
+	}
+	return a
+}
+
+// flow returns the headers of a packet of a connection, which came in or was sent. Ok is false if the socket is
+// not connected.
+func flow(s *event.Socket, incoming bool) (f event.Flow, ok bool) {
+	src, dst := s.Local, s.Remote
+	if incoming {
+		src, dst = dst, src
+	}
+	if !s.Local.IsValid() || !s.Remote.IsValid() || s.Remote.Addr().IsUnspecified() || s.Remote.Port() == 0 {
+		return f, false
+	}
+	return event.HeadersFlow(event.Headers{
+		Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort,
+		Src:    src.Addr(), Dst: dst.Addr(), SrcPort: src.Port(), DstPort: dst.Port(),
+	}, uint8(s.Protocol)), true
+}
+
+// Bounds of what skb->dev can point to: the kernel uses the member for something else once a packet is queued.
+const (
+	firstNetns = 0xeffffff0 // of the inode numbers of namespaces
+	maxIfIndex = 1 << 24
+)
+
+// packet sets what is known of the packet of an event, and its interface: the one that skb->dev has or, if that is
+// none, the one that it came in by, in the namespace of the socket.
+func (x *facts) packet(values []member.Value, e *event.Event) {
+	if x.number(bufferAddress, values) == 0 {
+		return
+	}
+	e.Packet.Buffer = x.number(bufferAddress, values)
+	e.Packet.Len, e.Packet.HasLen = uint32(x.number(bufferLen, values)), true
+	e.Packet.Proto = uint16(x.number(bufferProtocol, values))
+	e.Packet.HasProto = e.Packet.Proto != 0
+	index, netns := x.number(bufferIfIndex, values), x.number(bufferNetns, values)
+	name, _ := x.value(bufferIfName, values)
+	if index > 0 && index < maxIfIndex && netns >= firstNetns && printable(name.Bytes) {
+		e.Port = event.Port{IfIndex: uint32(index), IfName: string(name.Bytes)}
+		e.Netns.Inode = uint32(netns)
+		return
+	}
+	e.Port.IfIndex = uint32(x.number(bufferInIndex, values))
+}
+
+// printable reports whether bytes are a name.
+func printable(name []byte) bool {
+	for _, c := range name {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return len(name) > 0
+}

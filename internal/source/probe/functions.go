@@ -1,0 +1,70 @@
+package probe
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/suggest"
+)
+
+// A target is a function of the kernel.
+type target struct {
+	name  string      // with its module if it is of one, as kprobe events and package member have it
+	frame event.Frame // its beginning
+}
+
+// locate returns the function of a name, FUNCTION or MODULE:FUNCTION.
+func locate(symbols Symbols, name string) (t target, err error) {
+	module, function, ok := strings.Cut(name, ":")
+	if !ok {
+		module, function = "", name
+	}
+	for _, at := range symbols.Everywhere(function) {
+		s, _ := symbols.Lookup(at.Start)
+		if module != "" && s.Module != module {
+			continue
+		}
+		if t.name != "" {
+			return t, fmt.Errorf("this kernel has several functions %s: none of them can be chosen", name)
+		}
+		t = target{function, event.Frame{PC: at.Start}}
+		if s.Module != "" {
+			t.name = s.Module + ":" + function
+		}
+	}
+	if t.name == "" {
+		return t, missing(symbols, module, function)
+	}
+	return t, nil
+}
+
+// missing says that a function is not there, and what is instead.
+func missing(symbols Symbols, module, function string) error {
+	name := function
+	if module != "" {
+		return fmt.Errorf("module %s has no function %s, or is not loaded: try modprobe %s", module, function, module)
+	}
+	all := slices.Collect(symbols.Names())
+	if copies := copiesOf(all, function); len(copies) > 0 {
+		return fmt.Errorf("this kernel has function %s only as %s, of which the compiler may have changed the arguments: name that in the "+
+			"point if they are right", name, strings.Join(copies, " and "))
+	}
+	if question := suggest.Question(function, all); question != "" {
+		return fmt.Errorf("this kernel has no function %s: %s", name, question)
+	}
+	return fmt.Errorf("this kernel has no function %s: it may be inlined, or of a module that is not loaded", name)
+}
+
+// copiesOf returns the copies of a function that the compiler made with its arguments: f.isra.0, f.constprop.0.
+// Parts of a function (f.part.0, f.cold) have none.
+func copiesOf(names []string, function string) (copies []string) {
+	for _, name := range names {
+		ending, ok := strings.CutPrefix(name, function+".")
+		if ok && !strings.Contains(ending, "part") && !strings.Contains(ending, "cold") && !slices.Contains(copies, name) {
+			copies = append(copies, name)
+		}
+	}
+	return copies
+}

@@ -1,0 +1,352 @@
+package probe
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/cilium/ebpf/btf"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/member"
+	"dropwatch/internal/perf"
+	"dropwatch/internal/pipeline"
+	"dropwatch/internal/point"
+	"dropwatch/internal/source/sourcetest"
+	"dropwatch/internal/vmtest"
+	"dropwatch/internal/vmtest/drops"
+	"dropwatch/internal/vmtest/guest"
+	"dropwatch/kallsyms"
+)
+
+func TestMain(m *testing.M) { vmtest.Main(m) }
+
+var _ pipeline.Source = (*Source)(nil)
+
+// running are the types and symbols of the kernel that runs the tests.
+var running = sync.OnceValue(func() Options {
+	symbols := new(kallsyms.Live)
+	if err := symbols.Load(); err != nil {
+		panic(err)
+	}
+	return Options{Types: member.NewTypes(btf.NewCache()), Symbols: symbols}
+})
+
+// need opens a Source of points.
+func need(t *testing.T, ringSize int, points ...point.Point) *Source {
+	t.Helper()
+	o := running()
+	o.Points, o.RingSize = points, ringSize
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// probesOf returns all probes that the kernel has.
+func probesOf(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("/sys/kernel/tracing/dynamic_events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// run starts a source of points. At the end of the test no probe may be left.
+func run(t *testing.T, ringSize int, points ...point.Point) *sourcetest.Running {
+	t.Helper()
+	before := probesOf(t)
+	t.Cleanup(func() { // after that of the source
+		if after := probesOf(t); after != before {
+			t.Errorf("probes left:\n%s", after)
+		}
+	})
+	return sourcetest.Run(t, need(t, ringSize, points...), func(e *event.Event) bool { return e.Kind == event.Point })
+}
+
+// argsOf returns the values of an event as text.
+func argsOf(e *event.Event) string {
+	var parts []string
+	for _, a := range e.Args {
+		text := a.Text
+		if text == "" {
+			text = event.Plural(a.Number, "")
+		}
+		parts = append(parts, a.Name+"="+strings.TrimRight(text, " s"))
+	}
+	return strings.Join(parts, " ")
+}
+
+var acceptQueue = point.Point{
+	Name: "accept_queue", Stack: true,
+	Form: point.Form{
+		Functions: []string{"tcp_conn_request"}, When: "sk->sk_ack_backlog > sk->sk_max_ack_backlog",
+		Args: []point.Arg{
+			{Name: "len", Expr: "sk->sk_ack_backlog"}, {Name: "limit", Expr: "sk->sk_max_ack_backlog"}, {Name: "port", Expr: "sk->sk_num"},
+			{Name: "young", Expr: "((struct inet_connection_sock *)sk)->icsk_accept_queue.young.counter"},
+		},
+	},
+}
+
+// TestGuestAcceptQueue fills the queue of a listener: the point has its length, its limit and the socket, and is
+// not reached before the queue is full.
+func TestGuestAcceptQueue(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	listener := ns.Listen(syscall.SOCK_STREAM)
+	ns.Do(func() error { return syscall.Listen(listener, 3) })
+	r := run(t, 0, acceptQueue)
+	for range 4 { // one more than the limit
+		ns.Write(ns.Dial())
+	}
+	ns.Dial()
+	r.Await(1)
+	events := r.End()
+	if len(events) == 0 {
+		t.Fatal("no event")
+	}
+	e := &events[0]
+	if got := argsOf(e); got != "len=4 limit=3 port=9 young=0" {
+		t.Errorf("read %s", got)
+	}
+	s := e.Owner.Socket
+	if s == nil || s.Local.String() != "127.0.0.1:9" || s.State != event.SocketListens || s.Protocol != protocolTCP || s.Inode == 0 ||
+		s.Cookie == 0 {
+		t.Errorf("socket %+v", s)
+	}
+	if e.Netns.Inode != ns.Inode() || e.Port.IfIndex != 1 || e.Packet.Proto != event.EtherIPv4 || e.Packet.Len < 20 ||
+		e.Packet.Buffer == 0 {
+		t.Errorf("namespace %d, port %+v, packet %+v", e.Netns.Inode, e.Port, e.Packet)
+	}
+	if e.Point != "accept_queue" || e.Task.Comm == "" || len(e.Stack) < 3 || e.Stack[0].PC != e.Where.PC {
+		t.Errorf("point %s, task %+v, location %#x, stack %+v", e.Point, e.Task, e.Where.PC, e.Stack)
+	}
+	if sym, _ := running().Symbols.Lookup(e.Where.PC); sym.Name != "tcp_conn_request" || sym.Offset != 0 {
+		t.Errorf("location %v", sym)
+	}
+}
+
+var datagram = point.Point{
+	Name: "datagram",
+	Form: point.Form{
+		Functions: []string{"udp_rcv"}, When: `skb->dev->name == "lo" && skb->len > 100`,
+		Args: []point.Arg{
+			{Name: "dev", Expr: "skb->dev->name"}, {Name: "len", Expr: "skb->len"}, {Name: "type", Expr: "skb->pkt_type"},
+			{Name: "mac", Expr: "skb->dev->broadcast[0]:x"}, {Name: "proto", Expr: "skb->protocol"},
+		},
+	},
+}
+
+// TestGuestStrings compares and reads strings, bit fields and what is in network byte order.
+func TestGuestStrings(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	other := datagram
+	other.Name, other.When = "other", `skb->dev->name == "eth0" || skb->len != 108`
+	r := run(t, 0, datagram, other)
+	ns.SendUDP(7)
+	r.Await(7)
+	events := r.End()
+	if len(events) != 7 || r.Ledger.Points != (event.PointCounts{Shown: 7}) {
+		t.Fatalf("%d events, %+v", len(events), r.Ledger.Points)
+	}
+	if got := argsOf(&events[0]); got != "dev=lo len=108 type=0 mac=0x0 proto=0x800" {
+		t.Errorf("read %s", got)
+	}
+	if e := &events[0]; e.Port != (event.Port{IfIndex: 1, IfName: "lo"}) || e.Netns.Inode != ns.Inode() || e.Packet.Len != 108 {
+		t.Errorf("port %+v, namespace %d, packet %+v", e.Port, e.Netns.Inode, e.Packet)
+	}
+}
+
+var reversePath = point.Point{
+	Name: "reverse_path",
+	Form: point.Form{
+		Functions: []string{"fib_validate_source"}, At: point.Return, When: "$retval < 0 && src != 0",
+		Args: []point.Arg{
+			{Name: "src", Expr: "src:ip"}, {Name: "dst", Expr: "dst:ip"}, {Name: "dev", Expr: "dev->name"},
+			{Name: "failed", Expr: "$retval < 0"},
+		},
+	},
+}
+
+// TestGuestReturn has packets fail the check of their source: the values are those of the call.
+func TestGuestReturn(t *testing.T) {
+	i := 0
+	for drops.Scenarios[i].Name != "rp_filter" {
+		i++
+	}
+	drop := drops.Scenarios[i].Prepare(t, 5)
+	r := run(t, 0, reversePath)
+	drop()
+	r.Await(5)
+	events := r.End()
+	if len(events) != 5 || r.Ledger.Points != (event.PointCounts{Shown: 5}) {
+		t.Fatalf("%d events, %+v", len(events), r.Ledger.Points)
+	}
+	if got := argsOf(&events[0]); got != "src=192.0.2.1 dst=10.0.0.1 dev=far failed=true" {
+		t.Errorf("read %s", got)
+	}
+}
+
+// TestGuestLoss floods a small ring: what is not shown is counted.
+func TestGuestLoss(t *testing.T) {
+	const count = 3000
+	ns := drops.NewNamespace(t)
+	call, back := point.Form{Functions: []string{"udp_rcv"}}, point.Form{Functions: []string{"udp_rcv"}, At: point.Return}
+	for _, p := range []point.Point{{Name: "all", Form: call}, {Name: "back", Form: back}} {
+		r := run(t, 1, p)
+		ns.SendUDP(count)
+		r.End()
+		if c := r.Ledger.Points; c.Shown == 0 || c.Lost == 0 || c.Shown+c.Lost != count {
+			t.Errorf("%s: %+v, want %d in all", p.Name, c, count)
+		}
+	}
+}
+
+// TestGuestKilled: what a source of a killed process leaves is removed by the next.
+func TestGuestKilled(t *testing.T) {
+	const held = "DROPWATCH_PROBE_HELD"
+	if os.Getenv(held) != "" {
+		need(t, 0, acceptQueue, reversePath)
+		os.Stdout.WriteString("open\n")
+		os.Stdin.Read(make([]byte, 1))
+		return
+	}
+	before := probesOf(t)
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestGuestKilled$")
+	cmd.Env = append(os.Environ(), held+"=1")
+	stdin, _ := cmd.StdinPipe()
+	defer stdin.Close()
+	stdout, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "open\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	s := need(t, 0, datagram) // beside it
+	both := probesOf(t)
+	cmd.Process.Kill()
+	cmd.Wait()
+	if left := probesOf(t); left != both || strings.Count(left, "\n") != 4 {
+		t.Errorf("a live process has lost probes, or a killed one none:\n%s", left)
+	}
+	next := need(t, 0, acceptQueue)
+	if left := probesOf(t); strings.Count(left, "\n") != 2 {
+		t.Errorf("probes of the killed process are left, or those of others gone:\n%s", left)
+	}
+	for _, s := range []*Source{s, next} {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if after := probesOf(t); after != before {
+		t.Errorf("probes left:\n%s", after)
+	}
+}
+
+// TestGuestTwice: two sources of the same point see the same.
+func TestGuestTwice(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	first := run(t, 0, datagram)
+	other := sourcetest.Run(t, need(t, 0, datagram), func(e *event.Event) bool { return e.Kind == event.Point })
+	ns.SendUDP(3)
+	first.Await(3)
+	other.Await(3)
+	a, b := len(first.End()), len(other.End())
+	if a != 3 || b != 3 {
+		t.Errorf("%d and %d events, want 3", a, b)
+	}
+}
+
+// TestGuestBuiltin: this kernel has each of the built-in points, or the error says which function is missing. All
+// are possible at once.
+func TestGuestBuiltin(t *testing.T) {
+	o := running()
+	var all []point.Point
+	for _, p := range point.Builtin() {
+		switch _, err := sitesOf(&p, o.Types, o.Symbols); {
+		case err == nil:
+			all = append(all, p)
+		case !strings.Contains(err.Error(), "this kernel has no function "):
+			t.Error(err)
+		}
+	}
+	if len(all) < 20 {
+		t.Errorf("%d points", len(all))
+	}
+	run(t, 0, all...).End()
+}
+
+// TestGuestTypes: the values of a point are those that the kernel itself reads by its own types, where it can.
+func TestGuestTypes(t *testing.T) {
+	if !guest.AtLeast(6, 12) {
+		return // it has no such arguments of probes
+	}
+	ns := drops.NewNamespace(t)
+	paths := []string{
+		"skb->len", "skb->protocol", "skb->dev->ifindex", "skb->dev->mtu", "skb->dev->nd_net.net->ns.inum", "skb->skb_iif",
+		"skb->dev->name:string", "skb->network_header", "skb->pkt_type", "skb->ip_summed", "skb->hash", "skb->truesize",
+	}
+	text := traced(t, bothFetches(t, paths), func() { ns.SendUDP(1) })
+	for i, path := range paths {
+		ours, kernel := fieldOf(text, fmt.Sprintf("ours%d", i)), fieldOf(text, fmt.Sprintf("kernel%d", i))
+		if ours != kernel || ours == "" {
+			t.Errorf("%s: %q, by the kernel's types %q", path, ours, kernel)
+		}
+	}
+}
+
+// bothFetches returns a probe of udp_rcv that reads each path twice: as we do, and as the kernel does.
+func bothFetches(t *testing.T, paths []string) perf.Probe {
+	t.Helper()
+	f, err := running().Types.Function("udp_rcv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := perf.Probe{Name: "types", Function: "udp_rcv"}
+	for i, path := range paths {
+		e, err := f.Compile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Fetch = append(p.Fetch, perf.Fetch{Name: fmt.Sprintf("ours%d", i), Expr: fetchOf(e.Loads[0])},
+			perf.Fetch{Name: fmt.Sprintf("kernel%d", i), Expr: path})
+	}
+	return p
+}
+
+// traced returns what the kernel prints of the hits of a probe.
+func traced(t *testing.T, p perf.Probe, hit func()) string {
+	t.Helper()
+	probes, err := perf.OpenProbes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer probes.Close()
+	event, _, err := probes.Add(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enable := "/sys/kernel/tracing/events/" + event + "/enable"
+	os.WriteFile(enable, []byte("1"), 0)
+	hit()
+	os.WriteFile(enable, []byte("0"), 0)
+	text, err := os.ReadFile("/sys/kernel/tracing/trace")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// fieldOf returns the value of a field in what the kernel prints.
+func fieldOf(text, name string) string {
+	_, rest, _ := strings.Cut(text, " "+name+"=")
+	value, _, _ := strings.Cut(rest, " ")
+	return strings.TrimSpace(value)
+}

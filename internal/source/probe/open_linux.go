@@ -1,0 +1,217 @@
+package probe
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/bits"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/perf"
+	"dropwatch/internal/point"
+)
+
+// A Source is a pipeline.Source: the points that are reached on the whole host from Open to the end of Run.
+type Source struct {
+	ringSize int
+	probes   *perf.Probes
+	points   []*pointEvent
+	byID     map[uint64]int // the index in points of the number of an event
+	number   perf.Field     // where an event has that
+	stacks   bool           // samples have call chains
+	reader   *perf.Reader[*cpu]
+	until    time.Time // see Began
+
+	decoder decoder
+	pairs   *pairs
+	waiting []returned // returns whose call may be in a ring that was read before
+}
+
+// A pointEvent is the event of the call or of the return of a site.
+type pointEvent struct {
+	*site
+	index    int // of the site
+	atReturn bool
+	shown    bool // it makes an event of kind Point; the others are calls whose return does
+	event    string
+	layout   layout
+	filter   string
+
+	lost   uint64 // of a call: samples that found no room
+	single uint64 // of a return: those without a call
+}
+
+// Open makes the probes of all points and enables them, so that events are recorded from now on. The caller calls
+// Run or Close. The error says which point cannot be had, and why.
+func Open(opts Options) (*Source, error) {
+	s := &Source{ringSize: cmp.Or(opts.RingSize, defaultRing), byID: make(map[uint64]int), pairs: newPairs()}
+	err := s.open(&opts)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Source) open(opts *Options) error {
+	if len(opts.Points) == 0 {
+		return errors.New("open probes: no point is given")
+	}
+	var sites []*site
+	for i := range opts.Points {
+		of, err := sitesOf(&opts.Points[i], opts.Types, opts.Symbols)
+		if err != nil {
+			return err
+		}
+		sites = append(sites, of...)
+	}
+	if err := s.addProbes(sites); err != nil {
+		return err
+	}
+	return s.openCPUs()
+}
+
+// addProbes makes the events of sites.
+func (s *Source) addProbes(sites []*site) (err error) {
+	if s.probes, err = perf.OpenProbes(); err != nil {
+		return err
+	}
+	for i, of := range sites {
+		s.stacks = s.stacks || of.stack
+		if of.at == point.Entry || of.paired() {
+			err = s.addProbe(of, i, false)
+		}
+		if err == nil && of.at == point.Return {
+			err = s.addProbe(of, i, true)
+		}
+		if err != nil {
+			return fmt.Errorf("point %s: %w", of.name, err)
+		}
+	}
+	return nil
+}
+
+// addProbe makes the event of the call or the return of a site.
+func (s *Source) addProbe(of *site, index int, atReturn bool) error {
+	p, loads := of.probe(atReturn)
+	p.Name = fmt.Sprintf("p%d_%s", len(s.points), p.Name)
+	event, f, err := s.probes.Add(p)
+	if err != nil {
+		return err
+	}
+	l, err := newLayout(f, loads)
+	if err != nil {
+		return err
+	}
+	s.byID[f.ID], s.number = len(s.points), eventField(f)
+	s.points = append(s.points, &pointEvent{
+		site: of, index: index, atReturn: atReturn, shown: atReturn == (of.at == point.Return),
+		event: event, layout: l, filter: of.filter(atReturn),
+	})
+	return nil
+}
+
+// openCPUs opens and enables the events on all CPUs.
+func (s *Source) openCPUs() (err error) {
+	if s.reader, err = perf.NewReader(perf.ThisHost, s.openCPU); err != nil {
+		return err
+	}
+	online, err := perf.ThisHost.Online()
+	if err == nil {
+		err = s.reader.OpenCPUs(online)
+	}
+	s.until = time.Now()
+	return err
+}
+
+// A cpu has the events that are open on one CPU, by the indexes of Source.points.
+type cpu struct {
+	perf.CPU
+	hits    []*perf.Event
+	wakers  []*perf.Event
+	samples []uint64 // that were read of each
+	lost    uint64   // events of kind Point that were reported as lost
+	missing uint64   // samples that, by records in the ring, found no room
+}
+
+// openCPU opens the events on a CPU, disabled.
+func (s *Source) openCPU(n int) (c *cpu, err error) {
+	c = &cpu{CPU: perf.CPU{N: n}, samples: make([]uint64, len(s.points))}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	size := max(os.Getpagesize(), 1<<bits.Len(uint(s.ringSize-1)))
+	all := func(*pointEvent) bool { return true }
+	if c.hits, err = s.openGroup(n, size, size/4, all); err != nil {
+		return c, err
+	}
+	if c.wakers, err = s.openGroup(n, os.Getpagesize(), 1, func(p *pointEvent) bool { return p.shown }); err != nil {
+		return c, err
+	}
+	c.Lead, c.Samples, c.Wakeup = c.hits[0], c.hits[0], c.wakers[0]
+	return c, nil
+}
+
+// openGroup opens some events on a CPU as one group, which the first leads. They have one ring of so many bytes,
+// and wake its reader when so many are unread. What was opened before an error is returned, too.
+func (s *Source) openGroup(cpu, ring, watermark int, which func(*pointEvent) bool) (group []*perf.Event, err error) {
+	for _, p := range s.points {
+		if !which(p) {
+			continue
+		}
+		attr, lead := perf.Attr(p.layout.id), -1
+		perf.Sampling(&attr, watermark)
+		attr.Sample_type = perf.SampleType
+		if s.stacks {
+			attr.Sample_type |= unix.PERF_SAMPLE_CALLCHAIN
+		}
+		if !p.stack || !p.shown || watermark == 1 {
+			attr.Bits |= unix.PerfBitExcludeCallchainKernel
+		}
+		if len(group) > 0 {
+			lead = group[0].FD
+			attr.Bits &^= unix.PerfBitDisabled // the first enables all
+		}
+		e, err := perf.Open(p.event, attr, cpu, lead)
+		if err != nil {
+			return group, err
+		}
+		group = append(group, e)
+		if err := share(e, group[0], ring); err != nil {
+			return group, err
+		}
+		if err := e.Filter(p.filter); err != nil {
+			return group, fmt.Errorf("point %s: %w", p.name, err)
+		}
+	}
+	return group, nil
+}
+
+// share maps the ring of the first event of a group, which the others write into.
+func share(e, first *perf.Event, size int) error {
+	if e == first {
+		return e.Map(size)
+	}
+	return e.Output(first)
+}
+
+// Close closes the events.
+func (c *cpu) Close() {
+	for _, e := range append(c.hits, c.wakers...) {
+		e.Close()
+	}
+	c.hits, c.wakers = nil, nil
+}
+
+// Began returns two times between which the source began to report events, on one CPU after the other.
+func (s *Source) Began() (from, until time.Time) { return s.reader.Began(), s.until }
+
+// Close removes the probes. Run does so itself; Close must not be called while it runs.
+func (s *Source) Close() error {
+	s.reader.Close()
+	return s.probes.Close()
+}

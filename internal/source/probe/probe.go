@@ -1,0 +1,60 @@
+// Package probe reports when functions of the kernel are reached under a condition, with what their arguments
+// say: events of kind Point. It makes kprobe events of the functions, which work from Linux 5.10 on, and reads
+// them as perf does. It needs the kernel's types (BTF), and neither a compiler nor BPF.
+//
+// The kernel fetches the values of a point whenever its function is called, and then filters by what it can
+// test of the condition: the rest is evaluated here. A value behind a pointer that cannot be followed is 0, and
+// so is all behind that.
+//
+// At the return of a function the arguments are those of its call, also what they point to. The two events are
+// paired by task and stack address. A return without its call is counted as lost if calls were lost.
+//
+// The kernel is left as it was, unless the process is killed (SIGKILL): its probes then cost nothing, and the
+// next source that is opened removes them.
+package probe
+
+import (
+	"iter"
+	"time"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/host"
+	"dropwatch/internal/member"
+	"dropwatch/internal/point"
+	"dropwatch/kallsyms"
+)
+
+// Needs are what the source needs of a host. For each CPU it locks a ring, a page more for its control data, and
+// two pages for the ring of the wakeup.
+var Needs = host.Requirements{
+	Options:      []string{"PERF_EVENTS", "KPROBE_EVENTS", "DEBUG_INFO_BTF"},
+	Capabilities: []host.Capability{host.CapSysAdmin},
+	LockedBytes:  defaultRing, LockedPages: 3,
+}
+
+// Lacks are the facts that a Source reports of no event.
+const Lacks = event.FactPacket | event.FactReason | event.FactTrap | event.FactCookie | event.FactSegments
+
+// Options of a Source.
+type Options struct {
+	Points  []point.Point
+	Types   *member.Types
+	Symbols Symbols
+
+	// RingSize is the size in bytes of the ring of each CPU, rounded up to a power of 2 pages. 0 stands for
+	// 256 KiB.
+	RingSize int
+}
+
+// Symbols is the symbol table of the kernel: a [kallsyms.Live] that was loaded.
+type Symbols interface {
+	Everywhere(name string) []kallsyms.Range
+	Lookup(pc uint64) (kallsyms.Symbol, bool)
+	Names() iter.Seq[string]
+}
+
+// defaultRing is half of what kernel.perf_event_mlock_kb by default allows a process without CAP_IPC_LOCK.
+const defaultRing = 256 << 10
+
+// drainTime is how long at the end what is left is emitted. The rest is lost as unread.
+const drainTime = time.Second

@@ -1,0 +1,235 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"dropwatch/internal/clock"
+	"dropwatch/internal/event"
+	"dropwatch/internal/perf"
+	"dropwatch/internal/pipeline"
+)
+
+// Run emits events and losses to out until ctx ends, and removes the probes. The error is that of the kernel. It
+// can be called once.
+func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
+	read := func() (int, error) { return s.read(out) }
+	err := s.reader.Receive(ctx, read, func() error { return s.follow(out) })
+	return errors.Join(err, s.finishAll(out), s.Close())
+}
+
+// read emits what is in the rings, and returns how many records that were.
+func (s *Source) read(out pipeline.Output) (n int, err error) {
+	if s.decoder.wall, err = clock.WallAhead(); err != nil {
+		return 0, err
+	}
+	waiting := len(s.waiting)
+	for _, c := range s.reader.Members {
+		n += s.show(c, out, s.reader.Running)
+	}
+	s.pair(out, waiting)
+	if n > 0 || waiting > 0 || !s.reader.Idle() { // otherwise it was flushed before
+		out.Flush()
+	}
+	return n, nil
+}
+
+// show emits the records in the ring of a CPU while more returns true.
+func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int) {
+	r := &c.Samples.Ring
+	r.ReadHead()
+	for more() {
+		rec := r.Next()
+		if rec == nil {
+			break
+		}
+		n++
+		switch perf.RecordType(rec) {
+		case perf.RecordLost:
+			s.pairs.lose()
+			lose(out, event.AnyPoint, event.InRing, s.addMissing(c, rec))
+		case perf.RecordSample:
+			s.sample(c, out, rec)
+		}
+	}
+	r.Release()
+	return n
+}
+
+// addMissing counts the samples that, by a PERF_RECORD_LOST, found no room in the ring, and returns how many events
+// of kind Point are certainly among them. The others are known at the end.
+func (s *Source) addMissing(c *cpu, rec []byte) uint64 {
+	c.missing += perf.LostCount(rec)
+	var calls uint64 // that may be among them
+	for i, p := range s.points {
+		if hits, err := c.hits[i].Hits(); err != nil {
+			return 0
+		} else if !p.shown {
+			calls += less(hits, c.samples[i])
+		}
+	}
+	n := less(less(c.missing, calls), c.lost)
+	c.lost += n
+	return n
+}
+
+// sample emits the event of a sample, or keeps it until what it belongs to has come.
+func (s *Source) sample(c *cpu, out pipeline.Output, rec []byte) {
+	smp, ok := perf.ParseSample(rec, s.stacks)
+	p := s.pointOf(&smp)
+	if !ok || p == nil {
+		lose(out, event.AnyPoint, event.Undecoded, 1)
+		return
+	}
+	c.samples[s.byID[p.layout.id]]++
+	switch {
+	case !p.shown:
+		s.pairs.add(call{key: keyOf(p, &smp), time: smp.Time, raw: keep(&smp).Raw})
+	case p.paired():
+		s.waiting = append(s.waiting, returned{p, uint32(c.N), keyOf(p, &smp), s.pairs.epoch, keep(&smp)})
+	default:
+		s.decoder.reset(len(p.loads))
+		s.emit(out, p, &smp, uint32(c.N))
+	}
+}
+
+// pointOf returns the event that a sample is of; nil if it is of none, or too short for that.
+func (s *Source) pointOf(smp *perf.Sample) *pointEvent {
+	if len(smp.Raw) < s.number.Offset+s.number.Size {
+		return nil
+	}
+	i, ok := s.byID[s.number.Load(smp.Raw)]
+	if !ok || len(smp.Raw) < s.points[i].layout.size {
+		return nil
+	}
+	return s.points[i]
+}
+
+// emit emits the event of a sample if its condition is true.
+func (s *Source) emit(out pipeline.Output, p *pointEvent, smp *perf.Sample, cpu uint32) {
+	s.decoder.read(p, smp.Raw)
+	var e event.Event
+	if s.decoder.event(p, smp, cpu, &e) {
+		out.Emit(&e)
+	}
+}
+
+// pair emits the first n of the returns that wait, as all rings were read after them. Those without a call are
+// counted.
+func (s *Source) pair(out pipeline.Output, n int) {
+	for i := range s.waiting[:n] {
+		r := &s.waiting[i]
+		c, ok := s.pairs.take(r.key, r.sample.Time, r.epoch)
+		if !ok {
+			r.point.single++
+			continue
+		}
+		s.decoder.reset(len(r.point.loads))
+		s.decoder.read(s.callOf(r.point), c.raw)
+		s.emit(out, r.point, &r.sample, r.cpu)
+	}
+	rest := copy(s.waiting, s.waiting[n:])
+	clear(s.waiting[rest:])
+	s.waiting = s.waiting[:rest]
+}
+
+// callOf returns the event of the call of a paired site, which is before that of its return.
+func (s *Source) callOf(p *pointEvent) *pointEvent { return s.points[s.byID[p.layout.id]-1] }
+
+// follow opens and closes events after CPUs came or went: each change is a Loss at event.Unopened.
+func (s *Source) follow(out pipeline.Output) error {
+	changes, err := s.reader.Follow(func(c *cpu) error { return s.finish(c, out, time.Now().Add(drainTime)) })
+	lose(out, event.AnyPoint, event.Unopened, uint64(changes))
+	return err
+}
+
+// finishAll disables the events of all CPUs, emits what is left in the rings and reports the losses.
+func (s *Source) finishAll(out pipeline.Output) (err error) {
+	for _, c := range s.reader.Members {
+		err = errors.Join(err, c.Off())
+	}
+	end := time.Now().Add(drainTime)
+	for _, c := range s.reader.Members {
+		err = errors.Join(err, s.finish(c, out, end))
+	}
+	s.pair(out, len(s.waiting))
+	err = errors.Join(err, s.reportUnpaired(out), s.reportMissed(out))
+	out.Flush()
+	return err
+}
+
+// finish emits what is left in the ring of a CPU, whose events are disabled, until some time. The rest is lost as
+// unread. perf counts the hits: those without a sample found no room.
+func (s *Source) finish(c *cpu, out pipeline.Output, end time.Time) error {
+	s.show(c, out, func() bool { return time.Now().Before(end) })
+	var unread unreadCounter
+	s.show(c, &unread, func() bool { return true })
+	lose(out, event.AnyPoint, event.Unread, uint64(unread))
+	var all uint64
+	for i, p := range s.points {
+		hits, err := c.hits[i].Hits()
+		if err != nil {
+			return err
+		}
+		if n := less(hits, c.samples[i]); p.shown {
+			all += n
+		} else {
+			p.lost += n
+		}
+	}
+	lose(out, event.AnyPoint, event.InRing, less(all, c.lost))
+	return nil
+}
+
+// reportUnpaired reports the returns without a call, as far as calls were lost. The others are of calls that were
+// of no interest, or under way when the source began.
+func (s *Source) reportUnpaired(out pipeline.Output) error {
+	for _, p := range s.points {
+		if p.single == 0 {
+			continue
+		}
+		call := s.callOf(p)
+		missed, err := s.probes.Missed(call.event)
+		if err != nil {
+			return err
+		}
+		lose(out, p.name, event.InRing, min(p.single, call.lost+missed+s.pairs.forgotten))
+	}
+	return nil
+}
+
+// reportMissed reports the hits that the kernel could not report, as a probe had called the function, or too many
+// calls were under way.
+func (s *Source) reportMissed(out pipeline.Output) error {
+	for _, p := range s.points {
+		if !p.shown {
+			continue
+		}
+		n, err := s.probes.Missed(p.event)
+		if err != nil {
+			return err
+		}
+		lose(out, p.name, event.InRing, n)
+	}
+	return nil
+}
+
+// less returns n-m, but no less than 0.
+func less(n, m uint64) uint64 { return n - min(n, m) }
+
+// lose emits the loss of n events at a point.
+func lose(out pipeline.Output, name string, at event.Place, n uint64) {
+	if n > 0 {
+		out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Place: at, Count: n, Point: name})
+	}
+}
+
+// An unreadCounter is an Output that counts events, decoded or not.
+type unreadCounter uint64
+
+// Emit implements pipeline.Output.
+func (n *unreadCounter) Emit(e *event.Event) { *n += unreadCounter(e.Count) }
+
+// Flush implements pipeline.Output.
+func (*unreadCounter) Flush() {}

@@ -1,0 +1,216 @@
+package probe
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/member"
+	"dropwatch/internal/perf"
+	"dropwatch/internal/point"
+)
+
+// A site is a function at which a point is.
+type site struct {
+	name      string // of the point
+	at        point.At
+	stack     bool
+	target    target
+	condition *formula // nil: always
+	args      []arg
+	facts     facts
+	loads     []member.Load // of all of these, each once
+}
+
+// An arg is a value that is shown.
+type arg struct {
+	name string
+	formula
+}
+
+// A formula is an expression over the loads of a site.
+type formula struct {
+	*member.Expr
+	loads []int // for each load of the expression its index in those of the site
+}
+
+// own selects the values of the expression's loads from those of the site.
+func (f *formula) own(values []member.Value) (own [member.MaxLoads]member.Value) {
+	for i, load := range f.loads {
+		own[i] = values[load]
+	}
+	return own
+}
+
+// value evaluates the formula from the values of the site's loads.
+func (f *formula) value(values []member.Value) (member.Value, bool) {
+	own := f.own(values)
+	return f.Eval(own[:len(f.loads)])
+}
+
+// sitesOf returns the sites of a point: one for each function that this kernel has of the first form that it can
+// do. The error says what is wrong with the usual form on this kernel.
+func sitesOf(p *point.Point, types *member.Types, symbols Symbols) (sites []*site, err error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	var first error
+	for _, form := range p.Forms() {
+		if sites, err = sitesOfForm(&form, types, symbols); err == nil {
+			return sites, nil
+		}
+		first = cmp.Or(first, err)
+	}
+	return nil, fmt.Errorf("point %s: %w", p.Name, first)
+}
+
+// sitesOfForm returns the sites of a point without other forms.
+func sitesOfForm(p *point.Point, types *member.Types, symbols Symbols) (sites []*site, err error) {
+	var first error // why the first function is not there
+	for _, name := range p.Functions {
+		t, err := locate(symbols, name)
+		if err != nil {
+			first = cmp.Or(first, err)
+			continue
+		}
+		s, err := newSite(p, t, types)
+		if err != nil {
+			return nil, err
+		}
+		sites = append(sites, s)
+	}
+	if len(sites) == 0 {
+		return nil, first
+	}
+	return sites, nil
+}
+
+// newSite types the expressions of a point against a function.
+func newSite(p *point.Point, t target, types *member.Types) (*site, error) {
+	f, err := types.Function(t.name)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{name: p.Name, at: p.At, stack: p.Stack, target: t}
+	if p.When != "" {
+		c, err := s.compile(f, p.When)
+		if err != nil {
+			return nil, fmt.Errorf("condition at %s: %w", t.name, err)
+		}
+		s.condition = &c
+	}
+	for _, a := range p.Args {
+		c, err := s.compile(f, a.Expr)
+		if err != nil {
+			return nil, fmt.Errorf("value %s at %s: %w", a.Name, t.name, err)
+		}
+		s.args = append(s.args, arg{a.Name, c})
+	}
+	s.facts.compile(s, f)
+	if len(s.loads) > perf.MaxFetch-2 { // and the fields for the name of the thread and the stack address
+		return nil, fmt.Errorf("%d values are to be read at %s, more than %d", len(s.loads), t.name, perf.MaxFetch-2)
+	}
+	return s, nil
+}
+
+// compile types an expression, and adds its loads to those of the site.
+func (s *site) compile(f *member.Function, text string) (formula, error) {
+	e, err := f.Compile(text)
+	if err != nil {
+		return formula{}, err
+	}
+	c := formula{Expr: e}
+	for _, l := range e.Loads {
+		if l.Arg == member.ReturnValue && s.at == point.Entry {
+			return formula{}, fmt.Errorf("%s: there is no $retval when a function is called: let the point be at its return", text)
+		}
+		c.loads = append(c.loads, s.add(l))
+	}
+	return c, nil
+}
+
+// add returns the index of a load in those of the site.
+func (s *site) add(l member.Load) int {
+	fetch := func(l member.Load) string { return fmt.Sprint(fetchOf(l), l.Array) }
+	if i := slices.IndexFunc(s.loads, func(other member.Load) bool { return fetch(other) == fetch(l) }); i >= 0 {
+		return i
+	}
+	s.loads = append(s.loads, l)
+	return len(s.loads) - 1
+}
+
+// ofReturn returns the indexes of the loads that are read at the return, or those that are read at the call.
+func (s *site) ofReturn(is bool) (loads []int) {
+	for i, l := range s.loads {
+		if (l.Arg == member.ReturnValue) == is {
+			loads = append(loads, i)
+		}
+	}
+	return loads
+}
+
+// paired reports whether an event of the site needs what is read at its call and at its return.
+func (s *site) paired() bool { return s.at == point.Return && len(s.ofReturn(false)) > 0 }
+
+// probe returns the probe of the call of the function, or of its return.
+func (s *site) probe(atReturn bool) (p perf.Probe, loads []int) {
+	loads = s.ofReturn(atReturn)
+	p = perf.Probe{Name: s.name, Function: s.target.name, Return: atReturn}
+	for _, i := range loads {
+		p.Fetch = append(p.Fetch, perf.Fetch{Name: fieldName(i), Expr: fetchOf(s.loads[i])})
+	}
+	p.Fetch = append(p.Fetch, perf.Fetch{Name: commField, Expr: "$comm:string"})
+	if s.paired() {
+		p.Fetch = append(p.Fetch, perf.Fetch{Name: stackField, Expr: "$stack:u64"})
+	}
+	return p, loads
+}
+
+// filter returns what the kernel can test of the condition at the call, or at the return.
+func (s *site) filter(atReturn bool) string {
+	if s.condition == nil {
+		return ""
+	}
+	filter, _ := s.condition.Filter(func(load int) string {
+		i := s.condition.loads[load]
+		if (s.loads[i].Arg == member.ReturnValue) != atReturn {
+			return ""
+		}
+		return fieldName(i)
+	})
+	return filter
+}
+
+// matches reports whether the condition is true.
+func (s *site) matches(values []member.Value) bool {
+	if s.condition == nil {
+		return true
+	}
+	own := s.condition.own(values)
+	return s.condition.True(own[:len(s.condition.loads)])
+}
+
+// appendArgs appends the values of the point that could be read.
+func (s *site) appendArgs(args []event.Arg, values []member.Value) []event.Arg {
+	for i := range s.args {
+		a := &s.args[i]
+		v, ok := a.value(values)
+		if !ok {
+			continue
+		}
+		args = append(args, argOf(a.name, a.Expr, v))
+	}
+	return args
+}
+
+// argOf returns a value as it is displayed: as a number if that is one from 0 on.
+func argOf(name string, e *member.Expr, v member.Value) event.Arg {
+	text := e.Format(v)
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err == nil && (e.Show == member.Decimal || e.Show == member.Port) {
+		return event.Arg{Name: name, Number: n}
+	}
+	return event.Arg{Name: name, Text: text}
+}
