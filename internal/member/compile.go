@@ -198,7 +198,7 @@ func walk(n Node, f func(*Ref)) {
 
 // value returns the integer or string that an operand has.
 func (c *compiler) value(s *syntax, o operand) (Node, error) {
-	switch o.kind {
+	switch o = o.single(); o.kind {
 	case aValue:
 		return o.node, nil
 	case aPointer:

@@ -33,8 +33,8 @@ func TestLoads(t *testing.T) {
 		"(&sk->sk_stats[3] - 1)->a":      {Offsets: []int64{104}, Size: 8},
 		"sk->sk_grid[1][2]":              {Offsets: []int64{242}, Size: 2},
 		"sk->sk_tail[3]":                 u32(256),
-		"sk[1].sk_ack_backlog":           u32(296),
-		"sk[-1].sk_ack_backlog":          u32(-232),
+		"sk[1].sk_ack_backlog":           u32(304),
+		"sk[-1].sk_ack_backlog":          u32(-240),
 		"(*sk->sk_next)->sk_ack_backlog": u32(144, 0, 32),
 		"sk->sk_next[1]->sk_next[0]":     {Offsets: []int64{144, 8, 144, 0}, Size: 8},
 		"sk->sk_name":                    {Offsets: []int64{136}, Array: 8, String: true},
@@ -45,6 +45,9 @@ func TestLoads(t *testing.T) {
 		"sk->sk_any:string":              {Offsets: []int64{192, 0}, Array: MaxString, String: true},
 		"sk->sk_three":                   {Offsets: []int64{48}, Size: 1, BitSize: 3},
 		"sk->sk_five":                    {Offsets: []int64{48}, Size: 1, Signed: true, BitOffset: 3, BitSize: 5},
+		"sk->sk_refcnt":                  {Offsets: []int64{264}, Size: 4, Signed: true},
+		"sk->sk_refcnt > 0":              {Offsets: []int64{264}, Size: 4, Signed: true},
+		"sk->sk_refcnt.refs.counter:x":   {Offsets: []int64{264}, Size: 4, Signed: true},
 		"sk->sk_forty":                   {Offsets: []int64{48}, Size: 8, BitOffset: 8, BitSize: 40},
 		"sk->sk_byte":                    {Offsets: []int64{54}, Size: 1, BitSize: 8},
 		"sk->sk_bit":                     {Offsets: []int64{55}, Size: 1, BitOffset: 7, BitSize: 1},
@@ -119,6 +122,8 @@ func TestErrors(t *testing.T) {
 		"sk->sk_stats == 0 || sk->sk_stats[0] == 1": "sk->sk_stats: has the type struct stat [4], which has no single value: " +
 			"take one of its elements, as in [0]",
 		"*sk == 1": "*sk: has the type struct sock, which has no single value: take one of its members: it has __sk_common, ",
+		"sk->sk_v6_daddr == 0": "sk->sk_v6_daddr: has the type struct in6_addr, which has no single value: " +
+			"take one of its members: it has in6_u",
 		"sk->__sk_common": "sk->__sk_common: has the type struct sock_common, which has no single value: " +
 			"take one of its members: it has skc_daddr, ",
 		"*n":             "*n: n has the type int, not a pointer",

@@ -17,6 +17,7 @@
 //   - . behind a pointer, where C has ->, as in the files of rtrace-drop: sk.sk_state;
 //   - $retval, what the function returned, and $arg1, its first argument, whatever its name;
 //   - ntohs(), ntohl(), htons() and htonl(), and casts of the kernel such as tcp_sk(sk);
+//   - structs that only wrap a value, such as atomic_t: sk->sk_backlog.rmem_alloc;
 //   - strings, which == and != compare: skb->dev->name == "eth0";
 //   - the kernel's macros for members of struct sock_common, such as sk->sk_state;
 //   - a display at the end, where the type does not say it: :d :x :ip :port :string :enum

@@ -39,6 +39,8 @@ var (
 		{Name: "KIND_NONE", Value: ^uint64(0)}, {Name: "KIND_A", Value: 1}, {Name: "KIND_B", Value: 2}, {Name: "KIND_B_TOO", Value: 2},
 	}}
 	statesT = &btf.Enum{Size: 4, Values: []btf.EnumValue{{Name: "TCP_ESTABLISHED", Value: 1}, {Name: "TCP_LISTEN", Value: 10}}}
+	atomicT = &btf.Typedef{Name: "atomic_t", Type: &btf.Struct{Size: 4, Members: members(0, "counter", intT)}}
+	refT    = &btf.Typedef{Name: "refcount_t", Type: &btf.Struct{Name: "refcount_struct", Size: 4, Members: members(0, "refs", atomicT)}}
 	wideT   = &btf.Enum{Name: "wide", Size: 8, Values: []btf.EnumValue{{Name: "WIDE", Value: 1 << 40}, {Name: "UINT", Value: 1<<32 - 1}}}
 	callT   = &btf.FuncProto{Return: intT, Params: []btf.FuncParam{{Type: intT}}}
 	extT    = &btf.Struct{Name: "ext_conn", Size: 16, Members: members(0, "use", intT, 8, "status", ulongT)}
@@ -62,7 +64,7 @@ func pointer(t btf.Type) btf.Type         { return &btf.Pointer{Target: t} }
 
 // sock is a struct with everything that members can be.
 func sock() *btf.Struct {
-	s := &btf.Struct{Name: "sock", Size: 264}
+	s := &btf.Struct{Name: "sock", Size: 272}
 	inner := &btf.Struct{Size: 4, Members: members(0, "lo", u16T, 2, "hi", u16T)}
 	s.Members = members(
 		0, "__sk_common", commonT, 32, "sk_ack_backlog", u32T, 36, "sk_max_ack_backlog", &btf.Const{Type: u32T},
@@ -74,7 +76,7 @@ func sock() *btf.Struct {
 		192, "sk_any", pointer(&btf.Void{}), 200, "sk_addr", inT, 204, "sk_gone", pointer(&btf.Fwd{Name: "gone"}), 208, "sk_huge", hugeT,
 		224, "sk_nfct", ulongT, 232, "sk_grid", array(array(u16T, 3), 2), 244, "sk_tail", array(u32T, 0), 244, "sk_protocol", be16T,
 		248, "sk_user", pointer(&btf.TypeTag{Value: "user", Type: statT}),
-		256, "sk_cpu", pointer(&btf.Const{Type: &btf.TypeTag{Value: "percpu", Type: intT}}),
+		264, "sk_refcnt", refT, 256, "sk_cpu", pointer(&btf.Const{Type: &btf.TypeTag{Value: "percpu", Type: intT}}),
 	)
 	for _, b := range []struct {
 		name   string

@@ -43,6 +43,23 @@ func number64(n uint64, typ Int) operand {
 	return operand{node: &Const{Int: typ, Number: normal(n, typ)}}
 }
 
+// single returns the integer or pointer that a struct only wraps, as atomic_t and refcount_t do.
+// Other operands are returned as they are.
+func (o operand) single() operand {
+	inner := o
+	for range maxNesting {
+		s, ok := btf.UnderlyingType(inner.typ).(*btf.Struct)
+		if !ok || o.kind != inMemory || len(s.Members) != 1 || s.Members[0].BitfieldSize != 0 {
+			break
+		}
+		inner.typ = s.Members[0].Type
+	}
+	if _, ok := integer(inner.typ); ok || isPointer(inner.typ) {
+		return inner
+	}
+	return o
+}
+
 // target returns what a pointer points to.
 func (o operand) target() btf.Type { return btf.UnderlyingType(o.typ).(*btf.Pointer).Target }
 

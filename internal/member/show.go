@@ -38,6 +38,7 @@ func (c *compiler) natural(e *Expr, s *syntax, o operand) (err error) {
 	if size, ok := addressSize(o); ok {
 		return c.ip(e, s, o, size)
 	}
+	o = o.single()
 	if p, ok := c.pointer(o); ok && isChar(p.target()) {
 		return c.string(e, s, o)
 	}
