@@ -146,6 +146,8 @@ func TestErrors(t *testing.T) {
 		"&sk->sk_three":         "&sk->sk_three: has no address",
 		"sk[100000000]":         "sk[100000000]: is too far from where the pointer points to",
 		"1 / 0":                 "1 / 0: has no value: a division by 0, or a shift by more bits than there are",
+		"n % (1 - 1)":           "n % (1 - 1): has no value: a division by 0, or a shift by more bits than there are",
+		"n << 32":               "n << 32: has no value: a division by 0, or a shift by more bits than there are",
 		"name > \"x\"":          "\"x\": is a string: only == and != compare it, with another string",
 		"n == \"x\"":            "n: has the type int, not a string",
 		"-sk->sk_name":          "sk->sk_name: is a string: a number is needed",

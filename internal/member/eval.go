@@ -105,6 +105,9 @@ func (n *Binary) eval(loads []Load, values []Value) (v Value, ok bool) {
 
 // apply returns the result before it is cut to the type. Ok is false where C defines none.
 func (n *Binary) apply(x, y uint64) (result uint64, ok bool) {
+	if undefined(n.Op, y, n.Int) {
+		return 0, false
+	}
 	switch n.Op {
 	case Mul:
 		return x * y, true
@@ -121,39 +124,41 @@ func (n *Binary) apply(x, y uint64) (result uint64, ok bool) {
 	case LogAnd, LogOr: // the left side did not decide
 		return truth(y != 0), true
 	case Div, Rem:
-		return n.divide(x, y)
-	case Shl, Shr:
-		return n.shift(x, y)
+		return n.divide(x, y), true
+	case Shl:
+		return x << y, true
+	case Shr:
+		if n.Signed {
+			return uint64(int64(x) >> y), true
+		}
+		return x >> y, true
 	}
 	return truth(compare(n.Op, x, y, n.X.Type().Signed)), true
 }
 
-// divide has no value for a divisor of 0.
-func (n *Binary) divide(x, y uint64) (result uint64, ok bool) {
-	switch {
-	case y == 0:
-		return 0, false
-	case n.Signed && n.Op == Div:
-		return uint64(int64(x) / int64(y)), true
-	case n.Signed:
-		return uint64(int64(x) % int64(y)), true
-	case n.Op == Div:
-		return x / y, true
+// undefined reports whether C defines no result: a division by 0, and a shift by as many bits as
+// the type of the result has, or more.
+func undefined(op Op, y uint64, typ Int) bool {
+	switch op {
+	case Div, Rem:
+		return y == 0
+	case Shl, Shr:
+		return y >= uint64(typ.bits())
 	}
-	return x % y, true
+	return false
 }
 
-// shift has no value for more bits than the type has, which C leaves undefined.
-func (n *Binary) shift(x, y uint64) (result uint64, ok bool) {
+// divide returns the quotient, rounded to 0, or the remainder. The divisor is not 0.
+func (n *Binary) divide(x, y uint64) uint64 {
 	switch {
-	case y >= uint64(n.bits()):
-		return 0, false
-	case n.Op == Shl:
-		return x << y, true
+	case n.Signed && n.Op == Div:
+		return uint64(int64(x) / int64(y))
 	case n.Signed:
-		return uint64(int64(x) >> y), true
+		return uint64(int64(x) % int64(y))
+	case n.Op == Div:
+		return x / y
 	}
-	return x >> y, true
+	return x % y
 }
 
 // compare compares two values of one type, extended to 64 bits.

@@ -127,11 +127,10 @@ func (c *compiler) join(s *syntax, op Op, x, y Node) (Node, error) {
 	if op >= Lt && op <= Ne {
 		typ = intType
 	}
-	n := fold(&Binary{Int: typ, Op: op, X: x, Y: y})
-	if _, constant := n.(*Const); !constant && isConst(x) && isConst(y) {
+	if by, ok := y.(*Const); ok && undefined(op, by.Number, typ) {
 		return nil, c.fault(s, "has no value: a division by 0, or a shift by more bits than there are")
 	}
-	return n, nil
+	return fold(&Binary{Int: typ, Op: op, X: x, Y: y}), nil
 }
 
 // logical is x && y or x || y, of which a constant that does not decide is left out. It may test
