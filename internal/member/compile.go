@@ -243,8 +243,12 @@ func (c *compiler) integer(o operand, typ Int) Node {
 	return convert(bits, typ)
 }
 
-// text is the load of a string at an operand's address.
+// text is the load of a string at an operand's address, in an array of a size; 0 if that is not
+// known.
 func (o operand) text(size int) Load {
+	if size == 0 {
+		size = MaxString
+	}
 	return Load{Arg: o.at.arg, Offsets: o.at.load().offsets, Array: min(size, MaxString), String: true}
 }
 

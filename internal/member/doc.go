@@ -20,8 +20,8 @@
 //   - structs that only wrap a value, such as atomic_t: sk->sk_backlog.rmem_alloc;
 //   - strings, which == and != compare: skb->dev->name == "eth0";
 //   - the kernel's macros for members of struct sock_common, such as sk->sk_state;
-//   - a display at the end, where the type does not say it: :d :x :ip :port :string :enum
-//     :symbol, in skb->len:x.
+//   - a display at the end, where the type does not say it, as in skb->len:x: :d :x :ip :mac
+//     :port :string :enum :symbol.
 //
 // Pointers have 64 bits.
 package member

@@ -74,6 +74,7 @@ const (
 	Port                   // an integer of 2 bytes in network byte order
 	Pointer                // an address in hexadecimal
 	Symbol                 // the address of a function
+	MAC                    // an address of 6 bytes
 )
 
 // An Int is a type of C's integers. Its Size is 1, 2, 4 or 8 bytes, or 0 for bytes that are no

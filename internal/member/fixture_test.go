@@ -76,7 +76,8 @@ func sock() *btf.Struct {
 		192, "sk_any", pointer(&btf.Void{}), 200, "sk_addr", inT, 204, "sk_gone", pointer(&btf.Fwd{Name: "gone"}), 208, "sk_huge", hugeT,
 		224, "sk_nfct", ulongT, 232, "sk_grid", array(array(u16T, 3), 2), 244, "sk_tail", array(u32T, 0), 244, "sk_protocol", be16T,
 		248, "sk_user", pointer(&btf.TypeTag{Value: "user", Type: statT}),
-		264, "sk_refcnt", refT, 256, "sk_cpu", pointer(&btf.Const{Type: &btf.TypeTag{Value: "percpu", Type: intT}}),
+		264, "sk_refcnt", refT, 272, "sk_flex", array(charT, 0),
+		256, "sk_cpu", pointer(&btf.Const{Type: &btf.TypeTag{Value: "percpu", Type: intT}}),
 	)
 	for _, b := range []struct {
 		name   string

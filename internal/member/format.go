@@ -3,6 +3,7 @@ package member
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"net"
 	"net/netip"
 	"strconv"
 )
@@ -24,6 +25,8 @@ func (e *Expr) formatBytes(b []byte) string {
 	switch e.Show {
 	case Text:
 		return string(b)
+	case MAC:
+		return net.HardwareAddr(b).String()
 	case IPv4, IPv6:
 		if ip, ok := netip.AddrFromSlice(b); ok {
 			return ip.String()

@@ -215,11 +215,11 @@ func (c *compiler) stringOf(s *syntax, o operand) (Node, error) {
 		return o.node, nil
 	}
 	if p, ok := c.pointer(o); ok && isChar(p.target()) {
-		size := MaxString
+		size := uint32(0)
 		if a, ok := arrayOf(o); ok {
-			size = int(a.Nelems)
+			size = a.Nelems
 		}
-		return c.load(p.text(size), Int{}), nil
+		return c.load(p.text(int(size)), Int{}), nil
 	}
 	return nil, c.fault(s, "has the type %s, not a string", o.cName())
 }

@@ -12,7 +12,7 @@ import (
 
 // displays are those that a text may ask for.
 var displays = map[string]Show{
-	"d": Decimal, "x": Hex, "ip": IPv4, "port": Port, "string": Text, "enum": Enum, "symbol": Symbol,
+	"d": Decimal, "x": Hex, "ip": IPv4, "port": Port, "string": Text, "enum": Enum, "symbol": Symbol, "mac": MAC,
 }
 
 // displayNames returns the names of displays, sorted.
@@ -43,6 +43,9 @@ func (c *compiler) natural(e *Expr, s *syntax, o operand) (err error) {
 		return c.string(e, s, o)
 	}
 	if a, ok := arrayOf(o); ok && isByte(a.Type) {
+		if a.Nelems == sizeOfMAC {
+			return c.asMAC(e, s, o)
+		}
 		return c.bytes(e, s, o)
 	}
 	e.Root, err = c.value(s, o)
@@ -195,6 +198,8 @@ func (c *compiler) asked(e *Expr, s *syntax, o operand, show Show) (err error) {
 		return c.asIP(e, s, o)
 	case Enum:
 		return c.asEnum(e, s, o)
+	case MAC:
+		return c.asMAC(e, s, o)
 	}
 	if a, ok := arrayOf(o); ok && show == Hex && isByte(a.Type) {
 		return c.bytes(e, s, o)
@@ -247,6 +252,21 @@ func (c *compiler) asIP(e *Expr, s *syntax, o operand) (err error) {
 		err = c.fault(s, "has the type %s: an address has 4 or 16 bytes", o.cName())
 	}
 	return err
+}
+
+// sizeOfMAC is what the kernel calls ETH_ALEN: an array of so many bytes is an address.
+const sizeOfMAC = 6
+
+// asMAC takes the first bytes of an array, or of what a pointer points to, as an address.
+func (c *compiler) asMAC(e *Expr, s *syntax, o operand) error {
+	p, ok := c.pointer(o)
+	a, isArray := arrayOf(o)
+	if !ok || !isByte(p.target()) && !isVoid(p.target()) || isArray && a.Nelems < sizeOfMAC {
+		return c.fault(s, "has the type %s: a MAC address is %d bytes, or behind a pointer to bytes", o.cName(), sizeOfMAC)
+	}
+	e.Show = MAC
+	e.Root = c.load(Load{Arg: p.at.arg, Offsets: p.at.load().offsets, Array: sizeOfMAC}, Int{})
+	return nil
 }
 
 // asEnum displays what is an enum already: the type of another value does not say which one.
