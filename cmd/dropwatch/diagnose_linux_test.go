@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"net/netip"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/drops"
@@ -86,6 +88,44 @@ func TestDiagnoseNamesTheRule(t *testing.T) {
 	}
 }
 
+// TestDiagnoseSelectsRetransmissions: what an expression selects of what TCP sends again is joined with the drops.
+func TestDiagnoseSelectsRetransmissions(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	if !ns.Has("test -e /sys/kernel/btf/vmlinux") {
+		vmtest.SkipOrFail(t, errors.New("this kernel has no BTF"))
+	}
+	ns.Run("nft", "table inet fw { chain in { type filter hook input priority 0; tcp flags syn counter drop; }; }")
+	connect := func(to string) {
+		ns.Do(func() error {
+			d := net.Dialer{Timeout: 1500 * time.Millisecond}
+			if c, err := d.Dial("tcp4", to); err == nil {
+				c.Close()
+			}
+			return nil
+		})
+	}
+	again := func() int { return ns.Counter("snmp", "Tcp", "RetransSegs") }
+	var segments int
+	for _, f := range diagnosed(t, func() {
+		for segments == 0 {
+			connect("127.0.0.1:9")
+			segments = again()
+		}
+		for before := again(); again() == before; {
+			connect("127.0.0.2:9")
+		}
+	}, "host 127.0.0.1 and not host 127.0.0.2") {
+		if f.NetnsInode != ns.Inode() || f.ID != "NETFILTER_DROP" {
+			continue
+		}
+		if len(f.SentAgain) != 1 || f.SentAgain[0].Peer != "127.0.0.1" || f.SentAgain[0].Segments != segments {
+			t.Errorf("sent again %+v, want %d to 127.0.0.1", f.SentAgain, segments)
+		}
+		return
+	}
+	t.Error("nothing was found")
+}
+
 // sendFive sends datagrams. Those that a firewall drops at once are an error of the
 // sender.
 func sendFive(ns *drops.Namespace) {
@@ -110,12 +150,16 @@ type finding struct {
 	Culprit    struct {
 		Rule struct{ Text, Confidence string }
 	}
+	SentAgain []struct {
+		Peer     string
+		Segments int
+	} `json:"sent_again"`
 }
 
 // diagnosed runs diagnose, and drop while it watches.
-func diagnosed(t *testing.T, drop func()) (all []finding) {
+func diagnosed(t *testing.T, drop func(), expression ...string) (all []finding) {
 	t.Helper()
-	out, end := startWaiting(t, "diagnose", "--json", "--fail-on", "never", "-d", "1m")
+	out, end := startWaiting(t, append([]string{"diagnose", "--json", "--fail-on", "never", "-d", "1m"}, expression...)...)
 	drop()
 	end()
 	for line := range strings.Lines(out.String()) {

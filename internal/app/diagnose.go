@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"dropwatch/internal/condition"
 	"dropwatch/internal/counters"
 	"dropwatch/internal/diagnose"
+	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 	"dropwatch/internal/session"
 	"dropwatch/internal/stage/filter"
@@ -36,8 +38,8 @@ func (a *App) diagnose(d *defaults) *cli.Verb {
 packets are lost, why, whose they are, whether it matters, and how to check and
 to fix it. What the counters say is lost and no drop shows is a finding, too;
 with an expression, if network namespace, interface and layer decide that it
-matches. So is what TCP sends again, without an expression. Findings are
-ordered by severity, then by number.`,
+matches. So is what TCP sends again. Findings are ordered by severity, then by
+number.`,
 		Usage: []string{"dropwatch diagnose [options] [expression] [-- COMMAND]", "dropwatch diagnose [options] FILE [expression]"},
 		Notes: commandNote + "\nWith COMMAND there is no --duration unless it is given.\n" +
 			"FILE is a recording. One of record --counters has the counters, settings, rules\n" +
@@ -72,7 +74,7 @@ ordered by severity, then by number.`,
 				return err
 			}
 			spec.Input.SampledStack = true // which shows narrower causes
-			spec.Input.AndRetrans = spec.Filter == nil
+			spec.Input.AndRetrans = true
 			found, outcome, broken, err := a.findings(ctx, spec)
 			if err == nil {
 				err = cmp.Or(a.printDiagnosis(found, json), broken)
@@ -99,7 +101,7 @@ func (a *App) findings(ctx context.Context, spec capture.Spec) (d *diagnose.Diag
 }
 
 func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (*diagnose.Diagnosis, capture.Outcome, error) {
-	w := &window{reader: capture.AllCounters(a.runner.Host)}
+	w := &window{reader: capture.AllCounters(a.runner.Host), filter: spec.Filter}
 	w.reader.Nonzero = true
 	collector := &diagnose.Collector{AtEnd: func() { w.close(context.WithoutCancel(ctx)) }}
 	w.sayReading = a.sayReading
@@ -114,6 +116,7 @@ func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (*diagnose.Di
 	if err := errors.Join(err, w.err); err != nil {
 		return nil, outcome, err
 	}
+	collector.AddConnections(w.sentBefore, w.sentAfter)
 	found := diagnose.New(collector, counters.Rises(w.before, w.after), selects(spec.Filter))
 	found.Ask(capture.DiagnosedHost(a.runner.Host)())
 	return found, outcome, nil
@@ -211,14 +214,19 @@ func (a *App) sayReading() {
 type window struct {
 	reader        counters.Reader
 	before, after *counters.Snapshot
-	err           error
-	once          sync.Once
-	sayReading    func() // is called before the counters at the end are read
+	filter        *filter.Filter // selects connections; nil: all
+
+	sentBefore, sentAfter []counters.Connection
+
+	err        error
+	once       sync.Once
+	sayReading func() // is called before the counters at the end are read
 }
 
 // open reads the counters at the beginning, and after the duration, unless that is 0;
 // then it calls stop.
 func (w *window) open(ctx context.Context, duration time.Duration, stop func()) {
+	w.sentBefore = w.connections(ctx)
 	if w.before, w.err = w.reader.Read(ctx); w.err == nil && duration > 0 {
 		time.AfterFunc(duration, func() {
 			w.close(context.WithoutCancel(ctx))
@@ -236,7 +244,26 @@ func (w *window) close(ctx context.Context) {
 		w.sayReading()
 		after, err := w.reader.Read(ctx)
 		w.after, w.err = after, errors.Join(w.err, err)
+		w.sentAfter = w.connections(ctx)
 	})
+}
+
+// connections returns the TCP connections that the expression selects.
+func (w *window) connections(ctx context.Context) []counters.Connection {
+	all, _ := w.reader.Connections(ctx) // without those, what was sent to a peer is not known
+	return slices.DeleteFunc(all, func(c counters.Connection) bool { return w.filter != nil && !w.filter.Match(segmentOf(&c)) })
+}
+
+// segmentOf returns a segment that a connection sends again, for an expression to select.
+func segmentOf(c *counters.Connection) *event.Event {
+	flow := event.TCPFlow(event.Headers{
+		Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort,
+		Src:    c.Local.Addr(), Dst: c.Remote.Addr(), SrcPort: c.Local.Port(), DstPort: c.Remote.Port(),
+	})
+	return &event.Event{
+		Kind: event.Retransmit, Count: 1, Individual: true, Netns: c.Netns, Segment: &event.Segment{Direction: event.Outgoing},
+		Packet: event.Packet{Proto: flow.EtherType, HasProto: true, Flow: &flow},
+	}
 }
 
 // printDiagnosis prints what was found.

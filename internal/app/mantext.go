@@ -173,7 +173,10 @@ That it has no entry is said only of packets that it found INVALID.
 A command whose program this host lacks has the name of the package that has it, or is another one that does the same.
 A finding *retransmissions* is of segments that TCP sent again and this host did not drop before (*lost*), or of which that is
 *unknown*, by peer. What this host dropped is a line *again* (*sent_again* with *--json*) of the finding of these drops.
-Fewer than 10 segments, or less than 1 % of what was sent, are *noise*. It needs source bpf and no expression.
+Of a peer it has what part was sent again of all that was sent to it (*percent*), how much this host dropped (*here*), and what
+had arrived before, as the peer says (*spurious*).
+Fewer than 10 segments, or less than 1 % of what was sent, are *noise*. It needs source bpf. With an expression it is of the
+segments that match; if that asks for more than addresses, ports and protocols, what was lost beyond this host is *unknown*.
 A finding with *no drop seen* is of a counter: the kernel counts these packets as lost, and no drop shows them.
 With an expression, these are the counters of which the network namespace, interface and layer decide that all of their drops match.
 How many others rose that may have drops that match is a line *not shown*, with their names if they are one or two,

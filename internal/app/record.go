@@ -21,8 +21,8 @@ func (a *App) record(d *defaults) *cli.Verb {
 	f.BoolVarP(&force, "force", "f", false, "overwrite a recording that exists")
 	var counted bool
 	interval := defaultInterval
-	f.BoolVar(&counted, "counters", false, "also record the host's counters, and the settings, rules and sockets that findings are about; "+
-		"without an expression also what TCP sends again")
+	f.BoolVar(&counted, "counters", false, "also record the host's counters, and the settings, rules and sockets that findings are about, "+
+		"and what TCP sends again")
 	f.Var((*duration)(&interval), "interval", "with --counters, read them at intervals of this `time`, besides the beginning and the end")
 	failIfAny := addFailFlag(f)
 	return &cli.Verb{
@@ -60,7 +60,7 @@ a crash has cut short can be read as far as it goes.`,
 				interval = 0
 			}
 			spec.Input.SampledStack = counted // which shows narrower causes
-			spec.Input.AndRetrans = counted && spec.Filter == nil
+			spec.Input.AndRetrans = counted
 			spec.Outputs = []capture.Output{
 				{Format: capture.Recording, File: args.Words[0], Overwrite: force, Counters: interval},
 				{Format: capture.Table, Stderr: true},

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 
+	"dropwatch/internal/diagnose"
+	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/correlate"
 	"dropwatch/internal/source/retrans"
@@ -21,10 +23,11 @@ func (r *Runner) correlateStages() []pipeline.Stage {
 // errNoDrops is the error of a source that does not say how far it has read.
 var errNoDrops = errors.New("the source of drops does not say how far it has read")
 
-// andRetrans returns a source of drops that also reports what TCP sends again, and which of that this
-// host dropped before. Where that cannot be traced it returns the same source, as counters say how much it is, or closes
+// andRetrans returns a source of the drops that an expression selects which also reports what TCP sends again, and which
+// of that this host dropped before. Where that cannot be traced it returns the same source, as counters say how much it is, or closes
 // it and returns an error if that is wanted.
-func (r *Runner) andRetrans(drops Tracer, in *Input) (Tracer, error) {
+func (r *Runner) andRetrans(drops Tracer, spec *Spec) (Tracer, error) {
+	in := &spec.Input
 	d, ok := drops.(correlate.Drops)
 	err := errNoDrops
 	var tcp Tracer
@@ -33,11 +36,32 @@ func (r *Runner) andRetrans(drops Tracer, in *Input) (Tracer, error) {
 	}
 	switch {
 	case err == nil:
-		return &correlate.Source{TCP: tcp, Drops: d, PassDrops: true, Stages: r.correlateStages()}, nil
+		return r.correlated(tcp, d, spec), nil
 	case in.withTCP():
 		return nil, errors.Join(err, drops.Close())
 	}
 	return drops, nil
+}
+
+// correlated returns a source of drops and of what TCP did, which it joins. A rule is named where the events are shown.
+func (r *Runner) correlated(tcp Tracer, drops correlate.Drops, spec *Spec) *correlate.Source {
+	s := &correlate.Source{TCP: tcp, Drops: drops, PassDrops: true, Resets: spec.Input.Resets, Stages: r.correlateStages()}
+	if spec.Input.withTCP() {
+		s.Rule = r.ruleOf()
+	}
+	if !spec.Filter.OfFlow() {
+		s.Doubt = "the expression selects only some drops of a connection"
+	}
+	return s
+}
+
+// ruleOf returns a function that returns the firewall's rule that made a drop, and how sure that is.
+func (r *Runner) ruleOf() func(*event.Event) (rule, confidence string) {
+	rules := diagnose.NewRules(r.Host)
+	return func(drop *event.Event) (rule, confidence string) {
+		of := rules.Of(drop)
+		return of.Text, string(of.Confidence)
+	}
 }
 
 // besideDrops is the size of the ring of what TCP sends again, in bytes, where drops matter more: it

@@ -3,8 +3,6 @@ package capture
 import (
 	"context"
 
-	"dropwatch/internal/diagnose"
-	"dropwatch/internal/event"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/correlate"
 	"dropwatch/internal/source/retrans"
@@ -28,15 +26,6 @@ func (r *Runner) openRetrans(_ context.Context, spec *Spec) (*openedSource, erro
 		r.Notices.Note("whether segments were lost here is not known: %v", err)
 	}
 	return tracerSource("bpf", s), nil
-}
-
-// ruleOf returns a function that returns the firewall's rule that made a drop, and how sure that is.
-func (r *Runner) ruleOf() func(*event.Event) (rule, confidence string) {
-	rules := diagnose.NewRules(r.Host)
-	return func(drop *event.Event) (rule, confidence string) {
-		of := rules.Of(drop)
-		return of.Text, string(of.Confidence)
-	}
 }
 
 // openRetransTrace opens the source of what TCP sends again that needs no BPF. It has no sequence numbers, by

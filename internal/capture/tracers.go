@@ -38,7 +38,7 @@ func (r *Runner) openBPF(_ context.Context, spec *Spec) (*openedSource, error) {
 		return nil, err
 	}
 	if in.AndRetrans {
-		if s, err = r.andRetrans(s, in); err != nil {
+		if s, err = r.andRetrans(s, spec); err != nil {
 			return nil, err
 		}
 	}

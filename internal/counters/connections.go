@@ -17,6 +17,7 @@ type Connection struct {
 	Local, Remote netip.AddrPort
 	Sent          uint64 // segments, with those sent again (tcpi_segs_out)
 	Retransmitted uint64 // of these (tcpi_total_retrans)
+	Arrived       uint64 // of these, those that had arrived, as the peer says (tcpi_dsack_dups); 0 before Linux 4.19
 	RTT           time.Duration
 }
 
@@ -49,7 +50,7 @@ const (
 	protocolTCP  = 6
 	inetDiagInfo = 2
 
-	infoRTT, infoTotalRetrans, infoSegsOut = 68, 100, 136
+	infoRTT, infoTotalRetrans, infoSegsOut, infoDSACKDups = 68, 100, 136, 216
 )
 
 // parseConnection reads a struct inet_diag_msg with a struct tcp_info. Of IPv4 on an IPv6 socket the
@@ -63,6 +64,7 @@ func parseConnection(message []byte) (c Connection, err error) {
 	info := kernel.Attribute(message[sizeofInetDiagMsg:], inetDiagInfo)
 	c.RTT = time.Duration(infoNumber(info, infoRTT)) * time.Microsecond
 	c.Retransmitted, c.Sent = infoNumber(info, infoTotalRetrans), infoNumber(info, infoSegsOut)
+	c.Arrived = infoNumber(info, infoDSACKDups)
 	return c, nil
 }
 

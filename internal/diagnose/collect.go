@@ -29,6 +29,8 @@ type Collector struct {
 	narrow   map[kind]*knowledge.Case // that the last drop reported individually had
 	harmless uint64
 	resent   *tally.Tally[resentKey, event.Netns]
+	senders  map[sender]uint64  // what they had sent when they last sent again
+	sent     map[peerKey]sentTo // see AddConnections
 	ledger   event.Ledger
 
 	first, last time.Time // of the events that have a time

@@ -37,6 +37,7 @@ func (c *Collector) addResent(e *event.Event) {
 			return resentKey{incoming: k.incoming, fate: k.fate}
 		})
 	}
+	c.keepSent(e)
 	entry, _ := c.resent.Add(resentKeyOf(e), max(e.Segments, e.Count))
 	if entry.Value.Name == "" {
 		entry.Value = e.Netns

@@ -1,5 +1,7 @@
 package diagnose
 
+import "math"
+
 // resentJSON is what TCP sent again.
 type resentJSON struct {
 	Sent     uint64     `json:"sent,omitempty"` // besides
@@ -16,6 +18,11 @@ type peerJSON struct {
 	Beyond     uint64 `json:"beyond"`            // lost beyond this host
 	Unknown    uint64 `json:"unknown,omitempty"` // lost here or beyond
 	Handshakes uint64 `json:"handshakes,omitempty"`
+
+	Here     uint64  `json:"here,omitempty"`     // lost here, by drops of other findings
+	Spurious uint64  `json:"spurious,omitempty"` // that had arrived
+	Sent     uint64  `json:"sent,omitempty"`     // all that was sent to it
+	Percent  float64 `json:"percent,omitempty"`  // of that, what was sent again
 }
 
 // sentAgainJSON is what was sent again because of the drops of a finding.
@@ -32,7 +39,10 @@ func (r *Resent) json() *resentJSON {
 	j := &resentJSON{Sent: r.Sent, Unknown: r.Doubts, LostHere: r.LostHere, Arrived: r.Arrived, Received: r.Received}
 	for i := range r.Peers {
 		p := &r.Peers[i]
-		j.Peers = append(j.Peers, peerJSON{peerName(p.Addr), p.Beyond, p.Unknown, p.Handshakes})
+		j.Peers = append(j.Peers, peerJSON{
+			Peer: peerName(p.Addr), Beyond: p.Beyond, Unknown: p.Unknown, Handshakes: p.Handshakes, Here: p.Here, Spurious: p.Spurious,
+			Sent: p.Sent, Percent: math.Round(100*p.Percent()) / 100,
+		})
 	}
 	return j
 }

@@ -102,13 +102,29 @@ func (f *Finding) appendPeers(b *strings.Builder) {
 			break
 		}
 		p := &f.Resent.Peers[i]
-		text := fmt.Sprintf("%s  %d", peerName(p.Addr), p.Segments())
-		if p.Handshakes > 0 {
-			text += fmt.Sprintf(", %d of them to open connections", p.Handshakes)
-		}
-		f.field(b, label, text)
+		f.field(b, label, fmt.Sprintf("%s  %s", peerName(p.Addr), p.text()))
 		label = ""
 	}
+}
+
+// text is "25, 5 of them to open connections; with 10 lost here 3.50 % of 1000 sent; 2 had arrived".
+func (p *Peer) text() string {
+	text := fmt.Sprint(p.Segments())
+	if p.Handshakes > 0 {
+		text += fmt.Sprintf(", %d of them to open connections", p.Handshakes)
+	}
+	switch percent := p.Percent(); {
+	case percent > 0 && p.Here > 0:
+		text += fmt.Sprintf("; with %d lost here %.2f %% of %d sent", p.Here, percent, p.Sent)
+	case percent > 0:
+		text += fmt.Sprintf(", %.2f %% of %d sent", percent, p.Sent)
+	case p.Here > 0:
+		text += fmt.Sprintf("; %d lost here besides", p.Here)
+	}
+	if p.Spurious > 0 {
+		text += fmt.Sprintf("; %d had arrived", p.Spurious)
+	}
+	return text
 }
 
 func peerName(a netip.Addr) string {

@@ -13,7 +13,7 @@ import (
 // Resent is what a finding says of segments that TCP sent again and this host did not drop before, or of
 // which that is not known. What this host dropped is of the finding of these drops: see [Finding].SentAgain.
 type Resent struct {
-	Sent     uint64     // segments that TCP sent besides (TcpOutSegs); 0 if not known
+	Sent     uint64     // segments that TCP sent besides: all (TcpOutSegs), or to Peers if an expression selects; 0 if not known
 	Peers    []Peer     // to whom they were sent, the most first
 	Doubts   []Doubt    // why it is not known of some whether this host dropped them
 	LostHere []LostHere // others, by the findings of the drops
@@ -27,9 +27,21 @@ type Peer struct {
 	Beyond     uint64     // segments that were lost beyond this host, or acknowledged too late
 	Unknown    uint64     // that were lost here or beyond
 	Handshakes uint64     // of both, those that open a connection
+	Here       uint64     // besides, that this host dropped: those are of the findings of these drops
+	Spurious   uint64     // that had arrived when they were sent again, as the peer says (tcpi_dsack_dups): of all
+	Sent       uint64     // all that was sent to it, also again; 0 if that is not known
 }
 
-// Segments are all of them.
+// Percent is the part of what was sent to the peer that was sent again; 0 if that is not known.
+func (p *Peer) Percent() float64 {
+	again := p.Segments() + p.Here
+	if p.Sent < again || p.Sent == 0 {
+		return 0
+	}
+	return 100 * float64(again) / float64(p.Sent)
+}
+
+// Segments are those that the finding is about.
 func (p *Peer) Segments() uint64 { return p.Beyond + p.Unknown }
 
 // A Doubt is why it is not known where segments were lost.
@@ -85,7 +97,8 @@ func (d *Diagnosis) retransmitted(c *Collector, others []Finding, rows []counter
 	}
 	for _, netns := range order {
 		if f := byNetns[netns]; f.Count > 0 {
-			f.completeResent(rows)
+			f.Resent.addSent(netns, c.sent)
+			f.completeResent(rows, d.Selected)
 			f.Rate = d.rate(f.Count)
 			all = append(all, *f)
 		}
@@ -100,6 +113,7 @@ func (f *Finding) addResent(k *resentKey, n uint64, ofOther bool) {
 	case k.incoming:
 		r.Received += n
 	case ofOther:
+		r.joinPeer(Peer{Addr: k.peer, Here: n})
 	default:
 		f.Count += n
 		f.Segments += n
@@ -131,6 +145,16 @@ func (r *Resent) joinPeer(p Peer) {
 	}
 	o := &r.Peers[i]
 	o.Beyond, o.Unknown, o.Handshakes = o.Beyond+p.Beyond, o.Unknown+p.Unknown, o.Handshakes+p.Handshakes
+	o.Here, o.Spurious, o.Sent = o.Here+p.Here, o.Spurious+p.Spurious, o.Sent+p.Sent
+}
+
+// addSent adds what was sent to the peers.
+func (r *Resent) addSent(netns uint32, sent map[peerKey]sentTo) {
+	for i := range r.Peers {
+		p := &r.Peers[i]
+		to := sent[peerKey{netns, p.Addr}]
+		p.Sent, p.Spurious = to.segments, to.arrived
+	}
 }
 
 func (r *Resent) addDoubt(why string, n uint64) {
@@ -158,18 +182,24 @@ func (r *Resent) sortPeers() {
 	slices.SortStableFunc(r.Peers, func(a, b Peer) int { return cmp.Compare(b.Segments(), a.Segments()) })
 }
 
-// completeResent adds what was counted beside the segments, and what they mean.
-func (f *Finding) completeResent(rows []counters.Row) {
+// completeResent adds what was counted beside the segments, and what they mean. If an expression selected them, counters
+// are of others, too.
+func (f *Finding) completeResent(rows []counters.Row, selected bool) {
 	r := f.Resent
 	r.sortPeers()
+	for i := range r.Peers {
+		if p := &r.Peers[i]; selected && p.Percent() > 0 {
+			r.Sent, r.Arrived = r.Sent+p.Sent-p.Segments(), r.Arrived+p.Spurious
+		}
+	}
 	for i := range rows {
 		if row := &rows[i]; row.Netns.Inode == f.Netns.Inode && !row.Part {
-			switch row.ID() {
-			case outSegs:
+			switch id := row.ID(); {
+			case id == outSegs && !selected:
 				r.Sent = row.Delta
-			case dsackRecv:
+			case id == dsackRecv && !selected:
 				r.Arrived = row.Delta
-			case retransSegs:
+			case id == retransSegs:
 				f.Counters = append(f.Counters, *row)
 			}
 		}

@@ -19,7 +19,7 @@ var resent = []Scenario{
 		"TCP SYNs lost beyond this host, sent again", lostBeyond,
 		Want{
 			IDs: id("retransmissions"), Class: "error", Severity: "maybe", Times: 2, Counter: "TcpRetransSegs",
-			Cause: "peers did not answer", Says: `"peers":[{"peer":"10.0.2.2","beyond":14,"handshakes":14}]`,
+			Cause: "peers did not answer", Says: `"peers":[{"peer":"10.0.2.2","beyond":14,"handshakes":14`,
 			Fix: "peers are up", Elsewhere: notAnswered,
 		},
 	},

@@ -48,7 +48,7 @@ type Drops interface {
 type Source struct {
 	TCP   Tracer // what TCP does
 	Drops Drops  // nil: there is none, and Doubt says why
-	Doubt string
+	Doubt string // why not all drops are known; empty: they are, as far as Drops says
 
 	// PassDrops also emits the drops, in the order in which they come, and with them what their source
 	// lost. They may be of any protocol, and sampled. The error of their source is then that of Run.
