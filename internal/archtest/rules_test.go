@@ -43,7 +43,7 @@ var rooms = []room{
 	{pkgs: "internal/perf/perftest", reason: "tests of several rooms fill a ring as the kernel does"},
 	{pkgs: "internal/interval", reason: "it divides time, for any sink"},
 	{
-		pkgs: "internal/member", may: []string{"internal/suggest"},
+		pkgs: "internal/member", may: []string{"internal/event", "internal/suggest"},
 		reason: "it reads expressions over the kernel's types, and does not know who reads the values",
 	},
 	{pkgs: "internal/tally", reason: "it counts by any key, and needs no package of this module"},

@@ -4,23 +4,23 @@ import (
 	"fmt"
 	"strings"
 
+	"dropwatch/internal/event"
 	"dropwatch/internal/suggest"
 )
 
 // An Error is a fault in the text of an expression.
 type Error struct {
-	Path   string // the part of the text that ends with the fault
-	Column int    // in bytes from 1, where the fault is in the whole text
-	Why    string // what is wrong, and what is there instead
+	Path string // the part of the text that ends with the fault
+	Why  string // what is wrong, and what is there instead
 }
 
-// Error returns the path and what is wrong with it.
-func (e *Error) Error() string { return e.Path + ": " + e.Why }
+// Error returns the path and what is wrong with it, escaped for a terminal.
+func (e *Error) Error() string { return event.Escape(e.Path + ": " + e.Why) }
 
 // faultAt returns the error of a part of a text, at its end.
 func faultAt(text string, from, to int, format string, args ...any) *Error {
 	to = min(to, len(text))
-	return &Error{Path: strings.TrimSpace(text[from:to]), Column: from + 1, Why: fmt.Sprintf(format, args...)}
+	return &Error{Path: strings.TrimSpace(text[from:to]), Why: fmt.Sprintf(format, args...)}
 }
 
 // maxListed bounds how many names an error lists.

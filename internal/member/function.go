@@ -7,6 +7,7 @@ import (
 
 	"github.com/cilium/ebpf/btf"
 
+	"dropwatch/internal/event"
 	"dropwatch/internal/suggest"
 )
 
@@ -92,7 +93,8 @@ func source(symbol string) (name string, optimized bool, err error) {
 	name, ending, optimized := strings.Cut(symbol, ".")
 	for _, word := range []string{"part", "cold"} {
 		if strings.HasPrefix(ending, word) || strings.Contains(ending, "."+word) {
-			return "", false, fmt.Errorf("%s is only a part of function %s, without its arguments: use %s", symbol, name, name)
+			return "", false, fmt.Errorf("%s is only a part of function %s, without its arguments: use %s",
+				event.Escape(symbol), event.Escape(name), event.Escape(name))
 		}
 	}
 	return name, optimized, nil
@@ -130,7 +132,7 @@ func (t *Types) missing(spec *btf.Spec, name, who string) error {
 	if question == "" {
 		question = "it may be a macro, inlined, or of a module that is not loaded"
 	}
-	return fmt.Errorf("%s no types for a function %s: %s", who, name, question)
+	return fmt.Errorf("%s no types for a function %s: %s", event.Escape(who), event.Escape(name), question)
 }
 
 // prototypeIn returns the type of a function that spec has. Static functions of the same name

@@ -46,6 +46,8 @@ func TestFunctionErrors(t *testing.T) {
 			"it may be a macro, inlined, or of a module that is not loaded",
 		"ext:listen":       "module ext has no types for a function listen: did you mean listen?",
 		"gone:x":           "module gone has no types (BTF) here: it is not loaded, or was built without them",
+		"x\x1b[2J":         `this kernel and its modules have no types for a function x\x1b[2J: `,
+		"x\x1b:y":          `module x\x1b has no types (BTF) here: it is not loaded, or was built without them`,
 		"both":             "modules ext, other have a function both each: name one as in ext:both",
 		"demo.part.0":      "demo.part.0 is only a part of function demo, without its arguments: use demo",
 		"demo.isra.0.cold": "demo.isra.0.cold is only a part of function demo, without its arguments: use demo",

@@ -3,6 +3,7 @@ package member
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // A token is a word of an expression.
@@ -50,7 +51,8 @@ func next(text string, from int) (token, error) {
 		t.kind, t.to = operatorToken, operatorEnd(text, from)
 	}
 	if t.to == from {
-		return t, faultAt(text, from, from+1, "unexpected character %q", rune(text[from]))
+		r, size := utf8.DecodeRuneInString(text[from:])
+		return t, faultAt(text, 0, from+size, "unexpected character %q", r)
 	}
 	t.text = text[from:t.to]
 	if t.kind == numberToken {

@@ -120,9 +120,7 @@ func (p *parser) unexpected(want string) {
 	if p.tok.kind != endToken {
 		got = p.text[p.tok.from:p.tok.to]
 	}
-	fault := faultAt(p.text, 0, p.tok.to, "unexpected %s: expected %s", got, want)
-	fault.Column = p.tok.from + 1
-	p.err = fault
+	p.err = faultAt(p.text, 0, p.tok.to, "unexpected %s: expected %s", got, want)
 }
 
 // enter reports whether it may go one level deeper; leave goes back.

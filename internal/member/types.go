@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/cilium/ebpf/btf"
+
+	"dropwatch/internal/event"
 )
 
 // Types are the types of a kernel and its modules. They may be used by several goroutines.
@@ -49,10 +51,10 @@ func (t *Types) specOf(module string) (*btf.Spec, error) {
 	}
 	spec, err := t.module(module)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("module %s has no types (BTF) here: it is not loaded, or was built without them", module)
+		return nil, fmt.Errorf("module %s has no types (BTF) here: it is not loaded, or was built without them", event.Escape(module))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the types of module %s: %w", module, err)
+		return nil, fmt.Errorf("read the types of module %s: %w", event.Escape(module), err)
 	}
 	return spec, nil
 }
