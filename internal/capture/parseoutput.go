@@ -56,8 +56,8 @@ var outputTypes = []OutputType{
 	},
 	{
 		Name: "syslog", Target: "TARGET", begin: toSyslog, options: []string{"facility"},
-		Help: "Messages of syslog (RFC 5424), with the facts as structured data, for */dev/log* or the socket of that path, or for a " +
-			"server, as in udp://logs.example.org or tcp://logs.example.org:601. A server does not confirm what arrived.",
+		Help: "Messages of syslog, with the facts as structured data at the end, for */dev/log* or the socket of that path, or " +
+			"(RFC 5424) for a server, as in udp://logs.example.org or tcp://logs.example.org:601. A server does not confirm what arrived.",
 	},
 	{
 		Name: "elastic", Target: "URL", needs: true, begin: toElastic,

@@ -34,7 +34,7 @@ func quote(word string) string {
 
 // unit is the text, without the command and the capabilities. ProtectKernelTunables and
 // ProtectKernelLogs are left out: the former hides /proc/kallsyms, the latter takes CAP_SYSLOG.
-// LimitMEMLOCK is for BPF before Linux 5.11.
+// LimitMEMLOCK is for BPF before Linux 5.11. A small system has a shell, which kills by itself, and no /bin/kill.
 const unit = `[Unit]
 Description=Records where and why this host drops packets
 Documentation=man:dropwatch(8)
@@ -42,7 +42,7 @@ Documentation=man:dropwatch(8)
 [Service]
 Type=notify
 ExecStart=%[1]s
-ExecReload=/bin/kill -HUP $MAINPID
+ExecReload=/bin/sh -c "kill -HUP $MAINPID"
 Restart=on-failure
 RestartSec=5s
 WatchdogSec=30s

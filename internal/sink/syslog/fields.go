@@ -9,9 +9,10 @@ import (
 // A field is a name and what is known of an event. The name has small letters, digits and underscores.
 type field struct{ name, value string }
 
-// fields returns what is known of an event, in the names of --json. What others chose is as they chose it.
-func fields(e *event.Event) []field {
+// fields returns what is known of an event of a host, in the names of --json. What others chose is as they chose it.
+func fields(e *event.Event, host string) []field {
 	f := list{{"kind", e.Kind.String()}}
+	f.text("host", host)
 	switch e.Kind {
 	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent, event.Point:
 		f.number("count", e.Count)

@@ -13,12 +13,12 @@ const DefaultJournal = "/run/systemd/journal/socket"
 
 // journalEntry returns an entry in the native protocol of the journal
 // (https://systemd.io/JOURNAL_NATIVE_PROTOCOL), with the facts as fields DROPWATCH_*.
-func journalEntry(e *event.Event, text string) []byte {
+func journalEntry(e *event.Event, host, text string) []byte {
 	b := appendJournal(nil, "MESSAGE", event.Escape(text))
 	b = appendJournal(b, "PRIORITY", strconv.Itoa(int(severityOf(e))))
 	b = appendJournal(b, "SYSLOG_IDENTIFIER", "dropwatch")
 	b = appendJournal(b, "DROPWATCH_TIME", timestamp(e.Time))
-	for _, f := range fields(e) {
+	for _, f := range fields(e, host) {
 		b = appendJournal(b, "DROPWATCH_"+strings.ToUpper(f.name), f.value)
 	}
 	return b

@@ -1,5 +1,5 @@
 // Package syslog writes events to the log of this host or of another one: to the journal of systemd in its
-// native protocol, or as messages of syslog (RFC 5424). What is known of an event is in structured fields.
+// native protocol, or as messages of syslog (RFC 5424, or syslog(3) on this host). What is known of an event is in structured fields.
 package syslog
 
 import (
@@ -73,7 +73,7 @@ type Sink struct {
 }
 
 // New returns a Sink, which the caller closes. Text returns the line of an event, empty if it has none; what it
-// returns is valid until the next call. Host is the name in messages of syslog. Notify is told once of
+// returns is valid until the next call. Host is the name of that of the events; empty: not known. Notify is told once of
 // what fails. It does not wait for the log.
 func New(o Options, host string, text func(*event.Event) []byte, notify func(string)) *Sink {
 	s := &Sink{o: o, notify: notify}
@@ -86,10 +86,13 @@ func New(o Options, host string, text func(*event.Event) []byte, notify func(str
 		if line == "" {
 			return nil
 		}
-		if o.Journal {
-			return journalEntry(e, line)
+		switch {
+		case o.Journal:
+			return journalEntry(e, host, line)
+		case o.Network == "unixgram":
+			return m.local(e, line)
 		}
-		return m.format(e, line)
+		return m.remote(e, line)
 	}
 	return s
 }

@@ -68,16 +68,21 @@ func (r *rig) write(events ...*event.Event) {
 }
 
 const (
-	head = `1 2026-11-27T11:00:00.123456Z rout_er dropwatch - `
-	sent = `<29>` + head + `drop [dropwatch@32473 kind="drop" count="1" reason="NO_SOCKET" network="ipv4" transport="udp" ` +
-		`src="192.0.2.1" dst="198.51.100.2" src_port="53" dst_port="1024" ifname="e\"th\]0\\" pid="812" comm="ng\\x1b\\x0ax"] ` +
-		`a drop\x1b[31m`
-	loss = `<28>` + head + `loss [dropwatch@32473 kind="loss" count="2" place="sink"] a loss\x1b[31m`
-	end  = `<30>` + head + `end [dropwatch@32473 kind="end" shown="1" harmless="0" filtered="3" lost="0" total="4"] ` +
-		`run ended: 1 shown, 0 lost`
+	head  = `1 2026-11-27T11:00:00.123456Z rout_er dropwatch - `
+	facts = `[dropwatch@32473 kind="drop" host="rout er" count="1" reason="NO_SOCKET" network="ipv4" transport="udp" ` +
+		`src="192.0.2.1" dst="198.51.100.2" src_port="53" dst_port="1024" ifname="e\"th\]0\\" pid="812" comm="ng\\x1b\\x0ax"]`
+	sums = `[dropwatch@32473 kind="end" host="rout er" shown="1" harmless="0" filtered="3" lost="0" total="4"]`
+	gone = `[dropwatch@32473 kind="loss" host="rout er" count="2" place="sink"]`
+	sent = `<29>` + head + `drop ` + facts + ` a drop\x1b[31m`
+	end  = `<30>` + head + `end ` + sums + ` run ended: 1 shown, 0 lost`
 )
 
-// TestSyslog: by datagrams of a socket and of UDP.
+// here returns what messages on this host begin with.
+func here(priority int) string {
+	return fmt.Sprintf("<%d>%s dropwatch[%d]: ", priority, at.Local().Format("Jan _2 15:04:05"), os.Getpid())
+}
+
+// TestSyslog: by datagrams of UDP and, as syslog(3) writes them, of a socket.
 func TestSyslog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	local, err := net.ListenPacket("unixgram", path)
@@ -90,7 +95,15 @@ func TestSyslog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer remote.Close()
-	for target, conn := range map[string]net.PacketConn{path: local, "udp://" + remote.LocalAddr().String(): remote} {
+	for _, tt := range []struct {
+		target string
+		conn   net.PacketConn
+		want   []string
+	}{
+		{"udp://" + remote.LocalAddr().String(), remote, []string{sent, end}},
+		{path, local, []string{here(29) + `a drop\x1b[31m ` + facts, here(30) + `run ended: 1 shown, 0 lost ` + sums}},
+	} {
+		target, conn := tt.target, tt.conn
 		o, err := Parse(target)
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +111,7 @@ func TestSyslog(t *testing.T) {
 		r := newRig(t, o)
 		ledger := &event.Ledger{Shown: 1, Rejected: 3}
 		r.write(drop(), &event.Event{Kind: event.Rejected, Count: 3}, &event.Event{Kind: event.End, Time: at, Ledger: ledger})
-		for _, want := range []string{sent, end} {
+		for _, want := range tt.want {
 			if got := receive(t, conn); got != want {
 				t.Errorf("%s: got  %s\nwant %s", target, got, want)
 			}
@@ -142,7 +155,7 @@ func TestStream(t *testing.T) {
 	}
 	defer conn.Close()
 	stream := bufio.NewReader(conn)
-	for _, want := range []string{sent, loss} {
+	for _, want := range []string{sent, `<28>` + head + `loss ` + gone + ` a loss\x1b[31m`} {
 		if got := unframe(t, stream); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
@@ -186,7 +199,7 @@ func TestUnreachable(t *testing.T) {
 	defer conn.Close()
 	r.again = time.Time{} // as if a second had passed
 	r.write(drop())
-	for _, want := range []string{loss, sent} {
+	for _, want := range []string{here(28) + `a loss\x1b[31m ` + gone, here(29) + `a drop\x1b[31m ` + facts} {
 		if got := receive(t, conn); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
@@ -233,7 +246,7 @@ func TestStreamBreaks(t *testing.T) {
 	}
 	defer second.Close()
 	stream := bufio.NewReader(second)
-	if got := unframe(t, stream); !strings.Contains(got, fmt.Sprintf(`kind="loss" count="%d"`, lost)) {
+	if got := unframe(t, stream); !strings.Contains(got, fmt.Sprintf(`kind="loss" host="rout er" count="%d"`, lost)) {
 		t.Errorf("got %s", got)
 	}
 	if got := unframe(t, stream); got != sent {
@@ -255,7 +268,8 @@ func TestJournal(t *testing.T) {
 	r.write(drop(), large)
 	want := map[string]string{
 		"MESSAGE": `a drop\x1b[31m`, "PRIORITY": "5", "SYSLOG_IDENTIFIER": "dropwatch", "DROPWATCH_TIME": "2026-11-27T11:00:00.123456Z",
-		"DROPWATCH_KIND": "drop", "DROPWATCH_COUNT": "1", "DROPWATCH_REASON": "NO_SOCKET", "DROPWATCH_NETWORK": "ipv4",
+		"DROPWATCH_KIND": "drop",
+		"DROPWATCH_HOST": "rout er", "DROPWATCH_COUNT": "1", "DROPWATCH_REASON": "NO_SOCKET", "DROPWATCH_NETWORK": "ipv4",
 		"DROPWATCH_TRANSPORT": "udp", "DROPWATCH_SRC": "192.0.2.1", "DROPWATCH_DST": "198.51.100.2", "DROPWATCH_SRC_PORT": "53",
 		"DROPWATCH_DST_PORT": "1024", "DROPWATCH_IFNAME": `e"th]0\`, "DROPWATCH_PID": "812", "DROPWATCH_COMM": "ng\x1b\nx",
 	}

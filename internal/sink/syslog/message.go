@@ -2,6 +2,7 @@ package syslog
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,22 +39,35 @@ func ParseFacility(name string) (int, error) {
 	return 0, fmt.Errorf("give %s", suggest.OneOf(names))
 }
 
-// A message formats events as RFC 5424 has it.
+// A message formats events for syslog.
 type message struct {
 	facility int
 	host     string
 }
 
-// format returns the message of an event with that text, without framing.
-func (m *message) format(e *event.Event, text string) []byte {
+// remote returns the message of an event with that text for a server, as RFC 5424 has it, without framing.
+func (m *message) remote(e *event.Event, text string) []byte {
+	return fmt.Appendf(nil, "<%d>1 %s %s dropwatch - %s %s %s", m.priority(e), timestamp(e.Time), headerName(m.host), e.Kind,
+		m.element(e), event.Escape(text))
+}
+
+// local returns the message of an event with that text for a socket of this host. There rsyslog and the journal only
+// know the format of syslog(3), which has the local time, no host, and no structured data: it is at the end of the text.
+func (m *message) local(e *event.Event, text string) []byte {
+	return fmt.Appendf(nil, "<%d>%s dropwatch[%d]: %s %s", m.priority(e), e.Time.Local().Format(time.Stamp), os.Getpid(),
+		event.Escape(text), m.element(e))
+}
+
+func (m *message) priority(e *event.Event) int { return m.facility*8 + int(severityOf(e)) }
+
+// element returns the structured data of an event.
+func (m *message) element(e *event.Event) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "<%d>1 %s %s dropwatch %s %s [%s", m.facility*8+int(severityOf(e)), timestamp(e.Time), headerName(m.host),
-		"-", e.Kind, elementID)
-	for _, f := range fields(e) {
+	b.WriteString("[" + elementID)
+	for _, f := range fields(e, m.host) {
 		fmt.Fprintf(&b, ` %s="%s"`, f.name, escapeValue.Replace(event.Escape(f.value)))
 	}
-	b.WriteString("] " + event.Escape(text))
-	return []byte(b.String())
+	return b.String() + "]"
 }
 
 // timestamp formats a time with the most digits that are allowed.
