@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,15 +20,15 @@ import (
 	"dropwatch/internal/stage/owner"
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/drops"
-	"dropwatch/internal/vmtest/guest"
 )
 
-// needMPTCP ends a test on a kernel without MPTCP, as Debian's 5.10.
+// subflows is the port of MPTCP: not that of the tests of other connections with perf, which does not report
+// the network namespace.
+var subflows = port + 20_000
+
+// needMPTCP ends a test on a kernel without MPTCP.
 func needMPTCP(t *testing.T) {
 	t.Helper()
-	if !guest.AtLeast(5, 15) {
-		t.Skip("this kernel has no MPTCP")
-	}
 	if _, err := os.Stat("/proc/sys/net/mptcp/enabled"); err != nil {
 		vmtest.SkipOrFail(t, fmt.Errorf("this kernel has no MPTCP: %w", err))
 	}
@@ -38,13 +40,54 @@ type mptcp struct {
 	inode    uint64
 }
 
-// transferMPTCP sends so many bytes by MPTCP to a port, over two subflows, and waits until they have arrived.
-func transferMPTCP(t *testing.T, ns *drops.Namespace, port, size int) (m mptcp) {
+// transferMPTCP sends to a port by MPTCP, over two subflows, a megabyte at a time while more returns true, 64 at
+// most. It waits until all has arrived.
+func transferMPTCP(t *testing.T, ns *drops.Namespace, port int, more func() bool) (m mptcp) {
 	t.Helper()
 	m.subflows = [2]netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}
 	ns.Sysctl("mptcp/enabled", "1")
 	ns.Run("ip", "mptcp", "limits", "set", "subflow", "2", "add_addr_accepted", "2")
 	ns.Run("ip", "mptcp", "endpoint", "add", "127.0.0.2", "dev", "lo", "subflow")
+	c, read := dialMPTCP(ns, port)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if multipath, err := c.MultipathTCP(); err != nil || !multipath {
+		t.Fatalf("the connection is not one of MPTCP: %v", err)
+	}
+	var err error
+	m.inode, err = inodeOf(c)
+	must(errors.Join(err, c.SetDeadline(time.Now().Add(time.Minute))))
+	_, err = c.Write([]byte{0})
+	must(err)
+	ns.Await("the second subflow is there", func() bool { return ns.Counter("netstat", "MPTcpExt", "MPJoinAckRx") > 0 })
+	for i := 0; i < 64 && more(); i++ {
+		_, err := c.Write(make([]byte, 1<<20))
+		must(err)
+	}
+	must(c.CloseWrite())
+	must(<-read)
+	ns.Await("each subflow has an acknowledgment of all that it sent", func() bool { return !sending(ns) })
+	return m
+}
+
+// sending reports whether a connection of TCP has sent what is not acknowledged yet: its tx_queue is not empty.
+func sending(ns *drops.Namespace) bool {
+	for line := range strings.Lines(ns.Run("cat", "/proc/self/net/tcp")) {
+		if f := strings.Fields(line); strings.Contains(f[4], ":") && !strings.HasPrefix(f[4], "00000000:") {
+			return true
+		}
+	}
+	return false
+}
+
+// dialMPTCP connects to a listener that reads until the end of what is sent, which read tells. The connection is
+// open until the test ends, so that its owner can be looked up.
+func dialMPTCP(ns *drops.Namespace, port int) (c *net.TCPConn, read <-chan error) {
+	done := make(chan error, 1)
 	ns.Do(func() error {
 		var lc net.ListenConfig
 		lc.SetMultipathTCP(true)
@@ -52,38 +95,26 @@ func transferMPTCP(t *testing.T, ns *drops.Namespace, port, size int) (m mptcp) 
 		if err != nil {
 			return err
 		}
-		defer l.Close()
-		read := make(chan error, 1)
+		ns.Cleanup(l.Close)
 		go func() {
 			c, err := l.Accept()
 			if err == nil {
-				_, err = io.CopyN(io.Discard, c, int64(size))
+				_, err = io.Copy(io.Discard, c)
 				c.Close()
 			}
-			read <- err
+			done <- err
 		}()
 		var d net.Dialer
 		d.SetMultipathTCP(true)
-		c, err := d.Dial("tcp", l.Addr().String())
+		dialed, err := d.Dial("tcp", l.Addr().String())
 		if err != nil {
 			return err
 		}
-		ns.Cleanup(c.Close) // until its owner was looked up
-		if multipath, err := c.(*net.TCPConn).MultipathTCP(); err != nil || !multipath {
-			return fmt.Errorf("the connection is not one of MPTCP: %w", errors.Join(err, errors.ErrUnsupported))
-		}
-		if m.inode, err = inodeOf(c.(*net.TCPConn)); err != nil {
-			return err
-		}
-		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
-			return err
-		}
-		if _, err := c.Write(make([]byte, size)); err != nil {
-			return err
-		}
-		return <-read
+		ns.Cleanup(dialed.Close)
+		c = dialed.(*net.TCPConn)
+		return nil
 	})
-	return m
+	return c, done
 }
 
 // inodeOf returns the inode of a socket.
@@ -102,13 +133,20 @@ func inodeOf(c *net.TCPConn) (inode uint64, err error) {
 // process is found.
 func TestMPTCP(t *testing.T) {
 	needMPTCP(t)
-	ns := lossy(t, port)
+	ns := lossy(t, subflows)
 	inode := ns.Inode()
 	stage := owner.Stage(host.New("/"))
 	bySubflow := make(map[netip.Addr]int)
 	var segments uint64
-	r := sourcetest.Run(t, need(t, Options{}), func(e *event.Event) bool { return e.Kind == event.Retransmit && e.Netns.Inode == inode })
-	m := transferMPTCP(t, ns, port, 8<<20)
+	var fromSecond atomic.Bool
+	r := sourcetest.Run(t, need(t, Options{}), func(e *event.Event) bool {
+		here := e.Kind == event.Retransmit && e.Netns.Inode == inode
+		if here && e.Packet.Flow.Src == netip.MustParseAddr("127.0.0.2") {
+			fromSecond.Store(true)
+		}
+		return here
+	})
+	m := transferMPTCP(t, ns, subflows, func() bool { return !fromSecond.Load() })
 	for _, e := range r.End() {
 		segments += e.Segments
 		bySubflow[e.Packet.Flow.Src]++
@@ -133,13 +171,15 @@ func TestMPTCP(t *testing.T) {
 	t.Logf("%d segments, events by subflow %v", segments, bySubflow)
 }
 
-// TestTraceMPTCP: perf reports the subflows, too. The port is one of its own, as connections of TestMPTCP may still
-// send again.
+// TestTraceMPTCP: perf reports the subflows, too.
 func TestTraceMPTCP(t *testing.T) {
 	needMPTCP(t)
-	ns := withoutGSO(t, closed)
-	r := sourcetest.Run(t, needTrace(t, Options{}), func(e *event.Event) bool { return int(e.Packet.Flow.DstPort) == closed })
-	transferMPTCP(t, ns, closed, 2<<20)
+	ns := withoutGSO(t, subflows)
+	r := sourcetest.Run(t, needTrace(t, Options{}), func(e *event.Event) bool {
+		return int(e.Packet.Flow.DstPort) == subflows || int(e.Packet.Flow.SrcPort) == subflows
+	})
+	left := 2
+	transferMPTCP(t, ns, subflows, func() bool { left--; return left >= 0 })
 	r.End()
 	checkSum(t, ns, r)
 }
