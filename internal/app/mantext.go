@@ -130,7 +130,7 @@ A line is a segment of TCP: *retransmit* with its type (*retransmission*, *fast*
 Where it goes by time, *pcap* first goes by what is certain: what was seen before was sent again, and so was what has a later
 TCP timestamp, or a higher IPv4 identification if the sender counts its packets by it, than data behind it.
 What has an earlier one is out of order, and so is a copy that the network made, if the identification shows it.
-Without either, what was missing for half a round-trip time was sent again, and so was a copy.
+Without either, what was missing for most of a round-trip time was sent again, and so was a copy.
 The table has, for each pair of addresses, the segments and bytes that one sent to the other, and how many segments were sent again
 (*resent*, without keep-alives). The pairs with the most of them come first.
 Where packets were captured matters: near the sender a lost segment is seen twice, near the receiver once; if it was the last one

@@ -93,7 +93,9 @@ func (s *Segment) base() uint32 {
 func (f *flow) restart() {
 	for i := range f.halves {
 		h := &f.halves[i]
-		*h = half{row: h.row, hasRow: h.hasRow, seen: h.seen[:0]}
+		row, hasRow := h.row, h.hasRow
+		h.reset()
+		h.row, h.hasRow = row, hasRow
 	}
 }
 

@@ -138,8 +138,8 @@ var cases = map[string][]packet{
 		{at: 302, from: 'c', flags: ".", seq: 301, ack: 101, len: 100},
 		{at: 303, from: 's', flags: ".", seq: 101, ack: 101, want: "duplicate_ack"},
 		{at: 304, from: 's', flags: ".", seq: 101, ack: 101, want: "duplicate_ack"},
-		{at: 305, from: 'c', flags: ".", seq: 101, ack: 101, len: 100, want: "fast"},
-		{at: 306, from: 's', flags: ".", seq: 101, ack: 401},
+		{at: 307, from: 'c', flags: ".", seq: 101, ack: 101, len: 100, want: "fast"},
+		{at: 308, from: 's', flags: ".", seq: 101, ack: 401},
 	},
 	"long after the duplicate acknowledgments": {
 		{at: 300, from: 'c', flags: ".", seq: 201, ack: 101, len: 100, want: "lost_segment"},

@@ -7,17 +7,16 @@ import (
 	"dropwatch/internal/event"
 )
 
-// Times by which a segment that was sent again is told from one that came late. All but the part of the
-// round-trip time are Wireshark's.
+// Times by which Wireshark tells a segment that was sent again from one that came late.
 const (
 	fastWithin     = int64(20 * time.Millisecond) // of the last duplicate acknowledgment
 	fastDuplicates = 2                            // seen; a third may have passed unseen
 	reorderDefault = int64(3 * time.Millisecond)  // of data behind it, if the round-trip time is not known
-
-	// What fills a gap within half a round-trip time of the data behind it came late: its sender cannot know
-	// of the gap before a whole one has passed.
-	reorderPart = 2
 )
+
+// reorderedWithin returns for how long a segment is missing at most that came late, if the round-trip time is
+// known: its sender cannot know of the gap before a whole one has passed, but that was measured on a busy path.
+func reorderedWithin(rtt int64) int64 { return rtt * 5 / 8 }
 
 // none are the flags of segments that are no acknowledgments of data.
 const none = event.SYN | event.FIN | event.RST
@@ -102,7 +101,7 @@ func (x *step) resentAs() event.SegmentType {
 	switch {
 	case x.Len == 0 && !x.has(event.SYN|event.FIN) || x.types.Has(event.KeepAlive):
 		return event.SegmentUnknown
-	case x.fwd.numbers.isCopy(&x.mark), x.fwd.recovery.outran(x):
+	case x.wasSeen() && x.cameLate():
 		return event.OutOfOrder
 	case x.Len > 0 && x.rev.hasAck && !before(x.rev.acked, x.Seq+x.Len):
 		return event.Spurious
@@ -112,14 +111,27 @@ func (x *step) resentAs() event.SegmentType {
 	return x.below()
 }
 
+// wasSeen reports whether any of the segment was seen before, or is acknowledged. Nothing new is in a segment
+// with what was sent before.
+func (x *step) wasSeen() bool {
+	return x.rev.hasAck && before(x.Seq, x.rev.acked) || x.fwd.seen.overlaps(x.Seq, x.end())
+}
+
+// cameLate reports whether a segment that was seen before was not sent again: the network has made a copy of
+// it, or what was sent again came before it.
+func (x *step) cameLate() bool {
+	n := &x.fwd.numbers
+	return n.isCopy(&x.mark) || x.mark.order(x.behind(), n.counted()) <= 0 && x.fwd.refills.outran(x.Seq, x.end(), &x.mark, n.counted())
+}
+
 // below tells it of a segment below the highest one. If it is not known when it was sent, it goes by how long
 // it was missing.
 func (x *step) below() event.SegmentType {
-	behind := cmp.Or(x.fwd.seen.behind(x.end()), &x.fwd.top)
+	behind := x.behind()
 	order, missing := x.order(behind), x.since(behind.At)
 	fast := x.rev.duplicates >= fastDuplicates && x.rev.ack == x.Seq && x.since(x.rev.ackAt) < fastWithin
 	switch {
-	case order < 0, order == 0 && missing < x.rtt/reorderPart:
+	case order < 0, order == 0 && missing < reorderedWithin(x.rtt):
 		return event.OutOfOrder
 	case fast:
 		return event.FastRetransmit
@@ -129,17 +141,19 @@ func (x *step) below() event.SegmentType {
 	return x.again()
 }
 
-// order returns 1 if the segment was sent after data behind it, and so again: any of it was seen before or
-// acknowledged, as nothing new is in a segment with what was sent before, or its clocks are later. It returns
-// -1 if they are earlier, or equal though it was seen much later, and 0 if all that is not known.
+// behind returns the first segment behind this one that was seen, or the first up to the highest number.
+func (x *step) behind() *mark { return cmp.Or(x.fwd.seen.behind(x.end()), &x.fwd.top) }
+
+// order returns 1 if the segment was sent after data behind it, and so again: it was seen before, or its clocks
+// are later. It returns -1 if they are earlier, or equal though it was seen much later, and 0 if all that is
+// not known.
 func (x *step) order(behind *mark) int {
 	const ticks = 2 // between two segments with the same timestamp, if neither came late
-	fwd := x.fwd
-	if x.rev.hasAck && before(x.Seq, x.rev.acked) || fwd.seen.overlaps(x.Seq, x.end()) {
+	if x.wasSeen() {
 		return 1
 	}
-	order := x.mark.order(behind, fwd.numbers.counted())
-	if order == 0 && x.mark.HasTSVal && behind.HasTSVal && x.since(behind.At) > ticks*fwd.clock.tick(&fwd.top) {
+	order := x.mark.order(behind, x.fwd.numbers.counted())
+	if order == 0 && x.mark.HasTSVal && behind.HasTSVal && x.since(behind.At) > ticks*x.fwd.clock.tick(&x.fwd.top) {
 		return -1
 	}
 	return order

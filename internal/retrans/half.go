@@ -13,7 +13,7 @@ type half struct {
 	top                      mark   // of the first segment up to it
 	clock                    clock
 	numbers                  numbers
-	recovery                 recovery
+	refills                  refills
 	timed                    timed
 	ack                      uint32 // the last acknowledgment number
 	acked                    uint32 // the highest one
@@ -33,6 +33,9 @@ type scale uint8
 
 // maxScale is the largest shift (RFC 7323).
 const maxScale = 14
+
+// reset forgets all, and keeps the memory.
+func (h *half) reset() { *h = half{seen: h.seen[:0], refills: h.refills[:0]} }
 
 // begin enters where the sequence numbers of a direction begin: at its SYN, or by the first segment or
 // acknowledgment of it.
@@ -55,6 +58,9 @@ func (h *half) bytes() (n uint32, ok bool) {
 
 // note enters what a segment of the sender says, after it was classified.
 func (h *half) note(s *Segment, types Types, m *mark) {
+	if types&resent != 0 {
+		h.noteResent(s, types, m)
+	}
 	if s.Len > 0 || s.has(event.SYN|event.FIN) {
 		h.seen = h.seen.add(s.Seq, s.end(), m)
 	}
@@ -64,9 +70,6 @@ func (h *half) note(s *Segment, types Types, m *mark) {
 		h.numbers.prove(m, &h.top)
 		h.next, h.top, h.hasNext = end, *m, true
 		h.timed.begin(end, m.At)
-	}
-	if types&resent != 0 {
-		h.noteResent(s, m)
 	}
 	h.noteWindow(s)
 	if s.has(event.ACK) {
@@ -78,15 +81,17 @@ func (h *half) note(s *Segment, types Types, m *mark) {
 	h.last = types
 }
 
-// noteResent enters a segment that was sent again. Which of both an acknowledgment answers is not known: it is
-// the second one in the handshake, and otherwise measures nothing.
-func (h *half) noteResent(s *Segment, m *mark) {
+// noteResent enters a segment that was sent again, before its data. Which of both an acknowledgment answers is
+// not known: it is the second one in the handshake, and otherwise measures nothing.
+func (h *half) noteResent(s *Segment, types Types, m *mark) {
 	if s.has(event.SYN) {
 		h.timed.At = m.At
 		return
 	}
 	h.timed.Running = false
-	h.recovery.note(s, h.next, m)
+	if !types.Has(event.Spurious) && !h.seen.overlaps(s.Seq, s.end()) {
+		h.refills = h.refills.add(s.Seq, s.end(), m)
+	}
 }
 
 // mark returns what a segment says of when it was sent; at is when it was seen.

@@ -13,7 +13,9 @@ func (a *Analyzer) open(k key) *flow {
 	if f == nil {
 		f = new(flow)
 	} else {
-		*f = flow{halves: [2]half{{seen: f.halves[0].seen[:0]}, {seen: f.halves[1].seen[:0]}}}
+		f.halves[0].reset()
+		f.halves[1].reset()
+		*f = flow{halves: f.halves}
 	}
 	f.key = k
 	a.flows[k] = f

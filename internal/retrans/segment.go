@@ -8,17 +8,18 @@
 // lost before the place of the capture. Which it is, is decided by the first of these that says so:
 //
 //   - Any of it was seen before, or is acknowledged: it was sent again. But if the number of its packet was
-//     seen, too, or is below that of what was sent again meanwhile, it is a copy that the network made, or late.
+//     seen, too, it is a copy that the network made; and if the gap was filled by what was sent later, it is
+//     the first one.
 //   - Its timestamp (RFC 7323) is not that of the data behind it, by which the gap was noticed: it was sent
 //     again if it is later.
 //   - Its IPv4 identification, if the sender was seen to count its packets by it: likewise.
 //   - Its timestamp is the same, but it was seen more than two ticks of that clock later: it came late.
-//   - The gap was noticed less than half a round-trip time ago, if that was measured: it came late.
+//   - The gap was noticed less than 5/8 of a round-trip time ago, if that was measured: it came late.
 //   - Otherwise by Wireshark's rule: it was sent again after duplicate acknowledgments, or if the gap was
 //     noticed more than 3 ms ago.
 //
 // So without timestamps and numbers, as of IPv6 segments cut within the TCP options, it is a guess wherever
-// packets are reordered for longer than half a round-trip time, and a copy counts as sent again. Not found is
+// packets are reordered for longer than that, and a copy counts as sent again. Not found is
 // what was sent again if the first one was lost, and nothing behind it was seen before: it looks new.
 package retrans
 

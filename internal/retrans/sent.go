@@ -33,17 +33,17 @@ func compare(a, b uint32) int {
 
 // numbers are the identifications of the IPv4 packets of one direction. Many senders count by them the packets
 // of a connection, as Linux does, or all that they send; others choose them at random, or have none. They are
-// taken for counted while those of new data grow, and mostly in small steps.
+// taken for counted while those of new data grow, once some steps were small.
 type numbers struct {
 	Seen  uint64 // bit n is set if Last-n was seen
 	Last  uint32 // the highest that was seen; above its lower 16 bits it says how often they wrapped
-	Steps uint8  // small ones so far without one back, at most enoughSteps
+	Steps uint8  // small ones without one back, at most enoughSteps
 	Known bool   // whether any was seen
 }
 
 const (
 	smallStep   = 64 // a packet that is segmented only behind the place of the capture has as many numbers
-	enoughSteps = 3
+	enoughSteps = 2
 )
 
 // counted reports whether the numbers say in which order the packets were sent.
@@ -65,7 +65,7 @@ func (n *numbers) isCopy(m *mark) bool {
 	return m.HasNumber && n.counted() && n.Seen>>(n.Last-m.Number)&1 != 0
 }
 
-// note enters the number of a segment.
+// note enters the number of a segment, and whether the one before it was seen.
 func (n *numbers) note(m *mark) {
 	if !m.HasNumber {
 		return
@@ -73,11 +73,14 @@ func (n *numbers) note(m *mark) {
 	if !n.Known || before(n.Last, m.Number) {
 		n.Seen, n.Last, n.Known = n.Seen<<(m.Number-n.Last), m.Number, true
 	}
+	if n.Seen>>(n.Last-m.Number+1)&1 != 0 {
+		n.Steps = min(n.Steps+1, enoughSteps)
+	}
 	n.Seen |= 1 << (n.Last - m.Number)
 }
 
 // prove compares the number of new data, which was noted, with that of the data before them. If it is not
-// higher, another count begins.
+// higher, the count begins anew.
 func (n *numbers) prove(m, last *mark) {
 	if !m.HasNumber || !last.HasNumber {
 		return
@@ -85,34 +88,7 @@ func (n *numbers) prove(m, last *mark) {
 	switch step := int32(m.Number - last.Number); {
 	case step <= 0:
 		*n = numbers{Seen: 1, Last: m.Number, Known: true}
-	case step <= smallStep:
+	case 1 < step && step <= smallStep: // note has counted a step of one
 		n.Steps = min(n.Steps+1, enoughSteps)
 	}
-}
-
-// A recovery is what a sender sends again until all is acknowledged that it had sent before.
-type recovery struct {
-	First      mark   // the first segment that was sent again
-	Start, End uint32 // of the data that were sent again
-	Until      uint32 // the end of what had been sent
-	Known      bool
-}
-
-// note enters a segment that was sent again, when the sequence numbers below next had been sent.
-func (r *recovery) note(s *Segment, next uint32, m *mark) {
-	if !r.Known || !before(s.Seq, r.Until) {
-		*r = recovery{*m, s.Seq, s.end(), next, true}
-		return
-	}
-	if before(s.Seq, r.Start) {
-		r.Start = s.Seq
-	}
-	if before(r.End, s.end()) {
-		r.End = s.end()
-	}
-}
-
-// outran reports whether a segment carries what was sent again, but was sent before that, and comes late.
-func (r *recovery) outran(x *step) bool {
-	return r.Known && before(x.Seq, r.End) && before(r.Start, x.end()) && x.mark.order(&r.First, x.fwd.numbers.counted()) < 0
 }

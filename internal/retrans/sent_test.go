@@ -53,6 +53,13 @@ var evidence = map[string][]packet{
 		{at: 321, from: 's', flags: ".", seq: 101, ack: 401},
 		{at: 322, from: 'c', flags: ".", seq: 301, ack: 101, len: 50, id: 0xffff, want: "out_of_order"},
 	}),
+	"what is sent again may overtake what else is": slices.Concat(counted, []packet{
+		{at: 301, from: 'c', flags: ".", seq: 401, ack: 101, len: 50, id: 0x10001, want: "lost_segment"},
+		{at: 320, from: 'c', flags: ".", seq: 351, ack: 101, len: 50, id: 0x10003, want: "retransmission"},
+		{at: 321, from: 'c', flags: ".", seq: 301, ack: 101, len: 50, id: 0x10002, want: "retransmission"},
+		{at: 340, from: 'c', flags: ".", seq: 351, ack: 101, len: 50, id: 0x10005, want: "retransmission"},
+		{at: 341, from: 'c', flags: ".", seq: 301, ack: 101, len: 50, id: 0x10004, want: "retransmission"},
+	}),
 	"with the same timestamp, but many ticks later, it came late": {
 		{at: 300, from: 'c', flags: ".", seq: 101, ack: 101, len: 50, clock: 300},
 		{at: 320, from: 'c', flags: ".", seq: 151, ack: 101, len: 50, clock: 320},
@@ -72,7 +79,7 @@ var evidence = map[string][]packet{
 	"equal numbers say nothing": slices.Concat(fours(7, 7, 7, 7), []packet{
 		{at: 400, from: 'c', flags: ".", seq: 251, ack: 101, len: 50, id: 7, want: "retransmission"},
 	}),
-	"too few numbers say nothing": slices.Concat(fours(7, 8, 9), []packet{
+	"too few numbers say nothing": slices.Concat(fours(7, 90, 91), []packet{
 		{at: 301, from: 'c', flags: ".", seq: 301, ack: 101, len: 50, id: 200, want: "lost_segment"}, // no small step
 		{at: 302, from: 'c', flags: ".", seq: 251, ack: 101, len: 50, id: 201, want: "out_of_order"},
 	}),

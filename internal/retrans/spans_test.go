@@ -39,6 +39,23 @@ func TestSpans(t *testing.T) {
 	}
 }
 
+// TestRefillsAreLimited forgets the oldest, and joins what touches.
+func TestRefillsAreLimited(t *testing.T) {
+	var r refills
+	for i := range uint32(10 * maxRefills) {
+		r = r.add(100*i, 100*i+5, &mark{At: int64(i)})
+		r = r.add(100*i+5, 100*i+10, &mark{At: -1})
+	}
+	if len(r) != maxRefills || cap(r) > 2*maxRefills {
+		t.Errorf("%d ranges, of %d, want %d", len(r), cap(r), maxRefills)
+	}
+	for i, f := range r {
+		if n := uint32(9*maxRefills + i); f.Start != 100*n || f.End != 100*n+10 || f.First.At != int64(n) {
+			t.Errorf("range %d is %v", i, f)
+		}
+	}
+}
+
 func TestSpansAreLimited(t *testing.T) {
 	var s spans
 	for i := range uint32(10 * maxSpans) {

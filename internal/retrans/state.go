@@ -16,9 +16,9 @@ import (
 var ErrState = errors.New("not the state of TCP connections that this version saves, or it is damaged")
 
 // stateMagic begins a state. Its last byte is the version of the format.
-const stateMagic = "dwstate\x02"
+const stateMagic = "dwstate\x03"
 
-// A savedFlow is a connection as it is saved. All of it has a fixed size; the spans of both halves follow.
+// A savedFlow is a connection as it is saved. All of it has a fixed size; the spans and refills of both halves follow.
 type savedFlow struct {
 	Low, High         [16]byte
 	LowPort, HighPort uint16
@@ -35,13 +35,12 @@ type savedHalf struct {
 	Top                                mark
 	Clock                              clock
 	Numbers                            numbers
-	Recovery                           recovery
 	Timed                              timed
 	AckAt                              int64
 	Window                             uint16
 	Scale                              scale
 	Last                               Types
-	Spans                              uint8
+	Spans, Refills                     uint8
 }
 
 // Save writes the connections that are known, but not what was counted, so that Load can go on with them.
@@ -56,6 +55,7 @@ func (a *Analyzer) Save(w io.Writer) error {
 		write(&saved)
 		for i := range f.halves {
 			write(f.halves[i].seen)
+			write(f.halves[i].refills)
 		}
 	}
 	if err := b.Flush(); err != nil {
@@ -74,8 +74,9 @@ func (f *flow) save() savedFlow {
 		s.Halves[i] = savedHalf{
 			HasBase: h.hasBase, HasNext: h.hasNext, HasAck: h.hasAck, HasWindow: h.hasWindow, Unscaled: h.unscaled,
 			Base: h.base, Next: h.next, Ack: h.ack, Acked: h.acked, Duplicates: h.duplicates,
-			Top: h.top, Clock: h.clock, Numbers: h.numbers, Recovery: h.recovery, Timed: h.timed,
-			AckAt: h.ackAt, Window: h.window, Scale: h.scale, Last: h.last, Spans: uint8(len(h.seen)),
+			Top: h.top, Clock: h.clock, Numbers: h.numbers, Timed: h.timed,
+			AckAt: h.ackAt, Window: h.window, Scale: h.scale, Last: h.last,
+			Spans: uint8(len(h.seen)), Refills: uint8(len(h.refills)),
 		}
 	}
 	return s
@@ -143,18 +144,18 @@ func (a *Analyzer) loadFlow(d *stateReader) error {
 }
 
 func (h *half) load(d *stateReader, s *savedHalf) error {
-	if s.Spans > maxSpans || s.Scale > maxScale+1 {
+	if s.Spans > maxSpans || s.Refills > maxRefills || s.Scale > maxScale+1 {
 		return ErrState
 	}
-	seen := make(spans, s.Spans)
-	if err := d.read(seen); err != nil {
+	seen, again := make(spans, s.Spans), make(refills, s.Refills)
+	if err := errors.Join(d.read(seen), d.read(again)); err != nil {
 		return err
 	}
 	*h = half{
 		hasBase: s.HasBase, hasNext: s.HasNext, hasAck: s.HasAck, hasWindow: s.HasWindow, unscaled: s.Unscaled,
 		base: s.Base, next: s.Next, ack: s.Ack, acked: s.Acked, duplicates: s.Duplicates,
-		top: s.Top, clock: s.Clock, numbers: s.Numbers, recovery: s.Recovery, timed: s.Timed,
-		ackAt: s.AckAt, window: s.Window, scale: s.Scale, last: s.Last, seen: seen,
+		top: s.Top, clock: s.Clock, numbers: s.Numbers, timed: s.Timed,
+		ackAt: s.AckAt, window: s.Window, scale: s.Scale, last: s.Last, seen: seen, refills: again,
 	}
 	return nil
 }

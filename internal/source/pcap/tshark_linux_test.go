@@ -116,7 +116,7 @@ type difference struct{ theirs, ours string }
 var explained = map[difference]string{
 	{"out_of_order", "retransmission"}: "tshark goes by the time since the latest data, which come all the time while a connection " +
 		"is busy. What was seen before was sent again, or repeated by the network; so was what has a later timestamp (RFC 7323) " +
-		"or a higher IPv4 identification than data behind it, or was missing for half a round-trip time.",
+		"or a higher IPv4 identification than data behind it, or was missing for most of a round-trip time.",
 	{"out_of_order", "fast"}:         "The same, after duplicate acknowledgments.",
 	{"keep_alive", "retransmission"}: "What is not acknowledged is sent again by its timer, and not to keep a connection alive.",
 	{"keep_alive", "fast"}:           "The same, after duplicate acknowledgments.",
