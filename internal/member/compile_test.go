@@ -115,6 +115,7 @@ func TestErrors(t *testing.T) {
 		"sk->skc_state":         "sk->skc_state: struct sock has no member skc_state: it has __sk_common.skc_state",
 		"sk->u6":                "sk->u6: struct sock has no member u6: it has __sk_common.skc_v6_daddr.in6_u.u6",
 		"sk->sk_user->a":        "sk->sk_user->a: sk->sk_user points to the memory of a process, which is not read here",
+		"sk->sk_cpu:ip":         "sk->sk_cpu: sk->sk_cpu points to memory of each CPU: its address is an offset only",
 		"*sk->sk_cpu":           "*sk->sk_cpu: sk->sk_cpu points to memory of each CPU: its address is an offset only",
 		"sk->__sk_common->x":    "sk->__sk_common->x: sk->__sk_common has the type struct sock_common, not a pointer: use . instead of ->",
 		"sk->l0":                "sk->l0: struct sock has no member l0: it has lo",

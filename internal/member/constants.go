@@ -15,7 +15,7 @@ type constant struct {
 	twice  bool // with different values
 }
 
-// macros of the kernel's headers that are no constants of enums, so that BTF lacks them. The
+// macroValues are macros of the kernel's headers, which BTF lacks as they are no constants of enums. The
 // numbers of errors are those of all architectures that dropwatch is built for.
 var macroValues = map[string]uint64{
 	"NULL": 0, "false": 0, "true": 1,
@@ -28,8 +28,11 @@ var macroValues = map[string]uint64{
 	"ENODEV": 19, "EMSGSIZE": 90, "ENETDOWN": 100, "ENETUNREACH": 101, "ECONNREFUSED": 111, "EHOSTUNREACH": 113, "EXDEV": 18,
 }
 
-// constant returns a constant by its name: that of an enum of spec or of the kernel, or a macro.
+// constant returns a constant by its name: a macro, or that of an enum of the kernel or of spec.
 func (t *Types) constant(spec *btf.Spec, name string) (o operand, ok bool, err error) {
+	if n, ok := macroValues[name]; ok {
+		return number64(n, intType), true, nil
+	}
 	kernel, err := t.specOf("")
 	if err != nil {
 		return o, false, err
@@ -40,9 +43,6 @@ func (t *Types) constant(spec *btf.Spec, name string) (o operand, ok bool, err e
 	}
 	if c.twice {
 		return o, false, fmt.Errorf("%s: enums of this kernel have different values for it: use the number", name)
-	}
-	if n, macro := macroValues[name]; macro && !ok {
-		return number64(n, intType), true, nil
 	}
 	return number64(c.number, c.typ), ok, nil
 }

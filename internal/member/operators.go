@@ -55,7 +55,7 @@ func (c *compiler) star(s *syntax) (operand, error) {
 	if !ok {
 		return x, c.fault(s, "%s, not a pointer", c.describe(s.x, x))
 	}
-	return c.dereference(s, p)
+	return c.dereference(s, s.x, p)
 }
 
 // address is where something lies in memory.

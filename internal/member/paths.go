@@ -28,8 +28,8 @@ func (c *compiler) member(s *syntax) (operand, error) {
 	return c.at(s, at, m)
 }
 
-// container returns the struct or union that an operator takes a member of, and where it lies. Behind a pointer
-// both operators do the same.
+// container returns the struct or union that an operator takes a member of, and where it lies.
+// Behind a pointer both operators do the same.
 func (c *compiler) container(s *syntax, x operand) (at address, t btf.Type, err error) {
 	op := s.y.text
 	p, isPointer := c.pointer(x)
@@ -38,7 +38,7 @@ func (c *compiler) container(s *syntax, x operand) (at address, t btf.Type, err 
 		at, t = x.at, x.typ
 	case isPointer:
 		at = p.at
-		t, err = c.pointed(s, p)
+		t, err = c.pointed(s, s.x, p)
 	case x.kind == inMemory && isStruct(x.typ):
 		return at, t, c.fault(s, "%s, not a pointer: use . instead of ->", c.describe(s.x, x))
 	}
@@ -91,7 +91,7 @@ func (c *compiler) index(s *syntax) (operand, error) {
 	if err != nil {
 		return x, err
 	}
-	return c.dereference(s, p)
+	return c.dereference(s, s.x, p)
 }
 
 // arrayOf returns the array that an operand is.
@@ -140,15 +140,15 @@ func (c *compiler) shift(s *syntax, p operand, n int64) (operand, error) {
 	return p, nil
 }
 
-// dereference returns what a pointer points to.
-func (c *compiler) dereference(s *syntax, p operand) (operand, error) {
+// dereference returns what a pointer points to, which is a part of the expression of its own.
+func (c *compiler) dereference(s, pointer *syntax, p operand) (operand, error) {
 	switch btf.UnderlyingType(p.target()).(type) {
 	case *btf.Void:
 		return p, c.fault(s, "a void * points to nothing that has a type: cast it first")
 	case *btf.FuncProto:
 		return p, c.fault(s, "points to a function, which has no value")
 	}
-	t, err := c.pointed(s, p)
+	t, err := c.pointed(s, pointer, p)
 	return operand{kind: inMemory, typ: t, at: p.at, name: p.name}, err
 }
 
@@ -160,7 +160,7 @@ var elsewhere = map[string]string{
 }
 
 // pointed returns the type of what a pointer points to, which can be read.
-func (c *compiler) pointed(s *syntax, p operand) (btf.Type, error) {
+func (c *compiler) pointed(s, pointer *syntax, p operand) (btf.Type, error) {
 	t := p.target()
 	for range maxNesting {
 		switch q := t.(type) {
@@ -170,7 +170,7 @@ func (c *compiler) pointed(s *syntax, p operand) (btf.Type, error) {
 			t = q.Type
 		case *btf.TypeTag:
 			if why := elsewhere[q.Value]; why != "" {
-				return t, c.fault(s, "%s %s", c.text[s.x.from:s.x.to], why)
+				return t, c.fault(s, "%s %s", c.text[pointer.from:pointer.to], why)
 			}
 			t = q.Type
 		default:

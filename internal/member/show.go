@@ -56,6 +56,9 @@ func (c *compiler) natural(e *Expr, s *syntax, o operand) (err error) {
 	return err
 }
 
+// addresses are names of IP addresses, besides those that say so.
+var addresses = []string{"ip", "src", "dst", "gw4", "gateway", "nexthop"}
+
 // showOf says how an integer or pointer is displayed.
 func showOf(o operand, root Node) Show {
 	if o.typ == nil {
@@ -70,13 +73,13 @@ func showOf(o operand, root Node) Show {
 	case *btf.Enum:
 		return Enum
 	}
-	name := strings.ToLower(o.name)
+	name := o.name
 	switch order := networkOrder(o.typ); {
 	case isBool(o.typ):
 		return Bool
 	case order == 2 && (strings.Contains(name, "port") || name == "source" || name == "dest"):
 		return Port
-	case order == 4 && (strings.Contains(name, "addr") || name == "ip"):
+	case order == 4 && (strings.Contains(name, "addr") || slices.Contains(addresses, name)):
 		return IPv4
 	case order > 0:
 		return NetworkHex
@@ -158,7 +161,7 @@ func (c *compiler) ip(e *Expr, s *syntax, o operand, size int) error {
 	if e.Show == Decimal {
 		return c.fault(s, "has the type %s of %d bytes: an address has 4 or 16", o.cName(), size)
 	}
-	e.Root = c.load(Load{Arg: o.at.arg, Offsets: o.at.load().offsets, Array: size}, Int{})
+	e.Root = c.bytesAt(o.at, size)
 	return nil
 }
 
@@ -167,6 +170,11 @@ func (c *compiler) string(e *Expr, s *syntax, o operand) (err error) {
 	e.Show = Text
 	e.Root, err = c.stringOf(s, o)
 	return err
+}
+
+// bytesAt is the load of bytes at an address.
+func (c *compiler) bytesAt(a address, n int) Node {
+	return c.load(Load{Arg: a.arg, Offsets: a.load().offsets, Array: n}, Int{})
 }
 
 // maxBytes bounds the arrays of bytes that are displayed.
@@ -179,7 +187,7 @@ func (c *compiler) bytes(e *Expr, s *syntax, o operand) error {
 		return c.fault(s, "has the type %s: only up to %d bytes are displayed: take one of its elements, as in [0]", o.cName(), maxBytes)
 	}
 	e.Show = Hex
-	e.Root = c.load(Load{Arg: o.at.arg, Offsets: o.at.load().offsets, Array: int(a.Nelems)}, Int{})
+	e.Root = c.bytesAt(o.at, int(a.Nelems))
 	return nil
 }
 
@@ -235,7 +243,7 @@ func isVoid(t btf.Type) bool {
 func (c *compiler) asIP(e *Expr, s *syntax, o operand) (err error) {
 	if isPointer(o.typ) {
 		p, _ := c.pointer(o)
-		if o, err = c.dereference(s, p); err != nil {
+		if o, err = c.dereference(s, s, p); err != nil {
 			return err
 		}
 	}
@@ -265,7 +273,7 @@ func (c *compiler) asMAC(e *Expr, s *syntax, o operand) error {
 		return c.fault(s, "has the type %s: a MAC address is %d bytes, or behind a pointer to bytes", o.cName(), sizeOfMAC)
 	}
 	e.Show = MAC
-	e.Root = c.load(Load{Arg: p.at.arg, Offsets: p.at.load().offsets, Array: sizeOfMAC}, Int{})
+	e.Root = c.bytesAt(p.at, sizeOfMAC)
 	return nil
 }
 
