@@ -21,7 +21,7 @@ var (
 		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
 		"internal/detail",
 		"internal/doctor", "internal/retrans", "internal/pipeline", "internal/records", "internal/session", "internal/live",
-		"internal/diagnose", "internal/settings",
+		"internal/diagnose", "internal/settings", "internal/flows",
 	}, inner...)
 )
 
@@ -79,6 +79,7 @@ var rooms = []room{
 	{pkgs: "internal/settings", may: append([]string{"internal/counters"}, inner...), reason: "it reads the host, not our events"},
 	{pkgs: "internal/doctor", may: inner, reason: "it reads the host, and no events"},
 	{pkgs: "internal/live", may: inner, reason: "it counts for whoever looks on, and knows no screen"},
+	{pkgs: "internal/flows", may: inner, reason: "it adds up what others count, and knows no source"},
 	{pkgs: "internal/retrans", may: inner, reason: "live and recorded segments look alike to it"},
 
 	{
@@ -162,14 +163,15 @@ var libraries = []library{
 	},
 	{
 		imports: "github.com/cilium/ebpf/btf", by: []string{
-			"internal/bpfprog", "internal/source/bpf", "internal/source/retrans", "internal/source/probe", "internal/member",
+			"internal/bpfprog", "internal/source/bpf", "internal/source/retrans", "internal/source/follow", "internal/source/probe",
+			"internal/member",
 		},
 		reason: "the kernel's types are read where they are needed, without BPF",
 	},
 	{
 		imports: "github.com/cilium/ebpf/...",
 		by: []string{
-			"internal/bpfprog", "internal/source/bpf", "internal/source/retrans", "internal/source/trace",
+			"internal/bpfprog", "internal/source/bpf", "internal/source/retrans", "internal/source/follow", "internal/source/trace",
 			"internal/source/sourcetest/detailtest",
 		},
 		reason: "2 MB of BPF serve the sources alone",
