@@ -16,14 +16,14 @@ type Account struct {
 	By        []string // the names of the interfaces that received them
 	Delivered uint64   // to a protocol above IP
 	Forwarded uint64
-	Own       uint64 // made here, and sent
-	Dropped   uint64 // without harmless drops
-	Causes    []CauseCount
+	Own       uint64       // made here, and sent
+	Dropped   uint64       // without harmless drops
+	Causes    []CauseCount // those of Dropped
+
+	Blind bool // Delivered is not known
 
 	// Doubts are why the numbers may not be all: in words that complete "this may not be all: ".
 	Doubts []string
-
-	blind string // why Delivered is not known; empty: it is known
 }
 
 // A Verdict is what an account amounts to.
@@ -41,34 +41,42 @@ var verdicts = [...]string{"nothing seen", "none lost", "lost", "no drop seen"}
 // String returns the words in JSON.
 func (v Verdict) String() string { return verdicts[v] }
 
-// Accounts returns one for each namespace, by inode. Blind is why it is not known how many packets were delivered,
-// empty if it is; ledger is that of the drops.
-func (t *Table) Accounts(blind string, ledger *event.Ledger) (all []Account) {
+// Accounts returns one for each namespace, by inode, and first that of drops whose namespace is not known, with a Netns
+// of 0. Blind is that it is not known how many packets were delivered; ledger is that of the drops.
+func (t *Table) Accounts(blind bool, ledger *event.Ledger) (all []Account) {
 	for _, r := range t.Rows() {
 		if n := len(all); n == 0 || all[n-1].Netns != r.Netns {
-			all = append(all, Account{Netns: r.Netns, blind: blind, Doubts: t.doubts(ledger)})
+			all = append(all, Account{Netns: r.Netns, Blind: blind, Doubts: t.doubts(ledger)})
 		}
 		all[len(all)-1].add(&r)
 	}
 	for _, c := range t.Causes() {
-		i := slices.IndexFunc(all, func(a Account) bool { return a.Netns == c.Netns })
-		all[i].Causes = append(all[i].Causes, c)
+		if i := slices.IndexFunc(all, func(a Account) bool { return a.Netns == c.Netns }); i >= 0 {
+			all[i].Causes = append(all[i].Causes, c)
+		}
+	}
+	if len(all) > 1 && all[0].Netns == 0 && all[0].Dropped > 0 {
+		for i := range all[1:] {
+			all[i+1].doubt(all[0].Dropped, "drop", "in a namespace that is not known")
+		}
 	}
 	return all
 }
 
 // doubts returns those of all namespaces.
-func (t *Table) doubts(l *event.Ledger) (all []string) {
-	if t.skipped > 0 {
-		all = append(all, event.Plural(t.skipped, "packet")+" not counted by interface")
+func (t *Table) doubts(l *event.Ledger) []string {
+	var a Account
+	a.doubt(t.skipped, "packet", "not counted by interface")
+	a.doubt(l.TotalLost(), "drop", "not seen by dropwatch")
+	a.doubt(l.Undecided, "drop", "that may match the expression")
+	return a.Doubts
+}
+
+// doubt adds a doubt about so many packets or drops, unless there are none.
+func (a *Account) doubt(n uint64, noun, what string) {
+	if n > 0 {
+		a.Doubts = append(a.Doubts, event.Plural(n, noun)+" "+what)
 	}
-	if n := l.TotalLost(); n > 0 {
-		all = append(all, event.Plural(n, "drop")+" not seen by dropwatch")
-	}
-	if l.Undecided > 0 {
-		all = append(all, event.Plural(l.Undecided, "drop")+" that may match the expression")
-	}
-	return all
 }
 
 // add adds what an interface of the namespace counted.
@@ -78,17 +86,12 @@ func (a *Account) add(r *Row) {
 	a.Forwarded += r.Packets[Forwarded]
 	a.Own += r.Packets[SentOwn]
 	a.Dropped += r.Dropped
+	name := cmp.Or(event.Escape(r.IfName), fmt.Sprintf("interface %d", r.IfIndex))
 	if r.Packets[Received] > 0 {
-		a.By = append(a.By, cmp.Or(event.Escape(r.IfName), fmt.Sprintf("interface %d", r.IfIndex)))
+		a.By = append(a.By, name)
 	}
-	if n := r.Packets[Undecided]; n > 0 {
-		a.Doubts = append(a.Doubts, fmt.Sprintf("%s at %s of which the headers do not say whether they match",
-			event.Plural(n, "packet"), cmp.Or(event.Escape(r.IfName), fmt.Sprintf("interface %d", r.IfIndex))))
-	}
+	a.doubt(r.Packets[Undecided], "packet", "at "+name+" that may match the expression")
 }
-
-// KnowsDelivered reports whether Delivered is known.
-func (a *Account) KnowsDelivered() bool { return a.blind == "" }
 
 // Unaccounted is how many of the received packets were neither delivered nor forwarded. Of a negative number, more
 // were: they were on their way when counting began, or copied, as for multicast. Those that were dropped before
@@ -108,32 +111,47 @@ func (a *Account) Verdict() Verdict {
 	return NoneLost
 }
 
-// Text returns the account in a few sentences.
+// Text returns the account in a few words.
 func (a *Account) Text() string {
+	if a.Verdict() == NoneLost {
+		return a.received() + ": none was lost in this host"
+	}
 	parts := []string{a.received(), a.made(), a.dropped(), a.missing()}
 	if len(a.Doubts) > 0 {
 		parts = append(parts, "this may not be all: "+strings.Join(a.Doubts, ", "))
 	}
-	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
-	if a.Verdict() == NoneLost {
-		parts = append(parts, "none was lost in this host")
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
+}
+
+// maxNamed is how many interfaces, or causes, are named.
+const maxNamed = 3
+
+// name returns some words, and how many more there are of a noun.
+func name(all []string, noun string) string {
+	shown := slices.Clone(all[:min(len(all), maxNamed)])
+	if n := len(all) - len(shown); n > 0 {
+		shown = append(shown, event.Plural(n, noun))
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(shown, ", ")
 }
 
 // received says what became of what came in.
 func (a *Account) received() string {
-	if a.Received == 0 {
-		return ""
+	var became []string
+	if a.Delivered > 0 || !a.Blind && a.Forwarded == 0 {
+		became = append(became, fmt.Sprintf("%d delivered", a.Delivered))
 	}
-	text := fmt.Sprintf("of %s received on %s, ", event.Plural(a.Received, "packet"), strings.Join(a.By, ", "))
+	if a.Forwarded > 0 {
+		became = append(became, fmt.Sprintf("%d forwarded", a.Forwarded))
+	}
+	packets := event.Plural(a.Received, "packet") + " received on " + name(a.By, "more interface")
 	switch {
-	case a.Forwarded == 0 && a.KnowsDelivered():
-		return text + fmt.Sprintf("%d delivered", a.Delivered)
-	case a.KnowsDelivered() && a.Delivered > 0:
-		return text + fmt.Sprintf("%d delivered and %d forwarded", a.Delivered, a.Forwarded)
+	case a.Received == 0:
+		return ""
+	case len(became) == 0:
+		return packets
 	}
-	return text + fmt.Sprintf("%d forwarded", a.Forwarded)
+	return "of " + packets + ", " + strings.Join(became, " and ")
 }
 
 // made says what this namespace sent itself.
@@ -141,11 +159,8 @@ func (a *Account) made() string {
 	if a.Own == 0 {
 		return ""
 	}
-	return event.Plural(a.Own, "packet") + " of this host's own sent"
+	return event.Plural(a.Own, "packet") + " made here and sent"
 }
-
-// maxNamed is how many causes are named.
-const maxNamed = 3
 
 // dropped says how many were dropped, and where.
 func (a *Account) dropped() string {
@@ -153,26 +168,23 @@ func (a *Account) dropped() string {
 		return "no drop seen"
 	}
 	var words []string
-	for _, c := range a.Causes[:min(len(a.Causes), maxNamed)] {
+	for _, c := range a.Causes {
 		words = append(words, strings.TrimSpace(fmt.Sprintf("%d at %s %s", c.Packets, c.Location, event.Escape(c.Reason))))
 	}
-	if n := len(a.Causes) - maxNamed; n > 0 {
-		words = append(words, event.Plural(n, "more cause"))
-	}
-	return fmt.Sprintf("%d dropped here: %s", a.Dropped, strings.Join(words, ", "))
+	return fmt.Sprintf("%d dropped here: %s", a.Dropped, name(words, "more cause"))
 }
 
 // missing says what is not accounted for, as far as the drops do not explain it.
 func (a *Account) missing() string {
-	n := a.Unaccounted()
+	n := a.Unaccounted() - int64(a.Dropped)
 	switch {
-	case n < 0:
-		return fmt.Sprintf("%d more were delivered or forwarded than received: they were on their way when counting began, or copies", -n)
-	case n <= int64(a.Dropped):
+	case a.Unaccounted() < 0:
+		return fmt.Sprintf("%d more delivered or forwarded than received: on their way when counting began, or copies", -a.Unaccounted())
+	case n <= 0:
 		return ""
-	case a.blind != "":
-		return fmt.Sprintf("%d neither forwarded nor dropped: %s", n-int64(a.Dropped), a.blind)
+	case a.Blind:
+		return fmt.Sprintf("%d delivered, or lost where the kernel reports nothing: this kernel does not say which", n)
 	}
-	return fmt.Sprintf("%d not accounted for: they are in a queue, were joined as fragments, left through a path without a tracepoint "+
-		"(dropwatch help follow), or were lost where the kernel reports nothing", n-int64(a.Dropped))
+	return fmt.Sprintf("%d not accounted for: in a queue, fragments that were joined, gone where no tracepoint is, or lost "+
+		"where the kernel reports nothing (dropwatch help follow)", n)
 }

@@ -5,6 +5,7 @@ package flows
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 
@@ -142,26 +143,44 @@ func (t *Table) Rows() []Row {
 	return all
 }
 
-// Growth returns the rows of which something has grown since the last call, and by how much.
+// Growth returns the rows of which something has grown since the last call, and by how much. A packet that a driver
+// returned was counted, and is counted when it is sent again: that is no growth.
 func (t *Table) Growth() (all []Row) {
 	for _, now := range t.Rows() {
-		grown, old := now, t.before[now.Interface]
-		sum := grow(&grown.Dropped, old.Dropped) + grow(&grown.Harmless, old.Harmless)
-		for what := range whats {
-			sum += grow(&grown.Packets[what], old.Packets[what]) + grow(&grown.Buffers[what], old.Buffers[what])
+		old := t.before[now.Interface]
+		grown := now
+		for to, was := range grown.numbers(&old) {
+			*to -= min(*to, *was)
+			*was += *to
 		}
-		if sum > 0 {
+		if grown.any() {
 			all = append(all, grown)
-			t.before[now.Interface] = now
+			t.before[now.Interface] = old
 		}
 	}
 	return all
 }
 
-// grow makes a number its growth. A packet that a driver returned was counted, and is no more: that is no growth.
-func grow(n *uint64, old uint64) uint64 {
-	*n -= min(*n, old)
-	return *n
+// numbers yields pointers to each number of r with that of other.
+func (r *Row) numbers(other *Row) iter.Seq2[*uint64, *uint64] {
+	return func(yield func(of, others *uint64) bool) {
+		for what := range whats {
+			if !yield(&r.Packets[what], &other.Packets[what]) || !yield(&r.Buffers[what], &other.Buffers[what]) {
+				return
+			}
+		}
+		_ = yield(&r.Dropped, &other.Dropped) && yield(&r.Harmless, &other.Harmless)
+	}
+}
+
+// any reports whether a number is not 0.
+func (r *Row) any() bool {
+	for n := range r.numbers(r) {
+		if *n > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // A CauseCount is a cause with its number of packets.

@@ -25,17 +25,10 @@
 // All programs begin and end counting at the same moment. What was on its way then is counted at some points only.
 package follow
 
-import (
-	"dropwatch/internal/bpfprog"
-	"dropwatch/internal/condition"
-)
+import "dropwatch/internal/condition"
 
 //go:generate -command compile go tool bpf2go -cc clang-14 -strip llvm-strip-14 -tags linux -target bpfel,bpfeb
 //go:generate compile -type what -type facts follow follow.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
-
-// Needs is what a Counter needs of a host. The error of Open wraps one of those of package bpfprog where that
-// applies, and says what to do.
-var Needs = bpfprog.Needs
 
 // Fields are what a condition may test: other fields are of drops, or differ between the interfaces that a packet
 // passes.
