@@ -28,6 +28,18 @@ func (f *Filter) Kernel(r Resolver) condition.Node {
 	return f.root.condition(&r)
 }
 
+// Beyond returns the names of the fields that a condition cannot compare, or can only by other fields of the kernel
+// than some.
+func (f *Filter) Beyond(some condition.Fields) (names []string) {
+	f.root.each(func(l *leaf) {
+		c := l.condition(&Resolver{})
+		if name := l.name(); (!condition.Certain(c) || condition.Asks(c)&^some != 0) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	})
+	return names
+}
+
 // A Split is a Filter in two parts, for a source that counts most drops by their kind (such as location
 // and reason) in the kernel, and reports only some of them whole.
 type Split struct {

@@ -20,6 +20,13 @@ func Namespaces(h *host.Host) (names []string) {
 	return names
 }
 
+// NetnsNames returns what gives the names that network namespaces have now, by inode; empty for one without a name. It
+// is for one goroutine.
+func NetnsNames(h *host.Host) func(inode uint32) string {
+	f := newFinder(h)
+	return func(inode uint32) string { return f.netnsName(inode, time.Now()) }
+}
+
 // netnsName returns the name of a network namespace: its own, or that of the pod or the container in it;
 // empty if it has none.
 func (f *finder) netnsName(inode uint32, now time.Time) string {
