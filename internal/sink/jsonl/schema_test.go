@@ -184,6 +184,9 @@ func (v *validator) keys(s *schema, path string) (keys []string) {
 func TestSchema(t *testing.T) {
 	v := newValidator(t)
 	all := append([]string{explained, ofHost(summary), strings.Replace(summary, `"segments":6`, `"other":true`, 1)}, trafficLines...)
+	for _, line := range followLines {
+		all = append(all, line, ofHost(line))
+	}
 	for line := range lines() {
 		all = append(all, line, ofHost(line))
 	}
