@@ -44,7 +44,7 @@ func Main(args []string, in, out, err *os.File) int {
 		In: in, Out: out, Err: err, Version: Version, Host: h, Notices: notices, Signals: new(capture.Signals),
 		Monitor: &capture.Monitor{Open: netdm.Open, Host: h, Notify: notices.Text},
 		OpenBPF: capture.Opener(bpf.Open), OpenTrace: capture.Opener(trace.Open), OpenRetrans: capture.Opener(retrans.Open),
-		OpenRetransTrace: capture.Opener(retrans.OpenTrace),
+		OpenRetransTrace: capture.Opener(retrans.OpenTrace), OpenFlows: capture.OpenFlows,
 	})
 }
 

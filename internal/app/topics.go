@@ -23,6 +23,10 @@ type proseTopic struct {
 var proseTopics = []proseTopic{
 	{name: "sources", help: "where drops come from: bpf, netdm, trace", intro: manSources, list: manSourceList},
 	outputsTopic(),
+	{
+		name: "follow", help: "what became of packets that were not dropped: watch --follow",
+		intro: manFollow, list: manFollowList, outro: manFollowLimits,
+	},
 	{name: "owners", help: "how the owner of a packet is found and written", intro: manOwners, list: manOwnerList},
 	{name: "ledger", help: "the account at the end of a run", intro: manLedger, list: manLedgerList, outro: manLedgerLimits},
 	{name: "privileges", help: "the capabilities that each part needs", intro: manPrivilegesIntro, list: manPrivileges},

@@ -13,7 +13,7 @@ func (a *App) watch(d *defaults) *cli.Verb {
 	f := cli.NewFlags()
 	addCaptureFlags(f, &spec, d)
 	selected, shown := addFilterFlags(f, &spec), addOutputFlags(f)
-	failIfAny := addFailFlag(f)
+	failIfAny, followed := addFailFlag(f), addFollowFlag(f)
 	return &cli.Verb{
 		Name: "watch", Args: "[options] [expression] [-- command]", Short: "show each drop as a line, as JSON, or in a table",
 		Long: `Show each dropped packet as a line, until Ctrl-C: time, location, reason,
@@ -34,6 +34,7 @@ the packet are not known.`,
 			"dropwatch watch --fail-if-any iface lo -- make test",
 			"dropwatch watch -w drops.pcapng net 10.0.0.0/8",
 			"dropwatch watch --output text --output json:/var/log/drops.json",
+			"dropwatch watch --follow 'udp port 53 and host 192.0.2.7'",
 		},
 		Manual: manVerbs["watch"], Flags: f, Values: captureFlagValues(), Words: a.expressionWords,
 		Fields: fieldNames(), InSession: true, Command: true,
@@ -42,12 +43,17 @@ the packet are not known.`,
 			if err := fillChild(&spec, args); err != nil {
 				return err
 			}
-			if spec.Filter, err = selected.parse(d.filter, args.Words); err != nil {
+			words, err := followed.enter(&spec, args.Words)
+			if err != nil {
+				return err
+			}
+			if spec.Filter, err = selected.parse(d.filter, words); err != nil {
 				return err
 			}
 			if err := shown.enter(&spec); err != nil {
 				return err
 			}
+			followed.enterOutput(&spec)
 			spec.Input.SampledStack = spec.ShowsCauses()
 			return a.runChecked(ctx, spec, *failIfAny)
 		},

@@ -95,8 +95,11 @@ func (s *Spec) sources() []Candidate {
 // wanted origins come first; the order within each group is that of Candidates.
 func (s *Spec) candidates() []Candidate {
 	all := s.sources()
-	if s.Input.Source != "auto" {
-		return slices.DeleteFunc(all, func(c Candidate) bool { return c.Name != s.Input.Source })
+	switch name := s.Input.Source; {
+	case s.Input.Flows: // which one counts
+		return slices.DeleteFunc(all, func(c Candidate) bool { return c.Name != "bpf" })
+	case name != "auto":
+		return slices.DeleteFunc(all, func(c Candidate) bool { return c.Name != name })
 	}
 	if s.has(Alerts) { // which only one has
 		return slices.DeleteFunc(all, func(c Candidate) bool { return !c.summaries })
@@ -139,7 +142,7 @@ func (r *Runner) openSource(ctx context.Context, s *Spec) (*openedSource, error)
 			r.noteLimits(opened)
 			opened.why = failed.join("; ")
 			return opened, nil
-		case s.Input.Source != "auto" || s.has(Alerts): // there is no other to try
+		case s.Input.Source != "auto" || s.has(Alerts) || s.Input.Flows: // there is no other to try
 			return nil, fmt.Errorf("source %s: %w", c.Name, err)
 		case ctx.Err() != nil, errors.As(err, new(*netdm.InUseError)), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 			return nil, err

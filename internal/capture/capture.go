@@ -270,6 +270,9 @@ func (r *run) closeAll() (err error) {
 	if r.source != nil && r.source.restore != nil {
 		r.source.restore()
 	}
+	if r.source != nil && r.source.counter != nil {
+		err = errors.Join(err, r.source.counter.Close())
+	}
 	if r.next != nil { // the run ended before it went on
 		r.next.close()
 	}

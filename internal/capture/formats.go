@@ -10,6 +10,7 @@ import (
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
 	"dropwatch/internal/sink/dwdump"
+	"dropwatch/internal/sink/follow"
 	"dropwatch/internal/sink/jsonl"
 	"dropwatch/internal/sink/line"
 	"dropwatch/internal/sink/pcapng"
@@ -22,6 +23,7 @@ import (
 	"dropwatch/internal/sink/top"
 	"dropwatch/internal/sink/traffic"
 	"dropwatch/internal/stage/filter"
+	"dropwatch/internal/stage/owner"
 	"dropwatch/internal/term"
 )
 
@@ -47,6 +49,8 @@ var formats = [...]struct {
 	Screen:      {direct: true, open: (*run).openScreen},
 	Traffic:     {open: (*run).openTraffic},
 	JSONTraffic: {open: (*run).openJSONTraffic},
+	Flows:       {open: (*run).openFlows},
+	JSONFlows:   {open: (*run).openJSONFlows},
 	Elastic:     {open: (*run).openElastic},
 	Syslog:      {open: (*run).openSyslog},
 	Custom:      {direct: true, open: func(_ *run, o Output, _ outFile) (pipeline.Sink, error) { return o.Sink, nil }},
@@ -168,6 +172,21 @@ func (r *run) openTraffic(_ Output, f outFile) (pipeline.Sink, error) {
 // last line is the end.
 func (r *run) openJSONTraffic(_ Output, f outFile) (pipeline.Sink, error) {
 	return jsonl.NewTraffic(f, r.source.captures.Report), nil
+}
+
+// openFlows prints a table each second, and at the end what became of the packets.
+func (r *run) openFlows(_ Output, f outFile) (pipeline.Sink, error) {
+	return follow.New(f, r.source.counter, &follow.Text{
+		Blind: r.source.counter.Blind() != "", Netns: owner.NetnsNames(r.Host), Bold: Colored(f.File),
+		Width: func() int { return term.Width(f.File) },
+	}), nil
+}
+
+// openJSONFlows prints the same as JSON. In a file that has JSON, too, it goes before that output, whose last line is
+// the end.
+func (r *run) openJSONFlows(o Output, f outFile) (pipeline.Sink, error) {
+	blind := r.source.counter.Blind() != ""
+	return follow.New(f, r.source.counter, jsonl.NewFollow(r.jsonOptions(&o), blind, owner.NetnsNames(r.Host))), nil
 }
 
 // openScreen creates the live view. The table that is printed after it collects the

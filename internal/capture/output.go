@@ -61,6 +61,8 @@ const (
 	Screen                    // live, on a terminal
 	Traffic                   // a table of what each address sent to another, of capture files
 	JSONTraffic               // the same, one object per line
+	Flows                     // tables of the packets that are followed, and what became of them
+	JSONFlows                 // the same, one object per line
 	Elastic                   // documents for Elasticsearch or OpenSearch
 	Segments                  // recordings in a directory, of which the oldest are removed
 	Syslog                    // messages for the journal or syslog
@@ -78,8 +80,10 @@ func (f Format) binary() bool {
 	return f == PacketFile || f == Recording || f == Alerts || f == Segments
 }
 
-// followsText reports whether the format is a table at the end, or rows of one, which may share a file with text.
-func (f Format) followsText() bool { return f == Table || f == Traffic || f == JSONTraffic }
+// followsText reports whether the format is of tables, or rows of them, which may share a file with text.
+func (f Format) followsText() bool {
+	return f == Table || f == Traffic || f == JSONTraffic || f == Flows || f == JSONFlows
+}
 
 // hasFile reports whether the format is written to a file or a standard stream.
 func (f Format) hasFile() bool { return f != Elastic && f != Syslog && f != Custom }

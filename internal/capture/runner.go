@@ -9,6 +9,7 @@ import (
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
 	"dropwatch/internal/source/bpf"
+	"dropwatch/internal/source/follow"
 	"dropwatch/internal/source/retrans"
 	"dropwatch/internal/source/trace"
 )
@@ -33,6 +34,8 @@ type Runner struct {
 
 	// OpenRetransTrace opens the source that is used where OpenRetrans fails.
 	OpenRetransTrace func(retrans.Options) (Tracer, error)
+
+	OpenFlows func(follow.Options) (FlowCounter, error) // for Input.Flows
 }
 
 // A Tracer is a source that is open before it runs. Whoever has it must run or

@@ -23,6 +23,7 @@ type openedSource struct {
 	// needs is known. A part that the kernel has tested already is left out.
 	arrange func([]filter.Step) []pipeline.Stage
 
+	counter      FlowCounter      // of the packets that are followed; nil: none are
 	trunc        uint32           // bytes of each packet to keep after the filter; 0: all
 	individually int              // drops per kind and second to show individually; 0: all
 	configurable bool             // it reports drops in the mode that the drop monitor is set to
@@ -44,7 +45,7 @@ type recording interface {
 // source that the user named or a Spec that rules it out, and not where the output
 // needs the drop monitor.
 func (s *openedSource) replaceable(spec *Spec) bool {
-	return s.now == nil && spec.Input.Source == "auto" && !spec.Input.NoFailover && !spec.has(Alerts)
+	return s.now == nil && spec.Input.Source == "auto" && !spec.Input.NoFailover && !spec.has(Alerts) && s.counter == nil
 }
 
 func tracerSource(name string, t Tracer) *openedSource {

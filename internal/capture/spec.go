@@ -56,6 +56,8 @@ type Input struct {
 	Resets      bool // also report the RSTs that TCP sends and receives; with AndRetrans both must be possible with bpf
 	NoDrops     bool // with Retransmits: do not watch drops to say whether a segment was lost here
 
+	Flows bool // with bpf: count the packets that match Filter, wherever they pass, beside the drops
+
 	Sample       int  // with bpf: drops to report individually per kind, second and CPU; 0: all
 	ByOwner      bool // with bpf: break the remaining counts down by owning socket
 	RawAddresses bool // with bpf: sockets without a cookie are shown by their kernel addresses

@@ -44,6 +44,12 @@ func (r *Runner) openBPF(_ context.Context, spec *Spec) (*openedSource, error) {
 	}
 	opened := tracerSource("bpf", s)
 	opened.trunc = trunc
+	if in.Flows {
+		if err := r.follow(opened, spec); err != nil {
+			opened.close()
+			return nil, err
+		}
+	}
 	opened.arrange = func(steps []filter.Step) []pipeline.Stage {
 		return []pipeline.Stage{byKind(spec.Filter.StagesOf(split, steps), spec.Filter.Stages(steps))}
 	}

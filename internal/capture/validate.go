@@ -8,6 +8,7 @@ import (
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/sink/tcplog"
+	"dropwatch/internal/source/follow"
 	"dropwatch/internal/source/pcap"
 	"dropwatch/internal/suggest"
 )
@@ -22,7 +23,10 @@ func (s *Spec) Check() error {
 	for _, of := range []struct {
 		setting string
 		check   func() error
-	}{{"source", s.checkSource}, {"", s.checkMode}, {"retrans", s.checkTCP}, {"expression", s.checkStacks}, {"output", s.checkOutputs}} {
+	}{
+		{"source", s.checkSource}, {"", s.checkFlows}, {"", s.checkMode}, {"retrans", s.checkTCP}, {"expression", s.checkStacks},
+		{"output", s.checkOutputs},
+	} {
 		if err := of.check(); err != nil {
 			return &SpecError{err, of.setting}
 		}
@@ -155,4 +159,22 @@ func (o *Output) checkBeside(other *Output) error {
 		return errors.New("standard output cannot be that of two outputs: name a file for one of them")
 	}
 	return fmt.Errorf("%s cannot be the file of two outputs: name another one", event.Escape(o.File))
+}
+
+// checkFlows checks what the kernel has to test of every packet.
+func (s *Spec) checkFlows() error {
+	if !s.Input.Flows {
+		return nil
+	}
+	if s.Input.Source != "auto" && s.Input.Source != "bpf" {
+		return fmt.Errorf("packets are followed by source bpf, and not %s: leave out --source", s.Input.Source)
+	}
+	if s.Filter == nil {
+		return errors.New("an expression must say which packets are followed, as in udp port 53")
+	}
+	if names := s.Filter.Beyond(follow.Fields); len(names) > 0 {
+		return fmt.Errorf("packets cannot be followed by %s, which the kernel does not know of a packet at every interface: "+
+			"use addresses, ports, protocols and netns.inode", strings.Join(names, ", "))
+	}
+	return nil
 }
