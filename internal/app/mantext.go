@@ -70,13 +70,15 @@ those that ended as far as they sent again; *percent* is the part of it that was
 The segments that were reported are those that the counter *RetransSegs* counts.
 Before Linux 6.17 the kernel does not report a segment that this host could not send, as when its own firewall drops it: that is
 in *RetransSegs* and *TCPRetransFail* alone.
+A subflow of MPTCP is a connection as others are, and has the owner of the whole connection.
 With *--resets* there is a line for each RST: *out* with the kernel's reason, since Linux 6.10, or *in* for those that end a
 connection here. Before Linux 6.10, RSTs that no socket sends are not reported. *drop at* is the drop of the packet that the RST
 answers: its location and reason, and the cause in parentheses.
 The source *bpf* needs BTF. Where it cannot be used, *trace* needs tracepoints and perf events only: it has time, addresses,
 ports and the state of the connection, and counts exactly what it loses, but has no sequence numbers, lengths, interfaces,
 namespaces and owners. So it does not know what was lost here, nor more of why than *syn*, *synack* and *retransmission*; and it
-reports packets, each of which *RetransSegs* counts with its segments.
+reports packets, each of which *RetransSegs* counts with its segments. So each table has by how much the kernel's counters
+*TCPFastRetrans*, *TCPTimeouts*, *TCPLossProbes* and *TCPSynRetrans* rose; an expression that needs what it does not know is refused.
 A *file* that *record* or another dropwatch has written is shown instead of live events.`,
 	"run": `
 All it needs to know is in the file, of which *dropwatch config* prints one with all settings and their defaults.
