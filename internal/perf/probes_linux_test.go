@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/host"
+	"dropwatch/internal/vmtest"
 )
 
 // fakeProbes returns a set of probes in a directory with a list of probes, on a host with some processes.
@@ -133,4 +134,19 @@ func TestErrorsOfProbesSayWhatToDo(t *testing.T) {
 			t.Errorf("%s: %v", name, tt.err)
 		}
 	}
+}
+
+// TestProbesOfThisHost: a kernel has probes, or the error says in one line why not.
+func TestProbesOfThisHost(t *testing.T) {
+	vmtest.RequireRoot(t)
+	p, err := OpenProbes()
+	if err == nil {
+		err = p.Close()
+	} else if !errors.Is(err, ErrNoProbes) && !errors.Is(err, ErrPermission) {
+		t.Errorf("neither probes nor why not: %v", err)
+	}
+	if err != nil && strings.Contains(err.Error(), "\n") {
+		t.Errorf("several lines: %v", err)
+	}
+	t.Log(err)
 }

@@ -18,7 +18,7 @@ import (
 
 // TestVersions reads files that earlier ones wrote, as every later one must.
 func TestVersions(t *testing.T) {
-	for _, name := range []string{"v1", "v1-owner", "v2", "v3", "retrans"} {
+	for _, name := range []string{"v1", "v1-owner", "v2", "v3", "retrans", "points"} {
 		path := "../../testdata/session-files/" + name
 		file, err := os.ReadFile(path + ".session")
 		if err != nil {
@@ -84,6 +84,9 @@ func account(l event.Ledger) string {
 	}
 	for p, key := range event.UncountedPlaces() {
 		s += fmt.Sprintf(" %s=%d", key, l.Lost[p])
+	}
+	if l.Points != (event.PointCounts{}) {
+		s += fmt.Sprintf(" points=%+v", l.Points)
 	}
 	return s
 }

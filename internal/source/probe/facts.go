@@ -9,7 +9,8 @@ import (
 	"dropwatch/internal/member"
 )
 
-// A fact is a value that is read at every site whose function has a socket or a packet.
+// A fact is a value that is read at every site whose function has a socket or a packet. What is often not there is
+// left out: a pointer that cannot be followed is a fault of the processor, which costs as much as all the others.
 type fact uint8
 
 const (
@@ -38,7 +39,7 @@ const (
 )
 
 // ofSocket are the members of struct sock (include/net/sock.h), and ofBuffer those of struct sk_buff, behind a
-// pointer to it.
+// pointer to it. Those of ofDevice are of a packet that no socket has yet: then its device may be gone.
 var (
 	ofSocket = map[fact]string{
 		sockAddress: "(unsigned long)P", sockFamily: "P->sk_family", sockProtocol: "P->sk_protocol", sockState: "P->sk_state",
@@ -48,6 +49,8 @@ var (
 	}
 	ofBuffer = map[fact]string{
 		bufferAddress: "(unsigned long)P", bufferLen: "P->len", bufferProtocol: "ntohs(P->protocol)", bufferInIndex: "P->skb_iif",
+	}
+	ofDevice = map[fact]string{
 		bufferIfIndex: "P->dev->ifindex", bufferIfName: "P->dev->name", bufferNetns: "P->dev->nd_net.net->ns.inum",
 	}
 )
@@ -55,15 +58,14 @@ var (
 // facts are those of a site, by number; what it or the kernel does not have is nil.
 type facts [allFacts]*formula
 
-// compile types those that a function has: of its first socket, or else of the one that its first packet
-// belongs to, and of its first packet.
+// compile types those that a function has, of its first socket and its first packet.
 func (x *facts) compile(s *site, f *member.Function) {
 	socket, buffer := argumentOf(f, "struct sock"), argumentOf(f, "struct sk_buff")
-	if socket == "" && buffer != "" {
-		socket = buffer + "->sk"
-	}
 	x.add(s, f, ofSocket, socket)
 	x.add(s, f, ofBuffer, buffer)
+	if socket == "" {
+		x.add(s, f, ofDevice, buffer)
+	}
 }
 
 // argumentOf returns the name of the first argument that points to a type, empty if there is none.

@@ -26,13 +26,22 @@ func fetchType(l member.Load) string {
 	case l.String:
 		return "string"
 	case l.Array > 0:
-		return fmt.Sprintf("u8[%d]", l.Array)
+		return arrayType(l.Array)
 	case l.BitSize > 0:
 		return fmt.Sprintf("b%d@%d/%d", l.BitSize, l.BitOffset, bits)
 	case l.Signed:
 		return fmt.Sprintf("s%d", bits)
 	}
 	return fmt.Sprintf("u%d", bits)
+}
+
+// arrayType returns the type of bytes that are read as they are: in as few pieces as possible, as each costs as much.
+func arrayType(size int) string {
+	piece := 8
+	for size%piece != 0 {
+		piece /= 2
+	}
+	return fmt.Sprintf("u%d[%d]", piece*8, size/piece)
 }
 
 // Names of the fields of an event beside those of loads.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/member"
@@ -199,8 +200,9 @@ func TestGuestLoss(t *testing.T) {
 	ns := drops.NewNamespace(t)
 	call, back := point.Form{Functions: []string{"udp_rcv"}}, point.Form{Functions: []string{"udp_rcv"}, At: point.Return}
 	for _, p := range []point.Point{{Name: "all", Form: call}, {Name: "back", Form: back}} {
-		r := run(t, 1, p)
+		r, before := run(t, 1, p), ns.NoPorts()
 		ns.SendUDP(count)
+		ns.Await("all datagrams have come", func() bool { return ns.NoPorts()-before == count })
 		r.End()
 		if c := r.Ledger.Points; c.Shown == 0 || c.Lost == 0 || c.Shown+c.Lost != count {
 			t.Errorf("%s: %+v, want %d in all", p.Name, c, count)
@@ -264,6 +266,107 @@ func TestGuestTwice(t *testing.T) {
 	}
 }
 
+// TestGuestIPv6: addresses of 16 bytes, in a value and of the socket.
+func TestGuestIPv6(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	ns.EnableIPv6()
+	sendmsg := point.Point{Name: "sent", Form: point.Form{
+		Functions: []string{"udpv6_sendmsg"},
+		Args: []point.Arg{
+			{Name: "peer", Expr: "sk->sk_v6_daddr"}, {Name: "len", Expr: "len"}, {Name: "port", Expr: "sk->sk_dport"},
+		},
+	}}
+	r := run(t, 0, sendmsg)
+	ns.Do(func() error {
+		fd, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer syscall.Close(fd)
+		if err := syscall.Connect(fd, &syscall.SockaddrInet6{Port: 9, Addr: [16]byte{15: 1}}); err != nil {
+			return err
+		}
+		_, err = syscall.Write(fd, make([]byte, 11))
+		return err
+	})
+	r.Await(1)
+	events := r.End()
+	if len(events) != 1 || argsOf(&events[0]) != "peer=::1 len=11 port=9" {
+		t.Fatalf("%d events: %+v", len(events), events)
+	}
+	e := &events[0]
+	f, s := e.Packet.Flow, e.Owner.Socket
+	if s == nil || s.Remote.String() != "[::1]:9" || s.Local.Port() == 0 || s.Protocol != syscall.IPPROTO_UDP {
+		t.Fatalf("socket %+v", s)
+	}
+	if f == nil || f.Src != s.Local.Addr() || f.DstPort != 9 || f.Transport != event.UDP || e.Netns.Inode != ns.Inode() {
+		t.Errorf("flow %+v, namespace %d", f, e.Netns.Inode)
+	}
+	if e.Task.PID != uint32(os.Getpid()) || e.Task.TID == 0 {
+		t.Errorf("task %+v", e.Task)
+	}
+}
+
+// TestGuestCPUComes: what happens on a CPU that comes online is seen.
+func TestGuestCPUComes(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	const second = "/sys/devices/system/cpu/cpu1/online"
+	online := func(state string) {
+		if err := os.WriteFile(second, []byte(state), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	online("0")
+	r := run(t, 0, datagram)
+	online("1")
+	guest.Eventually(t, "the source has noticed", func() bool {
+		ns.Do(func() error {
+			var second unix.CPUSet
+			second.Set(1)
+			return unix.SchedSetaffinity(0, &second)
+		})
+		ns.SendUDP(1)
+		return r.Packets() > 0
+	})
+	if events := r.End(); events[0].Task.CPU != 1 {
+		t.Errorf("on CPU %d", events[0].Task.CPU)
+	}
+}
+
+// TestGuestModule drops by a rule of nftables, whose module goes away under its probe.
+func TestGuestModule(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	ns.Run("nft", "add table ip t; add chain ip t c { type filter hook input priority 0; }; add rule ip t c udp dport 9 drop")
+	symbols := new(kallsyms.Live)
+	if err := symbols.Load(); err != nil { // the module may have come since
+		t.Fatal(err)
+	}
+	p, _ := point.Lookup("nftables")
+	s, err := Open(Options{Points: []point.Point{p}, Types: running().Types, Symbols: symbols})
+	if !guest.AtLeast(5, 11) { // which has types of modules
+		if err == nil || !strings.Contains(err.Error(), "point nftables: module nf_tables has no types (BTF)") {
+			t.Errorf("without types: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Kind == event.Point })
+	ns.SendUDP(3)
+	r.Await(3)
+	ns.Run("nft", "flush ruleset")
+	ns.End()
+	guest.Eventually(t, "the module is unloaded", func() bool { return exec.Command("modprobe", "-r", "nf_tables").Run() == nil })
+	events := r.End()
+	if len(events) != 3 || !strings.Contains(argsOf(&events[0]), "table=t chain=c ") {
+		t.Errorf("%d events: %+v", len(events), events)
+	}
+	if left := probesOf(t); left != "" {
+		t.Errorf("probes left:\n%s", left)
+	}
+}
+
 // TestGuestBuiltin: this kernel has each of the built-in points, or the error says which function is missing. All
 // are possible at once.
 func TestGuestBuiltin(t *testing.T) {
@@ -273,7 +376,7 @@ func TestGuestBuiltin(t *testing.T) {
 		switch _, err := sitesOf(&p, o.Types, o.Symbols); {
 		case err == nil:
 			all = append(all, p)
-		case !strings.Contains(err.Error(), "this kernel has no function "):
+		case !strings.Contains(err.Error(), "this kernel has no function ") && !strings.Contains(err.Error(), "has no types (BTF)"):
 			t.Error(err)
 		}
 	}

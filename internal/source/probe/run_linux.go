@@ -13,10 +13,11 @@ import (
 
 // Run emits events and losses to out until ctx ends, and removes the probes. The error is that of the kernel. It
 // can be called once.
-func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
+func (s *Source) Run(ctx context.Context, out pipeline.Output) (err error) {
+	defer func() { err = errors.Join(err, s.Close()) }()
 	read := func() (int, error) { return s.read(out) }
-	err := s.reader.Receive(ctx, read, func() error { return s.follow(out) })
-	return errors.Join(err, s.finishAll(out), s.Close())
+	err = s.reader.Receive(ctx, read, func() error { return s.follow(out) })
+	return errors.Join(err, s.finishAll(out))
 }
 
 // read emits what is in the rings, and returns how many records that were.
@@ -200,7 +201,7 @@ func (s *Source) reportUnpaired(out pipeline.Output) error {
 }
 
 // reportMissed reports the hits that the kernel could not report, as a probe had called the function, or too many
-// calls were under way.
+// calls were under way. They are few, and have no place of their own.
 func (s *Source) reportMissed(out pipeline.Output) error {
 	for _, p := range s.points {
 		if !p.shown {

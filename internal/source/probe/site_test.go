@@ -21,7 +21,6 @@ func TestFetch(t *testing.T) {
 		"+8(-24(+16($arg1))):s16": {Offsets: []int64{16, -24, 8}, Size: 2, Signed: true},
 		"+128($arg1):b3@5/8":      {Offsets: []int64{128}, Size: 1, BitSize: 3, BitOffset: 5},
 		"+0(+16($arg1)):string":   {Offsets: []int64{16, 0}, Array: 16, String: true},
-		"+56($arg1):u8[16]":       {Offsets: []int64{56}, Array: 16},
 	}
 	for want, l := range tests {
 		if got := fetchOf(l); got != want {

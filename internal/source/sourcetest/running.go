@@ -80,13 +80,13 @@ func (r *Running) Flush() {
 // Await waits until so many packets were kept, for maxWait at most. Tests wait before
 // [Running.End] because a source may leave drops unread when it ends.
 func (r *Running) Await(packets uint64) {
-	for end := time.Now().Add(maxWait); r.packets() < packets && time.Now().Before(end); {
+	for end := time.Now().Add(maxWait); r.Packets() < packets && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// packets returns how many packets were kept so far.
-func (r *Running) packets() uint64 {
+// Packets returns how many packets were kept so far.
+func (r *Running) Packets() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n, _ := Total(r.Kept)
@@ -99,7 +99,7 @@ func AwaitIdle(runs ...*Running) {
 	for i, quiet, last := 0, 0, uint64(0); i < 1000 && quiet < while; i++ {
 		var all uint64
 		for _, r := range runs {
-			all += r.packets()
+			all += r.Packets()
 		}
 		if quiet++; all != last {
 			quiet, last = 0, all
