@@ -60,6 +60,7 @@ func TestEveryField(t *testing.T) {
 	var want event.Event
 	fill(reflect.ValueOf(&want).Elem())
 	file, _ := record(t, []event.Event{want})
+	want.Packet.Buffer = 0 // means something only while the kernel has the packet
 	got, err := replay(t, file)
 	if err != nil {
 		t.Fatal(err)
