@@ -15,8 +15,8 @@ type spans []span
 
 // overlaps reports whether any number of a range was seen.
 func (s spans) overlaps(start, end uint32) bool {
-	for i := range s {
-		if before(s[i].Start, end) && before(start, s[i].End) {
+	for i := len(s) - 1; i >= 0 && before(start, s[i].End); i-- {
+		if before(s[i].Start, end) {
 			return true
 		}
 	}
