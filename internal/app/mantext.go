@@ -216,6 +216,13 @@ The names of layers and modules are values of *--include*, *--exclude*, and of *
 With *--json*, each point is a line of kind *point*.
 *test* says of each point that can be probed by which function, under which condition, and what is read there: *+24(sk):u32*
 are the 4 bytes that are 24 bytes behind what *sk* points to. Without names it tests all that are built in.
+Conditions and values are C over the arguments of the function, by their names in the kernel's source, with the members
+that this kernel has: *skb->dev->mtu*, *data[2]*, *tcp_sk(sk)->snd_cwnd*, casts to *struct*, *enum* and integers, the operators
+of C, numbers, and constants of enums such as *TCP_LISTEN*.
+*$retval* is what the function returned, *$arg1* its first argument, whatever its name.
+*ntohs()* and *ntohl()* are for numbers in network byte order, and *==* and *!=* compare strings, too: *skb->dev->name == "eth0"*.
+Values are shown as their types say. A display at the end says it where they do not, as in *skb->mark:x*: *:d* decimal, *:x*
+hexadecimal, *:ip*, *:mac*, *:port*, *:string*, *:enum* for the name of a value, *:symbol* for the address of a function.
 A file has tables *[[point]]*, as *--gen* writes them. Those of a file of rtrace-drop, *[[function]]*, are taken as well.
 The exit code is 1 if one of them is not possible on this kernel.`,
 	"counters": `
