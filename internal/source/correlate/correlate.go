@@ -204,6 +204,9 @@ func (s *Source) emitRead() {
 			return late || lastDrop(e).Before(read)
 		}, s.emitNamed)
 	}
+	if s.ended { // while a rule was looked up: drops are not read any more
+		return
+	}
 	if s.waiting.n > 0 && s.reading {
 		s.Drops.Wake()
 	}
