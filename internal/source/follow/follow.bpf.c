@@ -79,7 +79,7 @@ static __attribute__((noinline)) enum verdict decide(struct point *t)
 		f.unknown |= FACT_PROTOCOL;
 	find_packet(&p, t);
 	read_headers(&f, &p);
-	return verdict_on(&f);
+	return wanted(&f);
 }
 
 // tally_of gives the tally of a key on this CPU. The device is one that the key is of, or, if its name is

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"dropwatch/internal/condition"
 	"dropwatch/internal/flows"
 	"dropwatch/internal/source/sourcetest"
 	"dropwatch/internal/stage/filter"
@@ -312,6 +314,29 @@ func transfer(p path, size int) {
 		}
 		return true
 	})
+}
+
+// TestLargest has the kernel check the largest conditions, which are part of each program.
+func TestLargest(t *testing.T) {
+	vmtest.RequireRoot(t)
+	var spans []condition.Span
+	var nets []netip.Prefix
+	for i := range condition.MaxSize - 1 {
+		spans = append(spans, condition.Span{Lo: uint64(3 * i), Hi: uint64(3*i + 1)})
+		nets = append(nets, netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i)}), 120))
+	}
+	for _, test := range []condition.Test{{Field: condition.DstPort, Spans: spans}, {Field: condition.Src, Nets: nets}} {
+		c, err := Open(Options{Condition: condition.NewTest(test)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	if _, err := Open(Options{Condition: condition.Or(condition.Has(condition.Src), condition.NewTest(condition.Test{
+		Field: condition.DstPort, Spans: spans,
+	}))}); err == nil || !strings.Contains(err.Error(), "the most is 256") {
+		t.Errorf("too large: error %v", err)
+	}
 }
 
 // TestStop: what passes after Stop is not counted.

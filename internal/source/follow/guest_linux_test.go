@@ -19,6 +19,7 @@ func TestGuestAsHere(t *testing.T) {
 	t.Run("undecided", TestUndecided)
 	t.Run("segments", TestSegments)
 	t.Run("stop", TestStop)
+	t.Run("largest", TestLargest)
 }
 
 // TestGuestVLAN: what a VLAN interface sends is sent by the one below it, and is forwarded once.
