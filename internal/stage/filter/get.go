@@ -14,6 +14,9 @@ var (
 	group    = text(func(e *event.Event) string { return e.Where.TrapGroup })
 	ifName   = text(func(e *event.Event) string { return e.Port.IfName })
 	harmless = text(func(e *event.Event) string { return e.Harmless })
+
+	pointName = text(func(e *event.Event) string { return e.Point })
+
 	segments = one(func(e *event.Event) (uint64, bool) { return e.Segments, e.Segments != 0 })
 	count    = one(func(e *event.Event) (uint64, bool) { return e.Count, true })
 	pc       = one(func(e *event.Event) (uint64, bool) { return e.Where.PC, e.Where.HasPC })

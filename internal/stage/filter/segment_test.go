@@ -27,6 +27,7 @@ func TestSegments(t *testing.T) {
 		"tcp.incoming":                  {condition.False, condition.True, condition.False, condition.False},
 		"tcp.lost here":                 {condition.True, condition.False, condition.False, condition.False},
 		"not tcp.lost here":             {condition.False, condition.True, condition.True, condition.True},
+		"point.name accept*":            {condition.False, condition.False, condition.False, condition.True},
 		"kind point and args.limit < 4": {condition.False, condition.False, condition.False, condition.True},
 		"tcp.lost":                      {condition.True, condition.False, condition.False, condition.False},
 		"tcp.cause netfilter_drop":      {condition.True, condition.False, condition.False, condition.False},
