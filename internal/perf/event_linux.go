@@ -64,6 +64,8 @@ func explainOpen(err error) error {
 		return fmt.Errorf("%w: it was built without CONFIG_PERF_EVENTS", ErrNoPerf)
 	case errors.Is(err, unix.ENOENT):
 		return fmt.Errorf("%w: perf does not know the id that tracefs gave", ErrNoEvent)
+	case errors.Is(err, unix.EMFILE):
+		return fmt.Errorf("%w: raise the limit of open files (ulimit -n), or open fewer events", err)
 	case !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES):
 		return err
 	case locked():

@@ -22,7 +22,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"perf paranoid":   {explainOpen(unix.EPERM), ErrPermission, "perf_event_paranoid is "},
 		"no perf":         {explainOpen(unix.ENOSYS), ErrNoPerf, "CONFIG_PERF_EVENTS"},
 		"no event":        {explainOpen(unix.ENOENT), ErrNoEvent, "id"},
-		"another":         {explainOpen(unix.EMFILE), unix.EMFILE, ""},
+		"files":           {explainOpen(unix.EMFILE), unix.EMFILE, "ulimit -n"},
+		"another":         {explainOpen(unix.EBUSY), unix.EBUSY, ""},
 		"tracefs of root": {explainRead(unix.EACCES, false), ErrPermission, "run as root or with CAP_DAC_READ_SEARCH"},
 		"not mounted": {
 			explainMount(unix.EPERM), ErrPermission,
