@@ -173,7 +173,7 @@ func insteadOf(p *point.Point) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return "; the built-in point there is " + strings.Join(names, ", ")
+	return "; built-in points at this function: " + strings.Join(names, ", ")
 }
 
 // appendTo appends what is read at a point.

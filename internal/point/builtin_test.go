@@ -61,11 +61,18 @@ func TestForms(t *testing.T) {
 }
 
 func TestText(t *testing.T) {
-	p, _ := Lookup("tcp_accept_queue")
-	values := map[string]string{"len": "129", "limit": "128"}
-	got := p.Text(func(name string) (string, bool) { v, ok := values[name]; return v, ok })
-	if want := "SYN refused on port ?: accept queue 129 of 128"; got != want {
-		t.Errorf("%q, want %q", got, want)
+	for name, test := range map[string]struct {
+		values map[string]string
+		want   string
+	}{
+		"tcp_accept_queue": {map[string]string{"len": "129", "limit": "128"}, "SYN refused on port ?: accept queue 129 of 128"},
+		"netfilter": {map[string]string{"hook": "NF_INET_LOCAL_IN", "in": "eth0", "out": ""},
+			"dropped by netfilter at hook NF_INET_LOCAL_IN, in eth0, out none"},
+	} {
+		p, _ := Lookup(name)
+		if got := p.Text(func(name string) (string, bool) { v, ok := test.values[name]; return v, ok }); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
 	}
 }
 
