@@ -16,6 +16,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/event"
@@ -27,8 +28,12 @@ import (
 // DefaultPath is the file that is read if none is named and this one exists.
 const DefaultPath = "/etc/dropwatch.toml"
 
-// maxFile is the size in bytes of the longest file.
-const maxFile = 1 << 20
+// maxFile is the size in bytes of the longest file, and maxWait how long the file system may take: a host that is busy
+// must not keep a service from being reloaded.
+const (
+	maxFile = 1 << 20
+	maxWait = 10 * time.Second
+)
 
 // A Config is what a file asks for.
 type Config struct {
@@ -78,7 +83,7 @@ func read(h *host.Host, path string, owner uint32) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.ReadForeign(strings.TrimPrefix(path, "/"), host.Limits{Bytes: maxFile, Owner: owner})
+	return h.ReadForeign(strings.TrimPrefix(path, "/"), host.Limits{Bytes: maxFile, Owner: owner, Wait: maxWait})
 }
 
 // readError says why a file cannot be read, and what to do.

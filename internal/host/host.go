@@ -17,12 +17,14 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
 	"strings"
+	"time"
 )
 
 // Reasons why a file is not read. Errors of this package wrap them, or those of [fs].
@@ -82,8 +84,9 @@ func (h *Host) ReadFile(name string) ([]byte, error) {
 
 // Limits of a file that others may have created.
 type Limits struct {
-	Bytes int64  // longer files are an error
-	Owner uint32 // user ID; files of others are an error, unless it is [AnyOwner]
+	Bytes int64         // longer files are an error
+	Owner uint32        // user ID; files of others are an error, unless it is [AnyOwner]
+	Wait  time.Duration // how long the file system may take; 0: so long that nothing is delayed
 }
 
 // AnyOwner accepts files of every user. No user has this ID ((uid_t)-1).
@@ -92,7 +95,7 @@ const AnyOwner = math.MaxUint32
 // ReadForeign reads a regular file that a user or a program of the host has created. It
 // follows links, but opens only a regular file of the owner in limits.
 func (h *Host) ReadForeign(name string, limits Limits) ([]byte, error) {
-	return guarded(h, name, foreignWait, func() ([]byte, error) {
+	return guarded(h, name, cmp.Or(limits.Wait, foreignWait), func() ([]byte, error) {
 		f, err := h.openRegular(name, limits.Owner)
 		return readAll(f, err, name, limits.Bytes)
 	})

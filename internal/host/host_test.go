@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"dropwatch/internal/vmtest"
 )
@@ -44,7 +45,7 @@ func TestReadFile(t *testing.T) {
 	}
 	me := uint32(os.Getuid())
 	for limits, want := range map[Limits]error{
-		{6, me}: nil, {6, AnyOwner}: nil, {5, me}: ErrTooLong, {6, me + 1}: ErrOwner,
+		{6, me, 0}: nil, {6, AnyOwner, 0}: nil, {5, me, time.Minute}: ErrTooLong, {6, me + 1, 0}: ErrOwner,
 	} {
 		if b, err := h.ReadForeign("etc/good", limits); !errors.Is(err, want) || want == nil && string(b) != " text\n" {
 			t.Errorf("%+v: %q, %v, want %v", limits, b, err, want)
