@@ -38,7 +38,7 @@ module: reasons, functions, hardware traps, counters, and points that can be
 probed. Each has the sources that can show it on this host now, or - if none
 can. With test, say which points this kernel can probe, and what is read there.`,
 		Usage: []string{
-			"dropwatch points [options] [LAYER | MODULE | LAYER/MODULE ...]", "dropwatch points test [POINT | FILE ...]",
+			"dropwatch points [options] [LAYER | MODULE | LAYER/MODULE ...]", "dropwatch points test [POINT | LAYER | MODULE | FILE ...]",
 			"dropwatch points --gen FILE",
 		},
 		Notes: "watch, top, record, replay and diagnose take layers and modules, too, with\n--include and --exclude.",
@@ -78,7 +78,7 @@ const testWord = "test"
 // pointWords completes the arguments.
 func pointWords(before []string) []string {
 	if len(before) > 0 && before[0] == testWord {
-		return point.Names()
+		return append(point.Names(), knowledge.NodeNames()...)
 	}
 	return append([]string{testWord}, knowledge.NodeNames()...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"dropwatch/internal/config"
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 	"dropwatch/internal/member"
 	"dropwatch/internal/point"
 )
@@ -131,7 +132,18 @@ func (a *App) testPoints(words []string) error {
 	return nil
 }
 
-// namedPoints returns points by their names, and all of files. What has no effect in a file is noted.
+// pointsIn returns the built-in points of a layer or module.
+func pointsIn(node knowledge.Node) (all []point.Point) {
+	for _, p := range point.Builtin() {
+		if node.Has(&knowledge.Entry{Layer: p.Layer, Module: p.Module}) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// namedPoints returns points by their names, those of layers and modules, and all of files. What has no effect in
+// a file is noted.
 func (a *App) namedPoints(words []string) (all []point.Point, err error) {
 	if len(words) == 0 {
 		return point.Builtin(), nil
@@ -139,6 +151,14 @@ func (a *App) namedPoints(words []string) (all []point.Point, err error) {
 	for _, word := range words {
 		if p, ok := point.Lookup(word); ok {
 			all = append(all, p)
+			continue
+		}
+		if node, ok := knowledge.ParseNode(word); ok {
+			in := pointsIn(node)
+			if len(in) == 0 {
+				return nil, usagef("points: %s has no points that can be probed", word)
+			}
+			all = append(all, in...)
 			continue
 		}
 		if !strings.ContainsAny(word, "./") {

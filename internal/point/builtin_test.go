@@ -19,6 +19,9 @@ func TestBuiltin(t *testing.T) {
 			t.Errorf("there are two points %s", p.Name)
 		}
 		seen[p.Name] = true
+		if _, ok := knowledge.ParseNode(p.Name); ok {
+			t.Errorf("%s is a layer or a module, too", p.Name)
+		}
 		if _, ok := knowledge.ParseNode(p.Layer.String() + "/" + p.Module); !ok {
 			t.Errorf("%s: the tree has no %v/%s", p.Name, p.Layer, p.Module)
 		}
@@ -66,7 +69,7 @@ func TestText(t *testing.T) {
 		want   string
 	}{
 		"tcp_accept_queue": {map[string]string{"len": "129", "limit": "128"}, "SYN refused on port ?: accept queue 129 of 128"},
-		"netfilter": {map[string]string{"hook": "NF_INET_LOCAL_IN", "in": "eth0", "out": ""},
+		"netfilter_drop": {map[string]string{"hook": "NF_INET_LOCAL_IN", "in": "eth0", "out": ""},
 			"dropped by netfilter at hook NF_INET_LOCAL_IN, in eth0, out none"},
 	} {
 		p, _ := Lookup(name)

@@ -55,7 +55,7 @@ var linkPoints = []Point{
 		Says: "bridge {bridge}: VLAN {vid} (0: untagged) is not permitted on port {dev}, or not forwarded there; the PVID is {pvid}",
 	},
 	{
-		Name: "vlan", Module: "ethernet",
+		Name: "vlan_unknown", Module: "ethernet",
 		Form: Form{ // a bridge or bond takes tagged frames as they are, with its rx_handler
 			Functions: []string{"vlan_do_receive"}, At: Return,
 			When: "!$retval && ((*skbp)->vlan_tci & 0xfff) && !(*skbp)->dev->rx_handler",
@@ -64,13 +64,13 @@ var linkPoints = []Point{
 		Says: "{dev} has no interface for VLAN {vid}: the frame is taken as one for another host",
 	},
 	{
-		Name: "qdisc", Module: "qdisc",
+		Name: "qdisc_enqueue", Module: "qdisc",
 		Form: Form{Functions: []string{"dev_qdisc_enqueue"}, At: Return, When: "$retval != 0", Args: qdiscArgs("q")},
 		Or: []Form{{ // where it is inlined; other queueing disciplines are modules
 			Functions: []string{"pfifo_fast_enqueue", "pfifo_enqueue", "bfifo_enqueue"}, At: Return,
 			When: "($retval & 15) != 0", Args: qdiscArgs("$arg2"),
 		}},
-		Says:     "dropped by qdisc {kind} {major}: of {dev}, which has {len} packets of at most {limit}",
+		Says:     "dropped by qdisc {kind} {major}: of {dev}, which has {len} packets of at most {limit}, or by one below it",
 		Counters: []string{"qdisc.dropped"},
 	},
 	{

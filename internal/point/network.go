@@ -28,7 +28,7 @@ var sourceArgs = args("src", "src:ip", "dst", "dst:ip", "dev", "dev->name", "rp_
 // may have freed the packet itself, which is NF_STOLEN with EPERM: 0x10002.
 var networkPoints = []Point{
 	{
-		Name: "netfilter", Module: "netfilter",
+		Name: "netfilter_drop", Module: "netfilter",
 		Form:  Form{Functions: []string{"nf_hook_slow"}, At: Return, When: "$retval < 0", Args: hookArgs},
 		Stack: true,
 		Says:  "dropped by netfilter at hook {hook}, in {in}, out {out}",
@@ -56,7 +56,7 @@ var networkPoints = []Point{
 		Says: "dropped by nftables: table {table}, chain {chain}, or one that it jumps to, in {in}, out {out}",
 	},
 	{
-		Name: "conntrack", Module: "conntrack",
+		Name: "conntrack_drop", Module: "conntrack",
 		Form:     Form{Functions: []string{"nf_conntrack_in"}, At: Return, When: "$retval == 0", Args: hookArgs},
 		Says:     "dropped by connection tracking at hook {hook}, in {in}: it could not make an entry, or its protocol refused the packet",
 		Counters: []string{"conntrack.drop"},

@@ -117,7 +117,7 @@ var transportPoints = []Point{
 	{
 		Name: "udp_queue", Module: "udp",
 		Form:     Form{Functions: []string{"__udp_enqueue_schedule_skb"}, At: Return, When: "$retval < 0", Args: bufferArgs},
-		Says:     "receive queue full on UDP port {port}: {rmem} bytes are waiting, the receive buffer is {rcvbuf}",
+		Says:     "receive queue full on UDP port {port}: {rmem} bytes are waiting, and {truesize} more exceed rcvbuf {rcvbuf}",
 		Counters: []string{"UdpRcvbufErrors", "UdpMemErrors", "Udp6RcvbufErrors", "Udp6MemErrors"},
 	},
 	{
