@@ -1,12 +1,16 @@
 package capture
 
 import (
+	"time"
+
 	"dropwatch/internal/flows"
 	"dropwatch/internal/source/follow"
 )
 
-// A FlowCounter counts packets where they pass, from when it is opened to Stop.
+// A FlowCounter counts packets where they pass, from Start to Stop.
 type FlowCounter interface {
+	Start() error
+	Covers(time.Time) bool // packets were counted then
 	Read() (flows.Reading, error)
 	Blind() string // why it is not known how many were delivered; empty: it is
 	Stop() error

@@ -10,20 +10,29 @@ import (
 	"dropwatch/internal/stage/filter"
 )
 
-// follow has all packets of the expression counted where they pass, from now on, beside the drops of s.
-func (r *Runner) follow(s *openedSource, spec *Spec) error {
+// openFollowed returns what open returns, a source of drops, with all packets of the expression counted where they
+// pass. They are counted from when their drops are reported.
+func (r *Runner) openFollowed(spec *Spec, open func() (Tracer, error)) (*openedSource, error) {
 	counter, err := r.OpenFlows(follow.Options{Condition: spec.Filter.Kernel(filter.Resolver{})})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	drops, close := s.Source, s.close
-	s.counter = counter
-	s.Source = &followed{drops, counter}
-	s.close = func() { counter.Close(); close() }
+	t, err := open()
+	if err != nil {
+		counter.Close()
+		return nil, err
+	}
+	s := tracerSource("bpf", t)
+	s.counter, s.Source = counter, &followed{t, counter}
+	s.close = func() { counter.Close(); t.Close() }
+	if err := counter.Start(); err != nil {
+		s.close()
+		return nil, err
+	}
 	if blind := counter.Blind(); blind != "" {
 		r.Notices.Note("%s", blind)
 	}
-	return nil
+	return s, nil
 }
 
 // A followed is a source of drops whose packets are counted, too. The counter stops first: a packet that it counted

@@ -33,23 +33,11 @@ func (r *Runner) openBPF(_ context.Context, spec *Spec) (*openedSource, error) {
 		return nil, err
 	}
 	o.Condition = split.Kernel
-	s, err := r.OpenBPF(o)
+	opened, err := r.openDrops(spec, o)
 	if err != nil {
 		return nil, err
 	}
-	if in.AndRetrans {
-		if s, err = r.andRetrans(s, spec); err != nil {
-			return nil, err
-		}
-	}
-	opened := tracerSource("bpf", s)
 	opened.trunc = trunc
-	if in.Flows {
-		if err := r.follow(opened, spec); err != nil {
-			opened.close()
-			return nil, err
-		}
-	}
 	opened.arrange = func(steps []filter.Step) []pipeline.Stage {
 		return []pipeline.Stage{byKind(spec.Filter.StagesOf(split, steps), spec.Filter.Stages(steps))}
 	}
@@ -57,6 +45,25 @@ func (r *Runner) openBPF(_ context.Context, spec *Spec) (*openedSource, error) {
 		opened.individually = spec.sample()
 	}
 	return opened, nil
+}
+
+// openDrops opens the source, with what the Spec has beside it.
+func (r *Runner) openDrops(spec *Spec, o bpf.Options) (*openedSource, error) {
+	open := func() (Tracer, error) {
+		t, err := r.OpenBPF(o)
+		if err == nil && spec.Input.AndRetrans {
+			return r.andRetrans(t, spec)
+		}
+		return t, err
+	}
+	if spec.Input.Flows {
+		return r.openFollowed(spec, open)
+	}
+	t, err := open()
+	if err != nil {
+		return nil, err
+	}
+	return tracerSource("bpf", t), nil
 }
 
 // byKind returns a stage that has drops run the one stages, of which the kernel has tested a part, and all else the

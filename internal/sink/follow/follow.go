@@ -16,7 +16,8 @@ import (
 // A Counter counts the packets where they pass.
 type Counter interface {
 	Read() (flows.Reading, error)
-	Blind() string // why it is not known how many were delivered; empty: it is
+	Blind() string         // why it is not known how many were delivered; empty: it is
+	Covers(time.Time) bool // it counted then
 }
 
 // A Format is how the numbers are written. Each method appends to b.
@@ -27,7 +28,8 @@ type Format interface {
 	End(b []byte, at time.Time, rows []flows.Row, accounts []flows.Account) []byte
 }
 
-// A Sink reads a Counter each second, and adds up the drops that it is handed. A goroutine of its own writes each
+// A Sink reads a Counter each second, and adds up the drops that it is handed, without those before and after
+// the time when packets were counted; a count of several drops may have some of them. A goroutine of its own writes each
 // second, so Writes of the Writer may come from another goroutine.
 type Sink struct {
 	w       io.Writer
@@ -58,7 +60,9 @@ func (s *Sink) Write(e *event.Event) error {
 	defer s.mu.Unlock()
 	switch e.Kind {
 	case event.Drop:
-		s.table.Drop(e)
+		if !e.Individual || s.counter.Covers(e.Time) {
+			s.table.Drop(e)
+		}
 	case event.End:
 		s.intervals.Stop()
 		s.end(e)

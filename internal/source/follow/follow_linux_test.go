@@ -37,6 +37,9 @@ func need(t testing.TB, expression string) *Counter {
 		vmtest.SkipOrFail(t, err)
 	}
 	t.Cleanup(func() { c.Close() })
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 
@@ -346,8 +349,12 @@ func TestStop(t *testing.T) {
 	c := need(t, fmt.Sprintf("udp dst port 9001 and netns.inode %d", ns.Inode()))
 	udp(t, ns, "127.0.0.1:9001", 5)
 	check(t, c, ns, "lo", numbers{flows.SentOwn: 5, flows.Received: 5, flows.Delivered: 5})
+	counted := time.Now()
 	if err := c.Stop(); err != nil {
 		t.Fatal(err)
+	}
+	if !c.Covers(counted) || c.Covers(counted.Add(-time.Minute)) || c.Covers(time.Now().Add(time.Second)) {
+		t.Error("it covers another time than that from Start to Stop")
 	}
 	udp(t, ns, "127.0.0.1:9001", 5)
 	check(t, c, ns, "lo", numbers{flows.SentOwn: 5, flows.Received: 5, flows.Delivered: 5})

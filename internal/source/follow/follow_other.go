@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"dropwatch/internal/flows"
 )
@@ -23,6 +24,12 @@ func (*Counter) Read() (flows.Reading, error) { return flows.Reading{}, errors.E
 
 // Blind returns nothing.
 func (*Counter) Blind() string { return "" }
+
+// Start fails.
+func (*Counter) Start() error { return errors.ErrUnsupported }
+
+// Covers returns false.
+func (*Counter) Covers(time.Time) bool { return false }
 
 // Stop does nothing.
 func (*Counter) Stop() error { return nil }

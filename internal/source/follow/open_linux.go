@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -13,7 +15,7 @@ import (
 	"dropwatch/internal/bpfprog"
 )
 
-// A Counter counts from Open to Stop. Its methods must be called one at a time.
+// A Counter counts from Start to Stop. Its methods, but Covers, must be called one at a time.
 type Counter struct {
 	kernel    *ebpf.Collection // programs at tracepoints, and all maps
 	functions *ebpf.Collection // programs at functions; nil: the kernel did not take them
@@ -22,10 +24,12 @@ type Counter struct {
 	cpus      int
 	keys      []followKey // memory of Read
 	values    []followTally
+
+	from, until atomic.Int64 // when counting began and ended, in nanoseconds of Unix time; 0: it did not
 }
 
-// Open loads and attaches the programs: packets are counted from now on. The caller calls Close. The error wraps one
-// of those of package bpfprog where that applies, and says what to do.
+// Open loads and attaches the programs, which count from Start on. The caller calls Close. The error wraps one of
+// those of package bpfprog where that applies, and says what to do.
 func Open(opts Options) (*Counter, error) {
 	c := new(Counter)
 	if err := c.open(opts); err != nil {
@@ -62,7 +66,7 @@ func (c *Counter) open(opts Options) error {
 		return err
 	}
 	c.keys, c.values = make([]followKey, batch), make([]followTally, batch*c.cpus)
-	return c.kernel.Variables[followVarCounting].Set(uint32(1))
+	return nil
 }
 
 // setCondition puts the condition into all programs.
@@ -85,7 +89,7 @@ func load(spec *ebpf.CollectionSpec, how ebpf.AttachType, opts ebpf.CollectionOp
 	return ebpf.NewCollectionWithOptions(some, opts)
 }
 
-// attach attaches all programs. None counts before all are attached.
+// attach attaches all programs.
 func (c *Counter) attach(programs *ebpf.Collection) error {
 	for name, p := range programs.Programs {
 		l, err := link.AttachTracing(link.TracingOptions{Program: p})
@@ -109,13 +113,29 @@ func (c *Counter) Blind() string {
 	return fmt.Sprintf("how many were delivered is not known, as this kernel lets no BPF program attach to a function (fentry): %v", err)
 }
 
+// Start begins counting, at all points at the same moment.
+func (c *Counter) Start() error {
+	c.from.Store(time.Now().UnixNano())
+	if err := c.kernel.Variables[followVarCounting].Set(uint32(1)); err != nil {
+		return fmt.Errorf("start counting packets: %w", err)
+	}
+	return nil
+}
+
 // Stop ends counting, at all points at the same moment. What was counted can still be read.
 func (c *Counter) Stop() error {
 	if err := c.kernel.Variables[followVarCounting].Set(uint32(0)); err != nil {
 		return fmt.Errorf("stop counting packets: %w", err)
 	}
 	bpfprog.WaitForProgram()
+	c.until.Store(time.Now().UnixNano())
 	return nil
+}
+
+// Covers reports whether packets were counted at that time.
+func (c *Counter) Covers(t time.Time) bool {
+	at, from, until := t.UnixNano(), c.from.Load(), c.until.Load()
+	return from != 0 && at >= from && (until == 0 || at <= until)
 }
 
 // Close detaches the programs and releases everything.
