@@ -18,6 +18,8 @@ import (
 type Source struct {
 	ringSize int
 	probes   *perf.Probes
+	made     int // probes, also of points that are not possible
+	sites    int
 	points   []*pointEvent
 	byID     map[uint64]int // the index in points of the number of an event
 	number   perf.Field     // where an event has that
@@ -55,48 +57,55 @@ func Open(opts Options) (*Source, error) {
 	return s, nil
 }
 
-func (s *Source) open(opts *Options) error {
-	if len(opts.Points) == 0 {
-		return errors.New("open probes: no point is given")
+func (s *Source) open(opts *Options) (err error) {
+	if s.probes, err = perf.OpenProbes(); err != nil {
+		return err
 	}
-	var sites []*site
 	for i := range opts.Points {
-		of, err := sitesOf(&opts.Points[i], opts.Types, opts.Symbols)
-		if err != nil {
+		p := &opts.Points[i]
+		before := len(s.points)
+		err := s.addPoint(p, opts)
+		if err != nil && opts.Lacking == nil {
 			return err
 		}
-		sites = append(sites, of...)
+		if err != nil {
+			s.points = s.points[:before]
+			opts.Lacking(p, err)
+		}
 	}
-	if err := s.addProbes(sites); err != nil {
-		return err
+	if len(s.points) == 0 {
+		return errors.New("open probes: no point is given that is possible on this kernel")
 	}
 	return s.openCPUs()
 }
 
-// addProbes makes the events of sites.
-func (s *Source) addProbes(sites []*site) (err error) {
-	if s.probes, err = perf.OpenProbes(); err != nil {
+// addPoint makes the events of a point.
+func (s *Source) addPoint(p *point.Point, opts *Options) error {
+	sites, err := sitesOf(p, opts.Types, opts.Symbols)
+	if err != nil {
 		return err
 	}
-	for i, of := range sites {
-		s.stacks = s.stacks || of.stack
+	for _, of := range sites {
 		if of.at == point.Entry || of.paired() {
-			err = s.addProbe(of, i, false)
+			err = s.addProbe(of, false)
 		}
 		if err == nil && of.at == point.Return {
-			err = s.addProbe(of, i, true)
+			err = s.addProbe(of, true)
 		}
 		if err != nil {
 			return fmt.Errorf("point %s: %w", of.name, err)
 		}
+		s.stacks = s.stacks || of.stack
+		s.sites++
 	}
 	return nil
 }
 
 // addProbe makes the event of the call or the return of a site.
-func (s *Source) addProbe(of *site, index int, atReturn bool) error {
+func (s *Source) addProbe(of *site, atReturn bool) error {
 	p, loads := of.probe(atReturn)
-	p.Name = fmt.Sprintf("p%d_%s", len(s.points), p.Name)
+	p.Name = fmt.Sprintf("p%d_%s", s.made, p.Name)
+	s.made++
 	event, f, err := s.probes.Add(p)
 	if err != nil {
 		return err
@@ -107,7 +116,7 @@ func (s *Source) addProbe(of *site, index int, atReturn bool) error {
 	}
 	s.byID[f.ID], s.number = len(s.points), eventField(f)
 	s.points = append(s.points, &pointEvent{
-		site: of, index: index, atReturn: atReturn, shown: atReturn == (of.at == point.Return),
+		site: of, index: s.sites, atReturn: atReturn, shown: atReturn == (of.at == point.Return),
 		event: event, layout: l, filter: of.filter(atReturn),
 	})
 	return nil

@@ -41,6 +41,10 @@ type Options struct {
 	Types   *member.Types
 	Symbols Symbols
 
+	// Lacking is called with each point that is not possible on this kernel, and why; the others are opened. If it
+	// is nil, one such point is the error of Open.
+	Lacking func(p *point.Point, err error)
+
 	// RingSize is the size in bytes of the ring of each CPU, rounded up to a power of 2 pages. 0 stands for
 	// 256 KiB.
 	RingSize int
