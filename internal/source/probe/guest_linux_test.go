@@ -1,28 +1,21 @@
 package probe
 
 import (
-	"bufio"
-	"fmt"
 	"os"
-	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/cilium/ebpf/btf"
-	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/member"
-	"dropwatch/internal/perf"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/point"
 	"dropwatch/internal/source/sourcetest"
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/drops"
-	"dropwatch/internal/vmtest/guest"
 	"dropwatch/kallsyms"
 )
 
@@ -211,62 +204,6 @@ func TestGuestLoss(t *testing.T) {
 	}
 }
 
-// TestGuestKilled: what a source of a killed process leaves is removed by the next.
-func TestGuestKilled(t *testing.T) {
-	const held = "DROPWATCH_PROBE_HELD"
-	if os.Getenv(held) != "" {
-		need(t, 0, acceptQueue, reversePath)
-		os.Stdout.WriteString("open\n")
-		os.Stdin.Read(make([]byte, 1))
-		return
-	}
-	before := probesOf(t)
-	cmd := exec.Command(os.Args[0], "-test.run", "^TestGuestKilled$")
-	cmd.Env = append(os.Environ(), held+"=1")
-	stdin, _ := cmd.StdinPipe()
-	defer stdin.Close()
-	stdout, _ := cmd.StdoutPipe()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "open\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	s := need(t, 0, datagram) // beside it
-	both := probesOf(t)
-	cmd.Process.Kill()
-	cmd.Wait()
-	if left := probesOf(t); left != both || strings.Count(left, "\n") != 4 {
-		t.Errorf("a live process has lost probes, or a killed one none:\n%s", left)
-	}
-	next := need(t, 0, acceptQueue)
-	if left := probesOf(t); strings.Count(left, "\n") != 2 {
-		t.Errorf("probes of the killed process are left, or those of others gone:\n%s", left)
-	}
-	for _, s := range []*Source{s, next} {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	if after := probesOf(t); after != before {
-		t.Errorf("probes left:\n%s", after)
-	}
-}
-
-// TestGuestTwice: two sources of the same point see the same.
-func TestGuestTwice(t *testing.T) {
-	ns := drops.NewNamespace(t)
-	first := run(t, 0, datagram)
-	other := sourcetest.Run(t, need(t, 0, datagram), func(e *event.Event) bool { return e.Kind == event.Point })
-	ns.SendUDP(3)
-	first.Await(3)
-	other.Await(3)
-	a, b := len(first.End()), len(other.End())
-	if a != 3 || b != 3 {
-		t.Errorf("%d and %d events, want 3", a, b)
-	}
-}
-
 // TestGuestIPv6: addresses of 16 bytes, in a value and of the socket.
 func TestGuestIPv6(t *testing.T) {
 	ns := drops.NewNamespace(t)
@@ -308,66 +245,6 @@ func TestGuestIPv6(t *testing.T) {
 	}
 }
 
-// TestGuestCPUComes: what happens on a CPU that comes online is seen.
-func TestGuestCPUComes(t *testing.T) {
-	ns := drops.NewNamespace(t)
-	const second = "/sys/devices/system/cpu/cpu1/online"
-	online := func(state string) {
-		if err := os.WriteFile(second, []byte(state), 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	online("0")
-	r := run(t, 0, datagram)
-	online("1")
-	guest.Eventually(t, "the source has noticed", func() bool {
-		ns.Do(func() error {
-			var second unix.CPUSet
-			second.Set(1)
-			return unix.SchedSetaffinity(0, &second)
-		})
-		ns.SendUDP(1)
-		return r.Packets() > 0
-	})
-	if events := r.End(); events[0].Task.CPU != 1 {
-		t.Errorf("on CPU %d", events[0].Task.CPU)
-	}
-}
-
-// TestGuestModule drops by a rule of nftables, whose module goes away under its probe.
-func TestGuestModule(t *testing.T) {
-	ns := drops.NewNamespace(t)
-	ns.Run("nft", "add table ip t; add chain ip t c { type filter hook input priority 0; }; add rule ip t c udp dport 9 drop")
-	symbols := new(kallsyms.Live)
-	if err := symbols.Load(); err != nil { // the module may have come since
-		t.Fatal(err)
-	}
-	p, _ := point.Lookup("nftables")
-	s, err := Open(Options{Points: []point.Point{p}, Types: running().Types, Symbols: symbols})
-	if !guest.AtLeast(5, 11) { // which has types of modules
-		if err == nil || !strings.Contains(err.Error(), "point nftables: module nf_tables has no types (BTF)") {
-			t.Errorf("without types: %v", err)
-		}
-		return
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Kind == event.Point })
-	ns.SendUDP(3)
-	r.Await(3)
-	ns.Run("nft", "flush ruleset")
-	ns.End()
-	guest.Eventually(t, "the module is unloaded", func() bool { return exec.Command("modprobe", "-r", "nf_tables").Run() == nil })
-	events := r.End()
-	if len(events) != 3 || !strings.Contains(argsOf(&events[0]), "table=t chain=c ") {
-		t.Errorf("%d events: %+v", len(events), events)
-	}
-	if left := probesOf(t); left != "" {
-		t.Errorf("probes left:\n%s", left)
-	}
-}
-
 // TestGuestBuiltin: this kernel has each of the built-in points, or the error says which function is missing. All
 // others are open at once.
 func TestGuestBuiltin(t *testing.T) {
@@ -395,87 +272,4 @@ func TestGuestBuiltin(t *testing.T) {
 	if after := probesOf(t); after != before {
 		t.Errorf("probes left:\n%s", after)
 	}
-}
-
-// TestGuestTypes: the values of a point are those that the kernel itself reads by its own types, where it can.
-func TestGuestTypes(t *testing.T) {
-	if !guest.AtLeast(6, 12) {
-		return // it has no such arguments of probes
-	}
-	ns := drops.NewNamespace(t)
-	listener := ns.Listen(syscall.SOCK_STREAM)
-	ns.Do(func() error { return syscall.Listen(listener, 3) })
-	compareFetches(t, "udp_rcv", func() { ns.SendUDP(1) }, []string{
-		"skb->len", "skb->protocol", "skb->dev->ifindex", "skb->dev->mtu", "skb->dev->nd_net.net->ns.inum", "skb->skb_iif",
-		"skb->dev->name:string", "skb->network_header", "skb->pkt_type", "skb->ip_summed", "skb->hash", "skb->truesize",
-	})
-	compareFetches(t, "tcp_conn_request", func() { ns.Write(ns.Dial()) }, []string{
-		"sk->sk_max_ack_backlog", "sk->sk_ack_backlog", "sk->__sk_common.skc_num", "sk->__sk_common.skc_family",
-		"sk->__sk_common.skc_state", "sk->__sk_common.skc_net.net->ns.inum", "sk->sk_rcvbuf", "sk->sk_sndbuf", "sk->sk_type",
-		"sk->sk_protocol", "sk->sk_kern_sock", "sk->sk_gso_type", "skb->sk", "rsk_ops->family",
-	})
-}
-
-// compareFetches has a probe of a function read each path twice: as we do, and as the kernel does.
-func compareFetches(t *testing.T, function string, hit func(), paths []string) {
-	t.Helper()
-	f, err := running().Types.Function(function)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := perf.Probe{Name: "types", Function: function}
-	for i, path := range paths {
-		e, err := f.Compile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Fetch = append(p.Fetch, perf.Fetch{Name: fmt.Sprintf("ours%d", i), Expr: fetchOf(e.Loads[0])},
-			perf.Fetch{Name: fmt.Sprintf("kernel%d", i), Expr: path})
-	}
-	text := traced(t, p, hit)
-	for i, path := range paths {
-		ours, kernel := fieldOf(text, fmt.Sprintf("ours%d", i)), fieldOf(text, fmt.Sprintf("kernel%d", i))
-		if number(ours) != number(kernel) || ours == "" {
-			t.Errorf("%s of %s: %q, by the kernel's types %q", path, function, ours, kernel)
-		}
-	}
-}
-
-// number returns a number in decimal, whatever it is written in; another text as it is.
-func number(text string) string {
-	if n, err := strconv.ParseUint(text, 0, 64); err == nil {
-		return strconv.FormatUint(n, 10)
-	}
-	return text
-}
-
-// traced returns what the kernel prints of the hits of a probe.
-func traced(t *testing.T, p perf.Probe, hit func()) string {
-	t.Helper()
-	probes, err := perf.OpenProbes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer probes.Close()
-	event, _, err := probes.Add(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	enable := "/sys/kernel/tracing/events/" + event + "/enable"
-	os.WriteFile("/sys/kernel/tracing/trace", nil, 0) // forgets what is there
-	os.WriteFile(enable, []byte("1"), 0)
-	hit()
-	os.WriteFile(enable, []byte("0"), 0)
-	text, err := os.ReadFile("/sys/kernel/tracing/trace")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// fieldOf returns the value of a field in what the kernel prints.
-func fieldOf(text, name string) string {
-	_, rest, _ := strings.Cut(text, " "+name+"=")
-	value, _, _ := strings.Cut(rest, " ")
-	return strings.TrimSpace(value)
 }

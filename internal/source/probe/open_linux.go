@@ -172,15 +172,7 @@ func (s *Source) openGroup(cpu, ring, watermark int, which func(*pointEvent) boo
 		if !which(p) {
 			continue
 		}
-		attr, lead := perf.Attr(p.layout.id), -1
-		perf.Sampling(&attr, watermark)
-		attr.Sample_type = perf.SampleType
-		if s.stacks {
-			attr.Sample_type |= unix.PERF_SAMPLE_CALLCHAIN
-		}
-		if !p.stack || !p.shown || watermark == 1 {
-			attr.Bits |= unix.PerfBitExcludeCallchainKernel
-		}
+		attr, lead := s.attr(p, watermark), -1
 		if len(group) > 0 {
 			lead = group[0].FD
 			attr.Bits &^= unix.PerfBitDisabled // the first enables all
@@ -193,11 +185,26 @@ func (s *Source) openGroup(cpu, ring, watermark int, which func(*pointEvent) boo
 		if err := share(e, group[0], ring); err != nil {
 			return group, err
 		}
-		if err := e.Filter(p.filter); err != nil {
-			return group, fmt.Errorf("point %s: %w", p.name, err)
+		if err := e.Filter(p.filter); err != nil { // the whole condition is evaluated here, too, only at a greater cost
+			p.filter = ""
 		}
 	}
 	return group, nil
+}
+
+// attr returns the attributes of an event that wakes its reader when so many bytes are unread. All samples have a call
+// chain if one has; it is empty where it is not wanted.
+func (s *Source) attr(p *pointEvent, watermark int) unix.PerfEventAttr {
+	attr := perf.Attr(p.layout.id)
+	perf.Sampling(&attr, watermark)
+	attr.Sample_type = perf.SampleType
+	if s.stacks {
+		attr.Sample_type |= unix.PERF_SAMPLE_CALLCHAIN
+	}
+	if !p.stack || !p.shown || watermark == 1 {
+		attr.Bits |= unix.PerfBitExcludeCallchainKernel
+	}
+	return attr
 }
 
 // share maps the ring of the first event of a group, which the others write into.

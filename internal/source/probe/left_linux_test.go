@@ -1,0 +1,134 @@
+package probe
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/point"
+	"dropwatch/internal/source/sourcetest"
+	"dropwatch/internal/vmtest/drops"
+	"dropwatch/internal/vmtest/guest"
+	"dropwatch/kallsyms"
+)
+
+// TestGuestKilled: what a source of a killed process leaves is removed by the next.
+func TestGuestKilled(t *testing.T) {
+	const held = "DROPWATCH_PROBE_HELD"
+	if os.Getenv(held) != "" {
+		need(t, 0, acceptQueue, reversePath)
+		os.Stdout.WriteString("open\n")
+		os.Stdin.Read(make([]byte, 1))
+		return
+	}
+	before := probesOf(t)
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestGuestKilled$")
+	cmd.Env = append(os.Environ(), held+"=1")
+	stdin, _ := cmd.StdinPipe()
+	defer stdin.Close()
+	stdout, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "open\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	s := need(t, 0, datagram) // beside it
+	both := probesOf(t)
+	cmd.Process.Kill()
+	cmd.Wait()
+	if left := probesOf(t); left != both || strings.Count(left, "\n") != 4 {
+		t.Errorf("a live process has lost probes, or a killed one none:\n%s", left)
+	}
+	next := need(t, 0, acceptQueue)
+	if left := probesOf(t); strings.Count(left, "\n") != 2 {
+		t.Errorf("probes of the killed process are left, or those of others gone:\n%s", left)
+	}
+	for _, s := range []*Source{s, next} {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if after := probesOf(t); after != before {
+		t.Errorf("probes left:\n%s", after)
+	}
+}
+
+// TestGuestTwice: two sources of the same point see the same.
+func TestGuestTwice(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	first := run(t, 0, datagram)
+	other := sourcetest.Run(t, need(t, 0, datagram), func(e *event.Event) bool { return e.Kind == event.Point })
+	ns.SendUDP(3)
+	first.Await(3)
+	other.Await(3)
+	a, b := len(first.End()), len(other.End())
+	if a != 3 || b != 3 {
+		t.Errorf("%d and %d events, want 3", a, b)
+	}
+}
+
+// TestGuestCPUComes: what happens on a CPU that comes online is seen.
+func TestGuestCPUComes(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	const second = "/sys/devices/system/cpu/cpu1/online"
+	online := func(state string) {
+		if err := os.WriteFile(second, []byte(state), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	online("0")
+	r := run(t, 0, datagram)
+	online("1")
+	guest.Eventually(t, "the source has noticed", func() bool {
+		ns.Do(func() error {
+			var second unix.CPUSet
+			second.Set(1)
+			return unix.SchedSetaffinity(0, &second)
+		})
+		ns.SendUDP(1)
+		return r.Packets() > 0
+	})
+	if events := r.End(); events[0].Task.CPU != 1 {
+		t.Errorf("on CPU %d", events[0].Task.CPU)
+	}
+}
+
+// TestGuestModule drops by a rule of nftables, whose module goes away under its probe.
+func TestGuestModule(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	ns.Run("nft", "add table ip t; add chain ip t c { type filter hook input priority 0; }; add rule ip t c udp dport 9 drop")
+	symbols := new(kallsyms.Live)
+	if err := symbols.Load(); err != nil { // the module may have come since
+		t.Fatal(err)
+	}
+	p, _ := point.Lookup("nftables")
+	s, err := Open(Options{Points: []point.Point{p}, Types: running().Types, Symbols: symbols})
+	if !guest.AtLeast(5, 11) { // which has types of modules
+		if err == nil || !strings.Contains(err.Error(), "point nftables: module nf_tables has no types (BTF)") {
+			t.Errorf("without types: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Kind == event.Point })
+	ns.SendUDP(3)
+	r.Await(3)
+	ns.Run("nft", "flush ruleset")
+	ns.End()
+	guest.Eventually(t, "the module is unloaded", func() bool { return exec.Command("modprobe", "-r", "nf_tables").Run() == nil })
+	events := r.End()
+	if len(events) != 3 || !strings.Contains(argsOf(&events[0]), "table=t chain=c ") {
+		t.Errorf("%d events: %+v", len(events), events)
+	}
+	if left := probesOf(t); left != "" {
+		t.Errorf("probes left:\n%s", left)
+	}
+}
