@@ -1,6 +1,6 @@
-// Package sampled protects a sink from floods: it passes on the first drops of each kind
-// and second individually, and once a second how many more there were. The counts are
-// exact: nothing is lost.
+// Package sampled protects a sink from floods: it passes on the first drops and point events
+// of each kind and second individually, and once a second how many more there were. The counts
+// are exact: nothing is lost.
 package sampled
 
 import (
@@ -53,6 +53,7 @@ func Fold(to pipeline.Sink) *Sink {
 // A kind is what drops that are counted together have in common: everything but
 // their packets. It is comparable.
 type kind struct {
+	point           string // of a point event; empty of a drop
 	where           event.Where
 	harmless        string
 	segments        bool // the number of segments is known
@@ -77,7 +78,7 @@ type ends struct {
 // kindOf returns the kind of a drop.
 func (s *Sink) kindOf(e *event.Event) kind {
 	k := kind{
-		e.Where, e.Harmless, e.Segments != 0, e.Origin, e.Reason, e.Packet.Proto, e.Port, e.Netns,
+		e.Point, e.Where, e.Harmless, e.Segments != 0, e.Origin, e.Reason, e.Packet.Proto, e.Port, e.Netns,
 		e.Owner.Process, e.Owner.Unit, e.Owner.Container.ID, ends{},
 	}
 	if f := e.Packet.Flow; s.byFlow && f != nil {
@@ -106,14 +107,14 @@ func (s *Sink) Write(e *event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch e.Kind {
-	case event.Drop:
+	case event.Drop, event.Point:
 		if e.Individual && s.holds(e) {
 			return s.err
 		}
 	case event.End:
 		s.ended = true
 		s.report()
-	case event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.Rejected, event.Loss:
+	case event.Retransmit, event.Reset, event.TCPEvent, event.Rejected, event.Loss:
 	}
 	s.pass(e)
 	return s.err
@@ -134,11 +135,11 @@ func (s *Sink) holds(e *event.Event) bool {
 }
 
 // addTo adds a drop to the event that stands for those held back. The owner's
-// socket is left out, as each may have another.
+// socket and the values of a point are left out, as each may have others.
 func (k *kind) addTo(others, e *event.Event) {
 	if others.Count == 0 {
 		*others = event.Event{
-			Aggregate: true, Harmless: e.Harmless, Origin: e.Origin, Where: e.Where, Reason: e.Reason,
+			Kind: e.Kind, Point: e.Point, Aggregate: true, Harmless: e.Harmless, Origin: e.Origin, Where: e.Where, Reason: e.Reason,
 			Port: e.Port, Netns: e.Netns, Owner: e.Owner,
 		}
 		others.Packet.Proto, others.Packet.HasProto = e.Packet.Proto, e.Packet.HasProto

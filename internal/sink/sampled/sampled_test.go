@@ -221,3 +221,36 @@ func TestErrors(t *testing.T) {
 		}
 	})
 }
+
+// aggregates is a sink that keeps the events that stand for others.
+type aggregates []event.Event
+
+func (a *aggregates) Write(e *event.Event) error {
+	if e.Aggregate {
+		*a = append(*a, e.Clone())
+	}
+	return nil
+}
+
+func (*aggregates) Flush() error { return nil }
+
+// TestPointsAreCounted, each point apart from others at the same function.
+func TestPointsAreCounted(t *testing.T) {
+	var others aggregates
+	s := sampled.New(&others, 2)
+	for i := range uint64(10) {
+		e := event.Event{Kind: event.Point, Point: "tcp_accept_queue", Count: 1, Individual: true}
+		e.Where.HasPC, e.Where.PC, e.Args = true, 1, []event.Arg{{Name: "len", Number: i}}
+		if i == 0 {
+			e.Point = "tcp_syn_queue"
+		}
+		s.Write(&e)
+	}
+	s.Write(&event.Event{Kind: event.End})
+	if len(others) != 1 {
+		t.Fatalf("%d counts: %+v", len(others), others)
+	}
+	if e := &others[0]; e.Kind != event.Point || e.Point != "tcp_accept_queue" || e.Count != 7 || len(e.Args) != 0 {
+		t.Errorf("%+v", e)
+	}
+}

@@ -143,6 +143,9 @@ func TestGuestStrings(t *testing.T) {
 	ns := drops.NewNamespace(t)
 	other := datagram
 	other.Name, other.When = "other", `skb->dev->name == "eth0" || skb->len != 108`
+	if s, err := sitesOf(&datagram, running().Types, running().Symbols); err != nil || s[0].filter(false) != `(v0 == "lo" && v1 > 100)` {
+		t.Errorf("%+v, %v", s, err)
+	}
 	r := run(t, 0, datagram, other)
 	ns.SendUDP(7)
 	r.Await(7)

@@ -7,7 +7,11 @@
 // so is all behind that.
 //
 // At the return of a function the arguments are those of its call, also what they point to. The two events are
-// paired by task and stack address. A return without its call is counted as lost if calls were lost.
+// paired by task and stack address. A return without its call is counted as lost if calls were lost. Every call
+// that the condition does not exclude by its arguments alone is read: a point at the return of a function that is
+// called for each packet costs more than one at its call.
+//
+// What the kernel itself misses, as when too many calls are under way, is counted from Linux 5.14 on.
 //
 // The kernel is left as it was, unless the process is killed (SIGKILL): its probes then cost nothing, and the
 // next source that is opened removes them.
