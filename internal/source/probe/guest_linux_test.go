@@ -2,6 +2,7 @@ package probe
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -72,9 +73,9 @@ func argsOf(e *event.Event) string {
 	for _, a := range e.Args {
 		text := a.Text
 		if text == "" {
-			text = event.Plural(a.Number, "")
+			text = strconv.FormatUint(a.Number, 10)
 		}
-		parts = append(parts, a.Name+"="+strings.TrimRight(text, " s"))
+		parts = append(parts, a.Name+"="+text)
 	}
 	return strings.Join(parts, " ")
 }
