@@ -15,8 +15,9 @@ Numbers are of packets on the wire: GRO has joined some into one socket buffer, 
 // manFollowList explains the columns.
 var manFollowList = []entry{
 	{"received", "The interface received the packet (*net:netif_receive_skb*) from a driver, the other end of a veth pair, or " +
-		"itself, as lo does; or from an interface below it, as a bridge from its port. What a driver or its XDP program drops is not " +
-		"received. VLAN interfaces, bonds and macvlan receive through the interface below them, and have no number of their own."},
+		"itself, as lo does; or from another interface, as a bridge from its port or what ifb gives back. What a driver or its XDP " +
+		"program drops is not received. VLAN interfaces, bonds and macvlan receive through the interface below them, and have no " +
+		"number of their own."},
 	{"delivered", "IP handed the packet to the protocol above, such as UDP or TCP, for a socket of this host. The protocol may " +
 		"still drop it: that is a drop. Fragments are delivered as one packet. It needs " +
 		"a kernel that lets BPF attach to functions (fentry)."},

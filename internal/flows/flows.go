@@ -18,7 +18,7 @@ type What uint8
 
 const (
 	Received  What = iota // an interface received it from outside of its stack: a driver, a veth pair, lo
-	HandedUp              // an interface received it from one below it, as a bridge from its port
+	HandedUp              // an interface received it from another one, as a bridge from its port
 	Delivered             // IP handed it to the protocol above
 	Forwarded             // it was received by the interface, and another one sent it
 	SentOwn               // sent, made in this namespace

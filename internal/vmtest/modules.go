@@ -20,8 +20,8 @@ var wantedModules = []string{
 	"nf_conntrack", "nf_conntrack_netlink", "nft_chain_nat", "nft_nat",
 	"ip_tables", "iptable_filter", "iptable_raw", "xt_tcpudp",
 	"sch_ingress", "sch_tbf", "sch_htb", "sch_hfsc", "sch_netem", "sch_fq", "sch_fq_codel",
-	"cls_flower", "cls_matchall", "cls_bpf", "act_gact", "act_police",
-	"bonding",
+	"cls_flower", "cls_matchall", "cls_bpf", "act_gact", "act_police", "act_mirred",
+	"bonding", "ifb",
 	"tcp_diag", "udp_diag", "raw_diag", "inet_diag", "netlink_diag", "af_packet_diag", "sctp",
 	"xfrm_user", "esp4",
 }

@@ -136,17 +136,17 @@ int receive(__u64 *ctx)
 	return 0;
 }
 
-// is_above says that what a device sends is sent by one below it, unchanged for a condition: those of
-// tunnels send other packets, with headers of their own.
+// is_above says that what a device sends is sent by one below it, unchanged for a condition, or is given back, as
+// ifb does. Tunnels send other packets, with headers of their own.
 INLINE int is_above(struct net_device *dev)
 {
 	struct net_device___stacked *stacked = (void *)dev;
 	struct rtnl_link_ops *ops = READ(dev, rtnl_link_ops);
 	char kind[6] = {};
 
-	if (READ(stacked, adj_list.lower.next) == &stacked->adj_list.lower)
-		return 0;
 	probe_read(kind, sizeof(kind), READ(ops, kind));
+	if (READ(stacked, adj_list.lower.next) == &stacked->adj_list.lower)
+		return kind[0] == 'i' && kind[1] == 'f' && kind[2] == 'b';
 	return !(kind[0] == 'v' && kind[1] == 'x' && kind[2] == 'l' && kind[3] == 'a' && kind[4] == 'n');
 }
 

@@ -6,7 +6,7 @@
 //
 //   - net:netif_receive_skb: an interface received a packet. What a driver drops before, or an XDP program in it, has
 //     not been received. GRO has joined segments by then: both numbers are counted. A packet that came in by an
-//     interface below, as that of a bridge from its port, is HandedUp. VLAN interfaces, bonds and macvlan take
+//     interface before, as that of a bridge by its port, is HandedUp. VLAN interfaces, bonds and macvlan take
 //     over a packet without this tracepoint.
 //   - net:net_dev_start_xmit: a driver was given a packet to send. Not those that AF_XDP or a packet socket with
 //     PACKET_QDISC_BYPASS sends. What a busy driver returns (net:net_dev_xmit) is subtracted. An skb that has an

@@ -8,7 +8,7 @@
  * values. */
 enum what {
 	RECEIVED,  /* an interface received it from outside of its stack, such as a driver or a veth pair */
-	HANDED_UP, /* an interface received it from one below it, such as a bridge from its port */
+	HANDED_UP, /* an interface received it from another one, such as a bridge from its port */
 	DELIVERED, /* to a protocol above IP */
 	FORWARDED, /* the interface received it, and another one sent it */
 	SENT_OWN,  /* sent, made in this namespace */
