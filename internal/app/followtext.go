@@ -4,7 +4,7 @@ const manFollow = `
 *dropwatch watch --follow EXPRESSION* also counts the packets that match where they are received, delivered, forwarded and sent.
 Together with the drops of the same expression this shows whether this host lost any of them.
 The kernel tests and counts every packet, so that the numbers are exact and no packet is copied.
-That costs the CPU of each packet some 0.2 µs at each of these places, whether it matches or not.
+That costs the CPU of each packet some 0.2 microseconds at each of these places, whether it matches or not.
 A table each second, and one at the end, has a row for each interface and network namespace: where the numbers of two
 interfaces on the way differ, packets vanish between them.
 At the end a line for each namespace says what became of the packets that it received.
