@@ -41,10 +41,9 @@ func keyOf(p *pointEvent, s *perf.Sample) key {
 }
 
 // keep returns a copy of a sample, whose memory is that of the ring.
-func keep(s *perf.Sample) perf.Sample {
-	c := *s
-	c.Raw, c.Chain = slices.Clone(s.Raw), slices.Clone(s.Chain)
-	return c
+func (p *pairs) keep(s perf.Sample) perf.Sample {
+	s.Raw, s.Chain = p.copied(s.Raw), p.copied(s.Chain)
+	return s
 }
 
 // reset forgets the values of the last event.

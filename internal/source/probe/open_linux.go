@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dropwatch/internal/event"
 	"dropwatch/internal/perf"
 	"dropwatch/internal/point"
 )
@@ -28,6 +29,7 @@ type Source struct {
 	until    time.Time // see Began
 
 	decoder decoder
+	event   event.Event
 	pairs   *pairs
 	waiting []returned // returns whose call may be in a ring that was read before
 }
@@ -106,7 +108,7 @@ func (s *Source) addProbe(of *site, atReturn bool) error {
 	p, loads := of.probe(atReturn)
 	p.Name = fmt.Sprintf("p%d_%s", s.made, p.Name)
 	s.made++
-	event, f, err := s.probes.Add(p)
+	name, f, err := s.probes.Add(p)
 	if err != nil {
 		return err
 	}
@@ -116,8 +118,8 @@ func (s *Source) addProbe(of *site, atReturn bool) error {
 	}
 	s.byID[f.ID], s.number = len(s.points), eventField(f)
 	s.points = append(s.points, &pointEvent{
-		site: of, index: s.sites, atReturn: atReturn, shown: atReturn == (of.at == point.Return),
-		event: event, layout: l, filter: of.filter(atReturn),
+		site: of, index: s.sites, atReturn: atReturn, shown: of.shown(atReturn),
+		event: name, layout: l, filter: of.filter(atReturn),
 	})
 	return nil
 }

@@ -6,11 +6,11 @@ import "testing"
 func TestPairs(t *testing.T) {
 	p := newPairs()
 	k, other := key{task: 7, stack: 0x1000}, key{task: 7, stack: 0x0f00}
-	for _, at := range []uint64{10, 30} { // the first never returned to us
-		p.add(call{key: k, time: at})
+	for _, at := range []uint64{30, 10} { // the earlier one never returned to us, and was read later
+		p.add(k, at, nil)
 	}
-	p.add(call{key: other, time: 35}) // within the second
-	p.add(call{key: k, time: 50})
+	p.add(other, 35, nil) // within the second
+	p.add(k, 50, nil)
 	for _, tt := range []struct {
 		key    key
 		before uint64
@@ -29,12 +29,12 @@ func TestPairs(t *testing.T) {
 // TestPairsAfterALoss: what was before it may be of another call.
 func TestPairsAfterALoss(t *testing.T) {
 	p, k := newPairs(), key{stack: 1}
-	p.add(call{key: k, time: 1})
+	p.add(k, 1, nil)
 	p.lose()
 	if _, ok := p.take(k, 2, p.epoch); ok || p.forgotten != 1 {
 		t.Errorf("paired: %v, %d forgotten", ok, p.forgotten)
 	}
-	p.add(call{key: k, time: 3})
+	p.add(k, 3, nil)
 	if _, ok := p.take(k, 4, p.epoch); !ok {
 		t.Error("not paired after a loss")
 	}
@@ -45,7 +45,7 @@ func TestPairsAreBounded(t *testing.T) {
 	p := newPairs()
 	const calls = 5 * maxCalls
 	for i := range uint64(calls) {
-		p.add(call{key: key{stack: i}, time: i})
+		p.add(key{stack: i}, i, nil)
 	}
 	if n := len(p.young) + len(p.old); n > maxCalls || n < maxCalls/2 || p.forgotten+uint64(n) != calls {
 		t.Errorf("%d calls kept, %d forgotten", n, p.forgotten)

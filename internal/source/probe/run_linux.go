@@ -86,9 +86,9 @@ func (s *Source) sample(c *cpu, out pipeline.Output, rec []byte) {
 	c.samples[s.byID[p.layout.id]]++
 	switch {
 	case !p.shown:
-		s.pairs.add(call{key: keyOf(p, &smp), time: smp.Time, raw: keep(&smp).Raw})
+		s.pairs.add(keyOf(p, &smp), smp.Time, smp.Raw)
 	case p.paired():
-		s.waiting = append(s.waiting, returned{p, uint32(c.N), keyOf(p, &smp), s.pairs.epoch, keep(&smp)})
+		s.waiting = append(s.waiting, returned{p, uint32(c.N), keyOf(p, &smp), s.pairs.epoch, s.pairs.keep(smp)})
 	default:
 		s.decoder.reset(len(p.loads))
 		s.emit(out, p, &smp, uint32(c.N))
@@ -110,9 +110,8 @@ func (s *Source) pointOf(smp *perf.Sample) *pointEvent {
 // emit emits the event of a sample if its condition is true.
 func (s *Source) emit(out pipeline.Output, p *pointEvent, smp *perf.Sample, cpu uint32) {
 	s.decoder.read(p, smp.Raw)
-	var e event.Event
-	if s.decoder.event(p, smp, cpu, &e) {
-		out.Emit(&e)
+	if s.decoder.event(p, smp, cpu, &s.event) {
+		out.Emit(&s.event)
 	}
 }
 

@@ -154,6 +154,9 @@ func (s *site) ofReturn(is bool) (loads []int) {
 // paired reports whether an event of the site needs what is read at its call and at its return.
 func (s *site) paired() bool { return s.at == point.Return && len(s.ofReturn(false)) > 0 }
 
+// shown reports whether the call makes an event of kind Point, or the return.
+func (s *site) shown(atReturn bool) bool { return atReturn == (s.at == point.Return) }
+
 // probe returns the probe of the call of the function, or of its return.
 func (s *site) probe(atReturn bool) (p perf.Probe, loads []int) {
 	loads = s.ofReturn(atReturn)
@@ -161,7 +164,9 @@ func (s *site) probe(atReturn bool) (p perf.Probe, loads []int) {
 	for _, i := range loads {
 		p.Fetch = append(p.Fetch, perf.Fetch{Name: fieldName(i), Expr: fetchOf(s.loads[i])})
 	}
-	p.Fetch = append(p.Fetch, perf.Fetch{Name: commField, Expr: "$comm:string"})
+	if s.shown(atReturn) {
+		p.Fetch = append(p.Fetch, perf.Fetch{Name: commField, Expr: "$comm:string"})
+	}
 	if s.paired() {
 		p.Fetch = append(p.Fetch, perf.Fetch{Name: stackField, Expr: "$stack:u64"})
 	}
