@@ -103,7 +103,8 @@ func (g generator) leaf(typ member.Int) member.Node {
 
 // number returns one that types treat differently.
 func (g generator) number() uint64 {
-	return pickOf(g, 0, 1, 2, 3, 7, 31, 33, 127, 128, 0x8001, 0x7fffffff, 1<<31, 1<<32-1, 1<<33, 1<<63-1, 1<<63, ^uint64(0), ^uint64(1), g.Uint64())
+	return pickOf(g, 0, 1, 2, 3, 7, 31, 33, 127, 128, 0x8001, 0x7fffffff, 1<<31, 1<<32-1, 1<<33, 1<<63-1, 1<<63,
+		^uint64(0), ^uint64(1), g.Uint64())
 }
 
 // texts are some that are compared; the last is longer than what is read.

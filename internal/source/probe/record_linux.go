@@ -81,7 +81,7 @@ func sizeOf(l member.Load) int {
 // add gives a load, which is not before the last one, its place.
 func (r *record) add(index int, l member.Load) {
 	size, from := sizeOf(l), lastOf(l)
-	if c := r.last(); c != nil && objectOf(c.first) == objectOf(l) && from <= c.from+int64(c.size)+maxGap && from+int64(size) <= c.from+maxChunk {
+	if c := r.last(); c != nil && c.joins(l) {
 		c.size = max(c.size, int(from-c.from)+size)
 	} else {
 		r.chunks = append(r.chunks, chunk{first: l, from: from, size: size, at: r.end + int(from&7)})
@@ -93,6 +93,12 @@ func (r *record) add(index int, l member.Load) {
 	}
 	at := perf.Field{Offset: c.at + int(from-c.from), Size: size}
 	r.loads = append(r.loads, loadField{load: index, Field: at, shift: l.BitOffset})
+}
+
+// joins reports whether a load, which is not before the others, is to be copied with them.
+func (k *chunk) joins(l member.Load) bool {
+	begin := int(lastOf(l) - k.from)
+	return objectOf(k.first) == objectOf(l) && begin <= k.size+maxGap && begin+sizeOf(l) <= maxChunk
 }
 
 // last returns the last chunk, nil if there is none.

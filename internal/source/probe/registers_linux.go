@@ -11,9 +11,10 @@ import (
 
 // registers is where struct pt_regs has the arguments of a function, what it returned and the stack pointer.
 type registers struct {
-	args          []int16
-	result, stack int16
-	returnAddress int16 // bytes of it that are on the stack until the function returns
+	args           []int16
+	result, stack  int16
+	returnAddress  int16 // bytes of it that are on the stack until the function returns
+	stackArguments bool  // a kprobe event knows those that are on the stack
 }
 
 // errRegisters is why a value cannot be read by BPF.
@@ -21,7 +22,7 @@ var errRegisters = errors.New("an argument is not in a register that is known")
 
 // architectures are those whose registers are known (arch/*/include/asm/ptrace.h).
 var architectures = map[string]registers{
-	"amd64": {args: []int16{112, 104, 96, 88, 72, 64}, result: 80, stack: 152, returnAddress: 8},
+	"amd64": {args: []int16{112, 104, 96, 88, 72, 64}, result: 80, stack: 152, returnAddress: 8, stackArguments: true},
 	"arm64": {args: []int16{0, 8, 16, 24, 32, 40, 48, 56}, result: 0, stack: 248},
 }
 
@@ -31,12 +32,22 @@ func (c *coder) argument(l member.Load) {
 	at := regs.result
 	if l.Arg != member.ReturnValue {
 		if l.Arg >= len(regs.args) {
-			c.err = errRegisters
+			c.stackArgument(regs, l.Arg-len(regs.args))
 			return
 		}
 		at = regs.args[l.Arg]
 	}
 	c.Emit(asm.LoadMem(asm.R3, asm.R6, at, asm.DWord))
+}
+
+// stackArgument is argument for the nth of those that are on the stack when a function is called.
+func (c *coder) stackArgument(regs registers, n int) {
+	if !regs.stackArguments {
+		c.err = errRegisters
+	}
+	c.Emit(asm.LoadMem(asm.R3, asm.R6, regs.stack, asm.DWord), asm.Add.Imm(asm.R3, int32(regs.returnAddress)+8*int32(n)))
+	c.read(asm.R10, readAt, 8)
+	c.Emit(asm.LoadMem(asm.R3, asm.R10, readAt, asm.DWord))
 }
 
 // stackKey puts the stack address by which a call and its return are paired into R0 and at keyAt.
