@@ -8,25 +8,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestWallAhead stalls the readings of the clocks.
-func TestWallAhead(t *testing.T) {
-	good, early, late := reading{100, 1_000_110, 120}, reading{100, 1_000_105, 9000}, reading{100, 1_008_990, 9000}
+// TestNow stalls the readings of the clocks.
+func TestNow(t *testing.T) {
+	at := func(ns int64) time.Time { return time.Unix(0, ns) }
+	good, early, late := reading{100, 120, at(1_000_110)}, reading{100, 9000, at(1_000_105)}, reading{100, 9000, at(1_008_990)}
 	for _, readings := range [][]reading{{good, good, good}, {early, good, late}, {good, late, early}, {late, early, good}} {
 		left := readings
-		got, err := wallAhead(func() (reading, error) {
+		got, err := now(func() (reading, error) {
 			r := left[0]
 			left = left[1:]
 			return r, nil
 		})
-		if got != 1_000_000 || err != nil {
-			t.Errorf("%v: %d ahead, %v, want 1000000", readings, got, err)
+		if ns := got.Time(50).UnixNano(); ns != 1_000_050 || err != nil {
+			t.Errorf("%v: 50 is %d, %v, want 1000050", readings, ns, err)
 		}
 	}
-	if _, err := wallAhead(func() (reading, error) { return reading{}, unix.EINVAL }); !errors.Is(err, unix.EINVAL) {
+	if _, err := now(func() (reading, error) { return reading{}, unix.EINVAL }); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("error %v, want %v", err, unix.EINVAL)
 	}
-	now, err := readClocks()
-	if d := time.Since(time.Unix(0, now.wall)); err != nil || d < 0 || d > time.Minute || now.after < now.before {
-		t.Errorf("readings %+v, %v, taken %v ago", now, err, d)
+	r, err := readClocks()
+	if d := time.Since(r.wall); err != nil || d < 0 || d > time.Minute || r.after < r.before {
+		t.Errorf("readings %+v, %v, taken %v ago", r, err, d)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/bpfprog"
+	"dropwatch/internal/clock"
 	"dropwatch/internal/detail"
 	"dropwatch/internal/event"
 )
@@ -17,7 +18,7 @@ import (
 // it has not met before. An event is valid until the next one is decoded.
 type decoder struct {
 	reasons reasons
-	wall    int64 // the wall clock minus the monotonic clock, in nanoseconds
+	wall    clock.Base // when records were last read
 
 	// Memory of the last event.
 	stack  []event.Frame
@@ -86,7 +87,7 @@ func (d *decoder) record(raw []byte, e *event.Event) bool {
 	}
 	stack, data := raw[:max(r.StackLen, 0)], raw[r.StackSize:]
 	d.key(&r.Key, e)
-	e.Time, e.KernelTime, e.Count, e.Individual = time.Unix(0, int64(r.Time)+d.wall), true, uint64(r.Count), r.Count == 1
+	e.Time, e.KernelTime, e.Count, e.Individual = d.wall.Time(r.Time), true, uint64(r.Count), r.Count == 1
 	e.Segments = uint64(r.Segments)
 	e.Port.IfName = d.portName(&r)
 	e.Task = event.Task{

@@ -11,12 +11,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 )
 
 func newTestDecoder() *decoder {
 	d := newDecoder(Options{ByOwner: true}, reasons{names: map[uint32]string{3: "NO_SOCKET", 4: "FRAG_REASM_TIMEOUT"}})
-	d.wall = 1e9
+	d.wall = clock.NewBase(time.Unix(1, 0), 0)
 	return &d
 }
 

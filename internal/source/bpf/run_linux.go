@@ -31,8 +31,8 @@ type Source struct {
 	decoder decoder
 	stopped atomic.Bool // the context of Run ended
 
-	from, until time.Time    // see Began
-	complete    atomic.Int64 // see ReadUntil
+	from, until time.Time                 // see Began
+	complete    atomic.Pointer[time.Time] // see ReadUntil
 
 	record      ringbuf.Record
 	event       event.Event
@@ -49,7 +49,12 @@ func (s *Source) Began() (from, until time.Time) { return s.from, s.until }
 
 // ReadUntil returns a time before which, but for what happened in the last 50 ms before it, all drops
 // were emitted or are in a count that will be. It may be called while Run runs.
-func (s *Source) ReadUntil() time.Time { return time.Unix(0, s.complete.Load()) }
+func (s *Source) ReadUntil() time.Time {
+	if at := s.complete.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
 
 // Wake makes Run read the ring, so that ReadUntil advances. It must not be called after Run.
 func (s *Source) Wake() { s.waiter.Wake() }
@@ -173,8 +178,8 @@ const maxRecords = 1 << 14
 
 // readRing emits records of the ring while more returns true, and returns how many that were.
 func (s *Source) readRing(out pipeline.Output, more func() bool) (n int, err error) {
-	begin := time.Now().UnixNano()
-	if s.decoder.wall, err = clock.WallAhead(); err != nil {
+	begin := time.Now()
+	if s.decoder.wall, err = clock.Now(); err != nil {
 		return 0, err
 	}
 	for n < maxRecords && more() {
@@ -183,7 +188,7 @@ func (s *Source) readRing(out pipeline.Output, more func() bool) (n int, err err
 			return n, err
 		}
 		if !ok {
-			s.complete.Store(begin)
+			s.complete.Store(&begin)
 			return n, nil
 		}
 		n++

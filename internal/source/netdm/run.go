@@ -58,7 +58,8 @@ type Run struct {
 	lost     uint64        // at the socket, and reported already
 	overruns uint64        // of the socket, and reported already
 	alerts   atomic.Uint64 // received
-	now      int64         // when the current alerts were received, in nanoseconds since 1970
+	made     time.Time     // when the run was
+	now      int64         // when the current alerts were received, in nanoseconds since then
 	activity [netlink.Hardware + 1]activity
 }
 
@@ -70,8 +71,9 @@ func newRun(s *Session, l Listener) *Run {
 		listener: l,
 		summary:  err != nil || cfg.Mode == netlink.ModeSummary, // all that kernels before 5.4 have
 		queue:    readQueueStats(s.monitor),
+		made:     time.Now(),
 	}
-	r.isOn(both, time.Now().UnixNano())
+	r.isOn(both, 0)
 	return r
 }
 
@@ -193,7 +195,7 @@ func (r *Run) handler(out pipeline.Output) netlink.Handler {
 	return func(msgs [][]byte, more bool) error {
 		if len(msgs) > 0 {
 			r.alerts.Add(uint64(len(msgs)))
-			r.now = time.Now().UnixNano()
+			r.now = r.age()
 		}
 		for _, msg := range msgs {
 			r.emit(out, msg)

@@ -17,10 +17,13 @@ var each = [...]netlink.Origins{netlink.Software, netlink.Hardware}
 // An activity is what a Run knows of an origin.
 type activity struct {
 	alerts atomic.Uint64 // received
-	lastOn atomic.Int64  // when its monitoring was last known to be on, in nanoseconds since 1970
+	lastOn atomic.Int64  // when its monitoring was last known to be on, as age returns it
 }
 
-// isOn records that monitoring of origins was on at a time, in nanoseconds since 1970.
+// age returns how old the run is, in nanoseconds.
+func (r *Run) age() int64 { return int64(time.Since(r.made)) }
+
+// isOn records that monitoring of origins was on when the run was so old.
 func (r *Run) isOn(origins netlink.Origins, at int64) {
 	for _, o := range each {
 		if origins&o != 0 {
@@ -87,7 +90,7 @@ func (r *Run) check(ctx context.Context, cancel context.CancelCauseFunc) {
 			cancel(r.stopped(off))
 			return
 		}
-		r.isOn(r.origins, time.Now().UnixNano())
+		r.isOn(r.origins, r.age())
 	}
 }
 
@@ -101,7 +104,7 @@ func (r *Run) stopped(off netlink.Origins) error {
 	if off != r.origins {
 		err = fmt.Errorf("%w for %s drops", ErrSwitchedOff, name)
 	}
-	return &pipeline.StoppedError{Since: time.Unix(0, since), Err: err}
+	return &pipeline.StoppedError{Since: r.made.Add(time.Duration(since)), Err: err}
 }
 
 // stillOn returns which of the origins that Start has switched on are on. The session forgets

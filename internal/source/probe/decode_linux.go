@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"runtime"
 	"slices"
-	"time"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/member"
 	"dropwatch/internal/perf"
@@ -13,7 +13,7 @@ import (
 
 // A decoder makes events of samples. An event is valid until the next one is made.
 type decoder struct {
-	wall   int64 // the wall clock minus the monotonic clock, in nanoseconds
+	wall   clock.Base // when samples were last read
 	values []member.Value
 	args   []event.Arg
 	stack  []event.Frame
@@ -62,7 +62,7 @@ func (d *decoder) event(p *pointEvent, s *perf.Sample, cpu uint32, e *event.Even
 		return false
 	}
 	*e = event.Event{
-		Kind: event.Point, Time: time.Unix(0, int64(s.Time)+d.wall), KernelTime: true, Count: 1, Individual: true,
+		Kind: event.Point, Time: d.wall.Time(s.Time), KernelTime: true, Count: 1, Individual: true,
 		Origin: event.Unstated, Point: p.name, Where: event.Where{Frame: p.target.frame, HasPC: true},
 		Task: event.Task{Known: true, CPU: cpu, PID: s.PID, TID: s.TID, Comm: p.layout.comm.Text(s.Raw)},
 	}

@@ -24,7 +24,7 @@ func (s *Source) Run(ctx context.Context, out pipeline.Output) (err error) {
 
 // read emits what is in the rings, and returns how many records that were.
 func (s *Source) read(out pipeline.Output) (n int, err error) {
-	if s.decoder.wall, err = clock.WallAhead(); err != nil {
+	if s.decoder.wall, err = clock.Now(); err != nil {
 		return 0, err
 	}
 	waiting := len(s.waiting)

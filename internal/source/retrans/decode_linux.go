@@ -10,13 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/bpfprog"
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 )
 
 // A decoder makes events of records. It allocates only for names that it has not met before. An
 // event is valid until the next one is decoded.
 type decoder struct {
-	wall     int64             // the wall clock minus the monotonic clock, in nanoseconds
+	wall     clock.Base        // when records were last read
 	reasons  map[uint32]string // of RSTs; empty before Linux 6.10
 	socketID func(cookieOrAddress uint64) uint64
 
@@ -54,7 +55,7 @@ func (d *decoder) record(raw []byte, e *event.Event) bool {
 		return false
 	}
 	*e = event.Event{
-		Kind: event.Retransmit, Time: time.Unix(0, int64(sentAt(&r))+d.wall), KernelTime: true, Count: 1, Individual: true,
+		Kind: event.Retransmit, Time: d.wall.Time(sentAt(&r)), KernelTime: true, Count: 1, Individual: true,
 		Segments: uint64(r.Segments), Netns: event.Netns{Inode: r.Netns}, Segment: &d.segment,
 		Port: event.Port{IfIndex: r.Ifindex, IfName: d.name(&r.Ifname)},
 		Task: event.Task{Known: true, CPU: r.Cpu, PID: uint32(r.PidTgid >> 32), TID: uint32(r.PidTgid), Comm: d.name(&r.Comm)},

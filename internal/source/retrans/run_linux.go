@@ -152,7 +152,7 @@ func (s *Source) next() (ok bool, err error) {
 
 // read emits the records of the ring while more returns true, and returns how many that were.
 func (s *Source) read(out pipeline.Output, more func() bool) (n int, err error) {
-	if s.decoder.wall, err = clock.WallAhead(); err != nil {
+	if s.decoder.wall, err = clock.Now(); err != nil {
 		return 0, err
 	}
 	for ; more(); n++ {

@@ -171,7 +171,7 @@ func (s *Trace) Run(ctx context.Context, out pipeline.Output) error {
 
 // read emits what is in the rings, and returns how many records that were.
 func (s *Trace) read(out pipeline.Output) (n int, err error) {
-	if s.decoder.wall, err = clock.WallAhead(); err != nil {
+	if s.decoder.wall, err = clock.Now(); err != nil {
 		return 0, err
 	}
 	for _, c := range s.reader.Members {

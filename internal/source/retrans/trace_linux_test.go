@@ -6,7 +6,9 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/perf"
 	"dropwatch/internal/perf/perftest"
@@ -194,7 +196,7 @@ func TestTraceRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := traceDecoder{points: []point{p}, wall: 1e9}
+	d := traceDecoder{points: []point{p}, wall: clock.NewBase(time.Unix(1, 0), 0)}
 	raw := make([]byte, p.size)
 	raw[22], raw[23] = 0xff, 0xff // IPv4 in IPv6
 	copy(raw[24:], []byte{192, 0, 2, 1})

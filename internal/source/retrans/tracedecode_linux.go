@@ -3,10 +3,10 @@ package retrans
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/perf"
 )
@@ -15,7 +15,7 @@ import (
 // decoded.
 type traceDecoder struct {
 	points []point
-	wall   int64 // the wall clock minus the monotonic clock, in nanoseconds
+	wall   clock.Base // when samples were last read
 
 	flow    event.Flow
 	segment event.Segment
@@ -31,7 +31,7 @@ func (d *traceDecoder) record(rec []byte, cpu uint32, e *event.Event) bool {
 		return false
 	}
 	*e = event.Event{
-		Kind: event.Retransmit, Time: time.Unix(0, int64(s.Time)+d.wall), KernelTime: true, Count: 1, Individual: true,
+		Kind: event.Retransmit, Time: d.wall.Time(s.Time), KernelTime: true, Count: 1, Individual: true,
 		Segment: &d.segment, Task: event.Task{Known: true, CPU: cpu, PID: s.PID, TID: s.TID},
 	}
 	state := event.SocketState(value(p.state, s.Raw))

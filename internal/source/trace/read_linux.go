@@ -26,11 +26,11 @@ func (s *Source) read(out pipeline.Output) (n int, err error) {
 	return n, nil
 }
 
-// setClock reads how far the wall clock is ahead of the clock of the samples. perf refuses the
+// setClock reads the clock of the samples, beside the wall clock. perf refuses the
 // wall clock for events that may happen in an NMI, as tracepoints may (perf_event_set_clock,
 // kernel/events/core.c).
 func (s *Source) setClock() (err error) {
-	s.decoder.wall, err = clock.WallAhead()
+	s.decoder.wall, err = clock.Now()
 	return err
 }
 

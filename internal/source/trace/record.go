@@ -3,8 +3,8 @@ package trace
 import (
 	"encoding/binary"
 	"slices"
-	"time"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/perf"
 )
@@ -13,7 +13,7 @@ import (
 type decoder struct {
 	layout layout
 	stacks bool          // samples have call chains
-	wall   int64         // the wall clock less the monotonic clock, in nanoseconds
+	wall   clock.Base    // when samples were last read
 	stack  []event.Frame // of the last sample
 }
 
@@ -52,7 +52,7 @@ func (d *decoder) drop(s *perf.Sample, cpu uint32, e *event.Event) bool {
 
 // stamp sets when and where a sample was taken.
 func (d *decoder) stamp(s *perf.Sample, cpu uint32, e *event.Event) {
-	e.Time, e.KernelTime = time.Unix(0, int64(s.Time)+d.wall), true
+	e.Time, e.KernelTime = d.wall.Time(s.Time), true
 	e.Task = event.Task{Known: true, CPU: cpu, PID: s.PID, TID: s.TID}
 }
 

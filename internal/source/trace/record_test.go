@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/perf"
 	"dropwatch/internal/perf/perftest"
@@ -37,7 +38,7 @@ func newDrop(l *layout, pc uint64, proto uint16, reason uint32) []byte {
 func TestSamples(t *testing.T) {
 	for kernel := range kernels {
 		t.Run(kernel, func(t *testing.T) {
-			d := decoder{layout: layoutOf(t, kernel), wall: 1e9}
+			d := decoder{layout: layoutOf(t, kernel), wall: clock.NewBase(time.Unix(1, 0), 0)}
 			var e event.Event
 			rec := perftest.Sample(5e9+7, newDrop(&d.layout, 0xffffffff81234567, 0x800, 3))
 			if !sampleOf(&d, rec, 9, &e) {
