@@ -34,8 +34,13 @@ type archive struct {
 	failure string // of the last tidy, which is reported once
 }
 
-// newName returns an unused name for a file that is rotated at a time.
-func (a *archive) newName(at time.Time) string {
+// newName returns an unused name for a file that is rotated now, later than those of all that were rotated before: if the
+// clock was set back, it has the first such time.
+func (a *archive) newName() string {
+	at := time.Now()
+	if last := a.newest(at); !last.Before(at) {
+		at = last.Add(time.Millisecond)
+	}
 	for ; ; at = at.Add(time.Millisecond) {
 		name := a.path + "." + at.UTC().Format(stamp)
 		if used, err := filepath.Glob(escapeGlob(name) + "*"); err != nil || len(used) == 0 {

@@ -213,6 +213,34 @@ func TestAge(t *testing.T) {
 	b.w.Close()
 }
 
+// TestClockSetBack: of rotated files the first is removed, not the last, when names have a time that is still to come;
+// and the age of a file counts.
+func TestClockSetBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "drops.json")
+	later := path + time.Now().Add(time.Hour).UTC().Format(".20060102T150405.000Z")
+	for _, name := range []string{path, later} {
+		if err := os.WriteFile(name, []byte("{\"reason\":\"OLD\"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := newBench(t, path, file.Options{Age: 50 * time.Millisecond, Keep: 2})
+	n := 0
+	write := func() { n++; b.drops(fmt.Sprint(n)) }
+	eventually(t, "two rotations", func() bool { write(); return len(b.rotated()) == 2 && !slices.Contains(b.rotated(), later) })
+	b.w.Close()
+	var got []string
+	for _, name := range append(b.rotated(), path) {
+		got = append(got, reasons(t, name)...)
+	}
+	want := []string{"OLD"}
+	for i := range n {
+		want = append(want, fmt.Sprint(i+1))
+	}
+	if names := b.rotated(); !slices.Equal(got, want) || names[0] <= later {
+		t.Errorf("%q of %d, in %q, beside %s", got, n, names, later)
+	}
+}
+
 // TestTidy: what another program left is compressed, unless it is not of this file; an interrupted compression
 // is done again.
 func TestTidy(t *testing.T) {

@@ -54,11 +54,13 @@ func NewWriter(f *os.File, o Options, open func() (*os.File, error), notify func
 }
 
 // adopt makes f the file that is written. The age of one that has contents counts from the last
-// rotation or, without any, from its last change.
+// rotation or, without any, from its last change; if that is in the future, as the clock was set back, from now.
+// Setting the clock later does not change it.
 func (w *Writer) adopt(f *os.File) {
 	w.f, w.begun = f, time.Now()
 	if info, err := f.Stat(); err == nil && info.Size() > 0 {
-		w.begun = w.old.newest(info.ModTime())
+		age := w.begun.Sub(w.old.newest(info.ModTime()))
+		w.begun = w.begun.Add(-max(0, age))
 	}
 }
 
@@ -163,7 +165,7 @@ func (w *Writer) rotate(n int64) {
 	if err != nil || info.Size() == 0 || !w.due(info, n) {
 		return
 	}
-	if err := os.Rename(w.path, w.old.newName(time.Now())); err != nil {
+	if err := os.Rename(w.path, w.old.newName()); err != nil {
 		w.report("rotate", renameCause(err))
 		return
 	}
