@@ -11,6 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"dropwatch/internal/app"
+	"dropwatch/internal/perf"
+	"dropwatch/internal/source/probe"
 	"dropwatch/internal/source/trace"
 	"dropwatch/netlink"
 )
@@ -44,7 +46,8 @@ func TestScripts(t *testing.T) {
 }
 
 // condition reports whether this machine has what a script needs: [net_dm] a drop
-// monitor, [trace] the event that stands for it, and the right to trace, [root] the user root.
+// monitor, [trace] the event that stands for it, and the right to trace, [kprobes] events of functions,
+// [root] the user root.
 func condition(name string) (bool, error) {
 	switch name {
 	case "root":
@@ -61,6 +64,9 @@ func condition(name string) (bool, error) {
 			s.Close()
 		}
 		return err == nil, nil
+	case "kprobes":
+		_, err := probe.Open(probe.Options{}) // no point is possible, at best
+		return !errors.Is(err, perf.ErrNoProbes), nil
 	}
 	return false, errors.New("unknown condition " + name)
 }

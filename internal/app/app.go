@@ -22,6 +22,7 @@ import (
 	"dropwatch/internal/repl"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
+	"dropwatch/internal/source/probe"
 	"dropwatch/internal/source/retrans"
 	"dropwatch/internal/source/trace"
 )
@@ -45,6 +46,7 @@ func Main(args []string, in, out, err *os.File) int {
 		Monitor: &capture.Monitor{Open: netdm.Open, Host: h, Notify: notices.Text},
 		OpenBPF: capture.Opener(bpf.Open), OpenTrace: capture.Opener(trace.Open), OpenRetrans: capture.Opener(retrans.Open),
 		OpenRetransTrace: capture.Opener(retrans.OpenTrace), OpenFlows: capture.OpenFlows,
+		OpenProbe: capture.Opener(probe.Open),
 	})
 }
 

@@ -27,6 +27,7 @@ type defaults struct {
 	trunc     uint32         // bytes to keep of each packet; 0: what the verb needs
 	source    string         // empty: auto
 	filter    *filter.Filter // nil: all drops
+	points    []string       // that are on in the session
 }
 
 // A programFunc builds the command line whose verbs begin with some defaults. Each

@@ -14,9 +14,11 @@ import (
 
 	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/capture"
+	"dropwatch/internal/perf"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
+	"dropwatch/internal/source/probe"
 	"dropwatch/internal/source/retrans"
 	"dropwatch/internal/source/trace"
 	"dropwatch/netlink"
@@ -280,6 +282,9 @@ func openFakeTrace(trace.Options) (capture.Tracer, error) {
 	}
 	return fakeTrace{}, nil
 }
+
+// openFakeProbe fails as on a kernel without kprobe events.
+func openFakeProbe(probe.Options) (capture.Tracer, error) { return nil, perf.ErrNoProbes }
 
 func (fakeTrace) Run(ctx context.Context, _ pipeline.Output) error {
 	<-ctx.Done()

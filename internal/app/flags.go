@@ -12,6 +12,7 @@ import (
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/knowledge"
+	"dropwatch/internal/point"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/stage/filter"
 	"dropwatch/netlink"
@@ -111,6 +112,7 @@ func captureFlagValues() map[string]func() []string {
 
 		"include": knowledge.NodeNames,
 		"exclude": knowledge.NodeNames,
+		"point":   point.Words,
 	}
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dropwatch/internal/cli"
@@ -64,7 +65,14 @@ func (a *App) help(p *cli.Program, program programFunc) *cli.Verb {
 	var man bool
 	f := cli.NewFlags()
 	f.BoolVar(&man, "man", false, "print the manual page, for man -l -")
-	names := func() []string { return append(topicNames(), p.VerbNames()...) }
+	names := func() (all []string) {
+		for _, name := range append(topicNames(), p.VerbNames()...) {
+			if !slices.Contains(all, name) { // a topic may be about a verb
+				all = append(all, name)
+			}
+		}
+		return all
+	}
 	return &cli.Verb{
 		Name: "help", Args: "[--man] [topic]", Short: "print this help, that of a command or topic, or the manual page",
 		Notes: topicList(), Flags: f, InSession: false,

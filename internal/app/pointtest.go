@@ -7,9 +7,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"dropwatch/internal/capture"
 	"dropwatch/internal/config"
 	"dropwatch/internal/event"
-	"dropwatch/internal/knowledge"
 	"dropwatch/internal/member"
 	"dropwatch/internal/point"
 )
@@ -100,6 +100,9 @@ func typedAt(p *point.Point, name string, types *member.Types) (f typedFunction,
 // testPoints says for points, by their names or the files that have them, whether this kernel can probe them, and
 // what is read there; without any, for all that are built in. It fails if one cannot be.
 func (a *App) testPoints(words []string) error {
+	if len(words) == 0 {
+		words = []string{point.All}
+	}
 	all, err := a.namedPoints(words)
 	if err != nil {
 		return err
@@ -132,49 +135,38 @@ func (a *App) testPoints(words []string) error {
 	return nil
 }
 
-// pointsIn returns the built-in points of a layer or module.
-func pointsIn(node knowledge.Node) (all []point.Point) {
-	for _, p := range point.Builtin() {
-		if node.Has(&knowledge.Entry{Layer: p.Layer, Module: p.Module}) {
-			all = append(all, p)
-		}
-	}
-	return all
-}
-
-// namedPoints returns points by their names, those of layers and modules, and all of files. What has no effect in
-// a file is noted.
+// namedPoints returns the points of words that package point knows, and all of files; the last of each name. What has no
+// effect in a file is noted.
 func (a *App) namedPoints(words []string) (all []point.Point, err error) {
-	if len(words) == 0 {
-		return point.Builtin(), nil
-	}
 	for _, word := range words {
-		if p, ok := point.Lookup(word); ok {
-			all = append(all, p)
-			continue
+		found, err := point.Select(word)
+		switch {
+		case err != nil && isFileName(word):
+			found, err = a.filePoints(word)
+		case err != nil:
+			err = &capture.SpecError{Err: err}
 		}
-		if node, ok := knowledge.ParseNode(word); ok {
-			in := pointsIn(node)
-			if len(in) == 0 {
-				return nil, usagef("points: %s has no points that can be probed", word)
-			}
-			all = append(all, in...)
-			continue
-		}
-		if !strings.ContainsAny(word, "./") {
-			return nil, usagef("points: unknown point %q: %s", word,
-				cmp.Or(point.Suggest(word), "dropwatch points lists them; a file has a dot or slash in its name"))
-		}
-		file, err := config.ReadPoints(a.runner.Host, word)
 		if err != nil {
 			return nil, err
 		}
-		for _, text := range file.Notices {
-			a.runner.Notices.Text(text)
-		}
-		all = append(all, file.All...)
+		all = point.Add(all, found...)
 	}
 	return all, nil
+}
+
+// isFileName reports whether a word is the name of a file of points.
+func isFileName(word string) bool { return strings.ContainsAny(word, "./") }
+
+// filePoints returns the points of a file.
+func (a *App) filePoints(path string) ([]point.Point, error) {
+	file, err := config.ReadPoints(a.runner.Host, path)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range file.Notices {
+		a.runner.Notices.Text(text)
+	}
+	return file.All, nil
 }
 
 // insteadOf names the built-in points at the functions of a point that is not one of them.

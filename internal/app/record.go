@@ -24,7 +24,7 @@ func (a *App) record(d *defaults) *cli.Verb {
 	f.BoolVar(&counted, "counters", false, "also record the host's counters, and the settings, rules and sockets that findings are about, "+
 		"and what TCP sends again")
 	f.Var((*duration)(&interval), "interval", "with --counters, read them at intervals of this `time`, besides the beginning and the end")
-	failIfAny := addFailFlag(f)
+	failIfAny, points := addFailFlag(f), addPointFlag(f, d)
 	return &cli.Verb{
 		Name: "record", Args: "[options] file [expression] [-- command]", Short: "write drops to a recording",
 		Long: `Write drops to a recording, until Ctrl-C: packets, locations, reasons, losses,
@@ -47,6 +47,9 @@ a crash has cut short can be read as far as it goes.`,
 			}
 			if len(args.Words) == 0 || args.Words[0] == "" {
 				return usageError("record: no file: name one to write to")
+			}
+			if err := points.enter(a, &spec); err != nil {
+				return err
 			}
 			if spec.Filter, err = selected.parse(d.filter, args.Words[1:]); err != nil {
 				return err

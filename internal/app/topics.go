@@ -27,6 +27,10 @@ var proseTopics = []proseTopic{
 		name: "follow", help: "what became of packets that were not dropped: watch --follow",
 		intro: manFollow, list: manFollowList, outro: manFollowLimits,
 	},
+	{
+		name: "points", help: "what the kernel knew where it drops: watch --point",
+		intro: manPoints, list: manPointsList, outro: manPointsEnd,
+	},
 	{name: "owners", help: "how the owner of a packet is found and written", intro: manOwners, list: manOwnerList},
 	{name: "ledger", help: "the account at the end of a run", intro: manLedger, list: manLedgerList, outro: manLedgerLimits},
 	{name: "privileges", help: "the capabilities that each part needs", intro: manPrivilegesIntro, list: manPrivileges},

@@ -13,7 +13,7 @@ func (a *App) watch(d *defaults) *cli.Verb {
 	f := cli.NewFlags()
 	addCaptureFlags(f, &spec, d)
 	selected, shown := addFilterFlags(f, &spec), addOutputFlags(f)
-	failIfAny, followed := addFailFlag(f), addFollowFlag(f)
+	failIfAny, followed, points := addFailFlag(f), addFollowFlag(f), addPointFlag(f, d)
 	return &cli.Verb{
 		Name: "watch", Args: "[options] [expression] [-- command]", Short: "show each drop as a line, as JSON, or in a table",
 		Long: `Show each dropped packet as a line, until Ctrl-C: time, location, reason,
@@ -34,6 +34,7 @@ the packet are not known.`,
 			"dropwatch watch --fail-if-any iface lo -- make test",
 			"dropwatch watch -w drops.pcapng net 10.0.0.0/8",
 			"dropwatch watch --output text --output json:/var/log/drops.json",
+			"dropwatch watch --point tcp_accept_queue,udp_queue",
 			"dropwatch watch --follow 'udp port 53 and host 192.0.2.7'",
 		},
 		Manual: manVerbs["watch"], Flags: f, Values: captureFlagValues(), Words: a.expressionWords,
@@ -41,6 +42,9 @@ the packet are not known.`,
 		Run: func(ctx context.Context, args cli.Args) (err error) {
 			fill(&spec, d, "watch", args)
 			if err := fillChild(&spec, args); err != nil {
+				return err
+			}
+			if err := points.enter(a, &spec); err != nil {
 				return err
 			}
 			words, err := followed.enter(&spec, args.Words)

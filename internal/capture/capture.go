@@ -63,13 +63,13 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	}
 	r.release = deferCollection()
 	r.startStages()
-	if r.source, err = r.openSource(ctx, r.spec); err != nil {
+	if err = r.openSources(ctx); err != nil {
 		r.abandonFiles()
 		return err
 	}
 	if err := r.beginOutputs(); err != nil {
 		r.source.close()
-		return err
+		return err // closeAll removes the points
 	}
 	r.arrangeStages()
 	r.printOrigin()
@@ -230,7 +230,7 @@ func (r *run) elapse() {
 // redraws while it runs.
 func (r *run) runPipeline(ctx context.Context) error {
 	p := pipeline.Pipeline{
-		Source: r.failover(), Stages: []pipeline.Stage{r.stage}, Sink: r.sink, Limit: r.spec.Limit, Progress: r.Progress,
+		Source: r.withPoints(r.failover()), Stages: []pipeline.Stage{r.stage}, Sink: r.sink, Limit: r.spec.Limit, Progress: r.Progress,
 		Now: r.source.now,
 	}
 	if since := r.spec.Input.Since; !since.IsZero() {
@@ -272,6 +272,9 @@ func (r *run) closeAll() (err error) {
 	}
 	if r.source != nil && r.source.counter != nil {
 		err = errors.Join(err, r.source.counter.Close())
+	}
+	if r.points != nil {
+		err = errors.Join(err, r.points.Close())
 	}
 	if r.next != nil { // the run ended before it went on
 		r.next.close()

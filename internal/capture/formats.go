@@ -95,7 +95,10 @@ func (r *run) tableTo(w io.Writer, o Output, f *os.File, every time.Duration) pi
 
 func (r *run) tableOptions(o Output, f *os.File, every time.Duration) table.Options {
 	width := func() int { return term.Width(f) }
-	return table.Options{Every: every, Begin: r.recorded(), Color: Colored(f), Width: width, Harmless: o.Harmless}
+	return table.Options{
+		Every: every, Begin: r.recorded(), Color: Colored(f), Width: width, Harmless: o.Harmless,
+		Point: r.point, OnlyPoints: !r.spec.wantsDrops(),
+	}
 }
 
 func (r *run) openJSON(o Output, f outFile) (pipeline.Sink, error) {

@@ -9,6 +9,7 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 	"dropwatch/internal/knowledge"
+	"dropwatch/internal/point"
 	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/stage/owner"
 	"dropwatch/internal/suggest"
@@ -63,8 +64,9 @@ func (r *Runner) missingNames(f *filter.Filter) (warnings []string) {
 var functionFields = []string{"point", "symbol", "stack"}
 
 // CheckFunctions warns about functions in an expression that neither the kernel nor
-// its modules have. It waits for the kernel's symbols if there are any such names.
-func (r *Runner) CheckFunctions(f *filter.Filter) {
+// its modules have, and that are no name of a point: of those that are built in, or of some others.
+// It waits for the kernel's symbols if there are any such names.
+func (r *Runner) CheckFunctions(f *filter.Filter, points ...point.Point) {
 	var wanted []string
 	for _, field := range functionFields {
 		wanted = append(wanted, f.Names(field)...)
@@ -74,7 +76,7 @@ func (r *Runner) CheckFunctions(f *filter.Filter) {
 	}
 	known := r.Symbols.names()
 	for _, name := range wanted {
-		if len(known) > 0 && !slices.Contains(known, name) && !isTrap(name) {
+		if len(known) > 0 && !slices.Contains(known, name) && !isTrap(name) && !isPoint(name, points) {
 			r.Notices.Text(missingName("there is no function %s in this kernel", name, r.functionMeant(name, known)))
 		}
 	}
@@ -90,12 +92,18 @@ func (r *Runner) functionMeant(name string, known []string) string {
 	if slices.ContainsFunc(knowledge.Lookup(name), func(e *knowledge.Entry) bool { return e.Kind == knowledge.Reason }) {
 		return "did you mean reason " + event.Escape(name) + "?"
 	}
-	return suggest.Question(name, slices.Concat(knowledge.NodeNames(), known))
+	return suggest.Question(name, slices.Concat(knowledge.NodeNames(), point.Names(), known))
 }
 
 // isTrap reports whether a name is that of a hardware trap.
 func isTrap(name string) bool {
 	return slices.ContainsFunc(knowledge.Lookup(name), func(e *knowledge.Entry) bool { return e.Kind == knowledge.Trap })
+}
+
+// isPoint reports whether a name is that of one of some points, or of one that is built in.
+func isPoint(name string, points []point.Point) bool {
+	_, builtin := point.Lookup(name)
+	return builtin || slices.ContainsFunc(points, func(p point.Point) bool { return p.Name == name })
 }
 
 // missingName is a warning about a name. Format has one %s for it; question may be empty.

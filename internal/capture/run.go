@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"dropwatch/internal/host"
 	"dropwatch/internal/pipeline"
+	"dropwatch/internal/point"
 	"dropwatch/internal/session"
 	"dropwatch/internal/sink/file"
 	"dropwatch/internal/sink/jsonl"
@@ -28,8 +30,10 @@ type run struct {
 	closers  []io.Closer   // of outputs without a file
 	files    []outFile     // by the index of the output in spec.Outputs
 	source   *openedSource
+	points   Tracer           // of points, beside source; nil: none are reported, or source reports them
 	steps    []filter.Step    // what adds facts to a drop, with the facts it adds
-	stages   []pipeline.Stage // steps with the parts of the filter between them
+	stages   []pipeline.Stage // steps with the parts of the filter between them, for drops
+	atPoints []pipeline.Stage // the same for points; it is the same for every source of drops
 	sink     pipeline.Sink
 	screen   *screen // nil: no live view
 	outcome  Outcome
@@ -104,4 +108,13 @@ func (s *Spec) settings() map[string]string {
 		"mode": mode[s.Input.Mode], "origin": OriginNames(s.Input.Origins), "stack": strconv.FormatBool(s.Input.Stack),
 		"trunc": fmt.Sprint(s.Input.Trunc), "sample": sample, "filter": s.Filter.String(),
 	}
+}
+
+// point returns the point of a name: of this run, or else a built-in one.
+func (r *run) point(name string) (point.Point, bool) {
+	all := r.spec.Input.Points
+	if i := slices.IndexFunc(all, func(p point.Point) bool { return p.Name == name }); i >= 0 {
+		return all[i], true
+	}
+	return point.Lookup(name)
 }

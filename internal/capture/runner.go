@@ -10,6 +10,7 @@ import (
 	"dropwatch/internal/session"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/follow"
+	"dropwatch/internal/source/probe"
 	"dropwatch/internal/source/retrans"
 	"dropwatch/internal/source/trace"
 )
@@ -34,6 +35,8 @@ type Runner struct {
 
 	// OpenRetransTrace opens the source that is used where OpenRetrans fails.
 	OpenRetransTrace func(retrans.Options) (Tracer, error)
+
+	OpenProbe func(probe.Options) (Tracer, error) // for Input.Points
 
 	OpenFlows func(follow.Options) (FlowCounter, error) // for Input.Flows
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"dropwatch/internal/event"
+	"dropwatch/internal/point"
 	"dropwatch/internal/stage/filter"
 	"dropwatch/netlink"
 )
@@ -56,6 +58,8 @@ type Input struct {
 	Resets      bool // also report the RSTs that TCP sends and receives; with AndRetrans both must be possible with bpf
 	NoDrops     bool // with Retransmits: do not watch drops to say whether a segment was lost here
 
+	Points []point.Point // report these, too; alone, if Filter matches no drop
+
 	Flows bool // with bpf: count the packets that match Filter, wherever they pass, beside the drops
 
 	Sample       int  // with bpf: drops to report individually per kind, second and CPU; 0: all
@@ -102,6 +106,11 @@ func (s *Spec) ShowsCauses() bool {
 
 // withTCP reports whether what TCP did is wanted beside the drops.
 func (in *Input) withTCP() bool { return in.AndRetrans && in.Resets }
+
+// wantsDrops reports whether drops are to be reported: unless the expression is of points alone.
+func (s *Spec) wantsDrops() bool {
+	return len(s.Input.Points) == 0 || s.Filter.CanMatchKind(event.Drop)
+}
 
 // recorded reports whether drops are replayed.
 func (in *Input) recorded() bool { return in.Recording != "" || in.Segments != "" }

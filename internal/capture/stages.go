@@ -77,12 +77,15 @@ func (r *run) check(ctx context.Context) {
 		}
 		r.Symbols.warnOnce(r.Notices.Warn)
 	}
-	r.CheckFunctions(r.spec.Filter)
+	r.CheckFunctions(r.spec.Filter, r.spec.Input.Points...)
 }
 
 // arrangeStages places the parts of the filter among the steps, as the source in
 // use needs it, so that a rejected drop costs as little as possible.
 func (r *run) arrangeStages() {
+	if r.atPoints == nil {
+		r.atPoints = r.spec.Filter.Stages(r.steps)
+	}
 	r.stages = r.source.arrange(r.steps)
 	if n := r.source.trunc; n > 0 {
 		r.stages = append(r.stages, truncate.Packets(n), decode.Packets())
@@ -92,11 +95,15 @@ func (r *run) arrangeStages() {
 	}
 }
 
-// stage runs the stages of the source in use, which a failover replaces. A fragment
+// stage runs the stages of the source in use, which a failover replaces while points go on. A fragment
 // of a packet that arrived is not a drop and needs nothing more.
 func (r *run) stage(e *event.Event) bool {
-	for i := 0; i < len(r.stages) && !e.Fragment; i++ {
-		if !r.stages[i](e) {
+	stages := r.atPoints
+	if e.Kind != event.Point {
+		stages = r.stages
+	}
+	for i := 0; i < len(stages) && !e.Fragment; i++ {
+		if !stages[i](e) {
 			return false
 		}
 	}

@@ -141,12 +141,24 @@ func (s *Symbols) within(names []string) func(pc uint64) bool {
 	}
 }
 
-// lookup returns a function that finds symbols by address. For a nil s it reads a
-// table of its own: fragments are recognized by function even where names are not shown.
-func (s *Symbols) lookup() func(pc uint64) (kallsyms.Symbol, bool) {
+// live waits for the table and returns it; it is empty if it cannot be read.
+func (s *Symbols) live() *kallsyms.Live {
+	s = s.own()
+	s.wait()
+	return &s.table
+}
+
+// own returns s or, for a nil s, a table of its own: functions are found also where names are not shown.
+func (s *Symbols) own() *Symbols {
 	if s == nil {
-		s = new(Symbols)
+		return new(Symbols)
 	}
+	return s
+}
+
+// lookup returns a function that finds symbols by address, for a nil s, too.
+func (s *Symbols) lookup() func(pc uint64) (kallsyms.Symbol, bool) {
+	s = s.own()
 	s.start()
 	return s.table.Lookup
 }

@@ -25,6 +25,7 @@ func (s *Spec) Check() error {
 		check   func() error
 	}{
 		{"source", s.checkSource}, {"", s.checkFlows}, {"", s.checkMode}, {"retrans", s.checkTCP}, {"expression", s.checkStacks},
+		{"expression", s.checkPoints},
 		{"output", s.checkOutputs},
 	} {
 		if err := of.check(); err != nil {
@@ -175,6 +176,20 @@ func (s *Spec) checkFlows() error {
 	if names := s.Filter.Beyond(follow.Fields); len(names) > 0 {
 		return fmt.Errorf("packets cannot be followed by %s, which the kernel does not know of a packet at every interface: "+
 			"use addresses, ports, protocols and netns.inode", strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// errNoPoint is the error of a run of points that has none.
+var errNoPoint = errors.New("the expression is of points, and none is reported: name some with --point")
+
+// checkPoints returns an error if only events of points are wanted, and there are none.
+func (s *Spec) checkPoints() error {
+	if len(s.Input.Points) > 0 || s.Input.recorded() || len(s.Captures) > 0 || s.Filter.CanMatchKind(event.Drop) {
+		return nil
+	}
+	if !s.hasTCP() && s.Filter.CanMatchKind(event.Point) {
+		return errNoPoint
 	}
 	return nil
 }

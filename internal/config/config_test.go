@@ -141,7 +141,7 @@ output = ["text:/var/log/drops,explain", 'json', 'pcapng:a\,b,link=raw']
 		Source: "bpf", Origins: netlink.Software | netlink.Hardware, Trunc: 96,
 		Stack: true, ByOwner: true, RawAddresses: true, Takeover: true, SampledStack: true,
 	}
-	if spec.Input != in {
+	if !reflect.DeepEqual(spec.Input, in) {
 		t.Errorf("input %+v, want %+v", spec.Input, in)
 	}
 	raw, err := capture.ParseOutput("pcapng:a\\,b,link=raw")

@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"dropwatch/internal/knowledge"
-	"dropwatch/internal/suggest"
 )
 
 // Builtin returns the points that dropwatch has, by layer and module. The caller may not change them.
@@ -39,9 +38,6 @@ func Names() (names []string) {
 	}
 	return names
 }
-
-// Suggest asks for the built-in point that a name may stand for; empty if none is like it.
-func Suggest(name string) string { return suggest.Question(name, Names()) }
 
 // args makes values of pairs of a name and an expression.
 func args(pairs ...string) (all []Arg) {

@@ -83,7 +83,7 @@ func TestLookup(t *testing.T) {
 	if p, ok := Lookup("udp_queue"); !ok || p.Layer != knowledge.Transport || p.Module != "udp" {
 		t.Errorf("%+v, %v", p, ok)
 	}
-	if p, ok := Lookup("udp_qeue"); ok || Suggest("udp_qeue") != "did you mean udp_queue?" {
-		t.Errorf("%+v, %q", p, Suggest("udp_qeue"))
+	if p, ok := Lookup("udp_qeue"); ok {
+		t.Errorf("%+v", p)
 	}
 }

@@ -18,14 +18,18 @@ func (s *Sink) endInterval(now time.Time, live bool) {
 }
 
 // interval appends the table of the interval that ended now. Nothing is printed for
-// one without drops and losses.
+// one without drops, points and losses.
 func (s *Sink) interval(now time.Time) {
 	all := s.tally.shares(func(r *entry) uint64 { return lossy(r) - r.Value.printed })
 	lost := s.lost.Report()
-	if len(all) == 0 && lost == "" {
+	points := s.pointsOfInterval()
+	if len(all) == 0 && lost == "" && points == "" {
 		return
 	}
 	head := fmt.Sprintf("%s  %s", now.Local().Format(time.TimeOnly), count(sum(all)))
+	if points != "" {
+		head += "; at points:" + strings.TrimPrefix(points, ",")
+	}
 	s.appendColored(s.bold, head+"\n")
 	s.appendTable(all, cells{"drops/s", "total", "location", "reason"}, false, func(r share) (string, string) {
 		return fmt.Sprintf("%.1f", float64(r.drops)/s.opts.Every.Seconds()), fmt.Sprint(r.Count)
@@ -46,7 +50,12 @@ func (s *Sink) end(e *event.Event) {
 	if s.width() > 0 {
 		s.buf = append(s.buf, '\r') // overwrites the ^C that the terminal has echoed
 	}
-	s.appendColored(s.bold, fmt.Sprintf("%s in %.1f s\n", count(total), max(0, e.Time.Sub(s.intervals.Begin())).Seconds()))
+	took := max(0, e.Time.Sub(s.intervals.Begin())).Seconds()
+	if s.opts.OnlyPoints {
+		s.endPoints(&e.Ledger.Points, took)
+		return
+	}
+	s.appendColored(s.bold, fmt.Sprintf("%s in %.1f s\n", count(total), took))
 	s.appendTable(all, cells{"drops", "share", "location", "reason"}, true, func(r share) (string, string) {
 		return fmt.Sprint(r.drops), fmt.Sprintf("%.1f%%", 100*float64(r.drops)/float64(total))
 	})
@@ -54,6 +63,7 @@ func (s *Sink) end(e *event.Event) {
 	s.buf = appendTCP(s.buf, &e.Ledger.TCP)
 	if n := e.Ledger.Points.Shown; n > 0 {
 		s.buf = fmt.Appendf(s.buf, "beside the drops: %s\n", event.Plural(n, "point event"))
+		s.appendPoints()
 	}
 	s.buf = appendLedger(s.buf, e.Ledger)
 	s.appendColored(s.red, e.Ledger.Report())

@@ -1,4 +1,4 @@
-// Package table counts drops by location and reason. It writes a table when the run
+// Package table counts drops by location and reason, and events at points by point. It writes a table when the run
 // is over, with the causes and the ledger, and on request at intervals.
 package table
 
@@ -10,6 +10,7 @@ import (
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/interval"
+	"dropwatch/internal/point"
 )
 
 // Options say which tables there are, and how they look.
@@ -32,6 +33,11 @@ type Options struct {
 	// Harmless lists the drops that lost nothing, instead of one line with their
 	// number and the reasons.
 	Harmless bool
+
+	// Point returns the point of a name, for what it says of its events; nil: values are shown instead.
+	Point func(name string) (point.Point, bool)
+
+	OnlyPoints bool // the run reports points and no drops
 }
 
 // A Sink counts events, and writes to a Writer at Flush. A goroutine of its own
@@ -45,6 +51,7 @@ type Sink struct {
 
 	mu        sync.Mutex
 	tally     Tally
+	points    pointTally
 	lost      event.Ledger // losses since the last table
 	intervals *interval.Divider
 	buf       []byte
@@ -74,7 +81,9 @@ func (s *Sink) Write(e *event.Event) error {
 		s.lost.Add(e)
 	case event.End:
 		s.end(e)
-	case event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.Rejected: // Rejected is in the ledger at the end
+	case event.Point:
+		s.points.add(e)
+	case event.Retransmit, event.Reset, event.TCPEvent, event.Rejected: // Rejected is in the ledger at the end
 	}
 	return s.err
 }

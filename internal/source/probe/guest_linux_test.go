@@ -42,9 +42,6 @@ func need(t *testing.T, ringSize int, points ...point.Point) *Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.WithoutBPF(); err != nil {
-		t.Error(err)
-	}
 	return s
 }
 

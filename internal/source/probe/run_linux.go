@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cilium/ebpf"
-
 	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/perf"
@@ -66,7 +64,7 @@ func (s *Source) addMissing(c *cpu, rec []byte) uint64 {
 	c.missing += perf.LostCount(rec)
 	var calls uint64 // that may be among them
 	for i, p := range s.points {
-		if hits, err := s.hitsOf(c, i); err != nil {
+		if hits, err := c.hits[i].Hits(); err != nil {
 			return 0
 		} else if !p.shown {
 			calls += less(hits, c.samples[i])
@@ -75,15 +73,6 @@ func (s *Source) addMissing(c *cpu, rec []byte) uint64 {
 	n := less(less(c.missing, calls), c.lost)
 	c.lost += n
 	return n
-}
-
-// hitsOf returns how many samples of an event were written, or found no room: for a call that BPF keeps, one for each
-// of its return, which is the next event.
-func (s *Source) hitsOf(c *cpu, event int) (uint64, error) {
-	if s.points[event].kept {
-		event++
-	}
-	return c.hits[event].Hits()
 }
 
 // sample emits the event of a sample, or keeps it until what it belongs to has come.
@@ -179,7 +168,7 @@ func (s *Source) finish(c *cpu, out pipeline.Output, end time.Time) error {
 	lose(out, event.AnyPoint, event.Unread, uint64(unread))
 	var all uint64
 	for i, p := range s.points {
-		hits, err := s.hitsOf(c, i)
+		hits, err := c.hits[i].Hits()
 		if err != nil {
 			return err
 		}
@@ -221,21 +210,9 @@ func (s *Source) reportMissed(out pipeline.Output) error {
 		if err != nil {
 			return err
 		}
-		lose(out, p.name, event.InRing, n+missedBy(p.program))
+		lose(out, p.name, event.InRing, n)
 	}
 	return nil
-}
-
-// missedBy returns how often a program did not run as another one ran on the CPU. Linux before 6.7 does not count it.
-func missedBy(program *ebpf.Program) uint64 {
-	if program == nil {
-		return 0
-	}
-	stats, err := program.Stats()
-	if err != nil {
-		return 0
-	}
-	return stats.RecursionMisses
 }
 
 // less returns n-m, but no less than 0.

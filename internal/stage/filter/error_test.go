@@ -92,7 +92,7 @@ func TestErrors(t *testing.T) {
 			`invalid address "fe80::1%lo": it is an address or a network such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32`},
 		{"ether host 1:2", 12, "1:2", `invalid address "1:2": it is an Ethernet address such as 02:00:5e:00:53:01`},
 		{"cookie xyz", 8, "xyz", `invalid cookie "xyz": it is bytes in hexadecimal, such as 0x00c0ffee`},
-		{"point a+b", 7, "a+b", `invalid location "a+b": it is a function, function+0x1a2 or a trap, with * for anything`},
+		{"point a+b", 7, "a+b", `invalid location "a+b": it is a function, function+0x1a2, a trap or a point, with * for anything`},
 		{"symbol ~ a(", 10, "a(", "invalid regular expression: missing closing ): `a(`"},
 		{"reason == 3", 11, "3", "the numbers of reasons differ between kernels: give a name such as NO_SOCKET"},
 		{"reason SKB_DROP_REASON_3", 8, "SKB_DROP_REASON_3",

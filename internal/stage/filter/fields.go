@@ -106,7 +106,7 @@ var dropFields = []field{
 	{name: "layer.module", missing: unlocated, needs: event.FactLocation,
 		help: "its part of that layer, see dropwatch points: tcp, qdisc",
 		kind: label{get: moduleOfDrop, what: "a module such as tcp or qdisc", known: knowledge.Modules}},
-	{name: "point", missing: unnamed, needs: event.FactLocation, help: "location: function, function+0x1a2 or hardware trap",
+	{name: "point", missing: unnamed, needs: event.FactLocation, help: "location: function, function+0x1a2, trap; or a point's name",
 		kind: point{}},
 	{name: "symbol", missing: unnamed, needs: event.FactLocation, aliases: []string{"function"}, help: "the function that dropped it",
 		kind: label{get: function, what: "a function such as icmp_rcv"}},

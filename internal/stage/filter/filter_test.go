@@ -369,7 +369,7 @@ func TestLayers(t *testing.T) {
 }
 
 func TestWrongPoints(t *testing.T) {
-	const form = ": it is a function, function+0x1a2 or a trap, with * for anything"
+	const form = ": it is a function, function+0x1a2, a trap or a point, with * for anything"
 	for name, want := range map[string]string{
 		"": `invalid location ""` + form, "a b": `invalid location "a b"` + form, "a+x": `invalid location "a+x"` + form,
 		"+0x1": `invalid location "+0x1"` + form, "(a)": `invalid location "(a)"` + form, "a\x1b": `invalid location "a\x1b"` + form,

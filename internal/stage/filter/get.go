@@ -5,7 +5,19 @@ import (
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
+	probed "dropwatch/internal/point"
 )
+
+// nodeOf returns where in the network stack an event was, as far as its point, reason, trap or function says.
+func nodeOf(e *event.Event) (layer knowledge.Layer, module string, ok bool) {
+	if p, ok := probed.Lookup(e.Point); ok {
+		return p.Layer, p.Module, true
+	}
+	if en := knowledge.Find(e); en != nil {
+		return en.Layer, en.Module, true
+	}
+	return knowledge.AnyLayer, "", false
+}
 
 // The attributes of a drop.
 var (
@@ -49,20 +61,14 @@ var (
 	ifIndex = one(func(e *event.Event) (uint64, bool) { return uint64(e.Port.IfIndex), e.Port.IfIndex != 0 })
 	cookie  = one(func(e *event.Event) ([]byte, bool) { return e.Cookie, len(e.Cookie) > 0 })
 
-	// Where in the network stack it was dropped, by what is known of its reason, trap or function.
+	// Where in the network stack it was dropped: see nodeOf.
 	layerOfDrop = one(func(e *event.Event) (uint64, bool) {
-		en := knowledge.Find(e)
-		if en == nil {
-			return 0, false
-		}
-		return uint64(en.Layer), true
+		layer, _, ok := nodeOf(e)
+		return uint64(layer), ok
 	})
 	moduleOfDrop = text(func(e *event.Event) string {
-		en := knowledge.Find(e)
-		if en == nil {
-			return ""
-		}
-		return en.Module
+		_, module, _ := nodeOf(e)
+		return module
 	})
 
 	function = text(func(e *event.Event) string {

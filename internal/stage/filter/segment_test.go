@@ -18,7 +18,7 @@ func TestSegments(t *testing.T) {
 	again.Segment.Drop = event.SegmentDrop{Rule: "nftables inet fw in handle 7 (tcp dport 9 drop)"}
 	again.Reason = "NETFILTER_DROP"
 	drop := event.Event{Reason: "NETFILTER_DROP"}
-	point := event.Event{Kind: event.Point, Point: "accept_queue", Args: []event.Arg{{Name: "limit", Number: 3}}}
+	point := event.Event{Kind: event.Point, Point: "tcp_accept_queue", Args: []event.Arg{{Name: "limit", Number: 3}}}
 	for text, want := range map[string][4]condition.Truth{
 		"kind == retransmit":            {condition.True, condition.True, condition.False, condition.False},
 		"kind drop":                     {condition.False, condition.False, condition.True, condition.False},
@@ -27,7 +27,9 @@ func TestSegments(t *testing.T) {
 		"tcp.incoming":                  {condition.False, condition.True, condition.False, condition.False},
 		"tcp.lost here":                 {condition.True, condition.False, condition.False, condition.False},
 		"not tcp.lost here":             {condition.False, condition.True, condition.True, condition.True},
-		"point.name accept*":            {condition.False, condition.False, condition.False, condition.True},
+		"point.name tcp_acc*":           {condition.False, condition.False, condition.False, condition.True},
+		"point tcp_acc*":                {condition.Unknown, condition.Unknown, condition.Unknown, condition.True},
+		"layer transport":               {condition.False, condition.Unknown, condition.False, condition.True},
 		"kind point and args.limit < 4": {condition.False, condition.False, condition.False, condition.True},
 		"tcp.lost":                      {condition.True, condition.False, condition.False, condition.False},
 		"tcp.cause netfilter_drop":      {condition.True, condition.False, condition.False, condition.False},

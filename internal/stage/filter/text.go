@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path"
@@ -212,7 +213,8 @@ func globs(pattern, s string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// A point is the location of a drop: its function, perhaps with an offset, or the trap of a hardware drop.
+// A point is the location of a drop: its function, perhaps with an offset, or the trap of a hardware drop. An event
+// at a point that is probed has the name of that, too.
 type point struct{}
 
 // anywhere is the offset of a value without one.
@@ -220,7 +222,9 @@ var anywhere = span{0, math.MaxUint64}
 
 func (point) ops() []op { return []op{equal, notEqual} }
 
-func (point) form() string { return "a function, function+0x1a2 or a trap, with * for anything" }
+func (point) form() string {
+	return "a function, function+0x1a2, a trap or a point, with * for anything"
+}
 
 func (point) names() []string { return nil }
 
@@ -246,16 +250,17 @@ func (k point) add(l *leaf, t token) string {
 	return ""
 }
 
-// bind makes the test. Only a value without an offset matches a trap.
+// bind makes the test. Only a value without an offset matches a trap, or the name of a point.
 func (point) bind(l *leaf) {
-	l.test = test(l, place, func(w *event.Where) bool {
-		symbol, offset, _, ok := w.Name()
+	l.test = test(l, place, func(e *event.Event) bool {
+		symbol, offset, _, ok := e.Where.Name()
+		other := cmp.Or(e.Where.Trap, e.Point)
 		for i := range l.patterns {
 			p, at := &l.patterns[i], l.numbers[i]
 			if ok && at.lo <= offset && offset <= at.hi && p.match(symbol) {
 				return true
 			}
-			if w.Trap != "" && at == anywhere && p.match(w.Trap) {
+			if other != "" && at == anywhere && p.match(other) {
 				return true
 			}
 		}
@@ -264,8 +269,8 @@ func (point) bind(l *leaf) {
 }
 
 // place is the values function of point.
-func place(e *event.Event, _ *event.Headers, is func(*event.Where) bool) (has, found bool) {
+func place(e *event.Event, _ *event.Headers, is func(*event.Event) bool) (has, found bool) {
 	_, _, _, ok := e.Where.Name()
-	has = ok || e.Where.Trap != ""
-	return has, has && is(&e.Where)
+	has = ok || e.Where.Trap != "" || e.Point != ""
+	return has, has && is(e)
 }

@@ -1,0 +1,137 @@
+package acceptance
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"dropwatch/internal/vmtest/drops"
+	"dropwatch/internal/vmtest/guest"
+)
+
+// probes returns the probes that the kernel has, one a line.
+func probes(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("/sys/kernel/tracing/kprobe_events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// fullQueue returns a namespace with a listener whose queue has room for 3 connections, and has one more. Refuse
+// has it refuse one SYN.
+func fullQueue(t *testing.T) (ns *drops.Namespace, refuse func()) {
+	t.Helper()
+	ns = drops.NewNamespace(t)
+	listener := ns.Listen(syscall.SOCK_STREAM)
+	ns.Do(func() error { return syscall.Listen(listener, 3) })
+	for range 4 {
+		ns.Write(ns.Dial())
+	}
+	return ns, func() {
+		before := overflows(ns)
+		fd := ns.Dial()
+		ns.Await("the SYN is refused", func() bool { return overflows(ns) > before })
+		ns.Close(fd) // otherwise it is sent again
+	}
+}
+
+// overflows is how many SYNs were refused.
+func overflows(ns *drops.Namespace) int { return ns.Counter("netstat", "TcpExt", "ListenOverflows") }
+
+// startProbes starts dropwatch, and waits until it has made more probes.
+func startProbes(t *testing.T, stdin string, args ...string) *guest.Process {
+	t.Helper()
+	before := strings.Count(probes(t), "\n")
+	p := guest.Start(t, stdin, dropwatchPath, args...)
+	guest.Eventually(t, "it has made probes: "+strings.Join(args, " "), func() bool {
+		return strings.Count(probes(t), "\n") > before || p.Ended()
+	})
+	p.AwaitIdle()
+	return p
+}
+
+// events are the events at points that --json wrote, as text, and how many the ledger has.
+func events(t *testing.T, stdout string) (all []string, shown int) {
+	t.Helper()
+	for text := range strings.Lines(stdout) {
+		var l struct {
+			Kind, Symbol string
+			Point        struct {
+				Name string
+				Args struct{ Len, Limit, Port int }
+			}
+			Points struct{ Shown int }
+		}
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		switch l.Kind {
+		case "point":
+			args, _ := json.Marshal(l.Point.Args) // a struct of numbers
+			all = append(all, l.Point.Name+" "+l.Symbol+" "+string(args))
+		case "end":
+			shown = l.Points.Shown
+		}
+	}
+	return all, shown
+}
+
+const refused = `tcp_accept_queue tcp_conn_request {"Len":4,"Limit":3,"Port":9}`
+
+// TestGuestWatchPoints: what a point reports is what the kernel counts, as text and as JSON, live and recorded, by
+// several at once, with drops and without. Nothing is left in the kernel.
+func TestGuestWatchPoints(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "points.dw")
+	ns, refuse := fullQueue(t)
+	text := startProbes(t, "", "watch", "--point", "tcp_accept_queue,udp_queue")
+	asJSON := startProbes(t, "", "watch", "--json", "--point", "transport/tcp", "point", "tcp_accept_queue")
+	alone := startProbes(t, "", "watch", "--json", "--point", "all", "kind", "point", "and", "args.limit", "<", "4")
+	record := startProbes(t, "", "record", "--point", "tcp_accept_queue", file)
+	before := overflows(ns)
+	for range 3 {
+		refuse()
+	}
+	n := overflows(ns) - before
+	line := `point tcp_accept_queue +tcp_conn_request .* len 4 limit 3 port 9 `
+	text.AwaitOutput(line, n)
+	for _, p := range []*guest.Process{asJSON, alone} {
+		p.AwaitOutput(`"kind":"point"`, n)
+	}
+	record.AwaitIdle()
+
+	r := text.Interrupt()
+	if got := len(regexp.MustCompile(line).FindAllString(r.Stdout, -1)); got != n || r.Code != 0 ||
+		!strings.Contains(r.Stdout, "SYN refused on port 9: accept queue 4 of 3\n") || !strings.Contains(r.Stderr, " and probe") {
+		t.Errorf("%d lines, want %d: %+v", got, n, r)
+	}
+	for _, p := range []*guest.Process{asJSON, alone} {
+		wantEvents(t, p.Interrupt(), n)
+	}
+	if r := record.Interrupt(); r.Code != 0 {
+		t.Errorf("record: %+v", r)
+	}
+	wantEvents(t, guest.Run(t, "", dropwatchPath, "replay", "--json", file, "point", "==", "tcp_accept_queue"), n)
+	if left := probes(t); left != "" {
+		t.Errorf("probes left:\n%s", left)
+	}
+}
+
+// wantEvents checks that a run reported that n SYNs were refused, and no other point.
+func wantEvents(t *testing.T, r guest.Result, n int) {
+	t.Helper()
+	all, shown := events(t, r.Stdout)
+	if r.Code != 0 || len(all) != n || shown != n {
+		t.Errorf("exit code %d, %d events, %d in the ledger, want %d: %s%s", r.Code, len(all), shown, n, r.Stdout, r.Stderr)
+	}
+	for _, e := range all {
+		if e != refused {
+			t.Errorf("%s, want %s", e, refused)
+		}
+	}
+}

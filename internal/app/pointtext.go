@@ -1,0 +1,44 @@
+package app
+
+const manPoints = `
+A point is a function of the kernel with a condition and values to read there: not only that an accept queue was full, but
+how long it was, its limit and its port.
+*dropwatch points* lists those that are built in, *dropwatch points test* says which of them this kernel can do.
+*--point* of *watch* and *record* reports them beside the drops.
+Its words are names of points, layers or modules such as *tcp* or *link/qdisc*, *all*, and files.
+
+An event at a point has time, function, interface, packet length, socket and owner as far as the function knows them, and
+the values, which expressions have as *args.NAME*: *args.limit > 100*, *point == tcp_accept_queue*.
+With the expression *kind point* only points are reported, and no drops.
+*--include* and *--exclude* select events of points, too, by layer and module.
+Events of points are no drops: the ledger counts them beside the drops. A packet may be at several points, and in a drop.`
+
+// manPointsList explains what to know before points are used.
+var manPointsList = []entry{
+	{"needs", "Kprobe events (CONFIG_KPROBE_EVENTS), BTF and root. Where the kernel has no kprobe events, a line says so, and drops are " +
+		"reported as ever. A point that a kernel lacks is left out with a line; if it is the only one, the command fails."},
+	{"cost", "The function is a few tenths of a microsecond slower each time it is called, whether or not its condition is true: the " +
+		"kernel reads the values and tests the condition. An event costs about as much as a drop that is reported individually."},
+	{"afterwards", "The probes are removed at the end. A dropwatch that is killed (SIGKILL) leaves them in the list of kprobe events, " +
+		"where they are off and cost nothing; the next one that reports points removes them. Several can run at the same time."},
+	{"own points", "A file has tables *[[point]]*, each with *name*, *functions*, *at* (entry or return), *when* (a condition, in C), " +
+		"*args* (what is read) and *says* (a sentence): *dropwatch points --gen points.toml* writes one with all that are " +
+		"built in, to be changed. *dropwatch watch --point points.toml* reports what it has."},
+	{"rtrace-drop", "A file with its tables *[[function]]* is such a file as well: *name*, *skb*, *params* (basic, stack, kretprobe), " +
+		"*exprs* and *expr*. What has no effect is said with its line."},
+}
+
+const manPointsEnd = `
+An own point, as a file has it:
+
+*[[point]]*
+
+*name = "backlog_of_443"*
+
+*functions = ["tcp_conn_request"]*
+
+*when = "sk->sk_num == 443 && sk->sk_ack_backlog > sk->sk_max_ack_backlog / 2"*
+
+*args = ["len = sk->sk_ack_backlog", "limit = sk->sk_max_ack_backlog"]*
+
+*says = "accept queue of port 443: {len} of {limit}"*`
