@@ -175,6 +175,7 @@ var libraries = []library{
 		imports: "github.com/cilium/ebpf/...",
 		by: []string{
 			"internal/bpfprog", "internal/source/bpf", "internal/source/retrans", "internal/source/follow", "internal/source/trace",
+			"internal/source/probe",
 			"internal/source/sourcetest/detailtest",
 		},
 		reason: "2 MB of BPF serve the sources alone",

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"structs"
 	"unsafe"
 
@@ -130,67 +129,36 @@ func ReplaceWanted(program asm.Instructions, n condition.Node) (asm.Instructions
 // of unknown facts as true and then as false: if it is false the first time the verdict is NO, if
 // it is true also the second time YES, and otherwise UNDECIDED.
 func compile(n condition.Node) asm.Instructions {
-	c := assembler{used: make(map[string]bool)}
-	c.emit(asm.Mov.Imm(asm.R0, int32(No)))
+	var c compiler
+	c.Emit(asm.Mov.Imm(asm.R0, int32(No)))
 	c.node(condition.May(n), true, "possible", "no")
-	if c.place("possible") {
+	if c.Place("possible") {
 		c.node(condition.Must(n), false, "yes", "undecided")
 	}
-	if c.place("yes") {
-		c.emit(asm.Mov.Imm(asm.R0, int32(Yes)), asm.Return())
+	if c.Place("yes") {
+		c.Emit(asm.Mov.Imm(asm.R0, int32(Yes)), asm.Return())
 	}
-	if c.place("undecided") {
-		c.emit(asm.Mov.Imm(asm.R0, int32(Undecided)), asm.Return())
+	if c.Place("undecided") {
+		c.Emit(asm.Mov.Imm(asm.R0, int32(Undecided)), asm.Return())
 	}
-	if c.place("no") {
-		c.emit(asm.Return())
+	if c.Place("no") {
+		c.Emit(asm.Return())
 	}
-	return c.code
+	return c.Code
 }
 
-// An assembler generates BPF code, in which R1 points to the facts. The kernel's verifier requires
-// that every instruction can be reached; all jumps are forward.
-type assembler struct {
-	code  asm.Instructions
-	used  map[string]bool // labels that are jump targets
-	label string          // of the next instruction
-	count int             // of labels
-}
-
-// emit appends instructions.
-func (c *assembler) emit(all ...asm.Instruction) {
-	for _, i := range all {
-		if c.label != "" {
-			i, c.label = i.WithSymbol(c.label), ""
-		}
-		c.used[i.Reference()] = true
-		c.code = append(c.code, i)
-	}
-}
-
-// place gives the next instruction a label if that is a jump target, and reports whether it is.
-func (c *assembler) place(label string) bool {
-	if c.used[label] {
-		c.label = label
-	}
-	return c.used[label]
-}
-
-// newLabel returns a label that was not used before.
-func (c *assembler) newLabel() string {
-	c.count++
-	return "L" + strconv.Itoa(c.count)
-}
+// A compiler generates the code of a condition, in which R1 points to the facts.
+type compiler struct{ Assembler }
 
 // node jumps to the label yes or no. Unknown is the value of a test of an unknown fact.
-func (c *assembler) node(n condition.Node, unknown bool, yes, no string) {
+func (c *compiler) node(n condition.Node, unknown bool, yes, no string) {
 	switch n := n.(type) {
 	case *condition.Group:
 		c.group(n, unknown, yes, no)
 	case *condition.Test:
 		c.test(n, unknown, yes, no)
 	default:
-		c.emit(asm.Ja.Label(pick(n == condition.True, yes, no)))
+		c.Emit(asm.Ja.Label(pick(n == condition.True, yes, no)))
 	}
 }
 
@@ -203,16 +171,16 @@ func pick(first bool, yes, no string) string {
 }
 
 // group is node for a group.
-func (c *assembler) group(g *condition.Group, unknown bool, yes, no string) {
+func (c *compiler) group(g *condition.Group, unknown bool, yes, no string) {
 	last := len(g.Nodes) - 1
 	for _, n := range g.Nodes[:last] {
-		next := c.newLabel()
+		next := c.NewLabel()
 		if g.Or {
 			c.node(n, unknown, yes, next)
 		} else {
 			c.node(n, unknown, next, no)
 		}
-		if !c.place(next) {
+		if !c.Place(next) {
 			return // the nodes behind cannot be reached, which the verifier would refuse
 		}
 	}
@@ -220,9 +188,9 @@ func (c *assembler) group(g *condition.Group, unknown bool, yes, no string) {
 }
 
 // test is node for a test.
-func (c *assembler) test(t *condition.Test, unknown bool, yes, no string) {
+func (c *compiler) test(t *condition.Test, unknown bool, yes, no string) {
 	f := facts[t.Field]
-	c.emit(
+	c.Emit(
 		asm.LoadMem(asm.R2, asm.R1, int16(unsafe.Offsetof(layout.Unknown)), asm.Word),
 		asm.JSet.Imm(asm.R2, int32(f.bit), pick(unknown, yes, no)),
 		asm.LoadMem(asm.R2, asm.R1, int16(unsafe.Offsetof(layout.Absent)), asm.Word),
@@ -238,42 +206,42 @@ func (c *assembler) test(t *condition.Test, unknown bool, yes, no string) {
 	for _, n := range t.Names {
 		c.name(f, n, found)
 	}
-	c.emit(asm.Ja.Label(other))
+	c.Emit(asm.Ja.Label(other))
 }
 
 // span jumps to found if a number is in a span.
-func (c *assembler) span(f fact, s condition.Span, found string) {
-	c.emit(asm.LoadMem(asm.R2, asm.R1, int16(f.offset), f.size), number(s.Lo))
+func (c *compiler) span(f fact, s condition.Span, found string) {
+	c.Emit(asm.LoadMem(asm.R2, asm.R1, int16(f.offset), f.size), number(s.Lo))
 	if s.Lo == s.Hi {
-		c.emit(asm.JEq.Reg(asm.R2, asm.R3, found))
+		c.Emit(asm.JEq.Reg(asm.R2, asm.R3, found))
 		return
 	}
-	next := c.newLabel()
-	c.emit(asm.JLT.Reg(asm.R2, asm.R3, next), number(s.Hi), asm.JLE.Reg(asm.R2, asm.R3, found))
-	c.place(next)
+	next := c.NewLabel()
+	c.Emit(asm.JLT.Reg(asm.R2, asm.R3, next), number(s.Hi), asm.JLE.Reg(asm.R2, asm.R3, found))
+	c.Place(next)
 }
 
 // number loads a constant into R3.
 func number(n uint64) asm.Instruction { return asm.LoadImm(asm.R3, int64(n), asm.DWord) }
 
 // net jumps to found if an address is in a network.
-func (c *assembler) net(f fact, p netip.Prefix, found string) {
+func (c *compiler) net(f fact, p netip.Prefix, found string) {
 	network := int32(event.EtherIPv4)
 	if p.Addr().Is6() {
 		network = event.EtherIPv6
 	}
-	next := c.newLabel()
-	c.emit(
+	next := c.NewLabel()
+	c.Emit(
 		asm.LoadMem(asm.R2, asm.R1, int16(unsafe.Offsetof(layout.Network)), asm.Word),
 		asm.JNE.Imm(asm.R2, network, next),
 	)
 	c.bytes(f, p.Addr().AsSlice(), p.Bits(), next)
-	c.emit(asm.Ja.Label(found))
-	c.place(next)
+	c.Emit(asm.Ja.Label(found))
+	c.Place(next)
 }
 
 // name jumps to found if a text, which ends with a NUL, is a name or with Prefix begins with it.
-func (c *assembler) name(f fact, n condition.Name, found string) {
+func (c *compiler) name(f fact, n condition.Name, found string) {
 	text := n.Text
 	if !n.Prefix {
 		text += "\x00"
@@ -281,22 +249,22 @@ func (c *assembler) name(f fact, n condition.Name, found string) {
 	if len(text) > len(layout.IfName) {
 		return
 	}
-	next := c.newLabel()
-	c.emit(asm.LoadMem(asm.R2, asm.R1, int16(f.offset), asm.Byte), asm.JEq.Imm(asm.R2, 0, next)) // there is no name
+	next := c.NewLabel()
+	c.Emit(asm.LoadMem(asm.R2, asm.R1, int16(f.offset), asm.Byte), asm.JEq.Imm(asm.R2, 0, next)) // there is no name
 	c.bytes(f, []byte(text), 8*len(text), next)
-	c.emit(asm.Ja.Label(found))
-	c.place(next)
+	c.Emit(asm.Ja.Label(found))
+	c.Place(next)
 }
 
 // bytes jumps to differ if the first bits of a field differ from those of b. It compares 32
 // bits at a time.
-func (c *assembler) bytes(f fact, b []byte, bits int, differ string) {
+func (c *compiler) bytes(f fact, b []byte, bits int, differ string) {
 	for at := 0; at < bits; at += 32 {
 		var word, mask [4]byte
 		copy(word[:], b[at/8:])
 		binary.BigEndian.PutUint32(mask[:], ^uint32(0)<<max(0, 32-(bits-at)))
 		m := binary.NativeEndian.Uint32(mask[:])
-		c.emit(
+		c.Emit(
 			asm.LoadMem(asm.R2, asm.R1, int16(f.offset)+int16(at/8), asm.Word),
 			asm.And.Imm32(asm.R2, int32(m)),
 			asm.JNE.Imm32(asm.R2, int32(binary.NativeEndian.Uint32(word[:])&m), differ),

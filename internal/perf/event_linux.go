@@ -35,6 +35,13 @@ func Attr(id uint64) unix.PerfEventAttr {
 	}
 }
 
+// OutputAttr returns the attributes of an event whose records a BPF program writes (bpf_perf_event_output), disabled.
+func OutputAttr() unix.PerfEventAttr {
+	attr := Attr(unix.PERF_COUNT_SW_BPF_OUTPUT)
+	attr.Type = unix.PERF_TYPE_SOFTWARE
+	return attr
+}
+
 // Sampling requests a record of each hit, and a wakeup after so many bytes. The samples have what
 // [ParseSample] reads if the caller asks for that, too: see [SampleType].
 func Sampling(attr *unix.PerfEventAttr, watermark int) {
@@ -102,6 +109,15 @@ func (e *Event) Filter(expr string) error {
 	if errno != 0 {
 		return fmt.Errorf("set filter %q: %w (%w): use the fields of %s, numbers and == != < > & && ||", expr,
 			ErrFilter, errno, e.name)
+	}
+	return nil
+}
+
+// Test has a BPF program test each hit of the event: if it returns 0, neither this nor another event of the probe has
+// it. It does so until the event is closed, also if it is disabled.
+func (e *Event) Test(program int) error {
+	if err := unix.IoctlSetInt(e.FD, unix.PERF_EVENT_IOC_SET_BPF, program); err != nil {
+		return fmt.Errorf("attach a BPF program to %s: %w", e.name, err)
 	}
 	return nil
 }

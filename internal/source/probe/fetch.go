@@ -65,6 +65,7 @@ type layout struct {
 type loadField struct {
 	load int
 	perf.Field
+	shift int // bits of the integer that are below the value
 }
 
 // eventField is the field with the number of the event, which is at the same place in all of them.
@@ -78,7 +79,7 @@ func newLayout(f perf.Format, loads []int) (l layout, err error) {
 		if !ok {
 			return l, fmt.Errorf("%w: it has no field %s", perf.ErrFormat, fieldName(i))
 		}
-		l.loads = append(l.loads, loadField{i, field})
+		l.loads = append(l.loads, loadField{load: i, Field: field})
 		l.size = max(l.size, field.Offset+field.Size)
 	}
 	for _, field := range []perf.Field{l.comm, l.stack, eventField(f)} {
@@ -98,7 +99,7 @@ func (l *layout) read(raw []byte, loads []member.Load, values []member.Value) {
 		case load.Array > 0:
 			values[f.load] = member.Bytes(raw[f.Offset : f.Offset+f.Size])
 		default:
-			values[f.load] = member.Number(f.Load(raw))
+			values[f.load] = member.Number(f.Load(raw) >> f.shift)
 		}
 	}
 }

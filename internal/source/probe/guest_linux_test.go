@@ -42,6 +42,9 @@ func need(t *testing.T, ringSize int, points ...point.Point) *Source {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.WithoutBPF(); err != nil {
+		t.Error(err)
+	}
 	return s
 }
 

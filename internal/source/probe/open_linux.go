@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
@@ -28,6 +29,12 @@ type Source struct {
 	reader   *perf.Reader[*cpu]
 	until    time.Time // see Began
 
+	tester  Tester
+	noBPF   error         // why BPF does not test a condition
+	output  *ebpf.Map     // by CPU, the events that write calls into the rings; nil: none does
+	testing []*perf.Event // by which programs test
+	loaded  []*programs
+
 	decoder decoder
 	event   event.Event
 	pairs   *pairs
@@ -41,8 +48,11 @@ type pointEvent struct {
 	atReturn bool
 	shown    bool // it makes an event of kind Point; the others are calls whose return does
 	event    string
+	perfID   uint64 // of the event
 	layout   layout
 	filter   string
+	kept     bool          // BPF keeps the call, and writes it if its return is of interest
+	program  *ebpf.Program // tests the condition; nil: the filter does
 
 	lost   uint64 // of a call: samples that found no room
 	single uint64 // of a return: those without a call
@@ -51,7 +61,7 @@ type pointEvent struct {
 // Open makes the probes of all points and enables them, so that events are recorded from now on. The caller calls
 // Run or Close. The error says which point cannot be had, and why.
 func Open(opts Options) (*Source, error) {
-	s := &Source{ringSize: cmp.Or(opts.RingSize, defaultRing), byID: make(map[uint64]int), pairs: newPairs()}
+	s := &Source{ringSize: cmp.Or(opts.RingSize, defaultRing), byID: make(map[uint64]int), pairs: newPairs(), tester: opts.Tester}
 	err := s.open(&opts)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -88,13 +98,7 @@ func (s *Source) addPoint(p *point.Point, opts *Options) error {
 		return err
 	}
 	for _, of := range sites {
-		if of.at == point.Entry || of.paired() {
-			err = s.addProbe(of, false)
-		}
-		if err == nil && of.at == point.Return {
-			err = s.addProbe(of, true)
-		}
-		if err != nil {
+		if err := s.addSite(of); err != nil {
 			return fmt.Errorf("point %s: %w", of.name, err)
 		}
 		s.stacks = s.stacks || of.stack
@@ -103,25 +107,48 @@ func (s *Source) addPoint(p *point.Point, opts *Options) error {
 	return nil
 }
 
-// addProbe makes the event of the call or the return of a site.
-func (s *Source) addProbe(of *site, atReturn bool) error {
+// addSite makes the events of a site: of its call, its return, or both.
+func (s *Source) addSite(of *site) error {
+	k, err := s.programsOf(of)
+	if err != nil {
+		return err
+	}
+	if of.at == point.Entry || of.paired() {
+		err = s.addProbe(of, false, k)
+	}
+	if err == nil && of.at == point.Return {
+		err = s.addProbe(of, true, k)
+	}
+	return err
+}
+
+// addProbe makes the event of the call or the return of a site, which programs test unless they are nil.
+func (s *Source) addProbe(of *site, atReturn bool, k *programs) error {
+	e := &pointEvent{site: of, index: s.sites, atReturn: atReturn, shown: of.shown(atReturn)}
+	e.kept = k != nil && !e.shown
 	p, loads := of.probe(atReturn)
 	p.Name = fmt.Sprintf("p%d_%s", s.made, p.Name)
 	s.made++
+	if e.kept {
+		p.Fetch = nil
+	}
 	name, f, err := s.probes.Add(p)
 	if err != nil {
 		return err
 	}
-	l, err := newLayout(f, loads)
-	if err != nil {
+	e.event, e.perfID, s.number = name, f.ID, eventField(f)
+	if e.kept {
+		e.layout = k.record.layout
+	} else if e.layout, err = newLayout(f, loads); err != nil {
 		return err
 	}
-	s.byID[f.ID], s.number = len(s.points), eventField(f)
-	s.points = append(s.points, &pointEvent{
-		site: of, index: s.sites, atReturn: atReturn, shown: of.shown(atReturn),
-		event: name, layout: l, filter: of.filter(atReturn),
-	})
-	return nil
+	s.byID[e.layout.id] = len(s.points)
+	s.points = append(s.points, e)
+	if k == nil {
+		e.filter = of.filter(atReturn)
+		return nil
+	}
+	return s.test(e, k.at(e.shown))
 }
 
 // openCPUs opens and enables the events on all CPUs.
@@ -142,9 +169,10 @@ type cpu struct {
 	perf.CPU
 	hits    []*perf.Event
 	wakers  []*perf.Event
-	samples []uint64 // that were read of each
-	lost    uint64   // events of kind Point that were reported as lost
-	missing uint64   // samples that, by records in the ring, found no room
+	output  *perf.Event // of Source.output
+	samples []uint64    // that were read of each
+	lost    uint64      // events of kind Point that were reported as lost
+	missing uint64      // samples that, by records in the ring, found no room
 }
 
 // openCPU opens the events on a CPU, disabled.
@@ -158,6 +186,9 @@ func (s *Source) openCPU(n int) (c *cpu, err error) {
 	size := max(os.Getpagesize(), 1<<bits.Len(uint(s.ringSize-1)))
 	all := func(*pointEvent) bool { return true }
 	if c.hits, err = s.openGroup(n, size, size/4, all); err != nil {
+		return c, err
+	}
+	if c.output, err = s.openOutput(n, c.hits[0]); err != nil {
 		return c, err
 	}
 	if c.wakers, err = s.openGroup(n, os.Getpagesize(), 1, func(p *pointEvent) bool { return p.shown }); err != nil {
@@ -197,7 +228,7 @@ func (s *Source) openGroup(cpu, ring, watermark int, which func(*pointEvent) boo
 // attr returns the attributes of an event that wakes its reader when so many bytes are unread. All samples have a call
 // chain if one has; it is empty where it is not wanted.
 func (s *Source) attr(p *pointEvent, watermark int) unix.PerfEventAttr {
-	attr := perf.Attr(p.layout.id)
+	attr := perf.Attr(p.perfID)
 	perf.Sampling(&attr, watermark)
 	attr.Sample_type = perf.SampleType
 	if s.stacks {
@@ -219,10 +250,10 @@ func share(e, first *perf.Event, size int) error {
 
 // Close closes the events.
 func (c *cpu) Close() {
-	for _, e := range append(c.hits, c.wakers...) {
+	for _, e := range append(append(c.hits, c.wakers...), c.output) {
 		e.Close()
 	}
-	c.hits, c.wakers = nil, nil
+	c.hits, c.wakers, c.output = nil, nil, nil
 }
 
 // Began returns two times between which the source began to report events, on one CPU after the other.
@@ -231,5 +262,13 @@ func (s *Source) Began() (from, until time.Time) { return s.reader.Began(), s.un
 // Close removes the probes. Run does so itself; Close must not be called while it runs.
 func (s *Source) Close() error {
 	s.reader.Close()
-	return s.probes.Close()
+	for _, e := range s.testing {
+		e.Close()
+	}
+	s.testing = nil
+	err := s.output.Close()
+	for _, k := range s.loaded {
+		err = errors.Join(err, k.Close())
+	}
+	return errors.Join(err, s.probes.Close())
 }

@@ -1,15 +1,16 @@
 // Package probe reports when functions of the kernel are reached under a condition, with what their arguments
 // say: events of kind Point. It makes kprobe events of the functions, which work from Linux 5.10 on, and reads
-// them as perf does. It needs the kernel's types (BTF), and neither a compiler nor BPF.
+// them as perf does. It needs the kernel's types (BTF), and no compiler.
 //
-// The kernel fetches the values of a point whenever its function is called, and then filters by what it can
-// test of the condition: the rest is evaluated here. A value behind a pointer that cannot be followed is 0, and
-// so is all behind that.
+// Where it can, a BPF program that is made of the condition tests it at the probe, so that a call which is of no
+// interest has no event. Where it cannot, the kernel fetches the values of a point whenever its function is called,
+// and then filters by what it can test of the condition: the rest is evaluated here. Both give the same. A value
+// behind a pointer that cannot be followed is 0, and so is all behind that.
 //
 // At the return of a function the arguments are those of its call, also what they point to. The two events are
 // paired by task and stack address. A return without its call is counted as lost if calls were lost. Every call
-// that the condition does not exclude by its arguments alone is read: a point at the return of a function that is
-// called for each packet costs more than one at its call.
+// is kept, or without BPF read if the condition does not exclude it by its arguments alone: a point at the return of
+// a function that is called for each packet costs more than one at its call.
 //
 // What the kernel itself misses, as when too many calls are under way, is counted from Linux 5.14 on.
 //
@@ -49,10 +50,22 @@ type Options struct {
 	// is nil, one such point is the error of Open.
 	Lacking func(p *point.Point, err error)
 
+	// Tester is what tests the conditions of points in the kernel.
+	Tester Tester
+
 	// RingSize is the size in bytes of the ring of each CPU, rounded up to a power of 2 pages. 0 stands for
 	// 256 KiB.
 	RingSize int
 }
+
+// A Tester is what tests a condition in the kernel.
+type Tester uint8
+
+const (
+	Either  Tester = iota // BPF where that is possible, or else filters
+	Filters               // the filters of events, which compare a value with a constant
+	BPF                   // BPF: Open fails where that is not possible
+)
 
 // Symbols is the symbol table of the kernel: a [kallsyms.Live] that was loaded.
 type Symbols interface {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/perf"
@@ -64,7 +66,7 @@ func (s *Source) addMissing(c *cpu, rec []byte) uint64 {
 	c.missing += perf.LostCount(rec)
 	var calls uint64 // that may be among them
 	for i, p := range s.points {
-		if hits, err := c.hits[i].Hits(); err != nil {
+		if hits, err := s.hitsOf(c, i); err != nil {
 			return 0
 		} else if !p.shown {
 			calls += less(hits, c.samples[i])
@@ -73,6 +75,15 @@ func (s *Source) addMissing(c *cpu, rec []byte) uint64 {
 	n := less(less(c.missing, calls), c.lost)
 	c.lost += n
 	return n
+}
+
+// hitsOf returns how many samples of an event were written, or found no room: for a call that BPF keeps, one for each
+// of its return, which is the next event.
+func (s *Source) hitsOf(c *cpu, event int) (uint64, error) {
+	if s.points[event].kept {
+		event++
+	}
+	return c.hits[event].Hits()
 }
 
 // sample emits the event of a sample, or keeps it until what it belongs to has come.
@@ -168,7 +179,7 @@ func (s *Source) finish(c *cpu, out pipeline.Output, end time.Time) error {
 	lose(out, event.AnyPoint, event.Unread, uint64(unread))
 	var all uint64
 	for i, p := range s.points {
-		hits, err := c.hits[i].Hits()
+		hits, err := s.hitsOf(c, i)
 		if err != nil {
 			return err
 		}
@@ -210,9 +221,21 @@ func (s *Source) reportMissed(out pipeline.Output) error {
 		if err != nil {
 			return err
 		}
-		lose(out, p.name, event.InRing, n)
+		lose(out, p.name, event.InRing, n+missedBy(p.program))
 	}
 	return nil
+}
+
+// missedBy returns how often a program did not run as another one ran on the CPU. Linux before 6.7 does not count it.
+func missedBy(program *ebpf.Program) uint64 {
+	if program == nil {
+		return 0
+	}
+	stats, err := program.Stats()
+	if err != nil {
+		return 0
+	}
+	return stats.RecursionMisses
 }
 
 // less returns n-m, but no less than 0.

@@ -29,7 +29,7 @@ func fakeSource() *Source {
 	entry := &site{name: "entry", args: []arg{{"arg", number(0)}}, loads: []member.Load{{Size: 4}}}
 	field := func(at, size int) perf.Field { return perf.Field{Offset: at, Size: size} }
 	lay := func(id uint64, load int) layout {
-		return layout{id: id, loads: []loadField{{load, field(4, 4)}}, stack: field(8, 8), size: 16}
+		return layout{id: id, loads: []loadField{{load: load, Field: field(4, 4)}}, stack: field(8, 8), size: 16}
 	}
 	return &Source{
 		number: field(0, 2), pairs: newPairs(), byID: map[uint64]int{callID: 0, returnID: 1, entryID: 2},

@@ -1,0 +1,196 @@
+package probe
+
+import (
+	"errors"
+	"math"
+	"runtime"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
+	"dropwatch/internal/bpfprog"
+)
+
+// programs test the condition of a site in the kernel, before it has an event. They run at the probes of the site,
+// and return 0 where the event is of no interest. At the return of a function they need what it was called with:
+// that is kept for each call, and written where the condition is true.
+type programs struct {
+	call, shown *ebpf.Program // at the call that is kept, and at the event of the point; nil: it has none
+	record      *record       // of a call; nil: none is kept
+	calls       *ebpf.Map     // records by stack address, of the calls that are under way
+	blank       *ebpf.Map     // one that is empty
+}
+
+// loadPrograms loads those of a site that has a condition or whose returns are paired. The id is that of records of
+// calls, and output has an event for each CPU.
+func loadPrograms(s *site, id uint64, output *ebpf.Map) (k *programs, err error) {
+	if _, ok := architectures[runtime.GOARCH]; !ok {
+		return nil, errRegisters
+	}
+	k = &programs{}
+	defer func() {
+		if err != nil {
+			k.Close()
+		}
+	}()
+	if s.paired() {
+		k.record = newRecord(id, s.loads, s.ofReturn(false))
+		if err := k.openMaps(); err != nil {
+			return k, bpfprog.Explain(err)
+		}
+		if k.call, err = load(k.callCode()); err != nil {
+			return k, err
+		}
+	}
+	k.shown, err = load(k.shownCode(s, output))
+	return k, err
+}
+
+// load loads a program.
+func load(c *coder) (*ebpf.Program, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.Kprobe, Instructions: c.Code, License: "Dual MIT/GPL"})
+	return p, bpfprog.Explain(err)
+}
+
+// callsPerCPU is how many calls are kept for each CPU, and a multiple of what it takes from a map at once. The kernel
+// waits for the return of fewer.
+const callsPerCPU = 512
+
+// openMaps makes the maps of calls. The one of those that are under way forgets the oldest.
+func (k *programs) openMaps() (err error) {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return err
+	}
+	size := uint32(k.record.size)
+	k.calls, err = ebpf.NewMap(&ebpf.MapSpec{
+		Name: "calls", Type: ebpf.LRUHash, KeySize: 8, ValueSize: size, MaxEntries: uint32(callsPerCPU * cpus),
+	})
+	if err != nil {
+		return err
+	}
+	k.blank, err = ebpf.NewMap(&ebpf.MapSpec{Name: "blank", Type: ebpf.Array, KeySize: 4, ValueSize: size, MaxEntries: 1})
+	return err
+}
+
+// callCode keeps a call. Its event is never of interest.
+func (k *programs) callCode() *coder {
+	c := &coder{}
+	c.Emit(asm.Mov.Reg(asm.R6, asm.R1))
+	c.stackKey(false)
+	c.lookup(k.calls, keyAt)
+	c.Emit(asm.JNE.Imm(asm.R0, 0, "found"))
+	c.clear(asm.R10, readAt, 8)
+	c.lookup(k.blank, readAt)
+	c.Emit(asm.JEq.Imm(asm.R0, 0, whenFalse), asm.Mov.Reg(asm.R3, asm.R0))
+	c.key(k.calls, keyAt)
+	c.Emit(asm.Mov.Imm(asm.R4, 0), asm.FnMapUpdateElem.Call())
+	c.lookup(k.calls, keyAt)
+	c.Emit(asm.JEq.Imm(asm.R0, 0, whenFalse))
+	c.Place("found")
+	c.Emit(asm.Mov.Reg(asm.R7, asm.R0), asm.StoreImm(asm.R7, 0, int64(k.record.id), asm.Half))
+	k.record.fill(c)
+	c.Emit(asm.LoadMem(asm.R1, asm.R10, keyAt, asm.DWord), asm.StoreMem(asm.R7, recordStack, asm.R1, asm.DWord))
+	c.finish(whenFalse, 0)
+	return c
+}
+
+// shownCode tests the condition at the event of the point.
+func (k *programs) shownCode(s *site, output *ebpf.Map) *coder {
+	c := &coder{reader: direct{}}
+	c.Emit(asm.Mov.Reg(asm.R6, asm.R1))
+	if k.record != nil {
+		c.findCall(k.calls)
+	}
+	if s.condition == nil {
+		c.Emit(asm.Ja.Label(whenTrue))
+	} else {
+		c.loads = s.condition.Loads
+		if k.record != nil {
+			c.reader = newKept(k.record, s.condition)
+		}
+		c.condition(s.condition.Root)
+	}
+	if c.Place(whenTrue) {
+		if k.record != nil {
+			c.writeCall(k.record, output)
+		}
+		c.Emit(asm.Mov.Imm(asm.R0, 1), asm.Return())
+	}
+	c.finish(whenFalse, 0)
+	c.finish(unpaired, 1)
+	return c
+}
+
+// unpaired is the label for a return without a call, which is reported to be counted.
+const unpaired = "unpaired"
+
+// finish places a label, if it is used, for the end of the program with a result.
+func (c *coder) finish(label string, result int32) {
+	if c.Place(label) {
+		c.Emit(asm.Mov.Imm(asm.R0, result), asm.Return())
+	}
+}
+
+// findCall lets R7 point to the record of the call that returns, and forgets that.
+func (c *coder) findCall(calls *ebpf.Map) {
+	c.stackKey(true)
+	c.lookup(calls, keyAt)
+	c.Emit(
+		asm.JEq.Imm(asm.R0, 0, unpaired),
+		asm.Mov.Reg(asm.R7, asm.R0),
+		asm.LoadMem(asm.R1, asm.R7, recordStack, asm.DWord),
+		asm.LoadMem(asm.R2, asm.R10, keyAt, asm.DWord),
+		asm.JNE.Reg(asm.R1, asm.R2, unpaired),
+	)
+	c.clear(asm.R7, recordStack, 8)
+}
+
+// writeCall writes a record at R7 into the ring of the CPU, with the stack address as a call has it.
+func (c *coder) writeCall(r *record, output *ebpf.Map) {
+	c.Emit(
+		asm.LoadMem(asm.R1, asm.R10, keyAt, asm.DWord),
+		asm.Sub.Imm(asm.R1, int32(architectures[runtime.GOARCH].returnAddress)),
+		asm.StoreMem(asm.R7, recordStack, asm.R1, asm.DWord),
+		asm.Mov.Reg(asm.R1, asm.R6),
+		asm.LoadMapPtr(asm.R2, output.FD()),
+		asm.LoadImm(asm.R3, math.MaxUint32, asm.DWord), // BPF_F_CURRENT_CPU
+		asm.Mov.Reg(asm.R4, asm.R7),
+		asm.Mov.Imm(asm.R5, int32(r.size)),
+		asm.FnPerfEventOutput.Call(),
+	)
+	c.clear(asm.R7, recordStack, 8)
+}
+
+// key lets R1 and R2 be a map and a key that is on the stack.
+func (c *coder) key(m *ebpf.Map, at int16) {
+	c.Emit(asm.LoadMapPtr(asm.R1, m.FD()), asm.Mov.Reg(asm.R2, asm.R10), asm.Add.Imm(asm.R2, int32(at)))
+}
+
+// lookup puts the address of a value of a map into R0.
+func (c *coder) lookup(m *ebpf.Map, at int16) {
+	c.key(m, at)
+	c.Emit(asm.FnMapLookupElem.Call())
+}
+
+// at returns the program at the event of the call or of what is shown; nil if there is none.
+func (k *programs) at(shown bool) *ebpf.Program {
+	switch {
+	case k == nil:
+		return nil
+	case shown:
+		return k.shown
+	}
+	return k.call
+}
+
+// Close closes the programs, which run until their events are closed, too.
+func (k *programs) Close() error {
+	if k == nil {
+		return nil
+	}
+	return errors.Join(k.call.Close(), k.shown.Close(), k.calls.Close(), k.blank.Close())
+}

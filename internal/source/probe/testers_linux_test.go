@@ -1,0 +1,129 @@
+package probe
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/point"
+	"dropwatch/internal/source/sourcetest"
+	"dropwatch/internal/vmtest/drops"
+)
+
+// testedBy starts a source of points whose conditions one tester tests.
+func testedBy(t *testing.T, tester Tester, points ...point.Point) *sourcetest.Running {
+	t.Helper()
+	o := running()
+	o.Points, o.Tester = points, tester
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sourcetest.Run(t, s, func(e *event.Event) bool { return e.Kind == event.Point })
+}
+
+// contents returns what each event says, but for its time, in order.
+func contents(events []event.Event) (all []string) {
+	for i := range events {
+		e := &events[i]
+		text := fmt.Sprint(e.Point, " ", argsOf(e), " ", e.Packet.Buffer, e.Packet.Len, e.Packet.Proto, e.Port, e.Netns.Inode, e.Task)
+		if s := e.Owner.Socket; s != nil {
+			text += fmt.Sprintf(" %+v", *s)
+		}
+		if e.Packet.Flow != nil {
+			text += fmt.Sprintf(" %+v", *e.Packet.Flow)
+		}
+		all = append(all, text)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// TestGuestTesters: BPF and filters of events give the same of five points, each of which is reached as often as
+// packets of its scenario are dropped; a packet may be tested again on its way.
+func TestGuestTesters(t *testing.T) {
+	const count = 4
+	want := map[string]string{
+		"tcp_accept_queue": "SYN to a full accept queue", "udp_queue": "full receive buffer", "rp_filter": "rp_filter",
+		"netfilter_drop": "INPUT firewall", "checksum": "wrong UDP checksum",
+	}
+	var points []point.Point
+	var drop []func()
+	ns := drops.NewNamespace(t)
+	for name, scenario := range want {
+		p, _ := point.Lookup(name)
+		points = append(points, p)
+		i := slices.IndexFunc(drops.Scenarios, func(s drops.Scenario) bool { return s.Name == scenario })
+		drop = append(drop, drops.Scenarios[i].PrepareIn(ns.Another(), count))
+	}
+	filters, programs := testedBy(t, Filters, points...), testedBy(t, BPF, points...)
+	for _, d := range drop {
+		d()
+	}
+	sourcetest.AwaitIdle(filters, programs)
+	a, b := contents(filters.End()), contents(programs.End())
+	if !slices.Equal(a, b) {
+		t.Errorf("filters:\n%v\nBPF:\n%v", a, b)
+	}
+	for name := range want {
+		if n := countOf(programs.Kept, name); n < count {
+			t.Errorf("%s: %d events, want %d", name, n, count)
+		}
+	}
+	if c := programs.Ledger.Points; c.Lost != 0 {
+		t.Errorf("lost: %+v", c)
+	}
+}
+
+// countOf returns how many events are of a point.
+func countOf(events []event.Event, name string) (n int) {
+	for i := range events {
+		if events[i].Point == name {
+			n++
+		}
+	}
+	return n
+}
+
+// TestGuestCost reports what points cost whose conditions are false, on a flood of UDP to a closed port: none has an
+// event, or loses one.
+func TestGuestCost(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	call := point.Form{Functions: []string{"udp_rcv"}, When: "skb->len > skb->truesize", Args: []point.Arg{{Name: "len", Expr: "skb->len"}}}
+	back := call
+	back.At, back.When = point.Return, "$retval == 7 && skb->len > 0"
+	for name, form := range map[string]point.Form{"call": call, "return": back} {
+		p := point.Point{Name: name, Form: form}
+		t.Logf("%s: %.2f of the rate without a probe, with BPF %.2f", name, shareWith(t, ns, Filters, p), shareWith(t, ns, BPF, p))
+	}
+}
+
+// shareWith returns which part of the rate without a probe is left with one, of whose point there is no event: of the
+// shortest of some turns.
+func shareWith(t *testing.T, ns *drops.Namespace, tester Tester, p point.Point) float64 {
+	free, watched := time.Hour, time.Hour
+	for range 5 {
+		free = min(free, floodTime(t, ns))
+		r := testedBy(t, tester, p)
+		watched = min(watched, floodTime(t, ns))
+		if events := r.End(); len(events) > 0 || tester == BPF && r.Ledger.Points.Lost > 0 {
+			t.Errorf("%d events, %+v", len(events), r.Ledger.Points)
+		}
+	}
+	return float64(free) / float64(watched)
+}
+
+// floodTime returns how long the CPUs are in the kernel for a flood.
+func floodTime(t *testing.T, ns *drops.Namespace) time.Duration {
+	var before, after unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &before); err != nil {
+		t.Fatal(err)
+	}
+	ns.SendUDP(5000)
+	unix.Getrusage(unix.RUSAGE_SELF, &after)
+	return time.Duration(after.Stime.Nano() - before.Stime.Nano())
+}
