@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +13,10 @@ import (
 // A Waiter waits until the program wakes the reader. It is edge-triggered: records that are already
 // in the ring do not wake it, so that many can gather there.
 type Waiter struct {
-	epoll, event int // files; event is an eventfd
+	epoll int // a file
+
+	mu    sync.Mutex // protects what follows
+	event int        // an eventfd; -1 after Close
 }
 
 // NewWaiter returns a Waiter for the ring with this file descriptor.
@@ -49,17 +53,26 @@ func (w *Waiter) Wait(limit time.Duration) error {
 	return nil
 }
 
-// Wake makes Wait return.
-func (w *Waiter) Wake() { unix.Write(w.event, binary.NativeEndian.AppendUint64(nil, 1)) }
+// Wake makes Wait return. It may be called at any time, and does nothing after Close.
+func (w *Waiter) Wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.event >= 0 {
+		unix.Write(w.event, binary.NativeEndian.AppendUint64(nil, 1))
+	}
+}
 
-// Close closes the files. A nil Waiter is ignored.
+// Close closes the files, if that was not done before. Nobody may be in Wait. A nil Waiter is ignored.
 func (w *Waiter) Close() {
 	if w == nil {
 		return
 	}
-	for _, fd := range []int{w.epoll, w.event} {
-		if fd >= 0 {
-			unix.Close(fd)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, fd := range []*int{&w.epoll, &w.event} {
+		if *fd >= 0 {
+			unix.Close(*fd)
 		}
+		*fd = -1
 	}
 }

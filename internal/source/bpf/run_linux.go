@@ -56,7 +56,7 @@ func (s *Source) ReadUntil() time.Time {
 	return time.Time{}
 }
 
-// Wake makes Run read the ring, so that ReadUntil advances. It must not be called after Run.
+// Wake makes Run read the ring, so that ReadUntil advances. It may be called at any time, and does nothing after Run.
 func (s *Source) Wake() { s.waiter.Wake() }
 
 // Close detaches the program and releases everything. Run does so when it returns; Close must not
@@ -75,7 +75,7 @@ func (s *Source) Close() error {
 		s.kernel.Close()
 	}
 	s.waiter.Close()
-	s.link, s.others, s.ring, s.kernel, s.waiter = nil, nil, nil, nil, nil
+	s.link, s.others, s.ring, s.kernel = nil, nil, nil, nil
 	return nil
 }
 

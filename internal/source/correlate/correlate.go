@@ -39,7 +39,8 @@ type Drops interface {
 	// ReadUntil returns a time before which, but for the last 50 ms, all drops were emitted.
 	ReadUntil() time.Time
 
-	// Wake makes it read, so that ReadUntil advances. It is called only while Run runs.
+	// Wake makes it read, so that ReadUntil advances. It may be called at any time: after Run, which may end by
+	// itself, it does nothing.
 	Wake()
 }
 
@@ -203,9 +204,6 @@ func (s *Source) emitRead() {
 			}
 			return late || lastDrop(e).Before(read)
 		}, s.emitNamed)
-	}
-	if s.ended { // while a rule was looked up: drops are not read any more
-		return
 	}
 	if s.waiting.n > 0 && s.reading {
 		s.Drops.Wake()

@@ -1,14 +1,10 @@
 package correlate
 
 import (
-	"context"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dropwatch/internal/event"
-	"dropwatch/internal/pipeline"
 )
 
 // TestQueueKeepsOrder while it grows and wraps, and shares no memory with what it was given.
@@ -72,49 +68,6 @@ func TestDropsOfAnotherEventStay(t *testing.T) {
 	if len(got) != 3 || len(got[2].Stack) != 2 || got[2].Stack[0].PC != 1 || got[2].Stack[1].PC != 2 {
 		t.Errorf("%+v", got)
 	}
-}
-
-// endingDrops need a while to end, in which they must not be woken.
-type endingDrops struct {
-	script
-	t     *testing.T
-	ended atomic.Bool
-}
-
-func (d *endingDrops) Run(ctx context.Context, out pipeline.Output) error {
-	err := d.script.Run(ctx, out)
-	d.ended.Store(true)
-	time.Sleep(2 * time.Second)
-	return err
-}
-
-func (*endingDrops) ReadUntil() time.Time { return began.Add(2 * time.Minute) }
-
-func (d *endingDrops) Wake() {
-	if d.ended.Load() {
-		d.t.Error("woken after their end")
-	}
-}
-
-// TestDropsAreNotWokenAfterTheirEnd, even if that comes while a rule is looked up.
-func TestDropsAreNotWokenAfterTheirEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		data := headers(50000, 1000, event.ACK)
-		byRule := lost(0, data, 100)
-		byRule.Stack = []event.Frame{{Symbol: "nft_do_chain"}, {Symbol: "ip_local_deliver"}}
-		byRule.Packet.Data, byRule.Packet.HasData = []byte{0x45}, true
-		drops := &endingDrops{t: t, script: script{events: []event.Event{byRule}}}
-		tcp := &script{events: []event.Event{resent(time.Minute, data, 100), resent(5*time.Minute, data, 100)}}
-		looked := 0
-		rule := func(*event.Event) (rule, confidence string) {
-			looked++
-			time.Sleep(time.Second)
-			return "", ""
-		}
-		if got := fates(t, &Source{TCP: tcp, Drops: drops, Rule: rule}, 500*time.Millisecond); len(got) != 2 || looked == 0 {
-			t.Errorf("%d events, %d look-ups", len(got), looked)
-		}
-	})
 }
 
 func BenchmarkWait(b *testing.B) {
