@@ -63,6 +63,7 @@ static long (*probe_read)(void *dst, __u32 size, const void *src) = (void *)113;
 static void *(*ringbuf_reserve)(void *map, __u64 size, __u64 flags) = (void *)131;
 static void (*ringbuf_submit)(void *record, __u64 flags) = (void *)132;
 static __u64 (*ringbuf_query)(void *map, __u64 what) = (void *)134;
+static void *(*skc_to_tcp_sock)(void *sk) = (void *)137;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

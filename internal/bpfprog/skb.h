@@ -25,17 +25,6 @@ enum {
  * no exception table for a program that calls another, and panics. */
 volatile const __u8 faults_handled;
 
-/* LOAD reads a field, directly where the verifier knows the type of p. */
-#define LOAD(p, field)                                                 \
-	({                                                             \
-		typeof((p)->field) value = 0;                          \
-		if (direct)                                            \
-			value = (p)->field;                            \
-		else                                                   \
-			probe_read(&value, sizeof(value), &(p)->field); \
-		value;                                                 \
-	})
-
 /* LOAD_ANY reads a field where p may be any number, directly where a fault cannot
  * harm. */
 #define LOAD_ANY(p, field)                                             \

@@ -21,16 +21,6 @@ enum {
 	IP6_OFFSET = 0xfff8, /* include/net/ipv6.h */
 };
 
-INLINE __u8 read_byte(void *at, const int direct)
-{
-	__u8 value = 0;
-	if (direct)
-		value = *(volatile __u8 *)at;
-	else
-		probe_read(&value, sizeof(value), at);
-	return value;
-}
-
 INLINE __u8 packet_type(struct sk_buff *skb, const int direct)
 {
 	return BITS(read_byte((void *)skb + OFFSET(struct sk_buff, pkt_type), direct), struct sk_buff, pkt_type);

@@ -25,7 +25,7 @@ INLINE void find_socket(struct drop *d, struct key *k, struct sock *sk, struct s
 	else if (k->type == PACKET_OUTGOING && sk) /* skb_set_err_queue */
 		k->traits |= TRAIT_ERROR_QUEUE;
 	if (by_owner)
-		k->socket = socket_cookie(d->sk);
+		k->socket = socket_cookie(d->sk, 0);
 }
 
 INLINE int has_ports(__u16 protocol)
@@ -63,8 +63,8 @@ INLINE void read_owner(struct owner *o, struct drop *d, struct key *k, const int
 	__builtin_memset(o, 0, sizeof(*o));
 	if (!sk)
 		return;
-	read_socket(o, sk);
-	o->receiver = is_full(sk) ? is_receiver(d, k, o, direct) : d->receiver;
+	read_socket(o, sk, 0);
+	o->receiver = is_full(sk, 0) ? is_receiver(d, k, o, direct) : d->receiver;
 }
 
 #endif

@@ -8,6 +8,7 @@ import (
 
 // TestGuestAsHere repeats what does not hang on the machine's speed.
 func TestGuestAsHere(t *testing.T) {
+	t.Run("forms", TestForms)
 	t.Run("segments", TestSegments)
 	t.Run("types", TestTypes)
 	t.Run("resets", TestResets)

@@ -1,6 +1,7 @@
 package retrans
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/bits"
@@ -21,7 +22,7 @@ const defaultRing = 4 << 20
 // Open loads and attaches the programs: what TCP does is recorded from now on. The caller calls
 // Run or Close. The error wraps one of those of package bpfprog where that applies, and says what to do.
 func Open(opts Options) (*Source, error) {
-	s := new(Source)
+	s := &Source{forms: []string{retransProgRetransmitBtf, retransProgRetransmitRaw}}
 	if err := s.open(opts); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("trace TCP retransmissions with BPF: %w", bpfprog.Explain(err))
@@ -51,7 +52,7 @@ func (s *Source) open(opts Options) error {
 		return err
 	}
 	bpfprog.RaiseMemlock()
-	if s.kernel, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types}); err != nil {
+	if spec, err = s.load(spec, types); err != nil {
 		return err
 	}
 	if err := s.openRing(); err != nil {
@@ -61,6 +62,24 @@ func (s *Source) open(opts Options) error {
 	err = s.attach(spec)
 	s.until = time.Now()
 	return err
+}
+
+// load loads the programs, with that of retransmissions in the first form that the kernel accepts: one reads kernel
+// memory directly, the other through a helper. It returns what it has loaded.
+func (s *Source) load(all *ebpf.CollectionSpec, types *btf.Cache) (spec *ebpf.CollectionSpec, err error) {
+	for _, form := range s.forms {
+		spec = all.Copy()
+		maps.DeleteFunc(spec.Programs, func(name string, p *ebpf.ProgramSpec) bool {
+			return name != form && p.AttachTo == all.Programs[form].AttachTo
+		})
+		kernel, err2 := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
+		if err2 == nil {
+			s.kernel = kernel
+			return spec, nil
+		}
+		err = cmp.Or(err, err2)
+	}
+	return nil, err
 }
 
 // configure sets sizes.
@@ -86,11 +105,18 @@ func (s *Source) openRing() (err error) {
 func (s *Source) attach(spec *ebpf.CollectionSpec) error {
 	for name, p := range s.kernel.Programs {
 		to := spec.Programs[name].AttachTo
-		l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: to, Program: p})
+		l, err := attach(p, to)
 		if err != nil {
 			return fmt.Errorf("attach to tcp:%s: %w", to, err)
 		}
 		s.links = append(s.links, l)
 	}
 	return nil
+}
+
+func attach(p *ebpf.Program, to string) (link.Link, error) {
+	if p.Type() == ebpf.Tracing {
+		return link.AttachTracing(link.TracingOptions{Program: p, AttachType: ebpf.AttachTraceRawTp})
+	}
+	return link.AttachRawTracepoint(link.RawTracepointOptions{Name: to, Program: p})
 }

@@ -93,7 +93,8 @@ const (
 	retransMapLost              = "lost"
 	retransMapRing              = "ring"
 	retransProgReceiveReset     = "receive_reset"
-	retransProgRetransmit       = "retransmit"
+	retransProgRetransmitBtf    = "retransmit_btf"
+	retransProgRetransmitRaw    = "retransmit_raw"
 	retransProgRetransmitSynack = "retransmit_synack"
 	retransProgSendReset        = "send_reset"
 	retransVarReader            = "reader"
@@ -143,7 +144,8 @@ type retransSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type retransProgramSpecs struct {
 	ReceiveReset     *ebpf.ProgramSpec `ebpf:"receive_reset"`
-	Retransmit       *ebpf.ProgramSpec `ebpf:"retransmit"`
+	RetransmitBtf    *ebpf.ProgramSpec `ebpf:"retransmit_btf"`
+	RetransmitRaw    *ebpf.ProgramSpec `ebpf:"retransmit_raw"`
 	RetransmitSynack *ebpf.ProgramSpec `ebpf:"retransmit_synack"`
 	SendReset        *ebpf.ProgramSpec `ebpf:"send_reset"`
 }
@@ -208,7 +210,8 @@ type retransVariables struct {
 // It can be passed to loadRetransObjects or ebpf.CollectionSpec.LoadAndAssign.
 type retransPrograms struct {
 	ReceiveReset     *ebpf.Program `ebpf:"receive_reset"`
-	Retransmit       *ebpf.Program `ebpf:"retransmit"`
+	RetransmitBtf    *ebpf.Program `ebpf:"retransmit_btf"`
+	RetransmitRaw    *ebpf.Program `ebpf:"retransmit_raw"`
 	RetransmitSynack *ebpf.Program `ebpf:"retransmit_synack"`
 	SendReset        *ebpf.Program `ebpf:"send_reset"`
 }
@@ -216,7 +219,8 @@ type retransPrograms struct {
 func (p *retransPrograms) Close() error {
 	return _RetransClose(
 		p.ReceiveReset,
-		p.Retransmit,
+		p.RetransmitBtf,
+		p.RetransmitRaw,
 		p.RetransmitSynack,
 		p.SendReset,
 	)

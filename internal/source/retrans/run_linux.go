@@ -27,6 +27,7 @@ const (
 
 // A Source is a pipeline.Source: what TCP does on the whole host from Open to the end of Run.
 type Source struct {
+	forms   []string // of the program of retransmissions, to be tried in this order
 	kernel  *ebpf.Collection
 	links   []link.Link // of the programs to their tracepoints
 	ring    *ringbuf.Reader
@@ -56,7 +57,7 @@ func (s *Source) Close() error {
 		s.kernel.Close()
 	}
 	s.waiter.Close()
-	s.ring, s.kernel, s.waiter = nil, nil, nil
+	s.ring, s.kernel = nil, nil
 	return nil
 }
 

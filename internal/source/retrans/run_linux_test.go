@@ -27,13 +27,35 @@ func TestGenerated(t *testing.T) { sourcetest.Generated(t, vmtest.SkipOrFail, "r
 // need opens a source, which ends with the test.
 func need(t *testing.T, opts Options) *Source {
 	t.Helper()
+	return needForm(t, opts, forms...)
+}
+
+// forms are those of the program of retransmissions. All kernels of the tests accept both.
+var forms = []string{retransProgRetransmitBtf, retransProgRetransmitRaw}
+
+// needForm opens a source with one of them.
+func needForm(t *testing.T, opts Options, forms ...string) *Source {
+	t.Helper()
 	vmtest.RequireRoot(t)
-	s, err := Open(opts)
-	if err != nil {
+	s := &Source{forms: forms}
+	t.Cleanup(func() { s.Close() })
+	if err := s.open(opts); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
 	return s
+}
+
+// TestForms: the first form that the kernel accepts is used, and the error is that of the first.
+func TestForms(t *testing.T) {
+	s := needForm(t, Options{Resets: true}, retransProgRetransmitRaw, retransProgRetransmitBtf)
+	if s.kernel.Programs[retransProgRetransmitRaw] == nil || len(s.kernel.Programs) != 4 || len(s.links) != 4 {
+		t.Errorf("programs %v, %d links", s.kernel.Programs, len(s.links))
+	}
+	if opened, err := Open(Options{}); err != nil || opened.kernel.Programs[retransProgRetransmitBtf] == nil {
+		t.Errorf("not in the first form: %v", err)
+	} else {
+		opened.Close()
+	}
 }
 
 // lossy makes a namespace whose firewall drops every tenth packet of data to a port.
@@ -82,14 +104,15 @@ func transfer(ns *drops.Namespace, address string, port, size int) (client netip
 	return client
 }
 
-// TestSegments: what is reported is what the kernel counts, for IPv4 and IPv6, with GSO.
+// TestSegments: what is reported is what the kernel counts, for IPv4 and IPv6, with GSO, in both forms.
 func TestSegments(t *testing.T) {
 	const port, size = 9009, 4 << 20
-	for name, address := range map[string]string{"IPv4": "127.0.0.1", "IPv6": "::1"} {
-		t.Run(name, func(t *testing.T) {
+	for i, address := range []string{"127.0.0.1", "::1", "127.0.0.1", "::1"} {
+		form := forms[i/2]
+		t.Run(form+" "+address, func(t *testing.T) {
 			ns := lossy(t, port)
 			inode := ns.Inode()
-			r := sourcetest.Run(t, need(t, Options{}), func(e *event.Event) bool { return e.Netns.Inode == inode })
+			r := sourcetest.Run(t, needForm(t, Options{}, form), func(e *event.Event) bool { return e.Netns.Inode == inode })
 			client := transfer(ns, address, port, size)
 			kept := r.End()
 			var segments, bytes uint64

@@ -104,7 +104,8 @@ struct inet_sock {
 	__u16 inet_sport; /* big endian; stays when the socket gives its port back */
 };
 
-struct tcp_sock {
+struct tcp_sock { /* begins with a struct sock */
+	struct inet_connection_sock inet_conn;
 	__u32 segs_out;
 	__u32 srtt_us; /* times 8 */
 	__u32 rcv_nxt;
