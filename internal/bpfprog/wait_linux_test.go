@@ -21,7 +21,7 @@ func counter(t *testing.T) (fd int) {
 	return fd
 }
 
-// TestWait returns when the ring has something new, and when it is woken.
+// TestWait returns when the ring has something new, when it is woken, also before it waits, and at its limit.
 func TestWait(t *testing.T) {
 	ring := counter(t)
 	w, err := NewWaiter(ring)
@@ -32,12 +32,19 @@ func TestWait(t *testing.T) {
 	for _, wake := range []func(){
 		func() { unix.Write(ring, binary.NativeEndian.AppendUint64(nil, 1)) },
 		w.Wake,
-		func() { w.Wake(); w.Wake() },
 	} {
 		time.AfterFunc(time.Millisecond, wake)
 		if err := w.Wait(-1); err != nil {
 			t.Error(err)
 		}
+	}
+	w.Wake()
+	if err := w.Wait(-1); err != nil {
+		t.Error(err)
+	}
+	begin := time.Now()
+	if err := w.Wait(20 * time.Millisecond); err != nil || time.Since(begin) < 20*time.Millisecond {
+		t.Errorf("waited %v: %v", time.Since(begin), err)
 	}
 }
 
