@@ -135,3 +135,52 @@ func wantEvents(t *testing.T, r guest.Result, n int) {
 		}
 	}
 }
+
+// TestGuestSessionPoints: what is on in a session is reported by start and watch, and no longer when it is off.
+func TestGuestSessionPoints(t *testing.T) {
+	guest.ResetMonitor(t)
+	_, refuse := fullQueue(t)
+	s := openTerminal(t)
+	s.expect("dropwatch> ")
+	s.enter("points on tcp_accept_qeue")
+	s.expect("did you mean tcp_accept_queue?")
+	s.enter("points on tcp_accept_queue udp")
+	s.expect("points that are on from the next start, watch or record: tcp_accept_queue, udp_queue")
+	s.enter("points off udp")
+	s.expect("tcp_accept_queue\r\n")
+	for command, ready := range map[string]string{"start": "Issue Ctrl-C", "watch kind point": "using source probe"} {
+		s.enter(command)
+		s.expect(ready)
+		refuse()
+		s.expect("point tcp_accept_queue")
+		s.press("\x03")
+		s.expect("dropwatch> ")
+		if left := probes(t); left != "" {
+			t.Errorf("%s left probes:\n%s", command, left)
+		}
+	}
+	s.enter("points test tcp_accept_queue")
+	s.expect("tcp_accept_queue: possible on this kernel")
+	s.expect("dropwatch> ")
+	s.enter("points off")
+	s.expect("no points are on")
+	s.enter("watch -d 1s kind point")
+	s.expect("none is reported")
+	s.expect("dropwatch> ")
+	s.enter("exit")
+	s.wait()
+}
+
+// TestGuestKilledPoints: what a killed dropwatch leaves is off, and gone when the next one reports points.
+func TestGuestKilledPoints(t *testing.T) {
+	p := startProbes(t, "", "watch", "--point", "tcp_accept_queue", "kind", "point")
+	p.Signal(syscall.SIGKILL)
+	p.Wait()
+	if left := probes(t); strings.Count(left, "\n") != 1 {
+		t.Errorf("left: %s", left)
+	}
+	r := guest.Run(t, "", dropwatchPath, "watch", "--point", "udp_queue", "-d", "100ms", "kind", "point")
+	if left := probes(t); r.Code != 0 || left != "" {
+		t.Errorf("%+v, left: %s", r, left)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"dropwatch/internal/capture"
+	"dropwatch/internal/point"
 	"dropwatch/internal/repl"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
@@ -18,6 +19,8 @@ import (
 type monitorHost struct {
 	runner *capture.Runner
 	packet bool // the mode that was set, for a source that has none
+
+	points func(words []string) ([]point.Point, error) // of the words of Settings.Points
 }
 
 // SetPacketMode sets the alert mode. Without a drop monitor it only remembers it,
@@ -179,6 +182,9 @@ func (h *monitorHost) spec(s repl.Settings) (spec capture.Spec, err error) {
 	spec.Input = capture.Input{
 		Source: cmp.Or(s.Source, "auto"), MonitorFirst: true, NoFailover: s.Source == "", Mode: capture.AsConfigured,
 		Origins: origins(s), ReadBuffer: s.ReadBuffer, Trunc: s.Trunc,
+	}
+	if spec.Input.Points, err = h.points(s.Points); err != nil {
+		return spec, err
 	}
 	if !h.packet { // for counts by address a sample of the packets is enough
 		spec.Input.Sample = bpf.DefaultSample

@@ -16,7 +16,7 @@ import (
 // withoutMonitor is a session's host without a drop monitor.
 func withoutMonitor() *monitorHost {
 	none := func() (*netdm.Session, error) { return nil, netlink.ErrNoFamily }
-	return &monitorHost{runner: &capture.Runner{
+	return &monitorHost{points: new(App).namedPoints, runner: &capture.Runner{
 		Host: host.New("/"), Notices: capture.NewNotices(os.Stderr), Monitor: &capture.Monitor{Open: none},
 	}}
 }

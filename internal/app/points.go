@@ -24,7 +24,7 @@ import (
 )
 
 // points is the verb that lists where packets can be dropped, and what shows it.
-func (a *App) points() *cli.Verb {
+func (a *App) points(d *defaults) *cli.Verb {
 	var json, list bool
 	var gen string
 	f := cli.NewFlags()
@@ -32,7 +32,7 @@ func (a *App) points() *cli.Verb {
 	f.BoolVarP(&json, "json", "j", false, "one JSON object a line for each point")
 	f.StringVar(&gen, "gen", "", "write the points that can be probed to this new `file` instead, to be changed")
 	return &cli.Verb{
-		Name: "points", Args: "[options] [layer|module ...]", Short: "list where packets are dropped, by layer and module",
+		Name: pointsVerb, Args: "[options] [layer|module ...]", Short: "list where packets are dropped, by layer and module",
 		Long: `List the points at which dropwatch knows that packets are dropped, by layer and
 module: reasons, functions, hardware traps, counters, and points that can be
 probed. Each has the sources that can show it on this host now, or - if none
@@ -41,19 +41,27 @@ can. With test, say which points this kernel can probe, and what is read there.`
 			"dropwatch points [options] [LAYER | MODULE | LAYER/MODULE ...]", "dropwatch points test [POINT | LAYER | MODULE | FILE ...]",
 			"dropwatch points --gen FILE",
 		},
-		Notes: "watch, top, record, replay and diagnose take layers and modules, too, with\n--include and --exclude.",
+		Notes: `watch, top, record, replay and diagnose take layers and modules, too, with
+--include and --exclude. In a session, points on NAME and points off NAME say
+which points start, watch and record report.`,
 		Examples: []string{
 			"dropwatch points", "dropwatch points transport", "dropwatch points link/qdisc tcp", "dropwatch watch --include tcp",
 			"dropwatch points test tcp_accept_queue", "dropwatch points --gen points.toml", "dropwatch points test points.toml",
 		},
-		Manual: manVerbs["points"], Flags: f, Words: pointWords, InSession: true,
+		Manual: manVerbs["points"], Flags: f, Words: pointWords(d.inSession), InSession: true,
 		Run: func(ctx context.Context, args cli.Args) error {
-			test := len(args.Words) > 0 && args.Words[0] == testWord
+			first := ""
+			if len(args.Words) > 0 {
+				first = args.Words[0]
+			}
+			test := first == testWord
 			switch {
 			case f.Changed("gen") && (list || json || len(args.Words) > 0):
 				return usageError("points: --gen cannot be combined with anything else")
 			case f.Changed("gen"):
 				return generatePoints(gen)
+			case first == onWord || first == offWord:
+				return usagef("points: %s is for a session: use --point of watch or record", first)
 			case test && (list || json):
 				return usageError("points: test cannot be combined with options")
 			case test:
@@ -72,15 +80,18 @@ can. With test, say which points this kernel can probe, and what is read there.`
 	}
 }
 
-// testWord is the argument before the points to test.
-const testWord = "test"
-
-// pointWords completes the arguments.
-func pointWords(before []string) []string {
-	if len(before) > 0 && before[0] == testWord {
-		return append(point.Names(), knowledge.NodeNames()...)
+// pointWords returns what completes the arguments.
+func pointWords(inSession bool) func(before []string) []string {
+	first := []string{testWord}
+	if inSession {
+		first = append(first, onWord, offWord)
 	}
-	return append([]string{testWord}, knowledge.NodeNames()...)
+	return func(before []string) []string {
+		if len(before) > 0 && slices.Contains(first, before[0]) {
+			return point.Words()
+		}
+		return append(slices.Clip(first), knowledge.NodeNames()...)
+	}
 }
 
 // generatePoints writes the built-in points to a file, which must be new.

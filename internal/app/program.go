@@ -34,7 +34,7 @@ func (a *App) verbs(o *globalFlags, p *cli.Program) []*cli.Verb {
 	d := &o.defaults
 	return []*cli.Verb{
 		a.watch(d), a.top(d), a.retrans(d), a.record(d), a.replay(d), a.pcap(d), a.start(o, a.program), a.dump(d),
-		a.explain(), a.points(), a.diagnose(d), a.counters(d), a.doctor(),
+		a.explain(), a.points(d), a.diagnose(d), a.counters(d), a.doctor(),
 		a.service(d), a.last(d), a.config(),
 		a.completion(p), a.help(p, a.program), a.version(),
 	}

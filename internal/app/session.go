@@ -34,6 +34,11 @@ const sessionHint = "type start (counts), watch (each drop), top (live view) or 
 // command that is run before any is read; it may be empty.
 func (a *App) session(ctx context.Context, o *globalFlags, first string, program programFunc) error {
 	language := sessionLanguage(program)
+	for i := range language.Verbs {
+		if v := &language.Verbs[i]; v.Name == pointsVerb {
+			v.Set = a.setPoints
+		}
+	}
 	r := a.runner
 	lines, err := term.Open(term.Config{
 		Stdin: r.In, Stdout: r.Out, Prompt: repl.Prompt, Complete: completeLine(&language, program(defaults{inSession: true}), r.Host),
@@ -44,7 +49,7 @@ func (a *App) session(ctx context.Context, o *globalFlags, first string, program
 	}
 	defer lines.Close()
 	s := &repl.REPL{
-		Lines: reader{lines}, Host: &monitorHost{runner: r}, Out: r.Out, Err: r.Err,
+		Lines: reader{lines}, Host: &monitorHost{runner: r, points: a.namedPoints}, Out: r.Out, Err: r.Err,
 		Interactive: term.IsTerminal(r.In) && term.IsTerminal(r.Out),
 		Settings:    repl.Settings{Takeover: o.takeover},
 		Language:    language,
@@ -106,7 +111,7 @@ func sessionVerb(v *cli.Verb, program programFunc) repl.Verb {
 			if err != nil {
 				return err
 			}
-			d := defaults{inSession: true, takeover: s.Takeover, source: s.Source, trunc: s.Trunc, filter: f}
+			d := defaults{inSession: true, takeover: s.Takeover, source: s.Source, trunc: s.Trunc, filter: f, points: s.Points}
 			return program(d).Run(ctx, append([]string{"dropwatch", v.Name}, args...), isUsage)
 		},
 	}

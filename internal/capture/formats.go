@@ -157,13 +157,27 @@ func (r *run) openAlerts(_ Output, f outFile) (pipeline.Sink, error) {
 }
 
 // openClassic prints drops as the C program does. In summary mode it also adds up
-// the drops of a source that has no summary mode.
+// the drops of a source that has no summary mode. Points, which that program does not have, get lines.
 func (r *run) openClassic(o Output, f outFile) (pipeline.Sink, error) {
-	shown := text.New(f)
+	var shown pipeline.Sink = text.New(f)
 	if o.Summary {
-		return newByAddress(shown, func() bool { return r.source.configurable }), nil
+		shown = newByAddress(shown, func() bool { return r.source.configurable })
+	}
+	if len(r.spec.Input.Points) > 0 {
+		shown = pipeline.Tee{shown, onlyPoints{line.New(f, line.Options{Color: Colored(f.File), Width: term.Width(f.File)})}}
 	}
 	return shown, nil
+}
+
+// onlyPoints passes events of points to a sink, and no others.
+type onlyPoints struct{ pipeline.Sink }
+
+// Write passes an event on if it is of a point.
+func (s onlyPoints) Write(e *event.Event) error {
+	if e.Kind != event.Point {
+		return nil
+	}
+	return s.Sink.Write(e)
 }
 
 // openTraffic prints a table at the end.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -150,7 +151,7 @@ func TestBadLines(t *testing.T) {
 			if out := b.answers(); out != "" {
 				t.Errorf("stdout %q", out)
 			}
-			if b.Settings != before || len(b.host.changes) > 0 {
+			if !reflect.DeepEqual(b.Settings, before) || len(b.host.changes) > 0 {
 				t.Errorf("changed: %+v, %q", b.Settings, b.host.changes)
 			}
 		})
@@ -264,7 +265,7 @@ func TestSettingsReachVerbs(t *testing.T) {
 		return nil
 	}}}
 	b.run(t, nil)
-	if want := (Settings{Source: "trace", Filter: "port 53", Takeover: true}); got != want {
+	if want := (Settings{Source: "trace", Filter: "port 53", Takeover: true}); !reflect.DeepEqual(got, want) {
 		t.Errorf("settings %+v, want %+v", got, want)
 	}
 }
@@ -287,7 +288,7 @@ func FuzzExecute(f *testing.F) {
 			t.Errorf("%q: %v", line, err)
 		case bad && b.err.Len() == 0:
 			t.Errorf("%q failed without a word", line)
-		case bad && (b.Settings != before || len(b.host.changes) > 0):
+		case bad && (!reflect.DeepEqual(b.Settings, before) || len(b.host.changes) > 0):
 			t.Errorf("%q is bad, but changed %+v %q", line, b.Settings, b.host.changes)
 		}
 		for _, c := range b.err.String() {
@@ -319,5 +320,32 @@ func TestWithoutMonitor(t *testing.T) {
 		if got := b.answers(); !strings.Contains(got, want) || b.err.String() != "" {
 			t.Errorf("%s: %q, notes %q; want %q", script, got, b.err.String(), want)
 		}
+	}
+}
+
+// TestVerbSetsSettings: what a verb sets holds for the verbs after it, and is answered. An error changes nothing.
+func TestVerbSetsSettings(t *testing.T) {
+	b := newBench("look on a", "look", "look on")
+	var got Settings
+	b.Verbs = []Verb{{
+		Name: "look",
+		Set: func(s *Settings, args []string) (string, bool, error) {
+			switch len(args) {
+			case 2:
+				s.Points = append(s.Points, args[1])
+				return "a is on\n", true, nil
+			case 1:
+				return "", true, errors.New("nothing is named")
+			}
+			return "", false, nil
+		},
+		Run: func(_ context.Context, s Settings, _ []string) error {
+			got = s
+			return nil
+		},
+	}}
+	b.run(t, ErrFailed)
+	if !slices.Equal(got.Points, []string{"a"}) || b.answers() != "a is on\n" || b.err.String() != "dropwatch: nothing is named\n" {
+		t.Errorf("settings %+v, answers %q, errors %q", got, b.answers(), b.err.String())
 	}
 }

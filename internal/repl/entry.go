@@ -27,8 +27,23 @@ type entry struct {
 func (v *Verb) entry() *entry {
 	return &entry{
 		name: v.Name, arg: v.Args, help: v.Help + ": see " + v.Name + " --help", many: true,
-		run: func(ctx context.Context, r *REPL, words []string) error { return v.Run(ctx, r.Settings, words) },
+		run: v.run,
 	}
+}
+
+// run changes the settings, or runs the verb.
+func (v *Verb) run(ctx context.Context, r *REPL, words []string) error {
+	if v.Set != nil {
+		answer, ok, err := v.Set(&r.Settings, words)
+		if err != nil {
+			return err
+		}
+		if ok {
+			r.print("%s", answer)
+			return nil
+		}
+	}
+	return v.Run(ctx, r.Settings, words)
 }
 
 // call checks the number of arguments and runs the entry. Typed is how the user

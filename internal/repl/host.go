@@ -50,6 +50,8 @@ type Settings struct {
 	Takeover   bool   // stop the monitoring of other programs without asking
 	Source     string // one of Language.Sources; empty: auto, but start ends when another program stops the monitor
 	Filter     string // only drops that match this expression; empty: all
+
+	Points []string // that are reported beside the drops: names and files
 }
 
 // A Report is the result of a run.

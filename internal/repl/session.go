@@ -27,6 +27,10 @@ type Lines interface {
 type Verb struct {
 	Name, Args, Help string
 
+	// Set, unless it is nil, is asked before Run: it changes the settings as the arguments say, and returns an
+	// answer. It is not ok if the arguments are for Run.
+	Set func(s *Settings, args []string) (answer string, ok bool, err error)
+
 	// Run runs the verb with the session's settings as its defaults.
 	Run func(ctx context.Context, s Settings, args []string) error
 }
