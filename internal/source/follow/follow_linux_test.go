@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -358,6 +359,26 @@ func TestStop(t *testing.T) {
 	}
 	udp(t, ns, "127.0.0.1:9001", 5)
 	check(t, c, ns, "lo", numbers{flows.SentOwn: 5, flows.Received: 5, flows.Delivered: 5})
+}
+
+// TestClosed: a sink that a failed run has left reads in vain, from its own goroutine.
+func TestClosed(t *testing.T) {
+	c := need(t, "udp")
+	done := make(chan error)
+	go func() {
+		for {
+			if _, err := c.Read(); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("error %v", err)
+	}
 }
 
 // TestWhat: the programs and package flows have the same numbers.

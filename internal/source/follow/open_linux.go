@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,9 +16,10 @@ import (
 	"dropwatch/internal/bpfprog"
 )
 
-// A Counter counts from Start to Stop. Its methods, but Covers, must be called one at a time.
+// A Counter counts from Start to Stop. Start and Stop must be called one at a time, and before Close.
 type Counter struct {
-	kernel    *ebpf.Collection // programs at tracepoints, and all maps
+	mu        sync.Mutex       // Read and Close hold it
+	kernel    *ebpf.Collection // programs at tracepoints, and all maps; nil: it is closed
 	functions *ebpf.Collection // programs at functions; nil: the kernel did not take them
 	refused   error            // why it did not
 	links     []link.Link
@@ -55,9 +57,8 @@ func (c *Counter) open(opts Options) error {
 	if c.kernel, err = load(spec, ebpf.AttachTraceRawTp, ebpf.CollectionOptions{Cache: types}); err != nil {
 		return err
 	}
-	c.functions, c.refused = load(spec, ebpf.AttachTraceFEntry, ebpf.CollectionOptions{Cache: types, MapReplacements: c.kernel.Maps})
-	if c.refused == nil {
-		c.refused = c.attach(c.functions)
+	if c.refused = c.openFunctions(spec, types); c.refused != nil {
+		c.detach() // deliveries of one version of IP alone would pass for all
 	}
 	if err := c.attach(c.kernel); err != nil {
 		return err
@@ -67,6 +68,15 @@ func (c *Counter) open(opts Options) error {
 	}
 	c.keys, c.values = make([]followKey, batch), make([]followTally, batch*c.cpus)
 	return nil
+}
+
+// openFunctions loads and attaches the programs at functions.
+func (c *Counter) openFunctions(spec *ebpf.CollectionSpec, types *btf.Cache) (err error) {
+	opts := ebpf.CollectionOptions{Cache: types, MapReplacements: c.kernel.Maps}
+	if c.functions, err = load(spec, ebpf.AttachTraceFEntry, opts); err != nil {
+		return err
+	}
+	return c.attach(c.functions)
 }
 
 // setCondition puts the condition into all programs.
@@ -138,17 +148,26 @@ func (c *Counter) Covers(t time.Time) bool {
 	return from != 0 && at >= from && (until == 0 || at <= until)
 }
 
-// Close detaches the programs and releases everything.
-func (c *Counter) Close() (err error) {
-	for _, l := range c.links {
-		err = errors.Join(err, l.Close())
-	}
+// Close detaches the programs and releases everything. It waits for a Read.
+func (c *Counter) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.detach()
 	for _, k := range []*ebpf.Collection{c.functions, c.kernel} {
 		if k != nil {
 			k.Close()
 		}
 	}
-	c.links, c.functions, c.kernel = nil, nil, nil
+	c.functions, c.kernel = nil, nil
+	return err
+}
+
+// detach detaches all programs that are attached.
+func (c *Counter) detach() (err error) {
+	for _, l := range c.links {
+		err = errors.Join(err, l.Close())
+	}
+	c.links = nil
 	return err
 }
 

@@ -3,6 +3,7 @@ package follow
 import (
 	"errors"
 	"fmt"
+	"os"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -16,8 +17,13 @@ import (
 const batch = 256
 
 // Read returns all that was counted since Open. A packet that is counted during the call may be in some numbers and
-// not in others.
+// not in others. Any goroutine may call it, also after Close: the error wraps os.ErrClosed then.
 func (c *Counter) Read() (r flows.Reading, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.kernel == nil {
+		return flows.Reading{}, fmt.Errorf("read the counts of packets: %w", os.ErrClosed)
+	}
 	var cursor ebpf.MapBatchCursor
 	for last := false; !last; {
 		n, err := c.kernel.Maps[followMapCounts].BatchLookup(&cursor, c.keys, c.values, nil)
