@@ -83,7 +83,8 @@ func parseGroup(group string) (m maker, ok bool) {
 
 func format36(n uint64) string { return strconv.FormatUint(n, 36) }
 
-// events yields the events of a list as kprobe_events has it: "p:kprobes/name function arg1=..." each line.
+// listedEvents returns the events, group/name, in a list as kprobe_events has it: "p:kprobes/name function arg1=..."
+// each line.
 func listedEvents(list string) (events []string) {
 	for line := range strings.Lines(list) {
 		head, _, _ := strings.Cut(line, " ")
