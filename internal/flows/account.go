@@ -22,7 +22,7 @@ type Account struct {
 
 	Blind bool // Delivered is not known
 
-	// Doubts are why the numbers may not be all: in words that complete "this may not be all: ".
+	// Doubts say which packets may be missing in the numbers, in words that complete "this may not be all: ".
 	Doubts []string
 }
 
@@ -42,7 +42,7 @@ var verdicts = [...]string{"nothing seen", "none lost", "lost", "no drop seen"}
 func (v Verdict) String() string { return verdicts[v] }
 
 // Accounts returns one for each namespace, by inode, and first that of drops whose namespace is not known, with a Netns
-// of 0. Blind is that it is not known how many packets were delivered; ledger is that of the drops.
+// of 0. Blind says that it is not known how many packets were delivered; ledger is that of the drops.
 func (t *Table) Accounts(blind bool, ledger *event.Ledger) (all []Account) {
 	for _, r := range t.Rows() {
 		if n := len(all); n == 0 || all[n-1].Netns != r.Netns {
@@ -93,9 +93,9 @@ func (a *Account) add(r *Row) {
 	a.doubt(r.Packets[Undecided], "packet", "at "+name+" that may match the expression")
 }
 
-// Unaccounted is how many of the received packets were neither delivered nor forwarded. Of a negative number, more
-// were: they were on their way when counting began, or copied, as for multicast. Those that were dropped before
-// they could be delivered are among them.
+// Unaccounted is how many of the received packets were neither delivered nor forwarded, among them those that were
+// dropped before that. A negative number says that more were delivered and forwarded than received: they were on their
+// way when counting began, or were copied, as for multicast.
 func (a *Account) Unaccounted() int64 { return int64(a.Received - a.Delivered - a.Forwarded) }
 
 // Verdict returns what the account amounts to. NoneLost needs numbers that add up.

@@ -1,5 +1,5 @@
 // Package flows adds up what became of the packets of some flows, by interface and network namespace: a source
-// counts them where they pass, and events tell of those that were dropped. From both follows whether this host
+// counts them where they pass, and events report those that were dropped. Together they show whether this host
 // lost any.
 package flows
 
@@ -65,7 +65,7 @@ func (r *Row) Received() uint64 { return r.Packets[Received] + r.Packets[HandedU
 // Sent is all that the interface was given to send.
 func (r *Row) Sent() uint64 { return r.Packets[SentOwn] + r.Packets[SentOn] + r.Packets[SentDown] }
 
-// ReceivedBuffers and SentBuffers are the same in socket buffers.
+// ReceivedBuffers is all that the interface received, in socket buffers.
 func (r *Row) ReceivedBuffers() uint64 { return r.Buffers[Received] + r.Buffers[HandedUp] }
 
 // SentBuffers is what the interface was given to send, in socket buffers.
@@ -80,15 +80,19 @@ type Cause struct {
 	Reason   string // as the kernel names it; empty if it gave none
 }
 
-// maxCauses is how many causes are told apart.
-const maxCauses = 1 << 10
+// maxCauses is how many causes are told apart, and maxRows how many interfaces: further drops are of none, in a network
+// namespace that is not known. The kernel's counts are of fewer interfaces.
+const (
+	maxCauses = 1 << 10
+	maxRows   = 1 << 13
+)
 
 // A Table adds up readings and drops. New returns one.
 type Table struct {
 	rows    map[Interface]*Row
 	before  map[Interface]Row // what Growth returned until now
 	causes  *tally.Tally[Cause, struct{}]
-	told    map[Cause]uint64 // what GrownCauses returned until now
+	told    map[Cause]uint64 // what CauseGrowth returned until now
 	skipped uint64
 }
 
@@ -100,7 +104,7 @@ func New() *Table {
 	}
 }
 
-// row returns that of an interface. There are as many as a reading and drops have interfaces.
+// row returns that of an interface, and makes it if there is none.
 func (t *Table) row(i Interface, name string) *Row {
 	r := t.rows[i]
 	if r == nil {
@@ -109,6 +113,15 @@ func (t *Table) row(i Interface, name string) *Row {
 	}
 	r.IfName = cmp.Or(r.IfName, name)
 	return r
+}
+
+// rowOf returns the row of a drop, that of no interface if there are too many.
+func (t *Table) rowOf(e *event.Event) *Row {
+	i := Interface{e.Netns.Inode, e.Port.IfIndex}
+	if t.rows[i] == nil && len(t.rows) >= maxRows {
+		return t.row(Interface{}, "")
+	}
+	return t.row(i, e.Port.IfName)
 }
 
 // Read enters a reading, which replaces the one before.
@@ -123,13 +136,13 @@ func (t *Table) Read(r Reading) {
 // Drop adds a drop.
 func (t *Table) Drop(e *event.Event) {
 	n := max(e.Count, e.Segments)
-	r := t.row(Interface{e.Netns.Inode, e.Port.IfIndex}, e.Port.IfName)
+	r := t.rowOf(e)
 	if e.Harmless != "" {
 		r.Harmless += n
 		return
 	}
 	r.Dropped += n
-	t.causes.Add(Cause{e.Netns.Inode, string(e.Where.AppendTo(nil)), e.Reason}, n)
+	t.causes.Add(Cause{r.Netns, string(e.Where.AppendTo(nil)), e.Reason}, n)
 }
 
 // Rows returns a row for each interface, by namespace and index.

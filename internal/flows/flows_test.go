@@ -157,3 +157,23 @@ func TestGrowth(t *testing.T) {
 		t.Errorf("grown without a drop: %+v", again)
 	}
 }
+
+// TestManyInterfaces: memory is bounded however many interfaces come and go, and no drop is forgotten.
+func TestManyInterfaces(t *testing.T) {
+	const n = 10_000
+	table := flows.New()
+	for i := range uint32(n) {
+		table.Drop(drop(1, func(e *event.Event) { e.Netns.Inode, e.Port.IfIndex = 100+i, 1+i }))
+	}
+	rows, causes := table.Rows(), table.Causes()
+	var dropped, caused uint64
+	for _, r := range rows {
+		dropped += r.Dropped
+	}
+	for _, c := range causes {
+		caused += c.Packets
+	}
+	if dropped != n || caused != n || len(rows) > n-1000 || rows[0].Interface != (flows.Interface{}) || rows[0].IfName != "" {
+		t.Errorf("%d drops in %d rows, the first %+v; %d by %d causes", dropped, len(rows), rows[0], caused, len(causes))
+	}
+}
