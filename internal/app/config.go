@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 	"dropwatch/internal/config"
 	"dropwatch/internal/doctor"
@@ -50,7 +51,8 @@ With --systemd, print a unit that runs a file with few privileges.`,
 			case !f.Changed("check"):
 				return a.write(config.Text())
 			}
-			if _, err := config.Read(a.runner.Host, check, config.Checks{Run: a.checkNames, Alert: a.checkNames}); err != nil {
+			checks := config.Checks{Run: a.checkNames, Alert: a.checkNames, Outputs: capture.CheckFiles}
+			if _, err := config.Read(a.runner.Host, check, checks); err != nil {
 				return err
 			}
 			return a.write(fmt.Sprintf("%s can be used\n", event.Escape(check)))

@@ -57,7 +57,9 @@ unit that runs it.`,
 // readConfig reads a configuration to be run, of which every expression can match on this host. It warns about
 // names in the expressions of alerts that do not exist now; about others the run does.
 func (a *App) readConfig(path string) (*config.Config, error) {
-	return config.Read(a.runner.Host, path, config.Checks{Run: a.runner.CheckReasons, Alert: a.checkNames})
+	return config.Read(a.runner.Host, path, config.Checks{
+		Run: a.runner.CheckReasons, Alert: a.checkNames, Outputs: capture.CheckFiles,
+	})
 }
 
 // checkNames warns about names in an expression that do not exist now. The error says that it cannot match.

@@ -16,6 +16,16 @@ import (
 	"dropwatch/internal/term"
 )
 
+// CheckFiles returns an error if a file that an output reads, such as one with a password, cannot be read now.
+func CheckFiles(outputs []Output) error {
+	for i := range outputs {
+		if err := outputs[i].Elastic.CheckFiles(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // reserve opens the files of all outputs, and of none after an error.
 func (r *run) reserve(ctx context.Context) error {
 	for _, o := range r.spec.Outputs {

@@ -12,10 +12,8 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"dropwatch/internal/capture"
@@ -43,8 +41,11 @@ type Config struct {
 	Alerts []alert.Rule
 }
 
-// Checks say whether an expression can match on this host: the one of the run, and that of an alert. Nil is no check.
-type Checks struct{ Run, Alert func(*filter.Filter) error }
+// Checks say what this host cannot do. Nil is no check.
+type Checks struct {
+	Run, Alert func(*filter.Filter) error   // whether the expression of the run, or that of an alert, can match
+	Outputs    func([]capture.Output) error // whether the files that the outputs read can be read
+}
 
 // Name is what people call it.
 func (c *Config) Name() string {
@@ -61,7 +62,7 @@ func Read(h *host.Host, path string, checks Checks) (*Config, error) {
 	if os.Geteuid() == 0 {
 		owner = 0
 	}
-	text, err := read(h, cmp.Or(path, DefaultPath), owner)
+	text, err := h.ReadPath(cmp.Or(path, DefaultPath), host.Limits{Bytes: maxFile, Owner: owner, Wait: maxWait})
 	switch {
 	case err == nil && path == "":
 		path = DefaultPath
@@ -75,15 +76,6 @@ func Read(h *host.Host, path string, checks Checks) (*Config, error) {
 	}
 	c.Path = path
 	return c, nil
-}
-
-// read reads a file of that owner whole. It does not wait for one that blocks, and follows links.
-func read(h *host.Host, path string, owner uint32) ([]byte, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	return h.ReadForeign(strings.TrimPrefix(path, "/"), host.Limits{Bytes: maxFile, Owner: owner, Wait: maxWait})
 }
 
 // readError says why a file cannot be read, and what to do.
@@ -113,6 +105,9 @@ func Parse(name string, text []byte, checks Checks) (*Config, error) {
 	spec, setting, err := s.spec()
 	if err == nil {
 		setting, err = check(&spec, spec.Filter, checks.Run)
+	}
+	if err == nil && checks.Outputs != nil {
+		setting, err = "output", checks.Outputs(spec.Outputs)
 	}
 	if err != nil {
 		return nil, f.wrong(setting, err)

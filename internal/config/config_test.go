@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -234,9 +235,11 @@ func TestUnreported(t *testing.T) {
 // TestChecks: what this host cannot do is said with the line of the expression, and only the reason of an error of the
 // command line.
 func TestChecks(t *testing.T) {
-	const text = "include = ['tcp']\n\nexpression = 'udp'\n[[alert]]\nname = 'a'\ncount = 1\nexpression = 'arp'\n"
+	const text = "include = ['tcp']\noutput = ['json']\nexpression = 'udp'\n[[alert]]\nname = 'a'\ncount = 1\nexpression = 'arp'\n"
 	refuse := func(f *filter.Filter) error { return &capture.SpecError{Err: errors.New("not here: " + f.String())} }
+	missing := func(all []capture.Output) error { return fmt.Errorf("%d output has no password", len(all)) }
 	for want, checks := range map[string]config.Checks{
+		"x.toml:2: 1 output has no password":              {Outputs: missing},
 		"x.toml:3: not here: layer.module == tcp and udp": {Run: refuse},
 		"x.toml:7: not here: arp":                         {Alert: refuse},
 	} {

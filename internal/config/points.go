@@ -69,7 +69,7 @@ type Points struct {
 // ReadPoints reads a file of points: tables [[point]], as [PointsText] has them, and those of a file of
 // rtrace-drop. It may be one of any user.
 func ReadPoints(h *host.Host, path string) (*Points, error) {
-	text, err := read(h, path, host.AnyOwner)
+	text, err := h.ReadPath(path, host.Limits{Bytes: maxFile, Owner: host.AnyOwner, Wait: maxWait})
 	if err != nil {
 		return nil, fmt.Errorf("read the points in %s: %w", event.Escape(path), event.WithoutPath(err))
 	}

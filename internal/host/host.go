@@ -23,6 +23,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -99,6 +100,15 @@ func (h *Host) ReadForeign(name string, limits Limits) ([]byte, error) {
 		f, err := h.openRegular(name, limits.Owner)
 		return readAll(f, err, name, limits.Bytes)
 	})
+}
+
+// ReadPath is ReadForeign for a path that a user has named, which may be relative to the working directory.
+func (h *Host) ReadPath(path string, limits Limits) ([]byte, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	return h.ReadForeign(strings.TrimPrefix(path, "/"), limits)
 }
 
 // Beginning returns the first n bytes, or all if there are fewer, of a regular file that a

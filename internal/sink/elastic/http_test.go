@@ -167,7 +167,8 @@ func TestTLS(t *testing.T) {
 		want string
 	}{
 		"another CA": {
-			Options{URLs: good.URLs, CA: client.ca, Cert: client.cert, CertKey: client.key}, "certificate signed by unknown authority",
+			Options{URLs: good.URLs, CA: client.ca, Cert: client.cert, CertKey: client.key},
+			"certificate signed by unknown authority: name a file with the authority's certificate by ca",
 		},
 		"no certificate": {Options{URLs: good.URLs, CA: server.ca}, "certificate required"},
 		"no CA":          {Options{URLs: good.URLs}, "certificate"},

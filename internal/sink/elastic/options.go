@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 )
 
 // Options say where documents are written and how. The zero value of each but URLs is its default.
@@ -84,6 +86,28 @@ func (o *Options) Check() error {
 	return nil
 }
 
+// CheckFiles returns an error if the files that it names cannot be used on this host.
+func (o *Options) CheckFiles() error {
+	if o.PasswordFile != "" || o.KeyFile != "" {
+		if _, err := o.readLogin(); err != nil {
+			return err
+		}
+	}
+	_, err := o.tlsConfig()
+	return err
+}
+
+// maxFile and maxWait bound a file that is read: its size in bytes, and how long the file system may take.
+const (
+	maxFile = 1 << 20
+	maxWait = 10 * time.Second
+)
+
+// readFile reads a regular file of any user: a pipe might never end, and is read for each request again.
+func readFile(path string) ([]byte, error) {
+	return host.New("/").ReadPath(path, host.Limits{Bytes: maxFile, Owner: host.AnyOwner, Wait: maxWait})
+}
+
 // checkIndex returns an error for a name that Elasticsearch refuses, and OpenSearch.
 func checkIndex(name string) error {
 	switch {
@@ -137,7 +161,7 @@ func (o *Options) readLogin() (login, error) {
 func secret(what, path, variable string) (string, error) {
 	text := os.Getenv(variable)
 	if path != "" {
-		data, err := os.ReadFile(path)
+		data, err := readFile(path)
 		if err != nil {
 			return "", fmt.Errorf("read the %s from %s: %w", what, event.Escape(path), event.WithoutPath(err))
 		}
@@ -156,7 +180,7 @@ func secret(what, path, variable string) (string, error) {
 func (o *Options) tlsConfig() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.CA != "" {
-		data, err := os.ReadFile(o.CA)
+		data, err := readFile(o.CA)
 		if err != nil {
 			return nil, fmt.Errorf("read the certificates of %s: %w", event.Escape(o.CA), event.WithoutPath(err))
 		}
@@ -165,8 +189,10 @@ func (o *Options) tlsConfig() (*tls.Config, error) {
 		}
 	}
 	if o.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(o.Cert, o.CertKey)
-		if err != nil {
+		cert, err := readFile(o.Cert)
+		key, keyErr := readFile(o.CertKey)
+		pair, pairErr := tls.X509KeyPair(cert, key)
+		if err = cmp.Or(err, keyErr, pairErr); err != nil {
 			return nil, fmt.Errorf("read the client certificate %s and its key: %w", event.Escape(o.Cert), event.WithoutPath(err))
 		}
 		c.Certificates = []tls.Certificate{pair}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -80,5 +81,29 @@ func TestSecrets(t *testing.T) {
 				t.Errorf("%q, error %v, want %q", l.header, err, tt.want)
 			}
 		})
+	}
+}
+
+// TestCheckFiles: files that cannot be used are refused at once, also pipes that nobody writes to.
+func TestCheckFiles(t *testing.T) {
+	t.Setenv(PasswordVariable, "")
+	dir := t.TempDir()
+	pipe, none := filepath.Join(dir, "pipe"), filepath.Join(dir, "none")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, o := range map[string]Options{
+		"read the password from " + pipe + ": not a regular file":                         {User: "u", PasswordFile: pipe},
+		"read the API key from " + pipe + ": not a regular file":                          {KeyFile: pipe},
+		"read the certificates of " + pipe + ": not a regular file":                       {CA: pipe},
+		"read the client certificate " + pipe + " and its key: not a regular file":        {Cert: pipe, CertKey: pipe},
+		"read the client certificate " + none + " and its key: no such file or directory": {Cert: none, CertKey: none},
+	} {
+		if err := o.CheckFiles(); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	if err := (&Options{User: "u"}).CheckFiles(); err != nil {
+		t.Errorf("without files: %v", err) // the environment of a service has the password
 	}
 }
