@@ -159,7 +159,9 @@ func (p *output) show(e *event.Event) {
 		return
 	}
 	if p.err != nil {
-		p.ledger.Add(&event.Event{Kind: event.Loss, Place: event.Unread, Count: e.Count, Point: e.Point})
+		p.ledger.Add(&event.Event{
+			Kind: event.Loss, Place: event.Unread, Count: e.Count, Segments: e.Segments, Segment: e.Segment, Point: e.Point,
+		})
 		return
 	}
 	if !p.pass(e) || !p.write(e) {

@@ -279,3 +279,18 @@ func TestProgress(t *testing.T) {
 		busy("and long after", 0)
 	})
 }
+
+// TestUnreadKinds: each kind of event that comes after the sink has failed is lost in its own part of the ledger.
+func TestUnreadKinds(t *testing.T) {
+	source := script{events: []event.Event{
+		drop(1, "A"), drop(2, "B"), drop(4, "C"), {Kind: event.Retransmit, Count: 1, Segments: 3, Segment: &event.Segment{}},
+		{Kind: event.Reset, Count: 1, Segment: &event.Segment{}}, {Kind: event.Point, Count: 5, Point: "iptables"},
+	}}
+	p := pipeline.Pipeline{Source: &source, Sink: &memory{failAfter: 1}}
+	ledger, err := p.Run(t.Context())
+	want := event.Ledger{Shown: 1, TCP: event.TCPCounts{Lost: 3 + 1}, Points: event.PointCounts{Lost: 5}}
+	want.Lost[event.Unread] = 4
+	if ledger != want || !errors.Is(err, errBroken) {
+		t.Errorf("ledger %+v, want %+v; error %v", ledger, want, err)
+	}
+}
