@@ -105,8 +105,8 @@
 //	39  fragment    a further fragment of a packet whose drop is another event
 //	40  undecided   a filter could not decide
 //	41  kind        neither a drop nor a loss: 0 a retransmission, 1 what a filter
-//	                rejected: drops, or with bit 49 events of TCP; 2 a reset, 3 what
-//	                else a capture shows of TCP
+//	                rejected: drops, or with bit 49 events of TCP, or with bit 52 of
+//	                points; 2 a reset, 3 what else a capture shows of TCP, 4 a point
 //	42  segments    packets on the wire
 //	43  harmless    why nothing was lost, a text
 //	44  args        how many, at most 256; of each its name and its text, both a
@@ -127,6 +127,10 @@
 //	                known, as event.Fields; source and destination: length, 0, 4 or
 //	                16; bytes; both ports; sequence and acknowledgment number; flags
 //	51  file        of the number in bit 49, if there are several, a text; only with that
+//	52  point       the name of a point that was reached, or of which events were
+//	                rejected or lost, a text
+//	53  headers     only with bit 52 and without data: the number of the protocol
+//	                behind IP, and what bit 50 has
 //	54  drop        behind what TCP did, only with bit 49: the reason of what a reset
 //	                answers, a text; index and name of the interface, and inode number
 //	                and name of the network namespace, if they are others; the firewall's
@@ -140,8 +144,9 @@
 // After its kind, the end has its time as that of an event, and the ledger: shown,
 // those that only a second source reported, harmless, fragments, rejected,
 // undecided, nanoseconds that no source was running; then how many numbers follow, and
-// those, of the losses in the order of bit 21. If the run had any events of TCP, their
-// part of the ledger follows: segments sent again, resets, others, rejected, lost. Rejected,
+// those, of the losses in the order of bit 21. If the run had any events of TCP or of
+// points, the part of the ledger of TCP follows: segments sent again, resets, others,
+// rejected, lost. If it had any of points, theirs follows: shown, rejected, lost. Rejected,
 // undecided and fragments are at least the sums of the events before; all others are
 // exactly these sums.
 //
