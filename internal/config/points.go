@@ -122,7 +122,7 @@ func (r *pointsReader) add(table string, i int, make func() (point.Point, error)
 	}
 	if err != nil {
 		path := fmt.Sprintf("%s.%d", table, i)
-		if errors.Is(err, errArgs) {
+		if err == errArgs { // else it is of an or, whose line is not known
 			path += ".args"
 		}
 		r.errs = append(r.errs, r.wrong(path, err))
@@ -140,7 +140,7 @@ func (s *pointSettings) point() (p point.Point, err error) {
 	for i := range s.Or {
 		form, err := s.Or[i].form()
 		if err != nil {
-			return p, err
+			return p, fmt.Errorf("or number %d: %w", i+1, err)
 		}
 		p.Or = append(p.Or, form)
 	}
