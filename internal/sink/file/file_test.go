@@ -236,7 +236,8 @@ func TestClockSetBack(t *testing.T) {
 	for i := range n {
 		want = append(want, fmt.Sprint(i+1))
 	}
-	if names := b.rotated(); !slices.Equal(got, want) || names[0] <= later {
+	want = want[max(0, len(want)-len(got)):] // a slow machine may have rotated again, and removed more
+	if names := b.rotated(); len(got) == 0 || !slices.Equal(got, want) || names[0] <= later {
 		t.Errorf("%q of %d, in %q, beside %s", got, n, names, later)
 	}
 }
