@@ -86,7 +86,7 @@ func New(w io.Writer, o Options) *Sink {
 	}
 	if o.Connections != nil {
 		for _, c := range o.Connections() {
-			s.before[connectionOf(&c)] = c.Sent
+			s.before[connectionOf(c.Netns.Inode, c.Local, c.Remote)] = c.Sent
 		}
 	}
 	return s

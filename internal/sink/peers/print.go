@@ -107,7 +107,7 @@ func (s *Sink) sent(all []*entry) map[key]uint64 {
 	}
 	now, sent := make(map[connection]bool), make(map[key]uint64)
 	for _, c := range s.opts.Connections() {
-		id := connectionOf(&c)
+		id := connectionOf(c.Netns.Inode, c.Local, c.Remote)
 		now[id] = true
 		if name := s.opts.By.ofEnds(c.Local, c.Remote); name != "" {
 			sent[key{event.Outgoing, name}] += s.since(id, c.Sent)
@@ -115,7 +115,7 @@ func (s *Sink) sent(all []*entry) map[key]uint64 {
 	}
 	for _, r := range all {
 		for id, n := range r.Value.sent {
-			if !now[id] || s.opts.By.ofEnds(id.local, id.remote) == "" {
+			if local, remote := id.ends(); !now[id] || s.opts.By.ofEnds(local, remote) == "" {
 				sent[r.Key] += s.since(id, *n)
 			}
 		}

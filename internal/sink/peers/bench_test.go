@@ -1,0 +1,27 @@
+package peers_test
+
+import (
+	"io"
+	"net/netip"
+	"testing"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/sink/peers"
+)
+
+// BenchmarkWrite is what a retransmission costs, of as many connections, to 200 peers, as are sent again in a second
+// when 20,000 are.
+func BenchmarkWrite(b *testing.B) {
+	s := peers.New(io.Discard, peers.Options{Begin: begin})
+	events := make([]event.Event, 20_000)
+	for i := range events {
+		events[i] = resent(event.FastRetransmit, netip.AddrFrom4([4]byte{198, 51, 100, byte(i % 200)}).String(), 1)
+		events[i].Packet.Flow.SrcPort = uint16(10_000 + i)
+	}
+	b.ReportAllocs()
+	for i := 0; i < b.N; i++ {
+		if err := s.Write(&events[i%len(events)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
