@@ -184,3 +184,32 @@ func TestGuestKilledPoints(t *testing.T) {
 		t.Errorf("%+v, left: %s", r, left)
 	}
 }
+
+// TestGuestServicePoints: a service reports the points that its configuration names, and those that it has.
+func TestGuestServicePoints(t *testing.T) {
+	dir := t.TempDir()
+	file, out := filepath.Join(dir, "dropwatch.toml"), filepath.Join(dir, "out.json")
+	text := `output = ["json:` + out + `"]
+points = ["tcp_accept_queue"]
+expression = "kind == point"
+[[point]]
+name = "own"
+functions = ["tcp_conn_request"]
+when = "sk->sk_num == 9"
+args = ["limit = sk->sk_max_ack_backlog"]
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, refuse := fullQueue(t)
+	p := startProbes(t, "", "run", "--config", file)
+	refuse()
+	guest.Eventually(t, "both points are reported", func() bool {
+		text, _ := os.ReadFile(out)
+		return strings.Contains(string(text), `{"name":"tcp_accept_queue","args":{"len":4,"limit":3,"port":9}}`) &&
+			strings.Contains(string(text), `{"name":"own","args":{"limit":3}}`)
+	})
+	if r := p.Interrupt(); r.Code != 0 || !strings.Contains(r.Stderr, "limit 3\n") || probes(t) != "" {
+		t.Errorf("%+v, left: %s", r, probes(t))
+	}
+}

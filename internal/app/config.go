@@ -69,6 +69,10 @@ func (a *App) printUnit(path string) error {
 	if err != nil {
 		return err
 	}
+	if len(c.Spec.Input.Points) > 0 {
+		return fmt.Errorf("print a unit for %s: points need root and to write to tracefs, which the unit does not permit: "+
+			"leave points out, or write a unit that runs it as root", c.Name())
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the path of this program: %w", err)

@@ -180,8 +180,8 @@ func (s *Spec) checkFlows() error {
 	return nil
 }
 
-// errNoPoint is the error of a run of points that has none.
-var errNoPoint = errors.New("the expression is of points, and none is reported: name some with --point")
+// ErrNoPoints is the error of a Spec whose expression can only match events of points, without any.
+var ErrNoPoints = errors.New("the expression is of points, and none is reported: name some with --point")
 
 // checkPoints returns an error if only events of points are wanted, and there are none.
 func (s *Spec) checkPoints() error {
@@ -189,7 +189,7 @@ func (s *Spec) checkPoints() error {
 		return nil
 	}
 	if !s.hasTCP() && s.Filter.CanMatchKind(event.Point) {
-		return errNoPoint
+		return ErrNoPoints
 	}
 	return nil
 }

@@ -104,6 +104,9 @@ func Parse(name string, text []byte, checks Checks) (*Config, error) {
 	}
 	spec, setting, err := s.spec()
 	if err == nil {
+		if err := s.addPoints(&spec.Input, f); err != nil {
+			return nil, err
+		}
 		setting, err = check(&spec, spec.Filter, checks.Run)
 	}
 	if err == nil && checks.Outputs != nil {
@@ -161,6 +164,9 @@ func check(spec *capture.Spec, f *filter.Filter, expression func(*filter.Filter)
 	if errors.Is(err, capture.ErrNoStacks) {
 		err = errors.New("the expression needs stack traces: set stack = true")
 	}
+	if errors.Is(err, capture.ErrNoPoints) {
+		err = errors.New("the expression is of points, and none is reported: set points, or add a table [[point]]")
+	}
 	return setting, err
 }
 
@@ -178,8 +184,12 @@ func checkKinds(spec *capture.Spec) error {
 
 // kinds returns which kinds of events are reported, beside losses.
 func kinds(spec *capture.Spec) []event.Kind {
+	all := []event.Kind{event.Drop}
 	if spec.Input.AndRetrans {
-		return []event.Kind{event.Drop, event.Retransmit, event.Reset}
+		all = append(all, event.Retransmit, event.Reset)
 	}
-	return []event.Kind{event.Drop}
+	if len(spec.Input.Points) > 0 {
+		all = append(all, event.Point)
+	}
+	return all
 }

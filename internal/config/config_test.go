@@ -51,11 +51,15 @@ func TestText(t *testing.T) {
 
 // TestExample: what is printed as a comment is a setting when it is none.
 func TestExample(t *testing.T) {
-	at := strings.Index(config.Text(), "#[[alert]]")
-	text := config.Text()[:at] + strings.ReplaceAll("\n"+config.Text()[at:], "\n#", "\n")
+	text := config.Text()
+	for _, name := range []string{"alert", "point"} {
+		before, after, _ := strings.Cut(text, "\n#[["+name)
+		example, rest, _ := strings.Cut(after, "\n\n")
+		text = before + "\n[[" + name + strings.ReplaceAll(example, "\n#", "\n") + "\n\n" + rest
+	}
 	c := parse(t, text)
-	if len(c.Alerts) != 1 {
-		t.Fatalf("%d alerts in %s", len(c.Alerts), text)
+	if len(c.Alerts) != 1 || len(c.Spec.Input.Points) != 1 || c.Spec.Input.Points[0].Name != "backlog_of_443" {
+		t.Fatalf("%d alerts and points %+v in %s", len(c.Alerts), c.Spec.Input.Points, text)
 	}
 	c.Alerts[0].Match = nil
 	want := alert.Rule{
@@ -65,6 +69,37 @@ func TestExample(t *testing.T) {
 	}
 	if !reflect.DeepEqual(c.Alerts[0], want) {
 		t.Errorf("%+v, want %+v", c.Alerts[0], want)
+	}
+}
+
+// TestPointsOfAService: built-in points by their names and modules, and points of the file, which come before those.
+func TestPointsOfAService(t *testing.T) {
+	const own = `
+[[point]]
+name = "udp_queue"
+functions = ["__udp_enqueue_schedule_skb"]
+says = "mine"
+[[point]]
+name = "own"
+functions = ["tcp_conn_request"]
+args = ["port = sk->sk_num"]
+`
+	c := parse(t, "points = [\"udp\", \"tcp_accept_queue\"]\nexpression = \"kind == point\"\n"+own)
+	points := c.Spec.Input.Points
+	if len(points) != 3 || points[0].Says != "mine" || points[1].Name != "tcp_accept_queue" || points[2].Args[0].Expr != "sk->sk_num" {
+		t.Errorf("%+v", points)
+	}
+	for text, want := range map[string]string{
+		"\npoints = [\"tcp_acept_queue\"]": `x.toml:2: invalid value for points: unknown point "tcp_acept_queue": ` +
+			"did you mean tcp_accept_queue?",
+		own + "[[point]]\nname = \"a\"": "x.toml:10: point a: it has no function: name one of the kernel, as in " +
+			"functions = [\"tcp_conn_request\"]",
+		"expression = \"kind == point\"": "x.toml:1: the expression is of points, and none is reported: set points, " +
+			"or add a table [[point]]",
+	} {
+		if _, err := config.Parse("x.toml", []byte(text), config.Checks{}); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }
 

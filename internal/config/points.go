@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dropwatch/internal/capture"
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 	"dropwatch/internal/point"
@@ -33,6 +34,29 @@ type pointSettings struct {
 	Or    []formSettings `toml:"or"`
 	Stack bool           `toml:"stack"`
 	Says  string         `toml:"says"`
+}
+
+// pointTables are the points of a configuration.
+type pointTables []pointSettings
+
+// addPoints adds to the run the built-in points that are named, and those of the file. The error has the line.
+func (s *settings) addPoints(in *capture.Input, f *file) error {
+	for i := range s.Points {
+		found, err := point.Select(s.Points[i].word)
+		if err != nil { // it was parsed
+			return f.wrong("points", err)
+		}
+		in.Points = point.Add(in.Points, found...)
+	}
+	if len(s.Point) > maxPoints {
+		return f.wrong("point.0", fmt.Errorf("%d points are too many: at most %d are possible", len(s.Point), maxPoints))
+	}
+	r := pointsReader{file: f}
+	for i := range s.Point {
+		r.add("point", i, s.Point[i].point)
+	}
+	in.Points = point.Add(in.Points, r.All...)
+	return errors.Join(r.errs...)
 }
 
 // formSettings are what differs between kernels.

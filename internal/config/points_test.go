@@ -93,7 +93,7 @@ func TestRtrace(t *testing.T) {
 	}
 	notices := []string{
 		"testdata/rtrace.toml:30: each call of tcp_rcv_established is an event: [[point]] can have a condition",
-		"testdata/rtrace.toml:2: [basic] has no effect: for duration give --for 30s; for protocol give the expression tcp",
+		"testdata/rtrace.toml:2: [basic] has no effect: for duration give --duration 30s; for protocol give the expression tcp",
 		"testdata/rtrace.toml:10: [[filter]] has no effect: give the expression dst host 192.0.2.1 and dst port 80",
 	}
 	if diff := cmp.Diff(notices, got.Notices); diff != "" {

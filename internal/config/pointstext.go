@@ -33,20 +33,37 @@ func PointsText(points []point.Point) string {
 		if len(p.Counters) > 0 {
 			b.WriteString(event.Wrap("Kernel counters: "+strings.Join(p.Counters, ", "), "# ", "# ", event.Columns-1))
 		}
-		fmt.Fprintf(&b, "[[point]]\nname = %s\n", quote(p.Name))
-		writeForm(&b, &p.Form)
-		if p.Stack {
-			b.WriteString("stack = true\n")
-		}
-		if p.Says != "" {
-			fmt.Fprintf(&b, "says = %s\n", quote(p.Says))
-		}
-		for i := range p.Or {
-			b.WriteString("[[point.or]]\n")
-			writeForm(&b, &p.Or[i])
-		}
+		b.WriteString(pointText(p))
 	}
 	return b.String()
+}
+
+// pointText returns the table of a point.
+func pointText(p *point.Point) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[[point]]\nname = %s\n", quote(p.Name))
+	writeForm(&b, &p.Form)
+	if p.Stack {
+		b.WriteString("stack = true\n")
+	}
+	if p.Says != "" {
+		fmt.Fprintf(&b, "says = %s\n", quote(p.Says))
+	}
+	for i := range p.Or {
+		b.WriteString("[[point.or]]\n")
+		writeForm(&b, &p.Or[i])
+	}
+	return b.String()
+}
+
+// examplePoint is the point that is printed in a configuration, as a comment.
+var examplePoint = point.Point{
+	Name: "backlog_of_443",
+	Form: point.Form{
+		Functions: []string{"tcp_conn_request"}, When: "sk->sk_num == 443 && sk->sk_ack_backlog > sk->sk_max_ack_backlog / 2",
+		Args: []point.Arg{{Name: "len", Expr: "sk->sk_ack_backlog"}, {Name: "limit", Expr: "sk->sk_max_ack_backlog"}},
+	},
+	Says: "accept queue of port 443: {len} of {limit}",
 }
 
 func writeForm(b *strings.Builder, f *point.Form) {

@@ -118,7 +118,7 @@ func (r *pointsReader) foreign(s *pointsFile) {
 	if b := s.Basic; b != nil {
 		var instead []string
 		if b.Duration > 0 {
-			instead = append(instead, fmt.Sprintf("for duration give --for %ds", b.Duration))
+			instead = append(instead, fmt.Sprintf("for duration give --duration %ds", b.Duration))
 		}
 		if expr, ok := protocols[b.Protocol]; ok {
 			instead = append(instead, "for protocol give the expression "+expr)

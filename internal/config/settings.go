@@ -2,6 +2,7 @@ package config
 
 import (
 	"dropwatch/internal/capture"
+	"dropwatch/internal/point"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/stage/filter"
 	"dropwatch/netlink"
@@ -24,9 +25,13 @@ type settings struct {
 	Include    []pointName `toml:"include" help:"Only drops at these points (dropwatch points lists them), as in [\"tcp\", \"NO_SOCKET\"]."`
 	Exclude    []pointName `toml:"exclude" help:"No drops at these points, also where they are included."`
 
+	Points []pointWord `toml:"points" help:"Also report these built-in points, as in [\"tcp\", \"udp_queue\"] (dropwatch help points)."`
+
 	Output []output `toml:"output" help:"Where drops are written, as --output has it: dropwatch help outputs."`
 
 	Alert []alertSettings `toml:"alert" help:"What to do when events are too many. There can be several; it is not set by default."`
+
+	Point pointTables `toml:"point" help:"A point of your own, which is reported, too. There can be several; none is set by default."`
 }
 
 // defaults returns the settings of an empty file.
@@ -91,6 +96,19 @@ func (p *pointName) UnmarshalText(text []byte) error {
 
 // String returns what UnmarshalText parses.
 func (p pointName) String() string { return p.name }
+
+// A pointWord is a name of points.
+type pointWord struct{ word string }
+
+// UnmarshalText parses the value.
+func (p *pointWord) UnmarshalText(text []byte) error {
+	p.word = string(text)
+	_, err := point.Select(p.word)
+	return err
+}
+
+// String returns what UnmarshalText parses.
+func (p pointWord) String() string { return p.word }
 
 func names(points []pointName) (all []string) {
 	for _, p := range points {

@@ -24,19 +24,20 @@ func table(of reflect.Value) string {
 	for i := range of.NumField() {
 		name, tag := of.Type().Field(i).Tag.Get("toml"), of.Type().Field(i).Tag.Get("help")
 		b.WriteString("\n" + event.Wrap(tag, "# ", "# ", event.Columns-1))
-		if v := of.Field(i); tableOf(v.Type()) != nil {
-			b.WriteString(example(name, table(v.Index(0))))
-		} else {
+		switch v := of.Field(i); {
+		case v.Type() == reflect.TypeFor[pointTables]():
+			b.WriteString(comment(pointText(&examplePoint)))
+		case tableOf(v.Type()) != nil:
+			b.WriteString(comment("[[" + name + "]]" + strings.ReplaceAll(table(v.Index(0)), "\n\n", "\n")))
+		default:
 			fmt.Fprintf(&b, "%s = %s\n", name, value(v))
 		}
 	}
 	return b.String()
 }
 
-// example formats a table of a list as a comment, without its empty lines: it is one thing, to be
-// copied.
-func example(name, settings string) string {
-	text := "[[" + name + "]]" + strings.ReplaceAll(settings, "\n\n", "\n")
+// comment makes a comment of settings: an example without empty lines is one thing, to be copied.
+func comment(text string) string {
 	return "#" + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n#") + "\n"
 }
 
