@@ -6,10 +6,11 @@ import "math"
 type resentJSON struct {
 	Sent     uint64     `json:"sent,omitempty"` // besides
 	Peers    []peerJSON `json:"peers"`
-	Unknown  []Doubt    `json:"unknown,omitempty"`   // why, and how many
-	LostHere []LostHere `json:"lost_here,omitempty"` // others, by the findings of the drops
-	Arrived  uint64     `json:"arrived,omitempty"`   // spurious: the peers had them
-	Received uint64     `json:"received,omitempty"`  // that peers sent again, and that had arrived
+	Unknown  []Doubt    `json:"unknown,omitempty"`          // why, and how many
+	LostHere []LostHere `json:"lost_here,omitempty"`        // others, by the findings of the drops
+	Hidden   uint64     `json:"lost_here_hidden,omitempty"` // lost here, by drops that are not shown
+	Arrived  uint64     `json:"arrived,omitempty"`          // spurious: the peers had them
+	Received uint64     `json:"received,omitempty"`         // that peers sent again, and that had arrived
 }
 
 // peerJSON is a peer to which segments were sent again.
@@ -36,7 +37,7 @@ func (r *Resent) json() *resentJSON {
 	if r == nil {
 		return nil
 	}
-	j := &resentJSON{Sent: r.Sent, Unknown: r.Doubts, LostHere: r.LostHere, Arrived: r.Arrived, Received: r.Received}
+	j := &resentJSON{Sent: r.Sent, Unknown: r.Doubts, LostHere: r.LostHere, Hidden: r.Hidden, Arrived: r.Arrived, Received: r.Received}
 	for i := range r.Peers {
 		p := &r.Peers[i]
 		j.Peers = append(j.Peers, peerJSON{

@@ -46,6 +46,9 @@ func (f *Finding) appendResent(b *strings.Builder) {
 	for _, d := range r.Doubts {
 		f.prose(b, "unknown", fmt.Sprintf("%d lost here or beyond: %s", d.Segments, event.Escape(d.Why)))
 	}
+	if r.Hidden > 0 {
+		f.prose(b, "lost here", fmt.Sprintf("%d by drops that are not shown", r.Hidden))
+	}
 	for i := range r.LostHere {
 		f.prose(b, "lost here", r.LostHere[i].text())
 	}

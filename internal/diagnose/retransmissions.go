@@ -17,6 +17,7 @@ type Resent struct {
 	Peers    []Peer     // to whom they were sent, the most first
 	Doubts   []Doubt    // why it is not known of some whether this host dropped them
 	LostHere []LostHere // others, by the findings of the drops
+	Hidden   uint64     // that this host dropped, by drops of no finding: an expression leaves them out
 	Arrived  uint64     // segments that had arrived when they were sent again, as peers say (TcpExtTCPDSACKRecv)
 	Received uint64     // that peers sent again, and that had arrived
 }
@@ -118,8 +119,12 @@ func (f *Finding) addResent(k *resentKey, n uint64, ofOther bool) {
 		f.Count += n
 		f.Segments += n
 		r.addPeer(k, n)
-		if k.fate != event.NotLostHere {
-			r.addDoubt(cmp.Or(k.doubt, "the drop is not shown"), n)
+		switch k.fate {
+		case event.LostHere:
+			r.Hidden += n
+		case event.NotLostHere:
+		default:
+			r.addDoubt(cmp.Or(k.doubt, "drops were not watched"), n)
 		}
 	}
 }
@@ -169,6 +174,7 @@ func (r *Resent) addDoubt(why string, n uint64) {
 // add adds the segments of another network namespace.
 func (r *Resent) add(o *Resent) {
 	r.Sent, r.Arrived, r.Received = r.Sent+o.Sent, r.Arrived+o.Arrived, r.Received+o.Received
+	r.Hidden += o.Hidden
 	for _, p := range o.Peers {
 		r.joinPeer(p)
 	}
@@ -204,7 +210,7 @@ func (f *Finding) completeResent(rows []counters.Row, selected bool) {
 			}
 		}
 	}
-	f.Meaning = knowledge.Resent(f.eventOfPeer(), f.handshakesOnly())
+	f.Meaning = knowledge.Resent(f.eventOfPeer(), f.handshakesOnly(), r.Hidden > 0)
 	if f.isUsual() {
 		f.Meaning.Severity = knowledge.Noise
 	}

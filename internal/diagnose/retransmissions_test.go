@@ -121,6 +121,19 @@ func TestLostHere(t *testing.T) {
 	contains(t, jsonOf(t, d), `"lost_here":[{"id":"NETFILTER_DROP","rank":1,"segments":30}]`)
 }
 
+// TestLostHereByHiddenDrops: if an expression leaves out the drops, as that of an alert does, segments are still said to be
+// lost here.
+func TestLostHereByHiddenDrops(t *testing.T) {
+	resent, _ := refused(30)
+	d := diagnose.New(collect(t, resent, again(5, "", event.Segment{Fate: event.NotLostHere})), tcp(100, 35), nil)
+	contains(t, textOf(t, d), "1. retransmissions 35 segments", "this host itself dropped some of them, or all",
+		"lost 5 beyond this host", "lost here 30 by drops that are not shown", "dropwatch retrans host 10.0.0.2")
+	contains(t, jsonOf(t, d), `"lost_here_hidden":30`)
+	if text := textOf(t, d); strings.Contains(text, "unknown") || strings.Contains(text, "not known") || strings.Contains(text, "path") {
+		t.Errorf("it is known:\n%s", text)
+	}
+}
+
 // TestResentInManyNamespaces: the same in many network namespaces is one finding, with the peers of all, but
 // for those with few segments.
 func TestResentInManyNamespaces(t *testing.T) {

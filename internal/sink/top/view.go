@@ -43,7 +43,7 @@ func explain(e *event.Event) (knowledge.Explanation, bool) {
 	if e.Kind != event.Retransmit || s.Direction == event.Incoming || e.Packet.Flow == nil {
 		return knowledge.Explanation{}, false
 	}
-	return knowledge.Resent(e, s.Type == event.SYNRetransmit || s.Type == event.SYNACKRetransmit), true
+	return knowledge.Resent(e, s.Type == event.SYNRetransmit || s.Type == event.SYNACKRetransmit, false), true
 }
 
 // checkPeer returns commands about the peer of an event of TCP; none for another event.
@@ -55,7 +55,7 @@ func checkPeer(e *event.Event) []string {
 	if f := to.Packet.Flow; e.Segment.Direction == event.Incoming {
 		f.Src, f.Dst = f.Dst, f.Src
 	}
-	return knowledge.Resent(&to, false).Check
+	return knowledge.Resent(&to, false, false).Check
 }
 
 // checks returns the commands of an explanation, and that for the connection of a segment that this
