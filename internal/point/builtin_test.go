@@ -69,8 +69,8 @@ func TestText(t *testing.T) {
 		want   string
 	}{
 		"tcp_accept_queue": {map[string]string{"len": "129", "limit": "128"}, "SYN refused on port ?: accept queue 129 of 128"},
-		"netfilter_drop": {map[string]string{"hook": "NF_INET_LOCAL_IN", "in": "eth0", "out": ""},
-			"dropped by netfilter at hook NF_INET_LOCAL_IN, in eth0, out none"},
+		"netfilter_drop": {map[string]string{"hook": "NF_INET_LOCAL_IN", "in": "eth0"},
+			"dropped by netfilter at hook NF_INET_LOCAL_IN, in eth0, out ?"},
 	} {
 		p, _ := Lookup(name)
 		if got := p.Text(func(name string) (string, bool) { v, ok := test.values[name]; return v, ok }); got != test.want {

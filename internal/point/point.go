@@ -3,7 +3,6 @@
 package point
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -120,14 +119,14 @@ func (f *Form) check() error {
 // hole matches a value in Says.
 var hole = regexp.MustCompile(`\{(\w+)\}`)
 
-// Text returns what happened, with the values of an event; ? stands for one that value does not know, and none
-// for an empty one, as the name of an interface where there is none.
+// Text returns what happened, with the values of an event; ? stands for one that value does not know, such as the name
+// of an interface where there is none.
 func (p *Point) Text(value func(name string) (text string, ok bool)) string {
 	return hole.ReplaceAllStringFunc(p.Says, func(h string) string {
 		text, ok := value(h[1 : len(h)-1])
 		if !ok {
 			return "?"
 		}
-		return cmp.Or(text, "none")
+		return text
 	})
 }

@@ -205,17 +205,20 @@ func (s *site) appendArgs(args []event.Arg, values []member.Value) []event.Arg {
 		if !ok {
 			continue
 		}
-		args = append(args, argOf(a.name, a.Expr, v))
+		if one, ok := argOf(a.name, a.Expr, v); ok {
+			args = append(args, one)
+		}
 	}
 	return args
 }
 
-// argOf returns a value as it is displayed: as a number if that is one from 0 on.
-func argOf(name string, e *member.Expr, v member.Value) event.Arg {
+// argOf returns a value as it is displayed: as a number if that is one from 0 on. It returns false for an empty text,
+// such as the name of an interface where there is none, which a [event.Arg] cannot have.
+func argOf(name string, e *member.Expr, v member.Value) (a event.Arg, ok bool) {
 	text := e.Format(v)
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err == nil && (e.Show == member.Decimal || e.Show == member.Port) {
-		return event.Arg{Name: name, Number: n}
+		return event.Arg{Name: name, Number: n}, true
 	}
-	return event.Arg{Name: name, Text: text}
+	return event.Arg{Name: name, Text: text}, text != ""
 }

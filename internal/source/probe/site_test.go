@@ -133,3 +133,26 @@ func TestFlow(t *testing.T) {
 		t.Error("a socket without a peer has a flow")
 	}
 }
+
+// TestArg: numbers from 0 on are numbers, and an empty text is no value, which would be read as 0.
+func TestArg(t *testing.T) {
+	text := &member.Expr{Root: &member.Const{}, Show: member.Text}
+	signed := &member.Expr{Root: &member.Const{Int: member.Int{Size: 4, Signed: true}}}
+	minus := -5
+	for _, tt := range []struct {
+		e    *member.Expr
+		v    member.Value
+		want event.Arg
+		ok   bool
+	}{
+		{text, member.Bytes([]byte("eth0")), event.Arg{Name: "in", Text: "eth0"}, true},
+		{text, member.Bytes([]byte("7")), event.Arg{Name: "in", Text: "7"}, true},
+		{text, member.Bytes(nil), event.Arg{Name: "in"}, false},
+		{signed, member.Number(0), event.Arg{Name: "in"}, true},
+		{signed, member.Number(uint64(minus)), event.Arg{Name: "in", Text: "-5"}, true},
+	} {
+		if got, ok := argOf("in", tt.e, tt.v); got != tt.want || ok != tt.ok {
+			t.Errorf("%+v: %+v, %v", tt.v, got, ok)
+		}
+	}
+}
