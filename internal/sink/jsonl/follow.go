@@ -16,7 +16,7 @@ type Follow struct {
 	netns func(inode uint32) string
 }
 
-// NewFollow returns a Follow, of the options with the host only. Blind is that deliveries are not known. Netns
+// NewFollow returns a Follow, of the options with the host only. Blind says that deliveries are not known. Netns
 // returns the name of a namespace, empty if it has none.
 func NewFollow(o Options, blind bool, netns func(inode uint32) string) *Follow {
 	return &Follow{lines: New(nil, o), blind: blind, netns: netns}
