@@ -7,7 +7,7 @@ import "testing"
 func BenchmarkReturns(b *testing.B) {
 	const round = 500 // that a ring has
 	s, out := fakeSource(), new(unreadCounter)
-	c := &cpu{samples: make([]uint64, 3)}
+	c := newCPU(0, 3)
 	at := uint64(0)
 	b.ReportAllocs()
 	for n := 0; b.Loop(); n++ {

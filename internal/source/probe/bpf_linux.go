@@ -18,7 +18,7 @@ const firstRecord = 0xffff
 
 // programsOf returns the programs of a site; nil if it needs none, or where filters of events are to be used.
 func (s *Source) programsOf(of *site) (*programs, error) {
-	if s.tester == Filters || of.condition == nil && !of.paired() {
+	if s.tester == Filters || of.condition == nil && of.record(0) == nil {
 		return nil, nil
 	}
 	err := s.openOutputs(of)
@@ -39,10 +39,10 @@ func (s *Source) programsOf(of *site) (*programs, error) {
 	return nil, nil
 }
 
-// openOutputs makes the map of the events that write calls, if a site needs it.
+// openOutputs makes the map of the events that write records, if a site needs it.
 func (s *Source) openOutputs(of *site) (err error) {
 	bpfprog.RaiseMemlock()
-	if s.output == nil && of.paired() {
+	if s.output == nil && of.record(0) != nil {
 		s.output, err = ebpf.NewMap(&ebpf.MapSpec{Name: "output", Type: ebpf.PerfEventArray})
 	}
 	return bpfprog.Explain(err)

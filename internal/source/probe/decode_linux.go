@@ -15,6 +15,7 @@ import (
 type decoder struct {
 	wall   clock.Base // when samples were last read
 	values []member.Value
+	copied []byte // the headers of the packet
 	args   []event.Arg
 	stack  []event.Frame
 	socket event.Socket
@@ -50,10 +51,29 @@ func (p *pairs) keep(s perf.Sample) perf.Sample {
 func (d *decoder) reset(loads int) {
 	d.values = slices.Grow(d.values[:0], loads)[:loads]
 	clear(d.values)
+	d.copied = nil
 }
 
-// read adds the values of a sample.
-func (d *decoder) read(p *pointEvent, raw []byte) { p.layout.read(raw, p.loads, d.values) }
+// read adds what a sample has, or a record of BPF, by its layout.
+func (d *decoder) read(l *layout, loads []member.Load, raw []byte) {
+	l.read(raw, loads, d.values)
+	if h := l.headers; h.Size > 0 {
+		d.copied = raw[h.Offset : h.Offset+h.Size]
+	}
+}
+
+// readHeaders adds what a record of BPF has that was written before a sample, if it is of the same packet.
+func (d *decoder) readHeaders(p *pointEvent, record, raw []byte) {
+	if len(record) == 0 {
+		return
+	}
+	d.read(&p.before.layout, p.loads, record)
+	packet := p.facts.number(bufferAddress, d.values)
+	p.layout.read(raw, p.loads, d.values)
+	if p.facts.number(bufferAddress, d.values) != packet {
+		d.copied = nil
+	}
+}
 
 // event makes e the event of a sample, from the values that were read. It returns false if the condition is not
 // true.
@@ -69,6 +89,7 @@ func (d *decoder) event(p *pointEvent, s *perf.Sample, cpu uint32, e *event.Even
 	d.args = p.appendArgs(d.args[:0], d.values)
 	e.Args = d.args
 	p.facts.packet(d.values, e)
+	p.facts.headers(d.values, d.copied, e)
 	d.owner(p, e)
 	if p.stack {
 		e.Stack = d.frames(p.target.frame, s.Chain)

@@ -35,11 +35,15 @@ const (
 	bufferIfName
 	bufferNetns
 	bufferInIndex
+	bufferDataLen
+	bufferHead
+	bufferData
+	bufferNetwork
 	allFacts
 )
 
 // ofSocket are the members of struct sock (include/net/sock.h), and ofBuffer those of struct sk_buff, behind a
-// pointer to it. Those of ofDevice are of a packet that no socket has yet: then its device may be gone.
+// pointer to it; ofHeaders are those by which BPF finds the headers. Those of ofDevice are of a packet that no socket has yet: then its device may be gone.
 var (
 	ofSocket = map[fact]string{
 		sockAddress: "(unsigned long)P", sockFamily: "P->sk_family", sockProtocol: "P->sk_protocol", sockState: "P->sk_state",
@@ -49,6 +53,10 @@ var (
 	}
 	ofBuffer = map[fact]string{
 		bufferAddress: "(unsigned long)P", bufferLen: "P->len", bufferProtocol: "ntohs(P->protocol)", bufferInIndex: "P->skb_iif",
+	}
+	ofHeaders = map[fact]string{
+		bufferDataLen: "P->data_len", bufferHead: "(unsigned long)P->head", bufferData: "(unsigned long)P->data",
+		bufferNetwork: "P->network_header",
 	}
 	ofDevice = map[fact]string{
 		bufferIfIndex: "P->dev->ifindex", bufferIfName: "P->dev->name", bufferNetns: "P->dev->nd_net.net->ns.inum",
@@ -66,6 +74,21 @@ func (x *facts) compile(s *site, f *member.Function) {
 	if socket == "" {
 		x.add(s, f, ofDevice, buffer)
 	}
+}
+
+// compileHeaders types those by which the headers of the first packet are found, which only BPF can follow.
+func (x *facts) compileHeaders(s *site, f *member.Function) {
+	x.add(s, f, ofHeaders, argumentOf(f, "struct sk_buff"))
+}
+
+// hasHeaders reports whether the headers of a packet can be found.
+func (x *facts) hasHeaders() bool {
+	for n := range ofHeaders {
+		if x[n] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // argumentOf returns the name of the first argument that points to a type, empty if there is none.
@@ -193,6 +216,25 @@ func (x *facts) packet(values []member.Value, e *event.Event) {
 	}
 	e.Port.IfIndex = uint32(x.number(bufferInIndex, values))
 }
+
+// headers sets the bytes of the packet of an event, from its network header on, of which some were copied: those that
+// are no headers of its protocol are left out.
+func (x *facts) headers(values []member.Value, copied []byte, e *event.Event) {
+	if len(copied) == 0 {
+		return
+	}
+	at := x.number(bufferNetwork, values)
+	length := int64(x.number(bufferData, values)-x.number(bufferHead, values)+x.number(bufferLen, values)) - int64(at)
+	here := min(length-int64(x.number(bufferDataLen, values)), int64(len(copied)))
+	if at == 0 || here <= 0 || versions[e.Packet.Proto] != copied[0]>>4 {
+		return
+	}
+	e.Packet.Data, e.Packet.HasData, e.Packet.Link = copied[:here], true, event.LinkRaw
+	e.Packet.Len = uint32(length)
+}
+
+// versions are those in the first byte of IP.
+var versions = map[uint16]byte{event.EtherIPv4: 4, event.EtherIPv6: 6}
 
 // printable reports whether bytes are a name.
 func printable(name []byte) bool {

@@ -58,6 +58,7 @@ type layout struct {
 	id          uint64 // of the event
 	loads       []loadField
 	comm, stack perf.Field // Size is 0 if it has none
+	headers     perf.Field // of a packet, likewise
 	size        int        // bytes that an event has at least
 }
 

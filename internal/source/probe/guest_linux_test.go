@@ -160,7 +160,7 @@ func TestGuestStrings(t *testing.T) {
 	if got := argsOf(&events[0]); got != "dev=lo len=108 type=0 mac=0x0 proto=0x800" {
 		t.Errorf("read %s", got)
 	}
-	if e := &events[0]; e.Port != (event.Port{IfIndex: 1, IfName: "lo"}) || e.Netns.Inode != ns.Inode() || e.Packet.Len != 108 {
+	if e := &events[0]; e.Port != (event.Port{IfIndex: 1, IfName: "lo"}) || e.Netns.Inode != ns.Inode() || e.Packet.Len != 128 {
 		t.Errorf("port %+v, namespace %d, packet %+v", e.Port, e.Netns.Inode, e.Packet)
 	}
 }

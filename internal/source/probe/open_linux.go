@@ -31,7 +31,7 @@ type Source struct {
 
 	tester  Tester
 	noBPF   error         // why BPF does not test a condition
-	output  *ebpf.Map     // by CPU, the events that write calls into the rings; nil: none does
+	output  *ebpf.Map     // by CPU, the events that write records into the rings; nil: none does
 	testing []*perf.Event // by which programs test
 	loaded  []*programs
 
@@ -52,6 +52,7 @@ type pointEvent struct {
 	layout   layout
 	filter   string
 	kept     bool          // BPF keeps the call, and writes it if its return is of interest
+	before   *record       // BPF writes one with headers before each sample; nil: it does not
 	program  *ebpf.Program // tests the condition; nil: the filter does
 
 	lost   uint64 // of a call: samples that found no room
@@ -137,12 +138,18 @@ func (s *Source) addProbe(of *site, atReturn bool, k *programs) error {
 		return err
 	}
 	e.event, e.perfID, s.number = name, f.ID, eventField(f)
+	if k != nil && !of.paired() {
+		e.before = k.record
+	}
 	if e.kept {
 		e.layout = k.record.layout
 	} else if e.layout, err = newLayout(f, loads); err != nil {
 		return err
 	}
 	s.byID[e.layout.id] = len(s.points)
+	if e.before != nil {
+		s.byID[e.before.id] = len(s.points)
+	}
 	s.points = append(s.points, e)
 	if k == nil {
 		e.filter = of.filter(atReturn)
@@ -171,13 +178,20 @@ type cpu struct {
 	wakers  []*perf.Event
 	output  *perf.Event // of Source.output
 	samples []uint64    // that were read of each
+	records []uint64    // of BPF, that were read before those
+	headers [][]byte    // the last of these, until its sample is read
 	lost    uint64      // events of kind Point that were reported as lost
 	missing uint64      // samples that, by records in the ring, found no room
 }
 
+// newCPU returns a CPU of which no event is open.
+func newCPU(n, points int) *cpu {
+	return &cpu{CPU: perf.CPU{N: n}, samples: make([]uint64, points), records: make([]uint64, points), headers: make([][]byte, points)}
+}
+
 // openCPU opens the events on a CPU, disabled.
 func (s *Source) openCPU(n int) (c *cpu, err error) {
-	c = &cpu{CPU: perf.CPU{N: n}, samples: make([]uint64, len(s.points))}
+	c = newCPU(n, len(s.points))
 	defer func() {
 		if err != nil {
 			c.Close()

@@ -4,8 +4,8 @@
 //
 // Where it can, a BPF program that is made of the condition tests it at the probe, so that a call which is of no
 // interest has no event. Where it cannot, the kernel fetches the values of a point whenever its function is called,
-// and then filters by what it can test of the condition: the rest is evaluated here. Both give the same. A value
-// behind a pointer that cannot be followed is 0, and so is all behind that.
+// and then filters by what it can test of the condition: the rest is evaluated here. Both give the same, but only BPF
+// has the headers of packets. A value behind a pointer that cannot be followed is 0, and so is all behind that.
 //
 // At the return of a function the arguments are those of its call, also what they point to. The two events are
 // paired by task and stack address. A return without its call is counted as lost if calls were lost. Every call
@@ -38,7 +38,7 @@ var Needs = host.Requirements{
 }
 
 // Lacks are the facts that a Source reports of no event.
-const Lacks = event.FactPacket | event.FactReason | event.FactTrap | event.FactCookie | event.FactSegments
+const Lacks = event.FactReason | event.FactTrap | event.FactCookie | event.FactSegments
 
 // Options of a Source.
 type Options struct {

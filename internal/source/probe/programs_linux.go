@@ -16,7 +16,7 @@ import (
 // that is kept for each call, and written where the condition is true.
 type programs struct {
 	call, shown *ebpf.Program // at the call that is kept, and at the event of the point; nil: it has none
-	record      *record       // of a call; nil: none is kept
+	record      *record       // of a call; nil: none is kept, or written
 	calls       *ebpf.Map     // records by stack address, of the calls that are under way
 	blank       *ebpf.Map     // one that is empty
 }
@@ -33,8 +33,8 @@ func loadPrograms(s *site, id uint64, output *ebpf.Map) (k *programs, err error)
 			k.Close()
 		}
 	}()
+	k.record = s.record(id)
 	if s.paired() {
-		k.record = newRecord(id, s.loads, s.ofReturn(false))
 		if err := k.openMaps(); err != nil {
 			return k, bpfprog.Explain(err)
 		}
@@ -102,22 +102,20 @@ func (k *programs) callCode() *coder {
 func (k *programs) shownCode(s *site, output *ebpf.Map) *coder {
 	c := &coder{reader: direct{}}
 	c.Emit(asm.Mov.Reg(asm.R6, asm.R1))
-	if k.record != nil {
+	if k.calls != nil {
 		c.findCall(k.calls)
 	}
 	if s.condition == nil {
 		c.Emit(asm.Ja.Label(whenTrue))
 	} else {
 		c.loads = s.condition.Loads
-		if k.record != nil {
+		if k.calls != nil {
 			c.reader = newKept(k.record, s.condition)
 		}
 		c.condition(s.condition.Root)
 	}
 	if c.Place(whenTrue) {
-		if k.record != nil {
-			c.writeCall(k.record, output)
-		}
+		c.report(k, output)
 		c.Emit(asm.Mov.Imm(asm.R0, 1), asm.Return())
 	}
 	c.finish(whenFalse, 0)
@@ -149,12 +147,31 @@ func (c *coder) findCall(calls *ebpf.Map) {
 	c.clear(asm.R7, recordStack, 8)
 }
 
-// writeCall writes a record at R7 into the ring of the CPU, with the stack address as a call has it.
-func (c *coder) writeCall(r *record, output *ebpf.Map) {
+// report writes a record into the ring of the CPU: that at R7, with the stack address as a call has it, or one that is
+// filled on the stack.
+func (c *coder) report(k *programs, output *ebpf.Map) {
+	switch {
+	case k.record == nil:
+	case k.calls == nil:
+		c.Emit(asm.Mov.Reg(asm.R7, asm.R10), asm.Add.Imm(asm.R7, lastAt))
+		c.clear(asm.R7, 0, k.record.size)
+		c.Emit(asm.StoreImm(asm.R7, 0, int64(k.record.id), asm.Half))
+		k.record.fill(c)
+		c.write(k.record, output)
+	default:
+		c.Emit(
+			asm.LoadMem(asm.R1, asm.R10, keyAt, asm.DWord),
+			asm.Sub.Imm(asm.R1, int32(architectures[runtime.GOARCH].returnAddress)),
+			asm.StoreMem(asm.R7, recordStack, asm.R1, asm.DWord),
+		)
+		c.write(k.record, output)
+		c.clear(asm.R7, recordStack, 8)
+	}
+}
+
+// write writes a record at R7.
+func (c *coder) write(r *record, output *ebpf.Map) {
 	c.Emit(
-		asm.LoadMem(asm.R1, asm.R10, keyAt, asm.DWord),
-		asm.Sub.Imm(asm.R1, int32(architectures[runtime.GOARCH].returnAddress)),
-		asm.StoreMem(asm.R7, recordStack, asm.R1, asm.DWord),
 		asm.Mov.Reg(asm.R1, asm.R6),
 		asm.LoadMapPtr(asm.R2, output.FD()),
 		asm.LoadImm(asm.R3, math.MaxUint32, asm.DWord), // BPF_F_CURRENT_CPU
@@ -162,7 +179,6 @@ func (c *coder) writeCall(r *record, output *ebpf.Map) {
 		asm.Mov.Imm(asm.R5, int32(r.size)),
 		asm.FnPerfEventOutput.Call(),
 	)
-	c.clear(asm.R7, recordStack, 8)
 }
 
 // key lets R1 and R2 be a map and a key that is on the stack.

@@ -9,6 +9,7 @@ import (
 
 	"dropwatch/internal/member"
 	"dropwatch/internal/perf"
+	"dropwatch/internal/point"
 )
 
 // A record is what BPF keeps of a call until it returns, and then writes into the ring before the event of the
@@ -17,6 +18,8 @@ type record struct {
 	layout
 	chunks []chunk // what is copied, in as few pieces as possible, as each costs as much
 	end    int     // bytes of it all
+
+	head, network perf.Field // by which the headers are found
 }
 
 // A chunk is copied from one object of the kernel's memory, or is an argument.
@@ -44,6 +47,40 @@ func newRecord(id uint64, loads []member.Load, some []int) *record {
 	}
 	r.size = r.end
 	return r
+}
+
+// maxHeaders is how many bytes of a packet are copied: those of IPv6 with options, and of TCP.
+const maxHeaders = 128
+
+// record returns the layout of what BPF reads of a site at its call: its values, if they are not fetched then, and what
+// it takes to have the headers of a packet. It is nil if there is neither.
+func (s *site) record(id uint64) *record {
+	var some []int
+	if s.paired() {
+		some = s.ofReturn(false)
+	} else if s.at == point.Entry && s.facts.hasHeaders() {
+		some = append(some, s.facts[bufferAddress].loads...)
+	}
+	if len(some) == 0 {
+		return nil
+	}
+	for i := s.fetched; i < len(s.loads); i++ {
+		some = append(some, i)
+	}
+	r := newRecord(id, s.loads, some)
+	if s.facts.hasHeaders() {
+		r.head, r.network = r.field(s.facts[bufferHead]), r.field(s.facts[bufferNetwork])
+		r.headers = perf.Field{Offset: r.end, Size: maxHeaders}
+		r.end += maxHeaders
+		r.size = r.end
+	}
+	return r
+}
+
+// field returns where a value is that is one of the loads.
+func (r *record) field(f *formula) perf.Field {
+	i := slices.IndexFunc(r.loads, func(l loadField) bool { return l.load == f.loads[0] })
+	return r.loads[i].Field
 }
 
 // compareLoads orders loads by their objects, and those of one by address.
@@ -109,8 +146,22 @@ func (r *record) last() *chunk {
 	return &r.chunks[len(r.chunks)-1]
 }
 
-// fill copies all values into the record, at R7.
+// fill copies everything into the record, at R7.
 func (r *record) fill(c *coder) {
+	r.fillChunks(c)
+	if r.headers.Size == 0 {
+		return
+	}
+	c.Emit(
+		asm.LoadMem(asm.R3, asm.R7, int16(r.head.Offset), asm.DWord),
+		asm.LoadMem(asm.R1, asm.R7, int16(r.network.Offset), sizes[r.network.Size]),
+		asm.Add.Reg(asm.R3, asm.R1),
+	)
+	c.read(asm.R7, int16(r.headers.Offset), r.headers.Size)
+}
+
+// fillChunks copies the values.
+func (r *record) fillChunks(c *coder) {
 	for _, k := range r.chunks {
 		if len(k.first.Offsets) == 0 {
 			c.argument(k.first)

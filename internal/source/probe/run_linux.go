@@ -64,12 +64,14 @@ func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int) {
 // of kind Point are certainly among them. The others are known at the end.
 func (s *Source) addMissing(c *cpu, rec []byte) uint64 {
 	c.missing += perf.LostCount(rec)
-	var calls uint64 // that may be among them
+	var calls uint64 // that may be among them, or headers
 	for i, p := range s.points {
 		if hits, err := s.hitsOf(c, i); err != nil {
 			return 0
 		} else if !p.shown {
 			calls += less(hits, c.samples[i])
+		} else if p.before != nil {
+			calls += less(hits, c.records[i])
 		}
 	}
 	n := less(less(c.missing, calls), c.lost)
@@ -94,7 +96,13 @@ func (s *Source) sample(c *cpu, out pipeline.Output, rec []byte) {
 		lose(out, event.AnyPoint, event.Undecoded, 1)
 		return
 	}
-	c.samples[s.byID[p.layout.id]]++
+	i := s.byID[p.layout.id]
+	if p.before != nil && s.number.Load(smp.Raw) == p.before.id {
+		c.records[i]++
+		c.headers[i] = append(c.headers[i][:0], smp.Raw...)
+		return
+	}
+	c.samples[i]++
 	switch {
 	case !p.shown:
 		s.pairs.add(keyOf(p, &smp), smp.Time, smp.Raw)
@@ -102,6 +110,8 @@ func (s *Source) sample(c *cpu, out pipeline.Output, rec []byte) {
 		s.waiting = append(s.waiting, returned{p, uint32(c.N), keyOf(p, &smp), s.pairs.epoch, s.pairs.keep(smp)})
 	default:
 		s.decoder.reset(len(p.loads))
+		s.decoder.readHeaders(p, c.headers[i], smp.Raw)
+		c.headers[i] = c.headers[i][:0]
 		s.emit(out, p, &smp, uint32(c.N))
 	}
 }
@@ -112,15 +122,23 @@ func (s *Source) pointOf(smp *perf.Sample) *pointEvent {
 		return nil
 	}
 	i, ok := s.byID[s.number.Load(smp.Raw)]
-	if !ok || len(smp.Raw) < s.points[i].layout.size {
+	if !ok || len(smp.Raw) < s.points[i].sizeOf(s.number.Load(smp.Raw)) {
 		return nil
 	}
 	return s.points[i]
 }
 
+// sizeOf returns how many bytes its samples of a number have at least.
+func (p *pointEvent) sizeOf(id uint64) int {
+	if p.before != nil && p.before.id == id {
+		return p.before.size
+	}
+	return p.layout.size
+}
+
 // emit emits the event of a sample if its condition is true.
 func (s *Source) emit(out pipeline.Output, p *pointEvent, smp *perf.Sample, cpu uint32) {
-	s.decoder.read(p, smp.Raw)
+	s.decoder.read(&p.layout, p.loads, smp.Raw)
 	if s.decoder.event(p, smp, cpu, &s.event) {
 		out.Emit(&s.event)
 	}
@@ -137,7 +155,7 @@ func (s *Source) pair(out pipeline.Output, n int) {
 			continue
 		}
 		s.decoder.reset(len(r.point.loads))
-		s.decoder.read(s.callOf(r.point), c.raw)
+		s.decoder.read(&s.callOf(r.point).layout, r.point.loads, c.raw)
 		s.emit(out, r.point, &r.sample, r.cpu)
 	}
 	rest := copy(s.waiting, s.waiting[n:])

@@ -24,9 +24,9 @@ func fakeSource() *Source {
 	}
 	back := &site{
 		name: "back", at: point.Return, args: []arg{{"arg", number(0)}, {"ret", number(1)}},
-		loads: []member.Load{{Size: 4}, {Arg: member.ReturnValue, Size: 4}},
+		loads: []member.Load{{Size: 4}, {Arg: member.ReturnValue, Size: 4}}, fetched: 2,
 	}
-	entry := &site{name: "entry", args: []arg{{"arg", number(0)}}, loads: []member.Load{{Size: 4}}}
+	entry := &site{name: "entry", args: []arg{{"arg", number(0)}}, loads: []member.Load{{Size: 4}}, fetched: 1}
 	field := func(at, size int) perf.Field { return perf.Field{Offset: at, Size: size} }
 	lay := func(id uint64, load int) layout {
 		return layout{id: id, loads: []loadField{{load: load, Field: field(4, 4)}}, stack: field(8, 8), size: 16}
@@ -64,7 +64,7 @@ func (*events) Flush()                {}
 // TestSamplesArePaired: a return is shown with its call, also if the ring of another CPU has that, one round later.
 func TestSamplesArePaired(t *testing.T) {
 	s, out := fakeSource(), new(events)
-	first, second := &cpu{samples: make([]uint64, 3)}, &cpu{CPU: perf.CPU{N: 1}, samples: make([]uint64, 3)}
+	first, second := newCPU(0, 3), newCPU(1, 3)
 	s.sample(first, out, sampleOf(callID, 10, 111, 0x1000)) // its return was of no interest
 	s.sample(second, out, sampleOf(returnID, 30, 222, onReturn(0x1000)))
 	s.sample(second, out, sampleOf(entryID, 35, 333, 0))
@@ -95,7 +95,7 @@ func FuzzSamples(f *testing.F) {
 	f.Add([]byte("short"), []byte{})
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		s, out := fakeSource(), new(events)
-		c := &cpu{samples: make([]uint64, 3)}
+		c := newCPU(0, 3)
 		s.sample(c, out, a)
 		s.sample(c, out, b)
 		waiting := len(s.waiting)

@@ -22,6 +22,7 @@ type site struct {
 	args      []arg
 	facts     facts
 	loads     []member.Load // of all of these, each once
+	fetched   int           // how many of them a kprobe event fetches; the others are for BPF alone
 }
 
 // An arg is a value that is shown.
@@ -112,6 +113,8 @@ func newSite(p *point.Point, t target, types *member.Types) (*site, error) {
 	if len(s.loads) > perf.MaxFetch-2 { // and the fields for the name of the thread and the stack address
 		return nil, fmt.Errorf("%d values are to be read at %s, more than %d", len(s.loads), t.name, perf.MaxFetch-2)
 	}
+	s.fetched = len(s.loads)
+	s.facts.compileHeaders(s, f)
 	return s, nil
 }
 
@@ -143,7 +146,7 @@ func (s *site) add(l member.Load) int {
 
 // ofReturn returns the indexes of the loads that are read at the return, or those that are read at the call.
 func (s *site) ofReturn(is bool) (loads []int) {
-	for i, l := range s.loads {
+	for i, l := range s.loads[:s.fetched] {
 		if (l.Arg == member.ReturnValue) == is {
 			loads = append(loads, i)
 		}

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"testing"
@@ -30,7 +31,7 @@ func testedBy(t *testing.T, tester Tester, points ...point.Point) *sourcetest.Ru
 func contents(events []event.Event) (all []string) {
 	for i := range events {
 		e := &events[i]
-		text := fmt.Sprint(e.Point, " ", argsOf(e), " ", e.Packet.Buffer, e.Packet.Len, e.Packet.Proto, e.Port, e.Netns.Inode, e.Task)
+		text := fmt.Sprint(e.Point, " ", argsOf(e), " ", e.Packet.Buffer, e.Packet.Proto, e.Port, e.Netns.Inode, e.Task)
 		if s := e.Owner.Socket; s != nil {
 			text += fmt.Sprintf(" %+v", *s)
 		}
@@ -78,6 +79,31 @@ func TestGuestTesters(t *testing.T) {
 		t.Errorf("lost: %+v", c)
 	}
 }
+
+// TestGuestHeaders: BPF copies the headers of packets, at the call of a function and at its return.
+func TestGuestHeaders(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	back := point.Point{Name: "back", Form: point.Form{Functions: []string{"udp_rcv"}, At: point.Return, When: "skb->len > 100"}}
+	r := testedBy(t, BPF, datagram, back)
+	ns.SendUDP(3)
+	sourcetest.AwaitIdle(r)
+	events := r.End()
+	if countOf(events, "back") != 3 || countOf(events, "datagram") != 3 || r.Ledger.Points.Lost != 0 {
+		t.Errorf("%d events, %+v", len(events), r.Ledger.Points)
+	}
+	for i := range events {
+		p := &events[i].Packet
+		if !p.HasData || p.Link != event.LinkRaw || p.Len != 128 || len(p.Data) != 128 {
+			t.Fatalf("%s: %+v", events[i].Point, p)
+		}
+		if dst := binary.BigEndian.Uint16(p.Data[22:]); p.Data[0] != 0x45 || p.Data[9] != protocolUDP || dst != drops.Port {
+			t.Errorf("%s: %x", events[i].Point, p.Data)
+		}
+	}
+}
+
+// protocolUDP is IPPROTO_UDP.
+const protocolUDP = 17
 
 // countOf returns how many events are of a point.
 func countOf(events []event.Event, name string) (n int) {
