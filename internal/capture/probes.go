@@ -44,14 +44,18 @@ func (r *Runner) openPoints(s *Spec) (Tracer, error) {
 	if len(s.Input.Points) == 0 || s.Input.recorded() {
 		return nil, nil
 	}
-	var failed failures
+	var failed, filtered failures
 	t, err := r.OpenProbe(probe.Options{
 		Points: s.Input.Points, Types: member.Running(), Symbols: r.Symbols.live(),
-		Lacking: func(_ *point.Point, err error) { failed = append(failed, err) },
+		Lacking:  func(_ *point.Point, err error) { failed = append(failed, err) },
+		Filtered: func(err error) { filtered = append(filtered, err) },
 	})
 	switch {
 	case err == nil:
 		r.noteLacking(failed)
+		if len(filtered) > 0 {
+			r.Notices.Note("points cost more without BPF, and have no packets: %v", filtered[0])
+		}
 		return t, nil
 	case len(failed) == len(s.Input.Points):
 		return nil, fmt.Errorf("this kernel can probe none of the points:\n  %s", failed.join("\n  "))

@@ -10,9 +10,6 @@ import (
 	"dropwatch/internal/perf"
 )
 
-// WithoutBPF returns why BPF does not test the conditions of all points in the kernel; nil if it does.
-func (s *Source) WithoutBPF() error { return s.noBPF }
-
 // firstRecord is the number of the first record of calls. The kernel gives those of its events from 1 on.
 const firstRecord = 0xffff
 
@@ -33,8 +30,8 @@ func (s *Source) programsOf(of *site) (*programs, error) {
 	if s.tester == BPF {
 		return nil, err
 	}
-	if s.noBPF == nil {
-		s.noBPF = fmt.Errorf("point %s: %w", of.name, err)
+	if s.filtered != nil {
+		s.filtered(fmt.Errorf("point %s: %w", of.name, err))
 	}
 	return nil, nil
 }

@@ -43,7 +43,8 @@ const (
 )
 
 // ofSocket are the members of struct sock (include/net/sock.h), and ofBuffer those of struct sk_buff, behind a
-// pointer to it; ofHeaders are those by which BPF finds the headers. Those of ofDevice are of a packet that no socket has yet: then its device may be gone.
+// pointer to it; ofHeaders are those by which BPF finds the headers. Those of ofDevice are of a packet that no socket
+// has yet: then its device may be gone.
 var (
 	ofSocket = map[fact]string{
 		sockAddress: "(unsigned long)P", sockFamily: "P->sk_family", sockProtocol: "P->sk_protocol", sockState: "P->sk_state",

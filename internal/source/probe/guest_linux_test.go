@@ -38,12 +38,10 @@ func need(t *testing.T, ringSize int, points ...point.Point) *Source {
 	t.Helper()
 	o := running()
 	o.Points, o.RingSize = points, ringSize
+	o.Filtered = func(err error) { t.Error(err) }
 	s, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if err := s.WithoutBPF(); err != nil {
-		t.Error(err)
 	}
 	return s
 }

@@ -29,11 +29,11 @@ type Source struct {
 	reader   *perf.Reader[*cpu]
 	until    time.Time // see Began
 
-	tester  Tester
-	noBPF   error         // why BPF does not test a condition
-	output  *ebpf.Map     // by CPU, the events that write records into the rings; nil: none does
-	testing []*perf.Event // by which programs test
-	loaded  []*programs
+	tester   Tester
+	filtered func(error)   // of Options
+	output   *ebpf.Map     // by CPU, the events that write records into the rings; nil: none does
+	testing  []*perf.Event // by which programs test
+	loaded   []*programs
 
 	decoder decoder
 	event   event.Event
@@ -62,7 +62,8 @@ type pointEvent struct {
 // Open makes the probes of all points and enables them, so that events are recorded from now on. The caller calls
 // Run or Close. The error says which point cannot be had, and why.
 func Open(opts Options) (*Source, error) {
-	s := &Source{ringSize: cmp.Or(opts.RingSize, defaultRing), byID: make(map[uint64]int), pairs: newPairs(), tester: opts.Tester}
+	s := &Source{ringSize: cmp.Or(opts.RingSize, defaultRing), byID: make(map[uint64]int), pairs: newPairs(), tester: opts.Tester,
+		filtered: opts.Filtered}
 	err := s.open(&opts)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -53,6 +53,9 @@ type Options struct {
 	// Tester is what tests the conditions of points in the kernel.
 	Tester Tester
 
+	// Filtered, if it is not nil, is called with why BPF cannot be used for a point that is opened without.
+	Filtered func(err error)
+
 	// RingSize is the size in bytes of the ring of each CPU, rounded up to a power of 2 pages. 0 stands for
 	// 256 KiB.
 	RingSize int

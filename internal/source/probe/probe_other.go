@@ -26,8 +26,5 @@ func (*Source) Run(context.Context, pipeline.Output) error { return errElsewhere
 // Began returns nothing.
 func (*Source) Began() (from, until time.Time) { return from, until }
 
-// WithoutBPF returns why there is no BPF.
-func (*Source) WithoutBPF() error { return errElsewhere }
-
 // Close does nothing.
 func (*Source) Close() error { return nil }
