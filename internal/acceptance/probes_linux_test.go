@@ -171,6 +171,22 @@ func TestGuestSessionPoints(t *testing.T) {
 	s.wait()
 }
 
+// TestGuestTopPoints: the live view has a row of the point and the port.
+func TestGuestTopPoints(t *testing.T) {
+	_, refuse := fullQueue(t)
+	s := openTerminal(t, "top", "--point", "tcp_accept_queue")
+	s.expect("No point events in")
+	refuse()
+	s.expect("tcp_accept_queue")
+	s.press("q")
+	s.expect("1 point event in")
+	s.expect("SYN refused on port 9: accept queue 4 of 3")
+	s.wait()
+	if left := probes(t); left != "" {
+		t.Errorf("probes left:\n%s", left)
+	}
+}
+
 // TestGuestKilledPoints: what a killed dropwatch leaves is off, and gone when the next one reports points.
 func TestGuestKilledPoints(t *testing.T) {
 	p := startProbes(t, "", "watch", "--point", "tcp_accept_queue", "kind", "point")

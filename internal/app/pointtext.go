@@ -4,7 +4,8 @@ const manPoints = `
 A point is a function of the kernel with a condition and values to read there: not only that an accept queue was full, but
 how long it was, its limit and its port.
 *dropwatch points* lists those that are built in, *dropwatch points test* says which of them this kernel can do.
-*--point* of *watch* and *record* reports them beside the drops; in a session *points on NAME* does, from the next command on.
+*--point* of *watch* and *record* reports them beside the drops, that of *top* instead of them.
+In a session, *points on NAME* does so from the next command on.
 Its words are names of points, layers or modules such as *tcp* or *link/qdisc*, *all*, and files.
 
 An event at a point has time, function, interface, packet length, socket and owner as far as the function knows them, and

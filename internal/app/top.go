@@ -12,6 +12,7 @@ import (
 	"dropwatch/internal/cli"
 	"dropwatch/internal/session"
 	"dropwatch/internal/sink/top"
+	"dropwatch/internal/stage/filter"
 )
 
 // top is the verb that shows the live view.
@@ -24,12 +25,14 @@ func (a *App) top(d *defaults) *cli.Verb {
 	selected := addFilterFlags(f, &spec)
 	addHarmlessFlag(f, &spec.Outputs[0].Harmless)
 	f.BoolVar(&spec.Input.Retransmits, "retrans", false, "show what TCP sends again, and resets, instead of drops")
+	points := addPointFlag(f, &defaults{}) // not those of the session: they would replace the drops
 	return &cli.Verb{
 		Name: "top", Args: "[options] [file] [expression]", Short: "live view of the busiest drop locations, with drill-down",
 		Long: `Show live how many packets are dropped a second, by location, reason, interface
 and owner. Details of a row are its flows, stack traces and last packets. With
 --retrans it shows what TCP sends again, and resets, by peer, type, whether
-this host dropped the segment before, and owner.`,
+this host dropped the segment before, and owner. With --point it shows events
+at points, by point and what is named there, such as a port.`,
 		Usage: []string{"dropwatch top [options] [expression]", "dropwatch top [options] FILE [expression]"},
 		Notes: `FILE is a file that record has written, also if its name is a valid expression.
 A word that ends in .dw, or begins with /, ./ or ../, is always FILE.
@@ -40,6 +43,7 @@ A word that ends in .dw, or begins with /, ./ or ../, is always FILE.
 			"dropwatch top not iface lo",
 			"dropwatch top process nginx or container web",
 			"dropwatch top night.dw",
+			"dropwatch top --point tcp,udp_queue",
 			"dropwatch top --retrans not tcp.lost not_here",
 		},
 		Manual: manVerbs["top"], Flags: f, Values: captureFlagValues(), Words: a.expressionWords,
@@ -64,10 +68,25 @@ A word that ends in .dw, or begins with /, ./ or ../, is always FILE.
 			if spec.Filter, err = selected.parse(d.filter, expression); err != nil {
 				return err
 			}
+			if err := points.enter(a, &spec); err != nil {
+				return err
+			}
+			if len(spec.Input.Points) > 0 {
+				spec.Filter = filter.And(spec.Filter, pointsOnly)
+			}
 			return a.run(ctx, spec)
 		},
 	}
 }
+
+// pointsOnly matches events of points.
+var pointsOnly = func() *filter.Filter {
+	f, err := filter.Parse("kind == point")
+	if err != nil {
+		panic(err) // it is a constant
+	}
+	return f
+}()
 
 // ofRetransmits completes the input of the view of what TCP sends again. It returns an error for an
 // option that is only for drops.
@@ -80,7 +99,7 @@ func ofRetransmits(in *capture.Input, f *pflag.FlagSet) error {
 }
 
 // dropFlags are the options that make no sense with what TCP sends again.
-var dropFlags = []string{"mode", "origin", "stack", "trunc", "sample", "by-owner", "takeover", "harmless", "include", "exclude"}
+var dropFlags = []string{"mode", "origin", "stack", "trunc", "sample", "by-owner", "takeover", "harmless", "include", "exclude", "point"}
 
 // isRecordingName reports whether the first argument is a file name and not the
 // beginning of an expression.
@@ -106,7 +125,7 @@ func (a *App) recordings(prefix string) []string {
 }
 
 // liveFlags are the options that make no sense with a recording.
-var liveFlags = []string{"source", "mode", "origin", "trunc", "sample", "by-owner", "raw-addresses", "takeover"}
+var liveFlags = []string{"source", "mode", "origin", "trunc", "sample", "by-owner", "raw-addresses", "takeover", "point"}
 
 // checkRecordingFlags returns an error for the first of those options that was given.
 func checkRecordingFlags(verb string, f *pflag.FlagSet, live []string) error {

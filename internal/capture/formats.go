@@ -221,7 +221,7 @@ func (r *run) screenOptions(s *screen, o Output, f *os.File) top.Options {
 	opts := top.Options{
 		Source: r.source.name, Host: r.identity().Name, Expression: r.spec.Filter.String(),
 		Color: Colored(f), ASCII: !utf8Locale(), Harmless: o.Harmless, Begin: r.recorded(),
-		File: event.Escape(r.spec.Input.Recording), Retransmits: r.spec.Input.Retransmits,
+		File: event.Escape(r.spec.Input.Recording), Retransmits: r.spec.Input.Retransmits, Points: !r.spec.wantsDrops(),
 		Status: s.status, Diagnose: r.diagnose, Format: formatLine, Save: s.save,
 	}
 	check := func(f *filter.Filter) (warning string, err error) {

@@ -79,6 +79,7 @@ type kindKey struct {
 	owner   ownerKey
 	guessed bool // the owner is only likely
 	segment segmentKey
+	point   pointKey
 	other   bool // it stands for all kinds without room
 }
 
@@ -93,7 +94,7 @@ type ownerKey struct {
 
 // keyOf returns the key of the kind to which an event belongs.
 func keyOf(e *event.Event) kindKey {
-	k := kindKey{where: e.Where, reason: e.Reason, port: e.Port, netns: e.Netns, proto: -1, segment: segmentKeyOf(e)}
+	k := kindKey{where: e.Where, reason: e.Reason, port: e.Port, netns: e.Netns, proto: -1, segment: segmentKeyOf(e), point: pointKeyOf(e)}
 	if e.Packet.HasProto {
 		k.proto = int(e.Packet.Proto)
 	}

@@ -48,8 +48,8 @@ func (s *Subject) namesOf(k *kindKey, e *event.Event) (n Names) {
 // appendKey appends the name of an event by a key. What is not known is "-"; a number stands for
 // what has no name.
 var appendKey = [Keys]func([]byte, *event.Event) []byte{
-	Location:  func(b []byte, e *event.Event) []byte { return e.Where.AppendTo(b) },
-	Reason:    func(b []byte, e *event.Event) []byte { return appendName(b, e.Reason) },
+	Location:  appendLocation,
+	Reason:    appendReason,
 	Interface: func(b []byte, e *event.Event) []byte { return appendPort(b, &e.Port) },
 	Owner:     func(b []byte, e *event.Event) []byte { return appendOwner(b, &e.Owner) },
 	Netns:     func(b []byte, e *event.Event) []byte { return appendNetns(b, &e.Netns) },

@@ -35,6 +35,8 @@ type Options struct {
 	// Retransmits: show what TCP sends again, and the RSTs, instead of drops.
 	Retransmits bool
 
+	Points bool // show events at points, instead of drops
+
 	// Begin is when a recording began. The time is then that of its events, and its
 	// end does not end [Sink.Run]. The zero value is for live drops.
 	Begin time.Time
@@ -113,8 +115,11 @@ type filter struct {
 // New returns a Sink whose run begins now, or when its recording did.
 func New(o Options) *Sink {
 	s := &Sink{opts: o, view: &drops, latest: o.Begin}
-	if o.Retransmits {
+	switch {
+	case o.Retransmits:
 		s.view = &retransmits
+	case o.Points:
+		s.view = &points
 	}
 	s.run.all = live.NewCounter(s.now(), s.view.subject)
 	return s

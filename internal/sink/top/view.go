@@ -33,6 +33,12 @@ var retransmits = view{
 	status: func(l *event.Ledger) Status { return Status{Rejected: l.TCP.Rejected} },
 }
 
+var points = view{
+	subject: live.Points, group: live.GroupOf(live.Location, live.Reason, live.Interface, live.Owner),
+	command: "dropwatch top --point", noun: "point event", events: "point events", rate: "EVENTS/S",
+	status: func(l *event.Ledger) Status { return Status{Rejected: l.Points.Rejected} },
+}
+
 // explain returns what is known of the cause of an event: of a drop, which may be that of a
 // segment that is sent again, or of what was lost elsewhere.
 func explain(e *event.Event) (knowledge.Explanation, bool) {
