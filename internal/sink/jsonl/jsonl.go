@@ -71,33 +71,8 @@ func finish(b []byte) []byte {
 // appendDrop appends the line of a drop, of what TCP did, or of a point. What is not known is left out.
 func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 	b = s.begin(b, e.Kind.String(), e.Time)
-	b = appendNumber(b, "count", e.Count)
-	if e.Segments != 0 {
-		b = appendNumber(b, "segments", e.Segments)
-	}
-	if e.Segment != nil {
-		b = appendSegment(b, e)
-	}
-	if !e.Individual {
-		b = appendBool(b, "aggregated", true)
-	}
-	if e.TraceOnly {
-		b = appendBool(b, "trace_only", true)
-	}
-	if e.Origin != event.Unstated {
-		b = appendWord(b, "origin", e.Origin.String())
-	}
-	b = appendWhere(b, &e.Where)
-	b = appendIfAny(b, "reason", e.Reason)
-	b = appendIfAny(b, "harmless", e.Harmless)
-	if s.o.Explain {
-		b = appendExplain(b, e)
-	}
-	if e.Point != "" {
-		b = appendPoint(b, e)
-	} else {
-		b = appendArgs(b, e.Args)
-	}
+	b = appendCounted(b, e)
+	b = s.appendWhy(b, e)
 	b = appendPacket(b, &e.Packet)
 	b = appendPort(b, &e.Port)
 	if e.Netns.Inode != 0 {
@@ -118,6 +93,41 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 		b = appendBytes(b, &e.Packet)
 	}
 	return finish(b)
+}
+
+// appendCounted appends how many packets the event stands for, and who reported it.
+func appendCounted(b []byte, e *event.Event) []byte {
+	b = appendNumber(b, "count", e.Count)
+	if e.Segments != 0 {
+		b = appendNumber(b, "segments", e.Segments)
+	}
+	if e.Segment != nil {
+		b = appendSegment(b, e)
+	}
+	if !e.Individual {
+		b = appendBool(b, "aggregated", true)
+	}
+	if e.TraceOnly {
+		b = appendBool(b, "trace_only", true)
+	}
+	if e.Origin != event.Unstated {
+		b = appendWord(b, "origin", e.Origin.String())
+	}
+	return b
+}
+
+// appendWhy appends where and why it happened, and what the source read there.
+func (s *Sink) appendWhy(b []byte, e *event.Event) []byte {
+	b = appendWhere(b, &e.Where)
+	b = appendIfAny(b, "reason", e.Reason)
+	b = appendIfAny(b, "harmless", e.Harmless)
+	if s.o.Explain {
+		b = appendExplain(b, e)
+	}
+	if e.Point != "" {
+		return appendPoint(b, e)
+	}
+	return appendArgs(b, e.Args)
 }
 
 // appendSegment appends what is known of a TCP segment beside its headers, which are in the flow.
