@@ -14,8 +14,8 @@ import (
 	"dropwatch/internal/suggest"
 )
 
-// decode decodes a file into settings, a pointer to its struct. Each error has the name and the line. It may have lines, and bytes of
-// the file that are not escaped.
+// decode decodes a file into settings, a pointer to its struct. Each error has the name and, where it is known, the line.
+// It may have lines, and bytes of the file that are not escaped.
 func (f *file) decode(settings any) error {
 	d := toml.NewDecoder(bytes.NewReader(f.text)).DisallowUnknownFields()
 	err := d.Decode(settings)
@@ -33,7 +33,10 @@ func (f *file) decode(settings any) error {
 		key := strings.Join(p.key, ".")
 		return f.wrong(p.path, fmt.Errorf("invalid value for %s: %s", key, wanted(key, f.fieldAt(p.key))))
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.name, err)
+	}
+	return nil
 }
 
 // at returns an error about a line of a file.
