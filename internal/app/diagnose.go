@@ -75,6 +75,7 @@ number.`,
 			}
 			spec.Input.SampledStack = true // which shows narrower causes
 			spec.Input.AndRetrans = true
+			spec.Input.Points, spec.Input.IfPossible = diagnose.Points(), true
 			found, outcome, broken, err := a.findings(ctx, spec)
 			if err == nil {
 				err = cmp.Or(a.printDiagnosis(found, json), broken)
@@ -116,6 +117,7 @@ func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (*diagnose.Di
 	if err := errors.Join(err, w.err); err != nil {
 		return nil, outcome, err
 	}
+	collector.Watched = outcome.Points
 	collector.AddConnections(w.sentBefore, w.sentAfter)
 	found := diagnose.New(collector, counters.Rises(w.before, w.after), selects(spec.Filter))
 	found.Ask(capture.DiagnosedHost(a.runner.Host)())

@@ -72,7 +72,7 @@ var rooms = []room{
 		pkgs: "internal/diagnose",
 		may: append([]string{
 			"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
-			"internal/settings",
+			"internal/settings", "internal/point",
 		}, inner...),
 		reason: "it joins drops and counters, wherever they come from",
 	},

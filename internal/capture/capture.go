@@ -243,6 +243,7 @@ func (r *run) runPipeline(ctx context.Context) error {
 	r.outcome.Ledger, err = p.Run(ctx)
 	r.outcome.Recording, _ = r.source.recording.(*session.Reader)
 	r.reportLosses()
+	r.outcome.Points = r.reported
 	r.outcome.NotShown = string(r.traceOnly.AppendTraceOnly(nil, 0))
 	switch {
 	case err == nil && p.LimitReached():

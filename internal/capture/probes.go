@@ -16,7 +16,7 @@ import (
 // openSources opens the sources of drops and of points, as far as they are wanted. That of points is opened first,
 // as it takes longer, and drops are more.
 func (r *run) openSources(ctx context.Context) (err error) {
-	points, err := r.openPoints(r.spec)
+	points, names, err := r.openPoints(r.spec)
 	switch {
 	case err != nil:
 		return err
@@ -31,7 +31,7 @@ func (r *run) openSources(ctx context.Context) (err error) {
 	case err != nil:
 		points.Close()
 	default:
-		r.points = points
+		r.points, r.reported = points, names
 		r.source.name += " and probe"
 	}
 	return err
@@ -39,11 +39,20 @@ func (r *run) openSources(ctx context.Context) (err error) {
 
 // openPoints opens the source of the points that this kernel can probe. What it cannot is noted, and is an error if
 // nothing else is wanted of the points. It returns nil if no points are wanted, or if the kernel can probe no function
-// at all and drops are wanted, too.
-func (r *Runner) openPoints(s *Spec) (Tracer, error) {
+// at all and drops are wanted, too. With Input.IfPossible only that is noted, and names are the points that are reported.
+func (r *Runner) openPoints(s *Spec) (t Tracer, names []string, err error) {
 	if len(s.Input.Points) == 0 || s.Input.recorded() {
-		return nil, nil
+		return nil, nil, nil
 	}
+	if s.Input.IfPossible {
+		return r.openPossible(s.Input.Points)
+	}
+	t, err = r.openNamed(s)
+	return t, nil, err
+}
+
+// openNamed opens the source of points that the user named.
+func (r *Runner) openNamed(s *Spec) (Tracer, error) {
 	var failed, filtered failures
 	t, err := r.OpenProbe(probe.Options{
 		Points: s.Input.Points, Types: member.Running(), Symbols: r.Symbols.live(),
@@ -86,6 +95,9 @@ func (r *Runner) noteLacking(failed failures) {
 func (r *run) withPoints(drops pipeline.Source) pipeline.Source {
 	if r.points == nil {
 		return drops
+	}
+	if r.spec.Input.IfPossible {
+		return pipeline.Merge(drops, &optional{r.points, r.Notices})
 	}
 	return pipeline.Merge(drops, r.points)
 }

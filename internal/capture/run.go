@@ -30,6 +30,7 @@ type run struct {
 	closers  []io.Closer   // of outputs without a file
 	files    []outFile     // by the index of the output in spec.Outputs
 	source   *openedSource
+	reported []string         // the names of the points that are reported
 	points   Tracer           // of points, beside source; nil: none are reported, or source reports them
 	steps    []filter.Step    // what adds facts to a drop, with the facts it adds
 	stages   []pipeline.Stage // steps with the parts of the filter between them, for drops

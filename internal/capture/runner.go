@@ -78,7 +78,8 @@ type Outcome struct {
 	Ledger    event.Ledger
 	Recording *session.Reader // that was replayed; nil: drops were live, or of Input.Segments
 
-	NotShown string // lines about drops that a session counted and did not show, as they are printed
+	Points   []string // of Input.Points, the names of those that were reported
+	NotShown string   // lines about drops that a session counted and did not show, as they are printed
 
 	// ChildExit is the exit code of Spec.Child, 128+N after signal N. It is 0 if the
 	// run ended before the child exited.

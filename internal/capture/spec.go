@@ -58,7 +58,8 @@ type Input struct {
 	Resets      bool // also report the RSTs that TCP sends and receives; with AndRetrans both must be possible with bpf
 	NoDrops     bool // with Retransmits: do not watch drops to say whether a segment was lost here
 
-	Points []point.Point // report these, too; alone, if Filter matches no drop
+	Points     []point.Point // report these, too; alone, if Filter matches no drop
+	IfPossible bool          // report Points beside drops, as far as this kernel can do so without a failure of the run
 
 	Flows bool // with bpf: count the packets that match Filter, wherever they pass, beside the drops
 
@@ -109,7 +110,7 @@ func (in *Input) withTCP() bool { return in.AndRetrans && in.Resets }
 
 // wantsDrops reports whether drops are to be reported: unless the expression is of points alone.
 func (s *Spec) wantsDrops() bool {
-	return len(s.Input.Points) == 0 || s.Filter.CanMatchKind(event.Drop)
+	return len(s.Input.Points) == 0 || s.Input.IfPossible || s.Filter.CanMatchKind(event.Drop)
 }
 
 // recorded reports whether drops are replayed.

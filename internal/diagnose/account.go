@@ -17,6 +17,9 @@ type Account struct {
 	Seen    uint64        // drops and retransmissions that raise it, in its own unit, and what other counters explain of a sum
 	Rest    uint64        // what is left of its rise; see [Diagnosis.Remainder]
 	InNetns event.Process // as that of a [Finding]
+
+	RaisedBy []Raised // of a counter of a device, who raised it, those that did the most first; empty if that is not known
+	watched  bool     // RaisedBy has all but its driver
 }
 
 // A Remainder says what the Rest of an Account is.
@@ -69,6 +72,7 @@ func account(rows []counters.Row, findings []Finding, c *Collector) []Account {
 		if a.Seen < row.Delta {
 			a.Rest = row.Delta - a.Seen
 		}
+		a.findRaised(c, findings)
 		all = append(all, a)
 	}
 	return all

@@ -25,9 +25,12 @@ const (
 type Collector struct {
 	AtEnd func() // called when the last drop was handed over; nil: nothing is
 
+	Watched []string // the points that were watched, by name, when a [Diagnosis] is made
+
 	groups   *tally.Tally[cause, group]
 	narrow   map[kind]*knowledge.Case // that the last drop reported individually had
 	harmless uint64
+	points   *tally.Tally[pointKey, pointValues]
 	resent   *tally.Tally[resentKey, event.Netns]
 	senders  map[sender]uint64  // what they had sent when they last sent again
 	sent     map[peerKey]sentTo // see AddConnections
@@ -101,7 +104,9 @@ func (c *Collector) Write(e *event.Event) error {
 		}
 	case event.Retransmit:
 		c.addResent(e)
-	case event.Reset, event.TCPEvent, event.Point, event.Rejected, event.Loss: // the ledger has them
+	case event.Point:
+		c.addPoint(e)
+	case event.Reset, event.TCPEvent, event.Rejected, event.Loss: // the ledger has them
 	}
 	return nil
 }

@@ -53,6 +53,7 @@ type Finding struct {
 	// Args are what the source read at the drops, and was the same at all: the MTU that
 	// packets exceed, how large a buffer is.
 	Args   []event.Arg
+	Points []PointValues     // what the kernel knew where it lost them, those that were reached most often first
 	Routes []routing.DeadEnd // one of which dropped them; see [Diagnosis.Ask]
 	Egress string            // interface by which packets that are too big have to leave; the same
 	Hop    routing.Hop       // the route of packets whose TTL expired; zero if it is not known; the same
@@ -203,6 +204,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diag
 		all[i].findQueue(report.Rows)
 		all[i].addObjects(report.Rows)
 		all[i].findSteady(d.Interval)
+		all[i].findPoints(c)
 	}
 	return d, all
 }

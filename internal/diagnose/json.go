@@ -36,6 +36,7 @@ type findingJSON struct {
 	Cause     string            `json:"cause,omitempty"`
 	Usual     []string          `json:"usual,omitempty"`
 	Args      map[string]any    `json:"args,omitempty"`      // numbers and texts, by what they are called
+	Points    []pointJSON       `json:"points,omitempty"`    // where they were lost, with what the kernel knew there
 	Egress    string            `json:"egress,omitempty"`    // interface
 	Routes    []routing.DeadEnd `json:"routes,omitempty"`    // one of which dropped
 	Hop       routing.Hop       `json:"hop,omitzero"`        // the route of packets whose TTL expired
@@ -60,26 +61,6 @@ type listenerJSON struct {
 	Inode   uint64       `json:"inode"`
 	Process *processJSON `json:"process,omitempty"`
 	Accepts bool         `json:"accepts"` // also those to the address of the flow
-}
-
-// senderJSON is who on this host sends the packets.
-type senderJSON struct {
-	Netns   string       `json:"netns,omitempty"`
-	NetnsID uint32       `json:"netns_inode,omitempty"`
-	Process *processJSON `json:"process,omitempty"`
-	OneOf   []senderJSON `json:"one_of,omitempty"` // network namespaces that have the source address
-}
-
-// json is nil if no sender is known.
-func (s *Sender) json() *senderJSON {
-	if s.Netns.Inode == 0 && s.OneOf == nil {
-		return nil
-	}
-	j := &senderJSON{Netns: s.Netns.Name, NetnsID: s.Netns.Inode, Process: inNetnsJSON(s.Process)}
-	for _, n := range s.OneOf {
-		j.OneOf = append(j.OneOf, senderJSON{Netns: n.Name, NetnsID: n.Inode})
-	}
-	return j
 }
 
 // processJSON is a process in a network namespace.
@@ -170,6 +151,8 @@ type accountJSON struct {
 	Retransmissions uint64 `json:"retransmissions,omitempty"` // as the findings cause
 	Noise           uint64 `json:"noise,omitempty"`
 	Unexplained     uint64 `json:"unexplained"`
+
+	RaisedBy []raisedJSON `json:"raised_by,omitempty"` // functions; what is missing of the change is its driver's, or not known
 }
 
 // A stateJSON is a line of kind state.
@@ -264,7 +247,7 @@ func (d *Diagnosis) reconciliation() []accountJSON {
 		a := &d.Accounts[i]
 		j := accountJSON{
 			counterJSON: counterJSON{a.ID(), a.IfName, a.Delta}, Netns: a.Netns.Name, NetnsID: a.Netns.Inode,
-			Unit: a.Meaning.Entry.Unit.String(), Seen: a.Seen,
+			Unit: a.Meaning.Entry.Unit.String(), Seen: a.Seen, RaisedBy: raisedJSONOf(a),
 		}
 		switch d.Remainder(a) {
 		case OwnFinding:
@@ -286,13 +269,14 @@ func (f *Finding) json() findingJSON {
 		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.severity().String(), Count: f.Count, Parts: f.Parts,
 		Rate: f.Rate, Steady: f.Steady, Segments: f.Segments, Unseen: f.Unseen, Reason: f.Reason, Location: f.Location, IfName: f.IfName,
 		Netns: f.Netns.Name, NetnsID: f.Netns.Inode, InNetns: inNetnsJSON(f.InNetns),
-		Cause: f.Meaning.Cause, Args: f.argsJSON(), Egress: f.Egress, Routes: f.Routes, Hop: f.Hop,
+		Cause: f.Meaning.Cause, Args: argsJSON(f.Args), Egress: f.Egress, Routes: f.Routes, Hop: f.Hop,
 		Culprit: f.culprit(), Flows: []flowJSON{}, Counters: []counterJSON{}, Settings: []settingJSON{},
 		Check: append([]string{}, f.Meaning.Check...), Fix: fixJSON(&f.Meaning),
 	}
 	if e := f.Meaning.Entry; e != nil {
 		j.Layer, j.Module, j.Class, j.Usual = e.Layer.String(), e.Module, f.Meaning.Class.String(), f.Meaning.Usual
 	}
+	j.Points = pointsJSON(f.Points)
 	j.Answer, j.Sender = f.AnswerLost.json(), f.Sender.json()
 	j.Resent, j.SentAgain = f.Resent.json(), sentAgainOf(f.SentAgain)
 	if f.Conntrack.State != "" {
@@ -389,9 +373,10 @@ func (r *Rule) json() *ruleJSON {
 	return &ruleJSON{r.Text, r.Confidence}
 }
 
-func (f *Finding) argsJSON() map[string]any {
+// argsJSON are numbers and texts, by what they are called.
+func argsJSON(args []event.Arg) map[string]any {
 	all := make(map[string]any)
-	for _, a := range f.Args {
+	for _, a := range args {
 		all[a.Name] = a.Number
 		if a.Text != "" {
 			all[a.Name] = a.Text

@@ -108,6 +108,7 @@ func (f *Finding) add(o *Finding) {
 		f.Flows = addFlow(f.Flows, &o.Flows[i])
 	}
 	f.Objects = append(f.Objects, o.Objects...)
+	f.Points = append(f.Points, o.Points...)
 	if f.IfName != o.IfName {
 		f.IfName = ""
 	}

@@ -137,3 +137,23 @@ func (s *Sender) oneOf() string {
 	}
 	return "one of the network namespaces " + strings.Join(names, ", ") + " of this host"
 }
+
+// senderJSON is who on this host sends the packets.
+type senderJSON struct {
+	Netns   string       `json:"netns,omitempty"`
+	NetnsID uint32       `json:"netns_inode,omitempty"`
+	Process *processJSON `json:"process,omitempty"`
+	OneOf   []senderJSON `json:"one_of,omitempty"` // network namespaces that have the source address
+}
+
+// json is nil if no sender is known.
+func (s *Sender) json() *senderJSON {
+	if s.Netns.Inode == 0 && s.OneOf == nil {
+		return nil
+	}
+	j := &senderJSON{Netns: s.Netns.Name, NetnsID: s.Netns.Inode, Process: inNetnsJSON(s.Process)}
+	for _, n := range s.OneOf {
+		j.OneOf = append(j.OneOf, senderJSON{Netns: n.Name, NetnsID: n.Inode})
+	}
+	return j
+}

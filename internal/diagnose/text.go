@@ -26,6 +26,7 @@ func (d *Diagnosis) WriteText(w io.Writer) error {
 	d.appendFindings(&b)
 	d.appendNoise(&b)
 	d.appendUnexplained(&b)
+	d.appendRaised(&b)
 	d.appendStates(&b)
 	d.appendUndecided(&b)
 	b.WriteString(d.Ledger.Report()) // what dropwatch itself could not show
@@ -72,6 +73,7 @@ func (f *Finding) appendTo(b *strings.Builder) {
 	f.prose(b, "pattern", f.pattern())
 	f.prose(b, "where", f.where())
 	f.appendArgs(b)
+	f.appendPoints(b)
 	if f.Rule.Text != "" {
 		f.prose(b, "rule", string(f.Rule.Confidence)+" "+event.Escape(f.Rule.Text))
 	}

@@ -20,7 +20,10 @@ var bridges = []Scenario{
 			Cause: "a loop", Fix: "Remove the loop",
 		},
 	},
-	{"inactive member of a bond", inactiveMember, noise("far", "UNHANDLED_PROTO")},
+	{
+		"inactive member of a bond", inactiveMember,
+		noise("far", "UNHANDLED_PROTO").raised("rx_nohandler __netif_receive_skb_core"),
+	},
 }
 
 // blockedPort has frames arrive at a port whose state of spanning tree lets none in.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dropwatch/internal/vmtest/guest"
 )
 
 // A finding is a line of diagnose --json of kind finding.
@@ -42,6 +44,11 @@ type account struct {
 	Change, Unexplained uint64
 	Noise               uint64
 	Retransmissions     uint64
+
+	RaisedBy []struct {
+		Function, Confidence string
+		Count                uint64
+	} `json:"raised_by"`
 }
 
 // A diagnosis is what diagnose says, of one network namespace or of all.
@@ -172,6 +179,7 @@ func (d *diagnosis) check(t *wrongs, s *Scenario) (found finding) {
 	if beside != nil {
 		t.addf("beside it stands no finding %v", beside.IDs)
 	}
+	d.checkRaised(t, &s.Want)
 	if s.Want.Harmless && d.harmless < packets {
 		t.addf("%d drops are harmless, want %d", d.harmless, packets)
 	}
@@ -181,6 +189,29 @@ func (d *diagnosis) check(t *wrongs, s *Scenario) (found finding) {
 		}
 	}
 	return found
+}
+
+// checkRaised holds who raised the counter of a device against what is wanted: as much as the interface counts. Before
+// 6.9 there is no function to probe, so that it is known by drops alone.
+func (d *diagnosis) checkRaised(t *wrongs, w *Want) {
+	name, function, _ := strings.Cut(w.Raised, " ")
+	confidence := "likely"
+	if guest.AtLeast(6, 9) {
+		confidence = "certain"
+	}
+	for _, a := range d.accounts {
+		if a.Name != "interface."+name || a.IfName != w.IfName {
+			continue
+		}
+		if len(a.RaisedBy) != 1 || a.RaisedBy[0].Function != function || a.RaisedBy[0].Count != a.Change ||
+			a.RaisedBy[0].Confidence != confidence || a.Change != packets {
+			t.addf("%s of %s rose by %d: by %+v, not by %s", name, a.IfName, a.Change, a.RaisedBy, function)
+		}
+		return
+	}
+	if w.Raised != "" && (guest.AtLeast(5, 19) || name != "rx_otherhost_dropped") {
+		t.addf("%s of %s did not rise", name, w.IfName)
+	}
 }
 
 // checkNowhere holds the findings without a namespace against what is wanted.

@@ -13,11 +13,14 @@ import (
 var link = []Scenario{
 	{
 		"ethertype that nobody takes (LLDP)", arrive(drops.Ethernet("01:80:c2:00:00:0e", 0x88cc, make([]byte, 46))),
-		noise("far", "UNHANDLED_PROTO"),
+		noise("far", "UNHANDLED_PROTO").raised("rx_dropped __netif_receive_skb_core"),
 	},
 	{
 		"VLAN tag without an interface", arrive(drops.Ethernet(drops.FarMAC, 0x8100, append([]byte{0, 77, 8, 0}, make([]byte, 60)...))),
-		Want{IDs: id("OTHERHOST"), Class: "local", Severity: "maybe", IfName: "far", Cause: "VLAN", Fix: "type vlan"},
+		Want{
+			IDs: id("OTHERHOST"), Class: "local", Severity: "maybe", IfName: "far", Raised: otherhostDropped,
+			Cause: "VLAN", Fix: "type vlan",
+		},
 	},
 	{"tbf limit", tbfLimit, queueFull},
 	{"pfifo limit below tbf", limitBelow("pfifo limit 2"), queueFull},
@@ -56,8 +59,11 @@ var link = []Scenario{
 		"VXLAN with an unknown VNI", unknownVNI,
 		Want{IDs: id("VXLAN_VNI_NOT_FOUND"), Class: "error", Severity: "harm", IfName: "far", Fix: "VNI"},
 	},
-	{"another host's frames", otherHost, noise("far", "OTHERHOST")},
+	{"another host's frames", otherHost, noise("far", "OTHERHOST").raised(otherhostDropped)},
 }
+
+// otherhostDropped is where the packets of other hosts are counted.
+const otherhostDropped = "rx_otherhost_dropped ip_rcv_core"
 
 // otherHost has frames arrive that are for another host, as a hub or a switch that floods
 // passes them.

@@ -39,6 +39,7 @@ var pressure = []Scenario{
 		"backlog of a CPU full", cpuBacklog,
 		Want{
 			IDs: id("CPU_BACKLOG"), Class: "no_buffer", Severity: "harm", IfName: "q0", Counter: "softnet.dropped",
+			Raised:  "rx_dropped enqueue_to_backlog",
 			Setting: "net.core.netdev_max_backlog", Fix: "netdev_max_backlog",
 		},
 	},

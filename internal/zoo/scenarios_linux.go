@@ -38,6 +38,7 @@ type Want struct {
 	Rule            string   // words of the rule of a firewall
 	Confidence      string   // of the rule
 	Counter         string   // that rose with the drops
+	Raised          string   // counter of IfName that rose, and the one function that raised it: "rx_dropped enqueue_to_backlog"
 	Setting         string   // whose value is shown
 	Advice          string   // words of what is said of the setting
 	Cause           string   // words of the sentence
@@ -98,4 +99,10 @@ func id(ids ...string) []string { return ids }
 // noise is what is wanted of packets that nobody misses.
 func noise(ifname string, ids ...string) Want {
 	return Want{IDs: ids, Class: "local", Severity: "noise", IfName: ifname, Fix: "No action needed"}
+}
+
+// raised returns the Want with who raised a counter of the interface.
+func (w Want) raised(counter string) Want {
+	w.Raised = counter
+	return w
 }

@@ -62,6 +62,9 @@ var (
 	ofDevice = map[fact]string{
 		bufferIfIndex: "P->dev->ifindex", bufferIfName: "P->dev->name", bufferNetns: "P->dev->nd_net.net->ns.inum",
 	}
+	ofDeviceAlone = map[fact]string{ // of a function that has a device, and neither socket nor packet
+		bufferIfIndex: "P->ifindex", bufferIfName: "P->name", bufferNetns: "P->nd_net.net->ns.inum",
+	}
 )
 
 // facts are those of a site, by number; what it or the kernel does not have is nil.
@@ -72,8 +75,12 @@ func (x *facts) compile(s *site, f *member.Function) {
 	socket, buffer := argumentOf(f, "struct sock"), argumentOf(f, "struct sk_buff")
 	x.add(s, f, ofSocket, socket)
 	x.add(s, f, ofBuffer, buffer)
-	if socket == "" {
+	switch {
+	case socket != "":
+	case buffer != "":
 		x.add(s, f, ofDevice, buffer)
+	default:
+		x.add(s, f, ofDeviceAlone, argumentOf(f, "struct net_device"))
 	}
 }
 
@@ -201,6 +208,10 @@ const (
 // packet sets what is known of the packet of an event, and its interface: the one that skb->dev has or, if that is
 // none, the one that it came in by, in the namespace of the socket.
 func (x *facts) packet(values []member.Value, e *event.Event) {
+	if x[bufferAddress] == nil {
+		x.port(values, e)
+		return
+	}
 	if x.number(bufferAddress, values) == 0 {
 		return
 	}
@@ -208,14 +219,21 @@ func (x *facts) packet(values []member.Value, e *event.Event) {
 	e.Packet.Len, e.Packet.HasLen = uint32(x.number(bufferLen, values)), true
 	e.Packet.Proto = uint16(x.number(bufferProtocol, values))
 	e.Packet.HasProto = e.Packet.Proto != 0
+	if !x.port(values, e) {
+		e.Port.IfIndex = uint32(x.number(bufferInIndex, values))
+	}
+}
+
+// port sets the interface of an event, and the network namespace of that, if its device is known.
+func (x *facts) port(values []member.Value, e *event.Event) bool {
 	index, netns := x.number(bufferIfIndex, values), x.number(bufferNetns, values)
 	name, _ := x.value(bufferIfName, values)
-	if index > 0 && index < maxIfIndex && netns >= firstNetns && printable(name.Bytes) {
-		e.Port = event.Port{IfIndex: uint32(index), IfName: string(name.Bytes)}
-		e.Netns.Inode = uint32(netns)
-		return
+	if index == 0 || index >= maxIfIndex || netns < firstNetns || !printable(name.Bytes) {
+		return false
 	}
-	e.Port.IfIndex = uint32(x.number(bufferInIndex, values))
+	e.Port = event.Port{IfIndex: uint32(index), IfName: string(name.Bytes)}
+	e.Netns.Inode = uint32(netns)
+	return true
 }
 
 // headers sets the bytes of the packet of an event, from its network header on, of which some were copied: those that

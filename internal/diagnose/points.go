@@ -1,0 +1,192 @@
+package diagnose
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dropwatch/internal/counters"
+	"dropwatch/internal/event"
+	"dropwatch/internal/point"
+	"dropwatch/internal/tally"
+)
+
+// pointNames are the built-in points of which a diagnosis makes use. Their functions are called when packets are
+// lost, or when a connection or a neighbour is made: not for each packet.
+var pointNames = []string{
+	"dev_rx_dropped", "dev_tx_dropped", "dev_rx_nohandler", "dev_rx_otherhost_dropped",
+	"tcp_syn_queue", "tcp_accept_queue", "tcp_accept_queue_ack", "tcp_accept_queue_ack6", "tcp_out_of_order",
+	"neighbour_table", "conntrack_table", "conntrack_insert",
+}
+
+// Points returns the points to be reported for a [Collector], beside drops. Who raises a counter of a device is asked
+// of the function that does only that: the others are called for each packet.
+func Points() (all []point.Point) {
+	for _, name := range pointNames {
+		p, _ := point.Lookup(name)
+		if strings.HasPrefix(name, "dev_") {
+			p.Or = nil
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// A PointValues is what the kernel knew at a point when it lost packets of a finding.
+type PointValues struct {
+	Name  string
+	Count uint64      // how often the point was reached
+	Args  []event.Arg // of the last time
+	Owner event.Owner // of the socket there; zero if there is none
+}
+
+// A pointKey distinguishes what a Collector keeps of points.
+type pointKey struct {
+	name     string
+	netns    uint32
+	ifname   string
+	socket   uint64 // its cookie, or else its inode number; 0: there is none
+	function string // that raised a counter of a device
+}
+
+// pointValues are what was read at a point the last time, beside its key.
+type pointValues struct {
+	args  []event.Arg
+	owner event.Owner
+}
+
+// addPoint counts an event of a point, with its values.
+func (c *Collector) addPoint(e *event.Event) {
+	if c.points == nil {
+		c.points = tally.New[pointKey, pointValues](maxGroups, nil)
+	}
+	k := pointKey{name: e.Point, netns: e.Netns.Inode, ifname: e.Port.IfName, function: raiser(e)}
+	if s := e.Owner.Socket; s != nil {
+		k.socket, k.ifname = max(s.Cookie, s.Inode), ""
+	}
+	entry, _ := c.points.Add(k, e.Count)
+	if entry == nil {
+		return
+	}
+	entry.Value.args = append(entry.Value.args[:0], e.Args...)
+	entry.Value.owner = e.Owner
+	if s := e.Owner.Socket; s != nil {
+		socket := *s
+		entry.Value.owner.Socket = &socket
+	}
+}
+
+// findPoints gives a finding the values of the points that its packets were lost at: a counter says that, in the
+// same network namespace, on the same interface and of the same port as far as both are known.
+func (f *Finding) findPoints(c *Collector) {
+	if c.points == nil {
+		return
+	}
+	for e := range c.points.All {
+		p, _ := point.Lookup(e.Key.name)
+		v := PointValues{e.Key.name, e.Count, e.Value.args, e.Value.owner}
+		if e.Key.function == "" && f.isAt(&p, &e.Key) && f.hasPortOf(&v) {
+			f.Points = append(f.Points, v)
+		}
+	}
+	slices.SortStableFunc(f.Points, func(a, b PointValues) int { return cmp.Compare(b.Count, a.Count) })
+	if sole := f.soleSocket(); sole != nil && f.OwnerCount == 0 {
+		f.Owner, f.OwnerCount = sole.Owner, min(sole.Count, f.Count)
+	}
+}
+
+// isAt reports whether packets of a finding were lost at a point: the finding is of a counter that the point raises, or
+// such a counter agrees with it.
+func (f *Finding) isAt(p *point.Point, k *pointKey) bool {
+	if f.Netns.Inode == 0 || f.Netns.Inode != k.netns || f.IfName != "" && k.ifname != "" && f.IfName != k.ifname {
+		return false
+	}
+	agrees := func(r counters.Row) bool { return slices.Contains(p.Counters, r.ID()) }
+	return slices.Contains(p.Counters, f.ID) || slices.ContainsFunc(f.Counters, agrees)
+}
+
+// hasPortOf reports whether a point was at a port of the flows, if both have any.
+func (f *Finding) hasPortOf(v *PointValues) bool {
+	i := slices.IndexFunc(v.Args, func(a event.Arg) bool { return a.Name == "port" })
+	return i < 0 || len(f.Flows) == 0 || slices.ContainsFunc(f.Flows, func(c FlowCount) bool {
+		port := v.Args[i].Number
+		return uint64(c.Flow.Src.Port()) == port || uint64(c.Flow.Dst.Port()) == port
+	})
+}
+
+// soleSocket returns the only values that are of a socket, nil if there are none, or several.
+func (f *Finding) soleSocket() *PointValues {
+	if len(f.Points) != 1 || f.Points[0].Owner.Socket == nil {
+		return nil
+	}
+	return &f.Points[0]
+}
+
+// maxPoints is how many sockets, devices or neighbours a finding has values of.
+const maxPoints = 5
+
+// appendPoints appends what happened at the points, with the values of the last time.
+func (f *Finding) appendPoints(b *strings.Builder) {
+	for i := range f.Points[:min(len(f.Points), maxPoints)] {
+		f.prose(b, "values", f.Points[i].text())
+	}
+	if rest := len(f.Points) - maxPoints; rest > 0 {
+		f.field(b, "", fmt.Sprintf("and %d more", rest))
+	}
+}
+
+// text is what happened, where and how often: "SYN refused on port 8080: accept queue 129 of 128 (0.0.0.0:8080,
+// nginx/812), 12 times".
+func (v *PointValues) text() string {
+	p, _ := point.Lookup(v.Name)
+	text := p.Text(v.value)
+	var of []string
+	if s := v.Owner.Socket; s != nil && s.Local.IsValid() {
+		of = append(of, s.Local.String())
+	}
+	if owner := v.Owner.AppendName(nil); len(owner) > 0 {
+		of = append(of, string(owner))
+	}
+	if len(of) > 0 {
+		text += " (" + strings.Join(of, ", ") + ")"
+	}
+	if v.Count > 1 {
+		text += fmt.Sprintf(", %d times", v.Count)
+	}
+	return text
+}
+
+// value returns an argument, escaped.
+func (v *PointValues) value(name string) (text string, ok bool) {
+	i := slices.IndexFunc(v.Args, func(a event.Arg) bool { return a.Name == name })
+	switch {
+	case i < 0:
+		return "", false
+	case v.Args[i].Text != "":
+		return event.Escape(v.Args[i].Text), true
+	}
+	return fmt.Sprint(v.Args[i].Number), true
+}
+
+// A pointJSON is what the kernel knew at a point.
+type pointJSON struct {
+	Name  string         `json:"name"`
+	Count uint64         `json:"count"`
+	Args  map[string]any `json:"args"` // of the last time
+	Local string         `json:"local,omitempty"`
+	Owner *processJSON   `json:"owner,omitempty"`
+}
+
+// pointsJSON are those of a finding.
+func pointsJSON(all []PointValues) (lines []pointJSON) {
+	for i := range all {
+		v := &all[i]
+		j := pointJSON{Name: v.Name, Count: v.Count, Args: argsJSON(v.Args), Owner: inNetnsJSON(v.Owner.Process)}
+		if s := v.Owner.Socket; s != nil && s.Local.IsValid() {
+			j.Local = s.Local.String()
+		}
+		lines = append(lines, j)
+	}
+	return lines
+}
