@@ -6,7 +6,7 @@ how long it was, its limit and its port.
 *dropwatch points* lists those that are built in, *dropwatch points test* says which of them this kernel can do.
 *--point* of *watch* and *record* reports them beside the drops, that of *top* instead of them.
 In a session, *points on NAME* does so from the next command on.
-Its words are names of points, layers or modules such as *tcp* or *link/qdisc*, *all*, and files.
+The words of both are names of points, layers or modules such as *tcp* or *link/qdisc*, *all*, and files.
 
 An event at a point has time, function, interface, packet length, socket and owner as far as the function knows them, and
 the values, which expressions have as *args.NAME*: *args.limit > 100*, *point == tcp_accept_queue*.
@@ -18,8 +18,9 @@ Events of points are no drops: the ledger counts them beside the drops. A packet
 var manPointsList = []entry{
 	{"needs", "Kprobe events (CONFIG_KPROBE_EVENTS), BTF and root. Where the kernel has no kprobe events, a line says so, and drops are " +
 		"reported as ever. A point that a kernel lacks is left out with a line; if it is the only one, the command fails."},
-	{"cost", "The function is a few tenths of a microsecond slower each time it is called, whether or not its condition is true: the " +
-		"kernel reads the values and tests the condition. An event costs about as much as a drop that is reported individually."},
+	{"cost", "Each call of the function is slower, whether or not the condition is true, as the kernel tests it: by less than a " +
+		"microsecond if the point is at the entry of the function, and by more if it is at its return, where each call is kept. " +
+		"An event costs about as much as a drop that is reported individually."},
 	{"afterwards", "The probes are removed at the end. A dropwatch that is killed (SIGKILL) leaves them in the list of kprobe events, " +
 		"where they are off and cost nothing; the next one that reports points removes them. Several can run at the same time."},
 	{"own points", "A file has tables *[[point]]*, each with *name*, *functions*, *at* (entry or return), *when* (a condition, in C), " +

@@ -66,6 +66,8 @@ func (r *Runner) openNamed(s *Spec) (Tracer, error) {
 			r.Notices.Note("points cost more without BPF, and have no packets: %v", filtered[0])
 		}
 		return t, nil
+	case len(failed) == len(s.Input.Points) && len(failed) == 1:
+		return nil, failed[0]
 	case len(failed) == len(s.Input.Points):
 		return nil, fmt.Errorf("this kernel can probe none of the points:\n  %s", failed.join("\n  "))
 	case errors.Is(err, perf.ErrPermission) && os.Geteuid() != 0:
