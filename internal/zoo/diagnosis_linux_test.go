@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/guest"
 )
 
@@ -248,6 +249,9 @@ func (w *Want) check(t *wrongs, f *finding) {
 	}
 	if !strings.Contains(f.line, w.Says) {
 		t.addf("%s: %s is missing in %s", f.ID, w.Says, f.line)
+	}
+	if vmtest.InGuest() && !strings.Contains(f.line, w.Point) { // whose kernels have kprobes
+		t.addf("%s: %s is missing in %s", f.ID, w.Point, f.line)
 	}
 	fix := strings.Join(f.Fix, "\n")
 	if !strings.Contains(fix, w.Fix) || w.NotFix != "" && strings.Contains(fix, w.NotFix) {

@@ -38,6 +38,7 @@ type Want struct {
 	Rule            string   // words of the rule of a firewall
 	Confidence      string   // of the rule
 	Counter         string   // that rose with the drops
+	Point           string   // what was read at a point, a part of the finding as JSON, where functions can be probed
 	Raised          string   // counter of IfName that rose, and the one function that raised it: "rx_dropped enqueue_to_backlog"
 	Setting         string   // whose value is shown
 	Advice          string   // words of what is said of the setting

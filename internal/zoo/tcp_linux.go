@@ -45,7 +45,7 @@ var tcp = []Scenario{
 		Want{
 			IDs: id("TcpExtListenOverflows"), Class: "no_buffer", Severity: "harm", Process: self,
 			Setting: "net.core.somaxconn", Advice: "not the limit: other sockets",
-			Cause: "1 of 2 sockets that share the address", Fix: "close the socket", NotFix: "Raise",
+			Cause: "1 of 2 sockets that share the address", Fix: "close the socket", NotFix: "Raise", Point: queueOfOne,
 		},
 	},
 	{
@@ -154,9 +154,12 @@ func inOrder(ns *drops.Namespace, n int) func() { return drops.FreeScenarios[0].
 func acceptFull(advice string) Want {
 	return Want{
 		IDs: id("TcpExtListenOverflows"), Class: "no_buffer", Severity: "harm", Process: self,
-		Setting: "net.core.somaxconn", Advice: advice, Fix: "accept faster",
+		Setting: "net.core.somaxconn", Advice: advice, Fix: "accept faster", Point: queueOfOne,
 	}
 }
+
+// queueOfOne is what a point says of SYNs that were refused because an accept queue of one was full, with one more.
+const queueOfOne = `"args":{"len":2,"limit":1,"port":9},"local":"127.0.0.1:9","owner":{"pid":`
 
 // acceptQueue has a socket that accepts no connection, and whose queue of one is full: it
 // takes one more. somaxconn is empty for what it is.
