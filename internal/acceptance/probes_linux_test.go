@@ -64,7 +64,7 @@ func events(t *testing.T, stdout string) (all []string, shown int) {
 			Kind, Symbol string
 			Point        struct {
 				Name string
-				Args struct{ Len, Limit, Port int }
+				Args struct{ Qlen, Limit, Port int }
 			}
 			Points struct{ Shown int }
 		}
@@ -82,7 +82,7 @@ func events(t *testing.T, stdout string) (all []string, shown int) {
 	return all, shown
 }
 
-const refused = `tcp_accept_queue tcp_conn_request {"Len":4,"Limit":3,"Port":9}`
+const refused = `tcp_accept_queue tcp_conn_request {"Qlen":4,"Limit":3,"Port":9}`
 
 // TestGuestWatchPoints: what a point reports is what the kernel counts, as text and as JSON, live and recorded, by
 // several at once, with drops and without. Nothing is left in the kernel.
@@ -98,7 +98,7 @@ func TestGuestWatchPoints(t *testing.T) {
 		refuse()
 	}
 	n := overflows(ns) - before
-	line := `point tcp_accept_queue +tcp_conn_request .* len 4 limit 3 port 9 `
+	line := `point tcp_accept_queue +tcp_conn_request .* qlen 4 limit 3 port 9 `
 	text.AwaitOutput(line, n)
 	for _, p := range []*guest.Process{asJSON, alone} {
 		p.AwaitOutput(`"kind":"point"`, n)
@@ -222,7 +222,7 @@ args = ["limit = sk->sk_max_ack_backlog"]
 	refuse()
 	guest.Eventually(t, "both points are reported", func() bool {
 		text, _ := os.ReadFile(out)
-		return strings.Contains(string(text), `{"name":"tcp_accept_queue","args":{"len":4,"limit":3,"port":9}}`) &&
+		return strings.Contains(string(text), `{"name":"tcp_accept_queue","args":{"qlen":4,"limit":3,"port":9}}`) &&
 			strings.Contains(string(text), `{"name":"own","args":{"limit":3}}`)
 	})
 	if r := p.Interrupt(); r.Code != 0 || !strings.Contains(r.Stderr, "limit 3\n") || probes(t) != "" {

@@ -41,6 +41,6 @@ An own point, as a file has it:
 
 *when = "sk->sk_num == 443 && sk->sk_ack_backlog > sk->sk_max_ack_backlog / 2"*
 
-*args = ["len = sk->sk_ack_backlog", "limit = sk->sk_max_ack_backlog"]*
+*args = ["qlen = sk->sk_ack_backlog", "limit = sk->sk_max_ack_backlog"]*
 
-*says = "accept queue of port 443: {len} of {limit}"*`
+*says = "accept queue of port 443: {qlen} of {limit}"*`

@@ -61,9 +61,9 @@ var examplePoint = point.Point{
 	Name: "backlog_of_443",
 	Form: point.Form{
 		Functions: []string{"tcp_conn_request"}, When: "sk->sk_num == 443 && sk->sk_ack_backlog > sk->sk_max_ack_backlog / 2",
-		Args: []point.Arg{{Name: "len", Expr: "sk->sk_ack_backlog"}, {Name: "limit", Expr: "sk->sk_max_ack_backlog"}},
+		Args: []point.Arg{{Name: "qlen", Expr: "sk->sk_ack_backlog"}, {Name: "limit", Expr: "sk->sk_max_ack_backlog"}},
 	},
-	Says: "accept queue of port 443: {len} of {limit}",
+	Says: "accept queue of port 443: {qlen} of {limit}",
 }
 
 func writeForm(b *strings.Builder, f *point.Form) {

@@ -15,7 +15,7 @@ import (
 func fullQueue(name string, port uint16, len uint64) *event.Event {
 	return &event.Event{
 		Kind: event.Point, Point: name, Count: 1, Netns: blue,
-		Args: []event.Arg{{Name: "len", Number: len}, {Name: "limit", Number: 128}, {Name: "port", Number: uint64(port)}},
+		Args: []event.Arg{{Name: "qlen", Number: len}, {Name: "limit", Number: 128}, {Name: "port", Number: uint64(port)}},
 		Owner: event.Owner{
 			Socket: &event.Socket{
 				Inode: uint64(port), Family: 2, Receiver: true, Confidence: event.Certain,
@@ -161,7 +161,7 @@ func TestPointsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"points":[{"name":"tcp_accept_queue","count":1,"args":{"len":129,"limit":128,"port":8080},` +
+		`"points":[{"name":"tcp_accept_queue","count":1,"args":{"limit":128,"port":8080,"qlen":129},` +
 			`"local":"0.0.0.0:8080","owner":{"pid":812,"process":"nginx"}}]`,
 		`"raised_by":[{"function":"enqueue_to_backlog","count":1,"confidence":"certain"}]`,
 	} {

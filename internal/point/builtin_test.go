@@ -68,7 +68,7 @@ func TestText(t *testing.T) {
 		values map[string]string
 		want   string
 	}{
-		"tcp_accept_queue": {map[string]string{"len": "129", "limit": "128"}, "SYN refused on port ?: accept queue 129 of 128"},
+		"tcp_accept_queue": {map[string]string{"qlen": "129", "limit": "128"}, "SYN refused on port ?: accept queue 129 of 128"},
 		"netfilter_drop": {map[string]string{"hook": "NF_INET_LOCAL_IN", "in": "eth0"},
 			"dropped by netfilter at hook NF_INET_LOCAL_IN, in eth0, out ?"},
 	} {

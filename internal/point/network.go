@@ -118,11 +118,11 @@ var networkPoints = []Point{
 			Functions: []string{"__neigh_event_send"},
 			When: "skb && neigh->nud_state == 1 && " +
 				"neigh->arp_queue_len_bytes + skb->truesize > neigh->parms->data[NEIGH_VAR_QUEUE_LEN_BYTES]",
-			Args: args("len", "neigh->arp_queue_len_bytes", "limit", "neigh->parms->data[NEIGH_VAR_QUEUE_LEN_BYTES]",
+			Args: args("bytes", "neigh->arp_queue_len_bytes", "limit", "neigh->parms->data[NEIGH_VAR_QUEUE_LEN_BYTES]",
 				"packets", "neigh->arp_queue.qlen", "dev", "neigh->dev->name", "family", "neigh->tbl->family",
 				"addr", "*(unsigned int *)neigh->primary_key:ip", "addr6", "*(struct in6_addr *)neigh->primary_key"),
 		},
-		Says: "the oldest packet for a neighbour on {dev} that has not answered was dropped: {packets} packets wait, {len} bytes; " +
+		Says: "the oldest packet for a neighbour on {dev} that has not answered was dropped: {packets} packets wait, {bytes} bytes; " +
 			"unres_qlen_bytes is {limit}",
 		Counters: []string{"neighbour.unresolved_discards"},
 	},
@@ -130,19 +130,19 @@ var networkPoints = []Point{
 		Name: "neighbour_table", Module: "neighbour",
 		Form: Form{
 			Functions: []string{"__neigh_create"}, At: Return, When: "(long)$retval == -105",
-			Args: args("table", "tbl->id:string", "len", "tbl->gc_entries.counter", "limit", "tbl->gc_thresh3",
+			Args: args("table", "tbl->id:string", "gc_entries", "tbl->gc_entries.counter", "limit", "tbl->gc_thresh3",
 				"entries", "tbl->entries.counter", "dev", "dev->name"),
 		},
-		Says:     "no neighbour on {dev}: {table} has {len} entries of gc_thresh3 {limit}, for all network namespaces together",
+		Says:     "no neighbour on {dev}: {table} has {gc_entries} entries of gc_thresh3 {limit}, for all network namespaces together",
 		Counters: []string{"neighbour.table_fulls"},
 	},
 	{
 		Name: "fragment_memory", Module: "fragment",
 		Form: Form{
 			Functions: []string{"inet_frag_find"}, At: Return, When: "!$retval",
-			Args: args("len", "fqdir->mem.counter", "limit", "fqdir->high_thresh", "protocol", "fqdir->f->frags_cache_name:string"),
+			Args: args("memory", "fqdir->mem.counter", "limit", "fqdir->high_thresh", "protocol", "fqdir->f->frags_cache_name:string"),
 		},
-		Says:     "no memory for a fragment ({protocol}): {len} bytes of ipfrag_high_thresh, {limit}",
+		Says:     "no memory for a fragment ({protocol}): {memory} bytes of ipfrag_high_thresh, {limit}",
 		Counters: []string{"IpReasmFails", "Ip6ReasmFails"},
 	},
 	{

@@ -9,8 +9,8 @@ const (
 )
 
 var (
-	synArgs    = args("len", synLen, "limit", "sk->sk_max_ack_backlog", "port", port)
-	acceptArgs = args("len", "sk->sk_ack_backlog", "limit", "sk->sk_max_ack_backlog", "port", port)
+	synArgs    = args("qlen", synLen, "limit", "sk->sk_max_ack_backlog", "port", port)
+	acceptArgs = args("qlen", "sk->sk_ack_backlog", "limit", "sk->sk_max_ack_backlog", "port", port)
 	bufferArgs = args("rmem", rmem, "rcvbuf", "sk->sk_rcvbuf", "len", "skb->len", "truesize", "skb->truesize",
 		"port", port)
 )
@@ -27,7 +27,7 @@ var transportPoints = []Point{
 			Functions: []string{"tcp_conn_request"}, When: "!" + cookie + " && " + synLen + " >= sk->sk_max_ack_backlog",
 			Args: synArgs,
 		}},
-		Says:     "SYN refused on port {port}: SYN queue {len} of {limit}, and net.ipv4.tcp_syncookies is 0",
+		Says:     "SYN refused on port {port}: SYN queue {qlen} of {limit}, and net.ipv4.tcp_syncookies is 0",
 		Counters: []string{"TcpExtTCPReqQFullDrop", "TcpExtListenDrops"},
 	},
 	{
@@ -37,9 +37,9 @@ var transportPoints = []Point{
 			Functions: []string{"tcp_conn_request"},
 			When: "!" + cookie + " && " + synLen + " < sk->sk_max_ack_backlog && sk->sk_ack_backlog <= sk->sk_max_ack_backlog && " +
 				"sk->sk_net.net->ipv4.sysctl_max_syn_backlog - " + synLen + " < sk->sk_net.net->ipv4.sysctl_max_syn_backlog >> 2",
-			Args: args("len", synLen, "limit", "sk->sk_net.net->ipv4.sysctl_max_syn_backlog", "port", port),
+			Args: args("qlen", synLen, "limit", "sk->sk_net.net->ipv4.sysctl_max_syn_backlog", "port", port),
 		},
-		Says: "SYN on port {port}: SYN queue {len}, more than 3/4 of net.ipv4.tcp_max_syn_backlog {limit}, so peers that are not " +
+		Says: "SYN on port {port}: SYN queue {qlen}, more than 3/4 of net.ipv4.tcp_max_syn_backlog {limit}, so peers that are not " +
 			"known are refused",
 		Counters: []string{"TcpExtListenDrops"},
 	},
@@ -51,7 +51,7 @@ var transportPoints = []Point{
 			When:      "sk->sk_ack_backlog > sk->sk_max_ack_backlog && (" + cookie + " || " + synLen + " <= sk->sk_max_ack_backlog)",
 			Args:      acceptArgs,
 		},
-		Says:     "SYN refused on port {port}: accept queue {len} of {limit}",
+		Says:     "SYN refused on port {port}: accept queue {qlen} of {limit}",
 		Counters: []string{"TcpExtListenOverflows", "TcpExtListenDrops"},
 	},
 	{
@@ -59,7 +59,7 @@ var transportPoints = []Point{
 		Form: Form{
 			Functions: []string{"tcp_v4_syn_recv_sock"}, When: "sk->sk_ack_backlog > sk->sk_max_ack_backlog", Args: acceptArgs,
 		},
-		Says:     "last ACK of a handshake ignored on port {port}: accept queue {len} of {limit}",
+		Says:     "last ACK of a handshake ignored on port {port}: accept queue {qlen} of {limit}",
 		Counters: []string{"TcpExtListenOverflows", "TcpExtListenDrops"},
 	},
 	{
@@ -69,7 +69,7 @@ var transportPoints = []Point{
 			When:      "ntohs(skb->protocol) == 0x86dd && sk->sk_ack_backlog > sk->sk_max_ack_backlog",
 			Args:      acceptArgs,
 		},
-		Says:     "last ACK of an IPv6 handshake ignored on port {port}: accept queue {len} of {limit}",
+		Says:     "last ACK of an IPv6 handshake ignored on port {port}: accept queue {qlen} of {limit}",
 		Counters: []string{"TcpExtListenOverflows", "TcpExtListenDrops"},
 	},
 	{

@@ -159,7 +159,7 @@ func acceptFull(advice string) Want {
 }
 
 // queueOfOne is what a point says of SYNs that were refused because an accept queue of one was full, with one more.
-const queueOfOne = `"args":{"len":2,"limit":1,"port":9},"local":"127.0.0.1:9","owner":{"pid":`
+const queueOfOne = `"args":{"limit":1,"port":9,"qlen":2},"local":"127.0.0.1:9","owner":{"pid":`
 
 // acceptQueue has a socket that accepts no connection, and whose queue of one is full: it
 // takes one more. somaxconn is empty for what it is.

@@ -95,7 +95,7 @@ func (s *Sink) pointOf(name string) (p point.Point) {
 	return p
 }
 
-// valuesOf writes values as lines do: "len 4 limit 3".
+// valuesOf writes values as lines do: "qlen 4 limit 3".
 func valuesOf(args []event.Arg) string {
 	all := make([]string, len(args))
 	for i := range args {

@@ -43,8 +43,8 @@ func atPoint(name string, args ...event.Arg) event.Event {
 func TestPoints(t *testing.T) {
 	arg := func(name string, n uint64) event.Arg { return event.Arg{Name: name, Number: n} }
 	events := []event.Event{
-		atPoint("tcp_accept_queue", arg("len", 4), arg("limit", 3), arg("port", 80)),
-		atPoint("tcp_accept_queue", arg("len", 5), arg("limit", 3), arg("port", 443)),
+		atPoint("tcp_accept_queue", arg("qlen", 4), arg("limit", 3), arg("port", 80)),
+		atPoint("tcp_accept_queue", arg("qlen", 5), arg("limit", 3), arg("port", 443)),
 		atPoint("own\x1b", arg("len", 0), event.Arg{Name: "dev", Text: "eth\x1b0"}),
 	}
 	const rows = `  events    point
