@@ -2,6 +2,7 @@ package counters_test
 
 import (
 	"net"
+	"syscall"
 	"testing"
 
 	"dropwatch/internal/counters"
@@ -38,5 +39,25 @@ func TestConnections(t *testing.T) {
 	other, ok := ends[remote+" "+local]
 	if sent := ends[local+" "+remote]; sent != 2 || len(all) != 2 || !ok || other != 0 {
 		t.Errorf("of %s > %s: %+v", local, remote, all)
+	}
+}
+
+// TestHeldConnection: a connection that a system call holds, and for which segments wait, blocks nobody, and others
+// are read again when it ends.
+func TestHeldConnection(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	listener := ns.Listen(syscall.SOCK_STREAM)
+	client := ns.Dial()
+	accepted := ns.Accept(listener)
+	ns.Hold(accepted)
+	ns.Write(client)
+	var all []counters.Connection
+	ns.Do(func() (err error) {
+		r := counters.Reader{Host: host.New("/")}
+		all, err = r.Connections(t.Context())
+		return err
+	})
+	if len(all) != 0 {
+		t.Errorf("%+v", all)
 	}
 }

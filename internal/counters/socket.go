@@ -19,6 +19,7 @@ const (
 	inetDiagSkMemInfo = 7
 	skMemRmemAlloc    = 0
 	skMemRcvbuf       = 1
+	skMemBacklog      = 7
 	skMemDrops        = 8
 	stateListen       = 10
 )

@@ -1,12 +1,10 @@
 package zoo
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
 	"syscall"
-	"unsafe"
 
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/drops"
@@ -70,7 +68,7 @@ func socketBacklog(ns *drops.Namespace, n int) func() {
 	peer := silent(ns)
 	fd := connected(ns, 60000)
 	ns.Do(func() error { return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, 0) })
-	ns.Do(func() error { return hold(ns, fd) })
+	ns.Hold(fd)
 	seq := uint32(received)
 	arrive := func(n int) {
 		arriveEach(peer, n, func(int) []byte {
@@ -80,49 +78,6 @@ func socketBacklog(ns *drops.Namespace, n int) func() {
 	}
 	arrive(fill)
 	return func() { arrive(n) }
-}
-
-// Of userfaultfd(2), on amd64 (include/uapi/linux/userfaultfd.h).
-const (
-	sysUserfaultfd = 323
-
-	uffdAPI, uffdRegister      = 0xc018aa3f, 0xc020aa00
-	uffdVersion, modeOfMissing = 0xaa, 1
-)
-
-// hold writes to a connection from a page that is not there, until the end of the test: the
-// kernel waits for the page with the connection locked.
-func hold(ns *drops.Namespace, fd int) error {
-	pages, _, errno := syscall.Syscall(sysUserfaultfd, syscall.O_CLOEXEC, 0, 0)
-	if errno != 0 {
-		return fmt.Errorf("userfaultfd: %w", errno)
-	}
-	page, err := syscall.Mmap(-1, 0, 4096, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
-	if err != nil {
-		return err
-	}
-	api := [3]uint64{uffdVersion}
-	register := [4]uint64{uint64(uintptr(unsafe.Pointer(&page[0]))), uint64(len(page)), modeOfMissing}
-	ended := make(chan struct{})
-	ns.Cleanup(func() error {
-		err := syscall.Close(int(pages)) // the page is there now, of zeros
-		<-ended
-		return errors.Join(err, syscall.Munmap(page))
-	})
-	for _, request := range []struct {
-		code uintptr
-		arg  unsafe.Pointer
-	}{{uffdAPI, unsafe.Pointer(&api)}, {uffdRegister, unsafe.Pointer(&register)}} {
-		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, pages, request.code, uintptr(request.arg)); errno != 0 {
-			return fmt.Errorf("userfaultfd: %w", errno)
-		}
-	}
-	go func() {
-		defer close(ended)
-		syscall.Write(fd, page)
-	}()
-	_, err = syscall.Read(int(pages), make([]byte, 32)) // struct uffd_msg, when it waits
-	return err
 }
 
 // tcpMemory has segments arrive out of order for a connection that has data unread, and no memory
