@@ -112,6 +112,10 @@ func (a *App) testPoints(words []string) error {
 		return err
 	}
 	types, failed := member.Running(), 0
+	verdict, cannot := "possible on this kernel", canProbe()
+	if cannot != nil {
+		verdict = "this kernel has what it reads"
+	}
 	var b strings.Builder
 	for i := range all {
 		p := &all[i]
@@ -121,13 +125,13 @@ func (a *App) testPoints(words []string) error {
 			fmt.Fprintf(&b, "%s: not on this kernel: %s%s\n", p.Name, event.Escape(err.Error()), insteadOf(p))
 			continue
 		}
-		t.appendTo(&b)
+		t.appendTo(&b, verdict)
 	}
 	if err := a.write(b.String()); err != nil {
 		return err
 	}
-	if err := canProbe(); err != nil {
-		return fmt.Errorf("points test: no function can be probed: %w", err)
+	if cannot != nil {
+		return fmt.Errorf("points test: no function can be probed: %w", cannot)
 	}
 	if failed > 0 {
 		return fmt.Errorf("points test: %d of %d points are not possible on this kernel", failed, len(all))
@@ -188,9 +192,9 @@ func insteadOf(p *point.Point) string {
 	return "; built-in points at this function: " + strings.Join(names, ", ")
 }
 
-// appendTo appends what is read at a point.
-func (t *typedPoint) appendTo(b *strings.Builder) {
-	fmt.Fprintf(b, "%s: possible on this kernel\n", t.Name)
+// appendTo appends a verdict on a point, and what is read there.
+func (t *typedPoint) appendTo(b *strings.Builder, verdict string) {
+	fmt.Fprintf(b, "%s: %s\n", t.Name, verdict)
 	for i := range t.at {
 		f := &t.at[i]
 		fmt.Fprintf(b, "  at %v of %s\n", t.At, f.Function)

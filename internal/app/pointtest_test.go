@@ -26,8 +26,8 @@ func TestTyped(t *testing.T) {
 		want string // what is printed, or the error
 	}{
 		"first": {point.Point{Name: "x", Form: at("udp_rcv", "skb->len > 100", length)},
-			"x: possible on this kernel\n  at entry of int udp_rcv(struct sk_buff *skb)\n  when skb->len > 100\n    len  unsigned int  +"},
-		"other form":   {point.Point{Name: "x", Form: at("gone", ""), Or: []point.Form{at("udp_rcv", "", length)}}, "x: possible on"},
+			"x: possible\n  at entry of int udp_rcv(struct sk_buff *skb)\n  when skb->len > 100\n    len  unsigned int  +"},
+		"other form":   {point.Point{Name: "x", Form: at("gone", ""), Or: []point.Form{at("udp_rcv", "", length)}}, "x: possible\n"},
 		"no function":  {point.Point{Name: "x", Form: at("gone", "")}, "this kernel has no function gone: it may be inlined"},
 		"no member":    {point.Point{Name: "x", Form: at("udp_rcv", "", wrong)}, "value no at udp_rcv: skb->lenn: struct sk_buff has no"},
 		"both wrong":   {point.Point{Name: "x", Form: at("gone", ""), Or: []point.Form{at("udp_rcv", "", wrong)}}, "value no at udp_rcv: "},
@@ -39,7 +39,7 @@ func TestTyped(t *testing.T) {
 		if err != nil {
 			b.WriteString(err.Error())
 		} else {
-			p.appendTo(&b)
+			p.appendTo(&b, "possible")
 		}
 		if !strings.HasPrefix(b.String(), test.want) {
 			t.Errorf("%s: %s\nwant %s", name, b.String(), test.want)
