@@ -193,11 +193,11 @@ func (d *diagnosis) check(t *wrongs, s *Scenario) (found finding) {
 }
 
 // checkRaised holds who raised the counter of a device against what is wanted: as much as the interface counts. Before
-// 6.9 there is no function to probe, so that it is known by drops alone.
+// 6.9 there is no function to probe, so that it is known by drops alone, as on a kernel without kprobe events.
 func (d *diagnosis) checkRaised(t *wrongs, w *Want) {
 	name, function, _ := strings.Cut(w.Raised, " ")
 	confidence := "likely"
-	if guest.AtLeast(6, 9) {
+	if _, err := os.Stat("/sys/kernel/tracing/kprobe_events"); err == nil && guest.AtLeast(6, 9) {
 		confidence = "certain"
 	}
 	for _, a := range d.accounts {
