@@ -99,6 +99,15 @@ func TestGuestCPUComes(t *testing.T) {
 	}
 }
 
+// unload unloads a module and those that need it, which other tests have left, and reports whether it is gone.
+func unload(module string) bool {
+	holders, _ := os.ReadDir("/sys/module/" + module + "/holders")
+	for _, h := range holders {
+		unload(h.Name())
+	}
+	return exec.Command("modprobe", "-r", module).Run() == nil
+}
+
 // TestGuestModule drops by a rule of nftables, whose module goes away under its probe.
 func TestGuestModule(t *testing.T) {
 	ns := drops.NewNamespace(t)
@@ -123,7 +132,7 @@ func TestGuestModule(t *testing.T) {
 	r.Await(3)
 	ns.Run("nft", "flush ruleset")
 	ns.End()
-	guest.Eventually(t, "the module is unloaded", func() bool { return exec.Command("modprobe", "-r", "nf_tables").Run() == nil })
+	guest.Eventually(t, "the module is unloaded", func() bool { return unload("nf_tables") })
 	events := r.End()
 	if len(events) != 3 || !strings.Contains(argsOf(&events[0]), "table=t chain=c ") {
 		t.Errorf("%d events: %+v", len(events), events)
