@@ -78,7 +78,10 @@ func TestJoined(t *testing.T) {
 			continue
 		}
 		again++
-		rule := fmt.Sprintf("nftables inet fw in handle %s (tcp dport 9010 counter", handle)
+		rule := ""
+		if guest.AtLeast(5, 17) { // before, the hook is not known: the program records a stack by the reason
+			rule = fmt.Sprintf("nftables inet fw in handle %s (tcp dport 9010 counter", handle)
+		}
 		if e.Segment.Fate != event.LostHere || of.Netns.Inode != far.Inode() || of.Port.IfName != "far0" ||
 			!strings.HasPrefix(of.Rule, rule) && again == 1 {
 			t.Errorf("%v %q, drop %+v, want rule %s", e.Segment.Fate, e.Segment.Doubt, *of, rule)
