@@ -78,6 +78,7 @@ func FuzzParse(f *testing.F) {
 		if again.String() != parsed.String() || !sameAs(parsed, again, drops) {
 			t.Fatalf("%s is not the same as %s", again, parsed)
 		}
-		evaluate(t, trace.Expression(parsed.Kernel(ofKernel)), map[string]uint64{"reason": 3, "protocol": 0x0800})
+		record := map[string]uint64{"reason": 3, "protocol": 0x0800, "location": 0xffffffff81000000}
+		evaluate(t, trace.Expression(parsed.Kernel(ofKernel)), record)
 	})
 }

@@ -107,7 +107,7 @@ func TestKernelIsNecessary(t *testing.T) {
 		condition := trace.Expression(f.Kernel(resolver))
 		for range 5 {
 			e := randomEvent(r)
-			record := map[string]uint64{"protocol": uint64(e.Packet.Proto)}
+			record := map[string]uint64{"protocol": uint64(e.Packet.Proto), "location": e.Where.PC}
 			if e.Reason = ""; reasons {
 				e.Reason, record["reason"] = randomReason(r)
 			}
@@ -212,7 +212,7 @@ func (v *evaluator) predicate() bool {
 	}
 	field, operator, digits := v.next(), v.next(), v.next()
 	have, ok := v.record[field]
-	n, err := strconv.ParseUint(digits, 10, 32)
+	n, err := strconv.ParseUint(digits, 10, 64)
 	if !ok || err != nil {
 		v.t.Fatalf("%s %s %s: no such field, or no number", field, operator, digits)
 	}
@@ -271,6 +271,7 @@ var comparisons = []string{
 	"ip", "ip6", "arp", "proto == ip", "proto != arp", "proto in {ip, vlan}", "proto != {ip, vlan}", "proto < 0x900", "proto 0x700-0x900",
 	"proto >= 0", "proto < 0", "proto", "proto == 0", "ether proto ip6", "inner ip", "inner.ip6", "eth.type == ip", "proto == 0x1234",
 	"tcp", "udp port 53", "host 192.0.2.1", "src and dst net 192.0.0.0/8", "port != 53", "tcp.flags has syn", "len > 60", "vlan 7",
+	"pc 0", "pc != 0xffffffff81000000",
 	"symbol ~ ^nf_", "point nf_*", "module == openvswitch", "origin hw", "iface eth0", "iface 3", "pid < 50", "stack has nf_hook_slow",
 	"cookie deadbeef", "quoted port 53", "eth.addr 02:00:5e:00:53:01", "icmp.type == {echo-request, 3}", "comm == k*",
 }
