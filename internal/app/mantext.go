@@ -185,9 +185,9 @@ How many others rose that may have drops that match is a line *not shown*, with 
 and *undecided* with *--json*.
 One with *failures counted* is of a device, a link or a bond that failed meanwhile.
 What needs no attention is one line, *noise*: how many drops of each kind, and where if that is one place.
-Where functions of the kernel can be probed, some drop points (see *points*) are reported beside the drops: a line *values* says how
-full a queue was there, of how much, and whose it was (*points* with *--json*), also for packets of which no drop tells. They are
-of functions that are not called for each packet.
+Where functions of the kernel can be probed, some drop points (see *points*) are reported beside the drops: a line *values* has
+the length of the queue there, its limit and its owner (*points* with *--json*), also for packets whose drop has no event. They
+are of functions that are not called for each packet.
 A line *counted* says which functions raised a counter of a device that *ip -s link* shows, and how much its driver did
 (*raised_by* with *--json*). Before Linux 6.9 that is known from the drops alone, and *likely*.
 A line *unexplained* is a counter that may mean lost packets, and rose by more than what was found.

@@ -80,7 +80,7 @@ func (n *numbers) note(m *mark) {
 }
 
 // prove compares the number of new data, which was noted, with that of the data before them. If it is not
-// higher, the count begins anew.
+// higher, it counts again from the start.
 func (n *numbers) prove(m, last *mark) {
 	if !m.HasNumber || !last.HasNumber {
 		return
