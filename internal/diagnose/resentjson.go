@@ -16,8 +16,9 @@ type resentJSON struct {
 // peerJSON is a peer to which segments were sent again.
 type peerJSON struct {
 	Peer       string `json:"peer"`
-	Beyond     uint64 `json:"beyond"`            // lost beyond this host
-	Unknown    uint64 `json:"unknown,omitempty"` // lost here or beyond
+	Beyond     uint64 `json:"beyond"`                     // lost beyond this host
+	Unknown    uint64 `json:"unknown,omitempty"`          // lost here or beyond
+	Hidden     uint64 `json:"lost_here_hidden,omitempty"` // lost here, by drops that are not shown
 	Handshakes uint64 `json:"handshakes,omitempty"`
 
 	Here     uint64  `json:"here,omitempty"`     // lost here, by drops of other findings
@@ -37,12 +38,14 @@ func (r *Resent) json() *resentJSON {
 	if r == nil {
 		return nil
 	}
-	j := &resentJSON{Sent: r.Sent, Unknown: r.Doubts, LostHere: r.LostHere, Hidden: r.Hidden, Arrived: r.Arrived, Received: r.Received}
+	j := &resentJSON{
+		Sent: r.Sent, Unknown: r.Doubts, LostHere: r.LostHere, Hidden: r.total().Hidden, Arrived: r.Arrived, Received: r.Received,
+	}
 	for i := range r.Peers {
 		p := &r.Peers[i]
 		j.Peers = append(j.Peers, peerJSON{
-			Peer: peerName(p.Addr), Beyond: p.Beyond, Unknown: p.Unknown, Handshakes: p.Handshakes, Here: p.Here, Spurious: p.Spurious,
-			Sent: p.Sent, Percent: math.Round(100*p.Percent()) / 100,
+			Peer: peerName(p.Addr), Beyond: p.Beyond, Unknown: p.Unknown, Hidden: p.Hidden, Handshakes: p.Handshakes,
+			Here: p.Here, Spurious: p.Spurious, Sent: p.Sent, Percent: math.Round(100*p.Percent()) / 100,
 		})
 	}
 	return j

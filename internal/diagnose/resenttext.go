@@ -36,18 +36,15 @@ func (f *Finding) appendResent(b *strings.Builder) {
 	if r == nil {
 		return
 	}
-	var beyond uint64
-	for i := range r.Peers {
-		beyond += r.Peers[i].Beyond
-	}
-	if beyond > 0 {
-		f.prose(b, "lost", fmt.Sprintf("%d beyond this host", beyond))
+	all := r.total()
+	if all.Beyond > 0 {
+		f.prose(b, "lost", fmt.Sprintf("%d beyond this host", all.Beyond))
 	}
 	for _, d := range r.Doubts {
 		f.prose(b, "unknown", fmt.Sprintf("%d lost here or beyond: %s", d.Segments, event.Escape(d.Why)))
 	}
-	if r.Hidden > 0 {
-		f.prose(b, "lost here", fmt.Sprintf("%d by drops that are not shown", r.Hidden))
+	if all.Hidden > 0 {
+		f.prose(b, "lost here", fmt.Sprintf("%d by drops that are not shown", all.Hidden))
 	}
 	for i := range r.LostHere {
 		f.prose(b, "lost here", r.LostHere[i].text())

@@ -17,7 +17,6 @@ type Resent struct {
 	Peers    []Peer     // to whom they were sent, the most first
 	Doubts   []Doubt    // why it is not known of some whether this host dropped them
 	LostHere []LostHere // others, by the findings of the drops
-	Hidden   uint64     // that this host dropped, by drops of no finding: an expression leaves them out
 	Arrived  uint64     // segments that had arrived when they were sent again, as peers say (TcpExtTCPDSACKRecv)
 	Received uint64     // that peers sent again, and that had arrived
 }
@@ -27,7 +26,8 @@ type Peer struct {
 	Addr       netip.Addr // not valid: peers for which there was no room
 	Beyond     uint64     // segments that were lost beyond this host, or acknowledged too late
 	Unknown    uint64     // that were lost here or beyond
-	Handshakes uint64     // of both, those that open a connection
+	Hidden     uint64     // that this host dropped, by drops of no finding: an expression leaves them out
+	Handshakes uint64     // of these, those that open a connection
 	Here       uint64     // besides, that this host dropped: those are of the findings of these drops
 	Spurious   uint64     // that had arrived when they were sent again, as the peer says (tcpi_dsack_dups): of all
 	Sent       uint64     // all that was sent to it, also again; 0 if that is not known
@@ -43,7 +43,7 @@ func (p *Peer) Percent() float64 {
 }
 
 // Segments are those that the finding is about.
-func (p *Peer) Segments() uint64 { return p.Beyond + p.Unknown }
+func (p *Peer) Segments() uint64 { return p.Beyond + p.Unknown + p.Hidden }
 
 // A Doubt is why it is not known where segments were lost.
 type Doubt struct {
@@ -119,22 +119,20 @@ func (f *Finding) addResent(k *resentKey, n uint64, ofOther bool) {
 		f.Count += n
 		f.Segments += n
 		r.addPeer(k, n)
-		switch k.fate {
-		case event.LostHere:
-			r.Hidden += n
-		case event.NotLostHere:
-		default:
-			r.addDoubt(cmp.Or(k.doubt, "drops were not watched"), n)
-		}
 	}
 }
 
+// addPeer adds n segments of no other finding to those of their peer.
 func (r *Resent) addPeer(k *resentKey, n uint64) {
 	p := Peer{Addr: k.peer}
-	if k.fate == event.NotLostHere {
+	switch k.fate {
+	case event.LostHere:
+		p.Hidden = n
+	case event.NotLostHere:
 		p.Beyond = n
-	} else {
+	default:
 		p.Unknown = n
+		r.addDoubt(cmp.Or(k.doubt, "drops were not watched"), n)
 	}
 	if k.handshake {
 		p.Handshakes = n
@@ -148,9 +146,13 @@ func (r *Resent) joinPeer(p Peer) {
 		r.Peers = append(r.Peers, p)
 		return
 	}
-	o := &r.Peers[i]
-	o.Beyond, o.Unknown, o.Handshakes = o.Beyond+p.Beyond, o.Unknown+p.Unknown, o.Handshakes+p.Handshakes
-	o.Here, o.Spurious, o.Sent = o.Here+p.Here, o.Spurious+p.Spurious, o.Sent+p.Sent
+	r.Peers[i].add(&p)
+}
+
+// add adds the segments of another peer, or more of the same.
+func (p *Peer) add(o *Peer) {
+	p.Beyond, p.Unknown, p.Hidden = p.Beyond+o.Beyond, p.Unknown+o.Unknown, p.Hidden+o.Hidden
+	p.Handshakes, p.Here, p.Spurious, p.Sent = p.Handshakes+o.Handshakes, p.Here+o.Here, p.Spurious+o.Spurious, p.Sent+o.Sent
 }
 
 // addSent adds what was sent to the peers.
@@ -174,7 +176,6 @@ func (r *Resent) addDoubt(why string, n uint64) {
 // add adds the segments of another network namespace.
 func (r *Resent) add(o *Resent) {
 	r.Sent, r.Arrived, r.Received = r.Sent+o.Sent, r.Arrived+o.Arrived, r.Received+o.Received
-	r.Hidden += o.Hidden
 	for _, p := range o.Peers {
 		r.joinPeer(p)
 	}
@@ -182,6 +183,14 @@ func (r *Resent) add(o *Resent) {
 		r.addDoubt(doubt.Why, doubt.Segments)
 	}
 	r.sortPeers()
+}
+
+// total returns the segments of all peers as those of one.
+func (r *Resent) total() (all Peer) {
+	for i := range r.Peers {
+		all.add(&r.Peers[i])
+	}
+	return all
 }
 
 func (r *Resent) sortPeers() {
@@ -210,7 +219,7 @@ func (f *Finding) completeResent(rows []counters.Row, selected bool) {
 			}
 		}
 	}
-	f.Meaning = knowledge.Resent(f.eventOfPeer(), f.handshakesOnly(), r.Hidden > 0)
+	f.Meaning = knowledge.Resent(f.eventOfPeer(), f.handshakesOnly(), r.total().Hidden > 0)
 	if f.isUsual() {
 		f.Meaning.Severity = knowledge.Noise
 	}

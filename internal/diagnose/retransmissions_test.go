@@ -128,7 +128,12 @@ func TestLostHereByHiddenDrops(t *testing.T) {
 	d := diagnose.New(collect(t, resent, again(5, "", event.Segment{Fate: event.NotLostHere})), tcp(100, 35), nil)
 	contains(t, textOf(t, d), "1. retransmissions 35 segments", "this host itself dropped some of them, or all",
 		"lost 5 beyond this host", "lost here 30 by drops that are not shown", "dropwatch retrans host 10.0.0.2")
-	contains(t, jsonOf(t, d), `"lost_here_hidden":30`)
+	contains(t, jsonOf(t, d), `"peers":[{"peer":"10.0.0.2","beyond":5,"lost_here_hidden":30}],"lost_here_hidden":30,`)
+	for _, p := range d.Findings[0].Resent.Peers {
+		if p.Hidden != 30 || p.Beyond != 5 || p.Unknown != 0 || p.Segments() != 35 {
+			t.Errorf("of the peer: %+v", p)
+		}
+	}
 	if text := textOf(t, d); strings.Contains(text, "unknown") || strings.Contains(text, "not known") || strings.Contains(text, "path") {
 		t.Errorf("it is known:\n%s", text)
 	}
