@@ -45,7 +45,7 @@ func (s *Spec) checkSource() error {
 	case len(s.Captures) > 0:
 		return s.checkCaptures()
 	case s.Input.NoDrops && len(s.Filter.Needs(event.FactFate)) > 0:
-		return fmt.Errorf("the expression needs %s, which drops tell: leave out --no-drops",
+		return fmt.Errorf("the expression needs %s, known only from drops: leave out --no-drops",
 			strings.Join(s.Filter.Needs(event.FactFate), ", "))
 	}
 	if names := sourceNames(s.sources()); !slices.Contains(names, s.Input.Source) {
