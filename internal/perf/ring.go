@@ -52,6 +52,22 @@ func (r *Ring) Next() []byte {
 	return r.data[pos : pos+size]
 }
 
+// Each passes the records that are in the ring to use, one after the other while more returns true, lets the
+// kernel overwrite them, and returns how many they were. A record is valid until use returns.
+func (r *Ring) Each(more func() bool, use func(rec []byte)) (n int) {
+	r.ReadHead()
+	for more() {
+		rec := r.Next()
+		if rec == nil {
+			break
+		}
+		n++
+		use(rec)
+	}
+	r.Release()
+	return n
+}
+
 // Empty reports whether there is nothing before the head that ReadHead read.
 func (r *Ring) Empty() bool { return r.at == r.end }
 

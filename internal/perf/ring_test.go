@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 
 	"dropwatch/internal/perf/perftest"
@@ -38,6 +39,24 @@ func TestRingWraps(t *testing.T) {
 		if got := r.Next(); got != nil {
 			t.Fatalf("%x after record %d", got, i)
 		}
+	}
+}
+
+// TestEach: records are passed in their order until no more are wanted, and the room of these alone is given back.
+func TestEach(t *testing.T) {
+	k, r := newKernel(4096)
+	for i := range 5 {
+		k.Write(perftest.Record(uint32(i), nil))
+	}
+	var got []uint32
+	use := func(rec []byte) { got = append(got, RecordType(rec)) }
+	n := r.Each(func() bool { return len(got) < 3 }, use)
+	if n != 3 || !slices.Equal(got, []uint32{0, 1, 2}) || k.Tail != 3*HeaderLen || r.Empty() {
+		t.Errorf("%d records %v, tail %d", n, got, k.Tail)
+	}
+	n = r.Each(func() bool { return true }, use)
+	if n != 2 || len(got) != 5 || k.Tail != k.Head || !r.Empty() {
+		t.Errorf("%d records more: %v, tail %d of %d", n, got, k.Tail, k.Head)
 	}
 }
 

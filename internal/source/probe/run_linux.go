@@ -40,14 +40,7 @@ func (s *Source) read(out pipeline.Output) (n int, err error) {
 
 // show emits the records in the ring of a CPU while more returns true.
 func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int) {
-	r := &c.Samples.Ring
-	r.ReadHead()
-	for more() {
-		rec := r.Next()
-		if rec == nil {
-			break
-		}
-		n++
+	return c.Samples.Ring.Each(more, func(rec []byte) {
 		switch perf.RecordType(rec) {
 		case perf.RecordLost:
 			s.pairs.lose()
@@ -55,9 +48,7 @@ func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int) {
 		case perf.RecordSample:
 			s.sample(c, out, rec)
 		}
-	}
-	r.Release()
-	return n
+	})
 }
 
 // addMissing counts the samples that, by a PERF_RECORD_LOST, found no room in the ring, and returns how many events

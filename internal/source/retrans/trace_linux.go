@@ -185,14 +185,7 @@ func (s *Trace) read(out pipeline.Output) (n int, err error) {
 
 // show emits the records in the ring of a CPU while more returns true.
 func (s *Trace) show(c *traceCPU, out pipeline.Output, more func() bool) (n int) {
-	r := &c.Samples.Ring
-	r.ReadHead()
-	for more() {
-		rec := r.Next()
-		if rec == nil {
-			break
-		}
-		n++
+	return c.Samples.Ring.Each(more, func(rec []byte) {
 		switch perf.RecordType(rec) {
 		case perf.RecordLost:
 			c.lose(out, event.InRing, perf.LostCount(rec))
@@ -204,9 +197,7 @@ func (s *Trace) show(c *traceCPU, out pipeline.Output, more func() bool) (n int)
 				emitLoss(out, event.Undecoded, 1, 0)
 			}
 		}
-	}
-	r.Release()
-	return n
+	})
 }
 
 // lose reports n hits, of an unknown number of segments, as lost at a place.

@@ -38,18 +38,8 @@ func (s *Source) setClock() (err error) {
 // left open once none follows.
 func (s *Source) show(c *cpu, out pipeline.Output, more func() bool) (n int) {
 	r := &c.Samples.Ring
-	r.ReadHead()
-	empty := r.Empty()
-	for more() {
-		rec := r.Next()
-		if rec == nil {
-			break
-		}
-		n++
-		s.emit(c, out, rec)
-	}
-	r.Release()
-	if empty && s.settle(c, out) {
+	n = r.Each(more, func(rec []byte) { s.emit(c, out, rec) })
+	if n == 0 && r.Empty() && s.settle(c, out) {
 		n++
 	}
 	return n
@@ -108,15 +98,12 @@ func (c *cpu) othersLost() (n uint64) {
 // count skips what is left in the ring of a CPU, whose event is disabled, and returns how many
 // drops those are.
 func (s *Source) count(c *cpu) (unread uint64) {
-	r := &c.Samples.Ring
-	r.ReadHead()
 	var n counter
-	for rec := r.Next(); rec != nil; rec = r.Next() {
+	c.Samples.Ring.Each(func() bool { return true }, func(rec []byte) {
 		if perf.RecordType(rec) == perf.RecordSample {
 			s.sample(c, &n, rec)
 		}
-	}
-	r.Release()
+	})
 	return uint64(n)
 }
 
