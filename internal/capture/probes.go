@@ -29,7 +29,7 @@ func (r *run) openSources(ctx context.Context) (err error) {
 	switch {
 	case points == nil:
 	case err != nil:
-		points.Close()
+		err = errors.Join(err, points.Close())
 	default:
 		r.points, r.reported = points, names
 		r.source.name += " and probe"
