@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cilium/ebpf"
@@ -13,27 +14,36 @@ import (
 // firstRecord is the number of the first record of calls. The kernel gives those of its events from 1 on.
 const firstRecord = 0xffff
 
-// programsOf returns the programs of a site; nil if it needs none, or where filters of events are to be used.
-func (s *Source) programsOf(of *site) (*programs, error) {
-	if s.tester == Filters || of.condition == nil && of.record(0) == nil {
-		return nil, nil
-	}
-	err := s.openOutputs(of)
-	if err == nil {
-		var k *programs
-		if k, err = loadPrograms(of, firstRecord-uint64(s.made), s.output); err == nil {
-			s.loaded = append(s.loaded, k)
-			return k, nil
-		}
-	}
-	err = fmt.Errorf("test the condition by BPF: %w", err)
-	if s.tester == BPF {
-		return nil, err
+// errTest is why BPF cannot test a condition.
+var errTest = errors.New("test the condition by BPF")
+
+// withTester has add make the events of a site for the tester. If that may be either, and BPF cannot test the condition,
+// Options.Filtered is called, what was made is forgotten, and add makes them for filters.
+func (s *Source) withTester(of *site, add func(of *site, byBPF bool) error) error {
+	points, loaded := len(s.points), len(s.loaded)
+	err := add(of, s.tester != Filters)
+	if s.tester != Either || !errors.Is(err, errTest) {
+		return err
 	}
 	if s.filtered != nil {
 		s.filtered(fmt.Errorf("point %s: %w", of.name, err))
 	}
-	return nil, nil
+	return errors.Join(s.forget(points, loaded), add(of, false))
+}
+
+// programsOf loads the programs of a site; nil if it needs none. The error wraps errTest.
+func (s *Source) programsOf(of *site) (k *programs, err error) {
+	if of.condition == nil && of.record(0) == nil {
+		return nil, nil
+	}
+	if err = s.openOutputs(of); err == nil {
+		k, err = loadPrograms(of, firstRecord-uint64(s.made), s.output)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errTest, err)
+	}
+	s.loaded = append(s.loaded, k)
+	return k, nil
 }
 
 // openOutputs makes the map of the events that write records, if a site needs it.
@@ -45,20 +55,23 @@ func (s *Source) openOutputs(of *site) (err error) {
 	return bpfprog.Explain(err)
 }
 
-// test has a program test an event on all CPUs, from now on. It does so until Close, also if the CPU of the event by
-// which it is attached goes.
-func (s *Source) test(e *pointEvent, program *ebpf.Program) error {
-	e.program = program
+// attach has a program test an event on all CPUs, from now on. It does so until Close, also if the CPU of the event by
+// which it is attached goes. The error wraps errTest.
+func (k *programs) attach(e *pointEvent) (err error) {
+	e.program = k.at(e.shown)
 	online, err := perf.ThisHost.Online()
 	if err != nil {
 		return err
 	}
-	attached, err := perf.Open(e.event, perf.Attr(e.perfID), online[0], -1)
-	if err != nil {
-		return err
+	by, err := perf.Open(e.event, perf.Attr(e.perfID), online[0], -1)
+	if err == nil {
+		k.attached = append(k.attached, by)
+		err = by.Test(e.program.FD())
 	}
-	s.testing = append(s.testing, attached)
-	return attached.Test(program.FD())
+	if err != nil {
+		return fmt.Errorf("%w: %w", errTest, err)
+	}
+	return nil
 }
 
 // openOutput opens the event by which calls are written into a ring on a CPU, in its group; nil if none are.

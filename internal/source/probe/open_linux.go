@@ -30,9 +30,8 @@ type Source struct {
 	until    time.Time // see Began
 
 	tester   Tester
-	filtered func(error)   // of Options
-	output   *ebpf.Map     // by CPU, the events that write records into the rings; nil: none does
-	testing  []*perf.Event // by which programs test
+	filtered func(error) // of Options
+	output   *ebpf.Map   // by CPU, the events that write records into the rings; nil: none does
 	loaded   []*programs
 
 	decoder decoder
@@ -77,14 +76,13 @@ func (s *Source) open(opts *Options) (err error) {
 	}
 	for i := range opts.Points {
 		p := &opts.Points[i]
-		before := len(s.points)
+		points, loaded := len(s.points), len(s.loaded)
 		err := s.addPoint(p, opts)
 		if err != nil && opts.Lacking == nil {
 			return err
 		}
 		if err != nil {
-			s.points = s.points[:before]
-			opts.Lacking(p, err)
+			opts.Lacking(p, errors.Join(err, s.forget(points, loaded)))
 		}
 	}
 	if len(s.points) == 0 {
@@ -100,7 +98,7 @@ func (s *Source) addPoint(p *point.Point, opts *Options) error {
 		return err
 	}
 	for _, of := range sites {
-		if err := s.addSite(of); err != nil {
+		if err := s.withTester(of, s.addSite); err != nil {
 			return fmt.Errorf("point %s: %w", of.name, err)
 		}
 		s.stacks = s.stacks || of.stack
@@ -109,11 +107,13 @@ func (s *Source) addPoint(p *point.Point, opts *Options) error {
 	return nil
 }
 
-// addSite makes the events of a site: of its call, its return, or both.
-func (s *Source) addSite(of *site) error {
-	k, err := s.programsOf(of)
-	if err != nil {
-		return err
+// addSite makes the events of a site: of its call, its return, or both. The error wraps errTest if BPF cannot test them.
+func (s *Source) addSite(of *site, byBPF bool) (err error) {
+	var k *programs
+	if byBPF {
+		if k, err = s.programsOf(of); err != nil {
+			return err
+		}
 	}
 	if of.at == point.Entry || of.paired() {
 		err = s.addProbe(of, false, k)
@@ -121,6 +121,16 @@ func (s *Source) addSite(of *site) error {
 	if err == nil && of.at == point.Return {
 		err = s.addProbe(of, true, k)
 	}
+	return err
+}
+
+// forget removes all but the first so many events and sets of programs, which test no longer. The probes of these
+// events are there until Close, off.
+func (s *Source) forget(points, loaded int) (err error) {
+	for _, k := range s.loaded[loaded:] {
+		err = errors.Join(err, k.Close())
+	}
+	s.points, s.loaded = s.points[:points], s.loaded[:loaded]
 	return err
 }
 
@@ -156,7 +166,7 @@ func (s *Source) addProbe(of *site, atReturn bool, k *programs) error {
 		e.filter = of.filter(atReturn)
 		return nil
 	}
-	return s.test(e, k.at(e.shown))
+	return k.attach(e)
 }
 
 // openCPUs opens and enables the events on all CPUs.
@@ -277,13 +287,5 @@ func (s *Source) Began() (from, until time.Time) { return s.reader.Began(), s.un
 // Close removes the probes. Run does so itself; Close must not be called while it runs.
 func (s *Source) Close() error {
 	s.reader.Close()
-	for _, e := range s.testing {
-		e.Close()
-	}
-	s.testing = nil
-	err := s.output.Close()
-	for _, k := range s.loaded {
-		err = errors.Join(err, k.Close())
-	}
-	return errors.Join(err, s.probes.Close())
+	return errors.Join(s.forget(0, 0), s.output.Close(), s.probes.Close())
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"dropwatch/internal/bpfprog"
+	"dropwatch/internal/perf"
 )
 
 // programs test the condition of a site in the kernel, before it has an event. They run at the probes of the site,
@@ -19,6 +20,7 @@ type programs struct {
 	record      *record       // of a call; nil: none is kept, or written
 	calls       *ebpf.Map     // records by stack address, of the calls that are under way
 	blank       *ebpf.Map     // one that is empty
+	attached    []*perf.Event // by which they test
 }
 
 // loadPrograms loads those of a site that has a condition or whose returns are paired. The id is that of records of
@@ -203,10 +205,14 @@ func (k *programs) at(shown bool) *ebpf.Program {
 	return k.call
 }
 
-// Close closes the programs, which run until their events are closed, too.
+// Close detaches the programs and closes them.
 func (k *programs) Close() error {
 	if k == nil {
 		return nil
 	}
+	for _, e := range k.attached {
+		e.Close()
+	}
+	k.attached = nil
 	return errors.Join(k.call.Close(), k.shown.Close(), k.calls.Close(), k.blank.Close())
 }

@@ -1,0 +1,110 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/perf"
+	"dropwatch/internal/point"
+	"dropwatch/internal/source/sourcetest"
+	"dropwatch/internal/vmtest/drops"
+)
+
+// TestFallback: filters test a condition that BPF cannot, unless BPF alone is wanted. Nothing else has a second try.
+func TestFallback(t *testing.T) {
+	refused, absent := fmt.Errorf("%w: invalid argument", errTest), errors.New("no such function")
+	for name, tt := range map[string]struct {
+		tester Tester
+		byBPF  error // of the event that BPF tests
+		want   error
+		tested bool   // by BPF in the end
+		says   string // Options.Filtered
+	}{
+		"BPF can":        {Either, nil, nil, true, ""},
+		"BPF cannot":     {Either, refused, nil, false, "point x: test the condition by BPF: invalid argument"},
+		"something else": {Either, absent, absent, true, ""},
+		"only BPF":       {BPF, refused, refused, true, ""},
+		"only filters":   {Filters, refused, nil, false, ""},
+	} {
+		said := ""
+		before := &pointEvent{site: &site{name: "before"}}
+		s := &Source{tester: tt.tester, points: []*pointEvent{before}, filtered: func(err error) { said += err.Error() }}
+		err := s.withTester(&site{name: "x"}, func(of *site, byBPF bool) error {
+			s.points = append(s.points, &pointEvent{site: of, kept: byBPF})
+			if !byBPF {
+				return nil
+			}
+			s.loaded = append(s.loaded, &programs{})
+			return tt.byBPF
+		})
+		if !errors.Is(err, tt.want) || said != tt.says {
+			t.Errorf("%s: %v, says %q", name, err, said)
+		}
+		if len(s.points) != 2 || s.points[0] != before || s.points[1].kept != tt.tested || (len(s.loaded) > 0) != tt.tested {
+			t.Errorf("%s: %d events and %d programs are left", name, len(s.points), len(s.loaded))
+		}
+	}
+}
+
+// TestGuestNotAttached: the program at the return of a function loads, but cannot be attached. Filters test in its place,
+// and in that of the one at the call, which is detached.
+func TestGuestNotAttached(t *testing.T) {
+	ns, before := drops.NewNamespace(t), probesOf(t)
+	p := point.Point{Name: "back", Form: point.Form{Functions: []string{"udp_rcv"}, At: point.Return, When: "skb->len > 100"}}
+	sites, err := sitesOf(&p, running().Types, running().Symbols)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := ""
+	s := &Source{ringSize: defaultRing, byID: make(map[uint64]int), pairs: newPairs(), filtered: func(err error) { said = err.Error() }}
+	if s.probes, err = perf.OpenProbes(); err != nil {
+		t.Fatal(err)
+	}
+	err = s.withTester(sites[0], func(of *site, byBPF bool) error {
+		if !byBPF {
+			return s.addSite(of, false)
+		}
+		k, err := s.programsOf(of)
+		if err != nil {
+			return err
+		}
+		k.shown.Close()
+		k.shown = notOfProbes(t)
+		return errors.Join(s.addProbe(of, false, k), s.addProbe(of, true, k))
+	})
+	if err != nil || !strings.HasPrefix(said, "point back: test the condition by BPF: attach a BPF program to ") {
+		t.Fatalf("%v, says %q", err, said)
+	}
+	if len(s.points) != 2 || len(s.loaded) != 0 || s.points[0].filter == "" || s.points[1].program != nil {
+		t.Fatalf("%+v, %d programs", s.points, len(s.loaded))
+	}
+	if err := s.openCPUs(); err != nil {
+		t.Fatal(err)
+	}
+	r := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Kind == event.Point })
+	ns.SendUDP(3)
+	r.Await(3)
+	if events := r.End(); len(events) != 3 || r.Ledger.Points != (event.PointCounts{Shown: 3}) {
+		t.Errorf("%d events, %+v", len(events), r.Ledger.Points)
+	}
+	if after := probesOf(t); after != before {
+		t.Errorf("probes left:\n%s", after)
+	}
+}
+
+// notOfProbes returns a program that no probe accepts.
+func notOfProbes(t *testing.T) *ebpf.Program {
+	t.Helper()
+	code := asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SocketFilter, Instructions: code, License: "Dual MIT/GPL"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
