@@ -19,8 +19,8 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 	"dropwatch/internal/knowledge"
-	"dropwatch/internal/member"
 	"dropwatch/internal/point"
+	"dropwatch/internal/source/probe"
 )
 
 // points is the verb that lists where packets can be dropped, and what shows it.
@@ -167,15 +167,14 @@ type view struct {
 	reasons   func(string) bool
 	functions func(string) bool
 	counters  map[string]bool // by ID: those that can be read in this network namespace
-	types     *member.Types
-	unprobed  error // why no function can be probed
+	typed     func(*point.Point) (*probe.Typed, error)
+	unprobed  error // why no function can be probed; nil: typed is valid
 }
 
 // newView finds out what this host can show, and notes what it cannot find out.
 func (a *App) newView(ctx context.Context) (v view, err error) {
 	none := func(string) bool { return false }
 	v.report, v.kernel = a.examine(), host.ParseVersion(a.runner.Host.Identity().Release)
-	v.types, v.unprobed = member.Running(), canProbe()
 	if v.reasons, err = a.runner.KernelReasons(); err != nil {
 		a.runner.Notices.Warn(err)
 		v.reasons = none
@@ -183,6 +182,9 @@ func (a *App) newView(ctx context.Context) (v view, err error) {
 	if v.functions, err = a.runner.KernelFunctions(); err != nil {
 		a.runner.Notices.Warn(err)
 		v.functions = none
+	}
+	if v.typed, v.unprobed = a.runner.KernelPoints(); v.unprobed == nil {
+		v.unprobed = canProbe()
 	}
 	snapshot, err := (&counters.Reader{Host: a.runner.Host}).Read(ctx)
 	if err != nil {
@@ -227,7 +229,7 @@ func (v *view) probes(p *point.Point) []string {
 	if v.unprobed != nil {
 		return nil
 	}
-	if _, err := typed(p, v.types, v.functions); err != nil {
+	if _, err := v.typed(p); err != nil {
 		return nil
 	}
 	return []string{"probe"}

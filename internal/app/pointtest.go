@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -12,90 +11,8 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/member"
 	"dropwatch/internal/point"
+	"dropwatch/internal/source/probe"
 )
-
-// A typedPoint is a point as it can be probed on a kernel: a form of it, at one or more functions.
-type typedPoint struct {
-	point.Point
-	at []typedFunction
-}
-
-// A typedFunction is a function with the expressions of a point, typed.
-type typedFunction struct {
-	*member.Function
-	when *member.Expr // nil: always
-	args []*member.Expr
-}
-
-// typed returns the form of a point that can be probed with these types, on a kernel that has these functions.
-// The error is that of the first form with a function that the kernel has, or of the first.
-func typed(p *point.Point, types *member.Types, has func(string) bool) (t typedPoint, err error) {
-	var missing, fault error
-	for _, form := range p.Forms() {
-		switch t, err = typedForm(&form, types, has); {
-		case err == nil:
-			return t, nil
-		case errors.Is(err, errNoFunction):
-			missing = cmp.Or(missing, err)
-		default:
-			fault = cmp.Or(fault, err)
-		}
-	}
-	return t, cmp.Or(fault, missing)
-}
-
-var errNoFunction = errors.New("it may be inlined, or of a module that is not loaded")
-
-// typedForm types a point without other forms. The error wraps errNoFunction if the kernel has none of its
-// functions.
-func typedForm(p *point.Point, types *member.Types, has func(string) bool) (t typedPoint, err error) {
-	t.Point = *p
-	for _, name := range p.Functions {
-		if !has(event.FunctionOf(name[strings.Index(name, ":")+1:])) {
-			continue
-		}
-		f, err := typedAt(p, name, types)
-		if err != nil {
-			return t, err
-		}
-		t.at = append(t.at, f)
-	}
-	if len(t.at) == 0 {
-		return t, fmt.Errorf("this kernel has no function %s: %w", strings.Join(p.Functions, " or "), errNoFunction)
-	}
-	return t, nil
-}
-
-// typedAt types the expressions of a point against one of its functions.
-func typedAt(p *point.Point, name string, types *member.Types) (f typedFunction, err error) {
-	if f.Function, err = types.Function(name); err != nil {
-		return f, err
-	}
-	compile := func(of, text string) (e *member.Expr, err error) {
-		if e, err = f.Compile(text); err != nil {
-			return nil, fmt.Errorf("%s at %s: %w", of, name, err)
-		}
-		for _, l := range e.Loads {
-			if l.Arg == member.ReturnValue && p.At != point.Return {
-				return nil, fmt.Errorf("%s at %s: $retval is known at return only", of, name)
-			}
-		}
-		return e, nil
-	}
-	if p.When != "" {
-		if f.when, err = compile("condition", p.When); err != nil {
-			return f, err
-		}
-	}
-	for _, a := range p.Args {
-		e, err := compile("value "+a.Name, a.Expr)
-		if err != nil {
-			return f, err
-		}
-		f.args = append(f.args, e)
-	}
-	return f, nil
-}
 
 // testPoints says for points, by their names or the files that have them, whether this kernel can probe them, and
 // what is read there; without any, for all that are built in. It fails if one cannot be.
@@ -107,11 +24,11 @@ func (a *App) testPoints(words []string) error {
 	if err != nil {
 		return err
 	}
-	has, err := a.runner.KernelFunctions()
+	typed, err := a.runner.KernelPoints()
 	if err != nil {
 		return err
 	}
-	types, failed := member.Running(), 0
+	failed := 0
 	verdict, cannot := "possible on this kernel", canProbe()
 	if cannot != nil {
 		verdict = "this kernel has what it reads"
@@ -119,13 +36,13 @@ func (a *App) testPoints(words []string) error {
 	var b strings.Builder
 	for i := range all {
 		p := &all[i]
-		t, err := typed(p, types, has)
+		t, err := typed(p)
 		if err != nil {
 			failed++
 			fmt.Fprintf(&b, "%s: not on this kernel: %s%s\n", p.Name, event.Escape(err.Error()), insteadOf(p))
 			continue
 		}
-		t.appendTo(&b, verdict)
+		appendTyped(&b, t, verdict)
 	}
 	if err := a.write(b.String()); err != nil {
 		return err
@@ -192,17 +109,16 @@ func insteadOf(p *point.Point) string {
 	return "; built-in points at this function: " + strings.Join(names, ", ")
 }
 
-// appendTo appends a verdict on a point, and what is read there.
-func (t *typedPoint) appendTo(b *strings.Builder, verdict string) {
+// appendTyped appends a verdict on a point, and what is read there.
+func appendTyped(b *strings.Builder, t *probe.Typed, verdict string) {
 	fmt.Fprintf(b, "%s: %s\n", t.Name, verdict)
-	for i := range t.at {
-		f := &t.at[i]
+	for _, f := range t.Probed {
 		fmt.Fprintf(b, "  at %v of %s\n", t.At, f.Function)
-		if f.when != nil {
-			fmt.Fprintf(b, "  when %s\n", event.Escape(f.when.Text))
+		if f.When != nil {
+			fmt.Fprintf(b, "  when %s\n", event.Escape(f.When.Text))
 		}
 		w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-		for i, e := range f.args {
+		for i, e := range f.Args {
 			fmt.Fprintf(w, "    %s\t%s\t%s\n", t.Args[i].Name, e.Type, loadsOf(f.Function, e))
 		}
 		_ = w.Flush() // to memory

@@ -1,49 +1,33 @@
 package app
 
 import (
-	"os"
 	"strings"
 	"testing"
 
 	"dropwatch/internal/member"
 	"dropwatch/internal/point"
-	"dropwatch/internal/vmtest"
+	"dropwatch/internal/source/probe"
 )
 
-// TestTyped: the form of a point is the first that this kernel can do; the error says what is wrong with the first.
-func TestTyped(t *testing.T) {
-	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
-		vmtest.SkipOrFail(t, err)
-	}
-	types := member.Running()
-	has := func(name string) bool { return name == "tcp_conn_request" || name == "udp_rcv" }
-	at := func(function, when string, args ...point.Arg) point.Form {
-		return point.Form{Functions: []string{function}, When: when, Args: args}
-	}
-	length, wrong := point.Arg{Name: "len", Expr: "skb->len"}, point.Arg{Name: "no", Expr: "skb->lenn"}
-	for name, test := range map[string]struct {
-		p    point.Point
-		want string // what is printed, or the error
-	}{
-		"first": {point.Point{Name: "x", Form: at("udp_rcv", "skb->len > 100", length)},
-			"x: possible\n  at entry of int udp_rcv(struct sk_buff *skb)\n  when skb->len > 100\n    len  unsigned int  +"},
-		"other form":   {point.Point{Name: "x", Form: at("gone", ""), Or: []point.Form{at("udp_rcv", "", length)}}, "x: possible\n"},
-		"no function":  {point.Point{Name: "x", Form: at("gone", "")}, "this kernel has no function gone: it may be inlined"},
-		"no member":    {point.Point{Name: "x", Form: at("udp_rcv", "", wrong)}, "value no at udp_rcv: skb->lenn: struct sk_buff has no"},
-		"both wrong":   {point.Point{Name: "x", Form: at("gone", ""), Or: []point.Form{at("udp_rcv", "", wrong)}}, "value no at udp_rcv: "},
-		"no condition": {point.Point{Name: "x", Form: at("udp_rcv", "skb->len >")}, "condition at udp_rcv: "},
-		"at entry":     {point.Point{Name: "x", Form: at("udp_rcv", "$retval < 0")}, "condition at udp_rcv: $retval is known at"},
-	} {
-		var b strings.Builder
-		p, err := typed(&test.p, types, has)
-		if err != nil {
-			b.WriteString(err.Error())
-		} else {
-			p.appendTo(&b, "possible")
-		}
-		if !strings.HasPrefix(b.String(), test.want) {
-			t.Errorf("%s: %s\nwant %s", name, b.String(), test.want)
-		}
+// TestAppendTyped: of each function the condition, and the type of each value with what is read for it.
+func TestAppendTyped(t *testing.T) {
+	p := point.Point{Name: "x", Form: point.Form{Args: []point.Arg{{Name: "len"}, {Name: "seven"}}}}
+	udp := &member.Function{Name: "udp_rcv", Return: "int", Args: []member.Arg{{Name: "skb", Type: "struct sk_buff *"}}}
+	length := &member.Expr{Type: "unsigned int", Loads: []member.Load{{Offsets: []int64{112}, Size: 4}}}
+	args := []*member.Expr{length, {Type: "int"}}
+	var b strings.Builder
+	appendTyped(&b, &probe.Typed{Point: p, Probed: []probe.TypedFunction{
+		{Function: udp, When: &member.Expr{Text: "skb->len > 100"}, Args: args}, {Function: &member.Function{Name: "f", Return: "void"}},
+	}}, "possible")
+	const want = `x: possible
+  at entry of int udp_rcv(struct sk_buff *skb)
+  when skb->len > 100
+    len    unsigned int  +112(skb):u32
+    seven  int           constant
+  at entry of void f(void)
+`
+	if b.String() != want {
+		t.Errorf("%s\nwant %s", b.String(), want)
 	}
 }
 

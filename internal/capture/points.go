@@ -6,8 +6,12 @@ import (
 	"sync"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/member"
+	"dropwatch/internal/point"
 	"dropwatch/internal/source/bpf"
+	"dropwatch/internal/source/probe"
 	"dropwatch/internal/source/trace"
+	"dropwatch/kallsyms"
 )
 
 // KernelReasons returns what reports whether this kernel can give a reason. Those of a
@@ -58,19 +62,34 @@ func coreReasons() (func(name string) bool, error) {
 // KernelFunctions returns what reports whether the kernel or a module that is loaded has a
 // function, by its name without the compiler's suffix.
 func (r *Runner) KernelFunctions() (func(name string) bool, error) {
-	symbols := r.Symbols
-	if symbols == nil || symbols.Demangle { // names as they are
-		symbols = new(Symbols)
+	symbols, err := r.kernelSymbols()
+	if err != nil {
+		return nil, err
 	}
-	names := symbols.names()
-	if len(names) == 0 {
-		return nil, fmt.Errorf("cannot tell which functions this kernel has: %w", errors.Unwrap(symbols.failure)) // not what a run lacks
+	known := make(map[string]bool)
+	for name := range symbols.Names() {
+		known[event.FunctionOf(name)] = true
 	}
-	for i, name := range names {
-		names[i] = event.FunctionOf(name)
-	}
-	known := set(names)
 	return func(name string) bool { return known[name] }, nil
+}
+
+// KernelPoints returns [probe.Type] for this kernel.
+func (r *Runner) KernelPoints() (func(*point.Point) (*probe.Typed, error), error) {
+	symbols, err := r.kernelSymbols()
+	if err != nil {
+		return nil, err
+	}
+	types := member.Running()
+	return func(p *point.Point) (*probe.Typed, error) { return probe.Type(p, types, symbols) }, nil
+}
+
+// kernelSymbols waits for the symbol table, with all names as the kernel has them.
+func (r *Runner) kernelSymbols() (*kallsyms.Live, error) {
+	s := r.Symbols.own()
+	if s.wait(); s.failure != nil {
+		return nil, fmt.Errorf("cannot tell which functions this kernel has: %w", errors.Unwrap(s.failure)) // not what a run lacks
+	}
+	return &s.table, nil
 }
 
 func set(names []string) map[string]bool {

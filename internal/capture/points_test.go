@@ -7,10 +7,11 @@ import (
 	"testing"
 
 	"dropwatch/internal/host"
+	"dropwatch/internal/point"
 	"dropwatch/internal/vmtest"
 )
 
-// TestKernelFunctions: by their names without the compiler's suffix.
+// TestKernelFunctions: by their names without the compiler's suffix. A point is typed by the same names, with it.
 func TestKernelFunctions(t *testing.T) {
 	r, _ := namesRunner(t)
 	text := "ffffffff81000000 T _stext\nffffffff81000800 t ip_rcv.isra.0\nffffffff81002000 T _etext\n"
@@ -21,12 +22,23 @@ func TestKernelFunctions(t *testing.T) {
 	if err != nil || !has("ip_rcv") || has("udp_rcv") {
 		t.Errorf("%v", err)
 	}
+	typed, err := r.KernelPoints()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = typed(&point.Point{Form: point.Form{Functions: []string{"ip_rcv"}}})
+	if err == nil || !strings.HasPrefix(err.Error(), "this kernel has function ip_rcv only as ip_rcv.isra.0, ") {
+		t.Errorf("%v", err)
+	}
 	r.Symbols = new(Symbols)
 	r.Symbols.table.Symbols = filepath.Join(t.TempDir(), "none")
 	_, err = r.KernelFunctions()
 	const want = "cannot tell which functions this kernel has: "
 	if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "locations") {
 		t.Errorf("without symbols: %v", err)
+	}
+	if _, again := r.KernelPoints(); again == nil || again.Error() != err.Error() {
+		t.Errorf("points without symbols: %v", again)
 	}
 }
 

@@ -57,7 +57,7 @@ func TestFallback(t *testing.T) {
 func TestGuestNotAttached(t *testing.T) {
 	ns, before := drops.NewNamespace(t), probesOf(t)
 	p := point.Point{Name: "back", Form: point.Form{Functions: []string{"udp_rcv"}, At: point.Return, When: "skb->len > 100"}}
-	sites, err := sitesOf(&p, running().Types, running().Symbols)
+	typed, err := Type(&p, running().Types, running().Symbols)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestGuestNotAttached(t *testing.T) {
 	if s.probes, err = perf.OpenProbes(); err != nil {
 		t.Fatal(err)
 	}
-	err = s.withTester(sites[0], func(of *site, byBPF bool) error {
+	err = s.withTester(typed.sites[0], func(of *site, byBPF bool) error {
 		if !byBPF {
 			return s.addSite(of, false)
 		}

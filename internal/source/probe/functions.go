@@ -15,7 +15,7 @@ type target struct {
 	frame event.Frame // its beginning
 }
 
-// locate returns the function of a name, FUNCTION or MODULE:FUNCTION.
+// locate returns the function of a name, FUNCTION or MODULE:FUNCTION. The error is a *noFunction if there is none.
 func locate(symbols Symbols, name string) (t target, err error) {
 	module, function, ok := strings.Cut(name, ":")
 	if !ok {
@@ -35,26 +35,32 @@ func locate(symbols Symbols, name string) (t target, err error) {
 		}
 	}
 	if t.name == "" {
-		return t, missing(symbols, module, function)
+		return t, &noFunction{symbols, module, function}
 	}
 	return t, nil
 }
 
-// missing says that a function is not there, and what is instead.
-func missing(symbols Symbols, module, function string) error {
-	name := function
-	if module != "" {
-		return fmt.Errorf("module %s has no function %s, or is not loaded: try modprobe %s", module, function, module)
+// A noFunction is the error of a function that is not there.
+type noFunction struct {
+	symbols          Symbols
+	module, function string
+}
+
+// Error says that, and what is there instead, which is looked up now.
+func (e *noFunction) Error() string {
+	if e.module != "" {
+		return fmt.Sprintf("module %s has no function %s, or is not loaded: try modprobe %s", e.module, e.function, e.module)
 	}
-	all := slices.Collect(symbols.Names())
-	if copies := copiesOf(all, function); len(copies) > 0 {
-		return fmt.Errorf("this kernel has function %s only as %s, of which the compiler may have changed the arguments: name that in the "+
-			"point if they are right", name, strings.Join(copies, " and "))
+	all := slices.Collect(e.symbols.Names())
+	if copies := copiesOf(all, e.function); len(copies) > 0 {
+		return fmt.Sprintf("this kernel has function %s only as %s, of which the compiler may have changed the arguments: name that in "+
+			"the point if they are right", e.function, strings.Join(copies, " and "))
 	}
-	if question := suggest.Question(function, all); question != "" {
-		return fmt.Errorf("this kernel has no function %s: %s", name, question)
+	text := fmt.Sprintf("this kernel has no function %s: it may be inlined, or of a module that is not loaded", e.function)
+	if question := suggest.Question(e.function, all); question != "" {
+		text += "; " + question
 	}
-	return fmt.Errorf("this kernel has no function %s: it may be inlined, or of a module that is not loaded", name)
+	return text
 }
 
 // copiesOf returns the copies of a function that the compiler made with its arguments: f.isra.0, f.constprop.0.

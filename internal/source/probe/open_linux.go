@@ -93,13 +93,16 @@ func (s *Source) open(opts *Options) (err error) {
 
 // addPoint makes the events of a point.
 func (s *Source) addPoint(p *point.Point, opts *Options) error {
-	sites, err := sitesOf(p, opts.Types, opts.Symbols)
-	if err != nil {
+	if err := p.Check(); err != nil {
 		return err
 	}
-	for _, of := range sites {
+	t, err := Type(p, opts.Types, opts.Symbols)
+	if err != nil {
+		return fmt.Errorf("point %s: %w", p.Name, err)
+	}
+	for _, of := range t.sites {
 		if err := s.withTester(of, s.addSite); err != nil {
-			return fmt.Errorf("point %s: %w", of.name, err)
+			return fmt.Errorf("point %s: %w", p.Name, err)
 		}
 		s.stacks = s.stacks || of.stack
 		s.sites++

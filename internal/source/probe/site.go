@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,6 +17,7 @@ type site struct {
 	at        point.At
 	stack     bool
 	target    target
+	function  *member.Function
 	condition *formula // nil: always
 	args      []arg
 	facts     facts
@@ -51,50 +51,13 @@ func (f *formula) value(values []member.Value) (member.Value, bool) {
 	return f.Eval(own[:len(f.loads)])
 }
 
-// sitesOf returns the sites of a point: one for each function that this kernel has of the first form that it can
-// do. The error says what is wrong with the usual form on this kernel.
-func sitesOf(p *point.Point, types *member.Types, symbols Symbols) (sites []*site, err error) {
-	if err := p.Check(); err != nil {
-		return nil, err
-	}
-	var first error
-	for _, form := range p.Forms() {
-		if sites, err = sitesOfForm(&form, types, symbols); err == nil {
-			return sites, nil
-		}
-		first = cmp.Or(first, err)
-	}
-	return nil, fmt.Errorf("point %s: %w", p.Name, first)
-}
-
-// sitesOfForm returns the sites of a point without other forms.
-func sitesOfForm(p *point.Point, types *member.Types, symbols Symbols) (sites []*site, err error) {
-	var first error // why the first function is not there
-	for _, name := range p.Functions {
-		t, err := locate(symbols, name)
-		if err != nil {
-			first = cmp.Or(first, err)
-			continue
-		}
-		s, err := newSite(p, t, types)
-		if err != nil {
-			return nil, err
-		}
-		sites = append(sites, s)
-	}
-	if len(sites) == 0 {
-		return nil, first
-	}
-	return sites, nil
-}
-
 // newSite types the expressions of a point against a function.
 func newSite(p *point.Point, t target, types *member.Types) (*site, error) {
 	f, err := types.Function(t.name)
 	if err != nil {
 		return nil, err
 	}
-	s := &site{name: p.Name, at: p.At, stack: p.Stack, target: t}
+	s := &site{name: p.Name, at: p.At, stack: p.Stack, target: t, function: f}
 	if p.When != "" {
 		c, err := s.compile(f, p.When)
 		if err != nil {

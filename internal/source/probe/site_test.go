@@ -103,7 +103,7 @@ func TestLocate(t *testing.T) {
 		"b:twice":                {"b:twice", 0x900},
 		"twice":                  {"several functions twice", 0},
 		"fib_check":              {"only as fib_check.isra.0, of which the compiler may have changed the arguments", 0},
-		"tcp_v4_rvc":             {"no function tcp_v4_rvc: did you mean tcp_v4_rcv?", 0},
+		"tcp_v4_rvc":             {"it may be inlined, or of a module that is not loaded; did you mean tcp_v4_rcv?", 0},
 		"inlined":                {"no function inlined: it may be inlined, or of a module that is not loaded", 0},
 		"nf_nat:nf_nat_packet":   {"module nf_nat has no function nf_nat_packet, or is not loaded: try modprobe nf_nat", 0},
 	}
