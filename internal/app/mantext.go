@@ -218,7 +218,8 @@ for a counter that can be read in the network namespace of dropwatch.
 A *-* means none: another kernel has it, its module is not loaded, or no source works (*dropwatch doctor* says why).
 A trap needs a device that has it as well.
 The names of layers and modules are values of *--include*, *--exclude*, and of *layer* and *layer.module* in expressions.
-With *--json*, each point is a line of kind *point*.
+With *--json*, each point is a line of kind *drop_point*, with *layer*, *module*, *type* (*reason*, *function*, *trap*, *counter*
+or *point*), *name*, *class*, *severity* and *sources*. Events at points, as *watch* reports them, are of kind *point*.
 *test* says of each point that can be probed by which function, under which condition, and what is read there: *+24(sk):u32*
 are the 4 bytes that are 24 bytes behind what *sk* points to. Without names it tests all that are built in.
 Conditions and values are C over the arguments of the function, by their names in the kernel's source, with the members
@@ -387,7 +388,9 @@ The primitives of *pcap-filter*(7) work as well: *udp port 53*, *src host 192.0.
 
 const manJSON = `
 With *--json* each line is an object, for programs such as *jq*(1).
-Its *kind* is *drop*, *loss* (drops that dropwatch failed to see) or, in the last line, *end*: the ledger.
+Its *kind* is *drop*, *point* (an event at a point), *loss* (drops that dropwatch failed to see) or, in the last line, *end*: the
+ledger. With *--summary*, lines of kind *summary* replace those of drops and points: they have a row for each location and reason,
+and one for each point.
 Its *host* is the name of the host that dropped the packets; a capture file has none.
 What is not known is left out.
 Names do not change their meaning; new ones may be added.

@@ -261,7 +261,7 @@ func (a *App) printPoints(all []listed, asJSON bool) error {
 	return a.write(b.String())
 }
 
-// pointJSON is a line of kind point.
+// pointJSON is a line of kind drop_point. Kind point is that of events at points.
 type pointJSON struct {
 	Kind     string   `json:"kind"`
 	Layer    string   `json:"layer"`
@@ -275,7 +275,7 @@ type pointJSON struct {
 
 func (p *listed) json() pointJSON {
 	return pointJSON{
-		Kind: "point", Layer: p.layer.String(), Module: p.module, Type: p.kind, Name: p.name,
+		Kind: "drop_point", Layer: p.layer.String(), Module: p.module, Type: p.kind, Name: p.name,
 		Class: p.class, Severity: p.severity, Sources: append([]string{}, p.sources...),
 	}
 }

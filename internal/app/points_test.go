@@ -2,11 +2,14 @@ package app
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"dropwatch/internal/doctor"
+	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 	"dropwatch/internal/knowledge"
+	"dropwatch/internal/sink/jsonl"
 )
 
 // TestPointSources: a point is shown by the sources that work, if the kernel has it.
@@ -37,5 +40,13 @@ func TestPointSources(t *testing.T) {
 		if got := test.view.sources(&test.of); !slices.Equal(got, test.want) {
 			t.Errorf("%v %s on %v: %q, want %q", test.of.Kind, test.of.Name, test.view.kernel, got, test.want)
 		}
+	}
+}
+
+// TestListedKind: a listed point has another kind than the lines of --json that the schema describes.
+func TestListedKind(t *testing.T) {
+	p := listed{kind: "point", name: "tcp_accept_queue"}
+	if kind := p.json().Kind; kind == event.Point.String() || strings.Contains(jsonl.Schema(), `"`+kind+`"`) {
+		t.Errorf("kind %s is in the schema", kind)
 	}
 }

@@ -125,7 +125,7 @@ func (s *Sink) appendWhy(b []byte, e *event.Event) []byte {
 		b = appendExplain(b, e)
 	}
 	if e.Point != "" {
-		return appendPoint(b, e)
+		return appendPoint(b, e.Point, e.Args)
 	}
 	return appendArgs(b, e.Args)
 }
@@ -214,10 +214,10 @@ func appendWhere(b []byte, w *event.Where) []byte {
 	return end(b, '}')
 }
 
-// appendPoint appends an object with the name of the point and what was read there.
-func appendPoint(b []byte, e *event.Event) []byte {
-	b = appendText(begin(b, "point", '{'), "name", e.Point)
-	return end(appendArgs(b, e.Args), '}')
+// appendPoint appends an object with the name of a point and what was read there.
+func appendPoint(b []byte, name string, args []event.Arg) []byte {
+	b = appendText(begin(b, "point", '{'), "name", name)
+	return end(appendArgs(b, args), '}')
 }
 
 // appendArgs appends an object with what the source read at the drop, by name.

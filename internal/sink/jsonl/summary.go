@@ -16,15 +16,16 @@ import (
 // why they are harmless, origin and trace_only.
 const maxRows = 4096
 
-// A Summary is a sink that writes an object for each interval that had drops, with a row for each location
-// and reason. It writes losses and the ledger as a Sink does.
+// A Summary is a sink that writes an object for each interval that had drops or events at points, with a row for
+// each location and reason, and for each point. It writes losses and the ledger as a Sink does.
 type Summary struct {
 	mu        sync.Mutex
 	lines     *Sink
 	every     time.Duration
 	intervals *interval.Divider
 	rows      *tally.Tally[rowKey, row] // since the run began
-	err       error                     // of the first write that failed
+	points    pointTally
+	err       error // of the first write that failed
 }
 
 // A rowKey says which drops a row counts.
@@ -49,7 +50,9 @@ type counts struct{ drops, segments uint64 }
 // NewSummary returns a Summary that writes to w, of the options with the host only. Begin is when a recorded run began,
 // whose intervals are by the time of its events. Zero means that the run is live and begins now.
 func NewSummary(w io.Writer, o Options, every time.Duration, begin time.Time) *Summary {
-	s := &Summary{lines: New(w, o), every: every, rows: tally.New[rowKey, row](maxRows, rowKey.overflow)}
+	s := &Summary{
+		lines: New(w, o), every: every, rows: tally.New[rowKey, row](maxRows, rowKey.overflow), points: newPointTally(),
+	}
 	s.intervals = interval.New(every, begin, &s.mu, s.endInterval)
 	return s
 }
@@ -59,7 +62,7 @@ func (k rowKey) overflow() rowKey {
 	return rowKey{harmless: k.harmless, origin: k.origin, traceOnly: k.traceOnly, rest: true}
 }
 
-// Write counts a drop, and writes other events as a Sink does. It returns the error of an earlier write.
+// Write counts a drop or an event at a point, and writes other events as a Sink does. It returns the error of an earlier write.
 func (s *Summary) Write(e *event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,10 +71,13 @@ func (s *Summary) Write(e *event.Event) error {
 	case event.Drop:
 		s.count(e)
 		return s.err
+	case event.Point:
+		s.points.add(e)
+		return s.err
 	case event.End:
 		s.intervals.Stop()
 		s.summarize(e.Time)
-	case event.Loss, event.Rejected, event.Retransmit, event.Reset, event.TCPEvent, event.Point:
+	case event.Loss, event.Rejected, event.Retransmit, event.Reset, event.TCPEvent:
 	}
 	if s.err == nil {
 		s.err = s.lines.Write(e)
@@ -97,24 +103,32 @@ func (s *Summary) endInterval(at time.Time, live bool) {
 	}
 }
 
-// summarize writes the rows that have drops since the last summary, most drops first.
+// summarize writes what has been counted since the last summary, if it is anything.
 func (s *Summary) summarize(at time.Time) {
-	var all []*entry
-	for r := range s.rows.All {
-		if r.Count > r.Value.written.drops {
-			all = append(all, r)
-		}
-	}
-	if len(all) == 0 || s.err != nil {
+	drops, points := s.grown(), s.points.grown()
+	if len(drops) == 0 && len(points) == 0 || s.err != nil {
 		return
 	}
-	slices.SortStableFunc(all, func(a, b *entry) int { return cmp.Compare(since(b).drops, since(a).drops) })
 	buf := &s.lines.buf
-	buf.Bytes = s.appendSummary(buf.Bytes, at, all)
+	buf.Bytes = s.appendSummary(buf.Bytes, at, drops, points)
 	s.err = buf.EndRecord()
-	for _, r := range all {
+	for _, r := range drops {
 		r.Value.written = counts{r.Count, r.Value.segments}
 	}
+	for _, r := range points {
+		r.Value.written = r.Count
+	}
+}
+
+// grown returns the rows that have drops since the last summary, most drops first.
+func (s *Summary) grown() (rows []*entry) {
+	for r := range s.rows.All {
+		if r.Count > r.Value.written.drops {
+			rows = append(rows, r)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b *entry) int { return cmp.Compare(since(b).drops, since(a).drops) })
+	return rows
 }
 
 // entry is a row with its key and its number of drops.
@@ -126,7 +140,7 @@ func since(r *entry) counts {
 }
 
 // appendSummary appends the line of an interval that ends at a time.
-func (s *Summary) appendSummary(b []byte, at time.Time, rows []*entry) []byte {
+func (s *Summary) appendSummary(b []byte, at time.Time, rows []*entry, points []*pointEntry) []byte {
 	var lost, harmless uint64
 	for _, r := range rows {
 		if r.Key.harmless == "" {
@@ -143,7 +157,7 @@ func (s *Summary) appendSummary(b []byte, at time.Time, rows []*entry) []byte {
 	for _, r := range rows {
 		b = appendRow(b, r)
 	}
-	return finish(end(b, ']'))
+	return finish(appendPointRows(end(b, ']'), points))
 }
 
 // appendRow appends a row. Its keys mean what they mean in a drop.

@@ -3,6 +3,7 @@ package jsonl_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -33,7 +34,12 @@ func (b *syncBuffer) take() string {
 	return b.buf.String()
 }
 
-// summarized are the drops of a summary, with each key that a row can have.
+// reached is an event at a point, where a queue has a length.
+func reached(point string, length uint64) event.Event {
+	return event.Event{Kind: event.Point, Count: 1, Individual: true, Point: point, Args: []event.Arg{{Name: "len", Number: length}}}
+}
+
+// summarized are the events of a summary, with each key that a row can have.
 func summarized() []event.Event {
 	one, traced := tcp(), traced()
 	one.Segments = 3
@@ -45,7 +51,9 @@ func summarized() []event.Event {
 	module := bare(func(e *event.Event) {
 		e.Where = event.Where{HasPC: true, Frame: event.Frame{PC: 9, Lookup: event.Found, Symbol: "f", Module: "m"}}
 	})
-	return []event.Event{one, traced, closed, device, module, one}
+	return []event.Event{
+		one, traced, closed, device, module, one, reached("udp_queue", 7), reached("tcp_accept_queue", 4), reached("udp_queue", 9),
+	}
 }
 
 const summary = `{"kind":"summary","time":"2000-01-01T00:00:01.000000000Z","interval_ms":1000,"count":9,"harmless_count":1,"rows":[` +
@@ -55,7 +63,9 @@ const summary = `{"kind":"summary","time":"2000-01-01T00:00:01.000000000Z","inte
 	`{"count":1,"total":1,"trace_only":true,"origin":"software","pc":"0xffffffffc0ffee00","reason":"NETFILTER_DROP"},` +
 	`{"count":1,"total":1,"origin":"software","symbol":"tcp_v4_rcv","offset":2466,"pc":"0x7","reason":"QUEUE_PURGE",` +
 	`"harmless":"connection closed"},` +
-	`{"count":1,"total":1,"symbol":"f","offset":0,"module":"m","pc":"0x9"}]}` + "\n"
+	`{"count":1,"total":1,"symbol":"f","offset":0,"module":"m","pc":"0x9"}],` +
+	`"points":[{"count":2,"total":2,"point":{"name":"udp_queue","args":{"len":9}}},` +
+	`{"count":1,"total":1,"point":{"name":"tcp_accept_queue","args":{"len":4}}}]}` + "\n"
 
 func writeTo(t *testing.T, s interface{ Write(*event.Event) error }, events ...event.Event) {
 	t.Helper()
@@ -128,7 +138,35 @@ func TestSummaryOfARecording(t *testing.T) {
 	}
 }
 
-// TestSummaryIsBounded: locations beyond the limit are counted in one row.
+// TestSummaryOfPoints: an interval of points alone has a line, with what is new in it; and no line of a single event.
+func TestSummaryOfPoints(t *testing.T) {
+	begin := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	var out syncBuffer
+	s := jsonl.NewSummary(&out, jsonl.Options{}, time.Second, begin)
+	for i, d := range []time.Duration{0, 100 * time.Millisecond, 1500 * time.Millisecond} {
+		e := reached("udp_queue", uint64(i))
+		e.Time = begin.Add(d)
+		writeTo(t, s, e)
+	}
+	writeTo(t, s, event.Event{Kind: event.End, Time: begin.Add(2 * time.Second), Ledger: &event.Ledger{}})
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(out.take(), "\n")
+	const head = `{"kind":"summary","time":"2026-11-21T10:00:0`
+	const rows = `.000000000Z","interval_ms":1000,"count":0,"harmless_count":0,"rows":[],`
+	for i, want := range []string{
+		head + "1" + rows + `"points":[{"count":2,"total":2,"point":{"name":"udp_queue","args":{"len":1}}}]}`,
+		head + "2" + rows + `"points":[{"count":1,"total":3,"point":{"name":"udp_queue","args":{"len":2}}}]}`,
+		`{"kind":"end",`,
+	} {
+		if !strings.HasPrefix(lines[i], want) {
+			t.Errorf("line %d: got\n%swant\n%s", i, lines[i], want)
+		}
+	}
+}
+
+// TestSummaryIsBounded: locations and points beyond the limit are counted in one row.
 func TestSummaryIsBounded(t *testing.T) {
 	var out syncBuffer
 	s := jsonl.NewSummary(&out, jsonl.Options{}, time.Hour, noon)
@@ -136,7 +174,7 @@ func TestSummaryIsBounded(t *testing.T) {
 	for i := range many {
 		e := tcp()
 		e.Where.PC = uint64(i)
-		writeTo(t, s, e)
+		writeTo(t, s, e, reached(fmt.Sprint("p", i), 0))
 	}
 	writeTo(t, s, event.Event{Kind: event.End, Time: noon, Ledger: &event.Ledger{}})
 	if err := s.Flush(); err != nil {
@@ -144,8 +182,11 @@ func TestSummaryIsBounded(t *testing.T) {
 	}
 	got := out.take()
 	const rest = `"count":5000,"harmless_count":0,"rows":[{"count":904,"total":904,"origin":"software","other":true},{"count":1,`
-	if !strings.Contains(got, rest) {
-		t.Errorf("no %s in %.300s", rest, got)
+	const restOfPoints = `"points":[{"count":904,"total":904,"point":{"name":"any","args":{"len":0}}},{"count":1,`
+	for _, part := range []string{rest, restOfPoints} {
+		if !strings.Contains(got, part) {
+			t.Errorf("no %s in %.300s", part, got)
+		}
 	}
 	if err := newValidator(t).line(strings.Split(got, "\n")[0]); err != nil {
 		t.Error(err)
