@@ -138,17 +138,14 @@ func (r *row) keepSent(e *event.Event) {
 		return
 	}
 	if r.sent == nil {
-		r.sent = make(map[connection]*uint64)
+		r.sent = make(map[connection]uint32)
 	}
 	local, remote := ends(e)
 	c := connectionOf(e.Netns.Inode, local, remote)
-	n := r.sent[c]
-	if n == nil {
-		if len(r.sent) >= maxRows {
+	if len(r.sent) >= maxRows {
+		if _, kept := r.sent[c]; !kept {
 			return
 		}
-		n = new(uint64)
-		r.sent[c] = n
 	}
-	*n = uint64(e.Segment.Sent)
+	r.sent[c] = e.Segment.Sent
 }

@@ -49,7 +49,7 @@ type row struct {
 	types   [event.TailLossProbe + 1]uint64 // segments of each type
 	fates   [event.FateUnknown + 1]uint64   // segments of each fate
 	rtt     uint32                          // the last that is known
-	sent    map[connection]*uint64          // of connections, as their last event has it
+	sent    map[connection]uint32           // of connections, as their last event has it
 	printed uint64                          // segments at the last table
 }
 

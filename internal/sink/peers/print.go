@@ -116,7 +116,7 @@ func (s *Sink) sent(all []*entry) map[key]uint64 {
 	for _, r := range all {
 		for id, n := range r.Value.sent {
 			if local, remote := id.ends(); !now[id] || s.opts.By.ofEnds(local, remote) == "" {
-				sent[r.Key] += s.since(id, *n)
+				sent[r.Key] += s.since(id, uint64(n))
 			}
 		}
 	}
