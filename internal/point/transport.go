@@ -8,6 +8,19 @@ const (
 	cookie = "sk->sk_net.net->ipv4.sysctl_tcp_syncookies"
 )
 
+// What TCP lets a socket have in its backlog and its receive queue together. It has changed twice, which no type shows, but a
+// refused segment does: the limit is the newest of these that the queues exceed, or else the old one, or else the least.
+const (
+	backlogQueued = "((long)sk->sk_backlog.len + " + rmem + ")"
+	backlogLeast  = "((long)sk->sk_rcvbuf + (sk->sk_sndbuf >> 1) + 65536)"     // from October 2022 on
+	backlogOld    = "((long)sk->sk_rcvbuf + sk->sk_sndbuf + 65536)"            // before that
+	backlogNew    = "(2 * (long)sk->sk_rcvbuf + (sk->sk_sndbuf >> 1) + 65536)" // since April 2024, Linux 6.10
+	isNewBacklog  = "(" + backlogQueued + " > " + backlogNew + ")"
+	isOldBacklog  = "(!" + isNewBacklog + " && " + backlogQueued + " > " + backlogOld + ")"
+	backlogLimit  = backlogLeast + " + " + isNewBacklog + " * sk->sk_rcvbuf + " +
+		isOldBacklog + " * (sk->sk_sndbuf - (sk->sk_sndbuf >> 1))"
+)
+
 var (
 	synArgs    = args("qlen", synLen, "limit", "sk->sk_max_ack_backlog", "port", port)
 	acceptArgs = args("qlen", "sk->sk_ack_backlog", "limit", "sk->sk_max_ack_backlog", "port", port)
@@ -74,15 +87,11 @@ var transportPoints = []Point{
 	},
 	{
 		Name: "tcp_backlog", Module: "tcp",
-		// It refuses wrong checksums, too. The least limit of any kernel tells them apart; that of args is the
-		// one since mid-2024, before which it was the sum of both buffers and 64 KiB.
+		// It refuses wrong checksums, too, which the least limit tells apart.
 		Form: Form{
-			Functions: []string{"tcp_add_backlog"}, At: Return,
-			When: "$retval != 0 && (unsigned)sk->sk_backlog.len + (unsigned)" + rmem +
-				" > (unsigned)sk->sk_rcvbuf + ((unsigned)sk->sk_sndbuf >> 1) + 65536",
+			Functions: []string{"tcp_add_backlog"}, At: Return, When: "$retval != 0 && " + backlogQueued + " > " + backlogLeast,
 			Args: args("backlog", "sk->sk_backlog.len", "rmem", rmem, "rcvbuf", "sk->sk_rcvbuf", "sndbuf", "sk->sk_sndbuf",
-				"headroom", "65536", "queued", "(long)sk->sk_backlog.len + "+rmem,
-				"limit", "2 * (long)sk->sk_rcvbuf + (sk->sk_sndbuf >> 1) + 65536",
+				"headroom", "65536", "queued", backlogQueued, "limit", backlogLimit,
 				"len", "skb->len", "port", port, "peer_port", "ntohs(sk->sk_dport)"),
 		},
 		Says: "socket backlog full on port {port} while its process held the socket: {backlog} bytes in it and {rmem} in the " +
@@ -122,7 +131,7 @@ var transportPoints = []Point{
 	},
 	{
 		Name: "socket_queue", Module: "socket",
-		Form: Form{ // of raw, packet and netlink sockets
+		Form: Form{ // of raw sockets, those of ping, CAN and Bluetooth, and others, but not of packet and netlink sockets
 			Functions: []string{"__sock_queue_rcv_skb"}, At: Return, When: "$retval < 0",
 			Args: args("rmem", rmem, "rcvbuf", "sk->sk_rcvbuf", "len", "skb->len", "family", "sk->sk_family",
 				"protocol", "sk->sk_protocol"),

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,4 +97,61 @@ type counted struct {
 func (c counted) Names() iter.Seq[string] {
 	*c.n++
 	return c.table.Names()
+}
+
+// TestBacklogLimit: the limit of a socket's backlog is that of the kernel's release, of which the queues are the only sign.
+func TestBacklogLimit(t *testing.T) {
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		vmtest.SkipOrFail(t, err)
+	}
+	p, _ := point.Lookup("tcp_backlog")
+	typed, err := Type(&p, member.Running(), table{"tcp_add_backlog"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := typed.Probed[0]
+	const rcvbuf, sndbuf = 131072, 87040
+	for name, tt := range map[string]struct{ backlog, rmem, limit uint64 }{
+		"not full, a wrong checksum":  {100, 100, 0},
+		"at the least limit":          {rcvbuf, sndbuf/2 + 65536, 0},
+		"from October 2022 on":        {rcvbuf + 1, sndbuf/2 + 65536, rcvbuf + sndbuf/2 + 65536},
+		"before that":                 {rcvbuf + sndbuf, 65536 + 1, rcvbuf + sndbuf + 65536},
+		"since April 2024":            {2*rcvbuf + sndbuf/2, 65536 + 1, 2*rcvbuf + sndbuf/2 + 65536},
+		"since April 2024, much more": {1 << 20, 1 << 20, 2*rcvbuf + sndbuf/2 + 65536},
+	} {
+		values := map[string]uint64{
+			"$retval": 1, "sk->sk_backlog.len": tt.backlog, "sk->sk_backlog.rmem_alloc.counter": tt.rmem, "sk->sk_rcvbuf": rcvbuf,
+			"sk->sk_sndbuf": sndbuf,
+		}
+		full := evaluate(t, f.Function, f.When, values)
+		if (full != 0) != (tt.limit != 0) {
+			t.Errorf("%s: the condition is %d", name, full)
+		}
+		limit := slices.IndexFunc(typed.Args, func(a point.Arg) bool { return a.Name == "limit" })
+		if got := evaluate(t, f.Function, f.Args[limit], values); full != 0 && got != tt.limit {
+			t.Errorf("%s: limit %d, want %d", name, got, tt.limit)
+		}
+	}
+}
+
+// evaluate evaluates an expression over the values of others by their text, 0 if they are not among these.
+func evaluate(t *testing.T, f *member.Function, e *member.Expr, values map[string]uint64) uint64 {
+	t.Helper()
+	loads := make([]member.Value, len(e.Loads))
+	for text, number := range values {
+		x, err := f.Compile(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range e.Loads {
+			if reflect.DeepEqual(e.Loads[i], x.Loads[0]) {
+				loads[i] = member.Number(number)
+			}
+		}
+	}
+	v, ok := e.Eval(loads)
+	if !ok {
+		t.Fatalf("%s has no value", e.Text)
+	}
+	return v.Number
 }
