@@ -117,3 +117,27 @@ func TestTopRetrans(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTopRecordedPoints: a recording is shown with its points, all or those of a name; the view of drops says how.
+func TestTopRecordedPoints(t *testing.T) {
+	ns := drops.NewNamespace(t)
+	const file = "../../testdata/session-files/points.session"
+	for _, test := range []struct {
+		args  []string
+		words []string
+	}{
+		{[]string{file}, []string{"The recording has no drops, but point events:", "dropwatch top --point all " + file}},
+		{[]string{"--point", "all", file}, []string{"2 point events", "tcp_accept_queue", "nginx/812", "udp_queue"}},
+		{[]string{"--point", "tcp", file}, []string{"1 point events/s, 1 in all", "tcp_accept_queue"}},
+		{[]string{file, "kind", "point"}, []string{"2 point events", "tcp_accept_queue", "udp_queue"}},
+	} {
+		s := openScreen(t, append([]string{"top"}, test.args...)...)
+		s.shows(ns, func() {}, test.words...)
+		if _, err := io.WriteString(s.keys, "q"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.cmd.Wait(); err != nil {
+			t.Errorf("%q: %v", test.args, err)
+		}
+	}
+}

@@ -12,20 +12,35 @@ import (
 	"dropwatch/internal/cli"
 	"dropwatch/internal/session"
 	"dropwatch/internal/sink/top"
-	"dropwatch/internal/stage/filter"
 )
+
+// A topCommand is the verb top with the values of its flags.
+type topCommand struct {
+	*App
+	session  *defaults
+	spec     capture.Spec
+	flags    *pflag.FlagSet
+	selected *filterFlags
+	points   *pointFlag
+}
+
+// newTop adds the flags of top.
+func newTop(a *App, d *defaults) *topCommand {
+	c := &topCommand{App: a, session: d, flags: cli.NewFlags()}
+	f, spec := c.flags, &c.spec
+	spec.Input.ByOwner, spec.Input.SampledStack = true, true
+	spec.Outputs = []capture.Output{{Format: capture.Screen}}
+	addCaptureFlags(f, spec, d)
+	c.selected = addFilterFlags(f, spec)
+	addHarmlessFlag(f, &spec.Outputs[0].Harmless)
+	f.BoolVar(&spec.Input.Retransmits, "retrans", false, "show what TCP sends again, and resets, instead of drops")
+	c.points = addPointFlag(f, &defaults{}) // not those of the session: they would replace the drops
+	return c
+}
 
 // top is the verb that shows the live view.
 func (a *App) top(d *defaults) *cli.Verb {
-	var spec capture.Spec
-	spec.Input.ByOwner, spec.Input.SampledStack = true, true
-	spec.Outputs = []capture.Output{{Format: capture.Screen}}
-	f := cli.NewFlags()
-	addCaptureFlags(f, &spec, d)
-	selected := addFilterFlags(f, &spec)
-	addHarmlessFlag(f, &spec.Outputs[0].Harmless)
-	f.BoolVar(&spec.Input.Retransmits, "retrans", false, "show what TCP sends again, and resets, instead of drops")
-	points := addPointFlag(f, &defaults{}) // not those of the session: they would replace the drops
+	c := newTop(a, d)
 	return &cli.Verb{
 		Name: "top", Args: "[options] [file] [expression]", Short: "live view of the busiest drop locations, with drill-down",
 		Long: `Show live how many packets are dropped a second, by location, reason, interface
@@ -36,6 +51,7 @@ at points, by point and what is named there, such as a port.`,
 		Usage: []string{"dropwatch top [options] [expression]", "dropwatch top [options] FILE [expression]"},
 		Notes: `FILE is a file that record has written, also if its name is a valid expression.
 A word that ends in .dw, or begins with /, ./ or ../, is always FILE.
+With --point all, FILE is shown with all points that it has.
 
 ` + top.Help,
 		Examples: []string{
@@ -44,49 +60,46 @@ A word that ends in .dw, or begins with /, ./ or ../, is always FILE.
 			"dropwatch top process nginx or container web",
 			"dropwatch top night.dw",
 			"dropwatch top --point tcp,udp_queue",
+			"dropwatch top --point all night.dw",
 			"dropwatch top --retrans not tcp.lost not_here",
 		},
-		Manual: manVerbs["top"], Flags: f, Values: captureFlagValues(), Words: a.expressionWords,
+		Manual: manVerbs["top"], Flags: c.flags, Values: captureFlagValues(), Words: a.expressionWords,
 		Fields: fieldNames(), OrFile: a.recordings, InSession: true,
-		Run: func(ctx context.Context, args cli.Args) (err error) {
-			fill(&spec, d, "top", args)
-			expression := args.Words
-			if len(expression) > 0 && a.isRecordingName(expression[0]) {
-				if expression[0] == "-" {
-					return usageError("top: cannot read a recording from standard input, which has the keys: name a file")
-				}
-				if err := checkRecordingFlags("top", f, liveFlags); err != nil {
-					return err
-				}
-				spec.Input.Recording, expression = expression[0], expression[1:]
-			}
-			if spec.Input.Retransmits {
-				if err := ofRetransmits(&spec.Input, f); err != nil {
-					return err
-				}
-			}
-			if spec.Filter, err = selected.parse(d.filter, expression); err != nil {
-				return err
-			}
-			if err := points.enter(a, &spec); err != nil {
-				return err
-			}
-			if len(spec.Input.Points) > 0 {
-				spec.Filter = filter.And(spec.Filter, pointsOnly)
-			}
-			return a.run(ctx, spec)
-		},
+		Run: c.run,
 	}
 }
 
-// pointsOnly matches events of points.
-var pointsOnly = func() *filter.Filter {
-	f, err := filter.Parse("kind == point")
+func (c *topCommand) run(ctx context.Context, args cli.Args) (err error) {
+	fill(&c.spec, c.session, "top", args)
+	expression, err := c.recording(args.Words)
 	if err != nil {
-		panic(err) // it is a constant
+		return err
 	}
-	return f
-}()
+	if c.spec.Input.Retransmits {
+		if err := ofRetransmits(&c.spec.Input, c.flags); err != nil {
+			return err
+		}
+	}
+	if c.spec.Filter, err = c.selected.parse(c.session.filter, expression); err != nil {
+		return err
+	}
+	if err := c.points.replaceDrops(c.App, &c.spec); err != nil {
+		return err
+	}
+	return c.App.run(ctx, c.spec)
+}
+
+// recording enters the recording that is named first, if it is one. It returns the words of the expression.
+func (c *topCommand) recording(words []string) ([]string, error) {
+	switch {
+	case len(words) == 0 || !c.isRecordingName(words[0]):
+		return words, nil
+	case words[0] == "-":
+		return nil, usageError("top: cannot read a recording from standard input, which has the keys: name a file")
+	}
+	c.spec.Input.Recording = words[0]
+	return words[1:], checkRecordingFlags("top", c.flags, liveFlags)
+}
 
 // ofRetransmits completes the input of the view of what TCP sends again. It returns an error for an
 // option that is only for drops.
@@ -125,7 +138,7 @@ func (a *App) recordings(prefix string) []string {
 }
 
 // liveFlags are the options that make no sense with a recording.
-var liveFlags = []string{"source", "mode", "origin", "trunc", "sample", "by-owner", "raw-addresses", "takeover", "point"}
+var liveFlags = []string{"source", "mode", "origin", "trunc", "sample", "by-owner", "raw-addresses", "takeover"}
 
 // checkRecordingFlags returns an error for the first of those options that was given.
 func checkRecordingFlags(verb string, f *pflag.FlagSet, live []string) error {

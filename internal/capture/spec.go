@@ -108,9 +108,13 @@ func (s *Spec) ShowsCauses() bool {
 // withTCP reports whether what TCP did is wanted beside the drops.
 func (in *Input) withTCP() bool { return in.AndRetrans && in.Resets }
 
-// wantsDrops reports whether drops are to be reported: unless the expression is of points alone.
+// wantsDrops reports whether drops are to be reported: unless the expression is of points alone, and there are some, or
+// may be in a recording.
 func (s *Spec) wantsDrops() bool {
-	return len(s.Input.Points) == 0 || s.Input.IfPossible || s.Filter.CanMatchKind(event.Drop)
+	if s.Input.IfPossible || len(s.Input.Points) == 0 && !s.Input.recorded() {
+		return true
+	}
+	return s.Filter.CanMatchKind(event.Drop) || !s.Filter.CanMatchKind(event.Point)
 }
 
 // recorded reports whether drops are replayed.

@@ -121,16 +121,28 @@ func (v *screen) waiting(m *moment, st Status, now time.Time) []string {
 	return append([]string{""}, strings.Split(ansi.Wordwrap(text, max(v.width, 1), ""), "\n")...)
 }
 
+// otherView ends a sentence with the command that shows what the recording has instead, if it has any.
+func (v *screen) otherView(l *event.Ledger) string {
+	for _, w := range views {
+		if w != v.sink.view && w.has(l) > 0 {
+			return ", but " + w.events + ":\n" + w.replay + " " + v.sink.opts.File
+		}
+	}
+	return "."
+}
+
 // explainEmpty says why there are no rows.
 func (v *screen) explainEmpty(m *moment, st Status, now time.Time) string {
 	length, w := now.Sub(m.all.Begin()).Truncate(time.Second), v.sink.view
 	switch {
 	case m.filter != nil && m.all.Total() > 0:
 		return fmt.Sprintf("The filter hides all of %s. Press /, ctrl-u and enter to show all.", event.Plural(m.all.Total(), w.noun))
-	case v.sink.recorded() && m.ended && !v.sink.opts.Retransmits && m.ledger.TCP.Retransmits+m.ledger.TCP.Resets > 0:
-		return "The recording has no drops, but retransmissions or resets:\ndropwatch top --retrans " + v.sink.opts.File
 	case v.sink.recorded() && m.ended:
-		return "The recording has no " + w.events + "."
+		none := "The recording has no " + w.events
+		if v.sink.opts.Expression != "" {
+			none += " that match the filter"
+		}
+		return none + v.otherView(&m.ledger)
 	case v.sink.recorded():
 		return "Reading the recording."
 	case st.Rejected+st.Undecided > 0:

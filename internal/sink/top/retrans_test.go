@@ -157,13 +157,28 @@ func TestRetransmitsRecorded(t *testing.T) {
 	})
 }
 
-// TestOnlyRetransmitsRecorded: the view of drops of a recording without drops names the other one.
-func TestOnlyRetransmitsRecorded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := sit(t, Options{File: "night.dw", Begin: time.Date(1999, 12, 31, 23, 0, 0, 0, time.UTC)}, 80, 24)
-		p.write(resetIn())
-		p.write(event.Event{Kind: event.End, Ledger: &event.Ledger{TCP: event.TCPCounts{Resets: 1}}})
-		p.refresh()
-		p.finds("the other view", "The recording has no drops, but retransmissions or resets:\ndropwatch top --retrans night.dw")
-	})
+// TestOtherView: the view of a recording without what it shows names the one of what the recording has.
+func TestOtherView(t *testing.T) {
+	tcp, points := event.Ledger{TCP: event.TCPCounts{Resets: 1}}, event.Ledger{Points: event.PointCounts{Shown: 1}}
+	for want, tt := range map[string]struct {
+		options Options
+		ledger  event.Ledger
+	}{
+		"The recording has no drops, but retransmissions or resets:\ndropwatch top --retrans night.dw": {Options{}, tcp},
+		"The recording has no drops, but point events:\ndropwatch top --point all night.dw":            {Options{}, points},
+		"The recording has no point events that match the filter.": {
+			Options{Points: true, Expression: "point.name == a"}, points,
+		},
+		"The recording has no retransmissions or resets, but drops:\ndropwatch top night.dw": {
+			Options{Retransmits: true}, event.Ledger{Shown: 1},
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			tt.options.File, tt.options.Begin = "night.dw", time.Date(1999, 12, 31, 23, 0, 0, 0, time.UTC)
+			p := sit(t, tt.options, 80, 24)
+			p.write(event.Event{Kind: event.End, Ledger: &tt.ledger})
+			p.refresh()
+			p.finds("the other view", want)
+		})
+	}
 }

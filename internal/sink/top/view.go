@@ -16,27 +16,37 @@ type view struct {
 	noun    string     // of what is counted: one
 	events  string     // of what the screen waits for: several
 	rate    string     // the title of the first column
+	replay  string     // the command that shows a recording so, without its name
 
 	// status returns what a ledger says of the filter of the command line.
 	status func(*event.Ledger) Status
+	// has returns how much a ledger has of what is shown.
+	has func(*event.Ledger) uint64
 }
+
+// views are all of them.
+var views = [...]*view{&drops, &retransmits, &points}
 
 var drops = view{
 	subject: live.Drops, group: live.GroupOf(live.Location, live.Reason, live.Interface, live.Owner),
-	command: "dropwatch top", noun: "drop", events: "drops", rate: "DROPS/S",
+	command: "dropwatch top", noun: "drop", events: "drops", rate: "DROPS/S", replay: "dropwatch top",
 	status: func(l *event.Ledger) Status { return Status{Rejected: l.Rejected, Undecided: l.Undecided} },
+	has:    func(l *event.Ledger) uint64 { return l.Shown },
 }
 
 var retransmits = view{
 	subject: live.Retransmits, group: live.GroupOf(live.Peer, live.Direction, live.Type, live.Lost, live.Owner),
-	command: "dropwatch top --retrans", noun: "segment", events: "retransmissions or resets", rate: "SEGS/S",
+	command: "dropwatch top --retrans", noun: "segment", events: "retransmissions or resets",
+	rate: "SEGS/S", replay: "dropwatch top --retrans",
 	status: func(l *event.Ledger) Status { return Status{Rejected: l.TCP.Rejected} },
+	has:    func(l *event.Ledger) uint64 { return l.TCP.Retransmits + l.TCP.Resets },
 }
 
 var points = view{
 	subject: live.Points, group: live.GroupOf(live.Location, live.Reason, live.Interface, live.Owner),
-	command: "dropwatch top --point", noun: "point event", events: "point events", rate: "EVENTS/S",
+	command: "dropwatch top --point", noun: "point event", events: "point events", rate: "EVENTS/S", replay: "dropwatch top --point all",
 	status: func(l *event.Ledger) Status { return Status{Rejected: l.Points.Rejected} },
+	has:    func(l *event.Ledger) uint64 { return l.Points.Shown },
 }
 
 // explain returns what is known of the cause of an event: of a drop, which may be that of a
