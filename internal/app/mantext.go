@@ -91,7 +91,10 @@ systemd hears when the service is ready and when it is stuck (*Type=notify*, *Wa
 An *[[alert]]* of the file is a limit for drops that match an expression, or with *retrans* for what TCP sends again and resets:
 *count* within the *window*, or a *rate* a second.
 When it is reached an incident begins, and ends when the drops within the window are fewer again.
-Both are a line on standard error, and a run of the *command*, unless the incident begins less than *every* after the last one.
+Unless the incident begins less than *every* after the last one, both are a line on standard error, a run of the *command*, and a
+finding: an event of its own, with the alert and the first cause, which goes to every output and into the recorder
+(*dropwatch help json*: kind *finding*; in Elasticsearch *event.kind* is *alert* and *rule.name* the alert).
+No expression rejects a finding, and none counts for an alert. *pcapng* and *format* have no place for findings and leave them out.
 The command is run without a shell, with the privileges and in the sandbox of the service, one at a time for each alert.
 Its standard input is JSON lines: one of kind *alert*, with name, state (begin or end), host, and drops, retransmits, resets or,
 of several kinds, events, and then those of *diagnose --json*.

@@ -41,6 +41,7 @@ unit that runs it.`,
 			fill(&spec, d, "run", args)
 			s := &service.Service{Runner: a.runner, Manager: manager, Command: spec.Command, Alerts: alert.NewSink(alert.Options{
 				Host: a.runner.Host.Identity().Name, Ask: capture.DiagnosedHost(a.runner.Host), Notify: a.runner.Notices.Text,
+				GoesOn: service.GoesOn,
 			})}
 			s.Load = func() (*config.Config, error) {
 				c, err := a.readConfig(path)

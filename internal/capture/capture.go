@@ -236,6 +236,9 @@ func (r *run) runPipeline(ctx context.Context) error {
 	if since := r.spec.Input.Since; !since.IsZero() {
 		p.Source = pipeline.Continue(p.Source, since, r.source.name, ErrReloaded)
 	}
+	if r.spec.Findings != nil {
+		p.Source = pipeline.Beside(p.Source, r.spec.Findings)
+	}
 	if r.screen != nil {
 		p.Progress = &r.screen.progress
 	}

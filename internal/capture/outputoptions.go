@@ -76,8 +76,8 @@ var outputOptions = []OutputOption{
 	},
 	{
 		Name: "format", Value: "PROGRAM",
-		Help: "Only TCP retransmissions, as *tcptracer* or *pcapgazer* wrote them: their lines or, of elastic, the fields of their " +
-			"documents, in indices of their names unless *index* or *daily* is given.",
+		Help: "Only TCP retransmissions (no drops, no findings), as *tcptracer* or *pcapgazer* wrote them: their lines or, " +
+			"of elastic, the fields of their documents, in indices of their names unless *index* or *daily* is given.",
 		set: func(o *Output, value string) error { return o.TCPLog.Set(value) },
 	},
 	{

@@ -118,7 +118,7 @@ func (r *run) outputName(i int) string {
 // reportLosses says at the end what outputs did not get whose losses are not in the ledger.
 func (r *run) reportLosses() {
 	for _, o := range r.others {
-		if lost := o.Lost(); lost.Shown+lost.Harmless+lost.TCP.Shown()+lost.Points.Shown > 0 {
+		if lost := o.Lost(); lost != (event.Ledger{}) {
 			r.Notices.Note("%s did not get %s", o.name, lost.Unwritten())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/pipeline"
 	"dropwatch/internal/point"
 	"dropwatch/internal/stage/filter"
 	"dropwatch/netlink"
@@ -27,6 +28,9 @@ type Spec struct {
 	OwnEnd    bool          // the caller ends the run after Duration, by its context
 	Limit     uint64        // drops to show before the run ends; 0: no limit
 	Outputs   []Output
+
+	// Findings reports what the output Custom finds in the events, for all outputs; nil: nothing. It runs as long as the source.
+	Findings pipeline.Source
 
 	// Child is a command that is run while drops are caught; nil for none. The run
 	// ends when it exits, and terminates it when the run ends first.

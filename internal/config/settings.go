@@ -29,7 +29,7 @@ type settings struct {
 
 	Output []output `toml:"output" help:"Where drops are written, as --output has it: dropwatch help outputs."`
 
-	Alert []alertSettings `toml:"alert" help:"What to do when events are too many. There can be several; it is not set by default."`
+	Alert []alertSettings `toml:"alert" help:"Too many events: a finding in all outputs, and a program. Any number; none by default."`
 
 	Point pointTables `toml:"point" help:"A point of your own, which is reported, too. There can be several; none is set by default."`
 }

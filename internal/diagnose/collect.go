@@ -106,7 +106,7 @@ func (c *Collector) Write(e *event.Event) error {
 		c.addResent(e)
 	case event.Point:
 		c.addPoint(e)
-	case event.Reset, event.TCPEvent, event.Rejected, event.Loss: // the ledger has them
+	case event.Reset, event.TCPEvent, event.Finding, event.Rejected, event.Loss: // the ledger has them
 	}
 	return nil
 }

@@ -267,11 +267,11 @@ func (d *Diagnosis) rate(n uint64) float64 {
 // rank sorts findings, the worst first, and gives them their numbers.
 func (d *Diagnosis) rank(all []Finding) {
 	slices.SortStableFunc(all, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(b.severity(), a.severity()), cmp.Compare(b.Count+b.Unseen, a.Count+a.Unseen))
+		return cmp.Or(cmp.Compare(b.Severity(), a.Severity()), cmp.Compare(b.Count+b.Unseen, a.Count+a.Unseen))
 	})
 	d.Findings, d.Noise = nil, nil
 	for _, f := range all {
-		if f.Rank = 0; f.severity() == knowledge.Noise {
+		if f.Rank = 0; f.Severity() == knowledge.Noise {
 			d.Noise = append(d.Noise, f)
 			continue
 		}
@@ -280,14 +280,14 @@ func (d *Diagnosis) rank(all []Finding) {
 	}
 }
 
-// severity is that of the explanation. What nothing is known of may matter.
-func (f *Finding) severity() knowledge.Severity { return cmp.Or(f.Meaning.Severity, knowledge.Maybe) }
+// Severity is that of the explanation. What nothing is known of may matter.
+func (f *Finding) Severity() knowledge.Severity { return cmp.Or(f.Meaning.Severity, knowledge.Maybe) }
 
 // Worst is the severity of the worst finding; 0 if there is none.
 func (d *Diagnosis) Worst() knowledge.Severity {
 	switch {
 	case len(d.Findings) > 0:
-		return d.Findings[0].severity()
+		return d.Findings[0].Severity()
 	case len(d.Noise) > 0:
 		return knowledge.Noise
 	}

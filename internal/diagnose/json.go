@@ -266,7 +266,7 @@ func (d *Diagnosis) reconciliation() []accountJSON {
 
 func (f *Finding) json() findingJSON {
 	j := findingJSON{
-		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.severity().String(), Count: f.Count, Parts: f.Parts,
+		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.Severity().String(), Count: f.Count, Parts: f.Parts,
 		Rate: f.Rate, Steady: f.Steady, Segments: f.Segments, Unseen: f.Unseen, Reason: f.Reason, Location: f.Location, IfName: f.IfName,
 		Netns: f.Netns.Name, NetnsID: f.Netns.Inode, InNetns: inNetnsJSON(f.InNetns),
 		Cause: f.Meaning.Cause, Args: argsJSON(f.Args), Egress: f.Egress, Routes: f.Routes, Hop: f.Hop,

@@ -34,7 +34,7 @@ type sameness struct {
 }
 
 func (f *Finding) sameness() sameness {
-	return sameness{f.Meaning.Entry, f.Meaning.Case, f.ID, f.Reason, f.Location, f.Rule.Text, f.severity()}
+	return sameness{f.Meaning.Entry, f.Meaning.Case, f.ID, f.Reason, f.Location, f.Rule.Text, f.Severity()}
 }
 
 // merge makes one finding of those with the same cause in many network namespaces.

@@ -48,7 +48,7 @@ func (d *Diagnosis) appendFindings(b *strings.Builder) {
 	brief := 0
 	for i := range d.Findings {
 		f := &d.Findings[i]
-		if i < maxInFull || f.severity() == knowledge.Harm || f.Count*100 >= d.Drops {
+		if i < maxInFull || f.Severity() == knowledge.Harm || f.Count*100 >= d.Drops {
 			f.appendTo(b)
 			continue
 		}

@@ -106,7 +106,7 @@ func (d *Diagnosis) mayLose() bool {
 // count is how many findings have a severity; they are the first.
 func (d *Diagnosis) count(s knowledge.Severity) (n int) {
 	for i := range d.Findings {
-		if d.Findings[i].severity() == s {
+		if d.Findings[i].Severity() == s {
 			n++
 		}
 	}

@@ -19,12 +19,13 @@ const (
 	Reset                  // TCP sent or received a RST: see Segment
 	TCPEvent               // a capture shows of a TCP connection what is no retransmission: see Segment
 	Point                  // a function of the kernel was reached under a condition: see Event.Point
+	Finding                // an alert found that events are too many, or are not any more: see Incident
 	Rejected               // a filter rejected Count drops, or could not decide: Undecided; or what Segment or Point says
 	Loss                   // dropwatch failed to see drops: how many and where is in Place; or what Segment or Point says
 	End                    // the run is over: the last event, with its Ledger
 )
 
-var kindNames = [...]string{"drop", "retransmit", "reset", "tcp", "point", "rejected", "loss", "end"}
+var kindNames = [...]string{"drop", "retransmit", "reset", "tcp", "point", "finding", "rejected", "loss", "end"}
 
 // String gives the name of the kind in JSON.
 func (k Kind) String() string {
@@ -108,6 +109,9 @@ type Event struct {
 	// of such events; empty of all others.
 	Point string
 
+	// Incident is set of a Finding, and of a Loss of findings; nil of all others. The Count of a Finding is 1.
+	Incident *Incident
+
 	// Stack is the kernel stack trace, which begins with the location of the drop,
 	// Where.PC; empty if it was not recorded.
 	Stack []Frame
@@ -136,7 +140,7 @@ func (e *Event) Clone() Event {
 	c.Packet.Data, c.Cookie = bytes.Clone(e.Packet.Data), bytes.Clone(e.Cookie)
 	c.Stack, c.Args = slices.Clone(e.Stack), slices.Clone(e.Args)
 	c.Packet.Flow, c.Owner.Socket = cloneInto(nil, e.Packet.Flow), cloneInto(nil, e.Owner.Socket)
-	c.Segment = cloneInto(nil, e.Segment)
+	c.Segment, c.Incident = cloneInto(nil, e.Segment), cloneInto(nil, e.Incident)
 	c.Raw = nil
 	return c
 }
@@ -150,7 +154,7 @@ func (e *Event) CloneInto(dst *Event) {
 	dst.Cookie, dst.Raw = copyInto(old.Cookie, e.Cookie), copyInto(old.Raw, e.Raw)
 	dst.Stack, dst.Args = copyInto(old.Stack, e.Stack), copyInto(old.Args, e.Args)
 	dst.Packet.Flow = cloneInto(old.Packet.Flow, e.Packet.Flow)
-	dst.Segment = cloneInto(old.Segment, e.Segment)
+	dst.Segment, dst.Incident = cloneInto(old.Segment, e.Segment), cloneInto(old.Incident, e.Incident)
 	dst.Owner.Socket = cloneInto(old.Owner.Socket, e.Owner.Socket)
 }
 
@@ -177,7 +181,11 @@ func cloneInto[T any](to, from *T) *T {
 // Size is about how many bytes a copy of e takes.
 func (e *Event) Size() int {
 	const fixed = int(unsafe.Sizeof(Event{}) + unsafe.Sizeof(Flow{}) + unsafe.Sizeof(Socket{}) + unsafe.Sizeof(Segment{}))
-	return fixed + len(e.Packet.Data) + len(e.Raw) + len(e.Stack)*int(unsafe.Sizeof(Frame{})) + len(e.Args)*int(unsafe.Sizeof(Arg{}))
+	size := fixed + len(e.Packet.Data) + len(e.Raw) + len(e.Stack)*int(unsafe.Sizeof(Frame{})) + len(e.Args)*int(unsafe.Sizeof(Arg{}))
+	if e.Incident != nil {
+		size += e.Incident.size()
+	}
+	return size
 }
 
 // Where is the location of a drop.

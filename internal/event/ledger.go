@@ -104,6 +104,14 @@ type Ledger struct {
 
 	TCP    TCPCounts   // beside the drops, and in none of the sums
 	Points PointCounts // likewise
+
+	Findings FindingCounts // likewise
+}
+
+// FindingCounts accounts for the findings of a run, which are no drops, and which no filter rejects.
+type FindingCounts struct {
+	Shown uint64 // that reached the sink
+	Lost  uint64 // that were lost at any place
 }
 
 // PointCounts accounts for the events of kind Point of a run, which are no drops.
@@ -134,7 +142,7 @@ func (c *TCPCounts) add(k Kind, n uint64) {
 		c.Resets += n
 	case TCPEvent:
 		c.Others += n
-	case Drop, Point, Rejected, Loss, End:
+	case Drop, Point, Finding, Rejected, Loss, End:
 	}
 }
 
@@ -150,6 +158,8 @@ func (l *Ledger) Add(e *Event) {
 		l.addLoss(e)
 	case Point:
 		l.Points.Shown += e.Count
+	case Finding:
+		l.Findings.Shown += e.Count
 	case Retransmit, Reset, TCPEvent:
 		l.TCP.add(e.Kind, e.packets())
 	case End: // it has the ledger
@@ -162,6 +172,8 @@ func (l *Ledger) addLoss(e *Event) {
 		l.TCP.Lost += e.packets()
 	case e.Point != "":
 		l.Points.Lost += e.Count
+	case e.Incident != nil:
+		l.Findings.Lost += e.Count
 	case e.Place < places:
 		l.Lost[e.Place] += e.Count
 	}
@@ -209,6 +221,7 @@ func (l *Ledger) AddDrops(of *Ledger) {
 	l.TCP.Resets += of.TCP.Resets
 	l.TCP.Others += of.TCP.Others
 	l.Points.Shown += of.Points.Shown
+	l.Findings.Shown += of.Findings.Shown
 }
 
 // TakeBack subtracts the drops of another ledger that are shown or harmless, and what was shown beside them.
@@ -220,6 +233,7 @@ func (l *Ledger) TakeBack(drops *Ledger) {
 	l.TCP.Resets -= drops.TCP.Resets
 	l.TCP.Others -= drops.TCP.Others
 	l.Points.Shown -= drops.Points.Shown
+	l.Findings.Shown -= drops.Findings.Shown
 }
 
 // Lose moves drops that no output has written from shown and harmless, as which they were
@@ -229,6 +243,7 @@ func (l *Ledger) Lose(unwritten *Ledger) {
 	l.Lost[InSink] += unwritten.Shown + unwritten.Harmless
 	l.TCP.Lost += unwritten.TCP.Shown()
 	l.Points.Lost += unwritten.Points.Shown
+	l.Findings.Lost += unwritten.Findings.Shown
 }
 
 // AddUnwritten adds all that another ledger says of events that no output has written: drops, what was beside
@@ -241,6 +256,7 @@ func (l *Ledger) AddUnwritten(of *Ledger) {
 	l.Gap += of.Gap
 	l.TCP.Lost += of.TCP.Lost
 	l.Points.Lost += of.Points.Lost
+	l.Findings.Lost += of.Findings.Lost
 }
 
 // Losses returns the events that tell of a ledger of events that no output has written: a Loss for
@@ -251,6 +267,9 @@ func (l *Ledger) Losses(at time.Time) (all []Event) {
 	}
 	if n := l.Points.Shown + l.Points.Lost; n > 0 {
 		all = append(all, Event{Kind: Loss, Time: at, Place: InSink, Count: n, Point: AnyPoint})
+	}
+	if n := l.Findings.Shown + l.Findings.Lost; n > 0 {
+		all = append(all, Event{Kind: Loss, Time: at, Place: InSink, Count: n, Incident: &Incident{}})
 	}
 	lost := l.Lost
 	lost[InSink] += l.Shown + l.Harmless
@@ -278,7 +297,7 @@ func (l *Ledger) Unwritten() string {
 		noun string
 	}{
 		{l.Shown + l.Harmless + l.Lost[InSink], "drop"}, {l.TCP.Shown() + l.TCP.Lost, "TCP segment"},
-		{l.Points.Shown + l.Points.Lost, "point event"},
+		{l.Points.Shown + l.Points.Lost, "point event"}, {l.Findings.Shown + l.Findings.Lost, "finding"},
 	} {
 		if part.n > 0 {
 			parts = append(parts, Plural(part.n, part.noun))
@@ -324,6 +343,9 @@ func (l *Ledger) Report() string {
 	}
 	if l.Points.Lost > 0 {
 		fmt.Fprintf(&b, "lost %s\n", Plural(l.Points.Lost, "point event"))
+	}
+	if l.Findings.Lost > 0 {
+		fmt.Fprintf(&b, "lost %s\n", Plural(l.Findings.Lost, "finding"))
 	}
 	for place := range UncountedPlaces() {
 		if n := l.Lost[place]; n > 0 {

@@ -54,7 +54,7 @@ func (e *Event) Dropped() (d Event, ok bool) {
 	case Reset:
 		ok = e.Where.HasPC
 		d.Reason, d.Packet.Flow = of.Reason, e.Packet.Flow.answered()
-	case Drop, TCPEvent, Point, Rejected, Loss, End:
+	case Drop, TCPEvent, Point, Finding, Rejected, Loss, End:
 	}
 	d.Kind, d.Segment = Drop, nil
 	if of.Port != (Port{}) {

@@ -144,6 +144,8 @@ func (p *output) Emit(e *event.Event) {
 	switch e.Kind {
 	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent, event.Point:
 		p.show(e)
+	case event.Finding:
+		p.tell(e)
 	case event.Rejected, event.Loss:
 		if !p.full() {
 			p.ledger.Add(e)
@@ -159,9 +161,7 @@ func (p *output) show(e *event.Event) {
 		return
 	}
 	if p.err != nil {
-		p.ledger.Add(&event.Event{
-			Kind: event.Loss, Place: event.Unread, Count: e.Count, Segments: e.Segments, Segment: e.Segment, Point: e.Point,
-		})
+		p.lose(e)
 		return
 	}
 	if !p.pass(e) || !p.write(e) {
@@ -172,6 +172,25 @@ func (p *output) show(e *event.Event) {
 	if p.full() {
 		p.stop()
 	}
+}
+
+// tell writes a finding. No stage sees it, as a filter is for what it is about, and no limit counts it.
+func (p *output) tell(e *event.Event) {
+	switch {
+	case p.full():
+	case p.write(e):
+		p.ledger.Add(e)
+	default:
+		p.lose(e)
+	}
+}
+
+// lose enters in the ledger an event that the sink cannot take.
+func (p *output) lose(e *event.Event) {
+	p.ledger.Add(&event.Event{
+		Kind: event.Loss, Place: event.Unread, Count: e.Count,
+		Segments: e.Segments, Segment: e.Segment, Point: e.Point, Incident: e.Incident,
+	})
 }
 
 // pass runs the stages. It enters in the ledger what they reject or mark as a fragment.

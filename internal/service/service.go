@@ -94,6 +94,9 @@ func (s *Service) runAll(ctx context.Context, c *config.Config) error {
 	}
 }
 
+// GoesOn reports whether a run whose context has ended is followed by another one.
+func GoesOn(ctx context.Context) bool { return context.Cause(ctx) == capture.ErrReloaded }
+
 // A next is what follows after a run.
 type next struct {
 	config *config.Config // nil: nothing, the run ended
@@ -109,6 +112,7 @@ func (s *Service) runOnce(ctx context.Context, c *config.Config, since time.Time
 	spec.Outputs = slices.Concat(spec.Outputs, []capture.Output{{Format: capture.Table, Stderr: true}})
 	if s.Alerts.Use(c.Alerts); len(c.Alerts) > 0 {
 		spec.Outputs = append(spec.Outputs, capture.Output{Format: capture.Custom, Sink: s.Alerts})
+		spec.Findings = s.Alerts
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

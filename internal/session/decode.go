@@ -131,6 +131,9 @@ func (d *decoder) event(e *event.Event) {
 			fields[i].get(d, e)
 		}
 	}
+	if e.Kind == event.Finding && e.Incident == nil {
+		d.fail(errReference)
+	}
 	if d.version == 1 {
 		e.Aggregate = isAggregate1(e)
 	}
@@ -180,6 +183,9 @@ func (d *decoder) end() (t time.Time, l event.Ledger) {
 		for _, n := range []*uint64{&l.Points.Shown, &l.Points.Rejected, &l.Points.Lost} {
 			*n = d.number(math.MaxUint64)
 		}
+	}
+	if len(d.b) > 0 {
+		l.Findings.Shown, l.Findings.Lost = d.number(math.MaxUint64), d.number(math.MaxUint64)
 	}
 	return t, l
 }
@@ -282,6 +288,18 @@ func (d *decoder) segmentDrop(s *event.Segment) {
 		Netns:  event.Netns{Inode: uint32(d.number(math.MaxUint32)), Name: d.text()},
 		Rule:   d.text(), RuleConfidence: d.text(),
 	}
+}
+
+// incident reads what a finding is about, which the caller owns.
+func (d *decoder) incident() *event.Incident {
+	i := &event.Incident{
+		Over: d.number(1) == 1, Begun: time.Unix(0, d.signed()), Lasted: d.duration(), Events: d.number(math.MaxUint64),
+		Threshold: d.number(math.MaxUint64), Window: d.duration(), Unreported: d.number(math.MaxUint64),
+	}
+	for _, text := range i.Texts() {
+		*text = d.text()
+	}
+	return i
 }
 
 // connection reads the headers of a packet of a protocol of which there are no bytes.

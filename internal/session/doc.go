@@ -106,7 +106,8 @@
 //	40  undecided   a filter could not decide
 //	41  kind        neither a drop nor a loss: 0 a retransmission, 1 what a filter
 //	                rejected: drops, or with bit 49 events of TCP, or with bit 52 of
-//	                points; 2 a reset, 3 what else a capture shows of TCP, 4 a point
+//	                points; 2 a reset, 3 what else a capture shows of TCP, 4 a point,
+//	                5 a finding
 //	42  segments    packets on the wire
 //	43  harmless    why nothing was lost, a text
 //	44  args        how many, at most 256; of each its name and its text, both a
@@ -135,6 +136,11 @@
 //	                answers, a text; index and name of the interface, and inode number
 //	                and name of the network namespace, if they are others; the firewall's
 //	                rule, and how sure that is; names and rule are texts
+//	55  incident    of a finding, or of a loss of those: 1 if it is over; when it began, in
+//	                nanoseconds since 1970, zigzag; nanoseconds that it lasted; events;
+//	                the threshold; the window in nanoseconds; incidents before it without a
+//	                report; the alert, its expression, what events are, the cause's ID,
+//	                location and severity, the cause, and the fix, all texts
 //
 // Bits are only ever added. A reader that meets an unknown bit does not know where the
 // event ends, and reports that a newer dropwatch wrote the file.
@@ -146,7 +152,8 @@
 // undecided, nanoseconds that no source was running; then how many numbers follow, and
 // those, of the losses in the order of bit 21. If the run had any events of TCP or of
 // points, the part of the ledger of TCP follows: segments sent again, resets, others,
-// rejected, lost. If it had any of points, theirs follows: shown, rejected, lost. Rejected,
+// rejected, lost. If it had any of points, theirs follows: shown, rejected, lost. If it
+// had findings, the parts of TCP and points are there, and theirs follows: shown, lost. Rejected,
 // undecided and fragments are at least the sums of the events before; all others are
 // exactly these sums.
 //

@@ -71,16 +71,22 @@ func (x *encoder) end(t time.Time, l *event.Ledger) {
 	for _, p := range written {
 		x.number(l.Lost[p])
 	}
-	c, p := l.TCP, l.Points
-	if c != (event.TCPCounts{}) || p != (event.PointCounts{}) {
+	c, p, f := l.TCP, l.Points, l.Findings
+	withFindings := f != (event.FindingCounts{}) // which older readers do not know, as the points
+	withPoints := withFindings || p != (event.PointCounts{})
+	if withPoints || c != (event.TCPCounts{}) {
 		for _, n := range []uint64{c.Retransmits, c.Resets, c.Others, c.Rejected, c.Lost} {
 			x.number(n)
 		}
 	}
-	if p != (event.PointCounts{}) { // which older readers do not know
+	if withPoints {
 		for _, n := range []uint64{p.Shown, p.Rejected, p.Lost} {
 			x.number(n)
 		}
+	}
+	if withFindings {
+		x.number(f.Shown)
+		x.number(f.Lost)
 	}
 }
 
@@ -140,6 +146,22 @@ func (x *encoder) segmentDrop(s *event.SegmentDrop) {
 	x.text(s.Netns.Name)
 	x.text(s.Rule)
 	x.text(s.RuleConfidence)
+}
+
+// incident appends what a finding is about.
+func (x *encoder) incident(i *event.Incident) {
+	over := uint64(0)
+	if i.Over {
+		over = 1
+	}
+	x.number(over)
+	x.signed(i.Begun.UnixNano())
+	for _, n := range []uint64{uint64(i.Lasted), i.Events, i.Threshold, uint64(i.Window), i.Unreported} {
+		x.number(n)
+	}
+	for _, text := range i.Texts() {
+		x.text(*text)
+	}
 }
 
 // connection appends those of the headers of a packet that a source knows without its bytes.

@@ -219,10 +219,15 @@ var fields = [...]field{
 		func(x *encoder, e *event.Event) { x.segmentDrop(&e.Segment.Drop) },
 		func(d *decoder, e *event.Event) { d.segmentDrop(e.Segment) },
 	},
+	{
+		func(e *event.Event) bool { return e.Incident != nil },
+		func(x *encoder, e *event.Event) { x.incident(e.Incident) },
+		func(d *decoder, e *event.Event) { e.Incident = d.incident() },
+	},
 }
 
 // otherKinds are the kinds without a bit of their own, in the order of the format.
-var otherKinds = [...]event.Kind{event.Retransmit, event.Rejected, event.Reset, event.TCPEvent, event.Point}
+var otherKinds = [...]event.Kind{event.Retransmit, event.Rejected, event.Reset, event.TCPEvent, event.Point, event.Finding}
 
 const protocolTCP = 6 // IPPROTO_TCP
 

@@ -123,7 +123,7 @@ func anyEvent(rnd *rand.Rand) event.Event {
 	if some() {
 		e.Time = time.Time{}
 	}
-	switch rnd.IntN(7) {
+	switch rnd.IntN(9) {
 	case 0, 1:
 		e.Kind, e.Place = event.Loss, event.Place(rnd.IntN(int(event.Uncovered)+1))
 		e.Gap = time.Duration(rnd.IntN(2)) * time.Second
@@ -135,6 +135,14 @@ func anyEvent(rnd *rand.Rand) event.Event {
 		e.Kind, e.Point = event.Point, "accept_queue"
 	case 5:
 		e.Kind, e.Point = event.Loss, event.AnyPoint
+	case 6:
+		e.Kind, e.Incident = event.Finding, &event.Incident{
+			Alert: text(), Expression: text(), Over: some(), Begun: time.Unix(0, int64(u64())), Lasted: time.Duration(u32()), Events: u64(),
+			Noun: text(), Threshold: u64(), Window: time.Duration(u32()), Unreported: u64(), ID: text(), Location: text(),
+			Severity: text(), Cause: text(), Fix: text(),
+		}
+	case 7:
+		e.Kind, e.Incident = event.Loss, &event.Incident{Begun: time.Unix(0, 0)}
 	}
 	for range rnd.IntN(3) {
 		e.Args = append(e.Args, event.Arg{Name: text(), Text: text(), Number: u64()})

@@ -1,5 +1,5 @@
 // Package alert watches for too many drops of a kind, segments that TCP sends again, or resets: it says when there are and when
-// that is over, and runs a command that gets the finding.
+// that is over, reports that as a finding to all outputs, and runs a command that gets it. Findings do not count for alerts.
 package alert
 
 import (
@@ -17,7 +17,7 @@ type Rule struct {
 	Name       string
 	Expression string                  // that Match decides, for people; empty: all drops match
 	Match      func(*event.Event) bool // called by the goroutine that writes
-	Kinds      []event.Kind            // of the events that count, of Drop, Retransmit and Reset: one or more
+	Kinds      []event.Kind            // of the events that count, of Drop, Retransmit, Reset and Point: one or more
 	Count      uint64                  // events within Window that are too many, at least 1; of Retransmit, segments
 	Window     time.Duration           // at least a second
 	Every      time.Duration           // the shortest time from the beginning of an incident that is reported to that of the next

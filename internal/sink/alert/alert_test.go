@@ -1,7 +1,9 @@
 package alert_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,6 +46,7 @@ func newSink(t *testing.T, rules ...alert.Rule) (*alert.Sink, *said) {
 	out := new(said)
 	s := alert.NewSink(alert.Options{
 		Host: "h", Ask: func() *diagnose.Host { return diagnose.RecordedHost(nil) }, Notify: out.add,
+		GoesOn: func(ctx context.Context) bool { return context.Cause(ctx) == errGoesOn },
 	})
 	t.Cleanup(s.Close)
 	s.Use(rules)
@@ -282,5 +285,110 @@ func TestClose(t *testing.T) {
 	case <-closed:
 	case <-time.After(30 * time.Second):
 		t.Fatal("it waits for the program")
+	}
+}
+
+var errGoesOn = errors.New("another run follows")
+
+// reported is an output of a run that a test ends.
+type reported struct {
+	mu  sync.Mutex
+	all []event.Event
+}
+
+func (r *reported) Emit(e *event.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, e.Clone())
+}
+
+func (r *reported) Flush() {}
+
+// take returns the texts of what was reported since the last call.
+func (r *reported) take() (texts []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.all {
+		e := &r.all[i]
+		text := fmt.Sprintf("%v %d %s", e.Kind, e.Count, e.Reason)
+		if e.Kind == event.Finding {
+			text += " " + string(e.Incident.AppendTo(nil))
+		}
+		texts = append(texts, text)
+	}
+	r.all = nil
+	return texts
+}
+
+// TestFindings: what a Sink finds is reported by a run, or else by the next one; it counts for no alert.
+func TestFindings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rule("NO_SUCH")
+		r.Kinds = []event.Kind{event.Drop, event.Retransmit, event.Reset, event.Point}
+		r.Count = 1
+		s, _ := newSink(t, rule("NO_SOCKET"), r)
+		defer s.Close()
+		out := new(reported)
+		run := func(between func()) {
+			ctx, end := context.WithCancelCause(t.Context())
+			ended := make(chan error)
+			go func() { ended <- s.Run(ctx, out) }()
+			between()
+			synctest.Wait()
+			end(errGoesOn)
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+		}
+		const begun = "finding 1 NO_SOCKET alert NO_SOCKET: 10 drops within 10s: NO_SOCKET: "
+		run(func() { drop(t, s, 10, "NO_SOCKET") })
+		got := out.take()
+		if len(got) != 1 || !strings.HasPrefix(got[0], begun) {
+			t.Fatalf("%q", got)
+		}
+		run(func() {
+			for range 100 {
+				if err := s.Write(&event.Event{Kind: event.Finding, Count: 1, Reason: "NO_SUCH", Incident: &event.Incident{}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		if got := out.take(); len(got) != 0 {
+			t.Errorf("findings count: %q", got)
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		run(func() {})
+		if got := out.take(); len(got) != 1 || !strings.Contains(got[0], "alert NO_SOCKET: over after 10s, 10 drops: NO_SOCKET: ") {
+			t.Errorf("%q, want the end that came between two runs", got)
+		}
+	})
+}
+
+// TestLastFindings: the end of the last run waits for what is being found, and counts what takes too long.
+func TestLastFindings(t *testing.T) {
+	for takes, want := range map[time.Duration]string{
+		100 * time.Millisecond: "finding 1 A alert A: 10 drops within 10s: A: Nothing is known of this reason. " +
+			"dropwatch watch --stack shows its callers.",
+		time.Minute: "loss 1 ",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := alert.NewSink(alert.Options{
+				Host: "h", Ask: func() *diagnose.Host { time.Sleep(takes); return diagnose.RecordedHost(nil) }, Notify: func(string) {},
+				GoesOn: func(context.Context) bool { return false },
+			})
+			defer s.Close()
+			s.Use([]alert.Rule{rule("A")})
+			drop(t, s, 10, "A")
+			ctx, end := context.WithCancel(t.Context())
+			end()
+			out := new(reported)
+			if err := s.Run(ctx, out); err != nil {
+				t.Fatal(err)
+			}
+			if got := out.take(); len(got) != 1 || got[0] != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
 	}
 }

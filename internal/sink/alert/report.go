@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,12 +17,15 @@ import (
 	"dropwatch/internal/event"
 )
 
-// tell prints a line about an incident and runs the command. It asks the host for what the findings
-// need to know, which may take a while.
+// tell reports an incident with its first cause, prints a line about it, and runs the command. It asks the host for
+// what the findings need to know, which may take a while.
 func (s *Sink) tell(r *Rule, in *incident) {
 	found := diagnose.New(in.seen, new(counters.Report), nil)
 	found.Ask(s.o.Ask())
-	s.o.Notify(r.line(in) + cause(found))
+	e := r.event(in)
+	addCause(e, found)
+	s.found.add(e)
+	s.o.Notify(string(e.Incident.AppendTo(nil)))
 	if r.Command == nil {
 		return
 	}
@@ -34,42 +38,52 @@ func (s *Sink) tell(r *Rule, in *incident) {
 	}
 }
 
-// line says what began or ended: "alert dns: 120 drops within 10s".
-func (r *Rule) line(in *incident) string {
-	events, _ := r.counted(in.events)
+// event returns the finding of an incident, without a cause.
+func (r *Rule) event(in *incident) *event.Event {
+	i := &event.Incident{
+		Alert: r.Name, Expression: r.Expression, Begun: in.begun, Events: in.events, Noun: r.counted().noun,
+		Threshold: r.Count, Window: r.Window, Unreported: in.unsaid,
+	}
+	e := &event.Event{Kind: event.Finding, Time: in.begun, Count: 1, Incident: i}
 	if !in.ended.IsZero() {
-		return fmt.Sprintf("alert %s: over after %s, %s", r.Name, event.Duration(in.ended.Sub(in.begun).Round(time.Second)), events)
+		e.Time, i.Over, i.Lasted = in.ended, true, in.ended.Sub(in.begun)
 	}
-	text := fmt.Sprintf("alert %s: %s within %s", r.Name, events, event.Duration(r.Window))
-	if in.unsaid > 0 {
-		text += fmt.Sprintf(", after %s without a report", event.Plural(in.unsaid, "incident"))
-	}
-	return text
+	return e
 }
 
-// counted says what the number of events of the rule is.
-func (r *Rule) counted(n uint64) (text string, json numbers) {
+// addCause enters the first cause that was found, if any.
+func addCause(e *event.Event, d *diagnose.Diagnosis) {
+	all := slices.Concat(d.Findings, d.Noise)
+	if len(all) == 0 {
+		return
+	}
+	f, i := &all[0], e.Incident
+	i.ID, i.Location, i.Severity, i.Cause, i.Fix = f.ID, f.Location, f.Severity().String(), f.Meaning.Cause, f.Meaning.Fix
+	e.Reason, e.Port.IfName, e.Netns, e.Owner = f.Reason, f.IfName, f.Netns, f.Owner
+	e.Owner.Socket = nil // it may be one of several
+}
+
+// A counted is what the events of a rule are.
+type counted struct {
+	noun string                   // for [event.Plural]
+	of   func(n *numbers) *uint64 // where their number is
+}
+
+// counted returns what the events of the rule are.
+func (r *Rule) counted() counted {
 	if len(r.Kinds) > 1 {
-		return event.Plural(n, "event"), numbers{Events: n}
+		return counted{"event", func(n *numbers) *uint64 { return &n.Events }}
 	}
 	switch r.Kinds[0] {
 	case event.Retransmit:
-		return event.Plural(n, "retransmitted segment"), numbers{Retransmits: n}
+		return counted{"retransmitted segment", func(n *numbers) *uint64 { return &n.Retransmits }}
 	case event.Reset:
-		return event.Plural(n, "reset"), numbers{Resets: n}
-	case event.Drop, event.TCPEvent, event.Point, event.Rejected, event.Loss, event.End:
+		return counted{"reset", func(n *numbers) *uint64 { return &n.Resets }}
+	case event.Point:
+		return counted{"point event", func(n *numbers) *uint64 { return &n.Points }}
+	case event.Drop, event.TCPEvent, event.Finding, event.Rejected, event.Loss, event.End:
 	}
-	return event.Plural(n, "drop"), numbers{Drops: n}
-}
-
-// cause names the first finding; empty if there is none.
-func cause(d *diagnose.Diagnosis) string {
-	for _, all := range [][]diagnose.Finding{d.Findings, d.Noise} {
-		if len(all) > 0 {
-			return strings.TrimSuffix(": "+all[0].ID+": "+all[0].Meaning.Cause, ": ")
-		}
-	}
-	return ""
+	return counted{"drop", func(n *numbers) *uint64 { return &n.Drops }}
 }
 
 // head is the first line that a command gets.
@@ -92,16 +106,17 @@ type numbers struct {
 	Drops       uint64 `json:"drops,omitempty"`
 	Retransmits uint64 `json:"retransmits,omitempty"` // segments
 	Resets      uint64 `json:"resets,omitempty"`
+	Points      uint64 `json:"points,omitempty"` // events at points
 	Events      uint64 `json:"events,omitempty"` // of several kinds
 }
 
 // input returns what a command gets: the incident, and then the lines of diagnose --json about it.
 func (s *Sink) input(r *Rule, in *incident, found *diagnose.Diagnosis) ([]byte, error) {
-	_, n := r.counted(in.events)
 	h := head{
 		Kind: "alert", Time: in.begun, Host: s.o.Host, Name: r.Name, State: "begin", Expression: r.Expression,
-		Begun: in.begun, numbers: n, Window: r.Window.Seconds(), Count: r.Count, Unreported: in.unsaid,
+		Begun: in.begun, Window: r.Window.Seconds(), Count: r.Count, Unreported: in.unsaid,
 	}
+	*r.counted().of(&h.numbers) = in.events
 	if !in.ended.IsZero() {
 		h.State, h.Time = "end", in.ended
 	}

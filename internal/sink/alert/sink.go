@@ -14,15 +14,21 @@ type Options struct {
 	Host   string                // the name of this host, for commands
 	Ask    func() *diagnose.Host // what findings ask of it, as it is at the time of the call
 	Notify func(string)          // gets a line for each incident; it may be called by any goroutine
+
+	// GoesOn reports whether, after a run whose context has ended, another one follows, to which what is not reported yet
+	// can be left.
+	GoesOn func(context.Context) bool
 }
 
-// A Sink watches by several rules, which can be replaced between two runs. It never blocks.
+// A Sink watches by several rules, which can be replaced between two runs. It never blocks. What it finds it reports
+// as a source: see Run.
 type Sink struct {
 	o       Options
 	watches []*watch
 	ctx     context.Context // of the commands
 	stop    context.CancelFunc
 	working sync.WaitGroup
+	found   findings
 
 	mu   sync.Mutex
 	busy map[string]bool // by the name of a rule whose last incident is still reported
@@ -30,7 +36,7 @@ type Sink struct {
 
 // NewSink returns a Sink without rules.
 func NewSink(o Options) *Sink {
-	s := &Sink{o: o, busy: make(map[string]bool)}
+	s := &Sink{o: o, busy: make(map[string]bool), found: findings{wakeup: make(chan struct{}, 1)}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -80,13 +86,16 @@ func (s *Sink) Close() {
 }
 
 // report reports an incident in a goroutine of its own. If the one before of the rule is not reported
-// yet, only a line says so.
+// yet, it is reported without a cause and without the command.
 func (s *Sink) report(r *Rule, in incident) {
 	rule := *r
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.found.expect()
 	if s.busy[r.Name] || s.ctx.Err() != nil {
-		go s.o.Notify(rule.line(&in) + ": no command is run, as the last one still runs")
+		e := rule.event(&in)
+		s.found.add(e)
+		go s.o.Notify(string(e.Incident.AppendTo(nil)) + ": no command is run, as the last one still runs")
 		return
 	}
 	s.busy[r.Name] = true

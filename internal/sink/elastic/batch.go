@@ -59,10 +59,12 @@ func (b *batch) split() (first, second batch) {
 // A file of the spool has a batch: the magic, a CRC-32C of all that follows, and each item: the
 // numbers of its ledger that numbers returns, the length of its lines, all as varints, and the lines.
 const (
-	magic    = "DWB2"
-	oldMagic = "DWB1" // its items lack the last of their numbers
-	headLen  = len(magic) + 4
+	magic   = "DWB3"
+	headLen = len(magic) + 4
 )
+
+// older has how many of the last numbers the items of older files lack, by their magic.
+var older = map[string]int{"DWB1": 2, "DWB2": 1}
 
 // maxBatch is the largest file of a spool, in bytes. A batch has less, as its documents are smaller.
 const maxBatch = 64 << 20
@@ -74,7 +76,9 @@ var errCorrupt = errors.New("corrupt")
 
 // numbers returns what a ledger counts of events that were not lost.
 func numbers(l *event.Ledger) []*uint64 {
-	return []*uint64{&l.Shown, &l.Harmless, &l.TraceOnly, &l.TCP.Retransmits, &l.TCP.Resets, &l.TCP.Others, &l.Points.Shown}
+	return []*uint64{
+		&l.Shown, &l.Harmless, &l.TraceOnly, &l.TCP.Retransmits, &l.TCP.Resets, &l.TCP.Others, &l.Points.Shown, &l.Findings.Shown,
+	}
 }
 
 // encode returns the contents of a file.
@@ -96,12 +100,8 @@ func decode(data []byte) (b batch, err error) {
 	if len(data) <= headLen || binary.LittleEndian.Uint32(data[len(magic):]) != crc32.Checksum(data[headLen:], castagnoli) {
 		return batch{}, errCorrupt
 	}
-	lacking := 0
-	switch string(data[:len(magic)]) {
-	case magic:
-	case oldMagic:
-		lacking = 1
-	default:
+	lacking, known := older[string(data[:len(magic)])]
+	if !known && string(data[:len(magic)]) != magic {
 		return batch{}, errCorrupt
 	}
 	for rest := data[headLen:]; len(rest) > 0; {

@@ -21,6 +21,7 @@ type document struct {
 	Message      string          `json:"message,omitempty"`
 	ECS          ecs             `json:"ecs"`
 	Event        ecsEvent        `json:"event"`
+	Rule         *rule           `json:"rule,omitempty"`
 	Agent        agent           `json:"agent"`
 	Host         *hostFields     `json:"host,omitempty"`
 	Source       *endpoint       `json:"source,omitempty"`
@@ -42,8 +43,16 @@ type ecsEvent struct {
 	Type     []string `json:"type,omitempty"`
 	Action   string   `json:"action"`
 	Reason   string   `json:"reason,omitempty"`
+	Start    string   `json:"start,omitempty"` // of an incident
+	End      string   `json:"end,omitempty"`
 	Module   string   `json:"module"`
 	Dataset  string   `json:"dataset"`
+}
+
+// A rule is the alert that made a finding.
+type rule struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"` // the expression
 }
 
 type agent struct {
@@ -159,7 +168,7 @@ func (x *encoder) indexOf(t time.Time) string {
 
 func (x *encoder) document(e *event.Event, object []byte) *document {
 	d := &document{
-		Timestamp: e.Time.UTC().Format("2006-01-02T15:04:05.000000000Z"),
+		Timestamp: timeOf(e.Time),
 		Message:   string(x.Text(e)), ECS: ecs{ecsVersion}, Agent: agent{"dropwatch", x.Origin.Version}, Dropwatch: object,
 		Event: ecsEvent{Kind: "event", Action: e.Kind.String(), Module: "dropwatch", Dataset: "dropwatch." + e.Kind.String()},
 	}
@@ -169,6 +178,8 @@ func (x *encoder) document(e *event.Event, object []byte) *document {
 	switch e.Kind {
 	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent, event.Point:
 		d.describe(e)
+	case event.Finding:
+		d.addIncident(e)
 	case event.End:
 		d.Event.Kind = "metric"
 	case event.Loss, event.Rejected:
@@ -186,6 +197,26 @@ func (d *document) describe(e *event.Event) {
 	if e.Packet.Flow != nil {
 		d.addHeaders(&e.Packet.Flow.Headers)
 	}
+	d.addOwner(e)
+}
+
+// addIncident enters the alert, when the incident began and ended, and its first cause.
+func (d *document) addIncident(e *event.Event) {
+	i := e.Incident
+	d.Event.Kind, d.Event.Category, d.Event.Type = "alert", []string{"network"}, []string{"info"}
+	d.Event.Reason, d.Event.Start = event.Escape(i.ID), timeOf(i.Begun)
+	if i.Over {
+		d.Event.End = d.Timestamp
+	}
+	d.Rule = &rule{event.Escape(i.Alert), event.Escape(i.Expression)}
+	d.addOwner(e)
+}
+
+// timeOf formats a time as date_nanos has it.
+func timeOf(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }
+
+// addOwner enters the process, the container and the pod.
+func (d *document) addOwner(e *event.Event) {
 	if p := &e.Owner.Process; p.PID != 0 {
 		d.Process = &process{p.PID, event.Escape(p.Comm)}
 	}

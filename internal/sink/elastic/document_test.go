@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"dropwatch/internal/event"
 )
@@ -59,6 +60,38 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// TestFinding: an alert of ECS with its rule, which the server takes, with types that fit.
+func TestFinding(t *testing.T) {
+	c := newCluster(t)
+	r := newRig(t, Config{Options: Options{URLs: []string{c.http.URL}}})
+	e := event.Event{Kind: event.Finding, Time: at, Count: 1, Reason: "NO_SOCKET", Incident: &event.Incident{
+		Alert: "d\x1bns", Expression: "port 53", Over: true, Begun: at.Add(-time.Second), ID: "NO_SOCKET",
+	}}
+	e.Owner.Process = event.Process{PID: 812, Comm: "nginx"}
+	if err := r.Write(&e); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.finish(); err != nil {
+		t.Fatal(err)
+	}
+	check(t, c, []string{"finding NO_SOCKET", "end "})
+	for _, d := range c.docs {
+		if d.Event.Action != "finding" {
+			continue
+		}
+		got, err := json.Marshal(d)
+		want := `{"@timestamp":"2026-11-28T00:59:59.123456789Z","message":"a finding","ecs":{"version":"8.11.0"},` +
+			`"event":{"kind":"alert","category":["network"],"type":["info"],"action":"finding","reason":"NO_SOCKET",` +
+			`"start":"2026-11-28T00:59:58.123456789Z","end":"2026-11-28T00:59:59.123456789Z","module":"dropwatch",` +
+			`"dataset":"dropwatch.finding"},"rule":{"name":"d\\x1bns","description":"port 53"},` +
+			`"agent":{"type":"dropwatch","version":"1.0"},"host":{"name":"router","os":{"type":"linux","kernel":"6.12"}},` +
+			`"process":{"pid":812,"name":"nginx"},"dropwatch":{"kind":"finding","count":1}}`
+		if err != nil || string(got) != want {
+			t.Errorf("got  %s, error %v\nwant %s", got, err, want)
+		}
+	}
+}
+
 // TestOtherDocuments: documents of another kind, which not every event has, in an index with their types.
 func TestOtherDocuments(t *testing.T) {
 	document := func(e *event.Event) []byte {
@@ -81,6 +114,12 @@ func TestOtherDocuments(t *testing.T) {
 	}
 }
 
+// A field is a mapping.
+type field struct {
+	Type       string
+	Properties map[string]field
+}
+
 // TestTemplate has the types of what is counted and searched.
 func TestTemplate(t *testing.T) {
 	x := newEncoder(Config{Options: Options{Daily: "drops"}})
@@ -92,10 +131,7 @@ func TestTemplate(t *testing.T) {
 		Patterns []string `json:"index_patterns"`
 		Template struct {
 			Mappings struct {
-				Properties map[string]struct {
-					Type       string
-					Properties map[string]struct{ Type string }
-				}
+				Properties map[string]field
 			}
 		}
 		DataStream *struct{} `json:"data_stream"`
@@ -105,7 +141,8 @@ func TestTemplate(t *testing.T) {
 	}
 	p := template.Template.Mappings.Properties
 	if !slices.Equal(template.Patterns, []string{"drops-*"}) || template.DataStream != nil || p["@timestamp"].Type != "date_nanos" ||
-		p["source"].Properties["ip"].Type != "ip" {
+		p["source"].Properties["ip"].Type != "ip" || p["event"].Properties["start"].Type != "date_nanos" ||
+		p["dropwatch"].Properties["finding"].Properties["begun"].Type != "date_nanos" {
 		t.Errorf("%s", text)
 	}
 }

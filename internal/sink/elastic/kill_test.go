@@ -145,13 +145,20 @@ func TestCorruptSpool(t *testing.T) {
 
 // TestOldSpool: what an earlier version has left is sent.
 func TestOldSpool(t *testing.T) {
-	data := append([]byte(oldMagic), 0, 0, 0, 0)
-	data = append(data, 1, 2, 3, 4, 5, 6, 2, 'x', '\n')
-	binary.LittleEndian.PutUint32(data[len(oldMagic):], crc32.Checksum(data[headLen:], castagnoli))
-	b, err := decode(data)
 	want := event.Ledger{Shown: 1, Harmless: 2, TraceOnly: 3, TCP: event.TCPCounts{Retransmits: 4, Resets: 5, Others: 6}}
-	if err != nil || len(b.items) != 1 || b.items[0].drops != want || string(b.items[0].lines) != "x\n" {
-		t.Errorf("%+v, %v", b, err)
+	for _, old := range []struct {
+		magic  string
+		points []byte
+	}{{"DWB1", nil}, {"DWB2", []byte{7}}} {
+		data := append([]byte(old.magic), 0, 0, 0, 0)
+		data = append(data, 1, 2, 3, 4, 5, 6)
+		data = append(append(data, old.points...), 2, 'x', '\n')
+		binary.LittleEndian.PutUint32(data[len(magic):], crc32.Checksum(data[headLen:], castagnoli))
+		b, err := decode(data)
+		want.Points.Shown = 7 * uint64(len(old.points))
+		if err != nil || len(b.items) != 1 || b.items[0].drops != want || string(b.items[0].lines) != "x\n" {
+			t.Errorf("%s: %+v, %v", old.magic, b, err)
+		}
 	}
 }
 
@@ -161,7 +168,7 @@ func FuzzDecode(f *testing.F) {
 	for i := range 3 {
 		it := item{lines: []byte(strings.Repeat("x", 1+200*i))}
 		it.drops = event.Ledger{Shown: uint64(i), Harmless: 1 << 40, TraceOnly: 1, TCP: event.TCPCounts{Retransmits: 9}}
-		it.drops.Points.Shown = 7
+		it.drops.Points.Shown, it.drops.Findings.Shown = 7, 1
 		b.add(it)
 	}
 	f.Add(b.encode())

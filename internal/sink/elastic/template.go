@@ -53,7 +53,10 @@ func (x *encoder) template() (name string, text []byte, err error) {
 var ecsTypes = map[string]string{
 	"@timestamp": "date_nanos", "message": "text", "source.ip": "ip", "destination.ip": "ip", "source.port": "integer",
 	"destination.port": "integer", "dropwatch.time": "date_nanos", "dropwatch.count": "long", "network.packets": "long",
-	"process.pid": "long", "dropwatch.args": unindexed,
+	"process.pid": "long", "dropwatch.args": unindexed, "event.start": "date_nanos", "event.end": "date_nanos",
+	"dropwatch.finding.begun": "date_nanos", "dropwatch.finding.lasted_ms": "long", "dropwatch.finding.count": "long",
+	"dropwatch.finding.threshold": "long", "dropwatch.finding.window_ms": "long", "dropwatch.finding.unreported": "long",
+	"dropwatch.finding.cause": "text", "dropwatch.finding.fix": "text",
 }
 
 // unindexed is the type of an object whose members may be numbers in one document and names in another.

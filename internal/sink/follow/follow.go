@@ -66,7 +66,8 @@ func (s *Sink) Write(e *event.Event) error {
 	case event.End:
 		s.intervals.Stop()
 		s.end(e)
-	case event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.Rejected, event.Loss: // the ledger has the last two
+	case event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.Finding:
+	case event.Rejected, event.Loss: // the ledger has them
 	}
 	return s.err
 }

@@ -162,11 +162,14 @@ type clock struct {
 
 // appendTime appends a time in UTC with nanoseconds, as in RFC 3339. Its digits are always
 // as many, so that texts of times sort as the times do.
-func (c *clock) appendTime(b []byte, t time.Time) []byte {
+func (c *clock) appendTime(b []byte, t time.Time) []byte { return c.appendTo(b, "time", t) }
+
+// appendTo is appendTime for another key.
+func (c *clock) appendTo(b []byte, key string, t time.Time) []byte {
 	if s := t.Unix(); c.text == nil || s != c.second {
 		c.second, c.text = s, t.UTC().AppendFormat(c.text[:0], "2006-01-02T15:04:05")
 	}
-	b = append(appendKey(b, "time"), '"')
+	b = append(appendKey(b, key), '"')
 	b = append(b, c.text...)
 	point := len(b)
 	b = strconv.AppendInt(b, 1e9+int64(t.Nanosecond()), 10) // all nine digits, behind a 1

@@ -42,6 +42,8 @@ func (s *Sink) Write(e *event.Event) error {
 	switch e.Kind {
 	case event.Drop, event.Retransmit, event.Reset, event.TCPEvent, event.Point:
 		s.buf.Bytes = s.appendDrop(s.buf.Bytes, e)
+	case event.Finding:
+		s.buf.Bytes = s.appendFinding(s.buf.Bytes, e)
 	case event.Loss:
 		s.buf.Bytes = s.appendLoss(s.buf.Bytes, e)
 	case event.End:
@@ -336,6 +338,8 @@ func (s *Sink) appendLoss(b []byte, e *event.Event) []byte {
 		b = appendWord(b, "of", "tcp")
 	case e.Point != "":
 		b = appendWord(b, "of", "points")
+	case e.Incident != nil:
+		b = appendWord(b, "of", "findings")
 	}
 	if e.Segments != 0 {
 		b = appendNumber(b, "segments", e.Segments)
@@ -390,5 +394,6 @@ func (s *Sink) appendEnd(b []byte, e *event.Event) []byte {
 	}
 	b = appendNumber(b, "gap_ms", uint64(l.Gap.Milliseconds()))
 	b = appendNumber(b, "total", l.Total())
-	return finish(appendPointCounts(appendTCPCounts(b, &l.TCP), &l.Points))
+	b = appendPointCounts(appendTCPCounts(b, &l.TCP), &l.Points)
+	return finish(appendFindingCounts(b, &l.Findings))
 }

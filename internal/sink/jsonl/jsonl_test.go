@@ -84,6 +84,26 @@ func lostPoints() event.Event {
 	return e
 }
 
+var begun = time.Date(2026, 11, 20, 8, 28, 12, 0, time.UTC)
+
+// finding returns one of which all is known.
+func finding() event.Event {
+	e := event.Event{Kind: event.Finding, Time: noon, Count: 1, Reason: "NO_SOCKET"}
+	e.Port.IfName, e.Netns.Inode = "lo", 8
+	e.Owner = event.Owner{
+		Process: event.Process{PID: 812, Comm: "nginx", Confidence: event.Certain},
+		Cgroup:  event.Cgroup{ID: 3, Path: "/a"}, Unit: "a.service",
+		Container: event.Container{ID: "abc", Runtime: "docker", Name: "web"}, Pod: event.Pod{UID: "u", Namespace: "shop", Name: "web-0"},
+	}
+	e.Incident = &event.Incident{
+		Alert: "d\x1bns", Expression: "port 53", Over: true, Begun: begun, Lasted: 9 * time.Second,
+		Events: 120, Noun: "drop", Threshold: 100,
+		Window: 10 * time.Second, Unreported: 2, ID: "NO_SOCKET", Location: "udp_unicast_rcv_skb", Severity: "maybe",
+		Cause: "No socket.", Fix: "Start it.",
+	}
+	return e
+}
+
 func traced() event.Event {
 	e := event.Event{Time: noon, Count: 1, Individual: true, Origin: event.Software, TraceOnly: true, Reason: "NETFILTER_DROP"}
 	e.Where = event.Where{Frame: event.Frame{PC: 0xffffffffc0ffee00, Lookup: event.NotFound}, HasPC: true}
@@ -315,6 +335,25 @@ func lines() map[string]event.Event {
 			`"summaries_lost":0,"summaries_full":0,"overflows":0,"unopened_cpus":0,"gaps":0,"flows_evicted":0,"gap_ms":0,"total":0,` +
 			`"points":{"shown":3,"filtered":2,"lost":1}}`: end(event.Ledger{Points: event.PointCounts{Shown: 3, Rejected: 2, Lost: 1}}),
 		at("loss") + `"count":3,"of":"points","place":"ring"}`: lostPoints(),
+		at("finding") + `"finding":{"alert":"d\u001bns","state":"end","expression":"port 53","begun":"2026-11-20T08:28:12.000000000Z",` +
+			`"lasted_ms":9000,"count":120,"of":"drop","threshold":100,"window_ms":10000,"unreported":2,"id":"NO_SOCKET",` +
+			`"location":"udp_unicast_rcv_skb","severity":"maybe","cause":"No socket.","fix":"Start it."},"reason":"NO_SOCKET",` +
+			`"ifname":"lo","netns":{"inode":8},"process":{"pid":812,"comm":"nginx","confidence":"certain"},"cgroup":{"id":3,` +
+			`"path":"/a"},"unit":"a.service","container":{"id":"abc","runtime":"docker","name":"web"},` +
+			`"pod":{"uid":"u","namespace":"shop","name":"web-0"}}`: finding(),
+		at("finding") + `"finding":{"alert":"a","state":"begin","begun":"2026-11-20T08:28:12.000000000Z","count":1,"of":"event",` +
+			`"threshold":1,"window_ms":1500}}`: bare(func(e *event.Event) {
+			e.Kind, e.Incident = event.Finding, &event.Incident{
+				Alert: "a", Begun: begun, Events: 1, Noun: "event", Threshold: 1, Window: 1500 * time.Millisecond,
+			}
+		}),
+		at("loss") + `"count":1,"of":"findings","place":"unread"}`: bare(func(e *event.Event) {
+			e.Kind, e.Place, e.Incident = event.Loss, event.Unread, &event.Incident{}
+		}),
+		at("end") + `"shown":0,"trace_only":0,"harmless":0,"filtered":0,"undecided":0,"fragments":0,` +
+			`"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0,"sink":0},` +
+			`"summaries_lost":0,"summaries_full":0,"overflows":0,"unopened_cpus":0,"gaps":0,"flows_evicted":0,"gap_ms":0,"total":0,` +
+			`"findings":{"shown":3,"lost":1}}`: end(event.Ledger{Findings: event.FindingCounts{Shown: 3, Lost: 1}}),
 		at("reset") + `"count":1,"direction":"in","len":0,"reason":"NO_SOCKET"}`: bare(func(e *event.Event) {
 			e.Kind, e.Segment, e.Reason = event.Reset, &event.Segment{Direction: event.Incoming}, "NO_SOCKET"
 		}),

@@ -77,7 +77,7 @@ func (s *Summary) Write(e *event.Event) error {
 	case event.End:
 		s.intervals.Stop()
 		s.summarize(e.Time)
-	case event.Loss, event.Rejected, event.Retransmit, event.Reset, event.TCPEvent:
+	case event.Loss, event.Rejected, event.Retransmit, event.Reset, event.TCPEvent, event.Finding:
 	}
 	if s.err == nil {
 		s.err = s.lines.Write(e)

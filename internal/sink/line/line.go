@@ -78,6 +78,8 @@ func (s *Sink) Write(e *event.Event) error {
 	case event.Point:
 		s.write(e, s.appendPoint)
 		s.appendBelow(e)
+	case event.Finding:
+		s.finding(e)
 	case event.Rejected, event.End:
 		return nil
 	}
@@ -348,6 +350,15 @@ func (s *Sink) loss(e *event.Event) {
 	s.buf.Bytes = append(b, '\n')
 }
 
+// finding appends the line of a finding.
+func (s *Sink) finding(e *event.Event) {
+	b := s.day.appendTime(s.buf.Bytes, e.Time, s.layout().time)
+	b = append(b, s.bold...)
+	b = e.Incident.AppendTo(b)
+	b = append(b, s.plain...)
+	s.buf.Bytes = append(b, '\n')
+}
+
 // appendLoss appends how many drops were lost and where. For a loss of unknown size
 // it has the words of the ledger.
 func appendLoss(b []byte, e *event.Event) []byte {
@@ -362,6 +373,8 @@ func appendLoss(b []byte, e *event.Event) []byte {
 		what = "TCP segment"
 	case e.Point != "":
 		what = "point event"
+	case e.Incident != nil:
+		what = "finding"
 	}
 	b = append(append(append(b, "lost "...), event.Plural(e.Count, what)...), ' ')
 	return append(b, e.Place.String()...)

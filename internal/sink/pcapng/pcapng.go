@@ -78,7 +78,8 @@ func (s *Sink) Write(e *event.Event) error {
 		return s.buf.EndRecord()
 	case event.End:
 		s.statistics(e)
-	case event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.Rejected, event.Loss: // Rejected and Loss are in the statistics
+	case event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.Finding:
+	case event.Rejected, event.Loss: // they are in the statistics
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func (s *Sink) Write(e *event.Event) error {
 	case event.End:
 		s.intervals.Stop()
 		s.end(e)
-	case event.Drop, event.TCPEvent, event.Point, event.Rejected, event.Loss: // the ledger has them
+	case event.Drop, event.TCPEvent, event.Point, event.Finding, event.Rejected, event.Loss: // the ledger has them
 	}
 	return s.err
 }

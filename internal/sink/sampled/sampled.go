@@ -114,7 +114,7 @@ func (s *Sink) Write(e *event.Event) error {
 	case event.End:
 		s.ended = true
 		s.report()
-	case event.Retransmit, event.Reset, event.TCPEvent, event.Rejected, event.Loss:
+	case event.Retransmit, event.Reset, event.TCPEvent, event.Finding, event.Rejected, event.Loss:
 	}
 	s.pass(e)
 	return s.err

@@ -28,7 +28,7 @@ const every = time.Second
 const maxHeld = 4 << 20
 
 // A Sink writes events to a ring of segments, once a second. What cannot be written, as on a full
-// disk, is counted and given up; it goes on with a new segment, which begins with a Loss. After the
+// disk, is counted and given up; it goes on with a new segment, which begins with what was lost. After the
 // End nothing may be written.
 type Sink struct {
 	o    Options
@@ -42,7 +42,7 @@ type Sink struct {
 	ledger   event.Ledger    // of the segment
 	held     event.Ledger    // drops that are not on the disk yet
 	lost     event.Ledger    // drops that were given up
-	untold   uint64          // of these, those that no Loss in a segment tells of
+	untold   event.Ledger    // of these, what no Loss in a segment tells of
 	at       time.Time       // of the last event
 	wrote    time.Time       // when the disk was last written to
 	timer    *time.Timer     // of the next write; nil: nothing waits for it
@@ -125,12 +125,16 @@ func (s *Sink) begin() (err error) {
 	h.Started = time.Now()
 	s.made.Reset()
 	s.ledger, s.size = event.Ledger{}, 0
-	if s.w, err = session.NewWriter(&s.made, s.o.Dir, h); err != nil || s.untold == 0 {
+	if s.w, err = session.NewWriter(&s.made, s.o.Dir, h); err != nil {
 		return err
 	}
-	loss := event.Event{Kind: event.Loss, Place: event.InSink, Time: s.at, Count: s.untold}
-	s.ledger.Add(&loss)
-	return s.w.Write(&loss)
+	for _, loss := range s.untold.Losses(s.at) {
+		s.ledger.Add(&loss)
+		if err := s.w.Write(&loss); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finish ends the segment and writes it.
@@ -158,7 +162,7 @@ func (s *Sink) save() {
 		s.giveUp(err)
 		return
 	}
-	s.held, s.untold = event.Ledger{}, 0
+	s.held, s.untold = event.Ledger{}, event.Ledger{}
 	if s.reported {
 		s.reported = false
 		s.o.Notify(fmt.Sprintf("writing to %s again", event.Escape(s.o.Dir)))
@@ -207,7 +211,7 @@ func (s *Sink) checkNamed() error {
 // giveUp counts what is not on the disk as lost and ends the segment as it is there.
 func (s *Sink) giveUp(err error) {
 	s.lost.AddDrops(&s.held)
-	s.untold += s.held.Shown + s.held.Harmless
+	s.untold.AddUnwritten(&s.held)
 	s.held = event.Ledger{}
 	s.close()
 	if errors.Is(err, syscall.ENOSPC) {

@@ -19,6 +19,10 @@ func fields(e *event.Event, host string) []field {
 		f.addCause(e)
 		f.addPacket(&e.Packet)
 		f.addOwner(e)
+	case event.Finding:
+		f.addIncident(e.Incident)
+		f.text("reason", e.Reason)
+		f.addOwner(e)
 	case event.Loss:
 		f.number("count", e.Count)
 		f.text("place", e.Place.Key())
@@ -57,6 +61,22 @@ func (f *list) addCause(e *event.Event) {
 			f.text("direction", s.Direction.String())
 		}
 	}
+}
+
+// addIncident adds what a finding is about.
+func (f *list) addIncident(i *event.Incident) {
+	f.text("alert", i.Alert)
+	f.text("state", i.State())
+	f.text("expression", i.Expression)
+	f.number("count", i.Events)
+	f.text("of", i.Noun)
+	f.number("threshold", i.Threshold)
+	f.number("window_ms", uint64(i.Window.Milliseconds()))
+	f.text("id", i.ID)
+	f.text("location", i.Location)
+	f.text("severity", i.Severity)
+	f.text("cause", i.Cause)
+	f.text("fix", i.Fix)
 }
 
 // addPacket adds the length and the outermost headers.
@@ -114,13 +134,18 @@ const (
 	informational severity = 6
 )
 
-// severityOf returns how much an event matters: what dropwatch did not see more than a drop, and a drop more than what
-// lost nothing.
+// severityOf returns how much an event matters: the beginning of an incident more than its end, what dropwatch did not see
+// more than a drop, and a drop more than what lost nothing.
 func severityOf(e *event.Event) severity {
 	if e.Harmless != "" {
 		return informational
 	}
 	switch e.Kind {
+	case event.Finding:
+		if !e.Incident.Over {
+			return warning
+		}
+		return notice
 	case event.Loss:
 		return warning
 	case event.Drop:

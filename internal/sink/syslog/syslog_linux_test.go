@@ -77,6 +77,26 @@ const (
 	end  = `<30>` + head + `end ` + sums + ` run ended: 1 shown, 0 lost`
 )
 
+// TestFinding: what began is a warning, and has the alert and the cause.
+func TestFinding(t *testing.T) {
+	e := &event.Event{Kind: event.Finding, Time: at, Count: 1, Reason: "NO_SOCKET", Incident: &event.Incident{
+		Alert: `d"ns`, Events: 120, Noun: "drop", Threshold: 100, Window: 10 * time.Second, ID: "NO_SOCKET", Cause: "No socket.",
+	}}
+	e.Owner.Unit = "a.service"
+	m := &message{3, "h"}
+	for over, want := range map[bool]string{
+		false: `<28>` + `1 2026-11-27T11:00:00.123456Z h dropwatch - finding [dropwatch@32473 kind="finding" host="h" alert="d\"ns" ` +
+			`state="begin" count="120" of="drop" threshold="100" window_ms="10000" id="NO_SOCKET" cause="No socket." ` +
+			`reason="NO_SOCKET" unit="a.service"] text`,
+		true: `<29>`,
+	} {
+		e.Incident.Over = over
+		if got := string(m.remote(e, "text")); !strings.HasPrefix(got, want) {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 // here returns what messages on this host begin with.
 func here(priority int) string {
 	return fmt.Sprintf("<%d>%s dropwatch[%d]: ", priority, at.Local().Format("Jan _2 15:04:05"), os.Getpid())

@@ -83,7 +83,7 @@ func (s *Sink) Write(e *event.Event) error {
 		s.end(e)
 	case event.Point:
 		s.points.add(e)
-	case event.Retransmit, event.Reset, event.TCPEvent, event.Rejected: // Rejected is in the ledger at the end
+	case event.Retransmit, event.Reset, event.TCPEvent, event.Finding, event.Rejected: // the ledger at the end has them
 	}
 	return s.err
 }

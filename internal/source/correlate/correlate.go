@@ -298,7 +298,7 @@ func (o *dropOutput) Emit(e *event.Event) {
 		if e.Undecided {
 			s.raise("of some drops it is not known which packets they were", time.Now())
 		}
-	case event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.End: // not of this source
+	case event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.Finding, event.End: // not of this source
 	}
 }
 

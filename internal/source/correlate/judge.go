@@ -112,7 +112,7 @@ func (s *Source) judge(e *event.Event) *event.Packet {
 		return s.judgeAgain(e)
 	case event.Reset:
 		s.judgeReset(e)
-	case event.Drop, event.TCPEvent, event.Point, event.Rejected, event.Loss, event.End: // of which nothing is asked
+	case event.Drop, event.TCPEvent, event.Point, event.Finding, event.Rejected, event.Loss, event.End: // of which nothing is asked
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func (p *packetOutput) Emit(e *event.Event) {
 		}
 	case event.Loss:
 		m.deferLoss(byPackets, e)
-	case event.Rejected, event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.End:
+	case event.Rejected, event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.Finding, event.End:
 		m.out.Emit(e)
 	}
 }
@@ -126,7 +126,7 @@ func (d *dropOutput) Emit(e *event.Event) {
 		m.drop(e)
 	case event.Loss:
 		m.deferLoss(byAll, e)
-	case event.Rejected, event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.End:
+	case event.Rejected, event.Retransmit, event.Reset, event.TCPEvent, event.Point, event.Finding, event.End:
 		m.out.Emit(e)
 	}
 }

@@ -1,0 +1,49 @@
+package jsonl
+
+import "dropwatch/internal/event"
+
+// appendFinding appends the line of a finding: an object with the incident, beside what is known of its first cause.
+func (s *Sink) appendFinding(b []byte, e *event.Event) []byte {
+	b = s.begin(b, e.Kind.String(), e.Time)
+	b = s.appendIncident(begin(b, "finding", '{'), e.Incident)
+	b = appendIfAny(end(b, '}'), "reason", e.Reason)
+	b = appendIfAny(b, "ifname", e.Port.IfName)
+	if e.Netns.Inode != 0 {
+		b = appendNetns(b, &e.Netns)
+	}
+	return finish(appendOwner(b, &e.Owner))
+}
+
+// appendIncident appends the members of the object.
+func (s *Sink) appendIncident(b []byte, i *event.Incident) []byte {
+	b = appendText(b, "alert", i.Alert)
+	b = appendWord(b, "state", i.State())
+	b = appendIfAny(b, "expression", i.Expression)
+	b = s.clock.appendTo(b, "begun", i.Begun)
+	if i.Over {
+		b = appendNumber(b, "lasted_ms", uint64(i.Lasted.Milliseconds()))
+	}
+	b = appendNumber(b, "count", i.Events)
+	b = appendText(b, "of", i.Noun)
+	b = appendNumber(b, "threshold", i.Threshold)
+	b = appendNumber(b, "window_ms", uint64(i.Window.Milliseconds()))
+	if i.Unreported > 0 {
+		b = appendNumber(b, "unreported", i.Unreported)
+	}
+	b = appendIfAny(b, "id", i.ID)
+	b = appendIfAny(b, "location", i.Location)
+	b = appendIfAny(b, "severity", i.Severity)
+	b = appendIfAny(b, "cause", i.Cause)
+	return appendIfAny(b, "fix", i.Fix)
+}
+
+// appendFindingCounts appends the part of the ledger about findings, if there was one.
+func appendFindingCounts(b []byte, c *event.FindingCounts) []byte {
+	if *c == (event.FindingCounts{}) {
+		return b
+	}
+	b = begin(b, "findings", '{')
+	b = appendNumber(b, "shown", c.Shown)
+	b = appendNumber(b, "lost", c.Lost)
+	return end(b, '}')
+}
