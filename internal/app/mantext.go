@@ -82,7 +82,7 @@ reports packets, each of which *RetransSegs* counts with its segments. So each t
 A *file* that *record* or another dropwatch has written is shown instead of live events.`,
 	"run": `
 All it needs to know is in the file, of which *dropwatch config* prints one with all settings and their defaults.
-SIGINT and SIGTERM end it, with exit code 0.
+SIGINT and SIGTERM end it, with exit code 0, or 1 if an output could not write something.
 SIGHUP makes it read the file again.
 What is wrong in the file is printed with its line, and the service goes on as before; so it does if what is configured cannot be run.
 Between two configurations no source runs for a moment: how long that was is in the outputs and in the ledger.
@@ -340,6 +340,7 @@ const manOutputsEnd = `
 Each output has a queue of its own, so that a slow one delays neither the source nor the others.
 Drops that it has no room for are counted as lost.
 The ledger of a run is that of its first output; what another one did not get is said on standard error.
+The exit code is 1 if any of them could not write something, whichever it is: see *EXIT STATUS*.
 A file that lines are appended to is followed when it is moved away.
 SIGHUP releases the moved file at once, where dropwatch has no terminal; on a terminal it ends dropwatch.
 Elasticsearch: a document that is sent again exists once, as its ID stays the same; one that the server refuses is counted as
@@ -404,7 +405,9 @@ type entry struct{ term, text string }
 
 var manExits = []entry{
 	{"0", "Success."},
-	{"1", "A command failed, or one of a script.\nA reader that closes the pipe, as *head*(1) does, is no failure."},
+	{"1", "A command failed, or one of a script; or an output could not write all that it got (a full disk, a server that was down), " +
+		"also if it could again later.\nAn output that was only too slow is no failure: the ledger has what it lost. " +
+		"A reader that closes the pipe, as *head*(1) does, is no failure."},
 	{"2", "The command line is wrong."},
 	{"3", "With *--fail-if-any*: a drop matched. Of *diagnose*: there is a finding that matters, see *--fail-on*."},
 	{"of the command", "With a command after *--*: its exit code, if it is not 0; 127 if there is no such command, " +

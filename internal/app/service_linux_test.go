@@ -201,7 +201,7 @@ func TestServiceForAnHour(t *testing.T) {
 	h.trouble(s)                                              // with four reloads
 	await(t, fmt.Sprintf("no more than %d files are open", open), func() bool { return files() <= open })
 	await(t, fmt.Sprintf("it has no more than %d KiB", memory*3/2), func() bool { return resident(t, s.cmd.Process.Pid) <= memory*3/2 })
-	if code := s.end(t, syscall.SIGTERM); code != 0 {
+	if code := s.end(t, syscall.SIGTERM); code != 1 || !strings.Contains(s.stderr.String(), "outputs did not get everything before") {
 		t.Errorf("exit code %d: %s", code, &s.stderr)
 	}
 	h.drain()

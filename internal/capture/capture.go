@@ -245,7 +245,7 @@ func (r *run) runPipeline(ctx context.Context) error {
 	var err error
 	r.outcome.Ledger, err = p.Run(ctx)
 	r.outcome.Recording, _ = r.source.recording.(*session.Reader)
-	r.reportLosses()
+	lost := r.lossError()
 	r.outcome.Points = r.reported
 	r.outcome.NotShown = string(r.traceOnly.AppendTraceOnly(nil, 0))
 	switch {
@@ -257,9 +257,9 @@ func (r *run) runPipeline(ctx context.Context) error {
 		r.outcome.End = Interrupted
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // the end of ctx stops the reading of a recording; that is no error
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(err, lost)
 }
 
 // closeAll restores the configuration, closes the files and prints what follows the

@@ -80,16 +80,15 @@ func (r *run) beginOutputs() error {
 			continue
 		}
 		sink, err := r.beginFile(i)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
+		}
+		switch front := r.before(sink, i); {
 		case r.onlyTable(i):
-			tables = append(tables, sink)
+			tables = append(tables, front)
 		default:
-			if lossy, ok := pipeline.AsLossy(sink); ok && len(outputs) > 0 {
-				r.others = append(r.others, otherOutput{r.outputName(i), lossy})
-			}
-			outputs = append(outputs, sink)
+			r.accounts = append(r.accounts, newAccount(r.outputName(i), sink, front, len(outputs) == 0))
+			outputs = append(outputs, front)
 		}
 	}
 	r.working.Store(int64(len(outputs)))
@@ -115,13 +114,22 @@ func (r *run) outputName(i int) string {
 	return r.files[i].name
 }
 
-// reportLosses says at the end what outputs did not get whose losses are not in the ledger.
-func (r *run) reportLosses() {
-	for _, o := range r.others {
-		if lost := o.Lost(); lost != (event.Ledger{}) {
-			r.Notices.Note("%s did not get %s", o.name, lost.Unwritten())
+// lossError is the one rule for what outputs did not get: what one could not write is an error, whichever it is, and although
+// it goes on. What only found a queue full, as the output was too slow, is in the ledger of the run, or is said of another
+// output than the first. An output that does not go on has an error of its own.
+func (r *run) lossError() error {
+	var errs []error
+	for i := range r.accounts {
+		a := &r.accounts[i]
+		own, all := a.lost()
+		switch {
+		case own != (event.Ledger{}):
+			errs = append(errs, &LossError{a.name, all.Unwritten()})
+		case !a.first && all != (event.Ledger{}):
+			r.Notices.Note("%s did not get %s", a.name, all.Unwritten())
 		}
 	}
+	return errors.Join(errs...)
 }
 
 // onlyTable reports whether all that the file of output i gets is a table at the end.
@@ -160,7 +168,7 @@ func (r *run) beginFile(i int) (pipeline.Sink, error) {
 	if log := r.files[i].log; log != nil {
 		sink = file.NewSink(sink, log)
 	}
-	return r.before(sink, i), nil
+	return sink, nil
 }
 
 // before returns what is in front of the sink of the file that output i is the first to write to.

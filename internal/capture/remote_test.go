@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/sink/elastic"
+	"dropwatch/internal/sink/syslog"
 	"dropwatch/internal/source/bpf"
 )
 
@@ -66,7 +68,7 @@ func TestInterruptedOutage(t *testing.T) {
 	}
 }
 
-// TestOtherOutput: the ledger of a run is that of the first output; what another one did not get is said beside it.
+// TestOtherOutput: the ledger of a run is that of the first output; what another one could not write is an error.
 func TestOtherOutput(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -85,8 +87,29 @@ func TestOtherOutput(t *testing.T) {
 	if err == nil || outcome.Ledger.Shown != 5 || outcome.Ledger.TotalLost() != 0 {
 		t.Errorf("error %v, ledger %+v", err, outcome.Ledger)
 	}
-	if want := "dropwatch: elastic:" + url + " did not get 5 drops\n"; !strings.Contains(said.String(), want) {
-		t.Errorf("said %s", said.String())
+	if want := "elastic:" + url + " did not get 5 drops"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, said %s", err, said.String())
+	}
+}
+
+// TestAnyOutputThatLoses: it is an error, whichever output could not write, first or not, and also one that goes on.
+func TestAnyOutputThatLoses(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	bad := Output{Format: Syslog, Syslog: syslog.Options{Network: "unixgram", Address: missing}}
+	good := Output{Format: Lines, File: filepath.Join(t.TempDir(), "lines")}
+	for name, outputs := range map[string][]Output{"first": {bad, good}, "second": {good, bad}, "alone": {bad}} {
+		t.Run(name, func(t *testing.T) {
+			r := testRunner(t, nil)
+			r.Monitor = &Monitor{Open: noMonitor}
+			ctx, interrupt := context.WithCancel(t.Context())
+			var ran []string
+			r.OpenBPF = func(bpf.Options) (Tracer, error) { return dripping{stoppable{nil, &ran, "bpf", interrupt}, 5}, nil }
+			_, err := r.Run(ctx, Spec{Detail: Raw, Outputs: outputs, Input: Input{Source: "bpf"}}, nil)
+			lost, ok := errors.AsType[*LossError](err)
+			if !ok || *lost != (LossError{"the log at " + missing, "5 drops"}) {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }
 

@@ -26,9 +26,9 @@ type run struct {
 	*Runner
 	spec     *Spec
 	logs     []*file.Writer
-	others   []otherOutput // all outputs but the first that may lose drops
-	closers  []io.Closer   // of outputs without a file
-	files    []outFile     // by the index of the output in spec.Outputs
+	accounts []account   // of the outputs but tables
+	closers  []io.Closer // of outputs without a file
+	files    []outFile   // by the index of the output in spec.Outputs
 	source   *openedSource
 	reported []string         // the names of the points that are reported
 	points   Tracer           // of points, beside source; nil: none are reported, or source reports them
@@ -54,12 +54,6 @@ type run struct {
 	closed                          chan struct{} // closed when all is
 
 	traceOnly table.Tally // drops that a session counts and does not show
-}
-
-// An otherOutput is one whose losses are not in the ledger of the run, as it is not the first.
-type otherOutput struct {
-	name string
-	pipeline.Lossy
 }
 
 // recorded returns when the recording that is replayed began; zero for live drops.

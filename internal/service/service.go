@@ -4,6 +4,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"syscall"
 	"time"
@@ -71,9 +72,15 @@ func (s *Service) hangup() {
 }
 
 // runAll runs a configuration, and those that are read later.
-func (s *Service) runAll(ctx context.Context, c *config.Config) error {
+func (s *Service) runAll(ctx context.Context, c *config.Config) (err error) {
 	var before *config.Config // that can be returned to
 	var since time.Time
+	lost := false
+	defer func() {
+		if lost {
+			err = errors.Join(err, errLost)
+		}
+	}()
 	for {
 		next, err := s.runOnce(ctx, c, since)
 		switch {
@@ -89,10 +96,15 @@ func (s *Service) runAll(ctx context.Context, c *config.Config) error {
 			if err != nil {
 				s.Runner.Notices.Warn(capture.Advise(err))
 			}
+			_, couldNotWrite := errors.AsType[*capture.LossError](err)
+			lost = lost || couldNotWrite
 			c, before, since = next.config, c, next.since
 		}
 	}
 }
+
+// errLost: outputs of a run before the last one could not write something.
+var errLost = errors.New("outputs did not get everything before the configuration was read again, as was said then")
 
 // GoesOn reports whether a run whose context has ended is followed by another one.
 func GoesOn(ctx context.Context) bool { return context.Cause(ctx) == capture.ErrReloaded }
