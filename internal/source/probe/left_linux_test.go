@@ -99,27 +99,26 @@ func TestGuestCPUComes(t *testing.T) {
 	}
 }
 
-// unload unloads a module and those that need it, which other tests have left, and reports whether it is gone.
-func unload(module string) bool {
-	holders, _ := os.ReadDir("/sys/module/" + module + "/holders")
-	for _, h := range holders {
-		unload(h.Name())
-	}
-	return exec.Command("modprobe", "-r", module).Run() == nil
+// prio is of a module that no other test loads.
+var prio = point.Point{
+	Name: "prio",
+	Form: point.Form{
+		Functions: []string{"prio_enqueue"}, When: "skb->len > 100",
+		Args: []point.Arg{{Name: "handle", Expr: "sch->handle:x"}},
+	},
 }
 
-// TestGuestModule drops by a rule of nftables, whose module goes away under its probe.
+// TestGuestModule sends through a qdisc, whose module goes away under its probe.
 func TestGuestModule(t *testing.T) {
 	ns := drops.NewNamespace(t)
-	ns.Run("nft", "add table ip t; add chain ip t c { type filter hook input priority 0; }; add rule ip t c udp dport 9 drop")
+	ns.Run("tc", "qdisc add dev lo root handle 7: prio")
 	symbols := new(kallsyms.Live)
 	if err := symbols.Load(); err != nil { // the module may have come since
 		t.Fatal(err)
 	}
-	p, _ := point.Lookup("nftables")
-	s, err := Open(Options{Points: []point.Point{p}, Types: running().Types, Symbols: symbols})
+	s, err := Open(Options{Points: []point.Point{prio}, Types: running().Types, Symbols: symbols})
 	if !guest.AtLeast(5, 11) { // which has types of modules
-		if err == nil || !strings.Contains(err.Error(), "point nftables: module nf_tables has no types (BTF)") {
+		if err == nil || !strings.Contains(err.Error(), "point prio: module sch_prio has no types (BTF)") {
 			t.Errorf("without types: %v", err)
 		}
 		return
@@ -130,11 +129,10 @@ func TestGuestModule(t *testing.T) {
 	r := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Kind == event.Point })
 	ns.SendUDP(3)
 	r.Await(3)
-	ns.Run("nft", "flush ruleset")
 	ns.End()
-	guest.Eventually(t, "the module is unloaded", func() bool { return unload("nf_tables") })
+	guest.Eventually(t, "the module is unloaded", func() bool { return exec.Command("modprobe", "-r", "sch_prio").Run() == nil })
 	events := r.End()
-	if len(events) != 3 || !strings.Contains(argsOf(&events[0]), "table=t chain=c ") {
+	if len(events) != 3 || argsOf(&events[0]) != "handle=0x70000" {
 		t.Errorf("%d events: %+v", len(events), events)
 	}
 	if left := probesOf(t); left != "" {
