@@ -33,7 +33,7 @@ has, or the last 10m. The service need not run, and is not asked.`,
 			words := args.Words
 			var ago duration
 			if len(words) > 0 && ago.Set(words[0]) == nil {
-				spec.Input.After, words = time.Now().Add(-time.Duration(ago)), words[1:]
+				spec.Input.Last, words = time.Duration(ago), words[1:]
 			}
 			if spec.Filter, err = selected.parse(d.filter, words); err != nil {
 				return err

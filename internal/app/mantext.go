@@ -104,7 +104,8 @@ As root it reads only a file that belongs to root, because outputs write as root
 	"last": `
 What the service has not written to the disk yet, at most the last second, is missing.
 A service that was killed leaves all that was written before.
-A first word that is a time, as *10m*, *1h30m* or seconds, is how far back to begin.`,
+A first word that is a time, as *10m*, *1h30m* or seconds, is how far back to begin; setting the clock meanwhile does not
+matter, unless the host was rebooted since.`,
 	"config": `
 The file is in the format TOML.
 Settings have the names of the options of *watch*, and values that are checked in the same way.

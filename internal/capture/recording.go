@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/session"
 	"dropwatch/internal/sink/segments"
@@ -58,7 +59,8 @@ func noRecording(path string, err error) error {
 
 // openRing opens the recordings of a service as a source.
 func (r *Runner) openRing(spec *Spec) (*openedSource, error) {
-	from, err := segments.Open(spec.Input.Segments, spec.Input.After, r.Notices.Warn)
+	last := segments.Last{Ago: spec.Input.Last, Now: clock.Present(), BootID: r.Host.Identity().BootID}
+	from, err := segments.Open(spec.Input.Segments, last, r.Notices.Warn)
 	switch {
 	case errors.Is(err, segments.ErrNothing), errors.Is(err, fs.ErrNotExist):
 		return nil, &advised{err, "run a service with an output recorder (dropwatch help outputs)"}

@@ -44,7 +44,7 @@ type Input struct {
 	NoFailover   bool            // with auto: end, as with a named source, when another program stops it
 	Recording    string          // a file to replay instead; - is standard input
 	Segments     string          // a directory to replay instead, which an output of the format Segments has written
-	After        time.Time       // with Segments: leave out what is older
+	Last         time.Duration   // with Segments: leave out what is older, however the clock was set meanwhile; 0: nothing
 	KeepHost     bool            // with Recording: keep what it has of the host, for the Outcome
 	Since        time.Time       // of live drops: when a run ended that this one goes on for; zero: there was none
 	Origins      netlink.Origins // 0: software

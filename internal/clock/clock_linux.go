@@ -12,8 +12,28 @@ import (
 	"dropwatch/internal/host"
 )
 
-// offset is that of dropwatch's time namespace, which no process can change while it is in it.
-var offset = sync.OnceValue(func() int64 { return host.New("/").MonotonicOffset() })
+// offset and bootOffset are those of dropwatch's time namespace, which no process can change while it is in it.
+var (
+	offset     = sync.OnceValue(func() int64 { return host.New("/").ClockOffset(host.Monotonic) })
+	bootOffset = sync.OnceValue(func() int64 { return host.New("/").ClockOffset(host.Boottime) })
+)
+
+// Present returns the present moment. Since boot is by CLOCK_BOOTTIME of the initial time namespace.
+func Present() (m Moment) {
+	for range 3 { // unless this thread was not running for a moment between the readings
+		var before, after unix.Timespec
+		err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &before)
+		m = Moment{Wall: time.Now().Round(0)}
+		if err = errors.Join(err, unix.ClockGettime(unix.CLOCK_BOOTTIME, &after)); err != nil {
+			return m
+		}
+		m.SinceBoot = time.Duration(before.Nano() - bootOffset())
+		if after.Nano()-before.Nano() < int64(10*time.Millisecond) {
+			return m
+		}
+	}
+	return m
+}
 
 // Now returns the present moment by the kernel's monotonic clock, which is CLOCK_MONOTONIC of the
 // initial time namespace. Setting the wall clock makes what it returned wrong: a long run asks again from time to

@@ -20,7 +20,11 @@ type Header struct {
 	Machine  string            `json:"machine,omitempty"`  // as uname -m; GOARCH before Linux 6.1
 	BootID   string            `json:"boot_id,omitempty"`  // of the boot, for which the addresses are valid
 	Counters bool              `json:"counters,omitempty"` // it has what the host counted
-	Symbols  string            `json:"symbols,omitempty"`  // build ID of the kernel, which identifies its symbol table
+
+	// SinceBoot is how long after the boot Started was, in nanoseconds, by a clock that nobody sets; 0: not known.
+	SinceBoot time.Duration `json:"since_boot,omitzero"`
+
+	Symbols string `json:"symbols,omitempty"` // build ID of the kernel, which identifies its symbol table
 }
 
 // HostHeader returns a header with the identity of a host.

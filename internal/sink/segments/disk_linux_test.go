@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"dropwatch/internal/sink/segments"
 	"dropwatch/internal/vmtest"
@@ -42,7 +41,7 @@ func TestFullDisk(t *testing.T) {
 	if l := s.Lost(); l.Shown != 100 {
 		t.Errorf("%d are lost, want 100", l.Shown)
 	}
-	k := read(t, dir, time.Time{})
+	k := read(t, dir, segments.Last{})
 	if !slices.Equal(k.reasons, numbers(100, 150)) || k.lost != 100 {
 		t.Errorf("drops %v, %d lost", k.reasons, k.lost)
 	}

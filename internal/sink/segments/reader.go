@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/session"
@@ -20,33 +21,52 @@ var ErrNothing = errors.New("nothing is recorded there")
 // meanwhile: what was on the disk when its last segment is read is there.
 type Reader struct {
 	paths  []string
-	after  time.Time
+	last   Last
 	warn   func(error)
 	header session.Header
 	now    time.Time
+	young  bool // an event was emitted that is not too old
 }
 
-// Open returns a Reader of the segments in a directory. Events before a time are left out; zero
-// leaves out none. Warn gets why a segment cannot be read, or not to its end. The error wraps
-// [ErrNothing] if there is none to read.
-func Open(dir string, after time.Time, warn func(error)) (*Reader, error) {
+// Last says how far back a ring is read. The zero value is all of it.
+type Last struct {
+	Ago    time.Duration // 0: all
+	Now    clock.Moment
+	BootID string // of the boot that Now is in
+}
+
+// from returns the time from which on events of a segment are wanted, by the wall clock as it was then: what was set since does
+// not matter. Of another boot it is not known when the wall clock was set.
+func (l *Last) from(h *session.Header) time.Time {
+	switch {
+	case l.Ago == 0:
+		return time.Time{}
+	case h.SinceBoot == 0 || l.Now.SinceBoot == 0 || h.BootID == "" || h.BootID != l.BootID:
+		return l.Now.Wall.Add(-l.Ago)
+	}
+	return h.Started.Add(l.Now.SinceBoot - l.Ago - h.SinceBoot)
+}
+
+// Open returns a Reader of the segments in a directory. Older events than last wants are left out, up to the first that is
+// not: those after it were recorded later, whatever their time. Warn gets why a segment cannot be read, or not to its end. The
+// error wraps [ErrNothing] if there is none to read.
+func Open(dir string, last Last, warn func(error)) (*Reader, error) {
 	paths, err := List(dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{paths: paths, after: after, warn: warn}
-	for len(r.paths) > 0 && r.ended(r.paths[0]) {
-		r.paths = r.paths[1:]
-	}
-	for _, path := range r.paths {
-		r.read(path, func(s *session.Reader) error { r.header = s.Header(); return nil })
-		if r.header.Started.IsZero() {
+	r := &Reader{last: last, warn: warn}
+	for i, path := range paths {
+		var h session.Header
+		r.read(path, func(s *session.Reader) error { h = s.Header(); return nil })
+		from := last.from(&h)
+		if h.Started.IsZero() || ended(path, from) {
 			continue
 		}
-		if after.After(r.header.Started) {
-			r.header.Started = after
+		if from.After(h.Started) {
+			h.Started = from
 		}
-		r.now = r.header.Started
+		r.paths, r.header, r.now = paths[i:], h, h.Started
 		return r, nil
 	}
 	return nil, fmt.Errorf("read %s: %w", event.Escape(dir), ErrNothing)
@@ -54,9 +74,9 @@ func Open(dir string, after time.Time, warn func(error)) (*Reader, error) {
 
 // ended reports whether a segment was last written before the time from which on events are wanted.
 // It leaves a minute for clocks that were set.
-func (r *Reader) ended(path string) bool {
+func ended(path string, from time.Time) bool {
 	info, err := os.Stat(path)
-	return err == nil && info.ModTime().Before(r.after.Add(-time.Minute))
+	return err == nil && info.ModTime().Before(from.Add(-time.Minute))
 }
 
 // Header returns the header of the first segment, of which Started is no earlier than what is read.
@@ -70,7 +90,8 @@ func (r *Reader) Now() time.Time { return r.now }
 func (r *Reader) Run(ctx context.Context, out pipeline.Output) error {
 	for _, path := range r.paths {
 		r.read(path, func(s *session.Reader) error {
-			err := s.Run(ctx, later{r.after, out})
+			h := s.Header()
+			err := s.Run(ctx, &later{out, r.last.from(&h), &r.young})
 			r.now = s.Now()
 			return err
 		})
@@ -102,16 +123,18 @@ func (r *Reader) read(path string, do func(*session.Reader) error) {
 	}
 }
 
-// later is an output that gets events from a time on.
+// later is an output that gets the events from the first on that is of a time or later.
 type later struct {
-	after time.Time
 	pipeline.Output
+	from  time.Time
+	young *bool // there was such an event
 }
 
 // Emit passes an event on if it is not too old. One without a time is as old as those around it, and
 // passes.
-func (l later) Emit(e *event.Event) {
-	if e.Time.IsZero() || !e.Time.Before(l.after) {
+func (l *later) Emit(e *event.Event) {
+	*l.young = *l.young || !e.Time.IsZero() && !e.Time.Before(l.from)
+	if *l.young || e.Time.IsZero() {
 		l.Output.Emit(e)
 	}
 }

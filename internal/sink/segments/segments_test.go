@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/session"
 	"dropwatch/internal/sink/segments"
@@ -23,7 +24,10 @@ func quiet(t *testing.T) func(string) {
 }
 
 func options(t *testing.T, dir string) segments.Options {
-	return segments.Options{Dir: dir, Bytes: segments.MinBytes, Header: session.Header{Host: "h", Source: "bpf"}, Notify: quiet(t)}
+	return segments.Options{
+		Dir: dir, Bytes: segments.MinBytes, Header: session.Header{Host: "h", Source: "bpf", BootID: "b"}, Notify: quiet(t),
+		Now: func() clock.Moment { return clock.Moment{Wall: time.Now()} },
+	}
 }
 
 // drop is one whose reason has a number, with so many bytes.
@@ -71,9 +75,9 @@ func (k *kept) Emit(e *event.Event) {
 func (k *kept) Flush() {}
 
 // read reads a ring.
-func read(t *testing.T, dir string, after time.Time) (k kept) {
+func read(t *testing.T, dir string, last segments.Last) (k kept) {
 	t.Helper()
-	r, err := segments.Open(dir, after, func(err error) { t.Errorf("warning: %v", err) })
+	r, err := segments.Open(dir, last, func(err error) { t.Errorf("warning: %v", err) })
 	if errors.Is(err, segments.ErrNothing) {
 		return k
 	}
@@ -105,7 +109,7 @@ func TestOnceASecond(t *testing.T) {
 		on := func(want, lost int) {
 			t.Helper()
 			synctest.Wait()
-			if got := read(t, dir, time.Time{}).reasons; !slices.Equal(got, numbers(0, want)) {
+			if got := read(t, dir, segments.Last{}).reasons; !slices.Equal(got, numbers(0, want)) {
 				t.Errorf("%d drops are on the disk, want %d", len(got), want)
 			}
 			if l := s.Lost(); l.Shown != uint64(lost) {
@@ -155,7 +159,7 @@ func TestRing(t *testing.T) {
 		end(t, s)
 		checkSize(t, dir)
 	}
-	got := read(t, dir, time.Time{}).reasons
+	got := read(t, dir, segments.Last{}).reasons
 	if first := n - len(got); !slices.Equal(got, numbers(first, n)) || len(got) < segments.MinBytes*3/4/size {
 		t.Errorf("%d drops, from %s to %s", len(got), got[0], got[len(got)-1])
 	}
@@ -184,25 +188,75 @@ func checkSize(t *testing.T, dir string) {
 	}
 }
 
-// TestAfter: what is older than was asked for is left out.
-func TestAfter(t *testing.T) {
+// since is what is read that is no older than a time.
+func since(at time.Time) segments.Last {
+	return segments.Last{Ago: time.Hour, Now: clock.Moment{Wall: at.Add(time.Hour)}}
+}
+
+// TestLast: what is older than was asked for is left out.
+func TestLast(t *testing.T) {
 	dir := t.TempDir()
 	s := segments.New(options(t, dir))
 	write(t, s, 0, 10, 10)
 	end(t, s)
-	if got := read(t, dir, time.Unix(1e9, 6)).reasons; !slices.Equal(got, numbers(6, 10)) {
+	if got := read(t, dir, since(time.Unix(1e9, 6))).reasons; !slices.Equal(got, numbers(6, 10)) {
 		t.Errorf("drops %v", got)
 	}
 	from := time.Now().Add(time.Second)
-	if r, err := segments.Open(dir, from, func(error) {}); err != nil || !r.Header().Started.Equal(from) || !r.Now().Equal(from) {
+	if r, err := segments.Open(dir, since(from), func(error) {}); err != nil || !r.Header().Started.Equal(from) || !r.Now().Equal(from) {
 		t.Errorf("it does not begin at %v: %v", from, err)
 	}
 	path := filepath.Join(dir, "000000000001.dw")
 	if err := os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := segments.Open(dir, time.Now().Add(-time.Minute), func(error) {}); !errors.Is(err, segments.ErrNothing) {
+	if _, err := segments.Open(dir, since(time.Now().Add(-time.Minute)), func(error) {}); !errors.Is(err, segments.ErrNothing) {
 		t.Errorf("a segment of an hour ago: %v", err)
+	}
+}
+
+// TestClockIsSet: what was recorded in the last minutes is shown, however the wall clock was set meanwhile, forward or back; of
+// another boot it is not known how, so its wall clock counts.
+func TestClockIsSet(t *testing.T) {
+	for _, step := range []time.Duration{0, 2 * time.Hour, -2 * time.Hour} {
+		dir, now := t.TempDir(), clock.Moment{Wall: time.Now().Round(0).Add(-15 * time.Minute), SinceBoot: time.Hour}
+		o := options(t, dir)
+		o.Now = func() clock.Moment { return now }
+		s := segments.New(o)
+		for n := range 15 { // one each minute
+			if n == 8 {
+				now.Wall = now.Wall.Add(step)
+			}
+			e := drop(n, 10)
+			e.Time = now.Wall
+			if err := errors.Join(s.Write(e), s.Flush()); err != nil {
+				t.Fatal(err)
+			}
+			now.Wall, now.SinceBoot = now.Wall.Add(time.Minute), now.SinceBoot+time.Minute
+		}
+		end(t, s)
+		paths, err := segments.List(dir)
+		if want := map[bool]int{true: 1, false: 2}[step == 0]; err != nil || len(paths) != want {
+			t.Fatalf("step %v: %d segments, want %d, %v", step, len(paths), want, err)
+		}
+		for i, path := range paths { // which were last written before the step, or now
+			at := now.Wall
+			if i < len(paths)-1 {
+				at = time.Now().Add(-7 * time.Minute)
+			}
+			if err := os.Chtimes(path, time.Time{}, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last := segments.Last{Ago: 10*time.Minute + time.Second, Now: now, BootID: "b"}
+		if got := read(t, dir, last).reasons; !slices.Equal(got, numbers(5, 15)) {
+			t.Errorf("step %v: drops %v", step, got)
+		}
+		last.BootID = "another"
+		want := map[time.Duration][]string{0: numbers(5, 15), 2 * time.Hour: numbers(8, 15), -2 * time.Hour: numbers(0, 15)}[step]
+		if got := read(t, dir, last).reasons; !slices.Equal(got, want) {
+			t.Errorf("step %v, of another boot: drops %v, want %v", step, got, want)
+		}
 	}
 }
 
@@ -230,11 +284,10 @@ func TestDamage(t *testing.T) {
 		}
 	}
 	var warnings []string
-	r, err := segments.Open(dir, time.Time{}, func(err error) { warnings = append(warnings, err.Error()) })
+	r, err := segments.Open(dir, segments.Last{}, func(err error) { warnings = append(warnings, err.Error()) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	warnings = nil
 	var k kept
 	if err := r.Run(t.Context(), &k); err != nil || !slices.Contains(k.reasons, "4") {
 		t.Errorf("drops %v, %v", k.reasons, err)
@@ -251,7 +304,7 @@ func TestReadsWhileWritten(t *testing.T) {
 	dir := t.TempDir()
 	s := segments.New(options(t, dir))
 	write(t, s, 0, 1000, 1000)
-	r, err := segments.Open(dir, time.Time{}, func(err error) { t.Errorf("warning: %v", err) })
+	r, err := segments.Open(dir, segments.Last{}, func(err error) { t.Errorf("warning: %v", err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,10 +324,10 @@ func TestReadsWhileWritten(t *testing.T) {
 // TestNothing: a directory without a segment says so.
 func TestNothing(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := segments.Open(dir, time.Time{}, func(error) {}); !errors.Is(err, segments.ErrNothing) {
+	if _, err := segments.Open(dir, segments.Last{}, func(error) {}); !errors.Is(err, segments.ErrNothing) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := segments.Open(dir+"/none", time.Time{}, func(error) {}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := segments.Open(dir+"/none", segments.Last{}, func(error) {}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -288,7 +341,7 @@ func TestNameIsTaken(t *testing.T) {
 	s := segments.New(options(t, dir))
 	write(t, s, 0, 3, 10)
 	end(t, s)
-	if got := read(t, dir, time.Time{}).reasons; !slices.Equal(got, numbers(0, 3)) {
+	if got := read(t, dir, segments.Last{}).reasons; !slices.Equal(got, numbers(0, 3)) {
 		t.Errorf("read %v", got)
 	}
 }
@@ -322,7 +375,7 @@ func testRemoved(t *testing.T) {
 	}
 	write(t, s, 20, 22, 8)
 	end(t, s)
-	if k := read(t, dir, time.Time{}); !slices.Equal(k.reasons, []string{"20", "21"}) || k.lost != 10 || len(notices) != 2 {
+	if k := read(t, dir, segments.Last{}); !slices.Equal(k.reasons, []string{"20", "21"}) || k.lost != 10 || len(notices) != 2 {
 		t.Errorf("%q, lost %d, notices %q", k.reasons, k.lost, notices)
 	}
 }

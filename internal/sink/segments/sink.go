@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"dropwatch/internal/clock"
 	"dropwatch/internal/event"
 	"dropwatch/internal/session"
 )
@@ -19,22 +20,28 @@ type Options struct {
 	Bytes  int64          // that all segments may have, at least MinBytes
 	Header session.Header // of each segment; Started is when that began
 	Notify func(string)   // gets what a person should know; it may be called by any goroutine
+
+	Now func() clock.Moment // nil: clock.Present
 }
 
 // every is how long a Sink waits before it writes to the disk again.
 const every = time.Second
 
+// maxStep is how far the wall clock may go wrong within a segment: less is how clocks are adjusted.
+const maxStep = 2 * time.Second
+
 // maxHeld is how many bytes are kept in memory before they are written earlier.
 const maxHeld = 4 << 20
 
 // A Sink writes events to a ring of segments, once a second. What cannot be written, as on a full
-// disk, is counted and given up; it goes on with a new segment, which begins with what was lost. After the
-// End nothing may be written.
+// disk, is counted and given up; it goes on with a new segment, which begins with what was lost. When the wall clock is
+// set, too, a new segment begins. After the End nothing may be written.
 type Sink struct {
 	o    Options
 	ring ring
 
 	mu       sync.Mutex
+	begun    clock.Moment    // when the segment was
 	w        *session.Writer // of the segment, to made; nil: none was begun
 	made     bytes.Buffer    // bytes of the segment that are not on the disk
 	file     *os.File        // the segment; nil: nothing of it is on the disk
@@ -50,16 +57,25 @@ type Sink struct {
 }
 
 // New returns a Sink. The segments that the directory has stay until there is no room for them.
-func New(o Options) *Sink { return &Sink{o: o, ring: ring{o.Dir, o.Bytes}} }
+func New(o Options) *Sink {
+	if o.Now == nil {
+		o.Now = clock.Present
+	}
+	return &Sink{o: o, ring: ring{o.Dir, o.Bytes}}
+}
 
 // Write adds an event to the segment. It returns no error.
 func (s *Sink) Write(e *event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := s.at
 	s.at = e.Time
 	if e.Kind == event.End {
 		s.finish()
 		return nil
+	}
+	if e.Time.Sub(before).Abs() > maxStep { // otherwise Flush notices it: the clocks are not read for each event
+		s.finishIfSet()
 	}
 	s.add(e)
 	if s.size+int64(s.made.Len()) >= s.o.Bytes/share {
@@ -74,6 +90,9 @@ func (s *Sink) Write(e *event.Event) error {
 func (s *Sink) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.timer == nil {
+		s.finishIfSet()
+	}
 	if s.w == nil || s.timer != nil {
 		return nil
 	}
@@ -122,7 +141,8 @@ func (s *Sink) add(e *event.Event) {
 // begin begins a segment, with a Loss for what was given up before.
 func (s *Sink) begin() (err error) {
 	h := s.o.Header
-	h.Started = time.Now()
+	s.begun = s.o.Now()
+	h.Started, h.SinceBoot = s.begun.Wall, s.begun.SinceBoot
 	s.made.Reset()
 	s.ledger, s.size = event.Ledger{}, 0
 	if s.w, err = session.NewWriter(&s.made, s.o.Dir, h); err != nil {
@@ -135,6 +155,13 @@ func (s *Sink) begin() (err error) {
 		}
 	}
 	return nil
+}
+
+// finishIfSet ends the segment if the wall clock was set since it was begun.
+func (s *Sink) finishIfSet() {
+	if s.w != nil && s.o.Now().Step(s.begun).Abs() > maxStep {
+		s.finish()
+	}
 }
 
 // finish ends the segment and writes it.
