@@ -147,7 +147,7 @@ func TestMPTCP(t *testing.T) {
 		return here
 	})
 	m := transferMPTCP(t, ns, subflows, func() bool { return !fromSecond.Load() })
-	for _, e := range r.End() {
+	for _, e := range endCounted(ns, r, 0) {
 		segments += e.Segments
 		bySubflow[e.Packet.Flow.Src]++
 		stage(&e)
@@ -159,7 +159,7 @@ func TestMPTCP(t *testing.T) {
 			t.Errorf("process %+v, pending %v", p, e.Owner.Pending)
 		}
 	}
-	want := uint64(ns.Counter("snmp", "Tcp", "RetransSegs"))
+	want := resentIn(ns)
 	if segments != want || want == 0 || r.Ledger.TCP.Lost != 0 {
 		t.Errorf("%d segments, the kernel counts %d, ledger %+v", segments, want, r.Ledger.TCP)
 	}

@@ -78,11 +78,26 @@ func (r *Running) Flush() {
 }
 
 // Await waits until so many packets were kept, for maxWait at most. Tests wait before
-// [Running.End] because a source may leave drops unread when it ends.
+// [Running.End] because a source may leave events unread when it ends: on a machine that does not run it
+// for a second, all of them.
 func (r *Running) Await(packets uint64) {
-	for end := time.Now().Add(maxWait); r.Packets() < packets && time.Now().Before(end); {
+	r.AwaitEnough(func(kept []event.Event, _ *event.Ledger) bool {
+		n, _ := Total(kept)
+		return n >= packets
+	})
+}
+
+// AwaitEnough is [Running.Await] until what was kept, and what the ledger has, is enough.
+func (r *Running) AwaitEnough(enough func(kept []event.Event, ledger *event.Ledger) bool) {
+	for end := time.Now().Add(maxWait); !r.has(enough) && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+func (r *Running) has(enough func(kept []event.Event, ledger *event.Ledger) bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return enough(r.Kept, &r.Ledger)
 }
 
 // Packets returns how many packets were kept so far.
