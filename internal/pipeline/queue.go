@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"dropwatch/internal/event"
 )
@@ -35,7 +36,7 @@ type Queue struct {
 	lost    event.Ledger  // all events that found the queue full
 	queued  event.Ledger  // events that were not flushed yet, or that a Lossy has not got yet
 	flush   bool          // the sink after the batch
-	ended   bool          // the last event of the batch is the End
+	ended   time.Time     // when the End was queued, which is the last event of the batch then
 	err     error         // of the sink
 	started bool
 
@@ -46,8 +47,8 @@ type Queue struct {
 }
 
 // NewQueue returns a queue in front of a sink, which must not be used otherwise. When abort is
-// closed, Flush after the End does not wait for the sink any more and returns [ErrBlocked].
-// Abort may be nil.
+// closed, Flush after the End does not wait for the sink any more and returns [ErrBlocked], unless the
+// End has only just come: a source that takes long to stop does not make an output one that blocks. Abort may be nil.
 func NewQueue(to Sink, abort <-chan struct{}) *Queue {
 	lossy, _ := AsLossy(to)
 	return &Queue{to: to, lossy: lossy, abort: abort, wakeup: make(chan struct{}, 1), done: make(chan struct{})}
@@ -81,7 +82,7 @@ func (q *Queue) Write(e *event.Event) error {
 
 // end queues the End, even if the queue is full, and enters in its ledger what the queue lost.
 func (q *Queue) end(e *event.Event) {
-	q.ended = true
+	q.ended = time.Now()
 	e.Ledger.Lose(&q.lost)
 	ledger := *e.Ledger
 	q.add(e).Ledger = &ledger
@@ -98,16 +99,33 @@ func (q *Queue) Flush() error {
 		q.wake()
 	}
 	q.mu.Unlock()
-	if ended {
-		select {
-		case <-q.done:
-		case <-q.abort:
-			return ErrBlocked
-		}
+	if !ended.IsZero() && !q.finished(ended) {
+		return ErrBlocked
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.err
+}
+
+// leastWait is how long the sink has at least to write what is queued when the End comes.
+const leastWait = 100 * time.Millisecond
+
+// finished waits for the sink after the End, which was queued at a time, and reports whether it got all.
+func (q *Queue) finished(ended time.Time) bool {
+	select {
+	case <-q.done:
+	case <-q.abort:
+		select {
+		case <-q.done:
+		case <-time.After(time.Until(ended.Add(leastWait))):
+		}
+	}
+	select {
+	case <-q.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // wake wakes run; if it is awake already, it looks again afterwards.
@@ -170,7 +188,7 @@ func (q *Queue) run() {
 // step writes the batch, without the lock, so that Write does not wait for the sink.
 func (q *Queue) step() (ended bool, err error) {
 	q.mu.Lock()
-	batch, skipped, flush, ended := q.batch, q.skipped, q.flush || q.ended, q.ended
+	batch, skipped, flush, ended := q.batch, q.skipped, q.flush || !q.ended.IsZero(), !q.ended.IsZero()
 	q.batch, q.spare, q.size, q.skipped, q.flush = q.spare[:0], nil, 0, event.Ledger{}, false
 	q.mu.Unlock()
 	if err := q.write(batch, &skipped); err != nil {

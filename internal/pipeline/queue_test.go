@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
@@ -151,6 +152,28 @@ func TestQueueDoesNotWaitForEver(t *testing.T) {
 		}
 		close(to.until)
 	})
+}
+
+// TestQueueAfterALateEnd: a sink that does not block gets all, also if the source has stopped only after abort.
+func TestQueueAfterALateEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		abort := make(chan struct{})
+		close(abort)
+		to := &valve{}
+		slow := pipeline.NewQueue(slowSink{to}, abort)
+		p := pipeline.Pipeline{Source: &script{events: []event.Event{drop(1, "A"), drop(1, "A")}}, Sink: slow}
+		if _, err := p.Run(t.Context()); err != nil || to.ledger.Shown != 2 {
+			t.Errorf("%v, the ledger has %+v", err, to.ledger)
+		}
+	})
+}
+
+// A slowSink takes a moment for each event.
+type slowSink struct{ *valve }
+
+func (s slowSink) Write(e *event.Event) error {
+	time.Sleep(10 * time.Millisecond)
+	return s.valve.Write(e)
 }
 
 type stuck struct{ until chan struct{} }
