@@ -44,15 +44,15 @@ func fullQueue(t *testing.T) (ns *drops.Namespace, refuse func()) {
 // overflows is how many SYNs were refused.
 func overflows(ns *drops.Namespace) int { return ns.Counter("netstat", "TcpExt", "ListenOverflows") }
 
-// startProbes starts dropwatch, and waits until it has made more probes.
-func startProbes(t *testing.T, stdin string, args ...string) *guest.Process {
+// startProbes starts dropwatch, and waits until it sees all that happens at its points: it says its source then.
+func startProbes(t *testing.T, args ...string) *guest.Process {
 	t.Helper()
 	before := strings.Count(probes(t), "\n")
-	p := guest.Start(t, stdin, dropwatchPath, args...)
-	guest.Eventually(t, "it has made probes: "+strings.Join(args, " "), func() bool {
-		return strings.Count(probes(t), "\n") > before || p.Ended()
-	})
-	p.AwaitIdle()
+	p := guest.Start(t, "", dropwatchPath, args...)
+	p.AwaitMessage("using source ")
+	if strings.Count(probes(t), "\n") <= before {
+		t.Errorf("%q has made no probes", args)
+	}
 	return p
 }
 
@@ -89,10 +89,10 @@ const refused = `tcp_accept_queue tcp_conn_request {"Qlen":4,"Limit":3,"Port":9}
 func TestGuestWatchPoints(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "points.dw")
 	ns, refuse := fullQueue(t)
-	text := startProbes(t, "", "watch", "--point", "tcp_accept_queue,udp_queue")
-	asJSON := startProbes(t, "", "watch", "--json", "--point", "transport/tcp", "point", "tcp_accept_queue")
-	alone := startProbes(t, "", "watch", "--json", "--point", "all", "kind", "point", "and", "args.limit", "<", "4")
-	record := startProbes(t, "", "record", "--point", "tcp_accept_queue", file)
+	text := startProbes(t, "watch", "--point", "tcp_accept_queue,udp_queue")
+	asJSON := startProbes(t, "watch", "--json", "--point", "transport/tcp", "point", "tcp_accept_queue")
+	alone := startProbes(t, "watch", "--json", "--point", "all", "kind", "point", "and", "args.limit", "<", "4")
+	record := startProbes(t, "record", "--point", "tcp_accept_queue", file)
 	before := overflows(ns)
 	for range 3 {
 		refuse()
@@ -103,7 +103,10 @@ func TestGuestWatchPoints(t *testing.T) {
 	for _, p := range []*guest.Process{asJSON, alone} {
 		p.AwaitOutput(`"kind":"point"`, n)
 	}
-	record.AwaitIdle()
+	replay := func() guest.Result {
+		return guest.Run(t, "", dropwatchPath, "replay", "--json", file, "point", "==", "tcp_accept_queue")
+	}
+	guest.Eventually(t, "they are recorded", func() bool { return strings.Count(replay().Stdout, `"kind":"point"`) >= n })
 
 	r := text.Interrupt()
 	if got := len(regexp.MustCompile(line).FindAllString(r.Stdout, -1)); got != n || r.Code != 0 ||
@@ -116,7 +119,7 @@ func TestGuestWatchPoints(t *testing.T) {
 	if r := record.Interrupt(); r.Code != 0 {
 		t.Errorf("record: %+v", r)
 	}
-	wantEvents(t, guest.Run(t, "", dropwatchPath, "replay", "--json", file, "point", "==", "tcp_accept_queue"), n)
+	wantEvents(t, replay(), n)
 	if left := probes(t); left != "" {
 		t.Errorf("probes left:\n%s", left)
 	}
@@ -189,7 +192,7 @@ func TestGuestTopPoints(t *testing.T) {
 
 // TestGuestKilledPoints: what a killed dropwatch leaves is off, and gone when the next one reports points.
 func TestGuestKilledPoints(t *testing.T) {
-	p := startProbes(t, "", "watch", "--point", "tcp_accept_queue", "kind", "point")
+	p := startProbes(t, "watch", "--point", "tcp_accept_queue", "kind", "point")
 	p.Signal(syscall.SIGKILL)
 	p.Wait()
 	if left := probes(t); strings.Count(left, "\n") != 1 {
@@ -218,7 +221,7 @@ args = ["limit = sk->sk_max_ack_backlog"]
 		t.Fatal(err)
 	}
 	_, refuse := fullQueue(t)
-	p := startProbes(t, "", "run", "--config", file)
+	p := startProbes(t, "run", "--config", file)
 	refuse()
 	guest.Eventually(t, "both points are reported", func() bool {
 		text, _ := os.ReadFile(out)

@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// maxWait is how long to wait for something that should happen at once: guests are slow.
-const maxWait = 30 * time.Second
+// maxWait is how long to wait for something that should happen at once: guests are slow. It only bounds the time of a
+// test that fails.
+const maxWait = time.Minute
 
 // interval is the time between two polls.
 const interval = 20 * time.Millisecond
@@ -126,11 +127,22 @@ func (p *Process) Stdout() string {
 // its output back while it goes to a pipe, unless "stdbuf -oL" runs it.
 func (p *Process) AwaitOutput(pattern string, n int) {
 	p.t.Helper()
+	p.awaitIn(&p.stdout, pattern, n)
+}
+
+// AwaitMessage is [Process.AwaitOutput] of what the process wrote to stderr, once.
+func (p *Process) AwaitMessage(pattern string) {
+	p.t.Helper()
+	p.awaitIn(&p.stderr, pattern, 1)
+}
+
+func (p *Process) awaitIn(text *output, pattern string, n int) {
+	p.t.Helper()
 	re := regexp.MustCompile(pattern)
-	for start := time.Now(); len(re.FindAllString(p.stdout.String(), -1)) < n; time.Sleep(interval) {
+	for start := time.Now(); len(re.FindAllString(text.String(), -1)) < n; time.Sleep(interval) {
 		if p.Ended() || time.Since(start) > maxWait {
-			p.t.Fatalf("waiting for %d times %q: not in\nstdout:\n%s\nstderr:\n%s",
-				n, pattern, p.stdout.String(), p.stderr.String())
+			p.t.Fatalf("waiting %v for %d times %q: not in\nstdout:\n%s\nstderr:\n%s",
+				time.Since(start), n, pattern, p.stdout.String(), p.stderr.String())
 		}
 	}
 }
