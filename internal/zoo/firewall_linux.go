@@ -12,7 +12,7 @@ import (
 var firewall = []Scenario{
 	{
 		"nft INPUT, a rule with a counter", nft("input", "policy accept", "udp dport 9 counter drop"),
-		ruled("INPUT", "lo").by("exactly", "udp dport 9").fixed("nft delete rule ip t c handle 2"),
+		ruled("INPUT", "lo").counted("udp dport 9").fixed("nft delete rule ip t c handle 2"),
 	},
 	{
 		"nft INPUT, a rule without a counter", nft("input", "policy accept", "udp dport 9 drop"),
@@ -24,7 +24,7 @@ var firewall = []Scenario{
 	},
 	{
 		"nft INPUT, by a set without a name", nft("input", "policy accept", "udp dport { 7, 9 } counter drop"),
-		ruled("INPUT", "lo").by("exactly", "(udp dport { 7, 9 } counter drop), element 9").fixed("nft delete rule ip t c handle"),
+		ruled("INPUT", "lo").counted("(udp dport { 7, 9 } counter drop), element 9").fixed("nft delete rule ip t c handle"),
 	},
 	{
 		"nft INPUT, a rule without a counter by conntrack's state", nft("input", "policy accept", "ct state new drop"),
@@ -38,11 +38,11 @@ var firewall = []Scenario{
 	{"nft INPUT, by policy", nft("input", "policy drop", ""), ruled("INPUT", "lo").by("policy of chain", "ip t c")},
 	{
 		"nft OUTPUT", nft("output", "policy accept", "udp dport 9 counter drop"),
-		ruled("OUTPUT", "").by("exactly", "udp dport 9").mine(),
+		ruled("OUTPUT", "").counted("udp dport 9").mine(),
 	},
 	{
 		"nft PREROUTING", nft("prerouting", "policy accept", "udp dport 9 counter drop"),
-		ruled("PREROUTING", "lo").by("exactly", "udp dport 9"),
+		ruled("PREROUTING", "lo").counted("udp dport 9"),
 	},
 	{"nft FORWARD, by policy", nftForward, ruled("FORWARD", "far").by("policy of chain", "ip t c")},
 	{"nft FORWARD, a flood", flood(nftForward), ruled("FORWARD", "far").by("policy of chain", "ip t c").times(floodTimes)},
@@ -95,8 +95,14 @@ var firewall = []Scenario{
 // ruled is what is wanted of packets that a chain drops.
 func ruled(hook, ifname string) Want {
 	return Want{
-		IDs: id("NETFILTER_DROP"), Class: "policy", Severity: "maybe", IfName: ifname, Cause: hook, Fix: "llow the traffic",
+		IDs: id("NETFILTER_DROP"), Class: "policy", Severity: "maybe", IfName: ifname, Cause: hook, Fix: "llow the traffic", Apart: hook,
 	}
+}
+
+// counted returns the Want with the rule that drops, which has a counter.
+func (w Want) counted(rule string) Want {
+	w.Apart += " " + rule
+	return w.by("exactly", rule)
 }
 
 // by returns the Want with the rule that drops.
@@ -174,6 +180,7 @@ func nftForward(ns *drops.Namespace, n int) func() {
 func isInvalid(cause string) Want {
 	return Want{
 		IDs: id("NETFILTER_DROP"), Class: "policy", Severity: "maybe", IfName: "far", Cause: "INVALID: " + cause,
+		Apart: "INVALID",
 	}.by("exactly", "ct state invalid").saying(`"conntrack":{"state":"none"}`)
 }
 

@@ -69,11 +69,16 @@ func (r *round) hasRoomFor(s *Scenario) bool {
 		if c.alone() || s.alone() {
 			return false
 		}
-		if slices.ContainsFunc(c.Want.IDs, func(id string) bool { return slices.Contains(s.Want.IDs, id) }) {
+		if c.Want.alike(&s.Want) {
 			alike++
 		}
 	}
 	return alike < maxAlike
+}
+
+// alike reports whether both may be the same finding to diagnose, but for the network namespace.
+func (w *Want) alike(o *Want) bool {
+	return w.Apart == o.Apart && slices.ContainsFunc(w.IDs, func(id string) bool { return slices.Contains(o.IDs, id) })
 }
 
 // run makes each scenario a subtest.

@@ -37,6 +37,7 @@ type Want struct {
 	Process         string   // the culprit
 	Rule            string   // words of the rule of a firewall
 	Confidence      string   // of the rule
+	Apart           string   // what makes it another finding than others with the same ID, in whatever network namespaces
 	Counter         string   // that rose with the drops
 	Point           string   // what was read at a point, a part of the finding as JSON, where functions can be probed
 	Raised          string   // counter of IfName that rose, and the one function that raised it: "rx_dropped enqueue_to_backlog"

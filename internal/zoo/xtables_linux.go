@@ -7,23 +7,23 @@ import "dropwatch/internal/vmtest/drops"
 var xtables = []Scenario{
 	{
 		"iptables INPUT", iptables("-A INPUT -p udp --dport 9 -j DROP"),
-		ruled("INPUT", "lo").by("exactly", "dport 9").fixed("iptables-legacy -t filter -D INPUT 1"),
+		ruled("INPUT", "lo").counted("dport 9").fixed("iptables-legacy -t filter -D INPUT 1"),
 	},
 	{"iptables INPUT, by policy", iptables("-P INPUT DROP"), ruled("INPUT", "lo").by("policy of chain", "filter INPUT")},
-	{"iptables OUTPUT", iptables("-A OUTPUT -p udp --dport 9 -j DROP"), ruled("OUTPUT", "").by("exactly", "dport 9").mine()},
-	{"iptables FORWARD", iptablesForward, ruled("FORWARD", "far").by("exactly", "-d 10.0.1.0/24")},
-	{"iptables raw", iptables("-t raw -A PREROUTING -p udp --dport 9 -j DROP"), ruled("PREROUTING", "lo").by("exactly", "raw PREROUTING")},
-	{"iptables-nft INPUT", iptablesNFT, ruled("INPUT", "lo").by("exactly", "dport 9")},
+	{"iptables OUTPUT", iptables("-A OUTPUT -p udp --dport 9 -j DROP"), ruled("OUTPUT", "").counted("dport 9").mine()},
+	{"iptables FORWARD", iptablesForward, ruled("FORWARD", "far").counted("-d 10.0.1.0/24")},
+	{"iptables raw", iptables("-t raw -A PREROUTING -p udp --dport 9 -j DROP"), ruled("PREROUTING", "lo").counted("raw PREROUTING")},
+	{"iptables-nft INPUT", iptablesNFT, ruled("INPUT", "lo").counted("dport 9")},
 	{
 		"nft INPUT, by a set with a counter", nftSet("udp dport @ports counter drop"),
-		ruled("INPUT", "lo").by("exactly", "(udp dport @ports counter drop), element 9 of @ports").
+		ruled("INPUT", "lo").counted("(udp dport @ports counter drop), element 9 of @ports").
 			fixed("nft delete element ip t ports { 9 }").not("delete rule"),
 	},
 	{
 		"nft INPUT, by a set without a counter", nftSet("udp dport @ports drop"),
 		ruled("INPUT", "lo").by("exactly", "(udp dport @ports drop), element 9 of @ports").fixed("nft delete element ip t ports { 9 }"),
 	},
-	{"nft ingress", nftIngress("udp dport 9 counter drop"), ruled("ingress", "far").by("exactly", "udp dport 9")},
+	{"nft ingress", nftIngress("udp dport 9 counter drop"), ruled("ingress", "far").counted("udp dport 9")},
 	{"nft ingress, without a counter", nftIngress("udp dport 9 drop"), ruled("ingress", "far").by("exactly", "udp dport 9 drop")},
 }
 
