@@ -61,31 +61,20 @@ func (t *Types) constants(spec *btf.Spec) []string {
 }
 
 // valuesOf returns the constants of the kernel, which it keeps.
-func (t *Types) valuesOf(kernel *btf.Spec) map[string]constant {
+func (t *Types) valuesOf(kernel *btf.Spec) constants {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.values == nil {
-		t.values = enumValues(kernel)
+	if t.values != nil {
+		return t.values
 	}
+	if t.enums != nil {
+		if values, err := t.enums(); err == nil {
+			t.values = values
+			return values
+		}
+	}
+	t.values = enumValues(kernel)
 	return t.values
-}
-
-// enumValues returns the constants of all enums that spec itself has.
-func enumValues(spec *btf.Spec) map[string]constant {
-	values := make(map[string]constant)
-	each(spec, func(t btf.Type) {
-		e, ok := t.(*btf.Enum)
-		if !ok {
-			return
-		}
-		for _, v := range e.Values {
-			c := constant{number: v.Value, typ: constantType(v.Value, e.Signed)}
-			before, known := values[v.Name]
-			c.twice = known && (before.twice || before.number != c.number)
-			values[v.Name] = c
-		}
-	})
-	return values
 }
 
 // constantType is the type of a constant of an enum: int, if it holds the value.

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) { vmtest.Main(m) }
 func TestGuestAsHere(t *testing.T) {
 	t.Run("members", TestMembersOfThisKernel)
 	t.Run("every member", TestEveryMember)
+	t.Run("enums", TestEnumsOfThisKernel)
 }
 
 // TestGuestModules: functions and structs of modules, which have types since Linux 5.11.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -121,6 +122,27 @@ func checkMember(t *testing.T, f *Function, path string, size, at, width int) {
 		v, ok := e.Eval([]Value{Number(l.bitsOf(binary.LittleEndian.Uint64(word[:])))})
 		if !ok || extend(v.Number, width, false) != want || v.Number != want && !l.Signed {
 			t.Fatalf("%s: %#x, %v, want %#x: %+v", path, v.Number, ok, want, l)
+		}
+	}
+}
+
+// TestEnumsOfThisKernel: they are those of all of its types.
+func TestEnumsOfThisKernel(t *testing.T) {
+	runningFunction(t, "tcp_conn_request")
+	kernel, err := running().kernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := kernelEnums()
+	if want := enumValues(kernel); err != nil || len(want) < 1000 || !maps.Equal(got, want) {
+		t.Errorf("%d constants, %v, want %d", len(got), err, len(want))
+	}
+}
+
+func BenchmarkKernelEnums(b *testing.B) {
+	for b.Loop() {
+		if _, err := kernelEnums(); err != nil {
+			b.Skip(err)
 		}
 	}
 }

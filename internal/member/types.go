@@ -20,8 +20,10 @@ type Types struct {
 	modules func() ([]string, error)
 	peek    func(name string, kernel *btf.Spec) (*btf.Spec, error) // the types of a module, not kept
 
+	enums func() (constants, error) // of the kernel; nil or failing: all its types are read for them
+
 	mu     sync.Mutex
-	values map[string]constant // of the kernel's enums, once one is asked for
+	values constants // of the kernel's enums, once one is asked for
 }
 
 // folder has the types of a module in a file of its name.
@@ -34,7 +36,7 @@ func NewTypes(cache *btf.Cache) *Types {
 	peek := func(name string, kernel *btf.Spec) (*btf.Spec, error) {
 		return btf.LoadSplitSpec(filepath.Join(folder, filepath.Base(name)), kernel)
 	}
-	return &Types{kernel: cache.Kernel, module: cache.Module, modules: cache.Modules, peek: peek}
+	return &Types{kernel: cache.Kernel, module: cache.Module, modules: cache.Modules, peek: peek, enums: kernelEnums}
 }
 
 // Running returns the types of the running kernel for one user alone.
