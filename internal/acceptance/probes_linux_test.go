@@ -5,10 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"dropwatch/internal/host"
 	"dropwatch/internal/vmtest/drops"
 	"dropwatch/internal/vmtest/guest"
 )
@@ -230,5 +232,42 @@ args = ["limit = sk->sk_max_ack_backlog"]
 	})
 	if r := p.Interrupt(); r.Code != 0 || !strings.Contains(r.Stderr, "limit 3\n") || probes(t) != "" {
 		t.Errorf("%+v, left: %s", r, probes(t))
+	}
+}
+
+// TestGuestUnitOfPoints: the capabilities of the unit suffice for a service that reports points, as a user of its own.
+func TestGuestUnitOfPoints(t *testing.T) {
+	if guest.IsBetween() {
+		return
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "dropwatch.toml")
+	text := "output = [\"json:" + filepath.Join(dir, "out.json") + "\"]\npoints = [\"tcp_accept_queue\"]\nexpression = \"kind == point\"\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	unit := guest.Run(t, "", dropwatchPath, "config", "--systemd", "--config", file).Stdout
+	_, rest, _ := strings.Cut(unit, "AmbientCapabilities=")
+	names, _, _ := strings.Cut(rest, "\n")
+	const sysResource, all = 24, 64
+	caps := []uintptr{sysResource} // for which the unit has LimitMEMLOCK
+	for c := range host.Capability(all) {
+		if slices.Contains(strings.Fields(names), c.String()) {
+			caps = append(caps, uintptr(c))
+		}
+	}
+	_, refuse := fullQueue(t)
+	p := guest.StartAs(t, &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: caps,
+	}, "", dropwatchPath, "run", "--config", file)
+	guest.Eventually(t, "it has made a probe", func() bool { return probes(t) != "" || p.Ended() })
+	p.AwaitIdle()
+	refuse()
+	guest.Eventually(t, "the point is reported", func() bool {
+		out, _ := os.ReadFile(filepath.Join(dir, "out.json"))
+		return strings.Contains(string(out), `"kind":"point"`) || p.Ended()
+	})
+	if r := p.Interrupt(); r.Code != 0 || strings.Contains(r.Stderr, "without BPF") || probes(t) != "" {
+		t.Errorf("with %s: %+v, left: %s", names, r, probes(t))
 	}
 }

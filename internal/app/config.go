@@ -12,8 +12,10 @@ import (
 	"dropwatch/internal/doctor"
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
+	"dropwatch/internal/perf"
 	"dropwatch/internal/source/bpf"
 	"dropwatch/internal/source/netdm"
+	"dropwatch/internal/source/probe"
 	"dropwatch/internal/source/trace"
 	"dropwatch/internal/systemd"
 )
@@ -24,7 +26,7 @@ func (a *App) config() *cli.Verb {
 	var unit bool
 	f := cli.NewFlags()
 	f.StringVar(&check, "check", "", "check this `file` instead, as run reads it")
-	f.BoolVar(&unit, "systemd", false, "print a unit for systemd instead, which runs the file with the capabilities that its source needs")
+	f.BoolVar(&unit, "systemd", false, "print a unit for systemd instead, which runs the file with the capabilities that it needs")
 	addConfigFlag(f, &path)
 	return &cli.Verb{
 		Name: "config", Args: "[options]", Short: "print a configuration file for run, or check one",
@@ -69,10 +71,6 @@ func (a *App) printUnit(path string) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Spec.Input.Points) > 0 {
-		return fmt.Errorf("print a unit for %s: points need root and to write to tracefs, which the unit does not permit: "+
-			"leave points out, or write a unit that runs it as root", c.Name())
-	}
 	program, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the path of this program: %w", err)
@@ -84,7 +82,12 @@ func (a *App) printUnit(path string) error {
 		}
 		u.Command = append(u.Command, "--config", path)
 	}
-	for _, c := range doctor.ServiceCapabilities(a.runner.Host, sourceNeeds[c.Spec.Input.Source]) {
+	needs := []host.Requirements{sourceNeeds[c.Spec.Input.Source]}
+	if len(c.Spec.Input.Points) > 0 {
+		needs = append(needs, probe.Needs, bpf.Needs) // by which conditions cost less
+		u.Writable = []string{perf.Tracing}
+	}
+	for _, c := range doctor.ServiceCapabilities(a.runner.Host, needs...) {
 		u.Capabilities = append(u.Capabilities, c.String())
 	}
 	return a.write(u.String())

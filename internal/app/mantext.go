@@ -110,7 +110,9 @@ matter, unless the host was rebooted since.`,
 The file is in the format TOML.
 Settings have the names of the options of *watch*, and values that are checked in the same way.
 The unit of *--systemd* runs this program as a user of its own, which may write to */var/log/dropwatch* and */var/lib/dropwatch*.
-It has the capabilities that the source of the file needs, *bpf* if that is *auto*.`,
+It has the capabilities that the source of the file needs, *bpf* if that is *auto*, and those that its points need: with these it
+may write to */sys/kernel/tracing*, for which it has CAP_DAC_OVERRIDE.
+Print it on the host that it is for, and again when points are added: what suffices depends on *kernel.perf_event_paranoid*.`,
 	"record": `
 The file has packets, locations by name, reasons, owners, losses, and the host and kernel they are from.
 It is written as drops come, so a crash costs no more than the last moment.
@@ -444,6 +446,8 @@ var manPrivileges = []entry{
 		"Earlier kernels let everybody receive them."},
 	{"CAP_PERFMON", "For the source *trace*, with the right to read */sys/kernel/tracing*, which is root's, or CAP_DAC_READ_SEARCH.\n" +
 		"Where *kernel.perf_event_paranoid* is above 2, as on Debian, and before Linux 5.8, CAP_SYS_ADMIN."},
+	{"CAP_PERFMON and CAP_DAC_OVERRIDE", "For points, as the list of probes in */sys/kernel/tracing* is written, which is root's; with " +
+		"CAP_BPF they cost less.\nCAP_SYS_ADMIN as for *trace*."},
 	{"CAP_IPC_LOCK", "For *trace* with more memory than *kernel.perf_event_mlock_kb* allows."},
 	{"CAP_SYSLOG", "To see the addresses of symbols, and *kernel.kptr_restrict* below 2.\n" +
 		"Otherwise drops in summaries are shown by address."},

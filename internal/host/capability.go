@@ -7,6 +7,7 @@ type Capability uint8
 
 // The capabilities that dropwatch uses.
 const (
+	CapDACOverride   Capability = 1
 	CapDACReadSearch Capability = 2
 	CapNetAdmin      Capability = 12
 	CapIPCLock       Capability = 14
@@ -19,8 +20,8 @@ const (
 
 // capabilityNames are the names without CAP_.
 var capabilityNames = map[Capability]string{
-	CapDACReadSearch: "DAC_READ_SEARCH", CapNetAdmin: "NET_ADMIN", CapIPCLock: "IPC_LOCK", CapSysPtrace: "SYS_PTRACE",
-	CapSysAdmin: "SYS_ADMIN", CapSyslog: "SYSLOG", CapPerfmon: "PERFMON", CapBPF: "BPF",
+	CapDACOverride: "DAC_OVERRIDE", CapDACReadSearch: "DAC_READ_SEARCH", CapNetAdmin: "NET_ADMIN", CapIPCLock: "IPC_LOCK",
+	CapSysPtrace: "SYS_PTRACE", CapSysAdmin: "SYS_ADMIN", CapSyslog: "SYSLOG", CapPerfmon: "PERFMON", CapBPF: "BPF",
 }
 
 // Short returns the name without CAP_, as docker run --cap-add wants it: NET_ADMIN. A

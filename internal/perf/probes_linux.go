@@ -183,7 +183,7 @@ func (p *Probes) remove(event string) error {
 	err := p.write("-:" + event)
 	if errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("remove the event %s: %w: another program uses it, remove it after that: echo -:%s >> %s/%s",
-			event, err, event, tracing, probesFile)
+			event, err, event, Tracing, probesFile)
 	}
 	if err != nil {
 		return fmt.Errorf("remove the event %s: %w", event, err)

@@ -13,11 +13,8 @@ import (
 	"dropwatch/internal/host"
 )
 
-// tracing is where tracefs is usually mounted, and mounts are all directories to search.
-// Tracefs is the kernel's and always answers.
-const tracing = "/sys/kernel/tracing"
-
-var mounts = []string{tracing, "/sys/kernel/debug/tracing"}
+// mounts are all directories to search. Tracefs is the kernel's and always answers.
+var mounts = []string{Tracing, "/sys/kernel/debug/tracing"}
 
 // formatFile is the file in tracefs that describes an event.
 func formatFile(event string) string { return "events/" + event + "/format" }
@@ -123,7 +120,7 @@ func mountDetached(fsType string, attributes int) (dir int, err error) {
 
 // explainMount says what to do where tracefs is not mounted and cannot be mounted.
 func explainMount(err error) error {
-	const mount = "mount it first: mount -t tracefs tracefs " + tracing
+	const mount = "mount it first: mount -t tracefs tracefs " + Tracing
 	switch {
 	case errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("%w: it was built without CONFIG_TRACING", ErrNoTracefs)

@@ -9,6 +9,7 @@ import (
 type Unit struct {
 	Command      []string // the program by its path, and its arguments
 	Capabilities []string // all that it has, as in CAP_BPF
+	Writable     []string // what it may write below /sys; a path that is not there is ignored
 }
 
 // String returns the unit file. What it forbids beyond the defaults of systemd, it says in order of
@@ -19,8 +20,11 @@ func (u *Unit) String() string {
 	for i, word := range u.Command {
 		words[i] = quote(word)
 	}
-	capabilities := strings.Join(u.Capabilities, " ")
-	return fmt.Sprintf(unit, strings.Join(words, " "), capabilities)
+	writable := ""
+	for _, path := range u.Writable {
+		writable += "ReadWritePaths=" + quote("-"+path) + "\n"
+	}
+	return fmt.Sprintf(unit, strings.Join(words, " "), strings.Join(u.Capabilities, " "), writable)
 }
 
 // quote quotes a word of a command line, in which % and $ have a meaning (systemd.service(5)).
@@ -32,8 +36,9 @@ func quote(word string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(word) + `"`
 }
 
-// unit is the text, without the command and the capabilities. ProtectKernelTunables and
-// ProtectKernelLogs are left out: the former hides /proc/kallsyms, the latter takes CAP_SYSLOG.
+// unit is the text, without the command, the capabilities and the paths. ProtectKernelTunables and
+// ProtectKernelLogs are left out: the former hides /proc/kallsyms, the latter takes CAP_SYSLOG. ReadOnlyPaths
+// has what the former protects from a service with CAP_DAC_OVERRIDE.
 // LimitMEMLOCK is for BPF before Linux 5.11. A small system has a shell, which kills by itself, and no /bin/kill.
 const unit = `[Unit]
 Description=Records where and why this host drops packets
@@ -60,8 +65,8 @@ ProtectHome=true
 PrivateTmp=true
 PrivateDevices=true
 PrivateMounts=true
-ReadOnlyPaths=/proc/sys /sys
-
+ReadOnlyPaths=/proc/sys /sys -/proc/sysrq-trigger -/proc/irq -/proc/bus -/proc/acpi -/proc/fs -/proc/mtrr -/proc/scsi
+%[3]s
 CapabilityBoundingSet=%[2]s
 AmbientCapabilities=%[2]s
 NoNewPrivileges=true

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,13 +27,32 @@ func TestUnitQuotes(t *testing.T) {
 	}
 }
 
-// TestUnitExposure: systemd knows every setting, and finds the service no more exposed than 2.5.
+// TestUnitWrites: what may be written follows what may be read only, which it is a part of.
+func TestUnitWrites(t *testing.T) {
+	u := least
+	u.Writable = []string{"/sys/kernel/tracing", "/sys/a b"}
+	before, after, _ := strings.Cut(u.String(), "\nReadWritePaths=-/sys/kernel/tracing\nReadWritePaths=\"-/sys/a b\"\n\n")
+	if !strings.Contains(before, "\nReadOnlyPaths=/proc/sys /sys ") || after == "" || strings.Contains(least.String(), "ReadWrite") {
+		t.Errorf("unit %s", u.String())
+	}
+}
+
+// TestUnitExposure: systemd knows every setting, and finds the service no more exposed than 2.5, also if it reports points.
 func TestUnitExposure(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		vmtest.SkipOrFail(t, err)
 	}
+	points := least
+	points.Capabilities = append(slices.Clip(least.Capabilities), "CAP_DAC_OVERRIDE")
+	points.Writable = []string{"/sys/kernel/tracing"}
+	checkExposure(t, &least)
+	checkExposure(t, &points)
+}
+
+func checkExposure(t *testing.T, u *systemd.Unit) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "dropwatch.service")
-	text := strings.Replace(least.String(), "\nDocumentation=man:dropwatch(8)", "", 1) // the page is not installed
+	text := strings.Replace(u.String(), "\nDocumentation=man:dropwatch(8)", "", 1) // the page is not installed
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -29,11 +29,12 @@ import (
 	"dropwatch/kallsyms"
 )
 
-// Needs are what the source needs of a host. For each CPU it locks a ring, a page more for its control data, and
-// two pages for the ring of the wakeup.
+// Needs are what the source needs of a host: CAP_DAC_OVERRIDE because the list of probes in perf.Tracing is written, which
+// is root's. Where conditions are to be tested by BPF, it needs bpfprog.Needs as well. For each CPU it locks a ring, a page
+// more for its control data, and two pages for the ring of the wakeup.
 var Needs = host.Requirements{
 	Options:      []string{"PERF_EVENTS", "KPROBE_EVENTS", "DEBUG_INFO_BTF"},
-	Capabilities: []host.Capability{host.CapSysAdmin},
+	Capabilities: []host.Capability{host.CapPerfmon, host.CapDACOverride},
 	LockedBytes:  defaultRing, LockedPages: 3,
 }
 
