@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 	"dropwatch/internal/config"
@@ -23,14 +25,26 @@ import (
 	"dropwatch/internal/source/probe"
 )
 
+// A pointsCommand is the verb points with the values of its flags.
+type pointsCommand struct {
+	*App
+	flags      *pflag.FlagSet
+	json, list bool
+	gen        string
+}
+
+// newPoints adds the flags of points.
+func newPoints(a *App) *pointsCommand {
+	c := &pointsCommand{App: a, flags: cli.NewFlags()}
+	c.flags.BoolVarP(&c.list, "list", "l", false, "list them, which is the default")
+	c.flags.BoolVarP(&c.json, "json", "j", false, "one JSON object a line for each point")
+	c.flags.StringVar(&c.gen, "gen", "", "write the points that can be probed to this new `file` instead, to be changed")
+	return c
+}
+
 // points is the verb that lists where packets can be dropped, and what shows it.
 func (a *App) points(d *defaults) *cli.Verb {
-	var json, list bool
-	var gen string
-	f := cli.NewFlags()
-	f.BoolVarP(&list, "list", "l", false, "list them, which is the default")
-	f.BoolVarP(&json, "json", "j", false, "one JSON object a line for each point")
-	f.StringVar(&gen, "gen", "", "write the points that can be probed to this new `file` instead, to be changed")
+	c := newPoints(a)
 	return &cli.Verb{
 		Name: pointsVerb, Args: "[options] [layer|module ...]", Short: "list where packets are dropped, by layer and module",
 		Long: `List the points at which dropwatch knows that packets are dropped, by layer and
@@ -48,36 +62,37 @@ which points start, watch and record report.`,
 			"dropwatch points", "dropwatch points transport", "dropwatch points link/qdisc tcp", "dropwatch watch --include tcp",
 			"dropwatch points test tcp_accept_queue", "dropwatch points --gen points.toml", "dropwatch points test points.toml",
 		},
-		Manual: manVerbs["points"], Flags: f, Words: pointWords(d.inSession), InSession: true,
-		Run: func(ctx context.Context, args cli.Args) error {
-			first := ""
-			if len(args.Words) > 0 {
-				first = args.Words[0]
-			}
-			test := first == testWord
-			switch {
-			case f.Changed("gen") && (list || json || len(args.Words) > 0):
-				return usageError("points: --gen cannot be combined with anything else")
-			case f.Changed("gen"):
-				return generatePoints(gen)
-			case first == onWord || first == offWord:
-				return usagef("points: %s is for a session: use --point of watch or record", first)
-			case test && (list || json):
-				return usageError("points: test cannot be combined with options")
-			case test:
-				return a.testPoints(args.Words[1:])
-			}
-			nodes, err := parseNodes(args.Words)
-			if err != nil {
-				return err
-			}
-			found, err := a.findPoints(ctx, nodes)
-			if err != nil {
-				return err
-			}
-			return a.printPoints(found, json)
-		},
+		Manual: manVerbs["points"], Flags: c.flags, Words: pointWords(d.inSession), InSession: true,
+		Run: c.run,
 	}
+}
+
+func (c *pointsCommand) run(ctx context.Context, args cli.Args) error {
+	first := ""
+	if len(args.Words) > 0 {
+		first = args.Words[0]
+	}
+	switch {
+	case c.flags.Changed("gen") && (c.list || c.json || len(args.Words) > 0):
+		return usageError("points: --gen cannot be combined with anything else")
+	case c.flags.Changed("gen"):
+		return generatePoints(c.gen)
+	case first == onWord || first == offWord:
+		return usagef("points: %s is for a session: use --point of watch or record", first)
+	case first == testWord && (c.list || c.json):
+		return usageError("points: test cannot be combined with options")
+	case first == testWord:
+		return c.testPoints(args.Words[1:])
+	}
+	nodes, err := parseNodes(args.Words)
+	if err != nil {
+		return err
+	}
+	found, err := c.findPoints(ctx, nodes)
+	if err != nil {
+		return err
+	}
+	return c.printPoints(found, c.json)
 }
 
 // pointWords returns what completes the arguments.

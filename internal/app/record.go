@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 )
@@ -11,20 +13,37 @@ import (
 // defaultInterval is how often record reads the counters.
 const defaultInterval = 10 * time.Second
 
+// A recordCommand is the verb record with the values of its flags.
+type recordCommand struct {
+	*App
+	session   *defaults
+	spec      capture.Spec
+	flags     *pflag.FlagSet
+	selected  *filterFlags
+	force     bool
+	counted   bool
+	interval  time.Duration
+	failIfAny *bool
+	points    *pointFlag
+}
+
+// newRecord adds the flags of record.
+func newRecord(a *App, d *defaults) *recordCommand {
+	c := &recordCommand{App: a, session: d, flags: cli.NewFlags(), interval: defaultInterval}
+	f := c.flags
+	addCaptureFlags(f, &c.spec, d)
+	c.selected = addFilterFlags(f, &c.spec)
+	f.BoolVarP(&c.force, "force", "f", false, "overwrite a recording that exists")
+	f.BoolVar(&c.counted, "counters", false, "also record the host's counters, and the settings, rules and sockets that findings are "+
+		"about, and what TCP sends again")
+	f.Var((*duration)(&c.interval), "interval", "with --counters, read them at intervals of this `time`, besides the beginning and the end")
+	c.failIfAny, c.points = addFailFlag(f), addPointFlag(f, d)
+	return c
+}
+
 // record is the verb that writes drops to a recording.
 func (a *App) record(d *defaults) *cli.Verb {
-	var spec capture.Spec
-	f := cli.NewFlags()
-	addCaptureFlags(f, &spec, d)
-	selected := addFilterFlags(f, &spec)
-	var force bool
-	f.BoolVarP(&force, "force", "f", false, "overwrite a recording that exists")
-	var counted bool
-	interval := defaultInterval
-	f.BoolVar(&counted, "counters", false, "also record the host's counters, and the settings, rules and sockets that findings are about, "+
-		"and what TCP sends again")
-	f.Var((*duration)(&interval), "interval", "with --counters, read them at intervals of this `time`, besides the beginning and the end")
-	failIfAny, points := addFailFlag(f), addPointFlag(f, d)
+	c := newRecord(a, d)
 	return &cli.Verb{
 		Name: "record", Args: "[options] file [expression] [-- command]", Short: "write drops to a recording",
 		Long: `Write drops to a recording, until Ctrl-C: packets, locations, reasons, losses,
@@ -38,37 +57,46 @@ a crash has cut short can be read as far as it goes.`,
 			"dropwatch record --counters night.dw",
 			"dropwatch replay night.dw",
 		},
-		Manual: manVerbs["record"], Flags: f, Values: captureFlagValues(),
+		Manual: manVerbs["record"], Flags: c.flags, Values: captureFlagValues(),
 		Words: a.expressionAfterFile, Fields: fieldNames(), File: true, InSession: true, Command: true,
-		Run: func(ctx context.Context, args cli.Args) (err error) {
-			fill(&spec, d, "record", args)
-			if err := fillChild(&spec, args); err != nil {
-				return err
-			}
-			if len(args.Words) == 0 || args.Words[0] == "" {
-				return usageError("record: no file: name one to write to")
-			}
-			if err := points.enter(a, &spec); err != nil {
-				return err
-			}
-			if spec.Filter, err = selected.parse(d.filter, args.Words[1:]); err != nil {
-				return err
-			}
-			switch {
-			case !counted && f.Changed("interval"):
-				return usageError("record: --interval is for counters: add --counters")
-			case interval < minInterval:
-				return usagef("record: invalid value %v for --interval: give %v or more", interval, minInterval)
-			case !counted:
-				interval = 0
-			}
-			spec.Input.SampledStack = counted // which shows narrower causes
-			spec.Input.AndRetrans = counted
-			spec.Outputs = []capture.Output{
-				{Format: capture.Recording, File: args.Words[0], Overwrite: force, Counters: interval},
-				{Format: capture.Table, Stderr: true},
-			}
-			return a.runChecked(ctx, spec, *failIfAny)
-		},
+		Run: c.run,
 	}
+}
+
+func (c *recordCommand) run(ctx context.Context, args cli.Args) (err error) {
+	fill(&c.spec, c.session, "record", args)
+	if err := fillChild(&c.spec, args); err != nil {
+		return err
+	}
+	if len(args.Words) == 0 || args.Words[0] == "" {
+		return usageError("record: no file: name one to write to")
+	}
+	if err := c.points.enter(c.App, &c.spec); err != nil {
+		return err
+	}
+	if c.spec.Filter, err = c.selected.parse(c.session.filter, args.Words[1:]); err != nil {
+		return err
+	}
+	if err := c.checkInterval(); err != nil {
+		return err
+	}
+	recording := capture.Output{Format: capture.Recording, File: args.Words[0], Overwrite: c.force}
+	if c.counted {
+		recording.Counters = c.interval
+		c.spec.Input.SampledStack = true // which shows narrower causes
+		c.spec.Input.AndRetrans = true
+	}
+	c.spec.Outputs = []capture.Output{recording, {Format: capture.Table, Stderr: true}}
+	return c.runChecked(ctx, c.spec, *c.failIfAny)
+}
+
+// checkInterval checks how often counters are to be read.
+func (c *recordCommand) checkInterval() error {
+	switch {
+	case !c.counted && c.flags.Changed("interval"):
+		return usageError("record: --interval is for counters: add --counters")
+	case c.interval < minInterval:
+		return usagef("record: invalid value %v for --interval: give %v or more", c.interval, minInterval)
+	}
+	return nil
 }

@@ -3,17 +3,38 @@ package app
 import (
 	"context"
 
+	"github.com/spf13/pflag"
+
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 )
 
+// A watchCommand is the verb watch with the values of its flags.
+type watchCommand struct {
+	*App
+	session   *defaults
+	spec      capture.Spec
+	flags     *pflag.FlagSet
+	selected  *filterFlags
+	shown     *outputFlags
+	failIfAny *bool
+	followed  *followFlag
+	points    *pointFlag
+}
+
+// newWatch adds the flags of watch.
+func newWatch(a *App, d *defaults) *watchCommand {
+	c := &watchCommand{App: a, session: d, flags: cli.NewFlags()}
+	f := c.flags
+	addCaptureFlags(f, &c.spec, d)
+	c.selected, c.shown = addFilterFlags(f, &c.spec), addOutputFlags(f)
+	c.failIfAny, c.followed, c.points = addFailFlag(f), addFollowFlag(f), addPointFlag(f, d)
+	return c
+}
+
 // watch is the verb that shows each drop.
 func (a *App) watch(d *defaults) *cli.Verb {
-	var spec capture.Spec
-	f := cli.NewFlags()
-	addCaptureFlags(f, &spec, d)
-	selected, shown := addFilterFlags(f, &spec), addOutputFlags(f)
-	failIfAny, followed, points := addFailFlag(f), addFollowFlag(f), addPointFlag(f, d)
+	c := newWatch(a, d)
 	return &cli.Verb{
 		Name: "watch", Args: "[options] [expression] [-- command]", Short: "show each drop as a line, as JSON, or in a table",
 		Long: `Show each dropped packet as a line, until Ctrl-C: time, location, reason,
@@ -37,29 +58,31 @@ the packet are not known.`,
 			"dropwatch watch --point tcp_accept_queue,udp_queue",
 			"dropwatch watch --follow 'udp port 53 and host 192.0.2.7'",
 		},
-		Manual: manVerbs["watch"], Flags: f, Values: captureFlagValues(), Words: a.expressionWords,
+		Manual: manVerbs["watch"], Flags: c.flags, Values: captureFlagValues(), Words: a.expressionWords,
 		Fields: fieldNames(), InSession: true, Command: true,
-		Run: func(ctx context.Context, args cli.Args) (err error) {
-			fill(&spec, d, "watch", args)
-			if err := fillChild(&spec, args); err != nil {
-				return err
-			}
-			if err := points.enter(a, &spec); err != nil {
-				return err
-			}
-			words, err := followed.enter(&spec, args.Words)
-			if err != nil {
-				return err
-			}
-			if spec.Filter, err = selected.parse(d.filter, words); err != nil {
-				return err
-			}
-			if err := shown.enter(&spec); err != nil {
-				return err
-			}
-			followed.enterOutput(&spec)
-			spec.Input.SampledStack = spec.ShowsCauses()
-			return a.runChecked(ctx, spec, *failIfAny)
-		},
+		Run: c.run,
 	}
+}
+
+func (c *watchCommand) run(ctx context.Context, args cli.Args) (err error) {
+	fill(&c.spec, c.session, "watch", args)
+	if err := fillChild(&c.spec, args); err != nil {
+		return err
+	}
+	if err := c.points.enter(c.App, &c.spec); err != nil {
+		return err
+	}
+	words, err := c.followed.enter(&c.spec, args.Words)
+	if err != nil {
+		return err
+	}
+	if c.spec.Filter, err = c.selected.parse(c.session.filter, words); err != nil {
+		return err
+	}
+	if err := c.shown.enter(&c.spec); err != nil {
+		return err
+	}
+	c.followed.enterOutput(&c.spec)
+	c.spec.Input.SampledStack = c.spec.ShowsCauses()
+	return c.runChecked(ctx, c.spec, *c.failIfAny)
 }
