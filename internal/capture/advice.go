@@ -5,6 +5,7 @@ import (
 	"slices"
 	"syscall"
 
+	"dropwatch/internal/perf"
 	"dropwatch/internal/source/netdm"
 	"dropwatch/netlink"
 )
@@ -24,6 +25,7 @@ var advice = []struct {
 		"hardware drops need a kernel with devlink, without which `set hw false`, or dump -o sw, helps"},
 	{netdm.ErrSwitchedOff, "start again when it has finished (`status` says who listens); " +
 		"with `set source auto` first, a session goes on with the next source"},
+	{perf.ErrNoProbes, "reasons, functions, traps and counters need none: dropwatch points lists those that work here"},
 	{syscall.EMFILE, "raise the limit of this shell, as with `ulimit -n 1024`"},
 	{syscall.ENFILE, "raise the limit of this host: sysctl fs.file-max"},
 	{syscall.ENOSPC, "free space, or write elsewhere"},

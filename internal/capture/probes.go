@@ -73,7 +73,7 @@ func (r *Runner) openNamed(s *Spec) (Tracer, error) {
 	case errors.Is(err, perf.ErrPermission) && os.Geteuid() != 0:
 		return nil, fmt.Errorf("root needed for points: try sudo %s", s.commandLine())
 	case errors.Is(err, perf.ErrNoProbes) && s.wantsDrops():
-		r.Notices.Note("no points are reported: %v", err)
+		r.Notices.Note("no points are reported: %v", adviseOne(err))
 		return nil, nil
 	}
 	return nil, err

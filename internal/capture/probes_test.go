@@ -47,7 +47,8 @@ func TestOpenPoints(t *testing.T) {
 			wanted: 2, lacking: 2, fails: "this kernel can probe none of the points:\n  point a: it is inlined\n  point b: ",
 		},
 		"no probes": {
-			wanted: 1, err: perf.ErrNoProbes, notes: "dropwatch: no points are reported: this kernel has no kprobe events\n",
+			wanted: 1, err: perf.ErrNoProbes, notes: "dropwatch: no points are reported: this kernel has no kprobe events: " +
+				"reasons, functions, traps and counters need none: dropwatch points lists those that work here\n",
 		},
 		"no probes and no drops": {
 			wanted: 1, err: perf.ErrNoProbes, expression: "kind == point", fails: "this kernel has no kprobe events",

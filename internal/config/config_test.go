@@ -202,6 +202,7 @@ func TestErrors(t *testing.T) {
 	tests := map[string]string{
 		"\nsorce = 'bpf'":                `x.toml:2: unknown key sorce: did you mean source?`,
 		"zzz = 1":                        `x.toml:1: unknown key zzz: dropwatch config prints all`,
+		"follow = 'icmp'":                `x.toml:1: unknown key follow: packets are followed for as long as one run, `,
 		"a = 1\nsampel = 2":              "x.toml:1: unknown key a: dropwatch config prints all\nx.toml:2: ",
 		"[outptu]\nx = 1":                `x.toml:1: unknown key outptu: did you mean output?`,
 		"source.name = 1":                `x.toml:1: unknown key source.name: dropwatch config prints all`,

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -45,6 +46,11 @@ func at(name string, where *toml.DecodeError, what string) error {
 	return fmt.Errorf("%s:%d: %s", name, line, what)
 }
 
+// ofRuns are what to do instead of options of watch that are no keys, as a service has no end.
+var ofRuns = map[string]string{
+	"follow": "packets are followed for as long as one run, which says at its end whether any was lost: dropwatch watch --follow",
+}
+
 // unknownKey says that there is no such key, and which ones there are.
 func (f *file) unknownKey(key toml.Key) string {
 	for i, part := range key {
@@ -52,7 +58,7 @@ func (f *file) unknownKey(key toml.Key) string {
 		if slices.Contains(known, part) {
 			continue
 		}
-		fix := f.all
+		fix := cmp.Or(ofRuns[part], f.all)
 		if question := suggest.Question(part, known); question != "" {
 			fix = question
 		}

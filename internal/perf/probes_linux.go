@@ -38,6 +38,9 @@ var sets atomic.Uint64
 // dropwatch have left. The caller closes it. The error wraps [ErrNoProbes] or [ErrPermission] where one fits.
 func OpenProbes() (*Probes, error) {
 	dir, err := openProbesDir()
+	if errors.Is(err, ErrNoProbes) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open tracefs's %s: %w", probesFile, err)
 	}
@@ -103,7 +106,7 @@ func tryProbes(dir int) error {
 func explainProbes(err error, locked bool) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !locked:
-		return fmt.Errorf("%w: it was built without CONFIG_KPROBE_EVENTS", ErrNoProbes)
+		return fmt.Errorf("%w (CONFIG_KPROBE_EVENTS is not set)", ErrNoProbes)
 	case locked && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)):
 		return errLocked(err)
 	case errors.Is(err, fs.ErrPermission):
