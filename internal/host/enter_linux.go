@@ -30,6 +30,20 @@ func (h *Host) InNetns(n Netns, f func() error) error {
 	return <-done
 }
 
+// InNewNetns runs f on a thread that is in a network namespace of its own. That ends with the last socket that f opened
+// there. It needs CAP_SYS_ADMIN; the error of f is returned as it is.
+func InNewNetns(f func() error) error {
+	done := make(chan error)
+	go onThread(func() {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			done <- fmt.Errorf("cannot make a network namespace: %w", os.NewSyscallError("unshare", err))
+			return
+		}
+		done <- f()
+	})
+	return <-done
+}
+
 // onThread runs f on a thread that ends with it. It is never the first of the process,
 // which the runtime keeps, and whose namespaces /proc/self shows as those of the process.
 func onThread(f func()) {

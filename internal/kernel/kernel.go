@@ -5,7 +5,9 @@ package kernel
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"syscall"
 	"time"
 )
@@ -50,6 +52,36 @@ func Get(family int, typ uint16, body []byte, use func(message []byte) error) er
 	return with(family, false, func(s *socket) error { return s.ask(typ, flagRequest, body, use) })
 }
 
+// A Message is a part of a request that changes something.
+type Message struct {
+	Type, Flags uint16
+	Body        []byte
+}
+
+// Flags of a Message.
+const (
+	Acknowledge = 0x4 // the kernel answers it also if there is no error
+	Create      = 0x400
+)
+
+// Change sends messages at once, of which one is to be acknowledged, and waits for the first answer. What they make
+// is there at least until the socket is closed that it returns, as its network namespace is.
+func Change(family int, messages ...Message) (io.Closer, error) {
+	s, err := open(family, false)
+	if err != nil {
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	var datagram []byte
+	for _, m := range messages {
+		datagram = append(datagram, request(m.Type, flagRequest|m.Flags, m.Body)...)
+		datagram = append(datagram, make([]byte, align(len(datagram))-len(datagram))...)
+	}
+	if err := s.exchange(datagram, false, func([]byte) error { return nil }); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
 // with calls f with a socket of the network namespace of the calling thread. Strict has the
 // kernel check requests, and select by what they have.
 func with(family int, strict bool, f func(*socket) error) error {
@@ -57,8 +89,13 @@ func with(family int, strict bool, f func(*socket) error) error {
 	if err != nil {
 		return fmt.Errorf("open a netlink socket: %w", err)
 	}
-	defer s.close()
+	defer s.Close()
 	return f(s)
+}
+
+// ask sends a request, and calls use with each message of the answer.
+func (s *socket) ask(typ, flags uint16, body []byte, use func(message []byte) error) error {
+	return s.exchange(request(typ, flags, body), flags&flagDump != 0, use)
 }
 
 // Types of messages of all families, and a flag of them.

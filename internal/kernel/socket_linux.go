@@ -34,11 +34,12 @@ func open(family int, strict bool) (*socket, error) {
 	return &socket{fd}, nil
 }
 
-func (s *socket) close() { unix.Close(s.fd) }
+// Close implements io.Closer.
+func (s *socket) Close() error { return unix.Close(s.fd) }
 
-// ask sends a request, and calls use with each message of the answer.
-func (s *socket) ask(typ, flags uint16, body []byte, use func(message []byte) error) error {
-	if err := unix.Sendto(s.fd, request(typ, flags, body), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+// exchange sends a datagram, and calls use with each message of the answer, which of a dump has several parts.
+func (s *socket) exchange(datagram []byte, dump bool, use func(message []byte) error) error {
+	if err := unix.Sendto(s.fd, datagram, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("ask the kernel: %w", err)
 	}
 	buffer := answers.Get().(*[96 << 10]byte)
@@ -51,7 +52,7 @@ func (s *socket) ask(typ, flags uint16, body []byte, use func(message []byte) er
 		if more, err = eachMessage(buffer[:n], use); err != nil {
 			return err
 		}
-		more = more && flags&flagDump != 0 // conntrack says so of its only answer (ctnetlink_fill_info)
+		more = more && dump // conntrack says so of its only answer (ctnetlink_fill_info)
 	}
 	return nil
 }

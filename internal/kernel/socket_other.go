@@ -9,8 +9,9 @@ type socket struct{}
 
 func open(family int, strict bool) (*socket, error) { return nil, errors.ErrUnsupported }
 
-func (s *socket) close() {}
+// Close implements io.Closer.
+func (s *socket) Close() error { return nil }
 
-func (s *socket) ask(typ, flags uint16, body []byte, use func(message []byte) error) error {
+func (s *socket) exchange(datagram []byte, dump bool, use func(message []byte) error) error {
 	return errors.ErrUnsupported
 }

@@ -48,7 +48,7 @@ var metaKeys = map[uint32]field{
 	5: {name: "oif", kind: hostNumber},
 	6: {name: "iifname", kind: interfaceName}, 7: {name: "oifname", kind: interfaceName}, 8: {name: "meta iiftype", kind: hostNumber},
 	10: {name: "meta skuid", kind: hostNumber},
-	11: {name: "meta skgid", kind: hostNumber}, 15: {name: "meta nfproto", kind: nfProtocol},
+	11: {name: "meta skgid", kind: hostNumber}, nftMetaNFTrace: {name: "meta nftrace"}, 15: {name: "meta nfproto", kind: nfProtocol},
 	16: {name: "meta l4proto", kind: protocolNumber}, 17: {name: "meta ibrname", kind: interfaceName},
 	18: {name: "meta obrname", kind: interfaceName},
 }
