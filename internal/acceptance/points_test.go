@@ -16,7 +16,7 @@ func impossible() (names []string) {
 		names = append(names, "dev_rx_dropped", "dev_tx_dropped", "dev_rx_nohandler", "conntrack_helper")
 	}
 	if !guest.AtLeast(6, 1) {
-		names = append(names, "dev_rx_otherhost_dropped", "bridge_vlan", "nftables")
+		names = append(names, "dev_rx_otherhost_dropped", "bridge_vlan", "nftables", "nftables_policy")
 	}
 	slices.Sort(names)
 	return names

@@ -23,6 +23,11 @@ var manPointsList = []entry{
 		"An event costs about as much as a drop that is reported individually."},
 	{"afterwards", "The probes are removed at the end. A dropwatch that is killed (SIGKILL) leaves them in the list of kprobe events, " +
 		"where they are off and cost nothing; the next one that reports points removes them. Several can run at the same time."},
+	{"nftables", "The points *nftables* and *nftables_policy* have the *handle* of the rule, as *nft -a list ruleset* has it, and the " +
+		"*chain* that netfilter called: the rule is in that, or in one that it jumps to. *rule* is the rule with its text, as it was " +
+		"read a moment later. While they are reported, nf_tables calls its functions for traces, as there is a rule for that in a " +
+		"network namespace that dropwatch makes. No packet comes to it, so that none is traced. It ends with dropwatch, also if that " +
+		"is killed."},
 	{"own points", "A file has tables *[[point]]*, each with *name*, *functions*, *at* (entry or return), *when* (a condition, in C), " +
 		"*args* (what is read) and *says* (a sentence): *dropwatch points --gen points.toml* writes one with all that are " +
 		"built in, to be changed. *dropwatch watch --point points.toml* reports what it has."},

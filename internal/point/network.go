@@ -24,6 +24,16 @@ func tupleArgs(tuple string) []Arg {
 var sourceArgs = args("src", "src:ip", "dst", "dst:ip", "dev", "dev->name", "rp_filter", "idev->cnf.data[IPV4_DEVCONF_RP_FILTER - 1]",
 	"all", "dev->nd_net.net->ipv4.devconf_all->data[IPV4_DEVCONF_RP_FILTER - 1]")
 
+// traceFunction is what nf_tables calls at each verdict, of a rule or of a policy, while tracing is on: the source of
+// points turns it on, see [nftables.EnableTracing].
+const traceFunction = "__nft_trace_packet"
+
+// chainArgs are the chain of nftables that netfilter called, and what its hook was called with.
+func chainArgs(chain, state string) []Arg {
+	return args("family", chain+"table->family", "table", chain+"table->name", "chain", chain+"name",
+		"hook", "(enum nf_inet_hooks)"+state+"hook", "in", state+"in->name", "out", state+"out->name")
+}
+
 // networkPoints are those of IP, firewalls, routes and neighbours. The verdict NF_DROP is 0; since 6.7 a function
 // may have freed the packet itself, which is NF_STOLEN with EPERM: 0x10002.
 var networkPoints = []Point{
@@ -48,12 +58,32 @@ var networkPoints = []Point{
 	{
 		Name: "nftables", Module: "netfilter",
 		Form: Form{
-			Functions: []string{"nft_do_chain"}, At: Return, When: "$retval == 0 || $retval == 0x10002",
-			Args: args("family", "((struct nft_chain *)priv)->table->family", "table", "((struct nft_chain *)priv)->table->name",
-				"chain", "((struct nft_chain *)priv)->name", "handle", "((struct nft_chain *)priv)->handle",
-				"hook", "(enum nf_inet_hooks)pkt->state->hook", "in", "pkt->state->in->name", "out", "pkt->state->out->name"),
+			Functions: []string{traceFunction}, When: "type == NFT_TRACETYPE_RULE && (verdict->code & 0xff) == 0",
+			Args: append(chainArgs("info->basechain->chain.", "pkt->state->"), Arg{"handle", "rule->handle"}),
 		},
-		Says: "dropped by nftables: table {table}, chain {chain}, or one that it jumps to, in {in}, out {out}",
+		Or: []Form{
+			{ // until 6.3
+				Functions: []string{traceFunction}, When: "type == NFT_TRACETYPE_RULE && (info->verdict->code & 0xff) == 0",
+				Args: append(chainArgs("info->basechain->chain.", "info->pkt->state->"), Arg{"handle", "info->rule->handle"}),
+			},
+			{ // of which the compiler left nothing: with the policies, and without the rule
+				Functions: []string{"nft_do_chain"}, At: Return, When: "$retval == 0 || $retval == 0x10002",
+				Args: chainArgs("((struct nft_chain *)priv)->", "pkt->state->"),
+			},
+		},
+		Says: "dropped by nftables: table {table}, chain {chain} or one that it jumps to, handle {handle}, in {in}, out {out}",
+	},
+	{
+		Name: "nftables_policy", Module: "netfilter",
+		Form: Form{
+			Functions: []string{traceFunction}, When: "type == NFT_TRACETYPE_POLICY && info->basechain->policy == 0",
+			Args: chainArgs("info->basechain->chain.", "pkt->state->"),
+		},
+		Or: []Form{{ // until 6.3
+			Functions: []string{traceFunction}, When: "type == NFT_TRACETYPE_POLICY && info->basechain->policy == 0",
+			Args: chainArgs("info->basechain->chain.", "info->pkt->state->"),
+		}},
+		Says: "dropped by nftables: policy of table {table}, chain {chain}, in {in}, out {out}",
 	},
 	{
 		Name: "conntrack_drop", Module: "conntrack",

@@ -39,6 +39,8 @@ const (
 	bufferHead
 	bufferData
 	bufferNetwork
+
+	hookNetns
 	allFacts
 )
 
@@ -62,7 +64,8 @@ var (
 	ofDevice = map[fact]string{
 		bufferIfIndex: "P->dev->ifindex", bufferIfName: "P->dev->name", bufferNetns: "P->dev->nd_net.net->ns.inum",
 	}
-	ofDeviceAlone = map[fact]string{ // of a function that has a device, and neither socket nor packet
+	ofHook        = map[fact]string{hookNetns: "P->net->ns.inum"} // struct nf_hook_state
+	ofDeviceAlone = map[fact]string{                              // of a function that has a device, and neither socket nor packet
 		bufferIfIndex: "P->ifindex", bufferIfName: "P->name", bufferNetns: "P->nd_net.net->ns.inum",
 	}
 )
@@ -72,9 +75,10 @@ type facts [allFacts]*formula
 
 // compile types those that a function has, of its first socket and its first packet.
 func (x *facts) compile(s *site, f *member.Function) {
-	socket, buffer := argumentOf(f, "struct sock"), argumentOf(f, "struct sk_buff")
+	socket, buffer := argumentOf(f, "struct sock"), reached(f, buffers)
 	x.add(s, f, ofSocket, socket)
 	x.add(s, f, ofBuffer, buffer)
+	x.add(s, f, ofHook, reached(f, hooks))
 	switch {
 	case socket != "":
 	case buffer != "":
@@ -86,7 +90,7 @@ func (x *facts) compile(s *site, f *member.Function) {
 
 // compileHeaders types those by which the headers of the first packet are found, which only BPF can follow.
 func (x *facts) compileHeaders(s *site, f *member.Function) {
-	x.add(s, f, ofHeaders, argumentOf(f, "struct sk_buff"))
+	x.add(s, f, ofHeaders, reached(f, buffers))
 }
 
 // hasHeaders reports whether the headers of a packet can be found.
@@ -97,6 +101,26 @@ func (x *facts) hasHeaders() bool {
 		}
 	}
 	return true
+}
+
+// A reach is what leads from an argument of a type to what is looked for.
+type reach struct{ typ, path string }
+
+// buffers lead to a packet, and hooks to what a netfilter hook is called with. The arguments of nf_tables have both
+// (include/net/netfilter/nf_tables.h).
+var (
+	buffers = []reach{{"struct sk_buff", ""}, {"struct nft_pktinfo", "->skb"}, {"struct nft_traceinfo", "->pkt->skb"}}
+	hooks   = []reach{{"struct nf_hook_state", ""}, {"struct nft_pktinfo", "->state"}, {"struct nft_traceinfo", "->pkt->state"}}
+)
+
+// reached returns the expression of the first of some that a function has an argument for, empty if there is none.
+func reached(f *member.Function, by []reach) string {
+	for _, r := range by {
+		if name := argumentOf(f, r.typ); name != "" {
+			return name + r.path
+		}
+	}
+	return ""
 }
 
 // argumentOf returns the name of the first argument that points to a type, empty if there is none.
@@ -206,8 +230,9 @@ const (
 )
 
 // packet sets what is known of the packet of an event, and its interface: the one that skb->dev has or, if that is
-// none, the one that it came in by, in the namespace of the socket.
+// none, the one that it came in by, in the namespace of the hook or the socket.
 func (x *facts) packet(values []member.Value, e *event.Event) {
+	e.Netns.Inode = uint32(x.number(hookNetns, values))
 	if x[bufferAddress] == nil {
 		x.port(values, e)
 		return

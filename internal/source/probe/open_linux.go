@@ -26,6 +26,7 @@ type Source struct {
 	byID     map[uint64]int // the index in points of the number of an event
 	number   perf.Field     // where an event has that
 	stacks   bool           // samples have call chains
+	tracing  tracing        // of nf_tables
 	reader   *perf.Reader[*cpu]
 	until    time.Time // see Began
 
@@ -101,7 +102,11 @@ func (s *Source) addPoint(p *point.Point, opts *Options) error {
 		return fmt.Errorf("point %s: %w", p.Name, err)
 	}
 	for _, of := range t.sites {
-		if err := s.withTester(of, s.addSite); err != nil {
+		err := s.tracing.enableFor(of)
+		if err == nil {
+			err = s.withTester(of, s.addSite)
+		}
+		if err != nil {
 			return fmt.Errorf("point %s: %w", p.Name, err)
 		}
 		s.stacks = s.stacks || of.stack
@@ -290,5 +295,5 @@ func (s *Source) Began() (from, until time.Time) { return s.reader.Began(), s.un
 // Close removes the probes. Run does so itself; Close must not be called while it runs.
 func (s *Source) Close() error {
 	s.reader.Close()
-	return errors.Join(s.forget(0, 0), s.output.Close(), s.probes.Close())
+	return errors.Join(s.forget(0, 0), s.output.Close(), s.probes.Close(), s.tracing.Close())
 }

@@ -15,7 +15,8 @@
 // What the kernel itself misses, as when too many calls are under way, is counted from Linux 5.14 on.
 //
 // The kernel is left as it was, unless the process is killed (SIGKILL): its probes then cost nothing, and the
-// next source that is opened removes them.
+// next source that is opened removes them. Functions of nf_tables for traces are called only while a rule asks for
+// traces: for a point at one of them there is such a rule, in a network namespace of the source, to which no packet comes.
 package probe
 
 import (
