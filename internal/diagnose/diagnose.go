@@ -80,6 +80,7 @@ type Finding struct {
 	hook   string         // of netfilter, see [knowledge.Hook]; empty if it is not known
 	rules  []counters.Key // that may have dropped them
 
+	reached     []PointValues     // verdicts of nftables that may be those on them, see [Diagnosis.Ask]
 	samples     []nftables.Packet // headers of some of them
 	byConntrack bool              // connection tracking may have dropped some of them
 }

@@ -39,6 +39,7 @@ type PointValues struct {
 	Count uint64      // how often the point was reached
 	Args  []event.Arg // of the last time
 	Owner event.Owner // of the socket there; zero if there is none
+	rule  string      // what happened, if it is known which rule of nftables did it
 }
 
 // A pointKey distinguishes what a Collector keeps of points.
@@ -46,8 +47,9 @@ type pointKey struct {
 	name     string
 	netns    uint32
 	ifname   string
-	socket   uint64 // its cookie, or else its inode number; 0: there is none
-	function string // that raised a counter of a device
+	socket   uint64    // its cookie, or else its inode number; 0: there is none
+	function string    // that raised a counter of a device
+	verdict  verdictAt // of nftables; zero: there is none, or the rule is not known
 }
 
 // pointValues are what was read at a point the last time, beside its key.
@@ -62,6 +64,9 @@ func (c *Collector) addPoint(e *event.Event) {
 		c.points = tally.New[pointKey, pointValues](maxGroups, nil)
 	}
 	k := pointKey{name: e.Point, netns: e.Netns.Inode, ifname: e.Port.IfName, function: raiser(e)}
+	if at, ok := verdictOf(e.Point, e.Args); ok {
+		k.verdict = at
+	}
 	if s := e.Owner.Socket; s != nil {
 		k.socket, k.ifname = max(s.Cookie, s.Inode), ""
 	}
@@ -85,23 +90,32 @@ func (f *Finding) findPoints(c *Collector) {
 	}
 	for e := range c.points.All {
 		p, _ := point.Lookup(e.Key.name)
-		v := PointValues{e.Key.name, e.Count, e.Value.args, e.Value.owner}
-		if e.Key.function == "" && f.isAt(&p, &e.Key) && f.hasPortOf(&v) {
+		v := PointValues{Name: e.Key.name, Count: e.Count, Args: e.Value.args, Owner: e.Value.owner}
+		switch {
+		case e.Key.function != "" || !f.isAround(&e.Key):
+		case e.Key.verdict != (verdictAt{}):
+			f.reached = append(f.reached, v)
+		case f.isAt(&p) && f.hasPortOf(&v):
 			f.Points = append(f.Points, v)
 		}
 	}
-	slices.SortStableFunc(f.Points, func(a, b PointValues) int { return cmp.Compare(b.Count, a.Count) })
+	mostOften := func(a, b PointValues) int { return cmp.Compare(b.Count, a.Count) }
+	slices.SortStableFunc(f.Points, mostOften)
+	slices.SortStableFunc(f.reached, mostOften)
 	if sole := f.soleSocket(); sole != nil && f.OwnerCount == 0 {
 		f.Owner, f.OwnerCount = sole.Owner, min(sole.Count, f.Count)
 	}
 }
 
+// isAround reports whether packets of a finding may have been lost where a point was reached: in the same network
+// namespace and, if both are known, on the same interface.
+func (f *Finding) isAround(k *pointKey) bool {
+	return f.Netns.Inode != 0 && f.Netns.Inode == k.netns && (f.IfName == "" || k.ifname == "" || f.IfName == k.ifname)
+}
+
 // isAt reports whether packets of a finding were lost at a point: the finding is of a counter that the point raises, or
 // such a counter agrees with it.
-func (f *Finding) isAt(p *point.Point, k *pointKey) bool {
-	if f.Netns.Inode == 0 || f.Netns.Inode != k.netns || f.IfName != "" && k.ifname != "" && f.IfName != k.ifname {
-		return false
-	}
+func (f *Finding) isAt(p *point.Point) bool {
 	agrees := func(r counters.Row) bool { return slices.Contains(p.Counters, r.ID()) }
 	return slices.Contains(p.Counters, f.ID) || slices.ContainsFunc(f.Counters, agrees)
 }
@@ -140,7 +154,7 @@ func (f *Finding) appendPoints(b *strings.Builder) {
 // nginx/812), 12 times".
 func (v *PointValues) text() string {
 	p, _ := point.Lookup(v.Name)
-	text := p.Text(v.value)
+	text := cmp.Or(v.rule, p.Text(v.value))
 	var of []string
 	if s := v.Owner.Socket; s != nil && s.Local.IsValid() {
 		of = append(of, s.Local.String())

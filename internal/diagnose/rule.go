@@ -130,13 +130,17 @@ func (f *Finding) setOneOf(rules []*counters.Row) {
 func ruleText(r *counters.Row) string { return fmt.Sprintf("%s %s (%s)", r.Group, r.Object, r.About) }
 
 // readRules finds the rules of nftables without a counter that dropped the packets of
-// findings: it takes samples of the packets through the rules at the hook. It asks the
-// kernel for those now, in the network namespace of the finding; what cannot be read is
-// left out.
+// findings: those that points name, or else it takes samples of the packets through the
+// rules at the hook. It asks the kernel for those now, in the network namespace of the
+// finding; what cannot be read is left out.
 func (d *Diagnosis) readRules(h *Host) {
 	for i := range d.Findings {
 		f := &d.Findings[i]
-		if f.Rule.Text == "" && len(f.Namespaces) == 0 && f.hook != "" && slices.Contains(f.Meaning.Counters, nftablesDrops) {
+		if len(f.Namespaces) > 0 || !slices.Contains(f.Meaning.Counters, nftablesDrops) {
+			continue
+		}
+		f.readReached(h)
+		if f.Rule.Text == "" && f.hook != "" {
 			f.evaluate(h)
 		}
 	}

@@ -64,6 +64,28 @@ func (r *Rules) Of(drop *event.Event) (rule Rule) {
 	return rule
 }
 
+// Reached returns the rule or the policy of nftables that a point has seen to drop a packet: zero if the point is another,
+// or there is no such rule any more.
+func (r *Rules) Reached(e *event.Event) Rule {
+	at, ok := verdictOf(e.Point, e.Args)
+	if !ok {
+		return Rule{}
+	}
+	rules := r.rulesIn(e.Netns.Inode)
+	if rules == nil {
+		return Rule{}
+	}
+	var by nftables.Suspect
+	err := r.within(e.Netns.Inode, func() error {
+		by, _ = rules.Reached(at.family, at.table, at.chain, at.handle)
+		return nil
+	})
+	if err != nil || by.Object == "" {
+		return Rule{}
+	}
+	return ruleOf([]nftables.Suspect{by}, false)
+}
+
 // isByNFTables reports whether the location says that a rule of nftables dropped the packet. Where it is the
 // function of all of netfilter, iptables or connection tracking may have done it.
 func isByNFTables(drop *event.Event) bool {

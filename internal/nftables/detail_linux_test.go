@@ -84,3 +84,35 @@ func TestDetail(t *testing.T) {
 		})
 	}
 }
+
+// TestReached: a handle names the rule of its table, in any chain, and none the policy.
+func TestReached(t *testing.T) {
+	vmtest.RequireRoot(t)
+	ns := drops.NewNamespace(t)
+	const other = "table ip t { chain c { type filter hook output priority 0; policy accept; meta l4proto tcp drop; }; }; "
+	withRuleset(t, ns, other+"table inet t { chain sub { udp dport 9 drop; }; "+
+		"chain c { type filter hook input priority 0; policy drop; udp dport { 7, 9 } jump sub; }; }", func(r *Ruleset) {
+		sub := r.rules["inet t sub"][0]
+		for _, tt := range []struct {
+			family byte
+			chain  string
+			handle uint64
+			want   Suspect
+			hook   string
+		}{
+			{1, "c", sub.handle, Suspect{Object: sub.name(), Text: "udp dport 9 drop", Certain: true}, "INPUT"},
+			{1, "c", r.rules["inet t c"][0].handle,
+				Suspect{Object: r.rules["inet t c"][0].name(), Text: "udp dport { 7, 9 } jump sub", Certain: true}, "INPUT"},
+			{1, "c", 0, Suspect{Object: "inet t c", Text: "policy drop", Policy: true, Certain: true}, "INPUT"},
+			{2, "c", r.rules["ip t c"][0].handle,
+				Suspect{Object: r.rules["ip t c"][0].name(), Text: "meta l4proto tcp drop", Certain: true}, "OUTPUT"},
+			{1, "c", 999, Suspect{}, "INPUT"},
+			{1, "gone", sub.handle, Suspect{}, ""},
+			{99, "c", sub.handle, Suspect{}, ""},
+		} {
+			if got, hook := r.Reached(tt.family, "t", tt.chain, tt.handle); got != tt.want || hook != tt.hook {
+				t.Errorf("%d %s %d: %+v at %q, want %+v at %q", tt.family, tt.chain, tt.handle, got, hook, tt.want, tt.hook)
+			}
+		}
+	})
+}

@@ -51,6 +51,31 @@ func (r *Ruleset) suspects(hook string, p *Packet, counted bool) ([]Suspect, err
 	return w.suspects, nil
 }
 
+// Reached returns what has dropped a packet that a hook had passed to a chain: the rule of a handle in the same table, or
+// without one, 0, the policy of the chain. Its Object is empty if there is none any more. The family of the table is a
+// number (NFPROTO_*). It has to be called as [Ruleset.Suspects] has.
+func (r *Ruleset) Reached(family byte, table, chain string, handle uint64) (s Suspect, hook string) {
+	c := r.chains[families[family]+" "+table+" "+chain]
+	if c == nil {
+		return s, ""
+	}
+	if handle == 0 {
+		return Suspect{Object: c.name, Text: policyDrop, Policy: true, Certain: true}, c.hook
+	}
+	for name, rules := range r.rules {
+		i := slices.IndexFunc(rules, func(one *rule) bool { return one.handle == handle })
+		if i < 0 || r.chains[name] == nil || r.chains[name].table != c.table {
+			continue
+		}
+		d, _ := r.Detail(rules[i].name(), c.hook, nil)
+		return Suspect{Object: rules[i].name(), Text: d.Text, Certain: true}, c.hook
+	}
+	return s, c.hook
+}
+
+// policyDrop is what a Suspect has for a policy.
+const policyDrop = "policy drop"
+
 // together takes the packet through chains of the same priority. If several of them drop,
 // none does for certain.
 func (w *walk) together(chains []*chain, reached truth) truth {
@@ -98,7 +123,7 @@ func (w *walk) base(c *chain, reached truth) truth {
 	out, accepted := w.chain(c, in, 0)
 	if c.drop {
 		left := c.counts && !w.counted
-		w.suspect(Suspect{Object: c.name, Text: "policy drop", Policy: true}, out, left)
+		w.suspect(Suspect{Object: c.name, Text: policyDrop, Policy: true}, out, left)
 		if !left {
 			out = no
 		}

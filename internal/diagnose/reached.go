@@ -1,0 +1,93 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+
+	"dropwatch/internal/event"
+	"dropwatch/internal/nftables"
+)
+
+// A verdictAt is where a packet was dropped: by a rule of a table, or by the policy of the chain that a hook had called.
+type verdictAt struct {
+	family       byte
+	table, chain string
+	handle       uint64 // 0: the policy
+}
+
+// verdictOf returns what the points of nftables read. Ok is false of other points, and if the rule is not known.
+func verdictOf(name string, args []event.Arg) (at verdictAt, ok bool) {
+	ok = name == "nftables_policy"
+	for _, a := range args {
+		switch a.Name {
+		case "family":
+			at.family = byte(a.Number)
+		case "table":
+			at.table = a.Text
+		case "chain":
+			at.chain = a.Text
+		case "handle":
+			at.handle, ok = a.Number, name == "nftables"
+		}
+	}
+	return at, ok
+}
+
+// A reachedAnswer is what dropped a packet, and at which hook.
+type reachedAnswer struct {
+	nftables.Suspect
+	Hook string `json:"hook,omitempty"`
+}
+
+// reached returns what a verdict is of in a network namespace. Its Object is empty if that is not known.
+func (h *Host) reached(netns uint32, at verdictAt) reachedAnswer {
+	return ask(h, fmt.Sprintf("verdict %d %v", netns, at), func() (a reachedAnswer) {
+		if rules := h.ruleset(netns); rules != nil {
+			_ = h.within(netns, func() error {
+				a.Suspect, a.Hook = rules.Reached(at.family, at.table, at.chain, at.handle)
+				return nil
+			})
+		}
+		return a
+	})
+}
+
+// readReached sets the rule by the verdicts that points have seen. If those are as many as the drops, they are all on
+// them, whatever the counters say.
+func (f *Finding) readReached(h *Host) {
+	var all []nftables.Suspect
+	var count uint64
+	for _, v := range f.reached {
+		at, _ := verdictOf(v.Name, v.Args)
+		by := h.reached(f.Netns.Inode, at)
+		if by.Object == "" || !f.atHook(by.Hook) {
+			continue
+		}
+		v.rule = sentenceOf(&by.Suspect)
+		f.Points = append(f.Points, v)
+		all, count = append(all, by.Suspect), count+v.Count
+	}
+	certain := count >= f.Count
+	if len(all) == 0 || !certain && f.Rule.Text != "" {
+		return
+	}
+	for i := range all {
+		all[i].Certain = certain
+	}
+	f.byConntrack = f.byConntrack && !certain
+	f.setSuspects(all)
+}
+
+// sentenceOf says what a rule or a policy did: "dropped by nftables: table inet filter, chain input, handle 17: udp dport
+// 9 drop".
+func sentenceOf(s *nftables.Suspect) string {
+	words := strings.Fields(s.Object)
+	if len(words) < 3 {
+		return ""
+	}
+	where := fmt.Sprintf("dropped by nftables: table %s %s, chain %s", words[0], words[1], words[2])
+	if len(words) > 3 {
+		where += ", " + strings.Join(words[3:], " ")
+	}
+	return event.Escape(where + ": " + s.Text)
+}
