@@ -64,6 +64,17 @@ func (r *Runner) ruleOf() func(*event.Event) (rule, confidence string) {
 	}
 }
 
+// withRule returns a stage that adds to the verdicts of nftables at points what the rule is.
+func (r *Runner) withRule() pipeline.Stage {
+	rules := diagnose.NewRules(r.Host)
+	return func(e *event.Event) bool {
+		if by := rules.Reached(e); by.Text != "" {
+			e.Args = append(e.Args, event.Arg{Name: "rule", Text: by.Text})
+		}
+		return true
+	}
+}
+
 // besideDrops is the size of the ring of what TCP sends again, in bytes, where drops matter more: it
 // has room for a thousand segments between two reads.
 const besideDrops = 256 << 10

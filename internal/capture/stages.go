@@ -84,7 +84,7 @@ func (r *run) check(ctx context.Context) {
 // use needs it, so that a rejected drop costs as little as possible.
 func (r *run) arrangeStages() {
 	if r.atPoints == nil {
-		r.atPoints = r.spec.Filter.Stages(r.steps)
+		r.atPoints = append(r.spec.Filter.Stages(r.steps), r.withRule())
 	}
 	r.stages = r.source.arrange(r.steps)
 	if n := r.source.trunc; n > 0 {
