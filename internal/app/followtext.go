@@ -35,6 +35,10 @@ The expression may use addresses, ports and protocols, and *netns.inode*; not wh
 and not an interface, of which a packet passes several.
 NAT changes addresses and ports: a packet may match before it and not after.
 Then it is received and not accounted for; use what stays the same, as the address and port of the other end.
-Packets that are under way when counting begins or ends are counted at some places only.
+A packet that waits in the queue of an interface when counting begins is forwarded without having been received; one that waits
+there when it ends is received and not accounted for. To avoid that, count for longer than the traffic lasts.
+Each copy counts as forwarded: of a bridge that floods, multicast routing, a mirror of tc. So does a packet made here that tc
+redirects to an ifb. The numbers do not add up then: *no drop seen* may be said, and *none was lost* is not, unless as many packets
+vanished without a drop as were copied.
 AF_XDP, PACKET_QDISC_BYPASS and hardware that forwards by itself pass the kernel without being counted.
 A tunnel sends a packet of its own; whether that matches is up to the expression.`

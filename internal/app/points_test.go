@@ -1,10 +1,14 @@
 package app
 
 import (
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"dropwatch/internal/capture"
 	"dropwatch/internal/doctor"
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
@@ -48,5 +52,18 @@ func TestListedKind(t *testing.T) {
 	p := listed{kind: "point", name: "tcp_accept_queue"}
 	if kind := p.json().Kind; kind == event.Point.String() || strings.Contains(jsonl.Schema(), `"`+kind+`"`) {
 		t.Errorf("kind %s is in the schema", kind)
+	}
+}
+
+// TestPointsExample: the point of the help can be read from a file.
+func TestPointsExample(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.toml")
+	if err := os.WriteFile(file, []byte(manPointsExample), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := &App{runner: &capture.Runner{Host: host.New("/"), Notices: capture.NewNotices(io.Discard)}}
+	all, err := a.namedPoints([]string{file})
+	if err != nil || len(all) != 1 || all[0].Name != "backlog_of_443" || len(all[0].Args) != 2 || all[0].Says == "" {
+		t.Errorf("points %+v, error %v", all, err)
 	}
 }

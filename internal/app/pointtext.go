@@ -4,20 +4,23 @@ const manPoints = `
 A point is a function of the kernel with a condition and values to read there: not only that an accept queue was full, but
 how long it was, its limit and its port.
 *dropwatch points* lists those that are built in, *dropwatch points test* says which of them this kernel can do.
-*--point* of *watch* and *record* reports them beside the drops, that of *top* instead of them.
-In a session, *points on NAME* does so from the next command on.
-The words of both are names of points, layers or modules such as *tcp* or *link/qdisc*, *all*, and files.
+*watch --point NAME* and *record --point NAME* report them beside the drops, *top --point NAME* instead of them.
+In a session, *points on NAME* does so from the next command on; in the configuration of a service, *points* is a list of them.
+NAME is that of a point, of a layer or module such as *tcp* or *link/qdisc*, *all*, or a file of points such as *./mine.toml*; several
+are separated by commas, in a session by spaces.
 
 An event at a point has time, function, interface, packet length, socket and owner as far as the function knows them, and
-the values, which expressions have as *args.NAME*: *args.limit > 100*, *point == tcp_accept_queue*.
+its values. Expressions have these as *args*: *args.limit > 100*; the name of the point is *point.name*: *point.name == udp_queue*.
 With the expression *kind point* only points are reported, and no drops.
 *--include* and *--exclude* select events of points, too, by layer and module.
 Events of points are no drops: the ledger counts them beside the drops. A packet may be at several points, and in a drop.`
 
 // manPointsList explains what to know before points are used.
 var manPointsList = []entry{
-	{"needs", "Kprobe events (CONFIG_KPROBE_EVENTS), BTF and root. Where the kernel has no kprobe events, a line says so, and drops are " +
-		"reported as ever. A point that a kernel lacks is left out with a line; if it is the only one, the command fails."},
+	{"needs", "Kprobe events (CONFIG_KPROBE_EVENTS), BTF and root; a service has the capabilities of *dropwatch help privileges*. " +
+		"Where the kernel has no kprobe events, a line says so, and drops are reported as ever: what *dropwatch points* lists as a " +
+		"reason, function, trap or counter needs none. A point that a kernel lacks is left out with a line; if it is the only one, " +
+		"the command fails."},
 	{"cost", "Each call of the function is slower, whether or not the condition is true, as the kernel tests it: by less than a " +
 		"microsecond if the point is at the entry of the function, and by more if it is at its return, where each call is kept. " +
 		"An event costs about as much as a drop that is reported individually."},
@@ -35,17 +38,14 @@ var manPointsList = []entry{
 		"*exprs* and *expr*. What has no effect is said with its line."},
 }
 
-const manPointsEnd = `
-An own point, as a file has it:
+const manPointsEnd = "An own point, as a file has it:"
 
-*[[point]]*
-
-*name = "backlog_of_443"*
-
-*functions = ["tcp_conn_request"]*
-
-*when = "sk->sk_num == 443 && sk->sk_ack_backlog > sk->sk_max_ack_backlog / 2"*
-
-*args = ["qlen = sk->sk_ack_backlog", "limit = sk->sk_max_ack_backlog"]*
-
-*says = "accept queue of port 443: {qlen} of {limit}"*`
+const manPointsExample = `[[point]]
+name = "backlog_of_443"
+functions = ["tcp_conn_request"]
+when = "sk->sk_num == 443 && sk->sk_ack_backlog > 64"
+args = [
+  "qlen = sk->sk_ack_backlog",
+  "limit = sk->sk_max_ack_backlog",
+]
+says = "accept queue of port 443: {qlen} of {limit}"`

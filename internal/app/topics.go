@@ -17,6 +17,7 @@ type proseTopic struct {
 	list       []entry
 	bullets    []string
 	outro      string
+	example    string // lines that are not wrapped
 }
 
 // proseTopics are in the order of the manual page.
@@ -29,7 +30,7 @@ var proseTopics = []proseTopic{
 	},
 	{
 		name: "points", help: "what the kernel knew where it drops: watch --point",
-		intro: manPoints, list: manPointsList, outro: manPointsEnd,
+		intro: manPoints, list: manPointsList, outro: manPointsEnd, example: manPointsExample,
 	},
 	{name: "owners", help: "how the owner of a packet is found and written", intro: manOwners, list: manOwnerList},
 	{name: "ledger", help: "the account at the end of a run", intro: manLedger, list: manLedgerList, outro: manLedgerLimits},
@@ -68,6 +69,9 @@ func addTopic(m *cli.Page, t proseTopic) {
 		m.Paragraph()
 		m.Text(t.outro)
 	}
+	if t.example != "" {
+		m.Example(t.example)
+	}
 }
 
 // addList adds a list of terms with their explanations.
@@ -100,6 +104,9 @@ func (t proseTopic) text() string {
 	if t.outro != "" {
 		b.WriteByte('\n')
 		paragraph("", t.outro)
+	}
+	if t.example != "" {
+		b.WriteString("\n    " + strings.ReplaceAll(t.example, "\n", "\n    ") + "\n")
 	}
 	return b.String()
 }

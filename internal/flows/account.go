@@ -94,8 +94,9 @@ func (a *Account) add(r *Row) {
 }
 
 // Unaccounted is how many of the received packets were neither delivered nor forwarded, among them those that were
-// dropped before that. A negative number says that more were delivered and forwarded than received: they were on their
-// way when counting began, or were copied, as for multicast.
+// dropped before that, and those in a queue of an interface when counting ended. A negative number says that more were
+// delivered and forwarded than received: they were received before counting began, were copied, as by a bridge that
+// floods, multicast routing or a mirror of tc, or were made here and redirected to an ifb, which marks them as received.
 func (a *Account) Unaccounted() int64 { return int64(a.Received - a.Delivered - a.Forwarded) }
 
 // Verdict returns what the account amounts to. NoneLost needs numbers that add up.
@@ -179,12 +180,13 @@ func (a *Account) missing() string {
 	n := a.Unaccounted() - int64(a.Dropped)
 	switch {
 	case a.Unaccounted() < 0:
-		return fmt.Sprintf("%d more delivered or forwarded than received: on their way when counting began, or copies", -a.Unaccounted())
+		return fmt.Sprintf("%d more delivered or forwarded than received: received before counting began, copies, or packets made here "+
+			"that passed an ifb (dropwatch help follow)", -a.Unaccounted())
 	case n <= 0:
 		return ""
 	case a.Blind:
 		return fmt.Sprintf("%d delivered, or lost where the kernel reports nothing: this kernel does not say which", n)
 	}
-	return fmt.Sprintf("%d not accounted for: in a queue, fragments that were joined, gone where no tracepoint is, or lost "+
-		"where the kernel reports nothing (dropwatch help follow)", n)
+	return fmt.Sprintf("%d not accounted for: in a queue when counting ended, fragments that were joined, gone where no tracepoint is, "+
+		"or lost where the kernel reports nothing (dropwatch help follow)", n)
 }

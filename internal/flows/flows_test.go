@@ -70,7 +70,7 @@ func TestAccounts(t *testing.T) {
 		"dropped, and more missing": {
 			counts: []flows.Count{received, at(2, flows.Delivered, 980)}, drops: []*event.Event{drop(12, nil)}, verdict: flows.Lost,
 			text: "of 1000 packets received on eth0, 980 delivered; 12 dropped here: 12 at nf_hook_slow NETFILTER_DROP; " +
-				"8 not accounted for: in a queue, ",
+				"8 not accounted for: in a queue when counting ended, ",
 		},
 		"harmless": {
 			counts:  []flows.Count{received, at(2, flows.Delivered, 1000)},
@@ -79,11 +79,12 @@ func TestAccounts(t *testing.T) {
 		},
 		"missing": {
 			counts: []flows.Count{received, at(2, flows.Delivered, 997)}, verdict: flows.NoDropSeen,
-			text: "of 1000 packets received on eth0, 997 delivered; no drop seen; 3 not accounted for: in a queue, ",
+			text: "of 1000 packets received on eth0, 997 delivered; no drop seen; 3 not accounted for: in a queue when counting ended, ",
 		},
 		"copied": {
 			counts: []flows.Count{received, at(2, flows.Forwarded, 2000)}, verdict: flows.NoDropSeen,
-			text: "of 1000 packets received on eth0, 2000 forwarded; no drop seen; 1000 more delivered or forwarded than received: ",
+			text: "of 1000 packets received on eth0, 2000 forwarded; no drop seen; 1000 more delivered or forwarded than received: " +
+				"received before counting began, copies, or packets made here that passed an ifb (dropwatch help follow)",
 		},
 		"undecided": {
 			counts: []flows.Count{received, at(2, flows.Delivered, 1000), at(3, flows.Undecided, 4)}, verdict: flows.NoDropSeen,
