@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 	"dropwatch/internal/event"
@@ -16,22 +18,37 @@ import (
 // defaultMaxFlows is how many connections of capture files are known at a time: about 150 MB.
 const defaultMaxFlows = 100_000
 
-// pcap is the verb that shows what TCP did in capture files.
-func (a *App) pcap(d *defaults) *cli.Verb {
-	spec := capture.Spec{MaxFlows: defaultMaxFlows}
-	f := cli.NewFlags()
-	var asJSON, summary bool
-	f.BoolVarP(&asJSON, "json", "j", false, "one JSON object per line, described by: dropwatch help json")
-	f.BoolVarP(&summary, "summary", "S", false, "only the table, or with --json its rows")
+// A pcapCommand is the verb pcap with the values of its flags.
+type pcapCommand struct {
+	*App
+	session         *defaults
+	spec            capture.Spec
+	flags           *pflag.FlagSet
+	asJSON, summary bool
+	others          outputList
+}
+
+// newPcap adds the flags of pcap.
+func newPcap(a *App, d *defaults) *pcapCommand {
+	c := &pcapCommand{App: a, session: d, flags: cli.NewFlags()}
+	f, spec := c.flags, &c.spec
+	spec.MaxFlows = defaultMaxFlows
+	f.BoolVarP(&c.asJSON, "json", "j", false, "one JSON object per line, described by: dropwatch help json")
+	f.BoolVarP(&c.summary, "summary", "S", false, "only the table, or with --json its rows")
 	f.VarP(numberFrom(&spec.Limit, 1, math.MaxUint64), "count", "c", "stop after this `number` of events")
-	var others outputList
-	f.Var(&others, "output", "write to this `output` instead, as in text:/var/log/pcap.log,format=pcapgazer; it can be given several "+
+	f.Var(&c.others, "output", "write to this `output` instead, as in text:/var/log/pcap.log,format=pcapgazer; it can be given several "+
 		"times, and options follow after commas: dropwatch help outputs")
 	f.Var(numberFrom(&spec.MaxFlows, 1, math.MaxInt32), "max-flows",
 		"know at most this `number` of connections at a time; the one without a segment for the longest time is forgotten first")
 	f.StringVar(&spec.State, "state", "", "go on with the connections that the last run with this `file` knew at its end, "+
 		"and leave them there: for files that tcpdump rotates")
 	f.BoolVar(&spec.Follow, "follow", false, "at the end of the last file, wait for what is appended to it, until Ctrl-C")
+	return c
+}
+
+// pcap is the verb that shows what TCP did in capture files.
+func (a *App) pcap(d *defaults) *cli.Verb {
+	c := newPcap(a, d)
 	return &cli.Verb{
 		Name: "pcap", Args: "[options] file... [expression]", Short: "show TCP retransmissions and resets in capture files",
 		Long: `Show what TCP did in capture files: a line for each segment that was sent again,
@@ -46,26 +63,28 @@ then a table of who sent how much to whom, and how much of it again.`,
 			"dropwatch pcap trace.pcap kind retransmit and tcp.type != keep_alive",
 			"tcpdump -U -w - tcp | dropwatch pcap --json -",
 		},
-		Manual: manVerbs["pcap"], Flags: f, Values: map[string]func() []string{"output": outputNames}, Words: a.expressionAfterFile,
+		Manual: manVerbs["pcap"], Flags: c.flags, Values: map[string]func() []string{"output": outputNames}, Words: a.expressionAfterFile,
 		Fields: fieldNames(), File: true, InSession: true,
-		Run: func(ctx context.Context, args cli.Args) (err error) {
-			fill(&spec, d, "pcap", args)
-			files, words := splitFiles(args.Words)
-			if len(files) == 0 || slices.Contains(files, "") {
-				return usageError("pcap: no file: name one that tcpdump or Wireshark has written")
-			}
-			if len(words) > 0 && !isCaptureName(files[0]) {
-				return usagef("pcap: there is no file %s: name one before the expression", event.Escape(files[0]))
-			}
-			spec.Captures = files
-			if spec.Filter, err = new(filterFlags).parse(d.filter, words); err != nil {
-				return err
-			}
-			spec.Outputs = pcapOutputs(asJSON, summary, others)
-			_, err = a.runner.Run(ctx, spec, nil)
-			return err
-		},
+		Run: c.run,
 	}
+}
+
+func (c *pcapCommand) run(ctx context.Context, args cli.Args) (err error) {
+	fill(&c.spec, c.session, "pcap", args)
+	files, words := splitFiles(args.Words)
+	if len(files) == 0 || slices.Contains(files, "") {
+		return usageError("pcap: no file: name one that tcpdump or Wireshark has written")
+	}
+	if len(words) > 0 && !isCaptureName(files[0]) {
+		return usagef("pcap: there is no file %s: name one before the expression", event.Escape(files[0]))
+	}
+	c.spec.Captures = files
+	if c.spec.Filter, err = new(filterFlags).parse(c.session.filter, words); err != nil {
+		return err
+	}
+	c.spec.Outputs = pcapOutputs(c.asJSON, c.summary, c.others)
+	_, err = c.runner.Run(ctx, c.spec, nil)
+	return err
 }
 
 // pcapOutputs returns the others and, unless they have standard output, the events, for which they may stand, and the table.

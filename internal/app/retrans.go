@@ -4,35 +4,51 @@ import (
 	"context"
 	"math"
 
+	"github.com/spf13/pflag"
+
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
 	"dropwatch/internal/sink/peers"
 )
 
-// retrans is the verb that shows what TCP sends again.
-func (a *App) retrans(d *defaults) *cli.Verb {
-	spec := capture.Spec{Input: capture.Input{Source: "auto", Retransmits: true}}
-	f := cli.NewFlags()
-	in := &spec.Input
+// A retransCommand is the verb retrans with the values of its flags.
+type retransCommand struct {
+	*App
+	session   *defaults
+	spec      capture.Spec
+	flags     *pflag.FlagSet
+	by        peers.By
+	shown     outputFlags
+	recording string
+}
+
+// newRetrans adds the flags of retrans.
+func newRetrans(a *App, d *defaults) *retransCommand {
+	c := &retransCommand{App: a, session: d, flags: cli.NewFlags()}
+	f, in := c.flags, &c.spec.Input
+	in.Source, in.Retransmits = "auto", true
 	f.StringVarP(&in.Source, "source", "s", in.Source, "the source of retransmissions, by `name`: "+
 		sourceList(capture.RetransCandidates())+", or auto, the first that works")
-	f.VarP(numberFrom(&spec.Limit, 1, math.MaxUint64), "count", "c", "stop after this `number` of retransmissions and resets")
-	f.VarP((*duration)(&spec.Duration), "duration", "d", "stop after this `time`: seconds, or as in 90s, 5m, 1h30m")
+	f.VarP(numberFrom(&c.spec.Limit, 1, math.MaxUint64), "count", "c", "stop after this `number` of retransmissions and resets")
+	f.VarP((*duration)(&c.spec.Duration), "duration", "d", "stop after this `time`: seconds, or as in 90s, 5m, 1h30m")
 	f.BoolVar(&in.Resets, "resets", false, "also show the RSTs that TCP sends and receives; since Linux 6.10, why they are sent")
 	f.BoolVar(&in.NoDrops, "no-drops", false, "do not watch drops, which say whether a segment was lost on this host")
-	var by peers.By
-	f.Var(&by, "by", "what the rows of tables are: `peer`, net/24 (or another number of bits), port (the lower of both), process or iface")
-	var json, summary bool
-	f.BoolVarP(&json, "json", "j", false, "one JSON object per line, described by: dropwatch help json")
-	f.BoolVarP(&summary, "summary", "S", false, "a table every second, instead of one line per retransmission")
-	var others outputList
-	f.Var(&others, "output", "write to this `output` instead, as in json:/var/log/retrans.json; it can be given several times, "+
+	f.Var(&c.by, "by", "what the rows of tables are: `peer`, net/24 (or another number of bits), port (the lower of both), process "+
+		"or iface")
+	f.BoolVarP(&c.shown.json, "json", "j", false, "one JSON object per line, described by: dropwatch help json")
+	f.BoolVarP(&c.shown.summary, "summary", "S", false, "a table every second, instead of one line per retransmission")
+	f.Var(&c.shown.others, "output", "write to this `output` instead, as in json:/var/log/retrans.json; it can be given several times, "+
 		"and options follow after commas: dropwatch help outputs")
-	var recording string
-	f.StringVarP(&recording, "write", "w", "", "also write a recording to this `file`, which must not exist or be empty; "+
+	f.StringVarP(&c.recording, "write", "w", "", "also write a recording to this `file`, which must not exist or be empty; "+
 		"dropwatch retrans FILE shows it")
 	f.BoolVar(&in.RawAddresses, "raw-addresses", false, "identify a socket that has no cookie by its kernel address, "+
 		"instead of by a number that is different in each run")
+	return c
+}
+
+// retrans is the verb that shows what TCP sends again.
+func (a *App) retrans(d *defaults) *cli.Verb {
+	c := newRetrans(a, d)
 	return &cli.Verb{
 		Name: "retrans", Args: "[options] [file] [expression]", Short: "show what TCP sends again, and resets",
 		Long: `Show each segment that TCP sends again as a line, until Ctrl-C: time, why it is
@@ -54,37 +70,46 @@ of those that ended the ones that sent again. A recording does not have it.`,
 			"dropwatch retrans --json --duration 1m process nginx",
 			"dropwatch retrans tcp.type rto and not tcp.lost here",
 		},
-		Manual: manVerbs["retrans"], Flags: f,
+		Manual: manVerbs["retrans"], Flags: c.flags,
 		Values: map[string]func() []string{"source": capture.RetransSourceNames, "by": peers.Names, "output": outputNames},
 		Words:  a.expressionWords, Fields: fieldNames(), OrFile: a.recordings, InSession: true,
-		Run: func(ctx context.Context, args cli.Args) (err error) {
-			fill(&spec, d, "retrans", args)
-			expression := args.Words
-			if len(expression) > 0 && a.isRecordingName(expression[0]) {
-				live := []string{"source", "resets", "no-drops", "raw-addresses", "write"}
-				if err := checkRecordingFlags("retrans", f, live); err != nil {
-					return err
-				}
-				in.Recording, expression = expression[0], expression[1:]
-			}
-			if spec.Filter, err = new(filterFlags).parse(d.filter, expression); err != nil {
-				return err
-			}
-			shown := outputFlags{json: json, summary: summary, others: others}
-			if json && summary {
-				return usageError("retrans: --json and --summary cannot be combined: a table is text")
-			}
-			spec.Outputs = shown.list()
-			if f.Changed("write") {
-				if recording == "" {
-					return usageError("retrans: -w has an empty file name: name a file, or leave -w out")
-				}
-				spec.Outputs = append(spec.Outputs, capture.Output{Format: capture.Recording, File: recording})
-			}
-			for i := range spec.Outputs {
-				spec.Outputs[i].By = by
-			}
-			return a.run(ctx, spec)
-		},
+		Run: c.run,
 	}
+}
+
+func (c *retransCommand) run(ctx context.Context, args cli.Args) (err error) {
+	fill(&c.spec, c.session, "retrans", args)
+	expression := args.Words
+	if len(expression) > 0 && c.isRecordingName(expression[0]) {
+		live := []string{"source", "resets", "no-drops", "raw-addresses", "write"}
+		if err := checkRecordingFlags("retrans", c.flags, live); err != nil {
+			return err
+		}
+		c.spec.Input.Recording, expression = expression[0], expression[1:]
+	}
+	if c.spec.Filter, err = new(filterFlags).parse(c.session.filter, expression); err != nil {
+		return err
+	}
+	if err := c.enterOutputs(); err != nil {
+		return err
+	}
+	return c.App.run(ctx, c.spec)
+}
+
+// enterOutputs enters the outputs in the Spec.
+func (c *retransCommand) enterOutputs() error {
+	switch {
+	case c.shown.json && c.shown.summary:
+		return usageError("retrans: --json and --summary cannot be combined: a table is text")
+	case c.flags.Changed("write") && c.recording == "":
+		return usageError("retrans: -w has an empty file name: name a file, or leave -w out")
+	}
+	c.spec.Outputs = c.shown.list()
+	if c.recording != "" {
+		c.spec.Outputs = append(c.spec.Outputs, capture.Output{Format: capture.Recording, File: c.recording})
+	}
+	for i := range c.spec.Outputs {
+		c.spec.Outputs[i].By = c.by
+	}
+	return nil
 }
