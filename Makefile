@@ -60,7 +60,7 @@ quick: ## the tests that need neither root nor guests, in under a minute
 unit: ## the tests on this kernel, under the race detector: as root, all of them
 	$(call run_tests,pkgname,$(UNIT_PKGS),-race -timeout 20m)
 
-guests: ## the tests on real kernels, each of which is booted once
+guests: ## the tests on real kernels, each of which is booted twice
 	$(call run_tests,testname,$(GUEST_PKGS),-count 1 -p 1 -timeout 60m)
 
 guests guest: export DROPWATCH_GUESTS = 1

@@ -5,12 +5,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -21,8 +23,8 @@ const (
 	suiteMemory   = 1024             // MiB: the test binaries are in memory twice while the guest boots
 )
 
-// A Suite runs the TestGuest functions of all packages of a module in guests:
-// each kernel is booted once, with two kernels at a time. Every test becomes a
+// A Suite runs the TestGuest functions of all packages of a module in guests: a few of each
+// kernel, as [boots] says, and as many at a time as there are slots. Every test becomes a
 // subtest KERNEL/PACKAGE/TEST, and runs only if the flag -test.run selects it.
 type Suite struct {
 	// Module is the path of the module, in whose tree the tests run.
@@ -57,14 +59,30 @@ func (s Suite) Run(t *testing.T) {
 	for _, k := range kernels {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
-			release, err := acquireSlot(t.Context())
-			if err != nil {
-				t.Fatal(err)
+			var guests sync.WaitGroup
+			for _, part := range boots(runs) {
+				guests.Go(func() { s.runOn(t, k, files, part) })
 			}
-			defer release()
-			s.runOn(t, k, files, runs)
+			guests.Wait()
 		})
 	}
+}
+
+// testsOfBoot is how many tests run in one guest at most, unless a package has more: fewer guests would leave the last
+// of them alone for minutes, and each more takes seconds to boot.
+const testsOfBoot = 80
+
+// boots deals runs, in their order, to guests.
+func boots(runs []testRun) (parts [][]testRun) {
+	room := 0
+	for _, r := range runs {
+		if room -= len(r.tests); room < 0 || len(parts) == 0 {
+			parts, room = append(parts, nil), testsOfBoot-len(r.tests)
+		}
+		last := &parts[len(parts)-1]
+		*last = append(*last, r)
+	}
+	return parts
 }
 
 // build builds the programs and the selected test binaries in dir. It returns the files for the guest,
@@ -90,9 +108,12 @@ func (s Suite) build(dir string, packages []guestPackage) (files map[string]stri
 	return files, runs, err
 }
 
+// testDir is the directory of the test binaries in a guest.
+const testDir = "/tests/"
+
 // binary returns the path of the package's test binary in a guest.
 func (p guestPackage) binary() string {
-	return "/tests/" + p.name() + "/guest.test"
+	return testDir + p.name() + "/guest.test"
 }
 
 // plan returns the runs of the tests that a pattern for -test.run selects, whose third element is for
@@ -131,6 +152,16 @@ func command(runs []testRun) string {
 	return b.String()
 }
 
+// needed returns the files without the test binaries of other runs, as unpacking them takes time.
+func needed(files map[string]string, runs []testRun) map[string]string {
+	files = maps.Clone(files)
+	maps.DeleteFunc(files, func(name, _ string) bool {
+		isRun := func(r testRun) bool { return r.binary == name }
+		return strings.HasPrefix(name, testDir) && !slices.ContainsFunc(runs, isRun)
+	})
+	return files
+}
+
 // exports returns the shell commands that set the variables which are set here.
 func exports(names []string) string {
 	var b strings.Builder
@@ -142,12 +173,21 @@ func exports(names []string) string {
 	return b.String()
 }
 
-// runOn boots k and follows the runs in it.
+// runOn boots k, once there is a slot, and follows the runs in it.
 func (s Suite) runOn(t *testing.T, k Kernel, files map[string]string, runs []testRun) {
+	release, err := acquireSlot(t.Context())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer release()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), bootTimeout, fmt.Errorf("not done after %v", bootTimeout))
 	defer cancel()
 	output, write := io.Pipe()
-	g := Guest{Kernel: k, Command: exports(s.Env) + command(runs), Files: files, Output: write, Out: t.TempDir(), Memory: suiteMemory}
+	g := Guest{
+		Kernel: k, Command: exports(s.Env) + command(runs), Files: needed(files, runs), Memory: suiteMemory,
+		Output: write, Out: t.TempDir(),
+	}
 	done := make(chan error)
 	go func() {
 		_, err := g.Run(ctx) // the exit status of each binary is in the output

@@ -104,6 +104,37 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestBoots: a guest gets runs until it has tests enough, and a run is never parted.
+func TestBoots(t *testing.T) {
+	run := func(tests int) testRun { return testRun{name: fmt.Sprint(tests), tests: make([]string, tests)} }
+	for _, tt := range []struct {
+		tests []int
+		want  string
+	}{
+		{nil, ""},
+		{[]int{200}, "200|"},
+		{[]int{60, 20, 1}, "60 20|1|"},
+		{[]int{60, 1, 30, 30, 21}, "60 1|30 30|21|"},
+		{[]int{1, 100, 1}, "1|100|1|"},
+	} {
+		var runs []testRun
+		for _, n := range tt.tests {
+			runs = append(runs, run(n))
+		}
+		var got strings.Builder
+		for _, part := range boots(runs) {
+			var names []string
+			for _, r := range part {
+				names = append(names, r.name)
+			}
+			got.WriteString(strings.Join(names, " ") + "|")
+		}
+		if got.String() != tt.want {
+			t.Errorf("%v: %s, want %s", tt.tests, got.String(), tt.want)
+		}
+	}
+}
+
 func TestExports(t *testing.T) {
 	t.Setenv("DROPWATCH_TEST_EXPORTS", "it's set")
 	command := exports([]string{"DROPWATCH_TEST_EXPORTS", "DROPWATCH_TEST_NOT_SET"})
