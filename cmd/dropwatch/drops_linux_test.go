@@ -49,7 +49,6 @@ func startWatch(t *testing.T, source string, args ...string) *watch {
 	t.Helper()
 	args = append([]string{"watch", "--json", "--source", source}, args...)
 	w := &watch{t: t, source: source, cmd: exec.Command("dropwatch", args...)}
-	w.cmd.Env = append(os.Environ(), "GORACE="+noDelay)
 	w.cmd.Stderr = &w.stderr
 	stdout, err := w.cmd.StdoutPipe()
 	if err != nil {

@@ -74,7 +74,6 @@ func TestRecordingsAreEscaped(t *testing.T) {
 func runEvil(t *testing.T, input string, words ...string) string {
 	t.Helper()
 	cmd := exec.Command("dropwatch", words...)
-	cmd.Env = append(os.Environ(), "GORACE="+noDelay)
 	cmd.Stdin = strings.NewReader(input)
 	var both bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &both, &both

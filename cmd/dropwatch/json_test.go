@@ -17,12 +17,13 @@ func TestJSONIsStrict(t *testing.T) {
 	const counted = "../../testdata/session-files/v3.session"
 	for _, line := range []string{
 		"doctor --json", "replay --json " + session, "replay --json --hex " + session, "replay --json --summary " + session,
-		"watch --json -d 1", "watch --json --summary -d 1", "watch --json --explain -d 1", "diagnose --json --fail-on never -d 1",
+		"watch --json -d 1", "watch --json --summary -d 100ms", "watch --json --explain -d 100ms",
+		"diagnose --json --fail-on never -d 100ms",
 		"diagnose --json --fail-on never " + session, "diagnose --json --fail-on never " + counted,
 		"counters --json --netns shop " + counted, "counters --json --all -n 100ms", "doctor --settings --json", "points --json tcp",
 	} {
 		t.Run(line, func(t *testing.T) {
-			if verb, _, _ := strings.Cut(line, " "); verb == "watch" || line == "diagnose --json --fail-on never -d 1" {
+			if verb, _, _ := strings.Cut(line, " "); verb == "watch" || line == "diagnose --json --fail-on never -d 100ms" {
 				if ok, err := condition("trace"); !ok || err != nil {
 					vmtest.SkipOrFail(t, errors.New("it needs the right to trace"))
 				}

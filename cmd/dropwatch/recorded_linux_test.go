@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
@@ -75,7 +74,6 @@ func diagnosedTwice(t *testing.T, file string, lose []func()) (live, recorded []
 func startWaiting(t *testing.T, args ...string) (stdout *bytes.Buffer, end func()) {
 	t.Helper()
 	cmd := exec.Command("dropwatch", append(args, "--", "sh", "-c", "echo started >&2; cat")...)
-	cmd.Env = append(os.Environ(), "GORACE="+noDelay)
 	stdout = new(bytes.Buffer)
 	cmd.Stdout = stdout
 	stdin, err := cmd.StdinPipe()

@@ -17,11 +17,12 @@ import (
 	"dropwatch/netlink"
 )
 
-// noDelay, in GORACE, lets a program that was built with -race end at once.
+// noDelay, in GORACE, lets a program that was built with -race end at once, instead of a second later.
 const noDelay = "atexit_sleep_ms=0"
 
-// TestMain makes this binary the program too, under its two names.
+// TestMain makes this binary the program too, under its two names. What tests start ends at once.
 func TestMain(m *testing.M) {
+	os.Setenv("GORACE", noDelay)
 	program := func() { os.Exit(app.Main(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 	testscript.Main(m, map[string]func(){"dropwatch": program, "dwdump": program})
 }
@@ -86,7 +87,6 @@ func TestReaderHasGone(t *testing.T) {
 		r.Close()
 		words := strings.Fields(line)
 		cmd := exec.Command(words[0], words[1:]...)
-		cmd.Env = append(os.Environ(), "GORACE="+noDelay)
 		var stderr strings.Builder
 		cmd.Stdout, cmd.Stderr = w, &stderr
 		_ = cmd.Run() // the exit code says how it ended

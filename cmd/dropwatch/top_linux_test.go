@@ -31,7 +31,7 @@ type screen struct {
 func openScreen(t *testing.T, args ...string) *screen {
 	t.Helper()
 	s := &screen{t: t, cmd: exec.Command("dropwatch", args...)}
-	s.cmd.Env = append(os.Environ(), "TERM=xterm", "LC_ALL=C.UTF-8", "GORACE="+noDelay)
+	s.cmd.Env = append(os.Environ(), "TERM=xterm", "LC_ALL=C.UTF-8")
 	var err error
 	if s.keys, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 40, Cols: 120}); err != nil {
 		t.Fatal(err)

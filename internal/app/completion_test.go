@@ -119,7 +119,6 @@ func TestBashFunction(t *testing.T) {
 		args := append([]string{"--norc", "--noprofile", "-c", bashDriver, "bash", script, tt.line}, words...)
 		cmd := exec.Command("bash", args...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GORACE="+noDelay)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%q: %v", tt.line, err)

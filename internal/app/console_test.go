@@ -51,7 +51,7 @@ func newConsole(t *testing.T, env []string, name string, args ...string) *consol
 	c := &console{t: t, dir: t.TempDir(), ended: make(chan struct{}), more: make(chan struct{}, 1)}
 	c.cmd = exec.Command(name, args...)
 	c.cmd.Dir = c.dir
-	c.cmd.Env = append(os.Environ(), "TERM=dumb", "GORACE="+noDelay, "HOME="+c.dir, "XDG_STATE_HOME=", "FAKE_LOG="+c.log())
+	c.cmd.Env = append(os.Environ(), "TERM=dumb", "HOME="+c.dir, "XDG_STATE_HOME=", "FAKE_LOG="+c.log())
 	c.cmd.Env = append(c.cmd.Env, env...)
 	return c
 }

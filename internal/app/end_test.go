@@ -47,7 +47,7 @@ func startVerb(t *testing.T, fake string, args ...string) *verbRun {
 	dir := t.TempDir()
 	v := &verbRun{cmd: exec.Command("dropwatch", args...), log: dir + "/changes"}
 	v.cmd.Dir = dir
-	v.cmd.Env = append(os.Environ(), "FAKE="+fake, "FAKE_LOG="+v.log, "GORACE="+noDelay)
+	v.cmd.Env = append(os.Environ(), "FAKE="+fake, "FAKE_LOG="+v.log)
 	v.cmd.Stderr = &v.stderr
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -240,7 +240,7 @@ func startBlocked(t *testing.T, args ...string) *verbRun {
 	t.Cleanup(func() { r.Close() })
 	defer w.Close()
 	v := &verbRun{cmd: exec.Command("dropwatch", args...), log: t.TempDir() + "/changes"}
-	v.cmd.Env = append(os.Environ(), "FAKE=flood", "FAKE_LOG="+v.log, "GORACE="+noDelay)
+	v.cmd.Env = append(os.Environ(), "FAKE=flood", "FAKE_LOG="+v.log)
 	v.cmd.Stdout, v.cmd.Stderr = w, w
 	if err := v.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"dropwatch/internal/source/netdm"
 )
 
-// noDelay, in GORACE, lets a program that was built with -race end at once.
+// noDelay, in GORACE, lets a program that was built with -race end at once, instead of a second later.
 const noDelay = "atexit_sleep_ms=0"
 
 // TestMain makes this binary the program too, under its two names, with a fake
@@ -35,11 +35,12 @@ func TestMain(m *testing.M) {
 	testscript.Main(hangingUp{m}, map[string]func(){"dropwatch": program, "dwdump": program})
 }
 
-// hangingUp runs tests, of which the programs that they start do not ignore SIGHUP, also after
+// hangingUp runs tests, of which the programs that they start end at once, and do not ignore SIGHUP, also after
 // nohup(1).
 type hangingUp struct{ *testing.M }
 
 func (m hangingUp) Run() int {
+	os.Setenv("GORACE", noDelay)
 	if signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}

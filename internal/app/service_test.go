@@ -212,7 +212,6 @@ func TestManyReloads(t *testing.T) {
 func last(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("dropwatch", append([]string{"-l", "none", "last"}, args...)...)
-	cmd.Env = append(os.Environ(), "GORACE="+noDelay)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("last %q: %v", args, err)
@@ -250,7 +249,7 @@ func TestRecorder(t *testing.T) {
 	s = run("packet packet")
 	await(t, "a second segment is written", func() bool { return segments() == 2 })
 	second := exec.Command("dropwatch", "-l", "none", "run", "--config", s.config)
-	second.Env = append(os.Environ(), "FAKE=packet", "GORACE="+noDelay)
+	second.Env = append(os.Environ(), "FAKE=packet")
 	if out, err := second.CombinedOutput(); err == nil || !strings.Contains(string(out), "another program is writing to "+dir) {
 		t.Errorf("a second service: %v: %s", err, out)
 	}
@@ -332,7 +331,7 @@ func TestRecorderOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("dropwatch", "-l", "none", "watch", "-s", "netdm", "--output", "recorder:"+dir)
-	cmd.Env = append(os.Environ(), "FAKE=packet", "GORACE="+noDelay)
+	cmd.Env = append(os.Environ(), "FAKE=packet")
 	out, _ := cmd.CombinedOutput()
 	if !strings.Contains(string(out), "other users can write to the directory "+dir+": name one of your own\n") {
 		t.Errorf("it says %s", out)
