@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"os"
 	"testing"
 
 	"dropwatch/internal/vmtest"
@@ -16,6 +17,7 @@ func TestKernels(t *testing.T) {
 		Module:   "dropwatch",
 		Programs: map[string]string{dropwatchPath: "dropwatch/cmd/dropwatch"},
 		Env:      []string{"DROPWATCH_ZOO"},
+		Counted:  os.Getenv("DROPWATCH_COUNTED") == "1",
 		Checks: map[string]func(t *testing.T, out string){
 			"acceptance/TestGuestCaptures":  checkCaptures,
 			"acceptance/TestGuestWatchFile": checkWatch,

@@ -33,6 +33,8 @@ type Suite struct {
 	Programs map[string]string
 	// Env are the names of variables of the environment that tests in guests have, too.
 	Env []string
+	// Counted has the clocks of the guests, each with one CPU, count instructions: see [Guest].
+	Counted bool
 	// Checks are functions that check on the host what a test has left in /out, if it passed,
 	// by PACKAGE/TEST. They get the directory.
 	Checks map[string]func(t *testing.T, out string)
@@ -187,6 +189,9 @@ func (s Suite) runOn(t *testing.T, k Kernel, files map[string]string, runs []tes
 	g := Guest{
 		Kernel: k, Command: exports(s.Env) + command(runs), Files: needed(files, runs), Memory: suiteMemory,
 		Output: write, Out: t.TempDir(),
+	}
+	if s.Counted {
+		g.Counted, g.CPUs = true, 1
 	}
 	done := make(chan error)
 	go func() {
