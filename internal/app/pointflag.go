@@ -12,26 +12,38 @@ import (
 )
 
 // A pointFlag is the value of --point.
-type pointFlag []string
+type pointFlag struct {
+	words []string
+	flag  *pflag.Flag // to tell an empty value from none
+}
 
 // addPointFlag adds --point, with the points of the session as its default.
 func addPointFlag(f *pflag.FlagSet, d *defaults) *pointFlag {
-	words := pointFlag(d.points)
-	f.StringSliceVar((*[]string)(&words), "point", d.points, "also report when these `points` are reached, with what the kernel knew "+
+	var p pointFlag
+	f.StringSliceVar(&p.words, "point", d.points, "also report when these `points` are reached, with what the kernel knew "+
 		"there: names, layers, modules or files, separated by commas, or all; alone with the expression kind point: dropwatch help points")
-	return &words
+	p.flag = f.Lookup("point")
+	return &p
 }
 
-// enter enters the points in a Spec. The error is one of usage, or of a file.
-func (w pointFlag) enter(a *App, spec *capture.Spec) (err error) {
-	spec.Input.Points, err = a.namedPoints(w)
+// named returns the points that are named, none if there is no such flag. The error is one of usage, or of a file.
+func (p *pointFlag) named(a *App) ([]point.Point, error) {
+	if p.flag.Changed && len(p.words) == 0 {
+		return nil, usageError("--point has an empty value: name points, or leave --point out")
+	}
+	return a.namedPoints(p.words)
+}
+
+// enter enters the points in a Spec.
+func (p *pointFlag) enter(a *App, spec *capture.Spec) (err error) {
+	spec.Input.Points, err = p.named(a)
 	return err
 }
 
 // replaceDrops enters in a Spec, which has its filter, that the points are shown and no drops: live those that are named, of
 // a recording what it has of them, which are more than those that package point knows with point.All.
-func (w pointFlag) replaceDrops(a *App, spec *capture.Spec) error {
-	named, err := a.namedPoints(w)
+func (p *pointFlag) replaceDrops(a *App, spec *capture.Spec) error {
+	named, err := p.named(a)
 	if err != nil || len(named) == 0 {
 		return err
 	}
@@ -39,7 +51,7 @@ func (w pointFlag) replaceDrops(a *App, spec *capture.Spec) error {
 	switch {
 	case spec.Input.Recording == "":
 		spec.Input.Points = named
-	case !slices.Contains(w, point.All):
+	case !slices.Contains(p.words, point.All):
 		names := make([]string, len(named))
 		for i := range named {
 			names[i] = "point.name == " + named[i].Name
