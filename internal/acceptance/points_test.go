@@ -13,10 +13,10 @@ import (
 // functions of some are declared; until 6.9 the counters of a device are raised without a function.
 func impossible() (names []string) {
 	if !guest.AtLeast(6, 12) {
-		names = append(names, "dev_rx_dropped", "dev_tx_dropped", "dev_rx_nohandler", "conntrack_helper")
+		names = append(names, "dev_rx_dropped", "dev_tx_dropped", "dev_rx_nohandler")
 	}
 	if !guest.AtLeast(6, 1) {
-		names = append(names, "dev_rx_otherhost_dropped", "bridge_vlan", "nftables", "nftables_policy")
+		names = append(names, "dev_rx_otherhost_dropped", "bridge_vlan", "conntrack_helper", "nftables", "nftables_policy")
 	}
 	slices.Sort(names)
 	return names

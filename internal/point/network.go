@@ -7,6 +7,20 @@ const (
 	replyTuple    = newConnection + "->tuplehash[1].tuple."
 )
 
+// established is a member of the established connection of a packet, whose address _nfct has with IP_CT_ESTABLISHED, 0, or with
+// IP_CT_ESTABLISHED_REPLY, 3.
+func established(path string) string {
+	return "(((skb->_nfct & 7) == 0) * ((struct nf_conn *)skb->_nfct)->" + path +
+		" + ((skb->_nfct & 7) == 3) * ((struct nf_conn *)(skb->_nfct - 3))->" + path + ")"
+}
+
+// helperArgs are those of a connection with a helper, of which member returns the expression for a member.
+func helperArgs(member func(path string) string) []Arg {
+	return args("proto", member("tuplehash[0].tuple.dst.protonum"), "sport", "ntohs("+member("tuplehash[0].tuple.src.u.all")+")",
+		"dport", "ntohs("+member("tuplehash[0].tuple.dst.u.all")+")", "status", member("status")+":x", "mark", member("mark")+":x",
+		"zone", member("zone.id"))
+}
+
 // hookArgs are what a netfilter hook is called with; in and out are unknown where it has none.
 var hookArgs = args("hook", "(enum nf_inet_hooks)state->hook", "family", "state->pf", "in", "state->in->name",
 	"out", "state->out->name")
@@ -116,12 +130,18 @@ var networkPoints = []Point{
 	},
 	{
 		Name: "conntrack_helper", Module: "conntrack",
+		// Of an established connection it drops only what the helper refuses, or what cannot be renumbered for that.
 		Form: Form{
-			Functions: []string{"nf_ct_helper"}, At: Return, When: "$retval == 0",
-			Args: append(tupleArgs("ct->tuplehash[0].tuple."),
-				args("status", "ct->status:x", "mark", "ct->mark:x", "zone", "ct->zone.id")...),
+			Functions: []string{"nf_confirm"}, At: Return,
+			When: "$retval == 0 && ((skb->_nfct & 7) == IP_CT_ESTABLISHED || (skb->_nfct & 7) == IP_CT_ESTABLISHED_REPLY)",
+			Args: append(helperArgs(established), hookArgs...),
 		},
-		Says: "dropped by the connection tracking helper of {src}:{sport} to {dst}:{dport}",
+		Or: []Form{{ // until 6.1
+			Functions: []string{"nf_confirm"}, At: Return,
+			When: "$retval == 0 && (ctinfo == IP_CT_ESTABLISHED || ctinfo == IP_CT_ESTABLISHED_REPLY)",
+			Args: helperArgs(func(path string) string { return "ct->" + path }),
+		}},
+		Says: "dropped by the helper of a connection from port {sport} to port {dport}",
 	},
 	{
 		Name: "rp_filter", Module: "fib",
