@@ -1,10 +1,10 @@
 package point
 
-// qdiscArgs are those of a queueing discipline. One without a limit of its own, as pfifo_fast, has that of the
-// device; pfifo_fast counts its packets for each CPU, not in len.
+// qdiscArgs are those of a queueing discipline. Its limit is 0 if it has none of its own, as tbf, of which a queue below has
+// one. That of pfifo_fast is that of the device; it counts its packets for each CPU, not in qlen.
 func qdiscArgs(q string) []Arg {
 	return args("kind", q+"->ops->id:string", "major", q+"->handle >> 16:x", "parent", q+"->parent:x", "qlen", q+"->q.qlen",
-		"limit", q+"->limit + !"+q+"->limit * "+q+"->dev_queue->dev->tx_queue_len",
+		"limit", q+"->limit + ("+q+"->ops->id == \"pfifo_fast\") * "+q+"->dev_queue->dev->tx_queue_len",
 		"backlog", q+"->qstats.backlog", "dev", q+"->dev_queue->dev->name")
 }
 
@@ -70,7 +70,8 @@ var linkPoints = []Point{
 			Functions: []string{"pfifo_fast_enqueue", "pfifo_enqueue", "bfifo_enqueue"}, At: Return,
 			When: "($retval & 15) != 0", Args: qdiscArgs("$arg2"),
 		}},
-		Says:     "dropped by qdisc {kind} {major}: of {dev}, which has {qlen} packets of at most {limit}, or by one below it",
+		Says: "dropped by qdisc {kind} {major}: of {dev}, or by one below it: it has {qlen} packets, {backlog} bytes; its limit is " +
+			"{limit} (0: none of its own)",
 		Counters: []string{"qdisc.dropped"},
 	},
 	{

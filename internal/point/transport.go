@@ -131,7 +131,7 @@ var transportPoints = []Point{
 	},
 	{
 		Name: "socket_queue", Module: "socket",
-		Form: Form{ // of raw sockets, those of ping, CAN and Bluetooth, and others, but not of packet and netlink sockets
+		Form: Form{ // of sockets of ping, CAN, Bluetooth and others; those of UDP, TCP, netlink and captures have queues of their own
 			Functions: []string{"__sock_queue_rcv_skb"}, At: Return, When: "$retval < 0",
 			Args: args("rmem", rmem, "rcvbuf", "sk->sk_rcvbuf", "len", "skb->len", "family", "sk->sk_family",
 				"protocol", "sk->sk_protocol"),
