@@ -67,9 +67,12 @@ args = { b = "skb->len", a = "skb->mark:x" }
 	}
 }
 
+// rtraceFile is what the README of rtrace-drop has, which guests take as well.
+const rtraceFile = "../acceptance/testdata/rtrace.toml"
+
 // TestRtrace: what the README of rtrace-drop has is taken as it stands, with the conditions of its program.
 func TestRtrace(t *testing.T) {
-	got, err := ReadPoints(host.New("/"), "testdata/rtrace.toml")
+	got, err := ReadPoints(host.New("/"), rtraceFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +95,9 @@ func TestRtrace(t *testing.T) {
 		t.Errorf("%v, want %v", have, want)
 	}
 	notices := []string{
-		"testdata/rtrace.toml:30: each call of tcp_rcv_established is an event: [[point]] can have a condition",
-		"testdata/rtrace.toml:2: [basic] has no effect: for duration give --duration 30s; for protocol give the expression tcp",
-		"testdata/rtrace.toml:10: [[filter]] has no effect: give the expression dst host 192.0.2.1 and dst port 80",
+		rtraceFile + ":30: each call of tcp_rcv_established is an event: [[point]] can have a condition",
+		rtraceFile + ":2: [basic] has no effect: for duration give --duration 30s; for protocol give the expression tcp",
+		rtraceFile + ":10: [[filter]] has no effect: give the expression dst host 192.0.2.1 and dst port 80",
 	}
 	if diff := cmp.Diff(notices, got.Notices); diff != "" {
 		t.Errorf("notices (-want +got):\n%s", diff)
@@ -179,7 +182,7 @@ func TestPointErrors(t *testing.T) {
 
 // FuzzPoints: any text is points that are right, or an error that names the file.
 func FuzzPoints(f *testing.F) {
-	rtrace, err := os.ReadFile("testdata/rtrace.toml")
+	rtrace, err := os.ReadFile(rtraceFile)
 	if err != nil {
 		f.Fatal(err)
 	}
