@@ -52,7 +52,7 @@ var link = []Scenario{
 		"tun device whose program does not read", tunFull,
 		Want{
 			IDs: id("FULL_RING", "tun_net_xmit"), Class: "no_buffer", Severity: "harm", IfName: "tun0",
-			Counter: "interface.tx_dropped", Cause: "full", Fix: "program",
+			Counter: "interface.tx_dropped", Raised: "tx_dropped tun_net_xmit", Cause: "full", Fix: "program",
 		},
 	},
 	{
