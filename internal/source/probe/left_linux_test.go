@@ -99,11 +99,11 @@ func TestGuestCPUComes(t *testing.T) {
 	}
 }
 
-// prio is of a module that no other test loads.
-var prio = point.Point{
-	Name: "prio",
+// fq is of a module that no other test loads.
+var fq = point.Point{
+	Name: "fq",
 	Form: point.Form{
-		Functions: []string{"prio_enqueue"}, When: "skb->len > 100",
+		Functions: []string{"fq_enqueue"}, When: "skb->len > 100",
 		Args: []point.Arg{{Name: "handle", Expr: "sch->handle:x"}},
 	},
 }
@@ -111,14 +111,14 @@ var prio = point.Point{
 // TestGuestModule sends through a qdisc, whose module goes away under its probe.
 func TestGuestModule(t *testing.T) {
 	ns := drops.NewNamespace(t)
-	ns.Run("tc", "qdisc add dev lo root handle 7: prio")
+	ns.Run("tc", "qdisc", "add", "dev", "lo", "root", "handle", "7:", "fq")
 	symbols := new(kallsyms.Live)
 	if err := symbols.Load(); err != nil { // the module may have come since
 		t.Fatal(err)
 	}
-	s, err := Open(Options{Points: []point.Point{prio}, Types: running().Types, Symbols: symbols})
+	s, err := Open(Options{Points: []point.Point{fq}, Types: running().Types, Symbols: symbols})
 	if !guest.AtLeast(5, 11) { // which has types of modules
-		if err == nil || !strings.Contains(err.Error(), "point prio: module sch_prio has no types (BTF)") {
+		if err == nil || !strings.Contains(err.Error(), "point fq: module sch_fq has no types (BTF)") {
 			t.Errorf("without types: %v", err)
 		}
 		return
@@ -130,7 +130,7 @@ func TestGuestModule(t *testing.T) {
 	ns.SendUDP(3)
 	r.Await(3)
 	ns.End()
-	guest.Eventually(t, "the module is unloaded", func() bool { return exec.Command("modprobe", "-r", "sch_prio").Run() == nil })
+	guest.Eventually(t, "the module is unloaded", func() bool { return exec.Command("modprobe", "-r", "sch_fq").Run() == nil })
 	events := r.End()
 	if len(events) != 3 || argsOf(&events[0]) != "handle=0x70000" {
 		t.Errorf("%d events: %+v", len(events), events)
