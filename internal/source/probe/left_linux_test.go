@@ -103,7 +103,7 @@ func TestGuestCPUComes(t *testing.T) {
 var fq = point.Point{
 	Name: "fq",
 	Form: point.Form{
-		Functions: []string{"fq_enqueue"}, When: "skb->len > 100",
+		Functions: []string{"fq_enqueue"}, When: "skb->len < 150", // not the ICMP errors that answer it,
 		Args: []point.Arg{{Name: "handle", Expr: "sch->handle:x"}},
 	},
 }
@@ -129,7 +129,7 @@ func TestGuestModule(t *testing.T) {
 	r := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Kind == event.Point })
 	ns.SendUDP(3)
 	r.Await(3)
-	ns.End()
+	ns.Run("tc", "qdisc", "del", "dev", "lo", "root")
 	guest.Eventually(t, "the module is unloaded", func() bool { return exec.Command("modprobe", "-r", "sch_fq").Run() == nil })
 	events := r.End()
 	if len(events) != 3 || argsOf(&events[0]) != "handle=0x70000" {
