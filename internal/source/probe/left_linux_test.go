@@ -103,7 +103,7 @@ func TestGuestCPUComes(t *testing.T) {
 var fq = point.Point{
 	Name: "fq",
 	Form: point.Form{
-		Functions: []string{"fq_enqueue"}, When: "skb->len < 150", // not the ICMP errors that answer it,
+		Functions: []string{"fq_enqueue"}, When: "skb->len < 150", // not the ICMP errors that answer
 		Args: []point.Arg{{Name: "handle", Expr: "sch->handle:x"}},
 	},
 }
