@@ -54,6 +54,7 @@ func TestGuestLinkDropped(t *testing.T) {
 			if want[c.point] != packets && c.point != "" {
 				t.Errorf("ip -s link counts %v, not %d as %s", want, packets, c.point)
 			}
+			running.AwaitEnough(func(kept []event.Event, _ *event.Ledger) bool { return maps.Equal(named(kept, c.ifname), want) })
 			if got := named(running.End(), c.ifname); !maps.Equal(got, want) {
 				t.Errorf("ip -s link counts %v, the points named %v", want, got)
 			}

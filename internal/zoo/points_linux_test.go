@@ -132,6 +132,7 @@ func TestGuestPoints(t *testing.T) {
 			}
 			running := watch(t, o, n, p)
 			lose()
+			running.Await(packets)
 			events := running.End()
 			checkValues(t, events, packets, r.values)
 			if r.point == "tcp_backlog" {
