@@ -16,14 +16,14 @@ import (
 	"dropwatch/internal/term"
 )
 
-// CheckFiles returns an error if a file that an output reads, such as one with a password, cannot be read now.
+// CheckFiles returns the errors, joined, of all files that an output reads, such as one with a password, and that cannot be read
+// now.
 func CheckFiles(outputs []Output) error {
+	var errs []error
 	for i := range outputs {
-		if err := outputs[i].Elastic.CheckFiles(); err != nil {
-			return err
-		}
+		errs = append(errs, outputs[i].Elastic.CheckFiles())
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // reserve opens the files of all outputs, and of none after an error.

@@ -69,51 +69,60 @@ const (
 
 // addAlerts adds the alerts of a file. With an alert, stack traces of sampled drops are recorded: they
 // show narrower causes, as they do for diagnose.
-func (c *Config) addAlerts(all []alertSettings, f *file, expression func(*filter.Filter) error) error {
+func (c *Config) addAlerts(all []alertSettings, f *file, expression func(*filter.Filter) error) {
 	c.Spec.Input.SampledStack = c.Spec.Input.SampledStack || len(all) > 0
+	if len(all) > maxAlerts {
+		err := fmt.Errorf("%d alerts are the most that can be watched for: leave out the others", maxAlerts)
+		f.wrong(fmt.Sprintf("alert.%d", maxAlerts), err)
+		return
+	}
+	run := !f.hasWrongRun() && !f.hasWrong("point")
 	for i := range all {
-		a := &all[i]
+		a, path := &all[i], fmt.Sprintf("alert.%d", i)
 		a.complete()
+		if f.hasWrong(path) {
+			continue
+		}
+		a.check(all[:i], func(setting string, err error) { f.wrong(path+"."+setting, err) })
+		if !run || f.hasWrong(path) {
+			continue
+		}
 		if setting, err := c.checkAlert(a, expression); err != nil {
-			return f.wrong(fmt.Sprintf("alert.%d.%s", i, setting), err)
+			f.wrong(path+"."+setting, err)
+			continue
 		}
 		c.Alerts = append(c.Alerts, a.rule(&c.Spec))
 	}
-	return nil
 }
 
-// checkAlert returns why an alert cannot be added to those before it, and which setting is wrong.
+// checkAlert returns why an alert cannot be watched for by the run, which is right, and which setting is wrong.
 func (c *Config) checkAlert(a *alertSettings, expression func(*filter.Filter) error) (setting string, err error) {
-	if setting, err = a.check(); err != nil {
-		return setting, err
-	}
-	switch {
-	case len(c.Alerts) == maxAlerts:
-		return "", fmt.Errorf("%d alerts are the most that can be watched for: leave out the others", maxAlerts)
-	case slices.ContainsFunc(c.Alerts, func(r alert.Rule) bool { return r.Name == a.Name }):
-		return "name", fmt.Errorf("an alert before it is called %q, too: give it another name", a.Name)
-	}
 	spec := c.Spec
 	spec.Filter = filter.And(spec.Filter, a.Expression.filter)
 	return check(&spec, a.Expression.filter, expression)
 }
 
-// check returns an error for settings that contradict each other, and the one that is wrong. What one value may be
-// was checked when it was parsed.
-func (a *alertSettings) check() (setting string, err error) {
+// check hands over what is wrong with an alert after others: settings that contradict each other, and which of them is wrong.
+// What one value may be was checked when it was parsed.
+func (a *alertSettings) check(before []alertSettings, wrong func(setting string, err error)) {
 	switch {
 	case a.Name == "":
-		return "name", errors.New("the alert has no name: give it one")
-	case a.Count == 0 && a.Rate == 0:
-		return "", fmt.Errorf("alert %q has no threshold: give count or rate", a.Name)
-	case a.Count > 0 && a.Rate > 0:
-		return "rate", fmt.Errorf("alert %q has count and rate: give one of them", a.Name)
-	case a.Window.Duration > maxWindow:
-		return "window", fmt.Errorf("alert %q: give a window of %s or less", a.Name, event.Duration(maxWindow))
-	case len(a.Command) > 0 && !filepath.IsAbs(a.Command[0]):
-		return "command", fmt.Errorf("alert %q: give the path of the program %q: it is run without a shell", a.Name, a.Command[0])
+		wrong("name", errors.New("the alert has no name: give it one"))
+	case slices.ContainsFunc(before, func(b alertSettings) bool { return b.Name == a.Name }):
+		wrong("name", fmt.Errorf("an alert before it is called %q, too: give it another name", a.Name))
 	}
-	return "", nil
+	switch {
+	case a.Count == 0 && a.Rate == 0:
+		wrong("", fmt.Errorf("alert %q has no threshold: give count or rate", a.Name))
+	case a.Count > 0 && a.Rate > 0:
+		wrong("rate", fmt.Errorf("alert %q has count and rate: give one of them", a.Name))
+	}
+	if a.Window.Duration > maxWindow {
+		wrong("window", fmt.Errorf("alert %q: give a window of %s or less", a.Name, event.Duration(maxWindow)))
+	}
+	if len(a.Command) > 0 && !filepath.IsAbs(a.Command[0]) {
+		wrong("command", fmt.Errorf("alert %q: give the path of the program %q: it is run without a shell", a.Name, a.Command[0]))
+	}
 }
 
 // kinds returns the kinds of events that count: drops, unless the expression is about other kinds.

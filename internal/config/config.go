@@ -95,31 +95,40 @@ func readError(path string, err error) error {
 	return fmt.Errorf("read the configuration %s: %w: %s", event.Escape(path), event.WithoutPath(err), fix)
 }
 
-// Parse parses the text of a file, which errors call name. Each error begins with the name and the number of a
-// line. It may have bytes of the file that are not escaped.
+// Parse parses the text of a file, which errors call name. The error has all mistakes, joined, in the order of the
+// file: each begins with the name and the number of a line. It may have bytes of the file that are not escaped.
 func Parse(name string, text []byte, checks Checks) (*Config, error) {
-	s, f := defaults(), &file{event.Escape(name), text, reflect.TypeFor[settings](), "dropwatch config prints all"}
-	if err := f.decode(&s); err != nil {
-		return nil, err
+	f := &file{name: event.Escape(name), text: text, root: reflect.TypeFor[settings](), all: "dropwatch config prints all"}
+	s := decode(f, defaults)
+	c := new(Config)
+	if !f.hasWrong("point") {
+		s.addPoints(&c.Spec.Input, f)
 	}
-	spec, setting, err := s.spec()
-	if err == nil {
-		if err := s.addPoints(&spec.Input, f); err != nil {
-			return nil, err
-		}
-		setting, err = check(&spec, spec.Filter, checks.Run)
+	if !f.hasWrongRun() {
+		c.addRun(&s, f, checks)
 	}
-	if err == nil && checks.Outputs != nil {
-		setting, err = "output", checks.Outputs(spec.Outputs)
-	}
-	if err != nil {
-		return nil, f.wrong(setting, err)
-	}
-	c := &Config{Spec: spec}
-	if err := c.addAlerts(s.Alert, f, checks.Alert); err != nil {
+	c.addAlerts(s.Alert, f, checks.Alert)
+	if err := f.err(); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// addRun adds the run that the settings of a file describe, to which its points have been added.
+func (c *Config) addRun(s *settings, f *file, checks Checks) {
+	spec, setting, err := s.spec()
+	if err != nil {
+		f.wrong(setting, err)
+		return
+	}
+	spec.Input.Points = c.Spec.Input.Points
+	c.Spec = spec
+	if setting, err = check(&spec, spec.Filter, checks.Run); err != nil {
+		f.wrong(setting, err)
+	}
+	if checks.Outputs != nil {
+		f.wrong("output", checks.Outputs(spec.Outputs))
+	}
 }
 
 // spec returns the run that the settings describe, or the setting that is wrong.

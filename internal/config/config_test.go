@@ -253,6 +253,101 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestAllMistakes: everything that is wrong is said, in the order of the file, and nothing that only follows from it.
+func TestAllMistakes(t *testing.T) {
+	const text = `sorce = "bpf"
+sample = "many"
+stack = "yes"
+include = ["tcp", 5]
+output = [
+  "jsn:/x", # not that
+  "json",
+  "text:/y,rotat=4K",
+]
+expression = "raeson == X"
+
+[[alert]]
+name = "a"
+cuont = 3
+
+[[alert]]
+name = "b"
+window = "2h"
+command = ["mail"]
+
+[[alert]]
+name = "b"
+count = 1
+window = 10
+every = "soon"
+
+[[alert]]
+count = 2
+expression = "kind == reset"
+
+[[point]]
+name = "p"
+functons = ["f"]
+`
+	want := []string{
+		"x.toml:1: unknown key sorce: did you mean source?",
+		"x.toml:2: invalid value for sample: give a whole number from 0 to 4294967295",
+		"x.toml:3: invalid value for stack: give true or false",
+		`x.toml:4: invalid value for include: give a list of texts, as in ["one", "two"]`,
+		`x.toml:6: invalid value for output: unknown output "jsn": did you mean json?`,
+		`x.toml:8: invalid value for output: unknown option of output text "rotat": did you mean rotate?`,
+		`x.toml:10: invalid value for expression: column 1: unknown field "raeson": did you mean reason?`,
+		"  raeson == X", "  ^^^^^^",
+		"x.toml:14: unknown key alert.cuont: did you mean count?",
+		`x.toml:16: alert "b" has no threshold: give count or rate`,
+		`x.toml:18: alert "b": give a window of 1h or less`,
+		`x.toml:19: alert "b": give the path of the program "mail": it is run without a shell`,
+		`x.toml:24: invalid value for alert.window: give a text in quotes, as in "text"`,
+		"x.toml:25: invalid value for alert.every: give a time of 1s or more, as in 30m, 24h",
+		"x.toml:27: the alert has no name: give it one",
+		"x.toml:33: unknown key point.functons: did you mean functions?",
+	}
+	_, err := config.Parse("x.toml", []byte(text), config.Checks{})
+	if err == nil || !slices.Equal(strings.Split(err.Error(), "\n"), want) {
+		t.Errorf("error %v\nwant %s", err, strings.Join(want, "\n"))
+	}
+}
+
+// TestRunAndAlerts: a run that is wrong is said once, not again for each alert, and the files of all outputs are checked.
+func TestRunAndAlerts(t *testing.T) {
+	const alerts = "[[alert]]\nname = 'a'\ncount = 1\nexpression = 'kind == reset'\n" +
+		"[[alert]]\nname = 'b'\ncount = 1\nexpression = 'stack ~ x'\n"
+	missing := func([]capture.Output) error { return errors.Join(errors.New("no password"), errors.New("no key")) }
+	for text, want := range map[string]string{
+		"expression = 'stack ~ y'\n" + alerts: "x.toml:1: the expression needs stack traces: set stack = true",
+		alerts: "x.toml:4: the expression is of what TCP sends again or resets, which is not reported: set retrans = true\n" +
+			"x.toml:8: the expression needs stack traces: set stack = true",
+	} {
+		if _, err := config.Parse("x.toml", []byte(text), config.Checks{}); err == nil || err.Error() != want {
+			t.Errorf("%q: error %v, want %s", text, err, want)
+		}
+	}
+	_, err := config.Parse("x.toml", []byte("\noutput = ['json']"), config.Checks{Outputs: missing})
+	if want := "x.toml:2: no password\nx.toml:2: no key"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// TestManyMistakes: their number is bounded.
+func TestManyMistakes(t *testing.T) {
+	for _, setting := range []string{"zz%d = 1\n", "[[alert]]\nwindow = '1' # %d\n"} {
+		var text strings.Builder
+		for i := range 1000 {
+			fmt.Fprintf(&text, setting, i)
+		}
+		_, err := config.Parse("x.toml", []byte(text.String()), config.Checks{})
+		lines := strings.Split(err.Error(), "\n")
+		if len(lines) != 21 || !strings.HasSuffix(lines[20], ": and more is wrong: correct this first") {
+			t.Errorf("%d lines: %v", len(lines), err)
+		}
+	}
+}
+
 // TestUnreported: an expression that only matches what is not reported is refused.
 func TestUnreported(t *testing.T) {
 	const ofTCP = "the expression is of what TCP sends again or resets, which is not reported: set retrans = true"

@@ -1,10 +1,8 @@
 package config
 
 import (
-	"bytes"
 	"cmp"
 	"encoding"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -14,37 +12,6 @@ import (
 
 	"dropwatch/internal/suggest"
 )
-
-// decode decodes a file into settings, a pointer to its struct. Each error has the name and, where it is known, the line.
-// It may have lines, and bytes of the file that are not escaped.
-func (f *file) decode(settings any) error {
-	d := toml.NewDecoder(bytes.NewReader(f.text)).DisallowUnknownFields()
-	err := d.Decode(settings)
-	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
-		errs := make([]error, len(unknown.Errors))
-		for i := range unknown.Errors {
-			errs[i] = at(f.name, &unknown.Errors[i], f.unknownKey(unknown.Errors[i].Key()))
-		}
-		return errors.Join(errs...)
-	}
-	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
-		return at(f.name, wrong, f.explain(wrong))
-	}
-	if p, ok := f.unquoted(); ok { // go-toml has a type that parses texts parse a number as well
-		key := strings.Join(p.key, ".")
-		return f.wrong(p.path, fmt.Errorf("invalid value for %s: %s", key, wanted(key, f.fieldAt(p.key))))
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.name, err)
-	}
-	return nil
-}
-
-// at returns an error about a line of a file.
-func at(name string, where *toml.DecodeError, what string) error {
-	line, _ := where.Position()
-	return fmt.Errorf("%s:%d: %s", name, line, what)
-}
 
 // ofRuns are what to do instead of options of watch that are no keys, as a service has no end.
 var ofRuns = map[string]string{

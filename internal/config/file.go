@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"strings"
@@ -15,6 +16,8 @@ type file struct {
 	text []byte
 	root reflect.Type // the struct of all settings of such files
 	all  string       // what shows all of them
+
+	mistakes []mistake
 }
 
 // A place is where a file has a setting, or begins a table of settings.
@@ -22,37 +25,48 @@ type place struct {
 	path  string         // as in "output" and, of the second alert, "alert.1.count"
 	key   toml.Key       // the same without the number
 	line  int            // from 1
+	at    int            // where its key begins in the text
 	value *unstable.Node // nil for a table; valid until the next place
 }
 
-// wrong returns an error about a setting, with its line: that of the table which it would be in, if the file does
-// not have it.
-func (f *file) wrong(path string, err error) error {
-	return fmt.Errorf("%s: %w", f.where(path), err)
+// lineAt returns the line of a setting, or of the table which it would be in; 0 if there is none.
+func (f *file) lineAt(path string) int {
+	lines := make(map[string]int)
+	f.places(func(p place) { lines[p.path] = p.line })
+	for ; path != ""; path = path[:max(0, strings.LastIndex(path, "."))] {
+		if line := lines[path]; line > 0 {
+			return line
+		}
+	}
+	return 0
+}
+
+// pathAt returns the path of the setting that a line is of; empty if there is none.
+func (f *file) pathAt(line int) (path string) {
+	f.places(func(p place) {
+		if p.line <= line {
+			path = p.path
+		}
+	})
+	return path
 }
 
 // where returns the name and, if there is one, the line of a setting.
 func (f *file) where(path string) string {
-	lines := make(map[string]int)
-	f.places(func(p place) bool {
-		lines[p.path] = p.line
-		return true
-	})
-	for ; path != ""; path = path[:max(0, strings.LastIndex(path, "."))] {
-		if line := lines[path]; line > 0 {
-			return fmt.Sprintf("%s:%d", f.name, line)
-		}
+	if line := f.lineAt(path); line > 0 {
+		return fmt.Sprintf("%s:%d", f.name, line)
 	}
 	return f.name
 }
 
-// unquoted returns the first setting of which a value should be a text and is none.
-func (f *file) unquoted() (found place, ok bool) {
-	f.places(func(p place) bool {
-		found, ok = p, p.value != nil && unquoted(p.value, f.fieldAt(p.key))
-		return !ok
+// unquoted returns the settings of which a value should be a text and is none.
+func (f *file) unquoted() (found []place) {
+	f.places(func(p place) {
+		if p.value != nil && unquoted(p.value, f.fieldAt(p.key)) {
+			found = append(found, p)
+		}
 	})
-	return found, ok
+	return found
 }
 
 // unquoted reports whether a value for a type, or an element of it, should be a text and is none.
@@ -63,7 +77,8 @@ func unquoted(value *unstable.Node, t reflect.Type) bool {
 	case isText(t):
 		return value.Kind != unstable.String
 	case value.Kind == unstable.KeyValue: // of a table in one line
-		return unquoted(value.Value(), fieldOf(t, keyOf(value)))
+		key, _ := keyOf(value)
+		return unquoted(value.Value(), fieldOf(t, key))
 	case value.Kind == unstable.Array && t.Kind() == reflect.Slice:
 		t = t.Elem()
 	}
@@ -75,16 +90,18 @@ func unquoted(value *unstable.Node, t reflect.Type) bool {
 	return false
 }
 
-// places calls yield with each place, in the order of the file, up to what is no TOML, while it returns true.
-func (f *file) places(yield func(place) bool) {
+// places calls yield with each place, in the order of the file, up to what is no TOML.
+func (f *file) places(yield func(place)) {
 	var p unstable.Parser
 	p.Reset(f.text)
 	var in place // the table
 	tables := make(map[string]int)
+	line, counted := 1, 0 // the line of an offset
 	for p.NextExpression() {
 		e := p.Expression()
-		key := keyOf(e)
-		now := place{path: strings.Join(key, "."), key: key, line: lineOf(&p, e)}
+		key, begin := keyOf(e)
+		line, counted = line+bytes.Count(f.text[counted:begin], []byte("\n")), begin
+		now := place{path: strings.Join(key, "."), key: key, line: line, at: begin}
 		switch e.Kind {
 		case unstable.ArrayTable:
 			number := tables[now.path]
@@ -97,24 +114,17 @@ func (f *file) places(yield func(place) bool) {
 			now.path = strings.TrimPrefix(in.path+"."+now.path, ".")
 			now.key, now.value = append(in.key[:len(in.key):len(in.key)], key...), e.Value()
 		}
-		if !yield(now) {
-			return
-		}
+		yield(now)
 	}
 }
 
-// keyOf returns the key of a table or a setting, in its parts.
-func keyOf(n *unstable.Node) (key toml.Key) {
+// keyOf returns the key of a table or a setting, in its parts, and where it begins in the text.
+func keyOf(n *unstable.Node) (key toml.Key, begin int) {
 	for it := n.Key(); it.Next(); {
+		if len(key) == 0 {
+			begin = int(it.Node().Raw.Offset)
+		}
 		key = append(key, string(it.Node().Data))
 	}
-	return key
-}
-
-// lineOf returns the line of the key of a table or a setting.
-func lineOf(p *unstable.Parser, n *unstable.Node) int {
-	for it := n.Key(); it.Next(); {
-		return p.Shape(it.Node().Raw).Start.Line
-	}
-	return 0
+	return key, begin
 }

@@ -39,24 +39,25 @@ type pointSettings struct {
 // pointTables are the points of a configuration.
 type pointTables []pointSettings
 
-// addPoints adds to the run the built-in points that are named, and those of the file. The error has the line.
-func (s *settings) addPoints(in *capture.Input, f *file) error {
+// addPoints adds to the run the built-in points that are named, and those of the file.
+func (s *settings) addPoints(in *capture.Input, f *file) {
 	for i := range s.Points {
 		found, err := point.Select(s.Points[i].word)
 		if err != nil { // it was parsed
-			return f.wrong("points", err)
+			f.wrong("points", err)
+			continue
 		}
 		in.Points = point.Add(in.Points, found...)
 	}
 	if len(s.Point) > maxPoints {
-		return f.wrong("point.0", fmt.Errorf("%d points are too many: at most %d are possible", len(s.Point), maxPoints))
+		f.wrong("point.0", fmt.Errorf("%d points are too many: at most %d are possible", len(s.Point), maxPoints))
+		return
 	}
 	r := pointsReader{file: f}
 	for i := range s.Point {
 		r.add("point", i, s.Point[i].point)
 	}
 	in.Points = point.Add(in.Points, r.All...)
-	return errors.Join(r.errs...)
 }
 
 // formSettings are what differs between kernels.
@@ -103,9 +104,11 @@ func ReadPoints(h *host.Host, path string) (*Points, error) {
 // parsePoints parses the text of a file, which errors call name: each begins with it, and the number of a line.
 // They may have bytes of the file that are not escaped.
 func parsePoints(name string, text []byte) (*Points, error) {
-	var s pointsFile
-	f := &file{event.Escape(name), text, reflect.TypeFor[pointsFile](), "dropwatch points --gen writes a file with all"}
-	if err := f.decode(&s); err != nil {
+	f := &file{
+		name: event.Escape(name), text: text, root: reflect.TypeFor[pointsFile](), all: "dropwatch points --gen writes a file with all",
+	}
+	s := decode(f, func() (s pointsFile) { return s })
+	if err := f.err(); err != nil {
 		return nil, err
 	}
 	if n := len(s.Point) + len(s.Function) + len(s.Fib) + len(s.Filter); n > maxPoints {
@@ -122,17 +125,16 @@ func parsePoints(name string, text []byte) (*Points, error) {
 		r.addFunction("fib_validate_source", i, &s.Fib[i])
 	}
 	r.foreign(&s)
-	if len(r.errs) == 0 && len(r.All) == 0 {
+	if len(f.mistakes) == 0 && len(r.All) == 0 {
 		return nil, fmt.Errorf("%s: it has no point: add one below a line [[point]]", r.name)
 	}
-	return &r.Points, errors.Join(r.errs...)
+	return &r.Points, f.err()
 }
 
 // A pointsReader collects the points of a file.
 type pointsReader struct {
 	*file
 	Points
-	errs []error
 }
 
 // add adds the point that is made of the table number i of a list.
@@ -149,7 +151,7 @@ func (r *pointsReader) add(table string, i int, make func() (point.Point, error)
 		if err == errArgs { // else it is of an or, whose line is not known
 			path += ".args"
 		}
-		r.errs = append(r.errs, r.wrong(path, err))
+		r.wrong(path, err)
 		return
 	}
 	r.All = append(r.All, p)
