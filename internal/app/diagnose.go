@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -15,23 +13,33 @@ import (
 	"dropwatch/internal/condition"
 	"dropwatch/internal/counters"
 	"dropwatch/internal/diagnose"
-	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
+	"dropwatch/internal/point"
 	"dropwatch/internal/session"
 	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/term"
 )
 
+// A diagnoseRun is what a command line of diagnose asks for.
+type diagnoseRun struct {
+	*App
+	defaults *defaults
+	flags    *pflag.FlagSet
+	spec     capture.Spec
+	selected *filterFlags
+	failOn   threshold
+	json     bool
+}
+
 // diagnose is the verb that says which packets this host loses, why, and what to do.
 func (a *App) diagnose(d *defaults) *cli.Verb {
-	spec := capture.Spec{Duration: 10 * time.Second}
-	failOn := threshold(knowledge.Maybe)
-	var json bool
-	f := cli.NewFlags()
-	addCaptureFlags(f, &spec, d)
-	selected := addFilterFlags(f, &spec)
-	f.BoolVarP(&json, "json", "j", false, "one JSON object a line for each finding, and one with the verdict")
-	f.Var(&failOn, "fail-on", "exit with code 3 if there is a finding of this `severity`: maybe, harm, or never")
+	r := &diagnoseRun{
+		App: a, defaults: d, flags: cli.NewFlags(), spec: capture.Spec{Duration: 10 * time.Second}, failOn: threshold(knowledge.Maybe),
+	}
+	addCaptureFlags(r.flags, &r.spec, d)
+	r.selected = addFilterFlags(r.flags, &r.spec)
+	r.flags.BoolVarP(&r.json, "json", "j", false, "one JSON object a line for each finding, and one with the verdict")
+	r.flags.Var(&r.failOn, "fail-on", "exit with code 3 if there is a finding of this `severity`: maybe, harm, or never")
 	return &cli.Verb{
 		Name: "diagnose", Args: "[options] [expression] [-- command]", Short: "find out which packets this host loses, why, and what to do",
 		Long: `Watch drops and the host's counters together for a while, then say which
@@ -50,45 +58,62 @@ number.`,
 			"dropwatch diagnose", "dropwatch diagnose -d 60 iface eth0", "dropwatch diagnose --json --fail-on harm",
 			"dropwatch diagnose -- curl http://web.example", "dropwatch diagnose night.dw",
 		},
-		Manual: manVerbs["diagnose"], Flags: f, Values: captureFlagValues(), Words: a.expressionWords,
-		Fields: fieldNames(), InSession: true, Command: true,
-		Run: func(ctx context.Context, args cli.Args) (err error) {
-			fill(&spec, d, "diagnose", args)
-			if err := fillChild(&spec, args); err != nil {
-				return err
-			}
-			expression := args.Words
-			if len(expression) > 0 && a.isRecordingName(expression[0]) {
-				if err := checkRecordingFlags("diagnose", f, append(liveFlags, "duration")); err != nil {
-					return err
-				}
-				if args.Command != nil {
-					return usageError("diagnose: a command and a recording cannot be combined: a command is run to cause live drops")
-				}
-				spec.Input.Recording, expression = expression[0], expression[1:]
-			}
-			if (spec.Child != nil || spec.Input.Recording != "") && !f.Changed("duration") {
-				spec.Duration = 0
-			}
-			if spec.Filter, err = selected.parse(d.filter, expression); err != nil {
-				return err
-			}
-			spec.Input.SampledStack = true // which shows narrower causes
-			spec.Input.AndRetrans = true
-			spec.Input.Points, spec.Input.IfPossible = diagnose.Points(), true
-			found, outcome, broken, err := a.findings(ctx, spec)
-			if err == nil {
-				err = cmp.Or(a.printDiagnosis(found, json), broken)
-			}
-			if err == nil {
-				err = childResult(&spec, &outcome)
-			}
-			if err == nil && found.Worst() >= knowledge.Severity(failOn) {
-				err = &resultError{code: exitAny} // the verdict was printed
-			}
-			return err
-		},
+		Manual: manVerbs["diagnose"], Flags: r.flags, Values: captureFlagValues(), Words: a.expressionWords,
+		Fields: fieldNames(), InSession: true, Command: true, Run: r.run,
 	}
+}
+
+// run runs the command line. A finding that matters is an error, with the exit code for it.
+func (r *diagnoseRun) run(ctx context.Context, args cli.Args) error {
+	if err := r.prepare(args); err != nil {
+		return err
+	}
+	found, outcome, broken, err := r.findings(ctx, r.spec)
+	if err == nil {
+		err = cmp.Or(r.printDiagnosis(found, r.json), broken)
+	}
+	if err == nil {
+		err = childResult(&r.spec, &outcome)
+	}
+	if err == nil && found.Worst() >= knowledge.Severity(r.failOn) {
+		err = &resultError{code: exitAny} // the verdict was printed
+	}
+	return err
+}
+
+// prepare enters in the Spec what the command line says.
+func (r *diagnoseRun) prepare(args cli.Args) (err error) {
+	spec := &r.spec
+	fill(spec, r.defaults, "diagnose", args)
+	if err := fillChild(spec, args); err != nil {
+		return err
+	}
+	expression := args.Words
+	if len(expression) > 0 && r.isRecordingName(expression[0]) {
+		if err := r.checkRecording(args); err != nil {
+			return err
+		}
+		spec.Input.Recording, expression = expression[0], expression[1:]
+	}
+	if (spec.Child != nil || spec.Input.Recording != "") && !r.flags.Changed("duration") {
+		spec.Duration = 0
+	}
+	spec.Input.SampledStack = true // which shows narrower causes
+	spec.Input.AndRetrans = true
+	spec.Input.Points, spec.Input.IfPossible = diagnose.Points(), true
+	spec.Filter, err = r.selected.parse(r.defaults.filter, expression)
+	return err
+}
+
+// checkRecording returns an error if the command line has what is of live drops only.
+func (r *diagnoseRun) checkRecording(args cli.Args) error {
+	if err := checkRecordingFlags("diagnose", r.flags, append(liveFlags, "duration")); err != nil {
+		return err
+	}
+	if args.Command != nil {
+		return usageError("diagnose: a command and a recording cannot be combined: a command is run to cause live drops")
+	}
+	return nil
 }
 
 // findings runs a capture, with the counters read at its beginning and its end, or recorded.
@@ -102,10 +127,14 @@ func (a *App) findings(ctx context.Context, spec capture.Spec) (d *diagnose.Diag
 }
 
 func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (*diagnose.Diagnosis, capture.Outcome, error) {
-	w := &window{reader: capture.AllCounters(a.runner.Host), filter: spec.Filter}
+	w := &window{reader: capture.AllCounters(a.runner.Host), filter: spec.Filter, sayReading: a.sayReading}
 	w.reader.Nonzero = true
-	collector := &diagnose.Collector{AtEnd: func() { w.close(context.WithoutCancel(ctx)) }}
-	w.sayReading = a.sayReading
+	asked := make(chan []point.Point, diagnose.MaxAsked)
+	collector := &diagnose.Collector{
+		AtEnd: func() { w.close(context.WithoutCancel(ctx)) },
+		Ask:   func(points []point.Point) { asked <- points },
+	}
+	spec.Input.Asked = asked
 	spec.Outputs = []capture.Output{{Format: capture.Custom, Sink: collector}}
 	spec.OwnEnd = true
 	if spec.Duration > 0 {
@@ -208,63 +237,6 @@ func (a *App) sayWait(d time.Duration) {
 func (a *App) sayReading() {
 	if term.IsTerminal(a.runner.Err) {
 		a.runner.Notices.Text("reading the counters")
-	}
-}
-
-// A window is the time between two readings of the counters. It lies within the time
-// in which drops are caught, so that a counter does not rise by what nobody watched.
-type window struct {
-	reader        counters.Reader
-	before, after *counters.Snapshot
-	filter        *filter.Filter // selects connections; nil: all
-
-	sentBefore, sentAfter []counters.Connection
-
-	err        error
-	once       sync.Once
-	sayReading func() // is called before the counters at the end are read
-}
-
-// open reads the counters at the beginning, and after the duration, unless that is 0;
-// then it calls stop.
-func (w *window) open(ctx context.Context, duration time.Duration, stop func()) {
-	w.sentBefore = w.connections(ctx)
-	if w.before, w.err = w.reader.Read(ctx); w.err == nil && duration > 0 {
-		time.AfterFunc(duration, func() {
-			w.close(context.WithoutCancel(ctx))
-			stop()
-		})
-	}
-}
-
-// close reads the counters at the end, once.
-func (w *window) close(ctx context.Context) {
-	w.once.Do(func() {
-		if w.before == nil {
-			w.before, w.err = new(counters.Snapshot), errors.Join(w.err, errors.New("the counters were not read before the run ended"))
-		}
-		w.sayReading()
-		after, err := w.reader.Read(ctx)
-		w.after, w.err = after, errors.Join(w.err, err)
-		w.sentAfter = w.connections(ctx)
-	})
-}
-
-// connections returns the TCP connections that the expression selects.
-func (w *window) connections(ctx context.Context) []counters.Connection {
-	all, _ := w.reader.Connections(ctx) // without those, what was sent to a peer is not known
-	return slices.DeleteFunc(all, func(c counters.Connection) bool { return w.filter != nil && !w.filter.Match(segmentOf(&c)) })
-}
-
-// segmentOf returns a segment that a connection sends again, for an expression to select.
-func segmentOf(c *counters.Connection) *event.Event {
-	flow := event.TCPFlow(event.Headers{
-		Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort,
-		Src:    c.Local.Addr(), Dst: c.Remote.Addr(), SrcPort: c.Local.Port(), DstPort: c.Remote.Port(),
-	})
-	return &event.Event{
-		Kind: event.Retransmit, Count: 1, Individual: true, Netns: c.Netns, Segment: &event.Segment{Direction: event.Outgoing},
-		Packet: event.Packet{Proto: flow.EtherType, HasProto: true, Flow: &flow},
 	}
 }
 

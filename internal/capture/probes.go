@@ -98,7 +98,10 @@ func (r *run) withPoints(drops pipeline.Source) pipeline.Source {
 	if r.points == nil {
 		return drops
 	}
-	if r.spec.Input.IfPossible {
+	switch in := &r.spec.Input; {
+	case in.Asked != nil:
+		return pipeline.Merge(drops, &optional{r.points, r.Notices}, &asked{Runner: r.Runner, points: in.Asked})
+	case in.IfPossible:
 		return pipeline.Merge(drops, &optional{r.points, r.Notices})
 	}
 	return pipeline.Merge(drops, r.points)

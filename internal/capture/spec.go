@@ -65,6 +65,10 @@ type Input struct {
 	Points     []point.Point // report these, too; alone, if Filter matches no drop
 	IfPossible bool          // report Points beside drops, as far as this kernel can do so without a failure of the run
 
+	// Asked has points to be reported as well, from when they are received, with IfPossible and if any of Points are
+	// reported; nil: there are none.
+	Asked <-chan []point.Point
+
 	Flows bool // with bpf: count the packets that match Filter, wherever they pass, beside the drops
 
 	Sample       int  // with bpf: drops to report individually per kind, second and CPU; 0: all

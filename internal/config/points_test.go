@@ -21,7 +21,7 @@ func TestPointsText(t *testing.T) {
 	}
 	want := slices.Clone(point.Builtin())
 	for i := range want {
-		want[i].Layer, want[i].Module, want[i].Counters = 0, "", nil
+		want[i].Layer, want[i].Module, want[i].Counters, want[i].Drops = 0, "", nil, nil
 	}
 	if diff := cmp.Diff(want, got.All); diff != "" || len(got.Notices) != 0 {
 		t.Errorf("notices %q, points (-want +got):\n%s", got.Notices, diff)

@@ -7,6 +7,7 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 	"dropwatch/internal/nftables"
+	"dropwatch/internal/point"
 	"dropwatch/internal/tally"
 )
 
@@ -25,12 +26,17 @@ const (
 type Collector struct {
 	AtEnd func() // called when the last drop was handed over; nil: nothing is
 
+	// Ask is called with points that say more of drops of a new cause, to be reported from then on as far as that is
+	// possible; nil: none are. It must not block.
+	Ask func([]point.Point)
+
 	Watched []string // the points that were watched, by name, when a [Diagnosis] is made
 
 	groups   *tally.Tally[cause, group]
 	narrow   map[kind]*knowledge.Case // that the last drop reported individually had
 	harmless uint64
 	points   *tally.Tally[pointKey, pointValues]
+	asked    []string // the points that were asked for, by name
 	resent   *tally.Tally[resentKey, event.Netns]
 	senders  map[sender]uint64  // what they had sent when they last sent again
 	sent     map[peerKey]sentTo // see AddConnections
@@ -130,6 +136,7 @@ func (c *Collector) add(e *event.Event) {
 	if isNew {
 		if entry.Key.entry == x.Entry { // and not that of all causes for which there was no room
 			g.meaning, g.proofs = x, proofsOf(e, x.Entry)
+			c.askFor(&x)
 		}
 		g.flows = tally.New[Flow, flowPackets](maxFlows, nil)
 		g.owners = tally.New[ownerID, event.Owner](maxOwners, nil)

@@ -40,6 +40,10 @@ type PointValues struct {
 	Args  []event.Arg // of the last time
 	Owner event.Owner // of the socket there; zero if there is none
 	rule  string      // what happened, if it is known which rule of nftables did it
+
+	// Later: the point was reported only after the first drops of its kind had asked for it, see [Collector].Ask. What
+	// it says is certain of those that followed, and likely of the first.
+	Later bool
 }
 
 // A pointKey distinguishes what a Collector keeps of points.
@@ -49,6 +53,7 @@ type pointKey struct {
 	ifname   string
 	socket   uint64    // its cookie, or else its inode number; 0: there is none
 	function string    // that raised a counter of a device
+	object   string    // what dropped, by its values that name it
 	verdict  verdictAt // of nftables; zero: there is none, or the rule is not known
 }
 
@@ -63,7 +68,7 @@ func (c *Collector) addPoint(e *event.Event) {
 	if c.points == nil {
 		c.points = tally.New[pointKey, pointValues](maxGroups, nil)
 	}
-	k := pointKey{name: e.Point, netns: e.Netns.Inode, ifname: e.Port.IfName, function: raiser(e)}
+	k := pointKey{name: e.Point, netns: e.Netns.Inode, ifname: e.Port.IfName, function: raiser(e), object: objectOf(e.Args)}
 	if at, ok := verdictOf(e.Point, e.Args); ok {
 		k.verdict = at
 	}
@@ -82,20 +87,32 @@ func (c *Collector) addPoint(e *event.Event) {
 	}
 }
 
-// findPoints gives a finding the values of the points that its packets were lost at: a counter says that, in the
-// same network namespace, on the same interface and of the same port as far as both are known.
+// objectOf returns the values that name what drops: the table and the chain, the hook, the kind of queue or action.
+func objectOf(args []event.Arg) (object string) {
+	for _, a := range args {
+		if slices.Contains([]string{"table", "chain", "hook", "kind"}, a.Name) {
+			object += a.Text + "\x00"
+		}
+	}
+	return object
+}
+
+// findPoints gives a finding the values of the points that its packets were lost at: a counter or what they say of drops
+// shows that, in the same network namespace, on the same interface and of the same packets as far as both are known.
 func (f *Finding) findPoints(c *Collector) {
 	if c.points == nil {
 		return
 	}
 	for e := range c.points.All {
 		p, _ := point.Lookup(e.Key.name)
-		v := PointValues{Name: e.Key.name, Count: e.Count, Args: e.Value.args, Owner: e.Value.owner}
+		v := PointValues{
+			Name: e.Key.name, Count: e.Count, Args: e.Value.args, Owner: e.Value.owner, Later: slices.Contains(c.asked, e.Key.name),
+		}
 		switch {
 		case e.Key.function != "" || !f.isAround(&e.Key):
 		case e.Key.verdict != (verdictAt{}):
 			f.reached = append(f.reached, v)
-		case f.isAt(&p) && f.hasPortOf(&v):
+		case f.isAt(&p) && f.agreesWith(&v):
 			f.Points = append(f.Points, v)
 		}
 	}
@@ -114,19 +131,10 @@ func (f *Finding) isAround(k *pointKey) bool {
 }
 
 // isAt reports whether packets of a finding were lost at a point: the finding is of a counter that the point raises, or
-// such a counter agrees with it.
+// such a counter agrees with it, or it is of drops of which the point says more.
 func (f *Finding) isAt(p *point.Point) bool {
 	agrees := func(r counters.Row) bool { return slices.Contains(p.Counters, r.ID()) }
-	return slices.Contains(p.Counters, f.ID) || slices.ContainsFunc(f.Counters, agrees)
-}
-
-// hasPortOf reports whether a point was at a port of the flows, if both have any.
-func (f *Finding) hasPortOf(v *PointValues) bool {
-	i := slices.IndexFunc(v.Args, func(a event.Arg) bool { return a.Name == "port" })
-	return i < 0 || len(f.Flows) == 0 || slices.ContainsFunc(f.Flows, func(c FlowCount) bool {
-		port := v.Args[i].Number
-		return uint64(c.Flow.Src.Port()) == port || uint64(c.Flow.Dst.Port()) == port
-	})
+	return slices.Contains(p.Counters, f.ID) || slices.ContainsFunc(f.Counters, agrees) || f.isExplainedBy(p)
 }
 
 // soleSocket returns the only values that are of a socket, nil if there are none, or several.
@@ -168,19 +176,22 @@ func (v *PointValues) text() string {
 	if v.Count > 1 {
 		text += fmt.Sprintf(", %d times", v.Count)
 	}
+	if v.Later {
+		text += " (read after the first drops; likely the same for those)"
+	}
 	return text
 }
 
 // value returns an argument, escaped.
 func (v *PointValues) value(name string) (text string, ok bool) {
-	i := slices.IndexFunc(v.Args, func(a event.Arg) bool { return a.Name == name })
+	a, known := v.arg(name)
 	switch {
-	case i < 0:
+	case !known:
 		return "", false
-	case v.Args[i].Text != "":
-		return event.Escape(v.Args[i].Text), true
+	case a.Text != "":
+		return event.Escape(a.Text), true
 	}
-	return fmt.Sprint(v.Args[i].Number), true
+	return fmt.Sprint(a.Number), true
 }
 
 // A pointJSON is what the kernel knew at a point.
@@ -190,13 +201,14 @@ type pointJSON struct {
 	Args  map[string]any `json:"args"` // of the last time
 	Local string         `json:"local,omitempty"`
 	Owner *processJSON   `json:"owner,omitempty"`
+	Later bool           `json:"later,omitempty"` // certain of the later drops, likely of the first
 }
 
 // pointsJSON are those of a finding.
 func pointsJSON(all []PointValues) (lines []pointJSON) {
 	for i := range all {
 		v := &all[i]
-		j := pointJSON{Name: v.Name, Count: v.Count, Args: argsJSON(v.Args), Owner: inNetnsJSON(v.Owner.Process)}
+		j := pointJSON{Name: v.Name, Count: v.Count, Args: argsJSON(v.Args), Owner: inNetnsJSON(v.Owner.Process), Later: v.Later}
 		if s := v.Owner.Socket; s != nil && s.Local.IsValid() {
 			j.Local = s.Local.String()
 		}

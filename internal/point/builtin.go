@@ -31,6 +31,11 @@ func Lookup(name string) (Point, bool) {
 	return Builtin()[i], true
 }
 
+// Explaining returns the built-in points that say more of drops, by the name of their entry in package knowledge.
+func Explaining(drops string) []Point {
+	return slices.DeleteFunc(slices.Clone(Builtin()), func(p Point) bool { return !slices.Contains(p.Drops, drops) })
+}
+
 // Names returns the names of the built-in points, in their order.
 func Names() (names []string) {
 	for _, p := range Builtin() {

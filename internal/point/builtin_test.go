@@ -30,6 +30,13 @@ func TestBuiltin(t *testing.T) {
 				t.Errorf("%s: there is no counter %s", p.Name, name)
 			}
 		}
+		for _, name := range p.Drops {
+			if !slices.ContainsFunc(knowledge.Lookup(name), func(e *knowledge.Entry) bool {
+				return e.Name == name && (e.Kind == knowledge.Reason || e.Kind == knowledge.Function)
+			}) {
+				t.Errorf("%s: there is no reason or function %s", p.Name, name)
+			}
+		}
 		if p.Says == "" {
 			t.Errorf("%s says nothing", p.Name)
 		}
@@ -86,5 +93,21 @@ func TestLookup(t *testing.T) {
 	}
 	if p, ok := Lookup("udp_qeue"); ok {
 		t.Errorf("%+v", p)
+	}
+}
+
+// TestExplaining: the points of drops are found by a reason, or by a function where the kernel gives none.
+func TestExplaining(t *testing.T) {
+	for drops, want := range map[string][]string{
+		"IP_RPFILTER": {"rp_filter"}, "ip_rcv_finish_core": {"rp_filter", "martian_source"}, "NO_SOCKET": nil,
+		"NETFILTER_DROP": {"iptables", "nftables", "conntrack_drop", "conntrack_helper"}, "SOCKET_BACKLOG": {"tcp_backlog"},
+	} {
+		var got []string
+		for _, p := range Explaining(drops) {
+			got = append(got, p.Name)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", drops, got, want)
+		}
 	}
 }

@@ -37,6 +37,7 @@ var linkPoints = []Point{
 		},
 		Says:     "a packet of {dev} was dropped: the backlog of CPU {cpu} has net.core.netdev_max_backlog packets",
 		Counters: []string{"softnet.dropped"},
+		Drops:    []string{"CPU_BACKLOG", "enqueue_to_backlog"},
 	},
 	{
 		Name: "forward_mtu", Module: "bridge",
@@ -44,7 +45,8 @@ var linkPoints = []Point{
 			Functions: []string{"is_skb_forwardable"}, At: Return, When: "!$retval",
 			Args: args("len", "skb->len", "dev", "dev->name", "mtu", "dev->mtu", "flags", "dev->flags:x"),
 		},
-		Says: "a frame of {len} bytes cannot leave through {dev}, whose MTU is {mtu}, or which is down",
+		Says:  "a frame of {len} bytes cannot leave through {dev}, whose MTU is {mtu}, or which is down",
+		Drops: []string{"br_dev_queue_push_xmit"},
 	},
 	{
 		Name: "bridge_vlan", Module: "bridge",
@@ -52,7 +54,8 @@ var linkPoints = []Point{
 			Functions: []string{"br_allowed_ingress"}, At: Return, When: "!$retval",
 			Args: args("bridge", "br->dev->name", "dev", "skb->dev->name", "vid", "skb->vlan_tci & 0xfff", "pvid", "vg->pvid"),
 		},
-		Says: "bridge {bridge}: VLAN {vid} (0: untagged) is not permitted on port {dev}, or not forwarded there; the PVID is {pvid}",
+		Says:  "bridge {bridge}: VLAN {vid} (0: untagged) is not permitted on port {dev}, or not forwarded there; the PVID is {pvid}",
+		Drops: []string{"br_allowed_ingress"},
 	},
 	{
 		Name: "vlan_unknown", Module: "ethernet",
@@ -73,6 +76,8 @@ var linkPoints = []Point{
 		Says: "dropped by qdisc {kind} {major}: of {dev}, or by one below it: it has {qlen} packets, {backlog} bytes; its limit is " +
 			"{limit} (0: none of its own)",
 		Counters: []string{"qdisc.dropped"},
+		Drops: []string{"QDISC_DROP", "QDISC_OVERLIMIT", "FQ_FLOW_LIMIT", "QDISC_DROP_GENERIC",
+			"QDISC_DROP_OVERLIMIT", "QDISC_DROP_FLOW_LIMIT"},
 	},
 	{
 		Name: "tc_action", Module: "tc",
@@ -81,6 +86,7 @@ var linkPoints = []Point{
 			Args: args("kind", "actions[0]->ops->kind", "index", "actions[0]->tcfa_index", "actions", "nr_actions",
 				"dev", "skb->dev->name"),
 		},
-		Says: "dropped by a tc action on {dev}: {kind} index {index}, or one of the {actions} of its filter",
+		Says:  "dropped by a tc action on {dev}: {kind} index {index}, or one of the {actions} of its filter",
+		Drops: []string{"TC_INGRESS", "TC_EGRESS"},
 	},
 }

@@ -67,7 +67,8 @@ var networkPoints = []Point{
 			Functions: []string{"ipt_do_table", "ip6t_do_table"}, At: Return, When: "$retval == 0",
 			Args: append(args("table", "table->name"), hookArgs...),
 		}},
-		Says: "dropped by iptables: table {table}, hook {hook}, in {in}, out {out}",
+		Says:  "dropped by iptables: table {table}, hook {hook}, in {in}, out {out}",
+		Drops: []string{"NETFILTER_DROP", "nf_hook_slow"},
 	},
 	{
 		Name: "nftables", Module: "netfilter",
@@ -85,7 +86,8 @@ var networkPoints = []Point{
 				Args: chainArgs("((struct nft_chain *)priv)->", "pkt->state->"),
 			},
 		},
-		Says: "dropped by nftables: table {table}, chain {chain} or one that it jumps to, handle {handle}, in {in}, out {out}",
+		Says:  "dropped by nftables: table {table}, chain {chain} or one that it jumps to, handle {handle}, in {in}, out {out}",
+		Drops: []string{"NETFILTER_DROP", "nf_hook_slow"},
 	},
 	{
 		Name: "nftables_policy", Module: "netfilter",
@@ -97,13 +99,15 @@ var networkPoints = []Point{
 			Functions: []string{traceFunction}, When: "type == NFT_TRACETYPE_POLICY && info->basechain->policy == 0",
 			Args: chainArgs("info->basechain->chain.", "info->pkt->state->"),
 		}},
-		Says: "dropped by nftables: policy of table {table}, chain {chain}, in {in}, out {out}",
+		Says:  "dropped by nftables: policy of table {table}, chain {chain}, in {in}, out {out}",
+		Drops: []string{"NETFILTER_DROP", "nf_hook_slow"},
 	},
 	{
 		Name: "conntrack_drop", Module: "conntrack",
 		Form:     Form{Functions: []string{"nf_conntrack_in"}, At: Return, When: "$retval == 0", Args: hookArgs},
 		Says:     "dropped by connection tracking at hook {hook}, in {in}: it could not make an entry, or its protocol refused the packet",
 		Counters: []string{"conntrack.drop"},
+		Drops:    []string{"NETFILTER_DROP", "nf_hook_slow"},
 	},
 	{
 		Name: "conntrack_table", Module: "conntrack",
@@ -141,7 +145,8 @@ var networkPoints = []Point{
 			When: "$retval == 0 && (ctinfo == IP_CT_ESTABLISHED || ctinfo == IP_CT_ESTABLISHED_REPLY)",
 			Args: helperArgs(func(path string) string { return "ct->" + path }),
 		}},
-		Says: "dropped by the helper of a connection from port {sport} to port {dport}",
+		Says:  "dropped by the helper of a connection from port {sport} to port {dport}",
+		Drops: []string{"NETFILTER_DROP", "nf_hook_slow"},
 	},
 	{
 		Name: "rp_filter", Module: "fib",
@@ -152,6 +157,7 @@ var networkPoints = []Point{
 		Or:       []Form{{Functions: []string{"fib_validate_source"}, At: Return, When: "$retval == -18", Args: sourceArgs}},
 		Says:     "dropped by rp_filter: {src} came in on {dev}, and its route is another; rp_filter is {rp_filter} there, {all} in all",
 		Counters: []string{"TcpExtIPReversePathFilter"},
+		Drops:    []string{"IP_RPFILTER", "ip_rcv_finish_core"},
 	},
 	{
 		Name: "martian_source", Module: "fib",
@@ -159,8 +165,9 @@ var networkPoints = []Point{
 			Functions: []string{"fib_validate_source"}, At: Return,
 			When: "$retval == -SKB_DROP_REASON_IP_LOCAL_SOURCE || $retval == -SKB_DROP_REASON_IP_INVALID_SOURCE", Args: sourceArgs,
 		},
-		Or:   []Form{{Functions: []string{"fib_validate_source"}, At: Return, When: "$retval == -22", Args: sourceArgs}},
-		Says: "martian source: {src} came in on {dev}, but is an address of this host, or none that a packet may come from",
+		Or:    []Form{{Functions: []string{"fib_validate_source"}, At: Return, When: "$retval == -22", Args: sourceArgs}},
+		Says:  "martian source: {src} came in on {dev}, but is an address of this host, or none that a packet may come from",
+		Drops: []string{"IP_LOCAL_SOURCE", "IP_INVALID_SOURCE", "ip_rcv_finish_core"},
 	},
 	{
 		Name: "neighbour_queue", Module: "neighbour",
@@ -175,6 +182,7 @@ var networkPoints = []Point{
 		Says: "the oldest packet for a neighbour on {dev} that has not answered was dropped: {packets} packets wait, {bytes} bytes; " +
 			"unres_qlen_bytes is {limit}",
 		Counters: []string{"neighbour.unresolved_discards"},
+		Drops:    []string{"NEIGH_QUEUEFULL", "__neigh_event_send"},
 	},
 	{
 		Name: "neighbour_table", Module: "neighbour",
@@ -194,6 +202,7 @@ var networkPoints = []Point{
 		},
 		Says:     "no memory for a fragment ({protocol}): {memory} bytes of ipfrag_high_thresh, {limit}",
 		Counters: []string{"IpReasmFails", "Ip6ReasmFails"},
+		Drops:    []string{"ip_defrag", "ipv6_frag_rcv"},
 	},
 	{
 		Name: "pmtu", Module: "icmp",
@@ -201,13 +210,15 @@ var networkPoints = []Point{
 			Functions: []string{"__icmp_send"}, When: "type == 3 && code == 4",
 			Args: args("mtu", "ntohl(info)", "len", "skb_in->len", "dev", "skb_in->dev->name"),
 		},
-		Says: "a packet of {len} bytes is too long for the path: the next MTU is {mtu}, and the sender is told by ICMP",
+		Says:  "a packet of {len} bytes is too long for the path: the next MTU is {mtu}, and the sender is told by ICMP",
+		Drops: []string{"PKT_TOO_BIG"},
 	},
 	{
 		Name: "pmtu6", Module: "icmp",
 		Form: Form{
 			Functions: []string{"icmp6_send"}, When: "type == 2", Args: args("mtu", "info", "len", "skb->len", "dev", "skb->dev->name"),
 		},
-		Says: "an IPv6 packet of {len} bytes is too long for the path: the next MTU is {mtu}, and the sender is told by ICMPv6",
+		Says:  "an IPv6 packet of {len} bytes is too long for the path: the next MTU is {mtu}, and the sender is told by ICMPv6",
+		Drops: []string{"PKT_TOO_BIG"},
 	},
 }

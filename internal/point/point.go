@@ -37,6 +37,10 @@ type Point struct {
 	Stack    bool     // the kernel stack is recorded
 	Says     string   // what happened, in a sentence, with {name} for the value of that name: see Text
 	Counters []string // kernel counters that rise with each event, or with some of several, by the ID of package counters
+
+	// Drops are the drops that it says more of, by their entries in package knowledge: the reason, or the function where
+	// the kernel gives none. See Explaining.
+	Drops []string
 }
 
 // A Form is what there is to probe of a point on some kernels.

@@ -97,12 +97,14 @@ var transportPoints = []Point{
 		Says: "socket backlog full on port {port} while its process held the socket: {backlog} bytes in it and {rmem} in the " +
 			"receive queue, of {limit}",
 		Counters: []string{"TcpExtTCPBacklogDrop"},
+		Drops:    []string{"SOCKET_BACKLOG"},
 	},
 	{
 		Name: "tcp_receive_buffer", Module: "tcp",
 		Form:     Form{Functions: []string{"tcp_try_rmem_schedule"}, At: Return, When: "$retval < 0", Args: bufferArgs},
 		Says:     "no room for a segment of {len} bytes on port {port}: {rmem} bytes are waiting, the receive buffer is {rcvbuf}",
 		Counters: []string{"TcpExtTCPRcvQDrop", "TcpExtTCPOFODrop", "TcpExtRcvPruned"},
+		Drops:    []string{"PROTO_MEM", "tcp_data_queue"},
 	},
 	{
 		Name: "tcp_out_of_order", Module: "tcp",
@@ -128,6 +130,7 @@ var transportPoints = []Point{
 		Form:     Form{Functions: []string{"__udp_enqueue_schedule_skb"}, At: Return, When: "$retval < 0", Args: bufferArgs},
 		Says:     "receive queue full on UDP port {port}: {rmem} bytes are waiting, and {truesize} more exceed rcvbuf {rcvbuf}",
 		Counters: []string{"UdpRcvbufErrors", "UdpMemErrors", "Udp6RcvbufErrors", "Udp6MemErrors"},
+		Drops:    []string{"SOCKET_RCVBUFF", "PROTO_MEM", "udp_queue_rcv_one_skb"},
 	},
 	{
 		Name: "socket_queue", Module: "socket",
@@ -136,6 +139,7 @@ var transportPoints = []Point{
 			Args: args("rmem", rmem, "rcvbuf", "sk->sk_rcvbuf", "len", "skb->len", "family", "sk->sk_family",
 				"protocol", "sk->sk_protocol"),
 		},
-		Says: "receive queue full of a socket of family {family}: {rmem} bytes are waiting, the receive buffer is {rcvbuf}",
+		Says:  "receive queue full of a socket of family {family}: {rmem} bytes are waiting, the receive buffer is {rcvbuf}",
+		Drops: []string{"SOCKET_RCVBUFF"},
 	},
 }

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"dropwatch/internal/counters"
+	"dropwatch/internal/event"
+	"dropwatch/internal/stage/filter"
+)
+
+// A window is the time between two readings of the counters. It lies within the time
+// in which drops are caught, so that a counter does not rise by what nobody watched.
+type window struct {
+	reader        counters.Reader
+	before, after *counters.Snapshot
+	filter        *filter.Filter // selects connections; nil: all
+
+	sentBefore, sentAfter []counters.Connection
+
+	err        error
+	once       sync.Once
+	sayReading func() // is called before the counters at the end are read
+}
+
+// open reads the counters at the beginning, and after the duration, unless that is 0;
+// then it calls stop.
+func (w *window) open(ctx context.Context, duration time.Duration, stop func()) {
+	w.sentBefore = w.connections(ctx)
+	if w.before, w.err = w.reader.Read(ctx); w.err == nil && duration > 0 {
+		time.AfterFunc(duration, func() {
+			w.close(context.WithoutCancel(ctx))
+			stop()
+		})
+	}
+}
+
+// close reads the counters at the end, once.
+func (w *window) close(ctx context.Context) {
+	w.once.Do(func() {
+		if w.before == nil {
+			w.before, w.err = new(counters.Snapshot), errors.Join(w.err, errors.New("the counters were not read before the run ended"))
+		}
+		w.sayReading()
+		after, err := w.reader.Read(ctx)
+		w.after, w.err = after, errors.Join(w.err, err)
+		w.sentAfter = w.connections(ctx)
+	})
+}
+
+// connections returns the TCP connections that the expression selects.
+func (w *window) connections(ctx context.Context) []counters.Connection {
+	all, _ := w.reader.Connections(ctx) // without those, what was sent to a peer is not known
+	return slices.DeleteFunc(all, func(c counters.Connection) bool { return w.filter != nil && !w.filter.Match(segmentOf(&c)) })
+}
+
+// segmentOf returns a segment that a connection sends again, for an expression to select.
+func segmentOf(c *counters.Connection) *event.Event {
+	flow := event.TCPFlow(event.Headers{
+		Fields: event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort,
+		Src:    c.Local.Addr(), Dst: c.Remote.Addr(), SrcPort: c.Local.Port(), DstPort: c.Remote.Port(),
+	})
+	return &event.Event{
+		Kind: event.Retransmit, Count: 1, Individual: true, Netns: c.Netns, Segment: &event.Segment{Direction: event.Outgoing},
+		Packet: event.Packet{Proto: flow.EtherType, HasProto: true, Flow: &flow},
+	}
+}
