@@ -14,6 +14,7 @@ import (
 	"dropwatch/internal/counters"
 	"dropwatch/internal/diagnose"
 	"dropwatch/internal/knowledge"
+	"dropwatch/internal/pipeline"
 	"dropwatch/internal/point"
 	"dropwatch/internal/session"
 	"dropwatch/internal/stage/filter"
@@ -129,13 +130,14 @@ func (a *App) findings(ctx context.Context, spec capture.Spec) (d *diagnose.Diag
 func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (*diagnose.Diagnosis, capture.Outcome, error) {
 	w := &window{reader: capture.AllCounters(a.runner.Host), filter: spec.Filter, sayReading: a.sayReading}
 	w.reader.Nonzero = true
-	asked := make(chan []point.Point, diagnose.MaxAsked)
+	asked, follower := make(chan []point.Point, diagnose.MaxAsked), new(capture.FlowFollower)
 	collector := &diagnose.Collector{
-		AtEnd: func() { w.close(context.WithoutCancel(ctx)) },
-		Ask:   func(points []point.Point) { asked <- points },
+		AtEnd:  func() { w.close(context.WithoutCancel(ctx)) },
+		Ask:    func(points []point.Point) { asked <- points },
+		Follow: follower.Follow,
 	}
-	spec.Input.Asked = asked
-	spec.Outputs = []capture.Output{{Format: capture.Custom, Sink: collector}}
+	spec.Input.Asked, spec.Input.Follower = asked, follower
+	spec.Outputs = []capture.Output{{Format: capture.Custom, Sink: pipeline.Tee{collector, follower}}}
 	spec.OwnEnd = true
 	if spec.Duration > 0 {
 		a.sayWait(spec.Duration)
@@ -150,6 +152,7 @@ func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (*diagnose.Di
 	collector.AddConnections(w.sentBefore, w.sentAfter)
 	found := diagnose.New(collector, counters.Rises(w.before, w.after), selects(spec.Filter))
 	found.Ask(capture.DiagnosedHost(a.runner.Host)())
+	found.AddFollowed(follower.Followed(a.runner, outcome.Ledger))
 	return found, outcome, nil
 }
 

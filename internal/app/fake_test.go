@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -14,9 +15,12 @@ import (
 
 	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/capture"
+	"dropwatch/internal/event"
+	"dropwatch/internal/flows"
 	"dropwatch/internal/perf"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/bpf"
+	"dropwatch/internal/source/follow"
 	"dropwatch/internal/source/netdm"
 	"dropwatch/internal/source/probe"
 	"dropwatch/internal/source/retrans"
@@ -264,13 +268,63 @@ func attr(typ netlink.Attr, data []byte) []byte {
 // without.
 type fakeTrace struct{}
 
-// openFakeBPF fails unless the variable BPF is set.
+// openFakeBPF fails unless the variable BPF is set. Where it is "drops" a host drops datagrams.
 func openFakeBPF(bpf.Options) (capture.Tracer, error) {
-	if os.Getenv("BPF") == "" {
+	switch os.Getenv("BPF") {
+	case "":
 		return nil, bpfprog.ErrNoBTF
+	case "drops":
+		return fakeDrops{}, nil
 	}
 	return fakeTrace{}, nil
 }
+
+// A fakeDrops is a trace of a host that drops a datagram each millisecond.
+type fakeDrops struct{ fakeTrace }
+
+func (fakeDrops) Run(ctx context.Context, out pipeline.Output) error {
+	for ctx.Err() == nil {
+		out.Emit(&event.Event{
+			Kind: event.Drop, Time: time.Now(), Count: 1, Individual: true, Reason: "SOCKET_RCVBUFF", Netns: event.Netns{Inode: 7},
+			Packet: event.Packet{HasProto: true, Proto: event.EtherIPv4, Flow: &event.Flow{Headers: event.Headers{
+				Fields:  event.FieldSrc | event.FieldDst | event.FieldSrcPort | event.FieldDstPort,
+				Network: event.IPv4, Transport: event.UDP, SrcPort: 40000, DstPort: 53,
+				Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"),
+			}}},
+		})
+		out.Flush()
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+// openFakeFlows fails unless the variable BPF is set.
+func openFakeFlows(follow.Options) (capture.FlowCounter, error) {
+	if os.Getenv("BPF") == "" {
+		return nil, bpfprog.ErrNoBTF
+	}
+	return fakeFlows{}, nil
+}
+
+// A fakeFlows counts that eth0 received a million packets, and half of them were delivered.
+type fakeFlows struct{}
+
+func (fakeFlows) Start() error { return nil }
+
+func (fakeFlows) Covers(time.Time) bool { return true }
+
+func (fakeFlows) Read() (flows.Reading, error) {
+	eth0 := flows.Interface{Netns: 7, IfIndex: 2}
+	return flows.Reading{Counts: []flows.Count{
+		{Interface: eth0, What: flows.Received, IfName: "eth0", Packets: 1e6}, {Interface: eth0, What: flows.Delivered, Packets: 5e5},
+	}}, nil
+}
+
+func (fakeFlows) Blind() string { return "" }
+
+func (fakeFlows) Stop() error { return nil }
+
+func (fakeFlows) Close() error { return nil }
 
 // openFakeRetrans fails unless the variable BPF is set.
 func openFakeRetrans(retrans.Options) (capture.Tracer, error) { return openFakeBPF(bpf.Options{}) }

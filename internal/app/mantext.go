@@ -185,6 +185,9 @@ Of a peer it has what part was sent again of all that was sent to it (*percent*)
 had arrived before, as the peer says (*spurious*).
 Fewer than 10 segments, or less than 1 % of what was sent, are *noise*. It needs source bpf. With an expression it is of the
 segments that match; if that asks for more than addresses, ports and protocols, what was lost beyond this host is *unknown*.
+A line *followed* is what became of all packets of a flow since some of it were lost or sent again: received, delivered, forwarded,
+sent and dropped on this host, as *dropwatch help follow* explains. It needs BPF, and is of at most 3 flows: the first that loses
+packets, and then each second the largest of the others.
 A finding with *no drop seen* is of a counter: the kernel counts these packets as lost, and no drop shows them.
 With an expression, these are the counters of which the network namespace, interface and layer decide that all of their drops match.
 How many others rose that may have drops that match is a line *not shown*, with their names if they are one or two,

@@ -72,7 +72,7 @@ var rooms = []room{
 		pkgs: "internal/diagnose",
 		may: append([]string{
 			"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
-			"internal/settings", "internal/point",
+			"internal/settings", "internal/point", "internal/flows",
 		}, inner...),
 		reason: "it joins drops and counters, wherever they come from",
 	},

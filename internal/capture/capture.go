@@ -230,7 +230,7 @@ func (r *run) elapse() {
 // redraws while it runs.
 func (r *run) runPipeline(ctx context.Context) error {
 	p := pipeline.Pipeline{
-		Source: r.withPoints(r.failover()), Stages: []pipeline.Stage{r.stage}, Sink: r.sink, Limit: r.spec.Limit, Progress: r.Progress,
+		Source: r.withFollower(r.withPoints(r.failover())), Stages: []pipeline.Stage{r.stage}, Sink: r.sink, Limit: r.spec.Limit, Progress: r.Progress,
 		Now: r.source.now,
 	}
 	if since := r.spec.Input.Since; !since.IsZero() {
@@ -276,6 +276,9 @@ func (r *run) closeAll() (err error) {
 	}
 	if r.source != nil && r.source.counter != nil {
 		err = errors.Join(err, r.source.counter.Close())
+	}
+	if f := r.spec.Input.Follower; f != nil {
+		f.close()
 	}
 	if r.points != nil {
 		err = errors.Join(err, r.points.Close())

@@ -39,7 +39,7 @@ func (r *Runner) openFollowed(spec *Spec, open func() (Tracer, error)) (*openedS
 // as received may be dropped after that.
 type followed struct {
 	pipeline.Source
-	counter FlowCounter
+	counter interface{ Stop() error }
 }
 
 // Run runs the source of drops until ctx ends.

@@ -69,6 +69,8 @@ type Input struct {
 	// reported; nil: there are none.
 	Asked <-chan []point.Point
 
+	Follower *FlowFollower // with bpf: counts the packets of flows that it is asked for; nil: there is none
+
 	Flows bool // with bpf: count the packets that match Filter, wherever they pass, beside the drops
 
 	Sample       int  // with bpf: drops to report individually per kind, second and CPU; 0: all

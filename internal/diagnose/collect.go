@@ -30,6 +30,10 @@ type Collector struct {
 	// possible; nil: none are. It must not block.
 	Ask func([]point.Point)
 
+	// Follow is called with a flow whose packets are to be counted where they pass, for [Diagnosis.AddFollowed]; nil: none
+	// are. It must not block.
+	Follow func(Flow)
+
 	Watched []string // the points that were watched, by name, when a [Diagnosis] is made
 
 	groups   *tally.Tally[cause, group]
@@ -37,6 +41,7 @@ type Collector struct {
 	harmless uint64
 	points   *tally.Tally[pointKey, pointValues]
 	asked    []string // the points that were asked for, by name
+	follows  follows
 	resent   *tally.Tally[resentKey, event.Netns]
 	senders  map[sender]uint64  // what they had sent when they last sent again
 	sent     map[peerKey]sentTo // see AddConnections
@@ -155,6 +160,9 @@ func (c *Collector) add(e *event.Event) {
 		g.ipv6.segments += n.segments
 	}
 	g.add(e)
+	if g.meaning.Severity != knowledge.Noise {
+		c.follow(e, e.Count)
+	}
 }
 
 // causeOf returns the cause of a drop. One that was only counted has that of those of

@@ -65,6 +65,7 @@ type Finding struct {
 	Listeners []Listener // sockets that accept packets to the port of the first of Flows; see [Diagnosis.Ask]
 	Sender    Sender     // of the first of Flows, if packets that no socket accepts come from this host; the same
 
+	Followed  []Followed  // what became of the packets of some of its flows; see [Diagnosis.AddFollowed]
 	Resent    *Resent     // what TCP sent again, of the finding of that; nil otherwise
 	SentAgain []SentAgain // what TCP sent again because of the drops, by peer
 

@@ -43,6 +43,7 @@ type findingJSON struct {
 	Answer    *ruleJSON         `json:"icmp_lost,omitempty"` // the rule that dropped the ICMP errors which answer the packets
 	Culprit   *culpritJSON      `json:"culprit,omitempty"`
 	Flows     []flowJSON        `json:"flows"`
+	Followed  []followedJSON    `json:"followed,omitempty"`  // what became of packets of some flows, since one was lost or sent again
 	Conntrack *conntrack.Entry  `json:"conntrack,omitempty"` // of the first flow; its state is none if there is no entry
 	Counters  []counterJSON     `json:"counters"`
 	Objects   []objectJSON      `json:"objects,omitempty"`
@@ -124,12 +125,25 @@ type ruleJSON struct {
 	Confidence Confidence `json:"confidence"`
 }
 
-type flowJSON struct {
+// endpointsJSON is who sends packets to whom.
+type endpointsJSON struct {
 	Protocol string `json:"protocol"`
 	Src      string `json:"src,omitempty"`
 	Dst      string `json:"dst,omitempty"`
-	Flags    string `json:"flags,omitempty"`
-	Count    uint64 `json:"count"`
+}
+
+type flowJSON struct {
+	endpointsJSON
+	Flags string `json:"flags,omitempty"`
+	Count uint64 `json:"count"`
+}
+
+func (f Flow) json() endpointsJSON {
+	j := endpointsJSON{Protocol: f.Protocol}
+	if f.Src.IsValid() {
+		j.Src, j.Dst = endpoint(f.Src), endpoint(f.Dst)
+	}
+	return j
 }
 
 type counterJSON struct {
@@ -283,12 +297,9 @@ func (f *Finding) json() findingJSON {
 		j.Conntrack = &f.Conntrack
 	}
 	for _, flow := range f.Flows {
-		one := flowJSON{Protocol: flow.Flow.Protocol, Flags: flow.Flags, Count: flow.Count}
-		if flow.Flow.Src.IsValid() {
-			one.Src, one.Dst = endpoint(flow.Flow.Src), endpoint(flow.Flow.Dst)
-		}
-		j.Flows = append(j.Flows, one)
+		j.Flows = append(j.Flows, flowJSON{flow.Flow.json(), flow.Flags, flow.Count})
 	}
+	j.Followed = followedJSONOf(f.Followed)
 	for _, n := range f.Namespaces {
 		j.Spaces = append(j.Spaces, spaceJSON{n.Netns.Name, n.Netns.Inode, inNetnsJSON(n.InNetns), n.Count})
 	}

@@ -38,6 +38,9 @@ func (c *Collector) addResent(e *event.Event) {
 		})
 	}
 	c.keepSent(e)
+	if e.Segment.Direction == event.Outgoing && e.Segment.Fate != event.LostHere { // the drop is one of the flow, too
+		c.follow(e, max(e.Segments, e.Count))
+	}
 	entry, _ := c.resent.Add(resentKeyOf(e), max(e.Segments, e.Count))
 	if entry.Value.Name == "" {
 		entry.Value = e.Netns

@@ -81,6 +81,7 @@ func (f *Finding) appendTo(b *strings.Builder) {
 	f.appendResent(b)
 	f.field(b, "owner", f.owner())
 	f.appendFlows(b)
+	f.appendFollowed(b)
 	f.prose(b, "sender", f.sender())
 	f.field(b, "conntrack", f.connection())
 	var agree []string

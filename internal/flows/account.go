@@ -68,7 +68,7 @@ func (t *Table) doubts(l *event.Ledger) []string {
 	var a Account
 	a.doubt(t.skipped, "packet", "not counted by interface")
 	a.doubt(l.TotalLost(), "drop", "not seen by dropwatch")
-	a.doubt(l.Undecided, "drop", "that may match the expression")
+	a.doubt(l.Undecided, "drop", "that may be of the flows")
 	return a.Doubts
 }
 
@@ -90,7 +90,7 @@ func (a *Account) add(r *Row) {
 	if r.Packets[Received] > 0 {
 		a.By = append(a.By, name)
 	}
-	a.doubt(r.Packets[Undecided], "packet", "at "+name+" that may match the expression")
+	a.doubt(r.Packets[Undecided], "packet", "at "+name+" that may be of the flows")
 }
 
 // Unaccounted is how many of the received packets were neither delivered nor forwarded, among them those that were

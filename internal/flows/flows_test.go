@@ -89,13 +89,13 @@ func TestAccounts(t *testing.T) {
 		"undecided": {
 			counts: []flows.Count{received, at(2, flows.Delivered, 1000), at(3, flows.Undecided, 4)}, verdict: flows.NoDropSeen,
 			text: "of 1000 packets received on eth0, 1000 delivered; no drop seen; this may not be all: " +
-				"4 packets at eth1 that may match the expression",
+				"4 packets at eth1 that may be of the flows",
 		},
 		"not counted": {
 			counts: []flows.Count{received, at(2, flows.Delivered, 1000)}, skipped: 1, ledger: event.Ledger{Undecided: 2},
 			verdict: flows.NoDropSeen,
 			text: "of 1000 packets received on eth0, 1000 delivered; no drop seen; this may not be all: " +
-				"1 packet not counted by interface, 2 drops that may match the expression",
+				"1 packet not counted by interface, 2 drops that may be of the flows",
 		},
 		"drops lost": {
 			counts: []flows.Count{received, at(2, flows.Delivered, 1000)}, ledger: event.Ledger{Lost: event.Losses{event.Unread: 3}},

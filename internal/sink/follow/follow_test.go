@@ -97,7 +97,7 @@ func TestUndecided(t *testing.T) {
   received  delivered  forwarded  sent  dropped  undecided  interface  netns
         10          -          0     0        0          3  eth\x1b0   blue
 `
-	if !strings.HasPrefix(b.String(), want) || !strings.Contains(b.String(), "3 packets at eth\\x1b0 that may match") {
+	if !strings.HasPrefix(b.String(), want) || !strings.Contains(b.String(), "3 packets at eth\\x1b0 that may be of the flows") {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}
 }
