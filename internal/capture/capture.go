@@ -230,8 +230,8 @@ func (r *run) elapse() {
 // redraws while it runs.
 func (r *run) runPipeline(ctx context.Context) error {
 	p := pipeline.Pipeline{
-		Source: r.withFollower(r.withPoints(r.failover())), Stages: []pipeline.Stage{r.stage}, Sink: r.sink, Limit: r.spec.Limit, Progress: r.Progress,
-		Now: r.source.now,
+		Source: r.withFollower(r.withPoints(r.failover())), Stages: []pipeline.Stage{r.stage}, Sink: r.sink,
+		Limit: r.spec.Limit, Progress: r.Progress, Now: r.source.now,
 	}
 	if since := r.spec.Input.Since; !since.IsZero() {
 		p.Source = pipeline.Continue(p.Source, since, r.source.name, ErrReloaded)
@@ -278,7 +278,7 @@ func (r *run) closeAll() (err error) {
 		err = errors.Join(err, r.source.counter.Close())
 	}
 	if f := r.spec.Input.Follower; f != nil {
-		f.close()
+		f.finish()
 	}
 	if r.points != nil {
 		err = errors.Join(err, r.points.Close())

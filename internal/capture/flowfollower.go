@@ -10,7 +10,6 @@ import (
 	"dropwatch/internal/diagnose"
 	"dropwatch/internal/event"
 	"dropwatch/internal/flows"
-	"dropwatch/internal/pipeline"
 	"dropwatch/internal/source/follow"
 	"dropwatch/internal/stage/filter"
 	"dropwatch/internal/stage/owner"
@@ -34,17 +33,6 @@ type followedFlow struct {
 	counter   FlowCounter
 	table     *flows.Table
 	undecided uint64 // drops that may be of the flow
-}
-
-// withFollower returns a source that ends the counting of packets before it ends itself, if any are to be counted: only
-// bpf reports all their drops.
-func (r *run) withFollower(s pipeline.Source) pipeline.Source {
-	f := r.spec.Input.Follower
-	if f == nil || r.source.candidate != "bpf" {
-		return s
-	}
-	f.runner = r.Runner
-	return &followed{s, f}
 }
 
 // Follow begins to count the packets of a flow, soon, unless the run ends. It does not block.
@@ -135,8 +123,8 @@ func (f *FlowFollower) Stop() error {
 	return nil
 }
 
-// close reads what was counted, and detaches the programs.
-func (f *FlowFollower) close() {
+// finish reads what was counted, and detaches the programs.
+func (f *FlowFollower) finish() {
 	f.opening.Wait()
 	for _, one := range f.all {
 		r, err := one.counter.Read()

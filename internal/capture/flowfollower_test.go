@@ -90,7 +90,7 @@ func runFollower(t *testing.T, r *Runner, source string, dropped ...*event.Event
 	}
 	f.Follow(dns) // nothing is counted any more
 	_ = f.Write(dnsDrop("192.0.2.1"))
-	f.close()
+	f.finish()
 	return f
 }
 
@@ -127,7 +127,8 @@ func TestFlowFollowerCannot(t *testing.T) {
 	if all := runFollower(t, r, "netdm").Followed(r, event.Ledger{}); all != nil || notes.Len() > 0 {
 		t.Errorf("%+v, %s", all, notes)
 	}
-	if all := runFollower(t, r, "bpf").Followed(r, event.Ledger{}); all != nil || !strings.Contains(notes.String(), "is not known: no map") {
+	all := runFollower(t, r, "bpf").Followed(r, event.Ledger{})
+	if all != nil || !strings.Contains(notes.String(), "is not known: no map") {
 		t.Errorf("%+v, %s", all, notes)
 	}
 }

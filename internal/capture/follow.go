@@ -55,3 +55,14 @@ func (f *followed) Run(ctx context.Context, out pipeline.Output) error {
 	end()
 	return errors.Join(err, stopping)
 }
+
+// withFollower returns a source that ends the counting of packets before it ends itself, if any are to be counted: only
+// bpf reports all their drops.
+func (r *run) withFollower(s pipeline.Source) pipeline.Source {
+	f := r.spec.Input.Follower
+	if f == nil || r.source.candidate != "bpf" {
+		return s
+	}
+	f.runner = r.Runner
+	return &followed{s, f}
+}

@@ -87,8 +87,9 @@ func (d *Diagnosis) AddFollowed(all []Followed) {
 func (f *Finding) has(flow Flow) bool {
 	merged := flow.merged()
 	same := append(merged[:], flow)
+	isPeer := func(p Peer) bool { return p.Addr == flow.Dst.Addr() }
 	return slices.ContainsFunc(f.Flows, func(c FlowCount) bool { return slices.Contains(same, c.Flow) }) ||
-		f.Resent != nil && flow.Protocol == "tcp" && slices.ContainsFunc(f.Resent.Peers, func(p Peer) bool { return p.Addr == flow.Dst.Addr() })
+		f.Resent != nil && flow.Protocol == "tcp" && slices.ContainsFunc(f.Resent.Peers, isPeer)
 }
 
 // appendFollowed appends each flow that was followed, and what became of its packets.

@@ -53,7 +53,8 @@ func TestGuestAsked(t *testing.T) {
 	for _, i := range wanted {
 		a := &asked[i]
 		says := func(f finding) bool {
-			return strings.Contains(f.line, `"name":"`+a.probe+`"`) && strings.Contains(f.line, a.want) && strings.Contains(f.line, `"later":true`)
+			return strings.Contains(f.line, `"name":"`+a.probe+`"`) && strings.Contains(f.line, a.want) &&
+				strings.Contains(f.line, `"later":true`)
 		}
 		if !slices.ContainsFunc(d.findings, says) {
 			t.Errorf("%s: no finding says %s", a.scenario, a.want)
