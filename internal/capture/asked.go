@@ -16,7 +16,8 @@ import (
 type asked struct {
 	*Runner
 	points <-chan []point.Point
-	noted  bool // that some are not possible
+	types  *member.Types // nil: nothing was asked for yet
+	noted  bool          // that some are not possible
 }
 
 const (
@@ -51,9 +52,12 @@ func (a *asked) open(points []point.Point) Tracer {
 	if len(possible) == 0 {
 		return nil
 	}
+	if a.types == nil {
+		a.types = member.Running()
+	}
 	var lacking []error
 	t, err := a.OpenProbe(probe.Options{
-		Points: possible, Types: member.Running(), Symbols: symbols, Tester: probe.BPF, RingSize: askedRing,
+		Points: possible, Types: a.types, Symbols: symbols, Tester: probe.BPF, RingSize: askedRing,
 		Lacking: func(_ *point.Point, err error) { lacking = append(lacking, err) },
 	})
 	if err != nil {

@@ -1,13 +1,16 @@
 package diagnose_test
 
 import (
+	"encoding/json"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"dropwatch/internal/diagnose"
 	"dropwatch/internal/event"
+	"dropwatch/internal/host"
 	"dropwatch/internal/point"
 )
 
@@ -19,11 +22,11 @@ func refusedAt(caller string) *event.Event {
 	return e
 }
 
-// chainAt is the point of nftables in a chain of a hook.
-func chainAt(chain, hook string) *event.Event {
+// tableAt is the point of iptables at a hook.
+func tableAt(hook string) *event.Event {
 	return &event.Event{
-		Kind: event.Point, Point: "nftables", Count: 1, Netns: blue,
-		Args: []event.Arg{{Name: "table", Text: "filter"}, {Name: "chain", Text: chain}, {Name: "hook", Text: hook}},
+		Kind: event.Point, Point: "iptables", Count: 1, Netns: blue,
+		Args: []event.Arg{{Name: "table", Text: "filter"}, {Name: "hook", Text: hook}},
 	}
 }
 
@@ -46,7 +49,7 @@ func TestAsk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := [][]string{{"iptables", "nftables", "conntrack_drop", "conntrack_helper"}, {"rp_filter"}, {"martian_source"}}
+	want := [][]string{{"iptables", "nftables", "nftables_policy", "conntrack_drop", "conntrack_helper"}, {"rp_filter"}, {"martian_source"}}
 	if !slices.EqualFunc(asked, want, slices.Equal) {
 		t.Errorf("%q, want %q", asked, want)
 	}
@@ -73,8 +76,8 @@ func TestAskBound(t *testing.T) {
 func TestAskedValues(t *testing.T) {
 	c := &diagnose.Collector{Ask: func([]point.Point) {}}
 	for _, e := range []*event.Event{
-		refusedAt("ip_local_deliver"), refusedAt("ip_local_deliver"), chainAt("input", "NF_INET_LOCAL_IN"),
-		chainAt("forward", "NF_INET_FORWARD"), refusedAt("ip_local_deliver"), chainAt("input", "NF_INET_LOCAL_IN"),
+		refusedAt("ip_local_deliver"), refusedAt("ip_local_deliver"), tableAt("NF_INET_LOCAL_IN"),
+		tableAt("NF_INET_FORWARD"), refusedAt("ip_local_deliver"), tableAt("NF_INET_LOCAL_IN"),
 	} {
 		if err := c.Write(e); err != nil {
 			t.Fatal(err)
@@ -85,7 +88,7 @@ func TestAskedValues(t *testing.T) {
 		t.Errorf("%+v", f.Points)
 	}
 	text := strings.Join(strings.Fields(textOf(t, d)), " ")
-	const want = "values dropped by nftables: table filter, chain input, or one that it jumps to, in ?, out ?, 2 times " +
+	const want = "values dropped by iptables: table filter, hook NF_INET_LOCAL_IN, in ?, out ?, 2 times " +
 		"(read after the first drops; likely the same for those)"
 	if !strings.Contains(text, want) {
 		t.Errorf("%s, want %q", text, want)
@@ -104,6 +107,34 @@ func TestAskedAddress(t *testing.T) {
 		d := diagnose.New(collect(t, drop, reached), rose(), nil)
 		if got := len(d.Findings[0].Points); got != want {
 			t.Errorf("%s: %d points, want %d", src, got, want)
+		}
+	}
+}
+
+// TestAskedRule: the rule of later drops is likely that of all, unless the samples show one for certain.
+func TestAskedRule(t *testing.T) {
+	const both = `{"object":"ip t c handle 2","text":"ct state established drop"},{"object":"ip t c handle 4","text":"ct state new drop"}`
+	for suspects, want := range map[string]string{
+		both: "likely nftables inet filter input handle 17 (ct state new drop)",
+		`{"object":"ip t c handle 3","text":"udp dport 53 drop","certain":true}`: "exactly nftables ip t c handle 3 (udp dport 53 drop)",
+	} {
+		drop := dropped(7, "lo", "ip_local_deliver")
+		p := &drop.Packet
+		p.Proto, p.HasProto, p.Data, p.HasData = 0x0800, true, append(make([]byte, 12), 8, 0, 0x45, 0), true
+		answers, asked := make(map[string]json.RawMessage), diagnose.NewHost(host.FS(fstest.MapFS{}), nil)
+		asked.Keep(func(question string, _ []byte) {
+			switch {
+			case strings.HasPrefix(question, "rules "):
+				answers[question] = json.RawMessage(`{"known":true,"suspects":[` + suspects + `]}`)
+			case strings.HasPrefix(question, "verdict "):
+				answers[question] = json.RawMessage(`{"object":"inet filter input handle 17","text":"ct state new drop","hook":"INPUT"}`)
+			}
+		})
+		diagnose.New(collect(t, drop, verdict(3, 17)), rose(), nil).Ask(asked)
+		d := diagnose.New(collect(t, drop, verdict(3, 17)), rose(), nil)
+		d.Ask(diagnose.RecordedHost(answers))
+		if f := &d.Findings[0]; string(f.Rule.Confidence)+" "+f.Rule.Text != want {
+			t.Errorf("%s %s, want %s", f.Rule.Confidence, f.Rule.Text, want)
 		}
 	}
 }

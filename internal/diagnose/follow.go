@@ -73,14 +73,26 @@ type FollowedIn struct {
 
 // AddFollowed adds to the findings what became of the packets of their flows, as far as any passed.
 func (d *Diagnosis) AddFollowed(all []Followed) {
-	for _, followed := range all {
-		followed.In = slices.DeleteFunc(followed.In, func(in FollowedIn) bool { return in.Verdict() == flows.NothingSeen })
-		for i := range d.Findings {
-			if f := &d.Findings[i]; len(followed.In) > 0 && f.has(followed.Flow) {
-				f.Followed = append(f.Followed, followed)
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		for _, followed := range all {
+			if in := f.passed(&followed); len(in) > 0 && f.has(followed.Flow) {
+				f.Followed = append(f.Followed, Followed{followed.Flow, in})
 			}
 		}
 	}
+}
+
+// passed returns where packets of a flow passed: of a loopback address, which each network namespace has, in that of the
+// finding alone.
+func (f *Finding) passed(followed *Followed) (in []FollowedIn) {
+	for _, one := range followed.In {
+		own := one.Netns.Inode == f.Netns.Inode
+		if one.Verdict() != flows.NothingSeen && (own || !followed.Flow.Src.Addr().IsLoopback()) {
+			in = append(in, one)
+		}
+	}
+	return in
 }
 
 // has reports whether packets of a flow are among those of the finding.

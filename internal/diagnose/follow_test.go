@@ -94,3 +94,13 @@ func TestFollowedElsewhere(t *testing.T) {
 		t.Errorf("%s, want %q", text, want)
 	}
 }
+
+// TestFollowedLoopback: packets from a loopback address in another network namespace are others.
+func TestFollowedLoopback(t *testing.T) {
+	d := diagnose.New(collect(t, from("127.0.0.1", "SOCKET_RCVBUFF", 0)), rose(), nil)
+	flow := d.Findings[0].Flows[0].Flow
+	d.AddFollowed([]diagnose.Followed{{Flow: flow, In: []diagnose.FollowedIn{sentAccount(event.Netns{Inode: 8}, 5), sentAccount(blue, 3)}}})
+	if f := d.Findings[0].Followed; len(f) != 1 || len(f[0].In) != 1 || f[0].In[0].Own != 3 {
+		t.Errorf("%+v", f)
+	}
+}

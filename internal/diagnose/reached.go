@@ -52,10 +52,9 @@ func (h *Host) reached(netns uint32, at verdictAt) reachedAnswer {
 	})
 }
 
-// readReached sets the rule by the verdicts that points have seen. If those are as many as the drops, they are all on
-// them, whatever the counters say.
-func (f *Finding) readReached(h *Host) {
-	var all []nftables.Suspect
+// readReached returns the rules of the verdicts that points have seen. If those are as many as the drops, they are all on
+// them, and certain.
+func (f *Finding) readReached(h *Host) (all []nftables.Suspect, onAll bool) {
 	var count uint64
 	for _, v := range f.reached {
 		at, _ := verdictOf(v.Name, v.Args)
@@ -67,15 +66,11 @@ func (f *Finding) readReached(h *Host) {
 		f.Points = append(f.Points, v)
 		all, count = append(all, by.Suspect), count+v.Count
 	}
-	certain := count >= f.Count
-	if len(all) == 0 || !certain && f.Rule.Text != "" {
-		return
-	}
+	onAll = len(all) > 0 && count >= f.Count
 	for i := range all {
-		all[i].Certain = certain
+		all[i].Certain = onAll
 	}
-	f.byConntrack = f.byConntrack && !certain
-	f.setSuspects(all)
+	return all, onAll
 }
 
 // sentenceOf says what a rule or a policy did: "dropped by nftables: table inet filter, chain input, handle 17: udp dport

@@ -54,7 +54,7 @@ func TestVerdicts(t *testing.T) {
 			"dropped by nftables: table inet filter, chain input: policy drop, 5"},
 		"another hook":     {[]*event.Event{verdict(5, 5)}, nil, " ", ""},
 		"gone":             {[]*event.Event{verdict(5, 3)}, nil, " ", ""},
-		"no rule is known": {[]*event.Event{unknown}, nil, " ", ""},
+		"no rule is known": {[]*event.Event{unknown}, nil, " ", "chain input or one that it jumps to, handle ?"},
 	} {
 		d := diagnose.New(collect(t, append(tt.verdicts, dropped(5, "lo", "ip_local_deliver"))...), ruleReport(tt.rows...), nil)
 		d.Ask(diagnose.RecordedHost(answers))

@@ -139,29 +139,45 @@ func (d *Diagnosis) readRules(h *Host) {
 		if len(f.Namespaces) > 0 || !slices.Contains(f.Meaning.Counters, nftablesDrops) {
 			continue
 		}
-		f.readReached(h)
-		if f.Rule.Text == "" && f.hook != "" {
-			f.evaluate(h)
-		}
+		f.readRule(h)
 	}
 }
 
-// evaluate sets the rule by the samples, or without any the chains at the hook.
-func (f *Finding) evaluate(h *Host) {
-	var all [][]nftables.Suspect
-	for i := range f.samples {
-		suspects, ok := h.suspects(f.Netns.Inode, f.hook, &f.samples[i])
-		if !ok {
-			all = nil
-			break
-		}
-		all = append(all, suspects)
-	}
-	if len(all) == 0 {
-		f.setChains(h.chains(f.Netns.Inode))
+// readRule sets the rule by the verdicts that points have seen if those are as many as the drops, whatever the counters say.
+// Verdicts on some of the drops, as of points that began later, are likely those on all, where neither a counter nor the
+// samples show a rule for certain.
+func (f *Finding) readRule(h *Host) {
+	reached, onAll := f.readReached(h)
+	switch {
+	case onAll:
+		f.byConntrack = false
+		f.setSuspects(reached)
+		return
+	case f.Rule.Text != "":
 		return
 	}
-	f.setSuspects(together(all))
+	suspects, known := f.evaluate(h)
+	switch certain := len(suspects) == 1 && suspects[0].Certain; {
+	case len(reached) > 0 && !certain:
+		f.setSuspects(reached)
+	case known:
+		f.setSuspects(suspects)
+	case f.hook != "":
+		f.setChains(h.chains(f.Netns.Inode))
+	}
+}
+
+// evaluate returns what may have dropped the samples. Known is false without samples or a hook, or if the rules cannot be read.
+func (f *Finding) evaluate(h *Host) (suspects []nftables.Suspect, known bool) {
+	var all [][]nftables.Suspect
+	for i := 0; i < len(f.samples) && f.hook != ""; i++ {
+		of, ok := h.suspects(f.Netns.Inode, f.hook, &f.samples[i])
+		if !ok {
+			return nil, false
+		}
+		all = append(all, of)
+	}
+	return together(all), len(all) > 0
 }
 
 // together are those that may drop one of the samples. One is certain if it is for each

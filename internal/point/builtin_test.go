@@ -100,7 +100,8 @@ func TestLookup(t *testing.T) {
 func TestExplaining(t *testing.T) {
 	for drops, want := range map[string][]string{
 		"IP_RPFILTER": {"rp_filter"}, "ip_rcv_finish_core": {"rp_filter", "martian_source"}, "NO_SOCKET": nil,
-		"NETFILTER_DROP": {"iptables", "nftables", "conntrack_drop", "conntrack_helper"}, "SOCKET_BACKLOG": {"tcp_backlog"},
+		"NETFILTER_DROP": {"iptables", "nftables", "nftables_policy", "conntrack_drop", "conntrack_helper"},
+		"SOCKET_BACKLOG": {"tcp_backlog"},
 	} {
 		var got []string
 		for _, p := range Explaining(drops) {
