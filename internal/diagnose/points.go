@@ -69,10 +69,11 @@ func (c *Collector) addPoint(e *event.Event) {
 		c.points = tally.New[pointKey, pointValues](maxGroups, nil)
 	}
 	k := pointKey{name: e.Point, netns: e.Netns.Inode, ifname: e.Port.IfName, function: raiser(e), object: objectOf(e.Args)}
-	if at, ok := verdictOf(e.Point, e.Args); ok {
-		k.verdict = at
+	owner := e.Owner
+	if at, ok := verdictOf(e.Point, e.Args); ok { // on packets of many sockets
+		k.verdict, owner = at, event.Owner{}
 	}
-	if s := e.Owner.Socket; s != nil {
+	if s := owner.Socket; s != nil {
 		k.socket, k.ifname = max(s.Cookie, s.Inode), ""
 	}
 	entry, _ := c.points.Add(k, e.Count)
@@ -80,8 +81,8 @@ func (c *Collector) addPoint(e *event.Event) {
 		return
 	}
 	entry.Value.args = append(entry.Value.args[:0], e.Args...)
-	entry.Value.owner = e.Owner
-	if s := e.Owner.Socket; s != nil {
+	entry.Value.owner = owner
+	if s := owner.Socket; s != nil {
 		socket := *s
 		entry.Value.owner.Socket = &socket
 	}

@@ -14,7 +14,8 @@ import (
 func verdict(n uint64, handle uint64) *event.Event {
 	e := &event.Event{
 		Kind: event.Point, Point: "nftables", Count: n, Netns: blue, Port: event.Port{IfName: "lo"},
-		Args: []event.Arg{{Name: "family", Number: 1}, {Name: "table", Text: "filter"}, {Name: "chain", Text: "input"}},
+		Owner: event.Owner{Socket: &event.Socket{Cookie: handle + n}},
+		Args:  []event.Arg{{Name: "family", Number: 1}, {Name: "table", Text: "filter"}, {Name: "chain", Text: "input"}},
 	}
 	if handle == 0 {
 		e.Point = "nftables_policy"
@@ -46,6 +47,7 @@ func TestVerdicts(t *testing.T) {
 	}{
 		"one rule":       {[]*event.Event{verdict(5, 17)}, nil, "exactly " + rule, sentence},
 		"with a counter": {[]*event.Event{verdict(5, 17)}, []ruleRow{counted}, "exactly " + rule, sentence},
+		"two sockets":    {[]*event.Event{verdict(2, 17), verdict(3, 17)}, nil, "exactly " + rule, sentence + " dport 9 drop, 5 times"},
 		"fewer":          {[]*event.Event{verdict(4, 17)}, nil, "likely " + rule, sentence},
 		"fewer than rose": {[]*event.Event{verdict(4, 17)}, []ruleRow{counted},
 			"exactly nftables inet filter input handle 9 (text)", sentence},
