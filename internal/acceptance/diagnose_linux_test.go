@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -48,22 +50,14 @@ const diagnosed = 50
 func TestGuestDiagnose(t *testing.T) {
 	overflow := drops.Named("full receive buffer").PrepareIn(withProcess(t), diagnosed)
 	counters := startCounters(t)
-	// The command is started when the counters were read, and its end is that of the run.
-	begun, done := filepath.Join(t.TempDir(), "begun"), filepath.Join(t.TempDir(), "done")
-	p := guest.Start(t, "", dropwatchPath, "diagnose", "--json", "-d", "30s", "--",
-		"sh", "-c", "touch "+begun+"; until [ -e "+done+" ]; do sleep 0.1; done")
-	guest.Eventually(t, "the command runs", func() bool { _, err := os.Stat(begun); return err == nil })
+	end := startDiagnose(t, "--json", "-d", "30s")
 	before := len(counters.Stdout())
 	overflow()
 	guest.Flood(t, diagnosed)
 	for _, name := range []string{"UdpRcvbufErrors", "UdpNoPorts"} {
 		guest.Eventually(t, name+" is shown", func() bool { return strings.Contains(counters.Stdout()[before:], name) })
 	}
-	p.AwaitIdle() // some may be left unread at the end of a run
-	if err := os.WriteFile(done, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r := p.Wait()
+	r := end()
 	all := jsonLines[finding](t, r.Stdout)
 	if r.Code != 3 || len(all) < 3 {
 		t.Fatalf("%+v", r)
@@ -78,6 +72,51 @@ func TestGuestDiagnose(t *testing.T) {
 	}
 	all[len(all)-1].wantExplained(t)
 	wantCounted(t, counters, before)
+}
+
+// startDiagnose starts a run, and returns what ends it when all packets are lost. A command is started when the counters
+// were read, and its end is that of the run.
+func startDiagnose(t *testing.T, options ...string) (end func() guest.Result) {
+	t.Helper()
+	begun, done := filepath.Join(t.TempDir(), "begun"), filepath.Join(t.TempDir(), "done")
+	args := append([]string{"diagnose"}, options...)
+	p := guest.Start(t, "", dropwatchPath, append(args, "--", "sh", "-c", "touch "+begun+"; until [ -e "+done+" ]; do sleep 0.1; done")...)
+	guest.Eventually(t, "the command runs", func() bool { _, err := os.Stat(begun); return err == nil })
+	return func() guest.Result {
+		p.AwaitIdle() // some may be left unread at the end of a run
+		if err := os.WriteFile(done, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p.Wait()
+	}
+}
+
+// TestGuestDiagnoseRule: the verdicts of nftables name a rule for certain that its packets do not show, with the handle
+// that nft has.
+func TestGuestDiagnoseRule(t *testing.T) {
+	ns := withProcess(t)
+	ns.Run("nft", "table inet t { chain sub { ct state new drop; }; chain c { type filter hook input priority 0; policy accept; "+
+		"ct state established udp dport 9 drop; meta l4proto udp jump sub; }; }")
+	handle := regexp.MustCompile(`ct state new drop # (handle \d+)`).FindStringSubmatch(ns.Run("nft", "-a", "list", "ruleset"))[1]
+	end := startDiagnose(t, "--point", "nftables,nftables_policy", "netns.inode", strconv.Itoa(int(ns.Inode())))
+	ns.SendUDP(diagnosed)
+	r := end()
+	text := strings.Join(strings.Fields(r.Stdout), " ")
+	want := []string{
+		"dropped by nftables: table inet t, chain sub, " + handle + ": ct state new drop, 50 times",
+		"exactly nftables inet t sub " + handle + " (ct state new drop)",
+	}
+	if !guest.AtLeast(5, 11) { // modules have no types
+		want = []string{"one of nftables inet t"}
+	}
+	for _, words := range want {
+		if !strings.Contains(text, words) {
+			t.Errorf("%q is missing in\n%s\n%s", words, r.Stdout, r.Stderr)
+		}
+	}
+	if missing := strings.Contains(r.Stderr, "point nftables is not possible on this kernel"); missing == guest.AtLeast(5, 11) {
+		t.Errorf("stderr:\n%s", r.Stderr)
+	}
 }
 
 // idOf is how a finding is identified: before 5.17 there are no reasons.

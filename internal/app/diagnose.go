@@ -28,6 +28,8 @@ type diagnoseRun struct {
 	flags    *pflag.FlagSet
 	spec     capture.Spec
 	selected *filterFlags
+	evidence *pointFlag
+	named    []string // points that evidence names
 	failOn   threshold
 	json     bool
 }
@@ -40,6 +42,7 @@ func (a *App) diagnose(d *defaults) *cli.Verb {
 	addCaptureFlags(r.flags, &r.spec, d)
 	r.selected = addFilterFlags(r.flags, &r.spec)
 	r.flags.BoolVarP(&r.json, "json", "j", false, "one JSON object a line for each finding, and one with the verdict")
+	r.evidence = addEvidenceFlag(r.flags, d)
 	r.flags.Var(&r.failOn, "fail-on", "exit with code 3 if there is a finding of this `severity`: maybe, harm, or never")
 	return &cli.Verb{
 		Name: "diagnose", Args: "[options] [expression] [-- command]", Short: "find out which packets this host loses, why, and what to do",
@@ -70,6 +73,7 @@ func (r *diagnoseRun) run(ctx context.Context, args cli.Args) error {
 		return err
 	}
 	found, outcome, broken, err := r.findings(ctx, r.spec)
+	r.noteMissing(r.named, outcome.Points)
 	if err == nil {
 		err = cmp.Or(r.printDiagnosis(found, r.json), broken)
 	}
@@ -102,13 +106,16 @@ func (r *diagnoseRun) prepare(args cli.Args) (err error) {
 	spec.Input.SampledStack = true // which shows narrower causes
 	spec.Input.AndRetrans = true
 	spec.Input.Points, spec.Input.IfPossible = diagnose.Points(), true
+	if r.named, err = r.evidence.enterBeside(r.App, spec); err != nil {
+		return err
+	}
 	spec.Filter, err = r.selected.parse(r.defaults.filter, expression)
 	return err
 }
 
 // checkRecording returns an error if the command line has what is of live drops only.
 func (r *diagnoseRun) checkRecording(args cli.Args) error {
-	if err := checkRecordingFlags("diagnose", r.flags, append(liveFlags, "duration")); err != nil {
+	if err := checkRecordingFlags("diagnose", r.flags, append(liveFlags, "duration", "point")); err != nil {
 		return err
 	}
 	if args.Command != nil {
@@ -132,6 +139,7 @@ func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (*diagnose.Di
 	w.reader.Nonzero = true
 	asked, follower := make(chan []point.Point, diagnose.MaxAsked), new(capture.FlowFollower)
 	collector := &diagnose.Collector{
+		Begun:  spec.Input.Points,
 		AtEnd:  func() { w.close(context.WithoutCancel(ctx)) },
 		Ask:    func(points []point.Point) { asked <- points },
 		Follow: follower.Follow,

@@ -19,9 +19,19 @@ type pointFlag struct {
 
 // addPointFlag adds --point, with the points of the session as its default.
 func addPointFlag(f *pflag.FlagSet, d *defaults) *pointFlag {
+	return newPointFlag(f, d, "also report when these `points` are reached, with what the kernel knew there: names, layers, modules or "+
+		"files, separated by commas, or all; alone with the expression kind point: dropwatch help points")
+}
+
+// addEvidenceFlag adds --point for findings.
+func addEvidenceFlag(f *pflag.FlagSet, d *defaults) *pointFlag {
+	return newPointFlag(f, d, "also ask these `points`, by their names, separated by commas: nftables and nftables_policy say which "+
+		"rule dropped packets, at a cost for all that pass its chains")
+}
+
+func newPointFlag(f *pflag.FlagSet, d *defaults, usage string) *pointFlag {
 	var p pointFlag
-	f.StringSliceVar(&p.words, "point", d.points, "also report when these `points` are reached, with what the kernel knew "+
-		"there: names, layers, modules or files, separated by commas, or all; alone with the expression kind point: dropwatch help points")
+	f.StringSliceVar(&p.words, "point", d.points, usage)
 	p.flag = f.Lookup("point")
 	return &p
 }
@@ -61,4 +71,23 @@ func (p *pointFlag) replaceDrops(a *App, spec *capture.Spec) error {
 	f, err := filter.Parse(only)
 	spec.Filter = filter.And(spec.Filter, f)
 	return err
+}
+
+// enterBeside enters the points in a Spec that has others, whose forms are kept, and returns their names.
+func (p *pointFlag) enterBeside(a *App, spec *capture.Spec) (names []string, err error) {
+	all, err := p.named(a)
+	for i := range all {
+		names = append(names, all[i].Name)
+	}
+	spec.Input.Points = point.Add(all, spec.Input.Points...)
+	return names, err
+}
+
+// noteMissing notes the points that were named and are not among those that were reported.
+func (a *App) noteMissing(names, reported []string) {
+	for _, name := range names {
+		if reported != nil && !slices.Contains(reported, name) {
+			a.runner.Notices.Note("point %s is not possible on this kernel: dropwatch points test %s says why", name, name)
+		}
+	}
 }

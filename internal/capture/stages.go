@@ -84,7 +84,10 @@ func (r *run) check(ctx context.Context) {
 // use needs it, so that a rejected drop costs as little as possible.
 func (r *run) arrangeStages() {
 	if r.atPoints == nil {
-		r.atPoints = append(r.spec.Filter.Stages(r.steps), r.withRule())
+		r.atPoints = r.spec.Filter.Stages(r.steps)
+		if !r.spec.Input.IfPossible { // a diagnosis reads the rules itself
+			r.atPoints = append(r.atPoints, r.withRule())
+		}
 	}
 	r.stages = r.source.arrange(r.steps)
 	if n := r.source.trunc; n > 0 {

@@ -19,7 +19,8 @@ func (c *Collector) askFor(x *knowledge.Explanation) {
 	}
 	var all []point.Point
 	for _, p := range point.Explaining(x.Entry.Name) {
-		if len(c.asked) < MaxAsked && !slices.Contains(c.asked, p.Name) {
+		begun := slices.ContainsFunc(c.Begun, func(b point.Point) bool { return b.Name == p.Name })
+		if !begun && len(c.asked) < MaxAsked && !slices.Contains(c.asked, p.Name) {
 			c.asked = append(c.asked, p.Name)
 			all = append(all, p)
 		}

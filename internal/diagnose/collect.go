@@ -26,8 +26,10 @@ const (
 type Collector struct {
 	AtEnd func() // called when the last drop was handed over; nil: nothing is
 
-	// Ask is called with points that say more of drops of a new cause, to be reported from then on as far as that is
-	// possible; nil: none are. It must not block.
+	Begun []point.Point // those that are watched from the begin, as far as that is possible
+
+	// Ask is called with other points that say more of drops of a new cause, to be reported from then on as far as that
+	// is possible; nil: none are. It must not block.
 	Ask func([]point.Point)
 
 	// Follow is called with a flow whose packets are to be counted where they pass, for [Diagnosis.AddFollowed]; nil: none
