@@ -55,6 +55,15 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// TestAskBegun: points that are watched from the begin are not asked for again.
+func TestAskBegun(t *testing.T) {
+	reversePath, _ := point.Lookup("rp_filter")
+	c := &diagnose.Collector{Begun: []point.Point{reversePath}, Ask: func(points []point.Point) { t.Errorf("asked for %+v", points) }}
+	if err := c.Write(udp("IP_RPFILTER", 1)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestAskBound: no more points are asked for than is said.
 func TestAskBound(t *testing.T) {
 	n := 0
