@@ -3,6 +3,7 @@ package member
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
@@ -44,6 +45,15 @@ func (f *Function) String() string {
 		args = []string{"void"}
 	}
 	return fmt.Sprintf("%s(%s)", declare(f.Return, f.Name), strings.Join(args, ", "))
+}
+
+// InRegisters reports whether each argument is an integer or a pointer, as they are handed over in a register or a word
+// on the stack.
+func (f *Function) InRegisters() bool {
+	return !slices.ContainsFunc(f.proto.Params, func(p btf.FuncParam) bool {
+		_, isInteger := integer(p.Type)
+		return !isInteger && !isPointer(p.Type)
+	})
 }
 
 // declare writes a name behind its type.

@@ -38,6 +38,16 @@ func TestFunction(t *testing.T) {
 	}
 }
 
+// TestInRegisters: no structs by value, and no arguments whose number is not known.
+func TestInRegisters(t *testing.T) {
+	types := fixtureTypes(t)
+	for name, want := range map[string]bool{"listen": true, "nothing": true, "by_value": false, "small": false, "print": false} {
+		if f, err := types.Function(name); err != nil || f.InRegisters() != want {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+}
+
 func TestFunctionErrors(t *testing.T) {
 	types := fixtureTypes(t)
 	for name, want := range map[string]string{

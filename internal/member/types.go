@@ -15,6 +15,7 @@ import (
 
 // Types are the types of a kernel and its modules. They may be used by several goroutines.
 type Types struct {
+	cache   *btf.Cache
 	kernel  func() (*btf.Spec, error)
 	module  func(name string) (*btf.Spec, error) // whose types are kept
 	modules func() ([]string, error)
@@ -36,8 +37,13 @@ func NewTypes(cache *btf.Cache) *Types {
 	peek := func(name string, kernel *btf.Spec) (*btf.Spec, error) {
 		return btf.LoadSplitSpec(filepath.Join(folder, filepath.Base(name)), kernel)
 	}
-	return &Types{kernel: cache.Kernel, module: cache.Module, modules: cache.Modules, peek: peek, enums: kernelEnums}
+	return &Types{
+		cache: cache, kernel: cache.Kernel, module: cache.Module, modules: cache.Modules, peek: peek, enums: kernelEnums,
+	}
 }
+
+// Cache returns the cache of the types of the running kernel.
+func (t *Types) Cache() *btf.Cache { return t.cache }
 
 // Running returns the types of the running kernel for one user alone.
 func Running() *Types { return NewTypes(btf.NewCache()) }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/perf"
@@ -17,18 +16,27 @@ const firstRecord = 0xffff
 // errTest is why BPF cannot test a condition.
 var errTest = errors.New("test the condition by BPF")
 
-// withTester has add make the events of a site for the tester. If that may be either, and BPF cannot test the condition,
-// Options.Filtered is called, what was made is forgotten, and add makes them for filters.
-func (s *Source) withTester(of *site, add func(of *site, byBPF bool) error) error {
+// withTester has add make the events of a site for the tester. If that may be any, and one cannot test the condition,
+// what was made is forgotten, and add makes them for the next. Options.Filtered is called before the last, with why BPF
+// cannot.
+func (s *Source) withTester(of *site, add func(of *site, by Tester) error) error {
+	if s.tester != Any {
+		return add(of, s.tester)
+	}
 	points, loaded := len(s.points), len(s.loaded)
-	err := add(of, s.tester != Filters)
-	if s.tester != Either || !errors.Is(err, errTest) {
-		return err
+	for _, by := range []Tester{Attached, BPF} {
+		err := add(of, by)
+		if !errors.Is(err, errTest) {
+			return err
+		}
+		if by == BPF && s.filtered != nil {
+			s.filtered(fmt.Errorf("point %s: %w", of.name, err))
+		}
+		if err := s.forget(points, loaded); err != nil {
+			return err
+		}
 	}
-	if s.filtered != nil {
-		s.filtered(fmt.Errorf("point %s: %w", of.name, err))
-	}
-	return errors.Join(s.forget(points, loaded), add(of, false))
+	return add(of, Filters)
 }
 
 // programsOf loads the programs of a site; nil if it needs none. The error wraps errTest.
@@ -36,8 +44,8 @@ func (s *Source) programsOf(of *site) (k *programs, err error) {
 	if of.condition == nil && of.record(0) == nil {
 		return nil, nil
 	}
-	if err = s.openOutputs(of); err == nil {
-		k, err = loadPrograms(of, firstRecord-uint64(s.made), s.output)
+	if err = s.outputs.open(); err == nil {
+		k, err = loadPrograms(of, s.nextRecord(), s.outputs.ring)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errTest, err)
@@ -46,14 +54,34 @@ func (s *Source) programsOf(of *site) (k *programs, err error) {
 	return k, nil
 }
 
-// openOutputs makes the map of the events that write records, if a site needs it.
-func (s *Source) openOutputs(of *site) (err error) {
+// nextRecord returns the number of the records of the programs that are made next.
+func (s *Source) nextRecord() uint64 { return firstRecord - uint64(s.made) }
+
+// outputs are the events of each CPU through which BPF writes: into the ring, and to wake the reader. They are nil until
+// a program needs them.
+type outputs struct{ ring, wakeup *ebpf.Map }
+
+// open makes the maps, if that was not done before.
+func (o *outputs) open() (err error) {
 	bpfprog.RaiseMemlock()
-	if s.output == nil && of.record(0) != nil {
-		s.output, err = ebpf.NewMap(&ebpf.MapSpec{Name: "output", Type: ebpf.PerfEventArray})
+	for _, m := range []**ebpf.Map{&o.ring, &o.wakeup} {
+		if *m == nil && err == nil {
+			*m, err = ebpf.NewMap(&ebpf.MapSpec{Name: "output", Type: ebpf.PerfEventArray})
+		}
 	}
 	return bpfprog.Explain(err)
 }
+
+// put gives BPF the events of a CPU.
+func (o *outputs) put(cpu int, ring, wakeup *perf.Event) error {
+	if o.wakeup == nil {
+		return nil
+	}
+	return errors.Join(o.ring.Put(uint32(cpu), uint32(ring.FD)), o.wakeup.Put(uint32(cpu), uint32(wakeup.FD)))
+}
+
+// Close closes the maps.
+func (o *outputs) Close() error { return errors.Join(o.ring.Close(), o.wakeup.Close()) }
 
 // attach has a program test an event on all CPUs, from now on. It does so until Close, also if the CPU of the event by
 // which it is attached goes. The error wraps errTest.
@@ -65,34 +93,11 @@ func (k *programs) attach(e *pointEvent) (err error) {
 	}
 	by, err := perf.Open(e.event, perf.Attr(e.perfID), online[0], -1)
 	if err == nil {
-		k.attached = append(k.attached, by)
+		k.probed = append(k.probed, by)
 		err = by.Test(e.program.FD())
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errTest, err)
 	}
 	return nil
-}
-
-// openOutput opens the event by which calls are written into a ring on a CPU, in its group; nil if none are.
-func (s *Source) openOutput(cpu int, lead *perf.Event) (*perf.Event, error) {
-	if s.output == nil {
-		return nil, nil
-	}
-	attr := perf.OutputAttr()
-	perf.Sampling(&attr, 0)
-	attr.Sample_type = perf.SampleType
-	if s.stacks {
-		attr.Sample_type |= unix.PERF_SAMPLE_CALLCHAIN
-		attr.Bits |= unix.PerfBitExcludeCallchainKernel
-	}
-	attr.Bits &^= unix.PerfBitDisabled
-	e, err := perf.Open("bpf-output", attr, cpu, lead.FD)
-	if err == nil {
-		err = e.Output(lead)
-	}
-	if err == nil {
-		err = s.output.Put(uint32(cpu), uint32(e.FD))
-	}
-	return e, err
 }

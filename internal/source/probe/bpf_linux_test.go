@@ -16,38 +16,40 @@ import (
 	"dropwatch/internal/vmtest/drops"
 )
 
-// TestFallback: filters test a condition that BPF cannot, unless BPF alone is wanted. Nothing else has a second try.
+// TestFallback: what tests a condition is the first that can, unless one alone is wanted. Nothing else has a second try.
 func TestFallback(t *testing.T) {
 	refused, absent := fmt.Errorf("%w: invalid argument", errTest), errors.New("no such function")
+	const why = "point x: test the condition by BPF: invalid argument"
 	for name, tt := range map[string]struct {
 		tester Tester
-		byBPF  error // of the event that BPF tests
+		fails  map[Tester]error
 		want   error
-		tested bool   // by BPF in the end
+		tested Tester // in the end
 		says   string // Options.Filtered
 	}{
-		"BPF can":        {Either, nil, nil, true, ""},
-		"BPF cannot":     {Either, refused, nil, false, "point x: test the condition by BPF: invalid argument"},
-		"something else": {Either, absent, absent, true, ""},
-		"only BPF":       {BPF, refused, refused, true, ""},
-		"only filters":   {Filters, refused, nil, false, ""},
+		"attached":       {Any, nil, nil, Attached, ""},
+		"not attached":   {Any, map[Tester]error{Attached: refused}, nil, BPF, ""},
+		"without BPF":    {Any, map[Tester]error{Attached: refused, BPF: refused}, nil, Filters, why},
+		"something else": {Any, map[Tester]error{Attached: absent}, absent, Attached, ""},
+		"only BPF":       {BPF, map[Tester]error{BPF: refused}, refused, BPF, ""},
+		"only filters":   {Filters, map[Tester]error{BPF: refused}, nil, Filters, ""},
 	} {
 		said := ""
 		before := &pointEvent{site: &site{name: "before"}}
 		s := &Source{tester: tt.tester, points: []*pointEvent{before}, filtered: func(err error) { said += err.Error() }}
-		err := s.withTester(&site{name: "x"}, func(of *site, byBPF bool) error {
-			s.points = append(s.points, &pointEvent{site: of, kept: byBPF})
-			if !byBPF {
-				return nil
+		var tested Tester
+		err := s.withTester(&site{name: "x"}, func(of *site, by Tester) error {
+			s.points, tested = append(s.points, &pointEvent{site: of}), by
+			if by != Filters {
+				s.loaded = append(s.loaded, &programs{})
 			}
-			s.loaded = append(s.loaded, &programs{})
-			return tt.byBPF
+			return tt.fails[by]
 		})
 		if !errors.Is(err, tt.want) || said != tt.says {
 			t.Errorf("%s: %v, says %q", name, err, said)
 		}
-		if len(s.points) != 2 || s.points[0] != before || s.points[1].kept != tt.tested || (len(s.loaded) > 0) != tt.tested {
-			t.Errorf("%s: %d events and %d programs are left", name, len(s.points), len(s.loaded))
+		if len(s.points) != 2 || s.points[0] != before || tested != tt.tested || (len(s.loaded) == 1) != (tested != Filters) {
+			t.Errorf("%s: tester %d, %d events and %d programs are left", name, tested, len(s.points), len(s.loaded))
 		}
 	}
 }
@@ -66,9 +68,12 @@ func TestGuestNotAttached(t *testing.T) {
 	if s.probes, err = perf.OpenProbes(); err != nil {
 		t.Fatal(err)
 	}
-	err = s.withTester(typed.sites[0], func(of *site, byBPF bool) error {
-		if !byBPF {
-			return s.addSite(of, false)
+	err = s.withTester(typed.sites[0], func(of *site, by Tester) error {
+		switch by {
+		case Attached:
+			return fmt.Errorf("%w: not here", errTest)
+		case Filters:
+			return s.addSite(of, Filters)
 		}
 		k, err := s.programsOf(of)
 		if err != nil {

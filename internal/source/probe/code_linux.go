@@ -31,10 +31,11 @@ const maxText = keyAt - textAt - 2
 var errCode = errors.New("the condition compares two strings that are read, or is nested too deeply")
 
 // A coder generates code that evaluates expressions as member.Expr.Eval does, provided that each value could be read.
-// R6 points to the registers of the function, and is kept, as are R7 to R9. Values are in R0.
+// R6 points to what has the registers of the function, and is kept, as are R7 to R9. Values are in R0.
 type coder struct {
 	bpfprog.Assembler
 	reader
+	registers   registers
 	loads       []member.Load // of the expression
 	temporaries int           // that are in use
 	err         error

@@ -229,7 +229,7 @@ func show(n member.Node) string {
 	return ""
 }
 
-// TestRecord: values of one object are copied at once, those of others, strings and arguments alone.
+// TestRecord: values of one object are copied at once, with the pointers to others; strings and arguments alone.
 func TestRecord(t *testing.T) {
 	loads := []member.Load{
 		{Arg: 1, Offsets: []int64{16}, Size: 4}, {Arg: 0, Size: 4}, {Arg: 1, Offsets: []int64{12}, Size: 2},
@@ -242,12 +242,15 @@ func TestRecord(t *testing.T) {
 		chunks = append(chunks, fmt.Sprint(fetchOf(k.first), " ", k.size))
 	}
 	slices.Sort(chunks)
-	want := "$arg1:u32 4, +0(+16($arg2)):string 5, +12($arg2):u16 8, +24(+16($arg2)):b2@3/8 1, +500($arg2):u64[2] 16"
+	want := "$arg1:u32 4, +0(+16($arg2)):string 5, +12($arg2):u16 12, +24(+16($arg2)):b2@3/8 1, +500($arg2):u64[2] 16"
 	if got := strings.Join(chunks, ", "); got != want {
 		t.Errorf("chunks %s\nwant   %s", got, want)
 	}
 	raw := make([]byte, r.size)
 	for _, f := range r.loads {
+		if f.load == 0 && r.pointers[pathOf(1, []int64{16})] != f.Offset || len(r.pointers) != 1 {
+			t.Errorf("pointers at %v, that to others is at %d", r.pointers, f.Offset)
+		}
 		for i := range f.Size {
 			if raw[f.Offset+i] != 0 || f.Offset < recordStack+8 {
 				t.Errorf("load %d is at %d, where another value is", f.load, f.Offset)

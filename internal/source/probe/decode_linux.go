@@ -117,12 +117,16 @@ func (d *decoder) owner(p *pointEvent, e *event.Event) {
 // beginning is how far into a function its probe may be, in bytes: behind endbr64 and a call of ftrace.
 const beginning = 16
 
-// frames returns the call chain of a sample, which begins with a function itself.
+// frames returns the call chain of a sample, which begins with a function itself: what that has called to report it is left out.
 func (d *decoder) frames(function event.Frame, chain []byte) []event.Frame {
 	d.stack = append(d.stack[:0], function)
 	for b := chain; len(b) > 0; b = b[8:] {
 		pc := binary.NativeEndian.Uint64(b)
-		if pc < perf.ContextMarks && pc-function.PC > beginning {
+		switch {
+		case pc >= perf.ContextMarks:
+		case pc-function.PC <= beginning:
+			d.stack = d.stack[:1]
+		default:
 			d.stack = append(d.stack, event.Frame{PC: pc})
 		}
 	}

@@ -13,6 +13,7 @@ import (
 type target struct {
 	name  string      // with its module if it is of one, as kprobe events and package member have it
 	frame event.Frame // its beginning
+	alone bool        // the kernel and its modules have no other function of that name
 }
 
 // locate returns the function of a name, FUNCTION or MODULE:FUNCTION. The error is a *noFunction if there is none.
@@ -21,7 +22,8 @@ func locate(symbols Symbols, name string) (t target, err error) {
 	if !ok {
 		module, function = "", name
 	}
-	for _, at := range symbols.Everywhere(function) {
+	everywhere := symbols.Everywhere(function)
+	for _, at := range everywhere {
 		s, _ := symbols.Lookup(at.Start)
 		if module != "" && s.Module != module {
 			continue
@@ -29,7 +31,7 @@ func locate(symbols Symbols, name string) (t target, err error) {
 		if t.name != "" {
 			return t, fmt.Errorf("this kernel has several functions %s: none of them can be chosen", name)
 		}
-		t = target{function, event.Frame{PC: at.Start}}
+		t = target{function, event.Frame{PC: at.Start}, len(everywhere) == 1}
 		if s.Module != "" {
 			t.name = s.Module + ":" + function
 		}

@@ -38,6 +38,12 @@ func need(t *testing.T, ringSize int, points ...point.Point) *Source {
 	t.Helper()
 	o := running()
 	o.Points, o.RingSize = points, ringSize
+	return open(t, o)
+}
+
+// open opens a Source, whose conditions BPF can test.
+func open(t *testing.T, o Options) *Source {
+	t.Helper()
 	o.Filtered = func(err error) { t.Error(err) }
 	s, err := Open(o)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,11 +18,19 @@ import (
 	"dropwatch/kallsyms"
 )
 
+// needProbes opens a Source of points that makes probes.
+func needProbes(t *testing.T, points ...point.Point) *Source {
+	t.Helper()
+	o := running()
+	o.Points, o.Tester = points, BPF
+	return open(t, o)
+}
+
 // TestGuestKilled: what a source of a killed process leaves is removed by the next.
 func TestGuestKilled(t *testing.T) {
 	const held = "DROPWATCH_PROBE_HELD"
 	if os.Getenv(held) != "" {
-		need(t, 0, acceptQueue, reversePath)
+		needProbes(t, acceptQueue, reversePath)
 		os.Stdout.WriteString("open\n")
 		os.Stdin.Read(make([]byte, 1))
 		return
@@ -38,14 +47,14 @@ func TestGuestKilled(t *testing.T) {
 	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "open\n" {
 		t.Fatalf("%q, %v", line, err)
 	}
-	s := need(t, 0, datagram) // beside it
+	s := needProbes(t, datagram) // beside it
 	both := probesOf(t)
 	cmd.Process.Kill()
 	cmd.Wait()
 	if left := probesOf(t); left != both || strings.Count(left, "\n") != 4 {
 		t.Errorf("a live process has lost probes, or a killed one none:\n%s", left)
 	}
-	next := need(t, 0, acceptQueue)
+	next := needProbes(t, acceptQueue)
 	if left := probesOf(t); strings.Count(left, "\n") != 2 {
 		t.Errorf("probes of the killed process are left, or those of others gone:\n%s", left)
 	}
@@ -108,7 +117,8 @@ var fq = point.Point{
 	},
 }
 
-// TestGuestModule sends through a qdisc, whose module goes away under its probe.
+// TestGuestModule sends through a qdisc, whose module goes away under its probe; BPF that is attached to a function keeps
+// the module.
 func TestGuestModule(t *testing.T) {
 	ns := drops.NewNamespace(t)
 	ns.Run("tc", "qdisc", "add", "dev", "lo", "root", "handle", "7:", "fq")
@@ -116,7 +126,8 @@ func TestGuestModule(t *testing.T) {
 	if err := symbols.Load(); err != nil { // the module may have come since
 		t.Fatal(err)
 	}
-	s, err := Open(Options{Points: []point.Point{fq}, Types: running().Types, Symbols: symbols})
+	o := Options{Points: []point.Point{fq}, Types: running().Types, Symbols: symbols, Tester: BPF}
+	s, err := Open(o)
 	if !guest.AtLeast(5, 11) { // which has types of modules
 		if err == nil || !strings.Contains(err.Error(), "point fq: module sch_fq has no types (BTF)") {
 			t.Errorf("without types: %v", err)
@@ -126,14 +137,17 @@ func TestGuestModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Kind == event.Point })
+	isPoint := func(e *event.Event) bool { return e.Kind == event.Point }
+	o.Tester = Attached
+	attached, r := sourcetest.Run(t, open(t, o), isPoint), sourcetest.Run(t, s, isPoint)
 	ns.SendUDP(3)
-	r.Await(3)
+	sourcetest.AwaitIdle(attached, r)
+	same := contents(attached.End())
 	ns.Run("tc", "qdisc", "del", "dev", "lo", "root")
 	guest.Eventually(t, "the module is unloaded", func() bool { return exec.Command("modprobe", "-r", "sch_fq").Run() == nil })
 	events := r.End()
-	if len(events) != 3 || argsOf(&events[0]) != "handle=0x70000" {
-		t.Errorf("%d events: %+v", len(events), events)
+	if len(events) != 3 || argsOf(&events[0]) != "handle=0x70000" || !slices.Equal(contents(events), same) {
+		t.Errorf("%d events: %+v\nattached: %v", len(events), events, same)
 	}
 	if left := probesOf(t); left != "" {
 		t.Errorf("probes left:\n%s", left)

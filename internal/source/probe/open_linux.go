@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
@@ -32,7 +34,8 @@ type Source struct {
 
 	tester   Tester
 	filtered func(error) // of Options
-	output   *ebpf.Map   // by CPU, the events that write records into the rings; nil: none does
+	types    *btf.Cache
+	outputs  outputs
 	loaded   []*programs
 
 	decoder decoder
@@ -54,6 +57,7 @@ type pointEvent struct {
 	kept     bool          // BPF keeps the call, and writes it if its return is of interest
 	before   *record       // BPF writes one with headers before each sample; nil: it does not
 	program  *ebpf.Program // tests the condition; nil: the filter does
+	writer   *programs     // are attached to the function, and write all of the samples; nil: perf has an event of a probe
 
 	lost   uint64 // of a call: samples that found no room
 	single uint64 // of a return: those without a call
@@ -63,7 +67,7 @@ type pointEvent struct {
 // Run or Close. The error says which point cannot be had, and why.
 func Open(opts Options) (*Source, error) {
 	s := &Source{ringSize: cmp.Or(opts.RingSize, defaultRing), byID: make(map[uint64]int), pairs: newPairs(), tester: opts.Tester,
-		filtered: opts.Filtered}
+		filtered: opts.Filtered, types: opts.Types.Cache()}
 	err := s.open(&opts)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -116,9 +120,12 @@ func (s *Source) addPoint(p *point.Point, opts *Options) error {
 }
 
 // addSite makes the events of a site: of its call, its return, or both. The error wraps errTest if BPF cannot test them.
-func (s *Source) addSite(of *site, byBPF bool) (err error) {
+func (s *Source) addSite(of *site, by Tester) (err error) {
+	if by == Attached {
+		return s.addAttached(of)
+	}
 	var k *programs
-	if byBPF {
+	if by == BPF {
 		if k, err = s.programsOf(of); err != nil {
 			return err
 		}
@@ -130,6 +137,42 @@ func (s *Source) addSite(of *site, byBPF bool) (err error) {
 		err = s.addProbe(of, true, k)
 	}
 	return err
+}
+
+// maxAttached is to how many functions programs are attached: at the end the kernel takes 0.1 to 0.2 s for each.
+const maxAttached = 8
+
+// addAttached makes the event of a site to whose function programs are attached. The error wraps errTest.
+func (s *Source) addAttached(of *site) error {
+	if s.attached() == maxAttached {
+		return fmt.Errorf("%w: programs are attached to %d functions, which is enough", errTest, maxAttached)
+	}
+	err := s.outputs.open()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errTest, err)
+	}
+	k, err := loadAttached(of, s.nextRecord(), s.outputs, s.types)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errTest, err)
+	}
+	s.made++
+	s.loaded = append(s.loaded, k)
+	s.number = perf.Field{Size: 2}
+	s.byID[k.record.id] = len(s.points)
+	s.points = append(s.points, &pointEvent{
+		site: of, index: s.sites, atReturn: of.at == point.Return, shown: true, layout: k.record.layout, program: k.shown, writer: k,
+	})
+	return k.attachAll()
+}
+
+// attached returns to how many functions programs are attached.
+func (s *Source) attached() (n int) {
+	for _, p := range s.points {
+		if p.writer != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // forget removes all but the first so many events and sets of programs, which test no longer. The probes of these
@@ -193,19 +236,22 @@ func (s *Source) openCPUs() (err error) {
 // A cpu has the events that are open on one CPU, by the indexes of Source.points.
 type cpu struct {
 	perf.CPU
-	hits    []*perf.Event
-	wakers  []*perf.Event
-	output  *perf.Event // of Source.output
-	samples []uint64    // that were read of each
-	records []uint64    // of BPF, that were read before those
-	headers [][]byte    // the last of these, until its sample is read
-	lost    uint64      // events of kind Point that were reported as lost
-	missing uint64      // samples that, by records in the ring, found no room
+	hits    []*perf.Event // in the group of the ring
+	wakers  []*perf.Event // in that of the wakeup
+	samples []uint64      // that were read of each
+	records []uint64      // of BPF, that were read before those
+	headers [][]byte      // the last of these, until its sample is read
+	earlier []uint64      // samples that BPF could not write before the CPU was opened
+	lost    uint64        // events of kind Point that were reported as lost
+	missing uint64        // samples that, by records in the ring, found no room
 }
 
 // newCPU returns a CPU of which no event is open.
 func newCPU(n, points int) *cpu {
-	return &cpu{CPU: perf.CPU{N: n}, samples: make([]uint64, points), records: make([]uint64, points), headers: make([][]byte, points)}
+	return &cpu{
+		CPU: perf.CPU{N: n}, samples: make([]uint64, points), records: make([]uint64, points), headers: make([][]byte, points),
+		earlier: make([]uint64, points),
+	}
 }
 
 // openCPU opens the events on a CPU, disabled.
@@ -217,76 +263,92 @@ func (s *Source) openCPU(n int) (c *cpu, err error) {
 		}
 	}()
 	size := max(os.Getpagesize(), 1<<bits.Len(uint(s.ringSize-1)))
-	all := func(*pointEvent) bool { return true }
-	if c.hits, err = s.openGroup(n, size, size/4, all); err != nil {
+	if c.Lead, err = s.openRing(n, size, size/4); err != nil {
 		return c, err
 	}
-	if c.output, err = s.openOutput(n, c.hits[0]); err != nil {
+	c.Samples = c.Lead
+	if c.hits, err = s.openGroup(n, c.Lead, size/4, func(*pointEvent) bool { return true }); err != nil {
 		return c, err
 	}
-	if c.wakers, err = s.openGroup(n, os.Getpagesize(), 1, func(p *pointEvent) bool { return p.shown }); err != nil {
+	if c.Wakeup, err = s.openRing(n, os.Getpagesize(), 1); err != nil {
 		return c, err
 	}
-	c.Lead, c.Samples, c.Wakeup = c.hits[0], c.hits[0], c.wakers[0]
-	return c, nil
-}
-
-// openGroup opens some events on a CPU as one group, which the first leads. They have one ring of so many bytes,
-// and wake its reader when so many are unread. What was opened before an error is returned, too.
-func (s *Source) openGroup(cpu, ring, watermark int, which func(*pointEvent) bool) (group []*perf.Event, err error) {
-	for _, p := range s.points {
-		if !which(p) {
+	if c.wakers, err = s.openGroup(n, c.Wakeup, 1, func(p *pointEvent) bool { return p.shown }); err != nil {
+		return c, err
+	}
+	for i, p := range s.points {
+		if p.writer == nil {
 			continue
 		}
-		attr, lead := s.attr(p, watermark), -1
-		if len(group) > 0 {
-			lead = group[0].FD
-			attr.Bits &^= unix.PerfBitDisabled // the first enables all
+		if c.earlier[i], err = p.writer.unwrittenOn(n); err != nil {
+			return c, err
 		}
-		e, err := perf.Open(p.event, attr, cpu, lead)
-		if err != nil {
-			return group, err
+	}
+	return c, s.outputs.put(n, c.Lead, c.Wakeup)
+}
+
+// openRing opens the event on a CPU that leads a group, and whose ring all of it write into: BPF writes by it. It wakes
+// its reader when so many bytes are unread. What was opened before an error is returned, too.
+func (s *Source) openRing(cpu, size, watermark int) (*perf.Event, error) {
+	attr := perf.OutputAttr()
+	chains := slices.ContainsFunc(s.points, func(p *pointEvent) bool { return p.writer != nil && p.stack })
+	s.sampling(&attr, watermark, chains)
+	e, err := perf.Open("bpf-output", attr, cpu, -1)
+	if err != nil {
+		return nil, err
+	}
+	return e, e.Map(size)
+}
+
+// openGroup opens some events on a CPU in the group of another, by their indexes: nil are those that BPF writes, and those
+// that are not wanted. What was opened before an error is returned, too.
+func (s *Source) openGroup(cpu int, lead *perf.Event, watermark int, which func(*pointEvent) bool) (group []*perf.Event, err error) {
+	for _, p := range s.points {
+		var e *perf.Event
+		if p.writer == nil && which(p) {
+			if e, err = s.openMember(cpu, lead, p, watermark); err != nil {
+				return append(group, e), err
+			}
 		}
 		group = append(group, e)
-		if err := share(e, group[0], ring); err != nil {
-			return group, err
-		}
-		if err := e.Filter(p.filter); err != nil { // the whole condition is evaluated here, too, only at a greater cost
-			p.filter = ""
-		}
 	}
 	return group, nil
 }
 
-// attr returns the attributes of an event that wakes its reader when so many bytes are unread. All samples have a call
-// chain if one has; it is empty where it is not wanted.
-func (s *Source) attr(p *pointEvent, watermark int) unix.PerfEventAttr {
+// openMember opens an event on a CPU in the group of another. What was opened before an error is returned, too.
+func (s *Source) openMember(cpu int, lead *perf.Event, p *pointEvent, watermark int) (*perf.Event, error) {
 	attr := perf.Attr(p.perfID)
-	perf.Sampling(&attr, watermark)
+	s.sampling(&attr, watermark, p.stack && p.shown)
+	attr.Bits &^= unix.PerfBitDisabled // the leader enables all
+	e, err := perf.Open(p.event, attr, cpu, lead.FD)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Filter(p.filter); err != nil { // the whole condition is evaluated here, too, only at a greater cost
+		p.filter = ""
+	}
+	return e, e.Output(lead)
+}
+
+// sampling sets that an event has samples, and wakes its reader when so many bytes are unread. All samples have a call
+// chain if one has; it is empty where it is not wanted, as in the ring of a wakeup.
+func (s *Source) sampling(attr *unix.PerfEventAttr, watermark int, chain bool) {
+	perf.Sampling(attr, watermark)
 	attr.Sample_type = perf.SampleType
 	if s.stacks {
 		attr.Sample_type |= unix.PERF_SAMPLE_CALLCHAIN
 	}
-	if !p.stack || !p.shown || watermark == 1 {
+	if !chain || watermark == 1 {
 		attr.Bits |= unix.PerfBitExcludeCallchainKernel
 	}
-	return attr
-}
-
-// share maps the ring of the first event of a group, which the others write into.
-func share(e, first *perf.Event, size int) error {
-	if e == first {
-		return e.Map(size)
-	}
-	return e.Output(first)
 }
 
 // Close closes the events.
 func (c *cpu) Close() {
-	for _, e := range append(append(c.hits, c.wakers...), c.output) {
+	for _, e := range append(append(c.hits, c.wakers...), c.Lead, c.Wakeup) {
 		e.Close()
 	}
-	c.hits, c.wakers, c.output = nil, nil, nil
+	c.hits, c.wakers, c.Lead, c.Wakeup = nil, nil, nil, nil
 }
 
 // Began returns two times between which the source began to report events, on one CPU after the other.
@@ -295,5 +357,5 @@ func (s *Source) Began() (from, until time.Time) { return s.reader.Began(), s.un
 // Close removes the probes. Run does so itself; Close must not be called while it runs.
 func (s *Source) Close() error {
 	s.reader.Close()
-	return errors.Join(s.forget(0, 0), s.output.Close(), s.probes.Close(), s.tracing.Close())
+	return errors.Join(s.forget(0, 0), s.outputs.Close(), s.probes.Close(), s.tracing.Close())
 }

@@ -1,20 +1,24 @@
 // Package probe reports when functions of the kernel are reached under a condition, with what their arguments
-// say: events of kind Point. It makes kprobe events of the functions, which work from Linux 5.10 on, and reads
-// them as perf does. It needs the kernel's types (BTF), and no compiler.
+// say: events of kind Point. It works from Linux 5.10 on, needs the kernel's types (BTF), and no compiler.
 //
-// Where it can, a BPF program that is made of the condition tests it at the probe, so that a call which is of no
-// interest has no event. Where it cannot, the kernel fetches the values of a point whenever its function is called,
-// and then filters by what it can test of the condition: the rest is evaluated here. Both give the same, but only BPF
-// has the headers of packets. A value behind a pointer that cannot be followed is 0, and so is all behind that.
+// Of three ways it takes, for each function, the first that the kernel can do. All give the same, but only BPF has the
+// headers of packets:
+//   - BPF programs that are made of the condition are attached to the function (fentry, fexit), and write an event where
+//     it is true. This costs least, and is done from Linux 5.12 on, for the first functions: to detach many takes seconds.
+//   - A kprobe event of the function, which perf reads, has such programs test the condition before there is an event.
+//   - The kernel fetches the values of a kprobe event whenever the function is called, and then filters by what it can
+//     test of the condition: the rest is evaluated here.
 //
-// At the return of a function the arguments are those of its call, also what they point to. The two events are
-// paired by task and stack address. A return without its call is counted as lost if calls were lost. Every call
+// A value behind a pointer that cannot be followed is 0, and so is all behind that.
+//
+// At the return of a function the arguments are those of its call, also what they point to. The two are paired by stack
+// address, and those of events by task, too. A return without its call is counted as lost if calls were lost. Every call
 // is kept, or without BPF read if the condition does not exclude it by its arguments alone: a point at the return of
 // a function that is called for each packet costs more than one at its call.
 //
 // What the kernel itself misses, as when too many calls are under way, is counted from Linux 5.14 on.
 //
-// The kernel is left as it was, unless the process is killed (SIGKILL): its probes then cost nothing, and the
+// The kernel is left as it was, unless the process is killed (SIGKILL): its kprobe events then cost nothing, and the
 // next source that is opened removes them. Functions of nf_tables for traces are called only while a rule asks for
 // traces: for a point at one of them there is such a rule, in a network namespace of the source, to which no packet comes.
 package probe
@@ -67,9 +71,10 @@ type Options struct {
 type Tester uint8
 
 const (
-	Either  Tester = iota // BPF where that is possible, or else filters
-	Filters               // the filters of events, which compare a value with a constant
-	BPF                   // BPF: Open fails where that is not possible
+	Any      Tester = iota // the first of the others that is possible: Attached, BPF, Filters
+	Attached               // BPF that is attached to the function itself: Open fails where that is not possible
+	BPF                    // BPF at a probe of the function: Open fails where that is not possible
+	Filters                // the filters of events, which compare a value with a constant
 )
 
 // Symbols is the symbol table of the kernel: a [kallsyms.Live] that was loaded.

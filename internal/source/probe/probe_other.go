@@ -14,6 +14,9 @@ import (
 
 var errElsewhere = fmt.Errorf("probe functions of the kernel on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 
+// Testers returns none.
+func (*Typed) Testers() []Tester { return nil }
+
 // A Source works on Linux only.
 type Source struct{}
 

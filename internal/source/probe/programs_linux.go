@@ -7,35 +7,41 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
 
 	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/perf"
 )
 
-// programs test the condition of a site in the kernel, before it has an event. They run at the probes of the site,
-// and return 0 where the event is of no interest. At the return of a function they need what it was called with:
-// that is kept for each call, and written where the condition is true.
+// programs test the condition of a site in the kernel, before it has an event. At the return of a function they need
+// what it was called with: that is kept for each call, and written where the condition is true. They run at the probes
+// of the site, and return 0 where the event is of no interest, or are attached to its function: see loadAttached.
 type programs struct {
 	call, shown *ebpf.Program // at the call that is kept, and at the event of the point; nil: it has none
 	record      *record       // of a call; nil: none is kept, or written
 	calls       *ebpf.Map     // records by stack address, of the calls that are under way
 	blank       *ebpf.Map     // one that is empty
-	attached    []*perf.Event // by which they test
+	registers   registers
+	probed      []*perf.Event // by which they test
+
+	attached  []link.Link // to the function
+	room      *ebpf.Map   // for a record on each CPU, where no calls are kept
+	unwritten *ebpf.Map   // by CPU, how many records found no room in a ring, or had no call
 }
 
 // loadPrograms loads those of a site that has a condition or whose returns are paired. The id is that of records of
 // calls, and output has an event for each CPU.
 func loadPrograms(s *site, id uint64, output *ebpf.Map) (k *programs, err error) {
-	if _, ok := architectures[runtime.GOARCH]; !ok {
+	regs, ok := architectures[runtime.GOARCH]
+	if !ok {
 		return nil, errRegisters
 	}
-	k = &programs{}
+	k = &programs{record: s.record(id), registers: regs}
 	defer func() {
 		if err != nil {
 			k.Close()
 		}
 	}()
-	k.record = s.record(id)
 	if s.paired() {
 		if err := k.openMaps(); err != nil {
 			return k, bpfprog.Explain(err)
@@ -48,14 +54,17 @@ func loadPrograms(s *site, id uint64, output *ebpf.Map) (k *programs, err error)
 	return k, err
 }
 
-// load loads a program.
+// load loads a program that runs at a probe.
 func load(c *coder) (*ebpf.Program, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.Kprobe, Instructions: c.Code, License: "Dual MIT/GPL"})
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.Kprobe, Instructions: c.Code, License: license})
 	return p, bpfprog.Explain(err)
 }
+
+// license is that of all programs.
+const license = "Dual MIT/GPL"
 
 // callsPerCPU is how many calls are kept for each CPU, and a multiple of what it takes from a map at once. The kernel
 // waits for the return of fewer.
@@ -78,10 +87,16 @@ func (k *programs) openMaps() (err error) {
 	return err
 }
 
+// begin returns the beginning of a program, which reads values where they are.
+func (k *programs) begin() *coder {
+	c := &coder{reader: direct{}, registers: k.registers}
+	c.Emit(asm.Mov.Reg(asm.R6, asm.R1))
+	return c
+}
+
 // callCode keeps a call. Its event is never of interest.
 func (k *programs) callCode() *coder {
-	c := &coder{}
-	c.Emit(asm.Mov.Reg(asm.R6, asm.R1))
+	c := k.begin()
 	c.stackKey(false)
 	c.lookup(k.calls, keyAt)
 	c.Emit(asm.JNE.Imm(asm.R0, 0, "found"))
@@ -102,20 +117,8 @@ func (k *programs) callCode() *coder {
 
 // shownCode tests the condition at the event of the point.
 func (k *programs) shownCode(s *site, output *ebpf.Map) *coder {
-	c := &coder{reader: direct{}}
-	c.Emit(asm.Mov.Reg(asm.R6, asm.R1))
-	if k.calls != nil {
-		c.findCall(k.calls)
-	}
-	if s.condition == nil {
-		c.Emit(asm.Ja.Label(whenTrue))
-	} else {
-		c.loads = s.condition.Loads
-		if k.calls != nil {
-			c.reader = newKept(k.record, s.condition)
-		}
-		c.condition(s.condition.Root)
-	}
+	c := k.begin()
+	c.test(k, s.condition)
 	if c.Place(whenTrue) {
 		c.report(k, output)
 		c.Emit(asm.Mov.Imm(asm.R0, 1), asm.Return())
@@ -123,6 +126,22 @@ func (k *programs) shownCode(s *site, output *ebpf.Map) *coder {
 	c.finish(whenFalse, 0)
 	c.finish(unpaired, 1)
 	return c
+}
+
+// test jumps to whenTrue or to whenFalse, as the condition is. R7 points to the record of a call if calls are kept.
+func (c *coder) test(k *programs, condition *formula) {
+	if k.calls != nil {
+		c.findCall(k.calls)
+	}
+	if condition == nil {
+		c.Emit(asm.Ja.Label(whenTrue))
+		return
+	}
+	if k.calls != nil {
+		c.reader = newKept(k.record, condition)
+	}
+	c.loads = condition.Loads
+	c.condition(condition.Root)
 }
 
 // unpaired is the label for a return without a call, which is reported to be counted.
@@ -159,26 +178,26 @@ func (c *coder) report(k *programs, output *ebpf.Map) {
 		c.clear(asm.R7, 0, k.record.size)
 		c.Emit(asm.StoreImm(asm.R7, 0, int64(k.record.id), asm.Half))
 		k.record.fill(c)
-		c.write(k.record, output)
+		c.write(output, k.record.size)
 	default:
 		c.Emit(
 			asm.LoadMem(asm.R1, asm.R10, keyAt, asm.DWord),
-			asm.Sub.Imm(asm.R1, int32(architectures[runtime.GOARCH].returnAddress)),
+			asm.Sub.Imm(asm.R1, int32(c.registers.returnAddress)),
 			asm.StoreMem(asm.R7, recordStack, asm.R1, asm.DWord),
 		)
-		c.write(k.record, output)
+		c.write(output, k.record.size)
 		c.clear(asm.R7, recordStack, 8)
 	}
 }
 
-// write writes a record at R7.
-func (c *coder) write(r *record, output *ebpf.Map) {
+// write writes so many bytes at R7 into the ring of the CPU.
+func (c *coder) write(output *ebpf.Map, size int) {
 	c.Emit(
 		asm.Mov.Reg(asm.R1, asm.R6),
 		asm.LoadMapPtr(asm.R2, output.FD()),
 		asm.LoadImm(asm.R3, math.MaxUint32, asm.DWord), // BPF_F_CURRENT_CPU
 		asm.Mov.Reg(asm.R4, asm.R7),
-		asm.Mov.Imm(asm.R5, int32(r.size)),
+		asm.Mov.Imm(asm.R5, int32(size)),
 		asm.FnPerfEventOutput.Call(),
 	)
 }
@@ -210,9 +229,16 @@ func (k *programs) Close() error {
 	if k == nil {
 		return nil
 	}
-	for _, e := range k.attached {
+	for _, e := range k.probed {
 		e.Close()
 	}
-	k.attached = nil
-	return errors.Join(k.call.Close(), k.shown.Close(), k.calls.Close(), k.blank.Close())
+	var errs []error
+	for _, l := range k.attached {
+		errs = append(errs, l.Close())
+	}
+	k.probed, k.attached = nil, nil
+	for _, m := range []*ebpf.Map{k.calls, k.blank, k.room, k.unwritten} {
+		errs = append(errs, m.Close())
+	}
+	return errors.Join(append(errs, k.call.Close(), k.shown.Close())...)
 }

@@ -19,6 +19,8 @@ type record struct {
 	chunks []chunk // what is copied, in as few pieces as possible, as each costs as much
 	end    int     // bytes of it all
 
+	pointers map[string]int // where it has those that others are read behind, by pathOf
+
 	head, network perf.Field // by which the headers are found
 }
 
@@ -33,7 +35,7 @@ type chunk struct {
 // Of a chunk.
 const (
 	maxChunk = 256 // bytes
-	maxGap   = 64  // bytes between values of one
+	maxGap   = 128 // bytes between values of one: to copy them costs less than another chunk
 )
 
 // recordStack is where a record has the stack address: 0 if nobody waits for the return.
@@ -41,12 +43,35 @@ const recordStack = 8
 
 // newRecord returns the layout of the values of a call, some of the loads of a site. The id is that of its event.
 func newRecord(id uint64, loads []member.Load, some []int) *record {
-	r := &record{layout: layout{id: id, stack: perf.Field{Offset: recordStack, Size: 8}}, end: recordStack + 8}
-	for _, i := range slices.SortedFunc(slices.Values(some), func(a, b int) int { return compareLoads(loads[a], loads[b]) }) {
-		r.add(i, loads[i])
+	r := &record{
+		layout: layout{id: id, stack: perf.Field{Offset: recordStack, Size: 8}}, end: recordStack + 8, pointers: make(map[string]int),
+	}
+	var all []part
+	for _, i := range some {
+		all = append(append(all, pointersTo(loads[i])...), part{loads[i], i})
+	}
+	slices.SortFunc(all, func(a, b part) int { return compareLoads(a.Load, b.Load) })
+	for _, p := range all {
+		r.add(p)
 	}
 	r.size = r.end
 	return r
+}
+
+// A part is the value of a load, or a pointer on the way to one.
+type part struct {
+	member.Load
+	load int // its index in those of the site; noLoad: a pointer
+}
+
+const noLoad = -1
+
+// pointersTo returns the pointers that are followed to the value of a load: each is copied once, for all values behind it.
+func pointersTo(l member.Load) (all []part) {
+	for n := 1; n < len(l.Offsets); n++ {
+		all = append(all, part{member.Load{Arg: l.Arg, Offsets: l.Offsets[:n], Size: 8}, noLoad})
+	}
+	return all
 }
 
 // maxHeaders is how many bytes of a packet are copied: those of IPv6 with options, and of TCP.
@@ -69,12 +94,40 @@ func (s *site) record(id uint64) *record {
 	}
 	r := newRecord(id, s.loads, some)
 	if s.facts.hasHeaders() {
-		r.head, r.network = r.field(s.facts[bufferHead]), r.field(s.facts[bufferNetwork])
-		r.headers = perf.Field{Offset: r.end, Size: maxHeaders}
-		r.end += maxHeaders
-		r.size = r.end
+		r.addHeaders(&s.facts)
 	}
 	return r
+}
+
+// maxComm is how long the name of a thread is (TASK_COMM_LEN).
+const maxComm = 16
+
+// wholeRecord returns the layout of all that an event of the site has.
+func (s *site) wholeRecord(id uint64) *record {
+	all := make([]int, len(s.loads))
+	for i := range all {
+		all[i] = i
+	}
+	r := newRecord(id, s.loads, all)
+	r.comm = r.extend(maxComm)
+	if s.facts.hasHeaders() {
+		r.addHeaders(&s.facts)
+	}
+	return r
+}
+
+// addHeaders gives the headers of a packet their place.
+func (r *record) addHeaders(x *facts) {
+	r.head, r.network = r.field(x[bufferHead]), r.field(x[bufferNetwork])
+	r.headers = r.extend(maxHeaders)
+}
+
+// extend returns a field of so many bytes, a multiple of 8, behind all others.
+func (r *record) extend(size int) perf.Field {
+	f := perf.Field{Offset: r.end, Size: size}
+	r.end += size
+	r.size = r.end
+	return f
 }
 
 // field returns where a value is that is one of the loads.
@@ -83,9 +136,9 @@ func (r *record) field(f *formula) perf.Field {
 	return r.loads[i].Field
 }
 
-// compareLoads orders loads by their objects, and those of one by address.
+// compareLoads orders loads by their objects, pointers before what is behind them, and those of one by address.
 func compareLoads(a, b member.Load) int {
-	return cmp.Or(cmp.Compare(objectOf(a), objectOf(b)), cmp.Compare(lastOf(a), lastOf(b)))
+	return cmp.Or(cmp.Compare(len(a.Offsets), len(b.Offsets)), cmp.Compare(objectOf(a), objectOf(b)), cmp.Compare(lastOf(a), lastOf(b)))
 }
 
 // objectOf names what a load is read of. A string and an argument are alone.
@@ -93,8 +146,11 @@ func objectOf(l member.Load) string {
 	if l.String || len(l.Offsets) == 0 {
 		return fetchOf(l)
 	}
-	return fmt.Sprint(l.Arg, l.Offsets[:len(l.Offsets)-1])
+	return pathOf(l.Arg, l.Offsets[:len(l.Offsets)-1])
 }
+
+// pathOf names what is reached from an argument by following pointers.
+func pathOf(arg int, offsets []int64) string { return fmt.Sprint(arg, offsets) }
 
 // lastOf is the offset from its object, 0 of an argument.
 func lastOf(l member.Load) int64 {
@@ -115,8 +171,9 @@ func sizeOf(l member.Load) int {
 	return l.Size
 }
 
-// add gives a load, which is not before the last one, its place.
-func (r *record) add(index int, l member.Load) {
+// add gives a part, which is not before the last one, its place.
+func (r *record) add(p part) {
+	l := p.Load
 	size, from := sizeOf(l), lastOf(l)
 	if c := r.last(); c != nil && c.joins(l) {
 		c.size = max(c.size, int(from-c.from)+size)
@@ -129,7 +186,11 @@ func (r *record) add(index int, l member.Load) {
 		r.end = c.at + 8 // the whole register is kept
 	}
 	at := perf.Field{Offset: c.at + int(from-c.from), Size: size}
-	r.loads = append(r.loads, loadField{load: index, Field: at, shift: l.BitOffset})
+	if p.load == noLoad {
+		r.pointers[pathOf(l.Arg, l.Offsets)] = at.Offset
+		return
+	}
+	r.loads = append(r.loads, loadField{load: p.load, Field: at, shift: l.BitOffset})
 }
 
 // joins reports whether a load, which is not before the others, is to be copied with them.
@@ -146,9 +207,9 @@ func (r *record) last() *chunk {
 	return &r.chunks[len(r.chunks)-1]
 }
 
-// fill copies everything into the record, at R7.
+// fill copies everything into the record, at R7, but what the function returns.
 func (r *record) fill(c *coder) {
-	r.fillChunks(c)
+	r.fillChunks(c, false)
 	if r.headers.Size == 0 {
 		return
 	}
@@ -160,16 +221,22 @@ func (r *record) fill(c *coder) {
 	c.read(asm.R7, int16(r.headers.Offset), r.headers.Size)
 }
 
-// fillChunks copies the values.
-func (r *record) fillChunks(c *coder) {
+// fillReturn copies what the function has returned.
+func (r *record) fillReturn(c *coder) { r.fillChunks(c, true) }
+
+// fillChunks copies the values that are there at the return, or at the call.
+func (r *record) fillChunks(c *coder, atReturn bool) {
 	for _, k := range r.chunks {
+		if (k.first.Arg == member.ReturnValue) != atReturn {
+			continue
+		}
 		if len(k.first.Offsets) == 0 {
 			c.argument(k.first)
 			c.Emit(asm.StoreMem(asm.R7, int16(k.at), asm.R3, asm.DWord))
 			continue
 		}
 		null, end := c.NewLabel(), c.NewLabel()
-		c.address(k.first, null)
+		r.address(c, k.first, null)
 		if k.first.String {
 			c.readText(asm.R7, int16(k.at), k.size)
 		} else {
@@ -183,6 +250,17 @@ func (r *record) fillChunks(c *coder) {
 	}
 }
 
+// address puts the address of a load into R3, and jumps to null if the pointer to what has it is that.
+func (r *record) address(c *coder, l member.Load, null string) {
+	before := l.Offsets[:len(l.Offsets)-1]
+	if len(before) == 0 {
+		c.argument(l)
+	} else {
+		c.Emit(asm.LoadMem(asm.R3, asm.R7, int16(r.pointers[pathOf(l.Arg, before)]), asm.DWord))
+	}
+	c.Emit(asm.JEq.Imm(asm.R3, 0, null), asm.Add.Imm(asm.R3, int32(lastOf(l))))
+}
+
 // kept reads the values of a condition from a record at R7, but what the function returned where it is.
 type kept struct {
 	direct
@@ -193,7 +271,7 @@ type kept struct {
 func newKept(r *record, f *formula) kept {
 	k := kept{fields: make(map[int]perf.Field)}
 	for _, field := range r.loads {
-		if i := slices.Index(f.loads, field.load); i >= 0 {
+		if i := slices.Index(f.loads, field.load); i >= 0 && f.Loads[i].Arg != member.ReturnValue {
 			k.fields[i] = field.Field
 		}
 	}

@@ -2,19 +2,30 @@ package probe
 
 import (
 	"errors"
-	"runtime"
 
 	"github.com/cilium/ebpf/asm"
 
 	"dropwatch/internal/member"
 )
 
-// registers is where struct pt_regs has the arguments of a function, what it returned and the stack pointer.
+// registers is where what R6 points to has the arguments of a function and what it returned.
 type registers struct {
 	args           []int16
-	result, stack  int16
+	result         int16
+	stack          int16 // of struct pt_regs, the stack pointer
 	returnAddress  int16 // bytes of it that are on the stack until the function returns
 	stackArguments bool  // a kprobe event knows those that are on the stack
+	ofFunction     bool  // the program is attached to the function itself: its call and its return have the same R6
+}
+
+// registersOf returns where a program has them that is attached to a function itself, with so many arguments: one after
+// the other, and what it returned behind them.
+func registersOf(args int) registers {
+	r := registers{result: int16(8 * args), ofFunction: true}
+	for i := range args {
+		r.args = append(r.args, int16(8*i))
+	}
+	return r
 }
 
 // errRegisters is why a value cannot be read by BPF.
@@ -28,34 +39,38 @@ var architectures = map[string]registers{
 
 // argument puts what a load begins with into R3.
 func (c *coder) argument(l member.Load) {
-	regs := architectures[runtime.GOARCH]
-	at := regs.result
+	at := c.registers.result
 	if l.Arg != member.ReturnValue {
-		if l.Arg >= len(regs.args) {
-			c.stackArgument(regs, l.Arg-len(regs.args))
+		if l.Arg >= len(c.registers.args) {
+			c.stackArgument(l.Arg - len(c.registers.args))
 			return
 		}
-		at = regs.args[l.Arg]
+		at = c.registers.args[l.Arg]
 	}
 	c.Emit(asm.LoadMem(asm.R3, asm.R6, at, asm.DWord))
 }
 
 // stackArgument is argument for the nth of those that are on the stack when a function is called.
-func (c *coder) stackArgument(regs registers, n int) {
-	if !regs.stackArguments {
+func (c *coder) stackArgument(n int) {
+	if !c.registers.stackArguments {
 		c.err = errRegisters
 	}
-	c.Emit(asm.LoadMem(asm.R3, asm.R6, regs.stack, asm.DWord), asm.Add.Imm(asm.R3, int32(regs.returnAddress)+8*int32(n)))
+	at := int32(c.registers.returnAddress) + 8*int32(n)
+	c.Emit(asm.LoadMem(asm.R3, asm.R6, c.registers.stack, asm.DWord), asm.Add.Imm(asm.R3, at))
 	c.read(asm.R10, readAt, 8)
 	c.Emit(asm.LoadMem(asm.R3, asm.R10, readAt, asm.DWord))
 }
 
-// stackKey puts the stack address by which a call and its return are paired into R0 and at keyAt.
+// stackKey puts the stack address by which a call and its return are paired into R0 and at keyAt. That of R6 is negated,
+// which makes it a number: as it is, older kernels accept no pointer as a key.
 func (c *coder) stackKey(atReturn bool) {
-	regs := architectures[runtime.GOARCH]
-	c.Emit(asm.LoadMem(asm.R0, asm.R6, regs.stack, asm.DWord))
-	if !atReturn {
-		c.Emit(asm.Add.Imm(asm.R0, int32(regs.returnAddress)))
+	switch {
+	case c.registers.ofFunction:
+		c.Emit(asm.Mov.Reg(asm.R0, asm.R6), asm.Neg.Imm(asm.R0, 0))
+	case atReturn:
+		c.Emit(asm.LoadMem(asm.R0, asm.R6, c.registers.stack, asm.DWord))
+	default:
+		c.Emit(asm.LoadMem(asm.R0, asm.R6, c.registers.stack, asm.DWord), asm.Add.Imm(asm.R0, int32(c.registers.returnAddress)))
 	}
 	c.Emit(asm.StoreMem(asm.R10, keyAt, asm.R0, asm.DWord))
 }

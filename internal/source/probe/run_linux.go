@@ -73,7 +73,12 @@ func (s *Source) addMissing(c *cpu, rec []byte) uint64 {
 // hitsOf returns how many samples of an event were written, or found no room: for a call that BPF keeps, one for each
 // of its return, which is the next event.
 func (s *Source) hitsOf(c *cpu, event int) (uint64, error) {
-	if s.points[event].kept {
+	p := s.points[event]
+	if p.writer != nil {
+		n, err := p.writer.unwrittenOn(c.N)
+		return c.samples[event] + less(n, c.earlier[event]), err
+	}
+	if p.kept {
 		event++
 	}
 	return c.hits[event].Hits()
@@ -97,7 +102,7 @@ func (s *Source) sample(c *cpu, out pipeline.Output, rec []byte) {
 	switch {
 	case !p.shown:
 		s.pairs.add(keyOf(p, &smp), smp.Time, smp.Raw)
-	case p.paired():
+	case p.paired() && p.writer == nil:
 		s.waiting = append(s.waiting, returned{p, uint32(c.N), keyOf(p, &smp), s.pairs.epoch, s.pairs.keep(smp)})
 	default:
 		s.decoder.reset(len(p.loads))
@@ -226,13 +231,21 @@ func (s *Source) reportMissed(out pipeline.Output) error {
 		if !p.shown {
 			continue
 		}
-		n, err := s.probes.Missed(p.event)
+		n, err := s.missedOf(p)
 		if err != nil {
 			return err
 		}
 		lose(out, p.name, event.InRing, n+missedBy(p.program))
 	}
 	return nil
+}
+
+// missedOf returns how many hits the kernel could not report.
+func (s *Source) missedOf(p *pointEvent) (uint64, error) {
+	if p.writer != nil { // no probe
+		return 0, nil
+	}
+	return s.probes.Missed(p.event)
 }
 
 // missedBy returns how often a program did not run as another one ran on the CPU. Linux before 6.7 does not count it.

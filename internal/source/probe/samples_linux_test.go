@@ -88,6 +88,26 @@ func TestSamplesArePaired(t *testing.T) {
 	}
 }
 
+// TestFrames: a call chain begins with the function, at whose beginning a probe is: what that calls is left out.
+func TestFrames(t *testing.T) {
+	const function, caller, next = 0x1000, 0x2000, 0x3000
+	kernel := ^uint64(127) // PERF_CONTEXT_KERNEL
+	for name, chain := range map[string][]uint64{
+		"probe":    {kernel, function + 1, caller, next},
+		"return":   {kernel, caller, next},
+		"attached": {kernel, 0x5000, 0x6000, function + 9, caller, next},
+	} {
+		var raw []byte
+		for _, pc := range chain {
+			raw = binary.NativeEndian.AppendUint64(raw, pc)
+		}
+		got := new(decoder).frames(event.Frame{PC: function}, raw)
+		if want := []event.Frame{{PC: function}, {PC: caller}, {PC: next}}; !slices.Equal(got, want) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // FuzzSamples: whatever the kernel writes is an event, a loss, or waits for another.
 func FuzzSamples(f *testing.F) {
 	f.Add(sampleOf(callID, 1, 2, 3), sampleOf(returnID, 2, 2, onReturn(3)))

@@ -13,6 +13,7 @@ import (
 	"dropwatch/internal/point"
 	"dropwatch/internal/source/sourcetest"
 	"dropwatch/internal/vmtest/drops"
+	"dropwatch/internal/vmtest/guest"
 )
 
 // testedBy starts a source of points whose conditions one tester tests.
@@ -25,6 +26,14 @@ func testedBy(t *testing.T, tester Tester, points ...point.Point) *sourcetest.Ru
 		t.Fatal(err)
 	}
 	return sourcetest.Run(t, s, func(e *event.Event) bool { return e.Kind == event.Point })
+}
+
+// byBPF are the testers that are BPF, as far as this kernel has them.
+func byBPF() []Tester {
+	if guest.AtLeast(5, 12) {
+		return []Tester{BPF, Attached}
+	}
+	return []Tester{BPF}
 }
 
 // contents returns what each event says, but for its time, in order.
@@ -44,8 +53,8 @@ func contents(events []event.Event) (all []string) {
 	return all
 }
 
-// TestGuestTesters: BPF and filters of events give the same of five points, each of which is reached as often as
-// packets of its scenario are dropped; a packet may be tested again on its way.
+// TestGuestTesters: all testers give the same of five points, each of which is reached as often as packets of its scenario
+// are dropped; a packet may be tested again on its way.
 func TestGuestTesters(t *testing.T) {
 	const count = 4
 	want := map[string]string{
@@ -62,21 +71,32 @@ func TestGuestTesters(t *testing.T) {
 		drop = append(drop, drops.Scenarios[i].PrepareIn(ns.Another(), count))
 	}
 	filters, programs := testedBy(t, Filters, points...), testedBy(t, BPF, points...)
+	s := need(t, 0, points...) // a function with more than 6 arguments may have a probe
+	if n := s.attached(); n < 4 && guest.AtLeast(5, 12) {
+		t.Errorf("programs are attached to %d functions", n)
+	}
+	attached := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Kind == event.Point })
 	for _, d := range drop {
 		d()
 	}
-	sourcetest.AwaitIdle(filters, programs)
-	a, b := contents(filters.End()), contents(programs.End())
-	if !slices.Equal(a, b) {
-		t.Errorf("filters:\n%v\nBPF:\n%v", a, b)
+	sourcetest.AwaitIdle(filters, programs, attached)
+	idle := time.Now()
+	until := func(events []event.Event) []event.Event { // those who end later see SYNs again
+		return slices.DeleteFunc(events, func(e event.Event) bool { return e.Time.After(idle) })
+	}
+	a, b, c := contents(until(filters.End())), contents(until(programs.End())), contents(until(attached.End()))
+	if !slices.Equal(a, b) || !slices.Equal(a, c) {
+		t.Errorf("filters:\n%v\nBPF:\n%v\nattached:\n%v", a, b, c)
 	}
 	for name := range want {
 		if n := countOf(programs.Kept, name); n < count {
 			t.Errorf("%s: %d events, want %d", name, n, count)
 		}
 	}
-	if c := programs.Ledger.Points; c.Lost != 0 {
-		t.Errorf("lost: %+v", c)
+	for _, r := range []*sourcetest.Running{programs, attached} {
+		if c := r.Ledger.Points; c.Lost != 0 {
+			t.Errorf("lost: %+v", c)
+		}
 	}
 }
 
@@ -84,20 +104,22 @@ func TestGuestTesters(t *testing.T) {
 func TestGuestHeaders(t *testing.T) {
 	ns := drops.NewNamespace(t)
 	back := point.Point{Name: "back", Form: point.Form{Functions: []string{"udp_rcv"}, At: point.Return, When: "skb->len > 100"}}
-	r := testedBy(t, BPF, datagram, back)
-	ns.SendUDP(3)
-	sourcetest.AwaitIdle(r)
-	events := r.End()
-	if countOf(events, "back") != 3 || countOf(events, "datagram") != 3 || r.Ledger.Points.Lost != 0 {
-		t.Errorf("%d events, %+v", len(events), r.Ledger.Points)
-	}
-	for i := range events {
-		p := &events[i].Packet
-		if !p.HasData || p.Link != event.LinkRaw || p.Len != 128 || len(p.Data) != 128 {
-			t.Fatalf("%s: %+v", events[i].Point, p)
+	for _, by := range byBPF() {
+		r := testedBy(t, by, datagram, back)
+		ns.SendUDP(3)
+		sourcetest.AwaitIdle(r)
+		events := r.End()
+		if countOf(events, "back") != 3 || countOf(events, "datagram") != 3 || r.Ledger.Points.Lost != 0 {
+			t.Errorf("%d events, %+v", len(events), r.Ledger.Points)
 		}
-		if dst := binary.BigEndian.Uint16(p.Data[22:]); p.Data[0] != 0x45 || p.Data[9] != protocolUDP || dst != drops.Port {
-			t.Errorf("%s: %x", events[i].Point, p.Data)
+		for i := range events {
+			p := &events[i].Packet
+			if !p.HasData || p.Link != event.LinkRaw || p.Len != 128 || len(p.Data) != 128 {
+				t.Fatalf("%s: %+v", events[i].Point, p)
+			}
+			if dst := binary.BigEndian.Uint16(p.Data[22:]); p.Data[0] != 0x45 || p.Data[9] != protocolUDP || dst != drops.Port {
+				t.Errorf("%s: %x", events[i].Point, p.Data)
+			}
 		}
 	}
 }
@@ -123,7 +145,7 @@ func TestGuestCost(t *testing.T) {
 	back := call
 	back.At, back.When = point.Return, "$retval == 7 && skb->len > 0"
 	for name, form := range map[string]point.Form{"call": call, "return": back} {
-		for _, by := range []Tester{Filters, BPF} {
+		for _, by := range append(byBPF(), Filters) {
 			cost, free := costOf(t, ns, by, point.Point{Name: name, Form: form})
 			t.Logf("%s, tester %d: %d ns for each call, beside %d of the packet", name, by, cost, free)
 		}

@@ -15,6 +15,7 @@ type Typed struct {
 	Probed []TypedFunction // the functions of the form that the kernel has, at least one
 
 	sites []*site // of these
+	types *member.Types
 }
 
 // A TypedFunction is a function of the kernel with the expressions of a point, typed against its arguments.
@@ -44,7 +45,7 @@ func Type(p *point.Point, types *member.Types, symbols Symbols) (t *Typed, err e
 // typeForm is Type of a point without other forms. The error is a *noFunction if the kernel has none of its functions.
 func typeForm(p *point.Point, types *member.Types, symbols Symbols) (*Typed, error) {
 	var failed closest
-	t := &Typed{Point: *p}
+	t := &Typed{Point: *p, types: types}
 	for _, name := range p.Functions {
 		at, err := locate(symbols, name)
 		if err != nil {
