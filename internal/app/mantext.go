@@ -233,8 +233,9 @@ A trap needs a device that has it as well.
 The names of layers and modules are values of *--include*, *--exclude*, and of *layer* and *layer.module* in expressions.
 With *--json*, each point is a line of kind *drop_point*, with *layer*, *module*, *type* (*reason*, *function*, *trap*, *counter*
 or *point*), *name*, *class*, *severity* and *sources*. Events at points, as *watch* reports them, are of kind *point*.
-*test* says of each point that can be probed by which function, under which condition, and what is read there: *+24(sk):u32*
-are the 4 bytes that are 24 bytes behind what *sk* points to. Without names it tests all that are built in.
+*test* says of each point that can be probed at which function, how (BPF attached to the function, or a kprobe event), under which
+condition, and what is read there: *+24(sk):u32* are the 4 bytes that are 24 bytes behind what *sk* points to. Without names
+it tests all that are built in.
 Conditions and values are C over the arguments of the function, by their names in the kernel's source, with the members
 that this kernel has: *skb->dev->mtu*, *data[2]*, *tcp_sk(sk)->snd_cwnd*, casts to *struct*, *enum* and integers, the operators
 of C, numbers, and constants of enums such as *TCP_LISTEN*.

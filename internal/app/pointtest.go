@@ -42,7 +42,11 @@ func (a *App) testPoints(words []string) error {
 			fmt.Fprintf(&b, "%s: not on this kernel: %s%s\n", p.Name, event.Escape(err.Error()), insteadOf(p))
 			continue
 		}
-		appendTyped(&b, t, verdict)
+		var testers []probe.Tester
+		if cannot == nil {
+			testers = t.Testers()
+		}
+		appendTyped(&b, t, verdict, testers)
 	}
 	if err := a.write(b.String()); err != nil {
 		return err
@@ -109,11 +113,15 @@ func insteadOf(p *point.Point) string {
 	return "; built-in points at this function: " + strings.Join(names, ", ")
 }
 
-// appendTyped appends a verdict on a point, and what is read there.
-func appendTyped(b *strings.Builder, t *probe.Typed, verdict string) {
+// appendTyped appends a verdict on a point, and what is read there; at its functions by so many of these testers as are
+// known.
+func appendTyped(b *strings.Builder, t *probe.Typed, verdict string, testers []probe.Tester) {
 	fmt.Fprintf(b, "%s: %s\n", t.Name, verdict)
-	for _, f := range t.Probed {
+	for i, f := range t.Probed {
 		fmt.Fprintf(b, "  at %v of %s\n", t.At, f.Function)
+		if i < len(testers) {
+			fmt.Fprintf(b, "  by %s\n", testerText(testers[i], t.At))
+		}
 		if f.When != nil {
 			fmt.Fprintf(b, "  when %s\n", event.Escape(f.When.Text))
 		}
@@ -123,6 +131,19 @@ func appendTyped(b *strings.Builder, t *probe.Typed, verdict string) {
 		}
 		_ = w.Flush() // to memory
 	}
+}
+
+// testerText names what tests a condition, as a kernel developer knows it.
+func testerText(by probe.Tester, at point.At) string {
+	switch {
+	case by == probe.Filters:
+		return "a kprobe event and the kernel's filter"
+	case by == probe.BPF:
+		return "a kprobe event and BPF"
+	case at == point.Return:
+		return "BPF attached to the function (fexit)"
+	}
+	return "BPF attached to the function (fentry)"
 }
 
 // loadsOf says what is read for an expression, as fetch arguments of kprobe events have it: +24(sk):u32 are the

@@ -18,9 +18,10 @@ func TestAppendTyped(t *testing.T) {
 	var b strings.Builder
 	appendTyped(&b, &probe.Typed{Point: p, Probed: []probe.TypedFunction{
 		{Function: udp, When: &member.Expr{Text: "skb->len > 100"}, Args: args}, {Function: &member.Function{Name: "f", Return: "void"}},
-	}}, "possible")
+	}}, "possible", []probe.Tester{probe.Attached})
 	const want = `x: possible
   at entry of int udp_rcv(struct sk_buff *skb)
+  by BPF attached to the function (fentry)
   when skb->len > 100
     len    unsigned int  +112(skb):u32
     seven  int           constant
@@ -28,6 +29,19 @@ func TestAppendTyped(t *testing.T) {
 `
 	if b.String() != want {
 		t.Errorf("%s\nwant %s", b.String(), want)
+	}
+}
+
+// TestTesterText: BPF that is attached to a function is called by where it runs.
+func TestTesterText(t *testing.T) {
+	for want, got := range map[string]string{
+		"BPF attached to the function (fexit)":   testerText(probe.Attached, point.Return),
+		"a kprobe event and BPF":                 testerText(probe.BPF, point.Return),
+		"a kprobe event and the kernel's filter": testerText(probe.Filters, point.Entry),
+	} {
+		if got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 

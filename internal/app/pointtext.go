@@ -24,8 +24,9 @@ var manPointsList = []entry{
 	{"cost", "Each call of the function is slower, whether or not the condition is true, as the kernel tests it: by less than a " +
 		"microsecond if the point is at the entry of the function, and by more if it is at its return, where each call is kept. " +
 		"An event costs about as much as a drop that is reported individually."},
-	{"afterwards", "The probes are removed at the end. A dropwatch that is killed (SIGKILL) leaves them in the list of kprobe events, " +
-		"where they are off and cost nothing; the next one that reports points removes them. Several can run at the same time."},
+	{"afterwards", "Everything is removed at the end, and BPF also if dropwatch is killed (SIGKILL). Kprobe events are then left in " +
+		"their list, where they are off and cost nothing; the next dropwatch that reports points removes them. Several can run at the " +
+		"same time. A module cannot be unloaded while BPF is attached to one of its functions."},
 	{"nftables", "The points *nftables* and *nftables_policy* have the *handle* of the rule, as *nft -a list ruleset* has it, and the " +
 		"*chain* that netfilter called: the rule is in that, or in one that it jumps to. *rule* is the rule with its text, as it was " +
 		"read a moment later. While they are reported, nf_tables calls its functions for traces, as there is a rule for that in a " +
