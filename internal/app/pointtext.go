@@ -21,9 +21,11 @@ var manPointsList = []entry{
 		"Where the kernel has no kprobe events, a line says so, and drops are reported as ever: what *dropwatch points* lists as a " +
 		"reason, function, trap or counter needs none. A point that a kernel lacks is left out with a line; if it is the only one, " +
 		"the command fails."},
-	{"cost", "Each call of the function is slower, whether or not the condition is true, as the kernel tests it: by less than a " +
-		"microsecond if the point is at the entry of the function, and by more if it is at its return, where each call is kept. " +
-		"An event costs about as much as a drop that is reported individually."},
+	{"cost", "Each call of the function is slower, whether or not the condition is true, as the kernel tests it. On Linux 6.12 that " +
+		"took, of the instructions that it needs for a UDP packet, at the entry of a function 2 % where BPF is attached to the function " +
+		"(from 5.12 on, to 8 of them), 5 % where BPF is at a kprobe, and 35 % without BPF; at its return, where each call is kept, 12, " +
+		"16 and 40 % (*make bench-points*). *points test* says which it is. An event costs about as much as a drop that is reported " +
+		"individually."},
 	{"afterwards", "Everything is removed at the end, and BPF also if dropwatch is killed (SIGKILL). Kprobe events are then left in " +
 		"their list, where they are off and cost nothing; the next dropwatch that reports points removes them. Several can run at the " +
 		"same time. A module cannot be unloaded while BPF is attached to one of its functions."},
