@@ -24,7 +24,7 @@ type Incident struct {
 	Location string // the function or trap that dropped; empty if that is not known
 	Severity string // harm, maybe or noise; empty without an ID
 	Cause    string
-	Fix      string
+	Fix      string // with the commands that do it, if there are any
 }
 
 // State is begin or end.

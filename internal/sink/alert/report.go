@@ -58,7 +58,8 @@ func addCause(e *event.Event, d *diagnose.Diagnosis) {
 		return
 	}
 	f, i := &all[0], e.Incident
-	i.ID, i.Location, i.Severity, i.Cause, i.Fix = f.ID, f.Location, f.Severity().String(), f.Meaning.Cause, f.Meaning.Fix
+	i.ID, i.Location, i.Severity, i.Cause = f.ID, f.Location, f.Severity().String(), f.Meaning.Cause
+	i.Fix = strings.TrimSpace(f.Meaning.Fix + " " + strings.Join(f.Meaning.Apply, "; "))
 	e.Reason, e.Port.IfName, e.Netns, e.Owner = f.Reason, f.IfName, f.Netns, f.Owner
 	e.Owner.Socket = nil // it may be one of several
 }
