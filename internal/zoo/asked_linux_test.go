@@ -14,7 +14,7 @@ import (
 
 // asked are scenarios whose losses go on, the point that the first of them ask for, and what it makes the finding say, as JSON.
 var asked = []struct{ scenario, point, want string }{
-	{"nft INPUT, by policy", "nftables_policy", `"chain":"c","family":2,"hook":"NF_INET_LOCAL_IN","in":"lo","rule":"nftables ip t c"`},
+	{"nft INPUT, by policy", "nftables_policy", `"culprit":{"rule":{"text":"nftables ip t c",`},
 	{
 		"nft INPUT, two rules that depend on conntrack's state", "nftables", // without the point it is one of both
 		`(ct state new drop)","confidence":"likely"`,
