@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/member"
 	"dropwatch/internal/perf"
 	"dropwatch/internal/point"
 )
@@ -34,7 +34,7 @@ type Source struct {
 
 	tester   Tester
 	filtered func(error) // of Options
-	types    *btf.Cache
+	types    *member.Types
 	outputs  outputs
 	loaded   []*programs
 
@@ -67,7 +67,7 @@ type pointEvent struct {
 // Run or Close. The error says which point cannot be had, and why.
 func Open(opts Options) (*Source, error) {
 	s := &Source{ringSize: cmp.Or(opts.RingSize, defaultRing), byID: make(map[uint64]int), pairs: newPairs(), tester: opts.Tester,
-		filtered: opts.Filtered, types: opts.Types.Cache()}
+		filtered: opts.Filtered, types: opts.Types}
 	err := s.open(&opts)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -151,7 +151,7 @@ func (s *Source) addAttached(of *site) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errTest, err)
 	}
-	k, err := loadAttached(of, s.nextRecord(), s.outputs, s.types)
+	k, err := loadAttached(of, s.nextRecord(), s.outputs, s.types.Cache())
 	if err != nil {
 		return fmt.Errorf("%w: %w", errTest, err)
 	}
