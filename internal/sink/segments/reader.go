@@ -36,15 +36,16 @@ type Last struct {
 }
 
 // from returns the time from which on events of a segment are wanted, by the wall clock as it was then: what was set since does
-// not matter. Of another boot it is not known when the wall clock was set.
-func (l *Last) from(h *session.Header) time.Time {
+// not matter. Of another boot it is not known when the wall clock was set. Within says that the segment was surely begun after it.
+func (l *Last) from(h *session.Header) (from time.Time, within bool) {
 	switch {
 	case l.Ago == 0:
-		return time.Time{}
+		return time.Time{}, true
 	case h.SinceBoot == 0 || l.Now.SinceBoot == 0 || h.BootID == "" || h.BootID != l.BootID:
-		return l.Now.Wall.Add(-l.Ago)
+		return l.Now.Wall.Add(-l.Ago), false
 	}
-	return h.Started.Add(l.Now.SinceBoot - l.Ago - h.SinceBoot)
+	from = h.Started.Add(l.Now.SinceBoot - l.Ago - h.SinceBoot)
+	return from, !h.Started.Before(from)
 }
 
 // Open returns a Reader of the segments in a directory. Older events than last wants are left out, up to the first that is
@@ -59,8 +60,8 @@ func Open(dir string, last Last, warn func(error)) (*Reader, error) {
 	for i, path := range paths {
 		var h session.Header
 		r.read(path, func(s *session.Reader) error { h = s.Header(); return nil })
-		from := last.from(&h)
-		if h.Started.IsZero() || ended(path, from) {
+		from, within := last.from(&h)
+		if h.Started.IsZero() || !within && ended(path, from) {
 			continue
 		}
 		if from.After(h.Started) {
@@ -91,7 +92,8 @@ func (r *Reader) Run(ctx context.Context, out pipeline.Output) error {
 	for _, path := range r.paths {
 		r.read(path, func(s *session.Reader) error {
 			h := s.Header()
-			err := s.Run(ctx, &later{out, r.last.from(&h), &r.young})
+			from, _ := r.last.from(&h)
+			err := s.Run(ctx, &later{out, from, &r.young})
 			r.now = s.Now()
 			return err
 		})

@@ -215,6 +215,25 @@ func TestLast(t *testing.T) {
 	}
 }
 
+// TestClockIsSetBack: a segment that was begun in the last minutes is shown, also if it was last written after the wall clock was
+// set back, and so seems to be old.
+func TestClockIsSetBack(t *testing.T) {
+	dir := t.TempDir()
+	o := options(t, dir)
+	o.Now = func() clock.Moment { return clock.Moment{Wall: time.Unix(1e9, 0), SinceBoot: time.Hour} }
+	s := segments.New(o)
+	write(t, s, 0, 5, 10)
+	end(t, s)
+	back := time.Unix(1e9, 0).Add(-2 * time.Hour)
+	if err := os.Chtimes(filepath.Join(dir, "000000000001.dw"), time.Time{}, back); err != nil {
+		t.Fatal(err)
+	}
+	last := segments.Last{Ago: 10 * time.Minute, Now: clock.Moment{Wall: back, SinceBoot: time.Hour + time.Minute}, BootID: "b"}
+	if got := read(t, dir, last).reasons; !slices.Equal(got, numbers(0, 5)) {
+		t.Errorf("drops %v", got)
+	}
+}
+
 // TestClockIsSet: what was recorded in the last minutes is shown, however the wall clock was set meanwhile, forward or back; of
 // another boot it is not known how, so its wall clock counts.
 func TestClockIsSet(t *testing.T) {
