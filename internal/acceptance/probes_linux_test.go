@@ -268,7 +268,7 @@ func TestGuestUnitOfPoints(t *testing.T) {
 	p := guest.StartAs(t, &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: caps,
 	}, "", dropwatchPath, "run", "--config", file)
-	guest.Eventually(t, "it has made a probe", func() bool { return probes(t) != "" || p.Ended() })
+	p.AwaitMessage("using source probe")
 	p.AwaitIdle()
 	refuse()
 	guest.Eventually(t, "the point is reported", func() bool {
