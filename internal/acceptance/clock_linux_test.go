@@ -72,7 +72,9 @@ func TestGuestClockIsSet(t *testing.T) {
 	drop := func() {
 		guest.Flood(t, n)
 		sent += n
-		guest.Eventually(t, "they are in the file and in the recorder", func() bool { return written() >= sent && lastDrops(t, ring) >= sent })
+		guest.Eventually(t, "they are in the file and in the recorder", func() bool {
+			return written() >= sent && lastDrops(t, ring) >= sent
+		})
 	}
 	drop()
 	shiftClock(t, time.Hour)
