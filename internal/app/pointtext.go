@@ -23,8 +23,8 @@ var manPointsList = []entry{
 		"the command fails."},
 	{"cost", "Each call of the function is slower, whether or not the condition is true, as the kernel tests it. On Linux 6.12 that " +
 		"took, of the instructions that it needs for a UDP packet, at the entry of a function 2 % where BPF is attached to the function " +
-		"(from 5.12 on, to 8 of them), 5 % where BPF is at a kprobe, and 35 % without BPF; at its return, where each call is kept, 12, " +
-		"16 and 40 % (*make bench-points*). *points test* says which it is. An event costs about as much as a drop that is reported " +
+		"(from 5.12 on, to 8 of them), 4 % where BPF is at a kprobe, and 35 % without BPF; at its return, where each call is kept, 10, " +
+		"14 and 39 % (*make bench-points*). *points test* says which it is. An event costs about as much as a drop that is reported " +
 		"individually."},
 	{"afterwards", "Everything is removed at the end, and BPF also if dropwatch is killed (SIGKILL). Kprobe events are then left in " +
 		"their list, where they are off and cost nothing; the next dropwatch that reports points removes them. Several can run at the " +
