@@ -41,8 +41,9 @@ func Main(args []string, in, out, err *os.File) int {
 	log.SetOutput(io.Discard) // net/http writes there what a server sent unasked
 	notices := capture.NewNotices(err)
 	h := host.New("/")
-	return run(args, &capture.Runner{
-		In: in, Out: out, Err: err, Version: Version, Host: h, Notices: notices, Signals: new(capture.Signals),
+	signals := new(capture.Signals)
+	return run(signals.Listen(), args, &capture.Runner{
+		In: in, Out: out, Err: err, Version: Version, Host: h, Notices: notices, Signals: signals,
 		Monitor: &capture.Monitor{Open: netdm.Open, Host: h, Notify: notices.Text},
 		OpenBPF: capture.Opener(bpf.Open), OpenTrace: capture.Opener(trace.Open), OpenRetrans: capture.Opener(retrans.Open),
 		OpenRetransTrace: capture.Opener(retrans.OpenTrace), OpenFlows: capture.OpenFlows,
@@ -50,13 +51,12 @@ func Main(args []string, in, out, err *os.File) int {
 	})
 }
 
-// run is Main with a Runner, so that tests can bring sources of their own.
-func run(args []string, r *capture.Runner) int {
+// run is Main with a Runner, so that tests can bring sources of their own. Ctx is the one
+// that r.Signals end.
+func run(ctx context.Context, args []string, r *capture.Runner) int {
 	if err := checkSetuid(); err != nil {
 		return report(r.Err, err)
 	}
-	ctx, stop := r.Signals.Listen(context.Background())
-	defer stop()
 	a := &App{runner: r}
 	failure := supervise(ctx, r.Signals.Hurried(), func(ctx context.Context) error {
 		return a.program(defaults{}).Run(ctx, args, isUsage)

@@ -25,7 +25,7 @@ func TestDoctorJSON(t *testing.T) {
 		OpenRetrans: openFakeRetrans, OpenRetransTrace: openFakeRetrans,
 		Monitor: &capture.Monitor{Open: func() (*netdm.Session, error) { return nil, os.ErrNotExist }},
 	}
-	if code := run([]string{"dropwatch", "doctor", "--json"}, r); code > 1 {
+	if code := run(t.Context(), []string{"dropwatch", "doctor", "--json"}, r); code > 1 {
 		t.Errorf("exit code %d", code)
 	}
 	text, err := os.ReadFile(out.Name())

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 			f := newFakeMonitor(os.Getenv("FAKE"), os.Getenv("FAKE_LOG"))
 			return netdm.New(f, f.Listen), nil
 		}}
-		os.Exit(run(os.Args, r))
+		os.Exit(run(r.Signals.Listen(), os.Args, r))
 	}
 	testscript.Main(hangingUp{m}, map[string]func(){"dropwatch": program, "dwdump": program})
 }

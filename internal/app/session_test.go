@@ -123,6 +123,20 @@ func TestSignals(t *testing.T) {
 	})
 }
 
+// TestInterruptsAtEnd: what interrupts a session that is ending does not change its exit code.
+func TestInterruptsAtEnd(t *testing.T) {
+	c := person(t, "").send("exit\n")
+	for ended := false; !ended; {
+		select {
+		case <-c.ended:
+			ended = true
+		case <-time.After(50 * time.Microsecond):
+			_ = c.cmd.Process.Signal(syscall.SIGINT) // it fails once the process has exited
+		}
+	}
+	c.wait(0)
+}
+
 // TestTerminalGoes: the other end of the terminal is closed in a capture.
 func TestTerminalGoes(t *testing.T) {
 	c := person(t, "summary=1")

@@ -44,11 +44,12 @@ type Signals struct {
 // left behind, so that the drop monitor can be restored.
 const Grace = 3 * time.Second
 
-// Listen returns the context of the program. After a signal its cause is a
-// *[SignalError]. Stop ends the listening and the context; the default actions of
-// the signals apply again.
-func (s *Signals) Listen(parent context.Context) (ctx context.Context, stop func()) {
-	ctx, cancel := context.WithCancelCause(parent)
+// Listen returns the context of the program, which a signal ends: its cause is then a
+// *[SignalError]. It listens until the process exits, so that a signal that comes while
+// it does cannot change the exit code: one that the kernel had not delivered yet would
+// otherwise kill a program that is done. Call it once.
+func (s *Signals) Listen() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
 	ch := make(chan os.Signal, 8)
 	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGPIPE)
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -59,11 +60,7 @@ func (s *Signals) Listen(parent context.Context) (ctx context.Context, stop func
 			s.handle(sig.(syscall.Signal), cancel)
 		}
 	}()
-	return ctx, func() {
-		signal.Stop(ch)
-		close(ch)
-		cancel(nil)
-	}
+	return ctx
 }
 
 // handle is called by one goroutine, a signal at a time.
