@@ -96,11 +96,14 @@ func (c *cpu) othersLost() (n uint64) {
 }
 
 // count skips what is left in the ring of a CPU, whose event is disabled, and returns how many
-// drops those are.
+// drops those are, without the lost ones, which account counts.
 func (s *Source) count(c *cpu) (unread uint64) {
 	var n counter
 	c.Samples.Ring.Each(func() bool { return true }, func(rec []byte) {
-		if perf.RecordType(rec) == perf.RecordSample {
+		switch perf.RecordType(rec) {
+		case perf.RecordLost:
+			s.lose(c, &n)
+		case perf.RecordSample:
 			s.sample(c, &n, rec)
 		}
 	})

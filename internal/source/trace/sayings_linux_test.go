@@ -249,6 +249,19 @@ func TestUnreadPairsCountOnce(t *testing.T) {
 	}
 }
 
+// TestUnreadWithLostPacket: the packet of the frame before the loss is among the lost, not among the unread.
+func TestUnreadWithLostPacket(t *testing.T) {
+	s, c, k := fakeOthers(t, "6.18")
+	pair := func(ns uint64) { k.Write(at(t, ns, aborted)); k.Write(at(t, ns+9, abortedSKB)) }
+	pair(0)
+	k.Write(at(t, 20, aborted))
+	k.Write(perftest.Lost(1))
+	pair(40)
+	if n := s.count(c); n != 2 {
+		t.Errorf("%d unread, want 2", n)
+	}
+}
+
 // TestLostRecordsOfOthers: records that found no room may be of tracepoints whose hits are no drops:
 // only what certainly were drops is reported at once, and the rest at the end.
 func TestLostRecordsOfOthers(t *testing.T) {
