@@ -26,10 +26,10 @@ import (
 // DefaultPath is the file that is read if none is named and this one exists.
 const DefaultPath = "/etc/dropwatch.toml"
 
-// maxFile is the size in bytes of the longest file, and maxWait how long the file system may take: a host that is busy
-// must not keep a service from being reloaded.
+// maxFile is the size in bytes of the longest file: go-toml takes many seconds for a longer one. maxWait is how long the file
+// system may take: a host that is busy must not keep a service from being reloaded.
 const (
-	maxFile = 1 << 20
+	maxFile = 1 << 18
 	maxWait = 10 * time.Second
 )
 

@@ -333,11 +333,13 @@ func TestRunAndAlerts(t *testing.T) {
 	}
 }
 
-// TestManyMistakes: their number is bounded.
+// TestManyMistakes: their number is bounded, and 20,000 unknown keys, for which go-toml would take minutes, are not decoded.
 func TestManyMistakes(t *testing.T) {
-	for _, setting := range []string{"zz%d = 1\n", "[[alert]]\nwindow = '1' # %d\n"} {
+	for setting, n := range map[string]int{
+		"zz%d = 1\n": 20_000, "[zz%d]\na = 1\n": 20_000, "[[alert]]\nwindow = '1' # %d\n": 1000,
+	} {
 		var text strings.Builder
-		for i := range 1000 {
+		for i := range n {
 			fmt.Fprintf(&text, setting, i)
 		}
 		_, err := config.Parse("x.toml", []byte(text.String()), config.Checks{})
@@ -407,9 +409,11 @@ func TestRead(t *testing.T) {
 	if err != nil || c.Path != other+"/mine" || c.Spec.Input.Source != "bpf" {
 		t.Errorf("with another file: %+v, %v", c, err)
 	}
+	write(other+"/long", strings.Repeat("#", 1<<18+1))
 	bad := map[string]string{
 		other:           "read the configuration " + other + ": not a regular file: name another file",
 		other + "/none": "make one with `dropwatch config`",
+		other + "/long": "file too long: over 262144 bytes",
 	}
 	for path, want := range bad {
 		if _, err := config.Read(host.New("/"), path, config.Checks{}); err == nil || !strings.Contains(err.Error(), want) {

@@ -81,9 +81,12 @@ func isText(t reflect.Type) bool {
 // key is that of all settings.
 func (f *file) fieldAt(key toml.Key) reflect.Type { return fieldOf(f.root, key) }
 
-// fieldOf returns the type of the field with that key of a table of settings.
+// fieldOf returns the type of the field with that key of a table of settings. A value of any type may have all keys.
 func fieldOf(t reflect.Type, key toml.Key) reflect.Type {
 	for _, part := range key {
+		if t != nil && t.Kind() == reflect.Interface {
+			return t
+		}
 		t = tableOf(t)
 		if t == nil {
 			return nil
@@ -116,7 +119,7 @@ func fieldsOf(t reflect.Type) []reflect.StructField {
 
 // tableOf returns the struct that a table or a list of tables is decoded into; nil for other types.
 func tableOf(t reflect.Type) reflect.Type {
-	if t != nil && t.Kind() == reflect.Slice {
+	if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer) {
 		t = t.Elem()
 	}
 	if t == nil || t.Kind() != reflect.Struct || isText(t) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -88,6 +89,39 @@ func unquoted(value *unstable.Node, t reflect.Type) bool {
 		}
 	}
 	return false
+}
+
+// unknown returns the first settings and tables whose keys are not known, one more than maxMistakes at most. What is in such a
+// table is not among them.
+func (f *file) unknown() (found []place) {
+	var outer toml.Key // the last that is not known
+	add := func(key toml.Key, at int) {
+		inside := len(outer) > 0 && len(key) > len(outer) && slices.Equal(key[:len(outer)], outer)
+		if len(found) > maxMistakes || inside || f.fieldAt(key) != nil {
+			return
+		}
+		outer = key
+		found = append(found, place{key: key, line: 1 + bytes.Count(f.text[:at], []byte("\n")), at: at})
+	}
+	f.places(func(p place) {
+		if add(p.key, p.at); p.value != nil {
+			eachKey(p.key, p.value, add)
+		}
+	})
+	return found
+}
+
+// eachKey calls yield with each key of the tables in one line that a value has, below the key of the value, and where it begins.
+func eachKey(of toml.Key, value *unstable.Node, yield func(key toml.Key, at int)) {
+	for it := value.Children(); it.Next(); {
+		n, key := it.Node(), of
+		if n.Kind == unstable.KeyValue {
+			own, at := keyOf(n)
+			key, n = slices.Concat(of, own), n.Value()
+			yield(key, at)
+		}
+		eachKey(key, n, yield)
+	}
 }
 
 // places calls yield with each place, in the order of the file, up to what is no TOML.

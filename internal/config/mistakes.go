@@ -72,17 +72,19 @@ func (f *file) err() error {
 	return errors.Join(errs...)
 }
 
-// decode decodes a file into settings, which fresh makes with the defaults, and adds all mistakes. A value that is wrong
-// is left out, and the rest decoded again.
+// decode decodes a file into settings, which fresh makes with the defaults, and adds all mistakes. A setting that is wrong is left
+// out, and the rest decoded again, unless too much is wrong: go-toml takes time with the square of the number of keys.
 func decode[T any](f *file, fresh func() T) T {
 	rest := *f
-	for {
-		settings := fresh()
-		err := toml.NewDecoder(bytes.NewReader(rest.text)).DisallowUnknownFields().Decode(&settings)
-		if !f.leaveOut(&rest, err) || len(f.mistakes) > maxMistakes {
-			return settings
-		}
+	for _, p := range f.unknown() {
+		f.wrongAt(p.line, f.unknownKey(p.key))
+		rest.blank(p.at)
 	}
+	settings := fresh()
+	for len(f.mistakes) <= maxMistakes && f.leaveOut(&rest, toml.Unmarshal(rest.text, &settings)) {
+		settings = fresh()
+	}
+	return settings
 }
 
 // leaveOut adds what an error says of the rest of the file, and leaves it out of that. It returns false if nothing of it is to be
@@ -99,24 +101,10 @@ func (f *file) leaveOut(rest *file, err error) (again bool) {
 		f.wrong(p.path, fmt.Errorf("invalid value for %s: %s", key, wanted(key, f.fieldAt(p.key))))
 		again = rest.blank(p.at)
 	}
-	if len(unquoted) == 0 {
-		f.addUnknown(err)
-	}
-	return again
-}
-
-// addUnknown adds the keys that are not known, or another error of a file whose values are right.
-func (f *file) addUnknown(err error) {
-	unknown, ok := errors.AsType[*toml.StrictMissingError](err)
-	switch {
-	case ok:
-		for i := range unknown.Errors[:min(len(unknown.Errors), maxMistakes+1)] {
-			line, _ := unknown.Errors[i].Position()
-			f.wrongAt(line, f.unknownKey(unknown.Errors[i].Key()))
-		}
-	case err != nil:
+	if err != nil && !again {
 		f.mistakes = append(f.mistakes, mistake{err: err})
 	}
+	return again
 }
 
 // blank has spaces instead of the value at an offset: an element of a list, or else the setting. It returns false if there is none,
