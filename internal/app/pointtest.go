@@ -120,7 +120,7 @@ func appendTyped(b *strings.Builder, t *probe.Typed, verdict string, testers []p
 	for i, f := range t.Probed {
 		fmt.Fprintf(b, "  at %v of %s\n", t.At, f.Function)
 		if i < len(testers) {
-			fmt.Fprintf(b, "  by %s\n", testerText(testers[i], t.At))
+			fmt.Fprintf(b, "  by %s%s\n", testerText(testers[i], t.At), valuesText(testers[i], &t.Form))
 		}
 		if f.When != nil {
 			fmt.Fprintf(b, "  when %s\n", event.Escape(f.When.Text))
@@ -144,6 +144,17 @@ func testerText(by probe.Tester, at point.At) string {
 		return "BPF attached to the function (fexit)"
 	}
 	return "BPF attached to the function (fentry)"
+}
+
+// valuesText says when a tester has values read of a point at the return of a function.
+func valuesText(by probe.Tester, f *point.Form) string {
+	switch {
+	case f.At == point.Entry:
+		return ""
+	case f.Values == point.Return && by != probe.Filters:
+		return ", values read at the return"
+	}
+	return ", values kept from the call"
 }
 
 // loadsOf says what is read for an expression, as fetch arguments of kprobe events have it: +24(sk):u32 are the

@@ -32,6 +32,25 @@ func TestAppendTyped(t *testing.T) {
 	}
 }
 
+// TestValuesText: without BPF the values of a return are those of the call, whatever the point says.
+func TestValuesText(t *testing.T) {
+	back := point.Form{At: point.Return}
+	late := point.Form{At: point.Return, Values: point.Return}
+	for i, tt := range []struct {
+		by   probe.Tester
+		form point.Form
+		want string
+	}{
+		{probe.Attached, point.Form{}, ""}, {probe.Attached, back, ", values kept from the call"},
+		{probe.Attached, late, ", values read at the return"}, {probe.BPF, late, ", values read at the return"},
+		{probe.Filters, late, ", values kept from the call"},
+	} {
+		if got := valuesText(tt.by, &tt.form); got != tt.want {
+			t.Errorf("%d: %q, want %q", i, got, tt.want)
+		}
+	}
+}
+
 // TestTesterText: BPF that is attached to a function is called by where it runs.
 func TestTesterText(t *testing.T) {
 	for want, got := range map[string]string{

@@ -23,9 +23,9 @@ var manPointsList = []entry{
 		"the command fails."},
 	{"cost", "Each call of the function is slower, whether or not the condition is true, as the kernel tests it. On Linux 6.12 that " +
 		"took, of the instructions that it needs for a UDP packet, at the entry of a function 2 % where BPF is attached to the function " +
-		"(from 5.12 on, to 8 of them), 4 % where BPF is at a kprobe, and 35 % without BPF; at its return, where each call is kept, 10, " +
-		"14 and 39 % (*make bench-points*). *points test* says which it is. An event costs about as much as a drop that is reported " +
-		"individually."},
+		"(from 5.12 on, to 8 of them), 4 % where BPF is at a kprobe, and 35 % without BPF; at its return 2, 8 and 39 % if values are " +
+		"read there, too, and 10, 14 and 39 % if they are those of each call, which are kept (*make bench-points*). *points test* " +
+		"says which it is. An event costs about as much as a drop that is reported individually."},
 	{"afterwards", "Everything is removed at the end, and BPF also if dropwatch is killed (SIGKILL). Kprobe events are then left in " +
 		"their list, where they are off and cost nothing; the next dropwatch that reports points removes them. Several can run at the " +
 		"same time. A module cannot be unloaded while BPF is attached to one of its functions."},
@@ -36,7 +36,9 @@ var manPointsList = []entry{
 		"is killed."},
 	{"own points", "A file has tables *[[point]]*, each with *name*, *functions*, *at* (entry or return), *when* (a condition, in C), " +
 		"*args* (what is read) and *says* (a sentence): *dropwatch points --gen points.toml* writes one with all that are " +
-		"built in, to be changed. *dropwatch watch --point points.toml* reports what it has."},
+		"built in, to be changed. *dropwatch watch --point points.toml* reports what it has. At a return, values are those of the " +
+		"call; with *values = \"return\"* they are read at the return, too, which costs less: that is for functions that neither free " +
+		"what is read nor change it, as most of the built-in ones. Without BPF they are always those of the call."},
 	{"rtrace-drop", "A file with its tables *[[function]]* is such a file as well: *name*, *skb*, *params* (basic, stack, kretprobe), " +
 		"*exprs* and *expr*. What has no effect is said with its line."},
 }

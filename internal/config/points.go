@@ -64,11 +64,12 @@ func (s *settings) addPoints(in *capture.Input, f *file) {
 type formSettings struct {
 	Functions []string `toml:"functions"`
 	At        atWord   `toml:"at"`
+	Values    atWord   `toml:"values"`
 	When      string   `toml:"when"`
 	Args      any      `toml:"args"` // see parseArgs
 }
 
-// An atWord is a value of at.
+// An atWord is a value of at, or of values.
 type atWord struct{ point.At }
 
 // UnmarshalText parses the value.
@@ -174,7 +175,7 @@ func (s *pointSettings) point() (p point.Point, err error) {
 }
 
 func (s *formSettings) form() (f point.Form, err error) {
-	f = point.Form{Functions: s.Functions, At: s.At.At, When: s.When}
+	f = point.Form{Functions: s.Functions, At: s.At.At, Values: s.Values.At, When: s.When}
 	f.Args, err = parseArgs(s.Args)
 	return f, err
 }

@@ -35,6 +35,7 @@ func TestPoint(t *testing.T) {
 name = "accept"
 functions = ["tcp_conn_request", "nf_tables:f.isra.0"]
 at = "return"
+values = "return"
 when = "$retval == 0"
 stack = true
 says = "{len} of {x}"
@@ -50,7 +51,7 @@ args = { b = "skb->len", a = "skb->mark:x" }
 	want := []point.Point{{
 		Name: "accept", Stack: true, Says: "{len} of {x}",
 		Form: point.Form{
-			Functions: []string{"tcp_conn_request", "nf_tables:f.isra.0"}, At: point.Return, When: "$retval == 0",
+			Functions: []string{"tcp_conn_request", "nf_tables:f.isra.0"}, At: point.Return, Values: point.Return, When: "$retval == 0",
 			Args: []point.Arg{
 				{Name: "len", Expr: "sk->sk_ack_backlog"}, {Name: "sk_max_ack_backlog", Expr: "sk->sk_max_ack_backlog"},
 				{Name: "other_sk_max_ack_backlog", Expr: "other->sk_max_ack_backlog"},

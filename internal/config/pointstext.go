@@ -15,6 +15,8 @@ const pointsHead = `# Points: functions of the kernel at which packets are dropp
 #
 # functions  of the same arguments; each that the kernel has is probed
 # at         entry, when the function is called, or return, with $retval
+# values     of a point at return, when they are read: entry, which is the default, or
+#            return: that costs less, but needs that the function has not freed the packet
 # when       the condition, in C over the arguments of the function; none: always
 # args       what is read: a name, and an expression
 # or         what to do on a kernel that lacks a member or function of the above
@@ -72,6 +74,9 @@ func writeForm(b *strings.Builder, f *point.Form) {
 		all[i] = quote(name)
 	}
 	fmt.Fprintf(b, "functions = [%s]\nat = %s\n", strings.Join(all, ", "), quote(f.At.String()))
+	if f.Values != point.Entry {
+		fmt.Fprintf(b, "values = %s\n", quote(f.Values.String()))
+	}
 	if f.When != "" {
 		fmt.Fprintf(b, "when = %s\n", quote(f.When))
 	}

@@ -41,8 +41,8 @@ var linkPoints = []Point{
 	},
 	{
 		Name: "forward_mtu", Module: "bridge",
-		Form: Form{
-			Functions: []string{"is_skb_forwardable"}, At: Return, When: "!$retval",
+		Form: Form{ // it changes nothing
+			Functions: []string{"is_skb_forwardable"}, At: Return, Values: Return, When: "!$retval",
 			Args: args("len", "skb->len", "dev", "dev->name", "mtu", "dev->mtu", "flags", "dev->flags:x"),
 		},
 		Says:  "a frame of {len} bytes cannot leave through {dev}, whose MTU is {mtu}, or which is down",
@@ -59,8 +59,8 @@ var linkPoints = []Point{
 	},
 	{
 		Name: "vlan_unknown", Module: "ethernet",
-		Form: Form{ // a bridge or bond takes tagged frames as they are, with its rx_handler
-			Functions: []string{"vlan_do_receive"}, At: Return,
+		Form: Form{ // a bridge or bond takes tagged frames as they are, with its rx_handler; without a device it returns at once
+			Functions: []string{"vlan_do_receive"}, At: Return, Values: Return,
 			When: "!$retval && ((*skbp)->vlan_tci & 0xfff) && !(*skbp)->dev->rx_handler",
 			Args: args("vid", "(*skbp)->vlan_tci & 0xfff", "dev", "(*skbp)->dev->name", "len", "(*skbp)->len"),
 		},
@@ -69,8 +69,8 @@ var linkPoints = []Point{
 	{
 		Name: "qdisc_enqueue", Module: "qdisc",
 		Form: Form{Functions: []string{"dev_qdisc_enqueue"}, At: Return, When: "$retval != 0", Args: qdiscArgs("q")},
-		Or: []Form{{ // where it is inlined; other queueing disciplines are modules
-			Functions: []string{"pfifo_fast_enqueue", "pfifo_enqueue", "bfifo_enqueue"}, At: Return,
+		Or: []Form{{ // where it is inlined; other queueing disciplines are modules. These leave the packet to be freed by their caller
+			Functions: []string{"pfifo_fast_enqueue", "pfifo_enqueue", "bfifo_enqueue"}, At: Return, Values: Return,
 			When: "($retval & 15) != 0", Args: qdiscArgs("$arg2"),
 		}},
 		Says: "dropped by qdisc {kind} {major}: of {dev}, or by one below it: it has {qlen} packets, {backlog} bytes; its limit is " +
@@ -81,8 +81,8 @@ var linkPoints = []Point{
 	},
 	{
 		Name: "tc_action", Module: "tc",
-		Form: Form{ // TC_ACT_SHOT
-			Functions: []string{"tcf_action_exec"}, At: Return, When: "$retval == 2",
+		Form: Form{ // TC_ACT_SHOT: the caller frees the packet, as the actions before have left it
+			Functions: []string{"tcf_action_exec"}, At: Return, Values: Return, When: "$retval == 2",
 			Args: args("kind", "actions[0]->ops->kind", "index", "actions[0]->tcfa_index", "actions", "nr_actions",
 				"dev", "skb->dev->name"),
 		},

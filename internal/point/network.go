@@ -59,12 +59,12 @@ var networkPoints = []Point{
 	},
 	{
 		Name: "iptables", Module: "netfilter",
-		Form: Form{
-			Functions: []string{"ipt_do_table", "ip6t_do_table"}, At: Return, When: "$retval == 0",
+		Form: Form{ // nf_hook_slow frees the packet
+			Functions: []string{"ipt_do_table", "ip6t_do_table"}, At: Return, Values: Return, When: "$retval == 0",
 			Args: append(args("table", "((struct xt_table *)priv)->name"), hookArgs...),
 		},
 		Or: []Form{{ // until 5.15
-			Functions: []string{"ipt_do_table", "ip6t_do_table"}, At: Return, When: "$retval == 0",
+			Functions: []string{"ipt_do_table", "ip6t_do_table"}, At: Return, Values: Return, When: "$retval == 0",
 			Args: append(args("table", "table->name"), hookArgs...),
 		}},
 		Says:  "dropped by iptables: table {table}, hook {hook}, in {in}, out {out}",
@@ -104,15 +104,17 @@ var networkPoints = []Point{
 	},
 	{
 		Name: "conntrack_drop", Module: "conntrack",
-		Form:     Form{Functions: []string{"nf_conntrack_in"}, At: Return, When: "$retval == 0", Args: hookArgs},
+		Form: Form{ // nf_hook_slow frees the packet
+			Functions: []string{"nf_conntrack_in"}, At: Return, Values: Return, When: "$retval == 0", Args: hookArgs,
+		},
 		Says:     "dropped by connection tracking at hook {hook}, in {in}: it could not make an entry, or its protocol refused the packet",
 		Counters: []string{"conntrack.drop"},
 		Drops:    []string{"NETFILTER_DROP", "nf_hook_slow"},
 	},
 	{
 		Name: "conntrack_table", Module: "conntrack",
-		Form: Form{
-			Functions: []string{"__nf_conntrack_alloc"}, At: Return, When: "(long)$retval == -12",
+		Form: Form{ // the tuple is its caller's
+			Functions: []string{"__nf_conntrack_alloc"}, At: Return, Values: Return, When: "(long)$retval == -12",
 			Args: append(tupleArgs("orig->"), Arg{"zone", "zone->id"}),
 		},
 		Says: "no connection tracking entry for {src}:{sport} to {dst}:{dport}: the table has net.netfilter.nf_conntrack_max entries, " +
@@ -134,14 +136,15 @@ var networkPoints = []Point{
 	},
 	{
 		Name: "conntrack_helper", Module: "conntrack",
-		// Of an established connection it drops only what the helper refuses, or what cannot be renumbered for that.
+		// Of an established connection it drops only what the helper refuses, or what cannot be renumbered for that. Then
+		// nf_hook_slow frees the packet, which holds the connection.
 		Form: Form{
-			Functions: []string{"nf_confirm"}, At: Return,
+			Functions: []string{"nf_confirm"}, At: Return, Values: Return,
 			When: "$retval == 0 && ((skb->_nfct & 7) == IP_CT_ESTABLISHED || (skb->_nfct & 7) == IP_CT_ESTABLISHED_REPLY)",
 			Args: append(helperArgs(established), hookArgs...),
 		},
 		Or: []Form{{ // until 6.1
-			Functions: []string{"nf_confirm"}, At: Return,
+			Functions: []string{"nf_confirm"}, At: Return, Values: Return,
 			When: "$retval == 0 && (ctinfo == IP_CT_ESTABLISHED || ctinfo == IP_CT_ESTABLISHED_REPLY)",
 			Args: helperArgs(func(path string) string { return "ct->" + path }),
 		}},
@@ -150,11 +153,13 @@ var networkPoints = []Point{
 	},
 	{
 		Name: "rp_filter", Module: "fib",
-		Form: Form{ // since 6.14 it returns reasons
-			Functions: []string{"fib_validate_source"}, At: Return,
+		Form: Form{ // since 6.14 it returns reasons; it changes nothing
+			Functions: []string{"fib_validate_source"}, At: Return, Values: Return,
 			When: "SKB_DROP_REASON_IP_LOCAL_SOURCE && $retval == -SKB_DROP_REASON_IP_RPFILTER", Args: sourceArgs,
 		},
-		Or:       []Form{{Functions: []string{"fib_validate_source"}, At: Return, When: "$retval == -18", Args: sourceArgs}},
+		Or: []Form{{
+			Functions: []string{"fib_validate_source"}, At: Return, Values: Return, When: "$retval == -18", Args: sourceArgs,
+		}},
 		Says:     "dropped by rp_filter: {src} came in on {dev}, and its route is another; rp_filter is {rp_filter} there, {all} in all",
 		Counters: []string{"TcpExtIPReversePathFilter"},
 		Drops:    []string{"IP_RPFILTER", "ip_rcv_finish_core"},
@@ -162,10 +167,12 @@ var networkPoints = []Point{
 	{
 		Name: "martian_source", Module: "fib",
 		Form: Form{
-			Functions: []string{"fib_validate_source"}, At: Return,
+			Functions: []string{"fib_validate_source"}, At: Return, Values: Return,
 			When: "$retval == -SKB_DROP_REASON_IP_LOCAL_SOURCE || $retval == -SKB_DROP_REASON_IP_INVALID_SOURCE", Args: sourceArgs,
 		},
-		Or:    []Form{{Functions: []string{"fib_validate_source"}, At: Return, When: "$retval == -22", Args: sourceArgs}},
+		Or: []Form{{
+			Functions: []string{"fib_validate_source"}, At: Return, Values: Return, When: "$retval == -22", Args: sourceArgs,
+		}},
 		Says:  "martian source: {src} came in on {dev}, but is an address of this host, or none that a packet may come from",
 		Drops: []string{"IP_LOCAL_SOURCE", "IP_INVALID_SOURCE", "ip_rcv_finish_core"},
 	},
@@ -196,8 +203,8 @@ var networkPoints = []Point{
 	},
 	{
 		Name: "fragment_memory", Module: "fragment",
-		Form: Form{
-			Functions: []string{"inet_frag_find"}, At: Return, When: "!$retval",
+		Form: Form{ // without memory it returns at once
+			Functions: []string{"inet_frag_find"}, At: Return, Values: Return, When: "!$retval",
 			Args: args("memory", "fqdir->mem.counter", "limit", "fqdir->high_thresh", "protocol", "fqdir->f->frags_cache_name:string"),
 		},
 		Says:     "no memory for a fragment ({protocol}): {memory} bytes of ipfrag_high_thresh, {limit}",

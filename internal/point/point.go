@@ -51,7 +51,13 @@ type Form struct {
 
 	At   At
 	When string // the condition, with $retval at Return; empty: always
-	Args []Arg  // what is read, in the order in which it is shown
+
+	// Values is when all values are read of a point at Return, also those of its packet and its socket. That they are
+	// read at Return, too, costs far less, as nothing is kept of a call: it is for functions that free nothing of what is
+	// read, and change nothing of it that matters where the condition is true. Without BPF they are read at Entry all the same.
+	Values At
+
+	Args []Arg // what is read, in the order in which it is shown
 }
 
 // An Arg is a value that is read at a point.
@@ -105,6 +111,9 @@ func (f *Form) check() error {
 		if !validFunction.MatchString(name) {
 			return fmt.Errorf("invalid name %q of a function: give it as in /proc/kallsyms", name)
 		}
+	}
+	if f.At == Entry && f.Values == Return {
+		return fmt.Errorf("its values cannot be read at the return, as it is at the entry: add at = \"return\"")
 	}
 	if len(f.Args) > MaxArgs {
 		return fmt.Errorf("it reads %d values: at most %d are possible", len(f.Args), MaxArgs)

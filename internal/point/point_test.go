@@ -23,6 +23,7 @@ func TestCheck(t *testing.T) {
 		"arg":         {Point{Name: "x", Form: form("f", Arg{Name: "a b"})}, `invalid name "a b" of a value`},
 		"twice":       {Point{Name: "x", Form: form("f", arg, arg)}, "two values of the name limit"},
 		"too many":    {Point{Name: "x", Form: form("f", make([]Arg, MaxArgs+1)...)}, "reads 17 values: at most 16"},
+		"values":      {Point{Name: "x", Form: Form{Functions: []string{"f"}, Values: Return}}, "cannot be read at the return"},
 		"other form":  {Point{Name: "x", Form: form("f"), Or: []Form{{}}}, "point x: it has no function"},
 	}
 	for name, tt := range tests {

@@ -33,7 +33,9 @@ var transportPoints = []Point{
 	{
 		Name: "tcp_syn_queue", Module: "tcp",
 		// It is asked whether to answer with a cookie when inet_csk_reqsk_queue_is_full.
-		Form: Form{Functions: []string{"tcp_syn_flood_action"}, At: Return, When: "!$retval", Args: synArgs},
+		Form: Form{
+			Functions: []string{"tcp_syn_flood_action"}, At: Return, Values: Return, When: "!$retval", Args: synArgs,
+		},
 		// Where it is inlined, the same test. Releases since January 2025 have > for >=, which no type shows: of
 		// those, the one SYN that makes the queue longer than its limit is reported, too.
 		Or: []Form{{
@@ -101,7 +103,9 @@ var transportPoints = []Point{
 	},
 	{
 		Name: "tcp_receive_buffer", Module: "tcp",
-		Form:     Form{Functions: []string{"tcp_try_rmem_schedule"}, At: Return, When: "$retval < 0", Args: bufferArgs},
+		Form: Form{ // with what still waits after it has tried to make room; its callers free the segment
+			Functions: []string{"tcp_try_rmem_schedule"}, At: Return, Values: Return, When: "$retval < 0", Args: bufferArgs,
+		},
 		Says:     "no room for a segment of {len} bytes on port {port}: {rmem} bytes are waiting, the receive buffer is {rcvbuf}",
 		Counters: []string{"TcpExtTCPRcvQDrop", "TcpExtTCPOFODrop", "TcpExtRcvPruned"},
 		Drops:    []string{"PROTO_MEM", "tcp_data_queue"},
@@ -127,15 +131,18 @@ var transportPoints = []Point{
 	},
 	{
 		Name: "udp_queue", Module: "udp",
-		Form:     Form{Functions: []string{"__udp_enqueue_schedule_skb"}, At: Return, When: "$retval < 0", Args: bufferArgs},
+		Form: Form{ // with the truesize that did not fit, which it may have lowered before; its caller frees the datagram
+			Functions: []string{"__udp_enqueue_schedule_skb"}, At: Return, Values: Return, When: "$retval < 0", Args: bufferArgs,
+		},
 		Says:     "receive queue full on UDP port {port}: {rmem} bytes are waiting, and {truesize} more exceed rcvbuf {rcvbuf}",
 		Counters: []string{"UdpRcvbufErrors", "UdpMemErrors", "Udp6RcvbufErrors", "Udp6MemErrors"},
 		Drops:    []string{"SOCKET_RCVBUFF", "PROTO_MEM", "udp_queue_rcv_one_skb"},
 	},
 	{
 		Name: "socket_queue", Module: "socket",
-		Form: Form{ // of sockets of ping, CAN, Bluetooth and others; those of UDP, TCP, netlink and captures have queues of their own
-			Functions: []string{"__sock_queue_rcv_skb"}, At: Return, When: "$retval < 0",
+		// Of sockets of ping, CAN, Bluetooth and others; those of UDP, TCP, netlink and captures have queues of their own.
+		Form: Form{ // its caller frees the packet
+			Functions: []string{"__sock_queue_rcv_skb"}, At: Return, Values: Return, When: "$retval < 0",
 			Args: args("rmem", rmem, "rcvbuf", "sk->sk_rcvbuf", "len", "skb->len", "family", "sk->sk_family",
 				"protocol", "sk->sk_protocol"),
 		},

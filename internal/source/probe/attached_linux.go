@@ -45,10 +45,11 @@ func loadAttached(s *site, id uint64, out outputs, types *btf.Cache) (k *program
 			k.Close()
 		}
 	}()
-	if err := k.openOwnMaps(s.paired()); err != nil {
+	kept := s.paired() && !s.late // a program at the return has the arguments, too
+	if err := k.openOwnMaps(kept); err != nil {
 		return k, bpfprog.Explain(err)
 	}
-	if s.paired() {
+	if kept {
 		if k.call, err = s.loadAt(ebpf.AttachTraceFEntry, k.callCode(), types); err != nil {
 			return k, err
 		}

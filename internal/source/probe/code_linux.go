@@ -36,6 +36,7 @@ type coder struct {
 	bpfprog.Assembler
 	reader
 	registers   registers
+	arguments   *record       // at R7, which has the arguments; nil: R6 has them
 	loads       []member.Load // of the expression
 	temporaries int           // that are in use
 	err         error

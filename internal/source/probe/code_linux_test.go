@@ -229,6 +229,23 @@ func show(n member.Node) string {
 	return ""
 }
 
+// TestRecordOfArguments: each argument is copied once, in a register of its own, whether it is a value or leads to some.
+func TestRecordOfArguments(t *testing.T) {
+	loads := []member.Load{
+		{Arg: 0, Size: 4}, {Arg: 1, Size: 8}, {Arg: 1, Offsets: []int64{16}, Size: 4}, {Arg: 2, Offsets: []int64{8, 0}, Size: 8},
+	}
+	r := newRecord(9, loads, []int{0, 1, 2, 3}, true)
+	at := make(map[int]bool)
+	for _, k := range r.chunks {
+		if len(k.first.Offsets) == 0 {
+			at[k.at] = true
+		}
+	}
+	if len(at) != 3 || !at[r.pointers[pathOf(1, nil)]] || !at[r.pointers[pathOf(2, nil)]] {
+		t.Errorf("arguments at %v, pointers %v", at, r.pointers)
+	}
+}
+
 // TestRecord: values of one object are copied at once, with the pointers to others; strings and arguments alone.
 func TestRecord(t *testing.T) {
 	loads := []member.Load{
@@ -236,7 +253,7 @@ func TestRecord(t *testing.T) {
 		{Arg: 1, Offsets: []int64{500}, Array: 16}, {Arg: 1, Offsets: []int64{16, 24}, Size: 1, BitSize: 2, BitOffset: 3},
 		{Arg: 1, Offsets: []int64{16, 0}, Array: 3, String: true}, {Arg: member.ReturnValue, Size: 4},
 	}
-	r := newRecord(9, loads, []int{0, 1, 2, 3, 4, 5})
+	r := newRecord(9, loads, []int{0, 1, 2, 3, 4, 5}, false)
 	var chunks []string
 	for _, k := range r.chunks {
 		chunks = append(chunks, fmt.Sprint(fetchOf(k.first), " ", k.size))

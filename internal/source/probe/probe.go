@@ -14,7 +14,9 @@
 // At the return of a function the arguments are those of its call, also what they point to. The two are paired by stack
 // address, and those of events by task, too. A return without its call is counted as lost if calls were lost. Every call
 // is kept, or without BPF read if the condition does not exclude it by its arguments alone: a point at the return of
-// a function that is called for each packet costs more than one at its call.
+// a function that is called for each packet costs more than one at its call. Of a point that asks for the values at the return
+// nothing is kept by programs that are attached, which have the arguments there, and by those at probes the arguments alone;
+// without BPF its values are those of the call.
 //
 // What the kernel itself misses, as when too many calls are under way, is counted from Linux 5.14 on.
 //

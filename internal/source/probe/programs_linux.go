@@ -19,6 +19,7 @@ import (
 type programs struct {
 	call, shown *ebpf.Program // at the call that is kept, and at the event of the point; nil: it has none
 	record      *record       // of a call; nil: none is kept, or written
+	late        bool          // of a call only the arguments are kept: at the return the rest is read through them
 	calls       *ebpf.Map     // records by stack address, of the calls that are under way
 	blank       *ebpf.Map     // one that is empty
 	registers   registers
@@ -36,7 +37,7 @@ func loadPrograms(s *site, id uint64, output *ebpf.Map) (k *programs, err error)
 	if !ok {
 		return nil, errRegisters
 	}
-	k = &programs{record: s.record(id), registers: regs}
+	k = &programs{record: s.record(id), late: s.late, registers: regs}
 	defer func() {
 		if err != nil {
 			k.Close()
@@ -109,7 +110,11 @@ func (k *programs) callCode() *coder {
 	c.Emit(asm.JEq.Imm(asm.R0, 0, whenFalse))
 	c.Place("found")
 	c.Emit(asm.Mov.Reg(asm.R7, asm.R0), asm.StoreImm(asm.R7, 0, int64(k.record.id), asm.Half))
-	k.record.fill(c)
+	if k.late {
+		k.record.fillArguments(c)
+	} else {
+		k.record.fill(c)
+	}
 	c.Emit(asm.LoadMem(asm.R1, asm.R10, keyAt, asm.DWord), asm.StoreMem(asm.R7, recordStack, asm.R1, asm.DWord))
 	c.finish(whenFalse, 0)
 	return c
@@ -132,12 +137,15 @@ func (k *programs) shownCode(s *site, output *ebpf.Map) *coder {
 func (c *coder) test(k *programs, condition *formula) {
 	if k.calls != nil {
 		c.findCall(k.calls)
+		if k.late {
+			c.arguments = k.record
+		}
 	}
 	if condition == nil {
 		c.Emit(asm.Ja.Label(whenTrue))
 		return
 	}
-	if k.calls != nil {
+	if k.calls != nil && !k.late {
 		c.reader = newKept(k.record, condition)
 	}
 	c.loads = condition.Loads
@@ -180,6 +188,9 @@ func (c *coder) report(k *programs, output *ebpf.Map) {
 		k.record.fill(c)
 		c.write(output, k.record.size)
 	default:
+		if k.late {
+			k.record.fillBehind(c)
+		}
 		c.Emit(
 			asm.LoadMem(asm.R1, asm.R10, keyAt, asm.DWord),
 			asm.Sub.Imm(asm.R1, int32(c.registers.returnAddress)),

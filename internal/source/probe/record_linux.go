@@ -41,14 +41,15 @@ const (
 // recordStack is where a record has the stack address: 0 if nobody waits for the return.
 const recordStack = 8
 
-// newRecord returns the layout of the values of a call, some of the loads of a site. The id is that of its event.
-func newRecord(id uint64, loads []member.Load, some []int) *record {
+// newRecord returns the layout of the values of a call, some of the loads of a site, and with arguments of the arguments that
+// these begin with. The id is that of its event.
+func newRecord(id uint64, loads []member.Load, some []int, arguments bool) *record {
 	r := &record{
 		layout: layout{id: id, stack: perf.Field{Offset: recordStack, Size: 8}}, end: recordStack + 8, pointers: make(map[string]int),
 	}
 	var all []part
 	for _, i := range some {
-		all = append(append(all, pointersTo(loads[i])...), part{loads[i], i})
+		all = append(append(all, pointersTo(loads[i], arguments)...), part{loads[i], i})
 	}
 	slices.SortFunc(all, func(a, b part) int { return compareLoads(a.Load, b.Load) })
 	for _, p := range all {
@@ -66,9 +67,14 @@ type part struct {
 
 const noLoad = -1
 
-// pointersTo returns the pointers that are followed to the value of a load: each is copied once, for all values behind it.
-func pointersTo(l member.Load) (all []part) {
-	for n := 1; n < len(l.Offsets); n++ {
+// pointersTo returns the pointers that are followed to the value of a load, the argument among them or not: each is copied
+// once, for all values behind it.
+func pointersTo(l member.Load, argument bool) (all []part) {
+	first := 1
+	if argument {
+		first = 0
+	}
+	for n := first; n < len(l.Offsets); n++ {
 		all = append(all, part{member.Load{Arg: l.Arg, Offsets: l.Offsets[:n], Size: 8}, noLoad})
 	}
 	return all
@@ -92,7 +98,7 @@ func (s *site) record(id uint64) *record {
 	for i := s.fetched; i < len(s.loads); i++ {
 		some = append(some, i)
 	}
-	r := newRecord(id, s.loads, some)
+	r := newRecord(id, s.loads, some, s.late)
 	if s.facts.hasHeaders() {
 		r.addHeaders(&s.facts)
 	}
@@ -108,7 +114,7 @@ func (s *site) wholeRecord(id uint64) *record {
 	for i := range all {
 		all[i] = i
 	}
-	r := newRecord(id, s.loads, all)
+	r := newRecord(id, s.loads, all, false)
 	r.comm = r.extend(maxComm)
 	if s.facts.hasHeaders() {
 		r.addHeaders(&s.facts)
@@ -209,7 +215,23 @@ func (r *record) last() *chunk {
 
 // fill copies everything into the record, at R7, but what the function returns.
 func (r *record) fill(c *coder) {
-	r.fillChunks(c, false)
+	r.fillArguments(c)
+	r.fillBehind(c)
+}
+
+// fillArguments copies the arguments.
+func (r *record) fillArguments(c *coder) {
+	r.fillChunks(c, func(l member.Load) bool { return l.Arg != member.ReturnValue && len(l.Offsets) == 0 })
+}
+
+// fillReturn copies what the function has returned.
+func (r *record) fillReturn(c *coder) {
+	r.fillChunks(c, func(l member.Load) bool { return l.Arg == member.ReturnValue })
+}
+
+// fillBehind copies what the arguments point to.
+func (r *record) fillBehind(c *coder) {
+	r.fillChunks(c, func(l member.Load) bool { return l.Arg != member.ReturnValue && len(l.Offsets) > 0 })
 	if r.headers.Size == 0 {
 		return
 	}
@@ -221,13 +243,10 @@ func (r *record) fill(c *coder) {
 	c.read(asm.R7, int16(r.headers.Offset), r.headers.Size)
 }
 
-// fillReturn copies what the function has returned.
-func (r *record) fillReturn(c *coder) { r.fillChunks(c, true) }
-
-// fillChunks copies the values that are there at the return, or at the call.
-func (r *record) fillChunks(c *coder, atReturn bool) {
+// fillChunks copies some of the chunks.
+func (r *record) fillChunks(c *coder, which func(first member.Load) bool) {
 	for _, k := range r.chunks {
-		if (k.first.Arg == member.ReturnValue) != atReturn {
+		if !which(k.first) {
 			continue
 		}
 		if len(k.first.Offsets) == 0 {

@@ -41,6 +41,10 @@ var architectures = map[string]registers{
 func (c *coder) argument(l member.Load) {
 	at := c.registers.result
 	if l.Arg != member.ReturnValue {
+		if c.arguments != nil {
+			c.Emit(asm.LoadMem(asm.R3, asm.R7, int16(c.arguments.pointers[pathOf(l.Arg, nil)]), asm.DWord))
+			return
+		}
 		if l.Arg >= len(c.registers.args) {
 			c.stackArgument(l.Arg - len(c.registers.args))
 			return

@@ -15,6 +15,7 @@ import (
 type site struct {
 	name      string // of the point
 	at        point.At
+	late      bool // its values are read at the return, see paired
 	stack     bool
 	target    target
 	function  *member.Function
@@ -57,7 +58,7 @@ func newSite(p *point.Point, t target, types *member.Types) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{name: p.Name, at: p.At, stack: p.Stack, target: t, function: f}
+	s := &site{name: p.Name, at: p.At, late: p.Values == point.Return, stack: p.Stack, target: t, function: f}
 	if p.When != "" {
 		c, err := s.compile(f, p.When)
 		if err != nil {
@@ -117,7 +118,8 @@ func (s *site) ofReturn(is bool) (loads []int) {
 	return loads
 }
 
-// paired reports whether an event of the site needs what is read at its call and at its return.
+// paired reports whether an event of the site needs what is read at its call and at its return: where a probe is at the
+// return, that lacks the arguments, so that of a late site they alone are read at the call.
 func (s *site) paired() bool { return s.at == point.Return && len(s.ofReturn(false)) > 0 }
 
 // shown reports whether the call makes an event of kind Point, or the return.

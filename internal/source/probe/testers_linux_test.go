@@ -124,6 +124,39 @@ func TestGuestHeaders(t *testing.T) {
 	}
 }
 
+// TestGuestLate: values are those of the call, or with BPF at the return, where the kernel has changed one. Filters alone
+// cannot read at the return.
+func TestGuestLate(t *testing.T) {
+	const fresh, computed = "checked=0 len=8", "checked=2 len=8" // CHECKSUM_NONE, CHECKSUM_COMPLETE
+	i := slices.IndexFunc(drops.Scenarios, func(s drops.Scenario) bool { return s.Name == "wrong UDP checksum" })
+	early := point.Point{Name: "early", Form: point.Form{
+		Functions: []string{"__skb_checksum_complete"}, At: point.Return, When: "skb->len == 8 && $retval != 0",
+		Args: []point.Arg{{Name: "checked", Expr: "skb->ip_summed"}, {Name: "len", Expr: "skb->len"}},
+	}}
+	late := early
+	late.Name, late.Values = "late", point.Return
+	ns := drops.NewNamespace(t)
+	for _, by := range append(byBPF(), Filters) {
+		drop := drops.Scenarios[i].PrepareIn(ns.Another(), 3)
+		r := testedBy(t, by, early, late)
+		drop()
+		sourcetest.AwaitIdle(r)
+		events := r.End()
+		if countOf(events, "early") != 3 || countOf(events, "late") != 3 || r.Ledger.Points.Lost != 0 {
+			t.Errorf("tester %d: %d events, %+v", by, len(events), r.Ledger.Points)
+		}
+		for i := range events {
+			want := fresh
+			if events[i].Point == "late" && by != Filters {
+				want = computed
+			}
+			if p := &events[i].Packet; argsOf(&events[i]) != want || p.HasData != (by != Filters) {
+				t.Errorf("tester %d, %s: %s, want %s; %+v", by, events[i].Point, argsOf(&events[i]), want, p)
+			}
+		}
+	}
+}
+
 // protocolUDP is IPPROTO_UDP.
 const protocolUDP = 17
 
@@ -144,7 +177,9 @@ func TestGuestCost(t *testing.T) {
 	call := point.Form{Functions: []string{"udp_rcv"}, When: "skb->len > skb->truesize", Args: []point.Arg{{Name: "len", Expr: "skb->len"}}}
 	back := call
 	back.At, back.When = point.Return, "$retval == 7 && skb->len > 0"
-	for name, form := range map[string]point.Form{"call": call, "return": back} {
+	late := back
+	late.Values = point.Return
+	for name, form := range map[string]point.Form{"call": call, "return": back, "late": late} {
 		for _, by := range append(byBPF(), Filters) {
 			cost, free := costOf(t, ns, by, point.Point{Name: name, Form: form})
 			t.Logf("%s, tester %d: %d ns for each call, beside %d of the packet", name, by, cost, free)
