@@ -36,14 +36,3 @@ func (s *Sink) appendIncident(b []byte, i *event.Incident) []byte {
 	b = appendIfAny(b, "cause", i.Cause)
 	return appendIfAny(b, "fix", i.Fix)
 }
-
-// appendFindingCounts appends the part of the ledger about findings, if there was one.
-func appendFindingCounts(b []byte, c *event.FindingCounts) []byte {
-	if *c == (event.FindingCounts{}) {
-		return b
-	}
-	b = begin(b, "findings", '{')
-	b = appendNumber(b, "shown", c.Shown)
-	b = appendNumber(b, "lost", c.Lost)
-	return end(b, '}')
-}

@@ -5,6 +5,7 @@ package jsonl
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -348,32 +349,6 @@ func (s *Sink) appendLoss(b []byte, e *event.Event) []byte {
 	return finish(appendArgs(b, e.Args))
 }
 
-// appendTCPCounts appends the part of the ledger about what TCP did, if it did anything.
-func appendTCPCounts(b []byte, c *event.TCPCounts) []byte {
-	if *c == (event.TCPCounts{}) {
-		return b
-	}
-	b = begin(b, "tcp", '{')
-	b = appendNumber(b, "retransmits", c.Retransmits)
-	b = appendNumber(b, "resets", c.Resets)
-	b = appendNumber(b, "others", c.Others)
-	b = appendNumber(b, "filtered", c.Rejected)
-	b = appendNumber(b, "lost", c.Lost)
-	return end(b, '}')
-}
-
-// appendPointCounts appends the part of the ledger about points, if there was an event of one.
-func appendPointCounts(b []byte, c *event.PointCounts) []byte {
-	if *c == (event.PointCounts{}) {
-		return b
-	}
-	b = begin(b, "points", '{')
-	b = appendNumber(b, "shown", c.Shown)
-	b = appendNumber(b, "filtered", c.Rejected)
-	b = appendNumber(b, "lost", c.Lost)
-	return end(b, '}')
-}
-
 // appendEnd appends the last line: the ledger, in which every number is stated.
 func (s *Sink) appendEnd(b []byte, e *event.Event) []byte {
 	l := e.Ledger
@@ -394,6 +369,28 @@ func (s *Sink) appendEnd(b []byte, e *event.Event) []byte {
 	}
 	b = appendNumber(b, "gap_ms", uint64(l.Gap.Milliseconds()))
 	b = appendNumber(b, "total", l.Total())
-	b = appendPointCounts(appendTCPCounts(b, &l.TCP), &l.Points)
-	return finish(appendFindingCounts(b, &l.Findings))
+	tcp, points, findings := &l.TCP, &l.Points, &l.Findings
+	b = appendCounts(b, "tcp", count{"retransmits", tcp.Retransmits}, count{"resets", tcp.Resets}, count{"others", tcp.Others},
+		count{"filtered", tcp.Rejected}, count{"lost", tcp.Lost})
+	b = appendCounts(b, "points", count{"shown", points.Shown}, count{"filtered", points.Rejected}, count{"lost", points.Lost})
+	b = appendCounts(b, "findings", count{"shown", findings.Shown}, count{"lost", findings.Lost})
+	return finish(b)
+}
+
+// A count is a number of the ledger.
+type count struct {
+	key string
+	n   uint64
+}
+
+// appendCounts appends an object of what the ledger counts of events that are no drops, unless there were none.
+func appendCounts(b []byte, key string, counts ...count) []byte {
+	if !slices.ContainsFunc(counts, func(c count) bool { return c.n > 0 }) {
+		return b
+	}
+	b = begin(b, key, '{')
+	for _, c := range counts {
+		b = appendNumber(b, c.key, c.n)
+	}
+	return end(b, '}')
 }
