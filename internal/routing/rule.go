@@ -92,41 +92,45 @@ func parseRule(message []byte) (r rule, err error) {
 	if message[3] != 0 {
 		r.unknown = append(r.unknown, "tos")
 	}
-	err = kernel.EachAttribute(message[sizeofRuleHdr:], func(a *netlink.AttributeDecoder) {
-		switch a.Type() {
-		case fraDst:
-			r.dst = prefix(a.Bytes(), dstLen)
-		case fraSrc:
-			r.src = prefix(a.Bytes(), srcLen)
-		case fraIifname:
-			r.iif = a.String()
-		case fraOifname:
-			r.oif = a.String()
-		case fraGoto:
-			r.target = a.Uint32()
-		case fraPriority:
-			r.priority = a.Uint32()
-		case fraFwmark:
-			r.mark = a.Uint32()
-		case fraFwmask:
-			r.mask = a.Uint32()
-		case fraTable:
-			r.table = a.Uint32()
-		case fraL3mdev:
-			r.vrf = a.Uint8() != 0
-		case fraIPProto:
-			r.protocol = a.Uint8()
-		case fraSportRange:
-			r.sport = portRange(a.Bytes())
-		case fraDportRange:
-			r.dport = portRange(a.Bytes())
-		default:
-			if name := otherSelectors[a.Type()]; name != "" {
-				r.unknown = append(r.unknown, name)
-			}
-		}
-	})
+	err = kernel.EachAttribute(message[sizeofRuleHdr:], func(a *netlink.AttributeDecoder) { r.set(a, dstLen, srcLen) })
 	return r, err
+}
+
+// set stores an attribute. The header of the message has the lengths of the prefixes, in bits. What no rule of today
+// selects by is ignored.
+func (r *rule) set(a *netlink.AttributeDecoder, dstLen, srcLen int) {
+	switch a.Type() {
+	case fraDst:
+		r.dst = prefix(a.Bytes(), dstLen)
+	case fraSrc:
+		r.src = prefix(a.Bytes(), srcLen)
+	case fraIifname:
+		r.iif = a.String()
+	case fraOifname:
+		r.oif = a.String()
+	case fraGoto:
+		r.target = a.Uint32()
+	case fraPriority:
+		r.priority = a.Uint32()
+	case fraFwmark:
+		r.mark = a.Uint32()
+	case fraFwmask:
+		r.mask = a.Uint32()
+	case fraTable:
+		r.table = a.Uint32()
+	case fraL3mdev:
+		r.vrf = a.Uint8() != 0
+	case fraIPProto:
+		r.protocol = a.Uint8()
+	case fraSportRange:
+		r.sport = portRange(a.Bytes())
+	case fraDportRange:
+		r.dport = portRange(a.Bytes())
+	default:
+		if name := otherSelectors[a.Type()]; name != "" {
+			r.unknown = append(r.unknown, name)
+		}
+	}
 }
 
 // prefix is one of an address, invalid if that is none.
