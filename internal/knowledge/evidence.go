@@ -50,15 +50,11 @@ const (
 // evidenceOf returns what a drop carries. Evidence that is not known is not there:
 // it never excludes a general cause.
 func evidenceOf(e *event.Event) (found Evidence) {
-	add := func(evidence Evidence, holds bool) {
-		if holds {
-			found |= evidence
-		}
-	}
-	if p := &e.Packet; p.HasProto {
-		add(IPv4, p.Proto == event.EtherIPv4)
-		add(IPv6, p.Proto == event.EtherIPv6)
-		add(EtherType, event.NetworkLayer(p.Proto) == event.NoLayer)
+	p := &e.Packet
+	if p.HasProto {
+		found.add(IPv4, p.Proto == event.EtherIPv4)
+		found.add(IPv6, p.Proto == event.EtherIPv6)
+		found.add(EtherType, event.NetworkLayer(p.Proto) == event.NoLayer)
 	}
 	for i := range e.Args {
 		switch a := &e.Args[i]; a.Name {
@@ -68,31 +64,42 @@ func evidenceOf(e *event.Event) (found Evidence) {
 			found |= TooBig
 		}
 	}
-	if p := &e.Packet; p.Type == event.PacketOtherHost { // known: by a source that knows the trait
+	if p.Type == event.PacketOtherHost { // known: by a source that knows the trait
 		own := p.Traits.Has(event.ToDevice)
-		add(ToDevice, own)
-		add(NotToDevice, !own)
+		found.add(ToDevice, own)
+		found.add(NotToDevice, !own)
 	}
-	f := e.Packet.Flow
-	if f == nil {
-		return found
+	if p.Flow != nil {
+		found |= evidenceOfFlow(p.Flow)
 	}
-	add(UDP, f.Transport == event.UDP)
-	add(TCP, f.Transport == event.TCP)
+	return found
+}
+
+// evidenceOfFlow returns what the headers of a packet tell.
+func evidenceOfFlow(f *event.Flow) (found Evidence) {
+	found.add(UDP, f.Transport == event.UDP)
+	found.add(TCP, f.Transport == event.TCP)
 	if f.Has(event.FieldTCPFlags) {
 		kind := f.TCPFlags & (event.SYN | event.RST | event.ACK)
-		add(Midstream, kind == event.ACK)
-		add(Reset, kind&event.RST != 0)
-		add(Answer, kind == event.SYN|event.ACK)
+		found.add(Midstream, kind == event.ACK)
+		found.add(Reset, kind&event.RST != 0)
+		found.add(Answer, kind == event.SYN|event.ACK)
 	}
-	add(Multicast, f.Has(event.FieldDst) && f.Dst.IsMulticast())
-	add(ToRouters, f.Has(event.FieldDst) && slices.Contains(routers, f.Dst))
-	add(Broadcast, f.Has(event.FieldEthDst) && f.EthDst == broadcastMAC || f.Has(event.FieldDst) && f.Dst == broadcastIP)
-	add(Tagged, f.Has(event.FieldVLAN))
-	add(Addressed, f.Has(event.FieldEthDst) && f.EthDst[0]&1 == 0 && f.EthDst != event.MAC{})
-	add(Expired, f.Has(event.FieldTTL) && f.TTL <= 1)
-	add(TooBigError, isTooBigError(&f.Headers))
+	found.add(Multicast, f.Has(event.FieldDst) && f.Dst.IsMulticast())
+	found.add(ToRouters, f.Has(event.FieldDst) && slices.Contains(routers, f.Dst))
+	found.add(Broadcast, f.Has(event.FieldEthDst) && f.EthDst == broadcastMAC || f.Has(event.FieldDst) && f.Dst == broadcastIP)
+	found.add(Tagged, f.Has(event.FieldVLAN))
+	found.add(Addressed, f.Has(event.FieldEthDst) && f.EthDst[0]&1 == 0 && f.EthDst != event.MAC{})
+	found.add(Expired, f.Has(event.FieldTTL) && f.TTL <= 1)
+	found.add(TooBigError, isTooBigError(&f.Headers))
 	return found
+}
+
+// add adds evidence that holds.
+func (e *Evidence) add(more Evidence, holds bool) {
+	if holds {
+		*e |= more
+	}
 }
 
 // isTooBigError reports whether a packet is ICMP "fragmentation needed" (RFC 792, 1191) or
