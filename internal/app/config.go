@@ -53,13 +53,18 @@ With --systemd, print a unit that runs a file with few privileges.`,
 			case !f.Changed("check"):
 				return a.write(config.Text())
 			}
-			checks := config.Checks{Run: a.checkNames, Alert: a.checkNames, Outputs: capture.CheckFiles}
-			if _, err := config.Read(a.runner.Host, check, checks); err != nil {
-				return err
-			}
-			return a.write(fmt.Sprintf("%s can be used\n", event.Escape(check)))
+			return a.checkConfig(check)
 		},
 	}
+}
+
+// checkConfig reads a file as run does, and says that it can be used, or why not.
+func (a *App) checkConfig(path string) error {
+	checks := config.Checks{Run: a.checkNames, Alert: a.checkNames, Outputs: capture.CheckFiles}
+	if _, err := config.Read(a.runner.Host, path, checks); err != nil {
+		return err
+	}
+	return a.write(fmt.Sprintf("%s can be used\n", event.Escape(path)))
 }
 
 // sourceNeeds is what each source needs. With auto it is bpf: a unit for another has to name that.

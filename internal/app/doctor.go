@@ -45,22 +45,27 @@ prevents it. It changes nothing. The exit code is 1 if no source of drops works.
   owners                       can the sockets of all processes be read`,
 		Manual: manVerbs["doctor"], Flags: f, InSession: true,
 		Run: func(ctx context.Context, _ cli.Args) error {
-			if all && !settings {
+			switch {
+			case settings:
+				return a.showSettings(ctx, all, json)
+			case all:
 				return usageError("doctor: --all needs --settings")
 			}
-			if settings {
-				return a.showSettings(ctx, all, json)
-			}
-			report := a.examine()
-			if err := a.printReport(report, json); err != nil {
-				return err
-			}
-			if !report.Works() {
-				return errCannotWatch
-			}
-			return nil
+			return a.checkHost(json)
 		},
 	}
+}
+
+// checkHost prints whether this host can be monitored; if not, the error is errCannotWatch.
+func (a *App) checkHost(json bool) error {
+	report := a.examine()
+	if err := a.printReport(report, json); err != nil {
+		return err
+	}
+	if !report.Works() {
+		return errCannotWatch
+	}
+	return nil
 }
 
 // examine tries each source: it opens and closes it. Nothing is monitored

@@ -28,33 +28,28 @@ func (a *App) testPoints(words []string) error {
 	if err != nil {
 		return err
 	}
+	cannot := canProbe()
 	failed := 0
-	verdict, cannot := "possible on this kernel", canProbe()
-	if cannot != nil {
-		verdict = "this kernel has what it reads"
-	}
 	var b strings.Builder
 	for i := range all {
 		p := &all[i]
-		t, err := typed(p)
-		if err != nil {
+		switch t, err := typed(p); {
+		case err != nil:
 			failed++
 			fmt.Fprintf(&b, "%s: not on this kernel: %s%s\n", p.Name, event.Escape(err.Error()), insteadOf(p))
-			continue
+		case cannot != nil:
+			appendTyped(&b, t, "this kernel has what it reads", nil)
+		default:
+			appendTyped(&b, t, "possible on this kernel", t.Testers())
 		}
-		var testers []probe.Tester
-		if cannot == nil {
-			testers = t.Testers()
-		}
-		appendTyped(&b, t, verdict, testers)
 	}
 	if err := a.write(b.String()); err != nil {
 		return err
 	}
-	if cannot != nil {
+	switch {
+	case cannot != nil:
 		return fmt.Errorf("points test: no function can be probed: %w", cannot)
-	}
-	if failed > 0 {
+	case failed > 0:
 		return fmt.Errorf("points test: %d of %d points are not possible on this kernel", failed, len(all))
 	}
 	return nil
