@@ -27,6 +27,14 @@ type Output interface {
 	Flush()
 }
 
+// Lose emits the loss of n drops or, at a place that is not [event.Place.Counted], of an unknown number of drops
+// n times; of none, nothing.
+func Lose(out Output, at event.Place, n uint64) {
+	if n > 0 {
+		out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Count: n, Place: at})
+	}
+}
+
 // A Stage adds to a drop what it knows, or rejects it by returning false. If it returns false
 // because what it needs is not known, it sets Undecided.
 type Stage func(*event.Event) bool

@@ -11,7 +11,7 @@ import (
 // emit emits the events of one message.
 func (r *Run) emit(out pipeline.Output, msg []byte) {
 	if err := r.decoder.Decode(msg, &r.alert); err != nil {
-		lose(out, event.Undecoded, 1)
+		pipeline.Lose(out, event.Undecoded, 1)
 		return
 	}
 	r.recordAlert(&r.alert)
@@ -40,7 +40,7 @@ func (r *Run) emitSummary(out pipeline.Output, msg []byte) {
 		msg = nil
 	}
 	if len(r.alert.Points) >= netlink.MaxPoints {
-		lose(out, event.FullSummary, 1)
+		pipeline.Lose(out, event.FullSummary, 1)
 	}
 }
 

@@ -2,7 +2,6 @@ package netdm
 
 import (
 	"errors"
-	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
@@ -41,7 +40,7 @@ func increase(from, to uint64) uint64 {
 // account reports what was lost at the socket and in the kernel's queue of a CPU.
 func (r *Run) account(out pipeline.Output) error {
 	err := r.checkSocket(out)
-	lose(out, event.InQueue, readQueueStats(r.session.monitor).since(r.queue))
+	pipeline.Lose(out, event.InQueue, readQueueStats(r.session.monitor).since(r.queue))
 	return err
 }
 
@@ -52,24 +51,16 @@ func (r *Run) checkSocket(out pipeline.Output) error {
 	if errors.Is(err, netlink.ErrUnsupported) {
 		n := r.listener.Overruns() - r.overruns
 		r.overruns += n
-		lose(out, event.Overflow, n)
+		pipeline.Lose(out, event.Overflow, n)
 		return nil
 	}
 	at := event.AtSocket
 	if r.summary {
 		at = event.LostSummary
 	}
-	lose(out, at, lost-r.lost)
+	pipeline.Lose(out, at, lost-r.lost)
 	r.lost = lost
 	return err
-}
-
-// lose emits the loss of n drops, or, at a place that is not event.Place.Counted, of an
-// unknown number of drops n times.
-func lose(out pipeline.Output, at event.Place, n uint64) {
-	if n > 0 {
-		out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Count: n, Place: at})
-	}
 }
 
 // drops returns how many drops msg reports; a message that cannot be decoded counts as one.

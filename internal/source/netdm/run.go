@@ -73,7 +73,7 @@ func newRun(s *Session, l Listener) *Run {
 		queue:    readQueueStats(s.monitor),
 		made:     time.Now(),
 	}
-	r.isOn(both, 0)
+	r.markOn(both, 0)
 	return r
 }
 
@@ -186,7 +186,7 @@ func (r *Run) drain(out pipeline.Output, end time.Time) error {
 		}
 		return nil
 	})
-	lose(out, event.Unread, unread)
+	pipeline.Lose(out, event.Unread, unread)
 	return err
 }
 

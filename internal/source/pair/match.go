@@ -331,13 +331,6 @@ func (m *matcher) finish(packetsLost bool) {
 		if n -= covered; packetsLost {
 			n += m.lost[byPackets].Lost[place]
 		}
-		m.loss(place, n)
-	}
-}
-
-// loss emits a loss of n drops.
-func (m *matcher) loss(at event.Place, n uint64) {
-	if n > 0 {
-		m.out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Count: n, Place: at})
+		pipeline.Lose(m.out, place, n)
 	}
 }

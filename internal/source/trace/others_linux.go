@@ -100,7 +100,7 @@ func (s *Source) other(c *cpu, out pipeline.Output, i int, smp *perf.Sample) {
 	c.others[at].samples++
 	if len(smp.Raw) < o.size {
 		if o.frames {
-			lose(out, event.Undecoded, 1)
+			pipeline.Lose(out, event.Undecoded, 1)
 		}
 		return
 	}

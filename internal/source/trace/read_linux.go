@@ -50,7 +50,7 @@ func (s *Source) emit(c *cpu, out pipeline.Output, rec []byte) {
 	switch perf.RecordType(rec) {
 	case perf.RecordLost:
 		s.lose(c, out)
-		lose(out, event.InRing, c.addLost(rec))
+		pipeline.Lose(out, event.InRing, c.addLost(rec))
 	case perf.RecordSample:
 		s.sample(c, out, rec)
 	}
@@ -66,7 +66,7 @@ func (s *Source) sample(c *cpu, out pipeline.Output, rec []byte) {
 	}
 	c.samples++
 	if !ok || number != s.decoder.layout.id || !s.decoder.drop(&smp, uint32(c.N), &s.event) {
-		lose(out, event.Undecoded, 1)
+		pipeline.Lose(out, event.Undecoded, 1)
 		return
 	}
 	s.join(c, out, &smp)
@@ -147,7 +147,7 @@ func (s *Source) finishAll(out pipeline.Output, show bool) (err error) {
 // end. The rest is lost as unread.
 func (s *Source) finish(c *cpu, out pipeline.Output, end time.Time) error {
 	s.show(c, out, func() bool { return time.Since(end) < drainTime })
-	lose(out, event.Unread, s.count(c))
+	pipeline.Lose(out, event.Unread, s.count(c))
 	s.settle(c, out)
 	return s.account(c, out)
 }
@@ -160,9 +160,9 @@ func (s *Source) account(c *cpu, out pipeline.Output) error {
 	if err != nil {
 		return err
 	}
-	lose(out, event.InRing, less(hits, c.samples+c.reported))
+	pipeline.Lose(out, event.InRing, less(hits, c.samples+c.reported))
 	frames, err := c.framesLost()
-	lose(out, event.InRing, frames)
+	pipeline.Lose(out, event.InRing, frames)
 	if c.all == nil || err != nil {
 		return err
 	}
@@ -175,14 +175,6 @@ func (s *Source) account(c *cpu, out pipeline.Output) error {
 
 // less returns n-m, but no less than 0.
 func less(n, m uint64) uint64 { return n - min(n, m) }
-
-// lose emits the loss of n drops or, at a place that is not event.Place.Counted, of an unknown
-// number of drops n times.
-func lose(out pipeline.Output, at event.Place, n uint64) {
-	if n > 0 {
-		out.Emit(&event.Event{Kind: event.Loss, Time: time.Now(), Count: n, Place: at})
-	}
-}
 
 // reject emits that the filter in the kernel rejected n drops.
 func reject(out pipeline.Output, n uint64) {

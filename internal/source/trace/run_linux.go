@@ -95,7 +95,7 @@ func (s *Source) openFirst(online []int) error {
 // Loss at event.Unopened.
 func (s *Source) follow(out pipeline.Output) error {
 	changes, err := s.reader.Follow(func(c *cpu) error { return s.finish(c, out, time.Now()) })
-	lose(out, event.Unopened, uint64(changes))
+	pipeline.Lose(out, event.Unopened, uint64(changes))
 	return err
 }
 
