@@ -1,6 +1,7 @@
 // Package bpfprog has what the sources that load BPF programs share: what the kernel refuses and
-// what to do about it, what a kernel has, waiting for the ring of a program, and the condition that a program tests.
-// kernel.h has the types of the kernel that the programs read, and the BPF helpers.
+// what to do about it, what a kernel has, attaching a program, reading its ring and waiting for
+// it, and the condition that a program tests. kernel.h has the types of the kernel that the
+// programs read, and the BPF helpers.
 package bpfprog
 
 import (

@@ -12,8 +12,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/ringbuf"
 
 	"dropwatch/internal/bpfprog"
 )
@@ -56,7 +54,7 @@ func (s *Source) open(opts Options, types *btf.Cache) (err error) {
 		return err
 	}
 	s.decoder, s.conditional = newDecoder(opts, names), opts.Condition != nil
-	if s.ring, err = ringbuf.NewReader(s.kernel.Maps[dropsMapRing]); err != nil {
+	if s.ring, err = bpfprog.NewRing(s.kernel.Maps[dropsMapRing], "drops"); err != nil {
 		return err
 	}
 	if s.waiter, err = bpfprog.NewWaiter(s.kernel.Maps[dropsMapRing].FD()); err != nil {
@@ -98,20 +96,13 @@ func (s *Source) loadAs(program string, opts Options, spec *ebpf.CollectionSpec,
 		return err
 	}
 	s.from = time.Now()
-	if s.link, err = attach(kernel.Programs[program]); err != nil {
+	if s.link, err = bpfprog.Attach(kernel.Programs[program], spec.Programs[program].AttachTo); err != nil {
 		kernel.Close()
 		return err
 	}
 	s.until = time.Now()
 	s.kernel = kernel
 	return nil
-}
-
-func attach(program *ebpf.Program) (link.Link, error) {
-	if program.Type() == ebpf.Tracing {
-		return link.AttachTracing(link.TracingOptions{Program: program, AttachType: ebpf.AttachTraceRawTp})
-	}
-	return link.AttachRawTracepoint(link.RawTracepointOptions{Name: "kfree_skb", Program: program})
 }
 
 // configure sets sizes and options.

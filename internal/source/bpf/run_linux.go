@@ -3,14 +3,11 @@ package bpf
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/ringbuf"
 
 	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/clock"
@@ -25,7 +22,7 @@ type Source struct {
 	link    link.Link   // of the program to the tracepoint
 	others  []link.Link // of the programs of other tracepoints
 	refused error       // why the kernel does not take some of those
-	ring    *ringbuf.Reader
+	ring    *bpfprog.Ring
 	waiter  *bpfprog.Waiter
 	table   *table
 	decoder decoder
@@ -34,7 +31,6 @@ type Source struct {
 	from, until time.Time                 // see Began
 	complete    atomic.Pointer[time.Time] // see ReadUntil
 
-	record      ringbuf.Record
 	event       event.Event
 	grown       []growth  // memory of emitCounts
 	tick        uint32    // number of the second for which the program samples
@@ -68,9 +64,7 @@ func (s *Source) Close() error {
 	for _, l := range s.others {
 		l.Close()
 	}
-	if s.ring != nil {
-		s.ring.Close()
-	}
+	s.ring.Close()
 	if s.kernel != nil {
 		s.kernel.Close()
 	}
@@ -183,7 +177,7 @@ func (s *Source) readRing(out pipeline.Output, more func() bool) (n int, err err
 		return 0, err
 	}
 	for n < maxRecords && more() {
-		ok, err := s.readRecord()
+		raw, ok, err := s.ring.Next()
 		if err != nil {
 			return n, err
 		}
@@ -192,31 +186,15 @@ func (s *Source) readRing(out pipeline.Output, more func() bool) (n int, err err
 			return n, nil
 		}
 		n++
-		s.emitRecord(out)
+		s.emitRecord(out, raw)
 	}
 	return n, nil
 }
 
-// past is a deadline that makes reading the ring return at once.
-var past = time.Unix(1, 0)
-
-// readRecord reads a record into s.record. Ok is false if the ring is empty.
-func (s *Source) readRecord() (ok bool, err error) {
-	s.ring.SetDeadline(past)
-	err = s.ring.ReadInto(&s.record)
-	if err == nil {
-		return true, nil
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return false, nil
-	}
-	return false, fmt.Errorf("read the ring of drops: %w", err)
-}
-
-// emitRecord emits the record that was read.
-func (s *Source) emitRecord(out pipeline.Output) {
-	if !s.decoder.record(s.record.RawSample, &s.event) {
-		emitNumber(out, &event.Event{Kind: event.Loss, Place: event.Undecoded}, 1)
+// emitRecord emits the drop of a record.
+func (s *Source) emitRecord(out pipeline.Output, raw []byte) {
+	if !s.decoder.record(raw, &s.event) {
+		pipeline.Lose(out, event.Undecoded, 1)
 		return
 	}
 	out.Emit(&s.event)
@@ -286,7 +264,7 @@ func (s *Source) reportUnread(out pipeline.Output) error {
 	unread += more[dropsOverflowUNKEYED].packets + skipped
 	more[dropsOverflowUNKEYED] = amount{}
 	s.emitOverflow(out, more, 0)
-	emitNumber(out, &event.Event{Kind: event.Loss, Place: event.Unread}, unread)
+	pipeline.Lose(out, event.Unread, unread)
 	return errors.Join(err, err2, err3)
 }
 
@@ -304,7 +282,7 @@ func (s *Source) detach() error {
 // skipRecords removes the records that are left in the ring, and returns how many that were.
 func (s *Source) skipRecords() (n uint64, err error) {
 	for {
-		ok, err := s.readRecord()
+		_, ok, err := s.ring.Next()
 		if !ok || err != nil {
 			return n, err
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/link"
 
 	"dropwatch/internal/bpfprog"
 )
@@ -44,7 +43,7 @@ func (s *Source) attachOther(opts Options, spec *ebpf.CollectionSpec, name strin
 		return err
 	}
 	defer program.Close() // the link keeps the program
-	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: one.Programs[name].AttachTo, Program: program.Programs[name]})
+	l, err := bpfprog.Attach(program.Programs[name], one.Programs[name].AttachTo)
 	if err != nil {
 		return fmt.Errorf("attach %s: %w", name, err)
 	}

@@ -10,8 +10,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/ringbuf"
 
 	"dropwatch/internal/bpfprog"
 )
@@ -94,7 +92,7 @@ func configure(spec *ebpf.CollectionSpec, opts Options) error {
 }
 
 func (s *Source) openRing() (err error) {
-	if s.ring, err = ringbuf.NewReader(s.kernel.Maps[retransMapRing]); err != nil {
+	if s.ring, err = bpfprog.NewRing(s.kernel.Maps[retransMapRing], "TCP events"); err != nil {
 		return err
 	}
 	s.waiter, err = bpfprog.NewWaiter(s.kernel.Maps[retransMapRing].FD())
@@ -105,18 +103,11 @@ func (s *Source) openRing() (err error) {
 func (s *Source) attach(spec *ebpf.CollectionSpec) error {
 	for name, p := range s.kernel.Programs {
 		to := spec.Programs[name].AttachTo
-		l, err := attach(p, to)
+		l, err := bpfprog.Attach(p, to)
 		if err != nil {
 			return fmt.Errorf("attach to tcp:%s: %w", to, err)
 		}
 		s.links = append(s.links, l)
 	}
 	return nil
-}
-
-func attach(p *ebpf.Program, to string) (link.Link, error) {
-	if p.Type() == ebpf.Tracing {
-		return link.AttachTracing(link.TracingOptions{Program: p, AttachType: ebpf.AttachTraceRawTp})
-	}
-	return link.AttachRawTracepoint(link.RawTracepointOptions{Name: to, Program: p})
 }

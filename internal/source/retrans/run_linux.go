@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/ringbuf"
 
 	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/clock"
@@ -30,17 +28,16 @@ type Source struct {
 	forms   []string // of the program of retransmissions, to be tried in this order
 	kernel  *ebpf.Collection
 	links   []link.Link // of the programs to their tracepoints
-	ring    *ringbuf.Reader
+	ring    *bpfprog.Ring
 	waiter  *bpfprog.Waiter
 	decoder decoder
 	stopped atomic.Bool // the context of Run ended
 
 	from, until time.Time // see Began
 
-	record ringbuf.Record
-	event  event.Event
-	lost   [retransKindKINDS]retransTally // as it was reported
-	idle   int                            // how many times in a row the ring was empty
+	event event.Event
+	lost  [retransKindKINDS]retransTally // as it was reported
+	idle  int                            // how many times in a row the ring was empty
 }
 
 // Began returns two times between which the source began to report events.
@@ -50,9 +47,7 @@ func (s *Source) Began() (from, until time.Time) { return s.from, s.until }
 // be called while it runs.
 func (s *Source) Close() error {
 	s.detach()
-	if s.ring != nil {
-		s.ring.Close()
-	}
+	s.ring.Close()
 	if s.kernel != nil {
 		s.kernel.Close()
 	}
@@ -135,33 +130,17 @@ func (s *Source) pause() error {
 	return s.waiter.Wait(limit)
 }
 
-// past is a deadline that makes reading the ring return at once.
-var past = time.Unix(1, 0)
-
-// next reads a record into s.record. Ok is false if the ring is empty.
-func (s *Source) next() (ok bool, err error) {
-	s.ring.SetDeadline(past)
-	err = s.ring.ReadInto(&s.record)
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return false, nil
-	}
-	return false, fmt.Errorf("read the ring of TCP events: %w", err)
-}
-
 // read emits the records of the ring while more returns true, and returns how many that were.
 func (s *Source) read(out pipeline.Output, more func() bool) (n int, err error) {
 	if s.decoder.wall, err = clock.Now(); err != nil {
 		return 0, err
 	}
 	for ; more(); n++ {
-		ok, err := s.next()
+		raw, ok, err := s.ring.Next()
 		if !ok || err != nil {
 			return n, err
 		}
-		if s.decoder.record(s.record.RawSample, &s.event) {
+		if s.decoder.record(raw, &s.event) {
 			out.Emit(&s.event)
 		} else {
 			emitLoss(out, event.Undecoded, 1, 0)
@@ -205,13 +184,13 @@ func (s *Source) finish(out pipeline.Output, show bool) error {
 func (s *Source) reportUnread(out pipeline.Output) error {
 	var events, segments uint64
 	for {
-		ok, err := s.next()
+		raw, ok, err := s.ring.Next()
 		if !ok || err != nil {
 			emitLoss(out, event.Unread, events, segments)
 			return err
 		}
 		events++
-		if s.decoder.record(s.record.RawSample, &s.event) {
+		if s.decoder.record(raw, &s.event) {
 			segments += s.event.Segments
 		}
 	}

@@ -1,0 +1,61 @@
+package bpfprog
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+)
+
+// A Ring reads what programs write to a map of the type BPF_MAP_TYPE_RINGBUF. It never waits: a [Waiter] does.
+type Ring struct {
+	reader *ringbuf.Reader
+	record ringbuf.Record
+	of     string // what is written, for errors
+}
+
+// NewRing returns the reader of a map, to which records of what of names are written. The caller closes it.
+func NewRing(m *ebpf.Map, of string) (*Ring, error) {
+	reader, err := ringbuf.NewReader(m)
+	if err != nil {
+		return nil, fmt.Errorf("open the ring of %s: %w", of, err)
+	}
+	return &Ring{reader: reader, of: of}, nil
+}
+
+// past is a deadline that makes reading a ring return at once.
+var past = time.Unix(1, 0)
+
+// Next returns the next record, which is valid until the next call. Ok is false if there is none to be read now: the
+// ring is empty, or a CPU has not written the whole record yet.
+func (r *Ring) Next() (raw []byte, ok bool, err error) {
+	r.reader.SetDeadline(past)
+	err = r.reader.ReadInto(&r.record)
+	switch {
+	case err == nil:
+		return r.record.RawSample, true, nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, false, nil
+	}
+	return nil, false, fmt.Errorf("read the ring of %s: %w", r.of, err)
+}
+
+// Close releases the memory of the ring. A nil Ring is ignored.
+func (r *Ring) Close() {
+	if r != nil {
+		r.reader.Close()
+	}
+}
+
+// Attach attaches a program to a tracepoint by the way that its type is for: one of BPF_PROG_TYPE_TRACING names the
+// tracepoint itself.
+func Attach(p *ebpf.Program, tracepoint string) (link.Link, error) {
+	if p.Type() == ebpf.Tracing {
+		return link.AttachTracing(link.TracingOptions{Program: p, AttachType: ebpf.AttachTraceRawTp})
+	}
+	return link.AttachRawTracepoint(link.RawTracepointOptions{Name: tracepoint, Program: p})
+}
