@@ -68,8 +68,7 @@ func (t *Table) Lookup(pc uint64) (s Symbol, ok bool) {
 	if i < 0 || t.name[i] == unknown {
 		return s, false
 	}
-	name := t.names[t.name[i]:]
-	s.Name = name[:strings.IndexByte(name, '\n')]
+	s.Name = t.nameOf(i)
 	s.Module = t.module(i)
 	s.Start = t.address(i, b)
 	s.End = t.address(i+1, b) // there is one: the last entry is unknown
@@ -86,23 +85,16 @@ type Range struct {
 // may share it), and the range that holds all code of the image: code outside of it, of
 // modules and BPF programs, can come and go. A nil Table returns neither.
 func (t *Table) Function(name string) (at []Range, image Range) {
-	if t == nil {
-		return nil, image
-	}
-	name += "\n"
-	for b := range len(t.blocks) - 1 {
-		for i := int(t.blocks[b].first); i < int(t.blocks[b+1].first); i++ {
-			if t.name[i] == unknown || t.module(i) != "" {
-				continue
-			}
-			r := Range{t.address(i, b), t.address(i+1, b)}
-			if image.End == 0 {
-				image.Start = r.Start
-			}
-			image.End = r.End
-			if strings.HasPrefix(t.names[t.name[i]:], name) {
-				at = append(at, r)
-			}
+	for i, r := range t.functions() {
+		if t.module(i) != "" {
+			continue
+		}
+		if image.End == 0 {
+			image.Start = r.Start
+		}
+		image.End = r.End
+		if t.isNamed(i, name) {
+			at = append(at, r)
 		}
 	}
 	return at, image
@@ -111,15 +103,9 @@ func (t *Table) Function(name string) (at []Range, image Range) {
 // Everywhere returns where the kernel image and its modules have functions of that name. Those of
 // modules can come and go. A nil Table has none.
 func (t *Table) Everywhere(name string) (at []Range) {
-	if t == nil {
-		return nil
-	}
-	name += "\n"
-	for b := range len(t.blocks) - 1 {
-		for i := int(t.blocks[b].first); i < int(t.blocks[b+1].first); i++ {
-			if t.name[i] != unknown && strings.HasPrefix(t.names[t.name[i]:], name) {
-				at = append(at, Range{t.address(i, b), t.address(i+1, b)})
-			}
+	for i, r := range t.functions() {
+		if t.isNamed(i, name) {
+			at = append(at, r)
 		}
 	}
 	return at
@@ -129,18 +115,41 @@ func (t *Table) Everywhere(name string) (at []Range) {
 // their addresses. Several functions may share one. A nil Table has none.
 func (t *Table) Names() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		if t == nil {
-			return
-		}
-		for _, at := range t.name {
-			if at == unknown {
-				continue
-			}
-			if name, _, _ := strings.Cut(t.names[at:], "\n"); !yield(name) {
+		for i := range t.functions() {
+			if !yield(t.nameOf(i)) {
 				return
 			}
 		}
 	}
+}
+
+// functions yields the entries that are not unknown, in the order of their addresses, and
+// where they are. A nil Table has none.
+func (t *Table) functions() iter.Seq2[int, Range] {
+	return func(yield func(int, Range) bool) {
+		if t == nil {
+			return
+		}
+		for b := range len(t.blocks) - 1 {
+			for i := int(t.blocks[b].first); i < int(t.blocks[b+1].first); i++ {
+				if t.name[i] != unknown && !yield(i, Range{t.address(i, b), t.address(i+1, b)}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// nameOf returns the name of an entry that is not unknown.
+func (t *Table) nameOf(i int) string {
+	name := t.names[t.name[i]:]
+	return name[:strings.IndexByte(name, '\n')]
+}
+
+// isNamed is nameOf(i) == name, for all entries in turn: it does not look for the end of their names.
+func (t *Table) isNamed(i int, name string) bool {
+	rest, ok := strings.CutPrefix(t.names[t.name[i]:], name)
+	return ok && strings.HasPrefix(rest, "\n")
 }
 
 // find returns the last entry at or below pc, and its block; or -1.

@@ -13,7 +13,8 @@ import (
 
 // A Client is the control side of the drop monitor. It is safe for concurrent
 // use. Errors of its methods are an [*Error] and match the sentinels that each
-// method names.
+// method names; any request fails with [ErrNoFamily] once the drop_monitor
+// module is unloaded, until [Client.Refresh].
 type Client struct {
 	conn *genetlink.Conn
 	at   atomic.Pointer[address]
@@ -191,8 +192,8 @@ func (c *Client) Stop(origins Origins) error {
 
 // Running reports whether monitoring is on, whoever switched it on. The kernel has no
 // request for that: Running sends a CONFIG without attributes, which changes nothing and
-// which the kernel refuses (EBUSY) exactly while monitoring is on. [ErrConfigurePermission], and [ErrUnsupported] before
-// Linux 5.4.
+// which the kernel refuses (EBUSY) exactly while monitoring is on (net_dm_cmd_config).
+// [ErrConfigurePermission], and [ErrUnsupported] before Linux 5.4.
 func (c *Client) Running() (bool, error) {
 	err := c.configure("find out whether monitoring is on", func(*nl.AttributeEncoder) {})
 	if errors.Is(err, ErrMonitoring) {

@@ -26,9 +26,11 @@ const (
 	nlmsgHdrLen = 16 // struct nlmsghdr
 	genlHdrLen  = 4  // struct genlmsghdr
 	attrHdrLen  = 4  // struct nlattr
+
+	headersLen = nlmsgHdrLen + genlHdrLen // before the attributes of a message
 )
 
-// ErrNotAlert: the message is well-formed, but no alert.
+// ErrNotAlert is the error for a message that is well-formed, but no alert.
 var ErrNotAlert = errors.New("not an alert")
 
 // Decode decodes msg, a whole netlink message with its header, into a, and reuses the
@@ -53,15 +55,14 @@ func (d *Decoder) Decode(msg []byte, a *Alert) error {
 // splitHeaders gives the command and the attributes of msg, which must be as
 // long as its header says: a shorter one was cut by the reader's buffer.
 func splitHeaders(msg []byte) (cmd uint8, attrs []byte, err error) {
-	const headers = nlmsgHdrLen + genlHdrLen
-	if len(msg) < headers {
+	if len(msg) < headersLen {
 		return 0, nil, fmt.Errorf("%d bytes are too few for its headers", len(msg))
 	}
 	n := binary.NativeEndian.Uint32(msg)
-	if n < headers || uint64(n) > uint64(len(msg)) {
+	if n < headersLen || uint64(n) > uint64(len(msg)) {
 		return 0, nil, fmt.Errorf("message of %d bytes where %d are left", n, len(msg))
 	}
-	return msg[nlmsgHdrLen], msg[headers:n], nil
+	return msg[nlmsgHdrLen], msg[headersLen:n], nil
 }
 
 // attribute stores one attribute in a. Unknown ones, of a newer kernel, are ignored.

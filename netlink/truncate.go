@@ -10,7 +10,6 @@ func TruncatePayload(msg []byte, n int) []byte {
 	if err != nil || cmd != cmdPacketAlert || n < 0 {
 		return msg
 	}
-	const headers = nlmsgHdrLen + genlHdrLen
 	for at := 0; at+attrHdrLen <= len(attrs); {
 		size := int(binary.NativeEndian.Uint16(attrs[at:]))
 		if size < attrHdrLen || at+size > len(attrs) {
@@ -25,8 +24,8 @@ func TruncatePayload(msg []byte, n int) []byte {
 		end := min(at+align(attrHdrLen+n), next)
 		clear(attrs[at+attrHdrLen+n : end])
 		end += copy(attrs[end:], attrs[next:])
-		binary.NativeEndian.PutUint32(msg, uint32(headers+end))
-		return msg[:headers+end]
+		binary.NativeEndian.PutUint32(msg, uint32(headersLen+end))
+		return msg[:headersLen+end]
 	}
 	return msg
 }

@@ -23,7 +23,8 @@ const (
 // An Attr names an attribute of an alert, enum net_dm_attr.
 type Attr uint16
 
-// The attributes that an [Alert] may carry.
+// The attributes that an [Alert] may carry, and, unexported, those of requests, of answers
+// and of nests, which number their own.
 const (
 	AttrSummary      Attr = 0  // the points of a summary; no name in the header
 	AttrPC           Attr = 2  // NET_DM_ATTR_PC
@@ -60,8 +61,8 @@ const (
 	dropPointSize = 12
 )
 
-// MaxPoints is the number of distinct places that one summary alert can hold
-// (dm_hit_limit). Drops at a further place in the same second of the same CPU
+// MaxPoints is the number of distinct locations that one summary alert can hold
+// (dm_hit_limit). Drops at a further location in the same second of the same CPU
 // are counted nowhere.
 const MaxPoints = 64
 
@@ -69,7 +70,7 @@ const MaxPoints = 64
 type AlertMode uint8
 
 const (
-	ModeSummary AlertMode = 0 // counts by place, about once a second
+	ModeSummary AlertMode = 0 // counts by location, about once a second
 	ModePacket  AlertMode = 1 // one alert a packet, since 5.4
 )
 

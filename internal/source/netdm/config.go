@@ -142,9 +142,7 @@ func (s *Session) restore(left changes) error {
 		err = s.explain(s.monitor.SetConfig(back))
 	}
 	if err != nil {
-		f := s.config.found
-		return fmt.Errorf("restore the monitor's configuration (mode %v, truncation %d, queue %d): %w",
-			f.Mode, f.TruncLen, f.QueueLen, err)
+		return fmt.Errorf("restore the monitor's configuration (%s): %w", describeConfig(s.config.found), err)
 	}
 	s.config = changes{left.set, back, found}
 	return nil
@@ -169,6 +167,7 @@ func (s *Session) reset() error {
 	return nil
 }
 
+// describeConfig names the values as the user sets them.
 func describeConfig(c netlink.Config) string {
 	return fmt.Sprintf("mode %v, truncation %d, queue %d", c.Mode, c.TruncLen, c.QueueLen)
 }

@@ -23,8 +23,8 @@ type activity struct {
 // age returns how old the run is, in nanoseconds.
 func (r *Run) age() int64 { return int64(time.Since(r.made)) }
 
-// isOn records that monitoring of origins was on when the run was so old.
-func (r *Run) isOn(origins netlink.Origins, at int64) {
+// markOn records that monitoring of origins was on when the run was so old.
+func (r *Run) markOn(origins netlink.Origins, at int64) {
 	for _, o := range each {
 		if origins&o != 0 {
 			r.activity[o].lastOn.Store(at)
@@ -46,7 +46,7 @@ func (r *Run) recordAlert(a *netlink.Alert) {
 			r.activity[o].alerts.Add(1)
 		}
 	}
-	r.isOn(origins, r.now)
+	r.markOn(origins, r.now)
 }
 
 // counts returns how many alerts were received about each origin.
@@ -90,7 +90,7 @@ func (r *Run) check(ctx context.Context, cancel context.CancelCauseFunc) {
 			cancel(r.stopped(off))
 			return
 		}
-		r.isOn(r.origins, r.age())
+		r.markOn(r.origins, r.age())
 	}
 }
 
