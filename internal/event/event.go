@@ -109,6 +109,9 @@ type Event struct {
 	// of such events; empty of all others.
 	Point string
 
+	// Reached is set of a Drop whose packet had reached a point before, if that was reported, too; nil of all others.
+	Reached *Reached
+
 	// Incident is set of a Finding, and of a Loss of findings; nil of all others. The Count of a Finding is 1.
 	Incident *Incident
 
@@ -133,6 +136,12 @@ type Arg struct {
 	Number uint64
 }
 
+// A Reached is a point that the packet of a drop has reached, the last one before it was dropped.
+type Reached struct {
+	Point string
+	Args  []Arg // what the source of points read there
+}
+
 // Clone returns a copy that the caller owns, without Raw, which belongs to the
 // message.
 func (e *Event) Clone() Event {
@@ -141,7 +150,7 @@ func (e *Event) Clone() Event {
 	c.Stack, c.Args = slices.Clone(e.Stack), slices.Clone(e.Args)
 	c.Packet.Flow, c.Owner.Socket = cloneInto(nil, e.Packet.Flow), cloneInto(nil, e.Owner.Socket)
 	c.Segment, c.Incident = cloneInto(nil, e.Segment), cloneInto(nil, e.Incident)
-	c.Raw = nil
+	c.Reached, c.Raw = e.Reached.cloneInto(nil), nil
 	return c
 }
 
@@ -155,7 +164,19 @@ func (e *Event) CloneInto(dst *Event) {
 	dst.Stack, dst.Args = copyInto(old.Stack, e.Stack), copyInto(old.Args, e.Args)
 	dst.Packet.Flow = cloneInto(old.Packet.Flow, e.Packet.Flow)
 	dst.Segment, dst.Incident = cloneInto(old.Segment, e.Segment), cloneInto(old.Incident, e.Incident)
-	dst.Owner.Socket = cloneInto(old.Owner.Socket, e.Owner.Socket)
+	dst.Owner.Socket, dst.Reached = cloneInto(old.Owner.Socket, e.Owner.Socket), e.Reached.cloneInto(old.Reached)
+}
+
+// cloneInto is as the function of that name, for r and its values.
+func (r *Reached) cloneInto(to *Reached) *Reached {
+	var old []Arg
+	if to != nil {
+		old = to.Args
+	}
+	if to = cloneInto(to, r); to != nil {
+		to.Args = copyInto(old, r.Args)
+	}
+	return to
 }
 
 // copyInto copies a slice into the memory of another; nil stays nil.
@@ -184,6 +205,9 @@ func (e *Event) Size() int {
 	size := fixed + len(e.Packet.Data) + len(e.Raw) + len(e.Stack)*int(unsafe.Sizeof(Frame{})) + len(e.Args)*int(unsafe.Sizeof(Arg{}))
 	if e.Incident != nil {
 		size += e.Incident.size()
+	}
+	if r := e.Reached; r != nil {
+		size += int(unsafe.Sizeof(*r)) + len(r.Args)*int(unsafe.Sizeof(Arg{}))
 	}
 	return size
 }
@@ -227,8 +251,8 @@ type Packet struct {
 	HasLen   bool
 	Flow     *Flow // what the headers in Data say; nil if they were not read
 
-	// Buffer is the address of its struct sk_buff in this moment; 0 if not known. It is for sources that are
-	// joined, and is neither recorded nor printed.
+	// Buffer is the address of its struct sk_buff in this moment; 0 if not known. By it the drop of a packet is joined
+	// with the point that it had reached. It is neither recorded nor printed.
 	Buffer uint64
 
 	Type   PacketType // to whom it was addressed

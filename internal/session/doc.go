@@ -141,6 +141,8 @@
 //	                the threshold; the window in nanoseconds; incidents before it without a
 //	                report; the alert, its expression, what events are, the cause's ID,
 //	                location and severity, the cause, and the fix, all texts
+//	56  reached     the last point that the packet of a drop had reached: its name, a
+//	                text; values as in bit 44
 //
 // Bits are only ever added. A reader that meets an unknown bit does not know where the
 // event ends, and reports that a newer dropwatch wrote the file.

@@ -224,6 +224,14 @@ var fields = [...]field{
 		func(x *encoder, e *event.Event) { x.incident(e.Incident) },
 		func(d *decoder, e *event.Event) { e.Incident = d.incident() },
 	},
+	{
+		func(e *event.Event) bool { return e.Reached != nil },
+		func(x *encoder, e *event.Event) {
+			x.text(e.Reached.Point)
+			x.args(e.Reached.Args)
+		},
+		func(d *decoder, e *event.Event) { e.Reached = &event.Reached{Point: d.text(), Args: d.args()} },
+	},
 }
 
 // otherKinds are the kinds without a bit of their own, in the order of the format.

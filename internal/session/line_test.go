@@ -51,6 +51,9 @@ func line(e *event.Event) string {
 		say(e.Point != "", "transport=%v,%d", f.Transport, f.Protocol)
 	}
 	say(e.Point != "", "point=%q", e.Point)
+	if r := e.Reached; r != nil {
+		say(true, "reached=%q,%v", r.Point, r.Args)
+	}
 	say(e.Gap != 0, "gap=%v", e.Gap)
 	say(e.TraceOnly, "trace-only")
 	say(e.Fragment, "fragment")

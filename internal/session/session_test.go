@@ -123,7 +123,7 @@ func anyEvent(rnd *rand.Rand) event.Event {
 	if some() {
 		e.Time = time.Time{}
 	}
-	switch rnd.IntN(9) {
+	switch rnd.IntN(10) {
 	case 0, 1:
 		e.Kind, e.Place = event.Loss, event.Place(rnd.IntN(int(event.Uncovered)+1))
 		e.Gap = time.Duration(rnd.IntN(2)) * time.Second
@@ -143,6 +143,8 @@ func anyEvent(rnd *rand.Rand) event.Event {
 		}
 	case 7:
 		e.Kind, e.Incident = event.Loss, &event.Incident{Begun: time.Unix(0, 0)}
+	case 8:
+		e.Reached = &event.Reached{Point: text(), Args: []event.Arg{{Name: text(), Text: text(), Number: u64()}}}
 	}
 	for range rnd.IntN(3) {
 		e.Args = append(e.Args, event.Arg{Name: text(), Text: text(), Number: u64()})

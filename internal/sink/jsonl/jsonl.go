@@ -130,7 +130,11 @@ func (s *Sink) appendWhy(b []byte, e *event.Event) []byte {
 	if e.Point != "" {
 		return appendPoint(b, e.Point, e.Args)
 	}
-	return appendArgs(b, e.Args)
+	b = appendArgs(b, e.Args)
+	if r := e.Reached; r != nil {
+		b = appendPoint(b, r.Point, r.Args)
+	}
+	return b
 }
 
 // appendSegment appends what is known of a TCP segment beside its headers, which are in the flow.

@@ -330,6 +330,11 @@ func lines() map[string]event.Event {
 		at("point") + `"count":1,"point":{"name":"accept_queue","args":{"len":4,"limit":3}}}`: bare(func(e *event.Event) {
 			e.Kind, e.Point, e.Args = event.Point, "accept_queue", []event.Arg{{Name: "len", Number: 4}, {Name: "limit", Number: 3}}
 		}),
+		at("drop") + `"count":1,"args":{"rmem":213248},"point":{"name":"udp_queue",` +
+			`"args":{"rmem":213248,"len":72}}}`: bare(func(e *event.Event) {
+			e.Args = []event.Arg{{Name: "rmem", Number: 213248}}
+			e.Reached = &event.Reached{Point: "udp_queue", Args: append(e.Args, event.Arg{Name: "len", Number: 72})}
+		}),
 		at("end") + `"shown":0,"trace_only":0,"harmless":0,"filtered":0,"undecided":0,"fragments":0,` +
 			`"lost":{"socket":0,"queue":0,"unread":0,"undecoded":0,"ring":0,"sink":0},` +
 			`"summaries_lost":0,"summaries_full":0,"overflows":0,"unopened_cpus":0,"gaps":0,"flows_evicted":0,"gap_ms":0,"total":0,` +

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 
 // appendEvidence appends what shows the cause of some drops, and is noise for
 // others: the destination MAC address at the link layer, a TTL that has expired,
-// the netfilter hook, and the arguments that the source read.
+// the netfilter hook, the arguments that the source read, and the point that
+// the packet had reached.
 func appendEvidence(b []byte, e *event.Event) []byte {
 	f := e.Packet.Flow
 	if f != nil && f.Has(event.FieldEthDst) && f.Network != event.NoLayer && knowledge.LayerOf(e) == knowledge.Link {
@@ -22,7 +24,17 @@ func appendEvidence(b []byte, e *event.Event) []byte {
 	if hook := hookOf(e); hook != "" {
 		b = append(append(append(b, "hook "...), hook...), ' ')
 	}
-	return appendArgs(b, e.Args)
+	return appendReached(appendArgs(b, e.Args), e)
+}
+
+// appendReached appends the point that the packet had reached, with what the drop itself does not say: "point udp_queue
+// len 72 truesize 768".
+func appendReached(b []byte, e *event.Event) []byte {
+	if e.Reached == nil {
+		return b
+	}
+	b = append(append(append(b, "point "...), event.Escape(e.Reached.Point)...), ' ')
+	return appendArgs(b, slices.DeleteFunc(slices.Clone(e.Reached.Args), func(a event.Arg) bool { return slices.Contains(e.Args, a) }))
 }
 
 // appendArgs appends what the source read at the drop: "queue 511 limit 512".

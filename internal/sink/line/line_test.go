@@ -252,6 +252,14 @@ func TestWrite(t *testing.T) {
 			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 " +
 				"queue 512 state \"a b\"\n",
 		},
+		"with the point before it": {
+			with(func(e *event.Event) {
+				e.Args = []event.Arg{{Name: "rmem", Number: 213248}}
+				e.Reached = &event.Reached{Point: "udp\x1b", Args: append(e.Args, event.Arg{Name: "port", Number: 9})}
+			}),
+			"03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50 " +
+				"rmem 213248 point udp\\x1b port 9\n",
+		},
 		"of another day": {
 			with(func(e *event.Event) { e.Time = time.Date(2024, 2, 29, 3, 42, 35, 0, time.UTC) }),
 			"2024-02-29 03:42:35.000000 udp_queue_rcv_one_skb+0x1a2  NO_SOCKET      lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n",

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"dropwatch/internal/event"
@@ -72,12 +73,22 @@ func (k argument) bind(l *leaf) {
 	})
 }
 
-// get is the values function of the field.
+// in returns the index of the value; -1 if it is not there.
+func (k argument) in(args []event.Arg) int {
+	return slices.IndexFunc(args, func(a event.Arg) bool { return strings.EqualFold(a.Name, string(k)) })
+}
+
+// get is the values function of the field: what was read at the drop or, if that is not there, at the point before it.
 func (k argument) get(e *event.Event, _ *event.Headers, is func(*event.Arg) bool) (has, found bool) {
-	for i := range e.Args {
-		if strings.EqualFold(e.Args[i].Name, string(k)) {
-			return true, is(&e.Args[i])
-		}
+	i := k.in(e.Args)
+	switch {
+	case i >= 0:
+		return true, is(&e.Args[i])
+	case e.Reached == nil:
+		return false, false
 	}
-	return false, false
+	if i = k.in(e.Reached.Args); i < 0 {
+		return false, false
+	}
+	return true, is(&e.Reached.Args[i])
 }

@@ -89,7 +89,8 @@ The primitives of pcap-filter(7) work as there:
 Unlike there they also match behind VLAN tags. Before them and any field of a
 packet, inner means the packet in the tunnel, and quoted the one that an ICMP
 error is about: inner udp port 53, quoted.host == 192.0.2.1. args.NAME is a
-value that the source read at the drop, such as args.limit > 1000.
+value that the source read at the drop, such as args.limit > 1000, or else at
+the point that its packet had reached (help points).
 `
 
 // Help returns the grammar and the fields, in lines of at most 80 columns.

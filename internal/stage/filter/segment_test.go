@@ -17,7 +17,8 @@ func TestSegments(t *testing.T) {
 	received := event.Event{Kind: event.Retransmit, Segment: &event.Segment{Type: event.Spurious, Direction: event.Incoming}}
 	again.Segment.Drop = event.SegmentDrop{Rule: "nftables inet fw in handle 7 (tcp dport 9 drop)"}
 	again.Reason = "NETFILTER_DROP"
-	drop := event.Event{Reason: "NETFILTER_DROP"}
+	drop := event.Event{Reason: "NETFILTER_DROP", Args: []event.Arg{{Name: "limit", Number: 3}, {Name: "port", Number: 9}}}
+	drop.Reached = &event.Reached{Point: "mine", Args: []event.Arg{{Name: "port", Number: 7}, {Name: "qlen", Number: 7}}}
 	point := event.Event{Kind: event.Point, Point: "tcp_accept_queue", Args: []event.Arg{{Name: "limit", Number: 3}}}
 	for text, want := range map[string][4]condition.Truth{
 		"kind == retransmit":            {condition.True, condition.True, condition.False, condition.False},
@@ -31,6 +32,9 @@ func TestSegments(t *testing.T) {
 		"point tcp_acc*":                {condition.Unknown, condition.Unknown, condition.Unknown, condition.True},
 		"layer transport":               {condition.False, condition.Unknown, condition.False, condition.True},
 		"kind point and args.limit < 4": {condition.False, condition.False, condition.False, condition.True},
+		"args.limit < 4":                {condition.False, condition.False, condition.True, condition.True},
+		"args.qlen 7 and args.Port > 8": {condition.False, condition.False, condition.True, condition.False},
+		"args.port 7":                   {condition.False, condition.False, condition.False, condition.False},
 		"tcp.lost":                      {condition.True, condition.False, condition.False, condition.False},
 		"tcp.cause netfilter_drop":      {condition.True, condition.False, condition.False, condition.False},
 		"tcp.cause != NO_SOCKET":        {condition.True, condition.False, condition.False, condition.False},
