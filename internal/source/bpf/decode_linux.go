@@ -143,7 +143,7 @@ func fromReassembly(reason string) bool {
 // packet sets the packet of an event.
 func (d *decoder) packet(r *dropsRecord, data []byte, e *event.Event) {
 	p := &e.Packet
-	p.Len, p.HasLen = r.Len, e.Where.HasPC
+	p.Len, p.HasLen, p.Buffer = r.Len, e.Where.HasPC, r.Skb
 	if r.Link != dropsLinkLINK_NONE {
 		p.Data, p.HasData = data, true
 	}

@@ -106,6 +106,7 @@ INLINE int send(void *ctx, struct drop *d, struct key *k, const int direct)
 	r->count = 1;
 	r->time = ktime_get_ns();
 	r->pid_tgid = current_pid_tgid();
+	r->skb = (__u64)d->skb;
 	r->cpu = smp_processor_id();
 	r->segments = d->segments;
 	r->stack_size = size;

@@ -143,6 +143,7 @@ type dropsRecord struct {
 	Key        dropsKey
 	Time       uint64
 	PidTgid    uint64
+	Skb        uint64
 	Cpu        uint32
 	Segments   uint32
 	Len        uint32

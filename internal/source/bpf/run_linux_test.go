@@ -89,6 +89,9 @@ func checkScenario(t *testing.T, w drops.Scenario, want uint64, kept []event.Eve
 // checkDrop compares a drop with the scenario in which it was lost.
 func checkDrop(t *testing.T, w drops.Scenario, e *event.Event) {
 	t.Helper()
+	if e.Packet.Buffer == 0 {
+		t.Error("the address of the packet is not known")
+	}
 	if e.Port.IfName != w.Iface || (e.Port.IfIndex == 0) != (w.Iface == "") || !e.Where.HasPC {
 		t.Errorf("port %+v, want %q", e.Port, w.Iface)
 	}

@@ -69,6 +69,7 @@ struct record {
 	struct key key;
 	__u64 time; /* CLOCK_MONOTONIC, in nanoseconds */
 	__u64 pid_tgid;
+	__u64 skb; /* its address */
 	__u32 cpu;
 	__u32 segments;	  /* packets on the wire */
 	__u32 len;	  /* of the packet from where its data begins */
