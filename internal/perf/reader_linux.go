@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,8 @@ type Reader[C Member] struct {
 	from time.Time // when the first events were enabled
 
 	epoll, wake, uevents int // file descriptors, -1 if not open; wake is an eventfd
+
+	closing sync.Mutex // protects wake
 }
 
 // NewReader returns a Reader without CPUs. Open opens the events of a CPU; it closes them if it fails. The
@@ -165,6 +168,8 @@ func (r *Reader[C]) Close() {
 		return
 	}
 	r.CloseCPUs()
+	r.closing.Lock()
+	defer r.closing.Unlock()
 	for _, fd := range []*int{&r.epoll, &r.wake, &r.uevents} {
 		if *fd >= 0 {
 			unix.Close(*fd)
@@ -211,7 +216,16 @@ func (r *Reader[C]) Receive(ctx context.Context, read func() (n int, err error),
 // end makes Receive return.
 func (r *Reader[C]) end() {
 	r.ended.Store(true)
-	unix.Write(r.wake, binary.NativeEndian.AppendUint64(nil, 1))
+	r.Wake()
+}
+
+// Wake makes Receive call read. It may be called at any time, and does nothing after Close.
+func (r *Reader[C]) Wake() {
+	r.closing.Lock()
+	defer r.closing.Unlock()
+	if r.wake >= 0 {
+		unix.Write(r.wake, binary.NativeEndian.AppendUint64(nil, 1))
+	}
 }
 
 // Running reports whether the context of Receive has not ended.

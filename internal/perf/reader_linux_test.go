@@ -74,3 +74,32 @@ func TestListOfCPUsFails(t *testing.T) {
 		t.Errorf("%d changes, error %v", n, err)
 	}
 }
+
+// TestWake: it wakes once, and not who has the file after Close.
+func TestWake(t *testing.T) {
+	r, err := NewReader(ThisHost, noCPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Wake()
+	r.Wake()
+	if woken, err := r.wait(-1); !woken || err != nil {
+		t.Errorf("woken %v, %v", woken, err)
+	}
+	if woken, err := r.wait(0); woken || err != nil {
+		t.Errorf("woken again: %v, %v", woken, err)
+	}
+	var calls int
+	err = r.Receive(t.Context(), func() (int, error) {
+		if calls++; calls < 4 {
+			r.Wake()
+			return 0, nil
+		}
+		return 0, unix.ENODATA
+	}, func() error { return nil })
+	if !errors.Is(err, unix.ENODATA) {
+		t.Error(err)
+	}
+	r.Close()
+	r.Wake()
+}

@@ -57,10 +57,12 @@ func (r *Reader[C]) wait(limit time.Duration) (woken bool, err error) {
 	return n != 0, nil
 }
 
-// notice handles a file that has something other than samples: messages about CPUs, or a hangup,
+// notice handles a file that has something other than samples: a call of Wake, messages about CPUs, or a hangup,
 // which means that the CPU of an event went offline.
 func (r *Reader[C]) notice(fd int, events uint32) {
 	switch {
+	case fd == r.wake:
+		unix.Read(r.wake, make([]byte, 8))
 	case fd == r.uevents:
 		r.readUevents()
 	case events&(unix.EPOLLHUP|unix.EPOLLERR) != 0:

@@ -1,12 +1,14 @@
 package probe
 
 import (
+	"context"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf/btf"
 
@@ -17,6 +19,7 @@ import (
 	"dropwatch/internal/source/sourcetest"
 	"dropwatch/internal/vmtest"
 	"dropwatch/internal/vmtest/drops"
+	"dropwatch/internal/vmtest/guest"
 	"dropwatch/kallsyms"
 )
 
@@ -167,6 +170,30 @@ func TestGuestStrings(t *testing.T) {
 	if e := &events[0]; e.Port != (event.Port{IfIndex: 1, IfName: "lo"}) || e.Netns.Inode != ns.Inode() || e.Packet.Len != 128 {
 		t.Errorf("port %+v, namespace %d, packet %+v", e.Port, e.Netns.Inode, e.Packet)
 	}
+}
+
+// TestGuestReadUntil: the rings are read when that is asked for, and no more after the end.
+func TestGuestReadUntil(t *testing.T) {
+	s := need(t, 0, datagram)
+	if s.ReadUntil().After(time.Now().Add(-time.Hour)) {
+		t.Error("it was read before it ran")
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx, new(unreadCounter)) }()
+	begun := time.Now()
+	guest.Eventually(t, "it is read again", func() bool {
+		s.Wake()
+		return s.ReadUntil().After(begun)
+	})
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if now := time.Now(); s.ReadUntil().Before(now) {
+		t.Error("after the end it is not read until now")
+	}
+	s.Wake()
 }
 
 var reversePath = point.Point{

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -30,7 +31,8 @@ type Source struct {
 	stacks   bool           // samples have call chains
 	tracing  tracing        // of nf_tables
 	reader   *perf.Reader[*cpu]
-	until    time.Time // see Began
+	until    time.Time                 // see Began
+	complete atomic.Pointer[time.Time] // see ReadUntil
 
 	tester   Tester
 	filtered func(error) // of Options
@@ -42,6 +44,8 @@ type Source struct {
 	event   event.Event
 	pairs   *pairs
 	waiting []returned // returns whose call may be in a ring that was read before
+	begun   time.Time  // when the rings were last read
+	ended   atomic.Bool
 }
 
 // A pointEvent is the event of the call or of the return of a site.
@@ -353,6 +357,21 @@ func (c *cpu) Close() {
 
 // Began returns two times between which the source began to report events, on one CPU after the other.
 func (s *Source) Began() (from, until time.Time) { return s.reader.Began(), s.until }
+
+// ReadUntil returns a time before which, but for what happened in the last 50 ms before it, all events were emitted. After
+// Run it is the time now. It may be called at any time.
+func (s *Source) ReadUntil() time.Time {
+	if s.ended.Load() {
+		return time.Now()
+	}
+	if at := s.complete.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
+// Wake makes Run read the rings, so that ReadUntil advances. It may be called at any time, and does nothing after Run.
+func (s *Source) Wake() { s.reader.Wake() }
 
 // Close removes the probes. Run does so itself; Close must not be called while it runs.
 func (s *Source) Close() error {

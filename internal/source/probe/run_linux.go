@@ -16,7 +16,10 @@ import (
 // Run emits events and losses to out until ctx ends, and removes the probes. The error is that of the kernel. It
 // can be called once.
 func (s *Source) Run(ctx context.Context, out pipeline.Output) (err error) {
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func() {
+		s.ended.Store(true)
+		err = errors.Join(err, s.Close())
+	}()
 	read := func() (int, error) { return s.read(out) }
 	err = s.reader.Receive(ctx, read, func() error { return s.follow(out) })
 	return errors.Join(err, s.finishAll(out))
@@ -24,6 +27,8 @@ func (s *Source) Run(ctx context.Context, out pipeline.Output) (err error) {
 
 // read emits what is in the rings, and returns how many records that were.
 func (s *Source) read(out pipeline.Output) (n int, err error) {
+	before := s.begun
+	s.begun = time.Now()
 	if s.decoder.wall, err = clock.Now(); err != nil {
 		return 0, err
 	}
@@ -35,7 +40,19 @@ func (s *Source) read(out pipeline.Output) (n int, err error) {
 	if n > 0 || waiting > 0 || !s.reader.Idle() { // otherwise it was flushed before
 		out.Flush()
 	}
+	if s.reader.Running() {
+		s.advance(before)
+	}
 	return n, nil
+}
+
+// advance sets until when all events were emitted: since the rings were read or, of returns that wait, since before.
+func (s *Source) advance(before time.Time) {
+	complete := s.begun
+	if len(s.waiting) > 0 {
+		complete = before
+	}
+	s.complete.Store(&complete)
 }
 
 // show emits the records in the ring of a CPU while more returns true.
