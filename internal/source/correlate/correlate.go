@@ -16,6 +16,8 @@
 //
 // What TCP drops because it has it already, since Linux 5.17 by the reason, is no loss: it is a
 // retransmission that was received, and becomes an event of its own.
+//
+// It also joins drops with the points that their packets had reached: see [Reached].
 package correlate
 
 import (
@@ -28,20 +30,24 @@ import (
 	"dropwatch/internal/pipeline"
 )
 
-// Drops is a source of all drops of TCP packets, each of them individual.
-type Drops interface {
-	pipeline.Source
-	Close() error
-
-	// Began returns two times between which it began to report drops.
-	Began() (from, until time.Time)
-
-	// ReadUntil returns a time before which, but for the last 50 ms, all drops were emitted.
+// A Reading is a source that says how far it has read what the kernel wrote.
+type Reading interface {
+	// ReadUntil returns a time before which, but for the last 50 ms, all events were emitted.
 	ReadUntil() time.Time
 
 	// Wake makes it read, so that ReadUntil advances. It may be called at any time: after Run, which may end by
 	// itself, it does nothing.
 	Wake()
+}
+
+// Drops is a source of all drops of TCP packets, each of them individual.
+type Drops interface {
+	pipeline.Source
+	Reading
+	Close() error
+
+	// Began returns two times between which it began to report drops.
+	Began() (from, until time.Time)
 }
 
 // A Source is a pipeline.Source that emits what another reports of TCP, with the fate of each

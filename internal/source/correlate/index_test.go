@@ -31,8 +31,8 @@ func TestBounds(t *testing.T) {
 		t.Fatalf("%d bytes in %d drops, %d in order, forgot %v", x.size, kept, len(x.order), x.forgot)
 	}
 	var remembered int
-	for _, h := range x.flows {
-		remembered += len(h.drops)
+	for _, h := range x.histories {
+		remembered += len(h.values)
 	}
 	if remembered != kept {
 		t.Errorf("%d drops in flows, %d in order", remembered, kept)
@@ -40,15 +40,15 @@ func TestBounds(t *testing.T) {
 	for range kept {
 		x.forget()
 	}
-	if len(x.flows) != 0 || x.size != 0 {
-		t.Errorf("%d flows and %d bytes are left of nothing", len(x.flows), x.size)
+	if len(x.histories) != 0 || x.size != 0 {
+		t.Errorf("%d flows and %d bytes are left of nothing", len(x.histories), x.size)
 	}
 }
 
 // TestBoundOfFlow: many drops of a flow put only that one in doubt, and those that are remembered are found.
 func TestBoundOfFlow(t *testing.T) {
 	s := &Source{Drops: new(script), out: new(list)}
-	for i := range 3 * maxPerFlow {
+	for i := range 3 * maxPerKey {
 		dropAll(s, lost(time.Minute+time.Duration(i), headers(50000, uint32(100*i), event.ACK), 100))
 	}
 	dropAll(s, lost(time.Minute, headers(50001, 7, event.ACK), 100))
@@ -58,8 +58,8 @@ func TestBoundOfFlow(t *testing.T) {
 		doubt   string
 	}{
 		"the first of the flow":   {headers(50000, 0, event.ACK), event.FateUnknown, "too many drops to remember"},
-		"its last":                {headers(50000, 100*(3*maxPerFlow-1), event.ACK), event.LostHere, ""},
-		"the first that is kept":  {headers(50000, 100*2*maxPerFlow, event.ACK), event.LostHere, ""},
+		"its last":                {headers(50000, 100*(3*maxPerKey-1), event.ACK), event.LostHere, ""},
+		"the first that is kept":  {headers(50000, 100*2*maxPerKey, event.ACK), event.LostHere, ""},
 		"another flow":            {headers(50001, 7, event.ACK), event.LostHere, ""},
 		"another flow, not found": {headers(50001, 1000, event.ACK), event.NotLostHere, ""},
 		"a flow without drops":    {headers(50002, 1, event.ACK), event.NotLostHere, ""},

@@ -150,12 +150,12 @@ const maxAnswer = 100 * time.Millisecond
 func (s *Source) judgeReset(e *event.Event) {
 	h := &e.Packet.Flow.Headers
 	f := flowOf(h)
-	d := s.answered.last(flow{f.dst, f.src}, func(d *dropped) bool {
+	d := s.answered.last(flow{f.dst, f.src}, func(at time.Time, d *dropped) bool {
 		answers := d.hasAck && h.Has(event.FieldSeq) && d.ack == h.Seq
 		if h.Has(event.FieldAck) {
 			answers = !d.hasAck && d.end == h.Ack
 		}
-		return answers && d.netns.Inode == e.Netns.Inode && d.time.Sub(e.Time).Abs() <= maxAnswer
+		return answers && d.netns.Inode == e.Netns.Inode && at.Sub(e.Time).Abs() <= maxAnswer
 	})
 	if d != nil {
 		e.Segment.Drop.Reason = d.reason
