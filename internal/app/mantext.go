@@ -200,7 +200,8 @@ Where functions of the kernel can be probed, some drop points (see *points*) are
 the length of the queue there, its limit and its owner (*points* with *--json*), also for packets whose drop has no event. They
 are of functions that are not called for each packet. Points that say more of drops, such as the chain of a firewall or the
 length of a socket's backlog, begin when the first such drop is seen, at most 8, and end after 1000 events: their values are certain
-of the later drops, and likely of the first (*later* with *--json*). They need BPF.
+of the later drops, and likely of the first (*later* with *--json*). They need BPF. *certain of 5 drops* says of how many it is known
+that their packets were there (*drops*).
 A line *counted* says which functions raised a counter of a device that *ip -s link* shows, and how much its driver did
 (*raised_by* with *--json*). Before Linux 6.9 that is known from the drops alone, and *likely*.
 A line *unexplained* is a counter that may mean lost packets, and rose by more than what was found.

@@ -13,7 +13,11 @@ An event at a point has time, function, interface, packet length, socket and own
 its values. Expressions have these as *args*: *args.limit > 100*; the name of the point is *point.name*: *point.name == udp_queue*.
 With the expression *kind point* only points are reported, and no drops.
 *--include* and *--exclude* select events of points, too, by layer and module.
-Events of points are no drops: the ledger counts them beside the drops. A packet may be at several points, and in a drop.`
+Events of points are no drops: the ledger counts them beside the drops. A packet may be at several points, and in a drop.
+A drop of source bpf has the last point that its packet had reached, with its values: behind *point* on its line, as *point* with
+*--json*, and in *args* of an expression. It is the same packet by its address in memory, CPU, headers and payload, and at most
+100 ms passed. Drops that are only counted have no point (*--sample all* counts none), and neither have any where points have
+no packets, without BPF. Drops are shown some 0.2 seconds later for this.`
 
 // manPointsList explains what to know before points are used.
 var manPointsList = []entry{

@@ -2,12 +2,15 @@ package capture
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/member"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/point"
+	"dropwatch/internal/source/correlate"
 	"dropwatch/internal/source/probe"
 )
 
@@ -18,6 +21,31 @@ type asked struct {
 	points <-chan []point.Point
 	types  *member.Types // nil: nothing was asked for yet
 	noted  bool          // that some are not possible
+
+	mu      sync.Mutex
+	reading []correlate.Reading // what reports points now
+}
+
+// ReadUntil and Wake implement [correlate.Reading] for all that report points now.
+func (a *asked) ReadUntil() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	read := time.Now()
+	for _, s := range a.reading {
+		if until := s.ReadUntil(); until.Before(read) {
+			read = until
+		}
+	}
+	return read
+}
+
+// Wake implements [correlate.Reading].
+func (a *asked) Wake() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.reading {
+		s.Wake()
+	}
 }
 
 const (
@@ -74,7 +102,24 @@ func (a *asked) open(points []point.Point) Tracer {
 func (a *asked) report(ctx context.Context, t Tracer, out pipeline.Output) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	if s, ok := t.(correlate.Reading); ok {
+		a.add(s)
+		defer a.remove(s)
+	}
 	_ = (&optional{t, a.Notices}).Run(ctx, &limited{out, enoughEvents, stop}) // it notes its error, and returns none
+}
+
+// add and remove enter what begins to report points, and what ends.
+func (a *asked) add(s correlate.Reading) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reading = append(a.reading, s)
+}
+
+func (a *asked) remove(s correlate.Reading) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reading = slices.DeleteFunc(a.reading, func(r correlate.Reading) bool { return r == s })
 }
 
 // A limited is an Output that passes some events of points on, then ends their source, and passes nothing of it any more.

@@ -64,12 +64,22 @@ func (r *Runner) ruleOf() func(*event.Event) (rule, confidence string) {
 	}
 }
 
-// withRule returns a stage that adds to the verdicts of nftables at points what the rule is.
+// withRule returns a stage that adds to the verdicts of nftables, at points and of drops that had reached these, what the
+// rule is.
 func (r *Runner) withRule() pipeline.Stage {
 	rules := diagnose.NewRules(r.Host)
+	ruleOf := func(e *event.Event, name string, args []event.Arg) []event.Arg {
+		if by := rules.Reached(e.Netns.Inode, name, args); by.Text != "" {
+			args = append(args, event.Arg{Name: "rule", Text: by.Text})
+		}
+		return args
+	}
 	return func(e *event.Event) bool {
-		if by := rules.Reached(e); by.Text != "" {
-			e.Args = append(e.Args, event.Arg{Name: "rule", Text: by.Text})
+		switch {
+		case e.Point != "":
+			e.Args = ruleOf(e, e.Point, e.Args)
+		case e.Reached != nil:
+			e.Reached.Args = ruleOf(e, e.Reached.Point, e.Reached.Args)
 		}
 		return true
 	}

@@ -10,6 +10,7 @@ import (
 	"dropwatch/internal/perf"
 	"dropwatch/internal/pipeline"
 	"dropwatch/internal/point"
+	"dropwatch/internal/source/correlate"
 	"dropwatch/internal/source/probe"
 )
 
@@ -93,16 +94,23 @@ func (r *Runner) noteLacking(failed failures) {
 	}
 }
 
-// withPoints returns a source that reports the points, too, if there are any beside the drops.
+// withPoints returns a source that reports the points, too, if there are any beside the drops, and joins the two.
 func (r *run) withPoints(drops pipeline.Source) pipeline.Source {
 	if r.points == nil {
 		return drops
 	}
-	switch in := &r.spec.Input; {
-	case in.Asked != nil:
-		return pipeline.Merge(drops, &optional{r.points, r.Notices}, &asked{Runner: r.Runner, points: in.Asked})
-	case in.IfPossible:
-		return pipeline.Merge(drops, &optional{r.points, r.Notices})
+	all := []pipeline.Source{drops, r.points}
+	if r.spec.Input.IfPossible {
+		all[1] = &optional{r.points, r.Notices}
 	}
-	return pipeline.Merge(drops, r.points)
+	joined := &correlate.Reached{Stages: r.correlateStages()}
+	if reading, ok := r.points.(correlate.Reading); ok {
+		joined.Points = append(joined.Points, reading)
+	}
+	if points := r.spec.Input.Asked; points != nil {
+		more := &asked{Runner: r.Runner, points: points}
+		all, joined.Points = append(all, more), append(joined.Points, more)
+	}
+	joined.Source = pipeline.Merge(all...)
+	return joined
 }

@@ -35,6 +35,7 @@ type run struct {
 	steps    []filter.Step    // what adds facts to a drop, with the facts it adds
 	stages   []pipeline.Stage // steps with the parts of the filter between them, for drops
 	atPoints []pipeline.Stage // the same for points; it is the same for every source of drops
+	rule     pipeline.Stage   // names rules of nftables; nil: that is not wanted
 	sink     pipeline.Sink
 	screen   *screen // nil: no live view
 	outcome  Outcome

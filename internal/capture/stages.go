@@ -86,10 +86,14 @@ func (r *run) arrangeStages() {
 	if r.atPoints == nil {
 		r.atPoints = r.spec.Filter.Stages(r.steps)
 		if !r.spec.Input.IfPossible { // a diagnosis reads the rules itself
-			r.atPoints = append(r.atPoints, r.withRule())
+			r.rule = r.withRule()
+			r.atPoints = append(r.atPoints, r.rule)
 		}
 	}
 	r.stages = r.source.arrange(r.steps)
+	if r.rule != nil {
+		r.stages = append(r.stages, r.rule)
+	}
 	if n := r.source.trunc; n > 0 {
 		r.stages = append(r.stages, truncate.Packets(n), decode.Packets())
 	}

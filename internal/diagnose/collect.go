@@ -80,6 +80,7 @@ type group struct {
 	proofs   []proof
 	hook     string // see [knowledge.Hook]
 	args     []argument
+	through  []through
 	flows    *tally.Tally[Flow, flowPackets]
 	owners   *tally.Tally[ownerID, event.Owner]
 	samples  []nftables.Packet // of different flows, if a firewall dropped them
@@ -197,6 +198,7 @@ func (g *group) add(e *event.Event) {
 	if !e.Aggregate {
 		g.reported += e.Count
 		g.addArgs(e.Args)
+		g.through = addThrough(g.through, throughOf(e.Reached))
 		g.addFlow(e)
 	}
 	o := &e.Owner

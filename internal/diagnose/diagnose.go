@@ -81,6 +81,7 @@ type Finding struct {
 	hook   string         // of netfilter, see [knowledge.Hook]; empty if it is not known
 	rules  []counters.Key // that may have dropped them
 
+	through     []through         // points that packets of them had reached
 	reached     []PointValues     // verdicts of nftables that may be those on them, see [Diagnosis.Ask]
 	samples     []nftables.Packet // headers of some of them
 	byConntrack bool              // connection tracking may have dropped some of them
@@ -218,7 +219,7 @@ func (d *Diagnosis) finding(e *tally.Entry[cause, group]) Finding {
 		ID: cmp.Or(k.reason, k.location, "unknown location"), Meaning: g.meaning, Count: e.Count, Segments: g.segments, ipv6: g.ipv6,
 		Reason: k.reason, Location: k.location, IfName: k.ifname, Netns: g.netns, Reported: g.reported,
 		Share: float64(e.Count) / float64(max(d.Drops, 1)), hook: g.hook, samples: g.samples,
-		proofs: g.proofs, rhythm: g.rhythm,
+		proofs: g.proofs, rhythm: g.rhythm, through: slices.Clone(g.through),
 	}
 	if f.Reason == event.NotSpecified {
 		f.ID = cmp.Or(k.location, f.ID)

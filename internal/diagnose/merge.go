@@ -109,6 +109,9 @@ func (f *Finding) add(o *Finding) {
 	}
 	f.Objects = append(f.Objects, o.Objects...)
 	f.Points = append(f.Points, o.Points...)
+	for _, t := range o.through {
+		f.through = addThrough(f.through, t)
+	}
 	if f.IfName != o.IfName {
 		f.IfName = ""
 	}

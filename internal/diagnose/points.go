@@ -41,6 +41,12 @@ type PointValues struct {
 	Owner event.Owner // of the socket there; zero if there is none
 	rule  string      // what happened, if it is known which rule of nftables did it
 
+	// Drops is of how many of the drops that is certain, as their packets had reached the point: others may have, too. It is
+	// 0 if several sockets are at the point.
+	Drops uint64
+
+	object string // see pointKey
+
 	// Later: the point was reported only after the first drops of its kind had asked for it, see [Collector].Ask. What
 	// it says is certain of those that followed, and likely of the first.
 	Later bool
@@ -108,20 +114,69 @@ func (f *Finding) findPoints(c *Collector) {
 		p, _ := point.Lookup(e.Key.name)
 		v := PointValues{
 			Name: e.Key.name, Count: e.Count, Args: e.Value.args, Owner: e.Value.owner, Later: slices.Contains(c.asked, e.Key.name),
+			Drops: f.dropsThrough(&e.Key), object: e.Key.object,
 		}
 		switch {
 		case e.Key.function != "" || !f.isAround(&e.Key):
 		case e.Key.verdict != (verdictAt{}):
 			f.reached = append(f.reached, v)
-		case f.isAt(&p) && f.agreesWith(&v):
+		case (v.Drops > 0 || f.isAt(&p)) && f.agreesWith(&v):
 			f.Points = append(f.Points, v)
 		}
 	}
+	f.clearShared()
 	mostOften := func(a, b PointValues) int { return cmp.Compare(b.Count, a.Count) }
 	slices.SortStableFunc(f.Points, mostOften)
 	slices.SortStableFunc(f.reached, mostOften)
 	if sole := f.soleSocket(); sole != nil && f.OwnerCount == 0 {
 		f.Owner, f.OwnerCount = sole.Owner, min(sole.Count, f.Count)
+	}
+}
+
+// A through is a point that packets of drops had reached, with the values of it that name what drops.
+type through struct {
+	name, object string
+	drops        uint64
+}
+
+// throughOf returns the point that the packet of a drop had reached; zero if there is none.
+func throughOf(r *event.Reached) through {
+	if r == nil {
+		return through{}
+	}
+	return through{r.Point, objectOf(r.Args), 1}
+}
+
+// addThrough adds drops to those of the same point, unless there are too many points.
+func addThrough(all []through, t through) []through {
+	i := slices.IndexFunc(all, func(o through) bool { return o.name == t.name && o.object == t.object })
+	switch {
+	case i >= 0:
+		all[i].drops += t.drops
+	case t.drops > 0 && len(all) < maxArgs:
+		all = append(all, t)
+	}
+	return all
+}
+
+// dropsThrough is how many of the drops were of packets that had reached a point, as it is distinguished.
+func (f *Finding) dropsThrough(k *pointKey) uint64 {
+	i := slices.IndexFunc(f.through, func(t through) bool { return t.name == k.name && t.object == k.object })
+	if i < 0 {
+		return 0
+	}
+	return f.through[i].drops
+}
+
+// clearShared clears the drops of points at which several sockets were: it is not known which were of which.
+func (f *Finding) clearShared() {
+	for i := range f.Points {
+		v := &f.Points[i]
+		for j := range f.Points[:i] {
+			if o := &f.Points[j]; o.Name == v.Name && o.object == v.object {
+				o.Drops, v.Drops = 0, 0
+			}
+		}
 	}
 }
 
@@ -177,6 +232,9 @@ func (v *PointValues) text() string {
 	if v.Count > 1 {
 		text += fmt.Sprintf(", %d times", v.Count)
 	}
+	if v.Drops > 0 {
+		text += "; certain of " + event.Plural(v.Drops, "drop")
+	}
 	if v.Later {
 		text += " (read after the first drops; likely the same for those)"
 	}
@@ -199,7 +257,8 @@ func (v *PointValues) value(name string) (text string, ok bool) {
 type pointJSON struct {
 	Name  string         `json:"name"`
 	Count uint64         `json:"count"`
-	Args  map[string]any `json:"args"` // of the last time
+	Args  map[string]any `json:"args"`            // of the last time
+	Drops uint64         `json:"drops,omitempty"` // that were of packets there, for certain
 	Local string         `json:"local,omitempty"`
 	Owner *processJSON   `json:"owner,omitempty"`
 	Later bool           `json:"later,omitempty"` // certain of the later drops, likely of the first
@@ -209,7 +268,9 @@ type pointJSON struct {
 func pointsJSON(all []PointValues) (lines []pointJSON) {
 	for i := range all {
 		v := &all[i]
-		j := pointJSON{Name: v.Name, Count: v.Count, Args: argsJSON(v.Args), Owner: inNetnsJSON(v.Owner.Process), Later: v.Later}
+		j := pointJSON{
+			Name: v.Name, Count: v.Count, Args: argsJSON(v.Args), Drops: v.Drops, Owner: inNetnsJSON(v.Owner.Process), Later: v.Later,
+		}
 		if s := v.Owner.Socket; s != nil && s.Local.IsValid() {
 			j.Local = s.Local.String()
 		}

@@ -3,6 +3,7 @@ package diagnose_test
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -167,6 +168,38 @@ func TestPointsJSON(t *testing.T) {
 	} {
 		if !strings.Contains(b.String(), want) || !json.Valid([]byte(strings.SplitN(b.String(), "\n", 2)[0])) {
 			t.Errorf("%s lacks %s", b.String(), want)
+		}
+	}
+}
+
+// TestCertainOfDrops: the drops whose packets had reached a point say so, also of a point of which nothing else is known, but
+// not which of two sockets they were at.
+func TestCertainOfDrops(t *testing.T) {
+	reached := func(name string) *event.Event {
+		e := udp("NETFILTER_DROP", 40000)
+		e.Netns, e.Packet.Flow = blue, nil
+		if name != "" {
+			e.Reached = &event.Reached{Point: name, Args: []event.Arg{{Name: "qlen", Number: 129}}}
+		}
+		return e
+	}
+	for name, tt := range map[string]struct {
+		events []*event.Event
+		want   []uint64 // of each point
+	}{
+		"some":             {[]*event.Event{fullQueue("mine", 80, 129), reached("mine"), reached(""), reached("mine")}, []uint64{2}},
+		"none":             {[]*event.Event{fullQueue("mine", 80, 129), reached("")}, nil},
+		"of another point": {[]*event.Event{fullQueue("mine", 80, 129), reached("other")}, nil},
+		"of two sockets":   {[]*event.Event{fullQueue("mine", 80, 129), fullQueue("mine", 81, 129), reached("mine")}, []uint64{0, 0}},
+	} {
+		d := diagnose.New(collect(t, tt.events...), report("TcpExtListenOverflows", 0), nil)
+		var got []uint64
+		for _, p := range d.Findings[0].Points {
+			got = append(got, p.Drops)
+		}
+		text := strings.Contains(textOf(t, d), "; certain of 2 drops")
+		if !slices.Equal(got, tt.want) || text != (name == "some") {
+			t.Errorf("%s: %d, want %d: %s", name, got, tt.want, textOf(t, d))
 		}
 	}
 }

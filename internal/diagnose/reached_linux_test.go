@@ -41,7 +41,7 @@ func TestRulesReached(t *testing.T) {
 		if tt.e != elsewhere {
 			tt.e.Netns.Inode = ns.Inode()
 		}
-		if got := rules.Reached(tt.e); got != tt.want {
+		if got := rules.Reached(tt.e.Netns.Inode, tt.e.Point, tt.e.Args); got != tt.want {
 			t.Errorf("%+v: %+v, want %+v", tt.e.Args, got, tt.want)
 		}
 	}

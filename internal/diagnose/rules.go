@@ -64,19 +64,19 @@ func (r *Rules) Of(drop *event.Event) (rule Rule) {
 	return rule
 }
 
-// Reached returns the rule or the policy of nftables that a point has seen to drop a packet: zero if the point is another,
-// or there is no such rule any more.
-func (r *Rules) Reached(e *event.Event) Rule {
-	at, ok := verdictOf(e.Point, e.Args)
+// Reached returns the rule or the policy of nftables that a point has seen to drop a packet in a network namespace, by the
+// values there: zero if the point is another, or there is no such rule any more.
+func (r *Rules) Reached(netns uint32, point string, args []event.Arg) Rule {
+	at, ok := verdictOf(point, args)
 	if !ok {
 		return Rule{}
 	}
-	rules := r.rulesIn(e.Netns.Inode)
+	rules := r.rulesIn(netns)
 	if rules == nil {
 		return Rule{}
 	}
 	var by nftables.Suspect
-	err := r.within(e.Netns.Inode, func() error {
+	err := r.within(netns, func() error {
 		by, _ = rules.Reached(at.family, at.table, at.chain, at.handle)
 		return nil
 	})
