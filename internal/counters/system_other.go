@@ -2,10 +2,16 @@
 
 package counters
 
-import "errors"
+import (
+	"errors"
+
+	"dropwatch/internal/iptables"
+)
 
 // xtables fails: only Linux has iptables.
-func xtables(f *xtFamily, name string) (*xtTable, error) { return nil, errors.ErrUnsupported }
+func xtables(f *iptables.Family, name string) (*iptables.Table, error) {
+	return nil, errors.ErrUnsupported
+}
 
 // eachDriver fails: only Linux has SIOCETHTOOL.
 func eachDriver(map[uint32]string, func(*driverStats)) error { return errors.ErrUnsupported }

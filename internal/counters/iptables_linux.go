@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"dropwatch/internal/iptables"
 )
 
 // Options and structures of include/uapi/linux/netfilter_ipv4/ip_tables.h; those of
@@ -26,12 +28,12 @@ const (
 
 // xtables reads a table in the network namespace of the calling thread. It needs
 // CAP_NET_ADMIN.
-func xtables(f *xtFamily, name string) (*xtTable, error) {
+func xtables(f *iptables.Family, name string) (*iptables.Table, error) {
 	if runtime.GOARCH == "386" { // which aligns the kernel's counters in another way
 		return nil, errors.ErrUnsupported
 	}
 	domain := unix.AF_INET
-	if f.address == 16 {
+	if f.Level == unix.SOL_IPV6 {
 		domain = unix.AF_INET6
 	}
 	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -40,8 +42,8 @@ func xtables(f *xtFamily, name string) (*xtTable, error) {
 	}
 	defer unix.Close(fd)
 	for range xtTries {
-		var t *xtTable
-		if t, err = readXtTable(fd, f.level, name); !errors.Is(err, unix.EAGAIN) {
+		var t *iptables.Table
+		if t, err = readXtTable(fd, f.Level, name); !errors.Is(err, unix.EAGAIN) {
 			return t, err
 		}
 	}
@@ -49,15 +51,15 @@ func xtables(f *xtFamily, name string) (*xtTable, error) {
 }
 
 // readXtTable fails with EAGAIN if the table has another size than it had a moment ago.
-func readXtTable(fd, level int, name string) (*xtTable, error) {
+func readXtTable(fd, level int, name string) (*iptables.Table, error) {
 	info := make([]byte, sizeofGetInfo)
 	copy(info[:sizeofXtName-1], name)
 	if err := getsockopt(fd, level, iptSoGetInfo, info); err != nil {
 		return nil, err
 	}
-	t := &xtTable{hooks: binary.NativeEndian.Uint32(info[32:36])}
-	for i := range t.hookEntries {
-		t.hookEntries[i], t.underflows[i] = binary.NativeEndian.Uint32(info[36+4*i:40+4*i]), binary.NativeEndian.Uint32(info[56+4*i:60+4*i])
+	t := &iptables.Table{Hooks: binary.NativeEndian.Uint32(info[32:36])}
+	for i := range t.HookEntries {
+		t.HookEntries[i], t.Underflows[i] = binary.NativeEndian.Uint32(info[36+4*i:40+4*i]), binary.NativeEndian.Uint32(info[56+4*i:60+4*i])
 	}
 	const head = 40 // struct ipt_get_entries
 	size := binary.NativeEndian.Uint32(info[80:84])
@@ -67,7 +69,7 @@ func readXtTable(fd, level int, name string) (*xtTable, error) {
 	if err := getsockopt(fd, level, iptSoGetEntries, b); err != nil {
 		return nil, err
 	}
-	t.entries = b[head:]
+	t.Entries = b[head:]
 	return t, nil
 }
 
