@@ -25,8 +25,8 @@ func addPointFlag(f *pflag.FlagSet, d *defaults) *pointFlag {
 
 // addEvidenceFlag adds --point for findings.
 func addEvidenceFlag(f *pflag.FlagSet, d *defaults) *pointFlag {
-	return newPointFlag(f, d, "also ask these `points`, by their names, separated by commas: nftables and nftables_policy say which "+
-		"rule dropped packets, at a cost for all that pass its chains")
+	return newPointFlag(f, d, "also ask these `points`, by their names, separated by commas: nftables, nftables_policy and iptables say "+
+		"which rule dropped packets, at a cost for all that pass its chains")
 }
 
 func newPointFlag(f *pflag.FlagSet, d *defaults, usage string) *pointFlag {

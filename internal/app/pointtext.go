@@ -38,6 +38,11 @@ var manPointsList = []entry{
 		"read a moment later. While they are reported, nf_tables calls its functions for traces, as there is a rule for that in a " +
 		"network namespace that dropwatch makes. No packet comes to it, so that none is traced. It ends with dropwatch, also if that " +
 		"is killed."},
+	{"iptables", "The point *iptables* has the *chain* and the *rule* that dropped the packet: its number, as *iptables -L " +
+		"--line-numbers* counts, or *policy*. *text* is the rule as *iptables -S* writes it, with ... for values that dropwatch does " +
+		"not decode. BPF reads this in the kernel at the drop (Linux 5.17 or later): it is the rule whose counter rose by this packet. " +
+		"It is left out where that is not certain, as when a match dropped the packet itself, and for rules behind the first 128 of a " +
+		"table that have the target DROP or REJECT."},
 	{"own points", "A file has tables *[[point]]*, each with *name*, *functions*, *at* (entry or return), *when* (a condition, in C), " +
 		"*args* (what is read) and *says* (a sentence): *dropwatch points --gen points.toml* writes one with all that are " +
 		"built in, to be changed. *dropwatch watch --point points.toml* reports what it has. At a return, values are those of the " +

@@ -19,7 +19,7 @@ var (
 	}
 	middle = append([]string{
 		"internal/condition", "internal/knowledge", "internal/counters", "internal/nftables", "internal/conntrack", "internal/routing",
-		"internal/detail",
+		"internal/iptables", "internal/detail",
 		"internal/doctor", "internal/retrans", "internal/pipeline", "internal/records", "internal/session", "internal/live",
 		"internal/diagnose", "internal/settings", "internal/flows",
 	}, inner...)
@@ -59,12 +59,17 @@ var rooms = []room{
 	{pkgs: "internal/pipeline", may: inner, reason: "it joins what it does not know"},
 	{pkgs: "internal/knowledge", may: inner, reason: "a table needs no source and no sink"},
 	{
-		pkgs: "internal/counters", may: append([]string{"internal/knowledge", "internal/nftables", "internal/routing"}, inner...),
+		pkgs:   "internal/counters",
+		may:    append([]string{"internal/knowledge", "internal/nftables", "internal/iptables", "internal/routing"}, inner...),
 		reason: "it reads the host, not our events",
 	},
 	{
 		pkgs: "internal/nftables", may: []string{"internal/event", "internal/kernel"},
 		reason: "it reads rules, and of a drop the packet alone",
+	},
+	{
+		pkgs: "internal/iptables", may: []string{"internal/nftables"},
+		reason: "it reads rules, wherever they come from, and has the names of nftables for what both match",
 	},
 	{pkgs: "internal/routing", may: []string{"internal/kernel", "internal/host"}, reason: "it looks up routes, and no events"},
 	{pkgs: "internal/conntrack", may: []string{"internal/kernel"}, reason: "it looks up connections, whatever became of their packets"},

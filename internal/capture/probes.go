@@ -54,17 +54,21 @@ func (r *Runner) openPoints(s *Spec) (t Tracer, names []string, err error) {
 
 // openNamed opens the source of points that the user named.
 func (r *Runner) openNamed(s *Spec) (Tracer, error) {
-	var failed, filtered failures
+	var failed, filtered, unnamed failures
 	t, err := r.OpenProbe(probe.Options{
 		Points: s.Input.Points, Types: member.Running(), Symbols: r.Symbols.live(),
 		Lacking:  func(_ *point.Point, err error) { failed = append(failed, err) },
 		Filtered: func(err error) { filtered = append(filtered, err) },
+		Unnamed:  func(err error) { unnamed = append(unnamed, err) },
 	})
 	switch {
 	case err == nil:
 		r.noteLacking(failed)
 		if len(filtered) > 0 {
 			r.Notices.Note("points cost more without BPF, and have no packets: %v", filtered[0])
+		}
+		if len(unnamed) > 0 {
+			r.Notices.Note("rules of iptables are not named: %v", unnamed[0])
 		}
 		return t, nil
 	case len(failed) == len(s.Input.Points) && len(failed) == 1:

@@ -58,7 +58,7 @@ var networkPoints = []Point{
 		Says:  "dropped by netfilter at hook {hook}, in {in}, out {out}",
 	},
 	{
-		Name: "iptables", Module: "netfilter",
+		Name: "iptables", Module: "netfilter", // source probe adds the rule: chain, its number there or policy, and its text
 		Form: Form{ // nf_hook_slow frees the packet
 			Functions: []string{"ipt_do_table", "ip6t_do_table"}, At: Return, Values: Return, When: "$retval == 0",
 			Args: append(args("table", "((struct xt_table *)priv)->name"), hookArgs...),
@@ -67,7 +67,7 @@ var networkPoints = []Point{
 			Functions: []string{"ipt_do_table", "ip6t_do_table"}, At: Return, Values: Return, When: "$retval == 0",
 			Args: append(args("table", "table->name"), hookArgs...),
 		}},
-		Says:  "dropped by iptables: table {table}, hook {hook}, in {in}, out {out}",
+		Says:  "dropped by iptables: table {table}, chain {chain}, rule {rule}: {text}; hook {hook}, in {in}, out {out}",
 		Drops: []string{"NETFILTER_DROP", "nf_hook_slow"},
 	},
 	{

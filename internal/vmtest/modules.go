@@ -18,7 +18,7 @@ var wantedModules = []string{
 	"nf_tables", "nft_counter", "nft_objref", "nft_queue", "nfnetlink_queue", "nft_ct", "nft_limit", "nft_numgen",
 	"nft_reject_inet", "nft_compat",
 	"nf_conntrack", "nf_conntrack_netlink", "nf_conntrack_ftp", "nft_chain_nat", "nft_nat",
-	"ip_tables", "iptable_filter", "iptable_raw", "ip6_tables", "ip6table_filter", "xt_tcpudp",
+	"ip_tables", "iptable_filter", "iptable_raw", "iptable_mangle", "ipt_REJECT", "ip6_tables", "ip6table_filter", "xt_tcpudp",
 	"sch_ingress", "sch_tbf", "sch_htb", "sch_hfsc", "sch_netem", "sch_fq", "sch_fq_codel",
 	"cls_flower", "cls_matchall", "cls_bpf", "act_gact", "act_police", "act_mirred",
 	"bonding", "ifb",

@@ -34,12 +34,19 @@ func (s *site) attachable() error {
 
 // loadAttached loads programs that are attached to the function of a site itself (fentry, fexit), which takes no probe:
 // a call costs far less. What an event of a probe has, they write into the ring themselves: the record has all values
-// of the site. The id is that of the records, and outputs have an event for each CPU.
-func loadAttached(s *site, id uint64, out outputs, types *btf.Cache) (k *programs, err error) {
+// of the site, and with rules the one of iptables that was found. The id is that of the records, and outputs have an event
+// for each CPU.
+func loadAttached(s *site, id uint64, out outputs, by *rules, types *btf.Cache) (k *programs, err error) {
 	if err := s.attachable(); err != nil {
 		return nil, err
 	}
-	k = &programs{record: s.wholeRecord(id), registers: registersOf(len(s.function.Args))}
+	k = &programs{record: s.wholeRecord(id), registers: registersOf(len(s.function.Args)), rules: by}
+	if by != nil {
+		if k.shape, err = s.shape(); err != nil {
+			return nil, err
+		}
+		k.record.addFound(&s.facts)
+	}
 	defer func() {
 		if err != nil {
 			k.Close()
@@ -50,11 +57,15 @@ func loadAttached(s *site, id uint64, out outputs, types *btf.Cache) (k *program
 		return k, bpfprog.Explain(err)
 	}
 	if kept {
-		if k.call, err = s.loadAt(ebpf.AttachTraceFEntry, k.callCode(), types); err != nil {
+		if k.call, err = s.loadAt(ebpf.AttachTraceFEntry, k.callCode(), nil, types); err != nil {
+			return k, err
+		}
+	} else if by != nil {
+		if k.call, err = by.learner(s, k.shape, types); err != nil {
 			return k, err
 		}
 	}
-	k.shown, err = s.loadAt(attachTypes[s.at], k.attachedCode(s, out), types)
+	k.shown, err = s.loadAt(attachTypes[s.at], k.attachedCode(s, out), k.rules.finder(), types)
 	return k, err
 }
 
@@ -76,7 +87,7 @@ func (t *Typed) Testers() []Tester {
 // testerOf returns the first tester of a site whose programs can be loaded.
 func testerOf(s *site, out outputs, types *btf.Cache) Tester {
 	by := Attached
-	k, err := loadAttached(s, firstRecord, out, types)
+	k, err := loadAttached(s, firstRecord, out, nil, types)
 	if err != nil {
 		by = BPF
 		k, err = loadPrograms(s, firstRecord, out.ring)
@@ -109,13 +120,14 @@ func openPerCPU(name string, size uint32) (*ebpf.Map, error) {
 	return ebpf.NewMap(&ebpf.MapSpec{Name: name, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: size, MaxEntries: 1})
 }
 
-// loadAt loads a program for the function of the site.
-func (s *site) loadAt(at ebpf.AttachType, c *coder, types *btf.Cache) (*ebpf.Program, error) {
+// loadAt loads a program for the function of the site, with what it calls.
+func (s *site) loadAt(at ebpf.AttachType, c *coder, called asm.Instructions, types *btf.Cache) (*ebpf.Program, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
 	spec := &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"point": {
-		Type: ebpf.Tracing, AttachType: at, AttachTo: s.function.Name, Instructions: c.Code, License: license,
+		Type: ebpf.Tracing, AttachType: at, AttachTo: s.function.Name, License: license,
+		Instructions: withCalled(c.Code, called),
 	}}}
 	loaded, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
 	if err != nil {
@@ -133,6 +145,7 @@ func (k *programs) attachedCode(s *site, out outputs) *coder {
 			c.newRecord(k)
 		}
 		k.record.fillReturn(c)
+		c.find(k, &s.facts)
 		c.Emit(asm.Mov.Reg(asm.R1, asm.R7), asm.Add.Imm(asm.R1, int32(k.record.comm.Offset)))
 		c.Emit(asm.Mov.Imm(asm.R2, int32(k.record.comm.Size)), asm.FnGetCurrentComm.Call())
 		c.write(out.ring, k.record.size)

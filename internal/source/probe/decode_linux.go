@@ -16,6 +16,7 @@ type decoder struct {
 	wall   clock.Base // when samples were last read
 	values []member.Value
 	copied []byte // the headers of the packet
+	found  []byte // which rule of iptables dropped it, see rulesFound
 	args   []event.Arg
 	stack  []event.Frame
 	socket event.Socket
@@ -51,7 +52,7 @@ func (p *pairs) keep(s perf.Sample) perf.Sample {
 func (d *decoder) reset(loads int) {
 	d.values = slices.Grow(d.values[:0], loads)[:loads]
 	clear(d.values)
-	d.copied = nil
+	d.copied, d.found = nil, nil
 }
 
 // read adds what a sample has, or a record of BPF, by its layout.
@@ -59,6 +60,9 @@ func (d *decoder) read(l *layout, loads []member.Load, raw []byte) {
 	l.read(raw, loads, d.values)
 	if h := l.headers; h.Size > 0 {
 		d.copied = raw[h.Offset : h.Offset+h.Size]
+	}
+	if f := l.found; f.Size > 0 {
+		d.found = raw[f.Offset : f.Offset+f.Size]
 	}
 }
 
@@ -86,7 +90,7 @@ func (d *decoder) event(p *pointEvent, s *perf.Sample, cpu uint32, e *event.Even
 		Origin: event.Unstated, Point: p.name, Where: event.Where{Frame: p.target.frame, HasPC: true},
 		Task: event.Task{Known: true, CPU: cpu, PID: s.PID, TID: s.TID, Comm: p.layout.comm.Text(s.Raw)},
 	}
-	d.args = p.appendArgs(d.args[:0], d.values)
+	d.args = p.appendRule(p.appendArgs(d.args[:0], d.values), d.found)
 	e.Args = d.args
 	p.facts.packet(d.values, e)
 	p.facts.headers(d.values, d.copied, e)

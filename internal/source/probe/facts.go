@@ -41,6 +41,8 @@ const (
 	bufferNetwork
 
 	hookNetns
+
+	tableInfo // struct xt_table_info of a table of iptables
 	allFacts
 )
 
@@ -91,6 +93,17 @@ func (x *facts) compile(s *site, f *member.Function) {
 // compileHeaders types those by which the headers of the first packet are found, which only BPF can follow.
 func (x *facts) compileHeaders(s *site, f *member.Function) {
 	x.add(s, f, ofHeaders, reached(f, buffers))
+}
+
+// compileTable types the table of iptables that a function is called with, which only BPF looks into. Until Linux 5.15 the
+// argument has its type.
+func (x *facts) compileTable(s *site, f *member.Function) {
+	if s.family == nil {
+		return
+	}
+	for _, pointer := range []string{"((struct xt_table *)priv)", argumentOf(f, "struct xt_table")} {
+		x.add(s, f, map[fact]string{tableInfo: "(unsigned long)P->private"}, pointer)
+	}
 }
 
 // hasHeaders reports whether the headers of a packet can be found.

@@ -59,6 +59,7 @@ type layout struct {
 	loads       []loadField
 	comm, stack perf.Field // Size is 0 if it has none
 	headers     perf.Field // of a packet, likewise
+	found       perf.Field // a rule of iptables, as rules.bpf.c writes it, likewise
 	size        int        // bytes that an event has at least
 }
 

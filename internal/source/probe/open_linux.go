@@ -30,12 +30,14 @@ type Source struct {
 	number   perf.Field     // where an event has that
 	stacks   bool           // samples have call chains
 	tracing  tracing        // of nf_tables
+	rules    *rules         // of iptables; nil: no point needs them, or they are not possible
 	reader   *perf.Reader[*cpu]
 	until    time.Time                 // see Began
 	complete atomic.Pointer[time.Time] // see ReadUntil
 
 	tester   Tester
 	filtered func(error) // of Options
+	unnamed  func(error) // likewise
 	types    *member.Types
 	outputs  outputs
 	loaded   []*programs
@@ -71,7 +73,7 @@ type pointEvent struct {
 // Run or Close. The error says which point cannot be had, and why.
 func Open(opts Options) (*Source, error) {
 	s := &Source{ringSize: cmp.Or(opts.RingSize, defaultRing), byID: make(map[uint64]int), pairs: newPairs(), tester: opts.Tester,
-		filtered: opts.Filtered, types: opts.Types}
+		filtered: opts.Filtered, unnamed: opts.Unnamed, types: opts.Types}
 	err := s.open(&opts)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -149,13 +151,15 @@ const maxAttached = 8
 // addAttached makes the event of a site to whose function programs are attached. The error wraps errTest.
 func (s *Source) addAttached(of *site) error {
 	if s.attached() == maxAttached {
-		return fmt.Errorf("%w: programs are attached to %d functions, which is enough", errTest, maxAttached)
+		err := fmt.Errorf("%w: programs are attached to %d functions, which is enough", errTest, maxAttached)
+		s.noteUnnamed(of, err)
+		return err
 	}
 	err := s.outputs.open()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errTest, err)
 	}
-	k, err := loadAttached(of, s.nextRecord(), s.outputs, s.types.Cache())
+	k, err := s.loadAttached(of)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errTest, err)
 	}
@@ -376,5 +380,5 @@ func (s *Source) Wake() { s.reader.Wake() }
 // Close removes the probes. Run does so itself; Close must not be called while it runs.
 func (s *Source) Close() error {
 	s.reader.Close()
-	return errors.Join(s.forget(0, 0), s.outputs.Close(), s.probes.Close(), s.tracing.Close())
+	return errors.Join(s.forget(0, 0), s.rules.Close(), s.outputs.Close(), s.probes.Close(), s.tracing.Close())
 }

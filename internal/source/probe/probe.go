@@ -36,6 +36,9 @@ import (
 	"dropwatch/kallsyms"
 )
 
+//go:generate -command compile go tool bpf2go -cc clang-14 -strip llvm-strip-14 -tags linux -target bpfel,bpfeb
+//go:generate compile -type found -type shape rules rules.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+
 // Needs are what the source needs of a host: CAP_DAC_OVERRIDE because the list of probes in perf.Tracing is written, which
 // is root's. Where conditions are to be tested by BPF, it needs bpfprog.Needs as well. For each CPU it locks a ring, a page
 // more for its control data, and two pages for the ring of the wakeup.
@@ -63,6 +66,10 @@ type Options struct {
 
 	// Filtered, if it is not nil, is called with why BPF cannot be used for a point that is opened without.
 	Filtered func(err error)
+
+	// Unnamed, if it is not nil, is called with why the rules of iptables by which packets are dropped cannot be named. It
+	// takes programs that are attached to its functions.
+	Unnamed func(err error)
 
 	// RingSize is the size in bytes of the ring of each CPU, rounded up to a power of 2 pages. 0 stands for
 	// 256 KiB.

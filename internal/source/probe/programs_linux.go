@@ -28,6 +28,8 @@ type programs struct {
 	attached  []link.Link // to the function
 	room      *ebpf.Map   // for a record on each CPU, where no calls are kept
 	unwritten *ebpf.Map   // by CPU, how many records found no room in a ring, or had no call
+	rules     *rules      // of the source, that name the rule of iptables; nil: they do not
+	shape     rulesShape  // with rules
 }
 
 // loadPrograms loads those of a site that has a condition or whose returns are paired. The id is that of records of

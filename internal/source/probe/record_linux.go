@@ -22,6 +22,7 @@ type record struct {
 	pointers map[string]int // where it has those that others are read behind, by pathOf
 
 	head, network perf.Field // by which the headers are found
+	table         perf.Field // by which a rule of iptables is found
 }
 
 // A chunk is copied from one object of the kernel's memory, or is an argument.
@@ -126,6 +127,12 @@ func (s *site) wholeRecord(id uint64) *record {
 func (r *record) addHeaders(x *facts) {
 	r.head, r.network = r.field(x[bufferHead]), r.field(x[bufferNetwork])
 	r.headers = r.extend(maxHeaders)
+}
+
+// addFound gives a rule of iptables its place.
+func (r *record) addFound(x *facts) {
+	r.table = r.field(x[tableInfo])
+	r.found = r.extend(sizeofFound)
 }
 
 // extend returns a field of so many bytes, a multiple of 8, behind all others.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/iptables"
 	"dropwatch/internal/member"
 	"dropwatch/internal/perf"
 	"dropwatch/internal/point"
@@ -19,7 +20,8 @@ type site struct {
 	stack     bool
 	target    target
 	function  *member.Function
-	condition *formula // nil: always
+	family    *iptables.Family // whose rules the function goes through; nil: it is another
+	condition *formula         // nil: always
 	args      []arg
 	facts     facts
 	loads     []member.Load // of all of these, each once
@@ -59,6 +61,9 @@ func newSite(p *point.Point, t target, types *member.Types) (*site, error) {
 		return nil, err
 	}
 	s := &site{name: p.Name, at: p.At, late: p.Values == point.Return, stack: p.Stack, target: t, function: f}
+	if s.late {
+		s.family = families[f.Name]
+	}
 	if p.When != "" {
 		c, err := s.compile(f, p.When)
 		if err != nil {
@@ -79,8 +84,12 @@ func newSite(p *point.Point, t target, types *member.Types) (*site, error) {
 	}
 	s.fetched = len(s.loads)
 	s.facts.compileHeaders(s, f)
+	s.facts.compileTable(s, f)
 	return s, nil
 }
+
+// families are those of iptables by the function that goes through their rules.
+var families = map[string]*iptables.Family{"ipt_do_table": &iptables.IPv4, "ip6t_do_table": &iptables.IPv6}
 
 // compile types an expression, and adds its loads to those of the site.
 func (s *site) compile(f *member.Function, text string) (formula, error) {
