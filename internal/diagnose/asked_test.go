@@ -97,10 +97,49 @@ func TestAskedValues(t *testing.T) {
 		t.Errorf("%+v", f.Points)
 	}
 	text := strings.Join(strings.Fields(textOf(t, d)), " ")
-	const want = "values dropped by iptables: table filter, hook NF_INET_LOCAL_IN, in ?, out ?, 2 times " +
+	const want = "values dropped by iptables: table filter, chain ?, rule ?: ?; hook NF_INET_LOCAL_IN, in ?, out ?, 2 times " +
 		"(read after the first drops; likely the same for those)"
 	if !strings.Contains(text, want) {
 		t.Errorf("%s, want %q", text, want)
+	}
+}
+
+// ruleAt is tableAt with a rule that source probe has found.
+func ruleAt(number uint64, text string) *event.Event {
+	e := tableAt("NF_INET_LOCAL_IN")
+	rule := event.Arg{Name: "rule", Number: number}
+	if number == 0 {
+		rule.Text = "policy"
+	}
+	e.Args = append(e.Args, event.Arg{Name: "family", Number: 2}, event.Arg{Name: "chain", Text: "INPUT"}, rule,
+		event.Arg{Name: "text", Text: text})
+	return e
+}
+
+// TestRuleSeen: the rule of iptables is the one that its point has seen, exactly if that is all of the drops.
+func TestRuleSeen(t *testing.T) {
+	third, policy := ruleAt(3, "-p udp -j DROP"), ruleAt(0, "-P INPUT DROP")
+	drop := refusedAt("ip_local_deliver")
+	for name, tt := range map[string]struct {
+		events []*event.Event
+		want   string
+	}{
+		"all":    {[]*event.Event{drop, drop, third, third}, "exactly iptables ip filter INPUT -p udp -j DROP (rule 3)"},
+		"policy": {[]*event.Event{drop, policy}, "policy of chain iptables ip filter INPUT"},
+		"several": {[]*event.Event{drop, drop, drop, third, policy, third}, "one of iptables ip filter INPUT -p udp -j DROP (rule 3) +2; " +
+			"iptables ip filter INPUT policy (policy DROP) +1"},
+		"some":    {[]*event.Event{drop, drop, third}, "likely iptables ip filter INPUT -p udp -j DROP (rule 3) +1"},
+		"unnamed": {[]*event.Event{drop, tableAt("NF_INET_LOCAL_IN")}, " "},
+	} {
+		d := diagnose.New(collect(t, tt.events...), rose(), nil)
+		d.Ask(diagnose.RecordedHost(nil))
+		f := &d.Findings[0]
+		if got := string(f.Rule.Confidence) + " " + f.Rule.Text; got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+		if fix := strings.Join(f.Meaning.Apply, "\n"); name == "all" && !strings.Contains(fix, "iptables-legacy -t filter -D INPUT 3") {
+			t.Errorf("fix %s", fix)
+		}
 	}
 }
 

@@ -94,11 +94,11 @@ func (c *Collector) addPoint(e *event.Event) {
 	}
 }
 
-// objectOf returns the values that name what drops: the table and the chain, the hook, the kind of queue or action.
+// objectOf returns the values that name what drops: the table, the chain and the rule, the hook, the kind of queue or action.
 func objectOf(args []event.Arg) (object string) {
 	for _, a := range args {
-		if slices.Contains([]string{"table", "chain", "hook", "kind"}, a.Name) {
-			object += a.Text + "\x00"
+		if slices.Contains([]string{"table", "chain", "rule", "hook", "kind"}, a.Name) {
+			object += fmt.Sprintf("%s %d\x00", a.Text, a.Number)
 		}
 	}
 	return object

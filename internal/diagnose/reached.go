@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/nftables"
 )
@@ -85,4 +86,52 @@ func sentenceOf(s *nftables.Suspect) string {
 		where += ", " + strings.Join(words[3:], " ")
 	}
 	return event.Escape(where + ": " + s.Text)
+}
+
+// ruleSeen returns the rule or the policy of iptables that a point has seen to drop packets, as its counter is named, with
+// their number. Ok is false of other points, and where it is not known.
+func (v *PointValues) ruleSeen() (r counters.Row, ok bool) {
+	chain, known := v.arg("chain")
+	number, _ := v.arg("rule")
+	family, _ := v.arg("family")
+	table, _ := v.arg("table")
+	text, hasText := v.arg("text")
+	if v.Name != "iptables" || !known || !hasText {
+		return r, false
+	}
+	of := fmt.Sprintf("%s %s %s ", families[family.Number], table.Text, chain.Text)
+	r.Group, r.Delta = counters.IPTables, v.Count
+	if number.Number == 0 {
+		r.Object, r.About = of+"policy", "policy DROP"
+	} else {
+		r.Object, r.About = of+text.Text, fmt.Sprintf("rule %d", number.Number)
+	}
+	return r, true
+}
+
+// families are those of iptables, by what a hook has them called with (NFPROTO_IPV4, NFPROTO_IPV6).
+var families = map[uint64]string{2: "ip", 10: "ip6"}
+
+// setSeen sets the rule by what the point of iptables has seen, if that is all of the drops, or if no counter names one. It
+// reports whether it is all.
+func (f *Finding) setSeen() (onAll bool) {
+	var seen []*counters.Row
+	var count uint64
+	for i := range f.Points {
+		if r, ok := f.Points[i].ruleSeen(); ok {
+			seen, count = append(seen, &r), count+r.Delta
+		}
+	}
+	onAll = len(seen) > 0 && count >= f.Count
+	if len(seen) == 0 || !onAll && f.Rule.Text != "" {
+		return false
+	}
+	counted := f.rules
+	if onAll && len(seen) == 1 {
+		f.setRule(seen[0])
+	} else {
+		f.setOneOf(seen)
+	}
+	f.rules = counted
+	return onAll
 }

@@ -149,6 +149,9 @@ func (d *Diagnosis) readRules(h *Host) {
 func (f *Finding) readRule(h *Host) {
 	reached, onAll := f.readReached(h)
 	switch {
+	case f.setSeen():
+		f.byConntrack = false
+		return
 	case onAll:
 		f.byConntrack = false
 		f.setSuspects(reached)
