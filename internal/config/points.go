@@ -34,6 +34,7 @@ type pointSettings struct {
 	Or    []formSettings `toml:"or"`
 	Stack bool           `toml:"stack"`
 	Says  string         `toml:"says"`
+	Doubt string         `toml:"doubt"`
 }
 
 // pointTables are the points of a configuration.
@@ -160,7 +161,7 @@ func (r *pointsReader) add(table string, i int, make func() (point.Point, error)
 
 // point returns the point that settings describe.
 func (s *pointSettings) point() (p point.Point, err error) {
-	p = point.Point{Name: s.Name, Stack: s.Stack, Says: s.Says}
+	p = point.Point{Name: s.Name, Stack: s.Stack, Says: s.Says, Doubt: s.Doubt}
 	if p.Form, err = s.form(); err != nil {
 		return p, err
 	}

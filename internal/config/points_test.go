@@ -39,6 +39,7 @@ values = "return"
 when = "$retval == 0"
 stack = true
 says = "{len} of {x}"
+doubt = "; or {x}"
 args = ["len=sk->sk_ack_backlog", "sk->sk_max_ack_backlog", "other->sk_max_ack_backlog", "ntohs(sk->__sk_dport)", "a == b",
   "x->qlen.counter", "src:ip", "1", "2"]
 [[point.or]]
@@ -49,7 +50,7 @@ args = { b = "skb->len", a = "skb->mark:x" }
 		t.Fatal(err)
 	}
 	want := []point.Point{{
-		Name: "accept", Stack: true, Says: "{len} of {x}",
+		Name: "accept", Stack: true, Says: "{len} of {x}", Doubt: "; or {x}",
 		Form: point.Form{
 			Functions: []string{"tcp_conn_request", "nf_tables:f.isra.0"}, At: point.Return, Values: point.Return, When: "$retval == 0",
 			Args: []point.Arg{

@@ -22,6 +22,7 @@ const pointsHead = `# Points: functions of the kernel at which packets are dropp
 # or         what to do on a kernel that lacks a member or function of the above
 # stack      true records the kernel stack, too
 # says       what happened, with {name} for a value
+# doubt      what is added to that where the value certain is false
 `
 
 // PointsText returns a file of points. Parsed, it gives these points, but for their places in the tree and their
@@ -50,6 +51,9 @@ func pointText(p *point.Point) string {
 	}
 	if p.Says != "" {
 		fmt.Fprintf(&b, "says = %s\n", quote(p.Says))
+	}
+	if p.Doubt != "" {
+		fmt.Fprintf(&b, "doubt = %s\n", quote(p.Doubt))
 	}
 	for i := range p.Or {
 		b.WriteString("[[point.or]]\n")

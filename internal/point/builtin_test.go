@@ -79,12 +79,32 @@ func TestText(t *testing.T) {
 		want   string
 	}{
 		"tcp_accept_queue": {map[string]string{"qlen": "129", "limit": "128"}, "SYN refused on port ?: accept queue 129 of 128"},
+		"tcp_syn_queue": {map[string]string{"qlen": "4", "limit": "3", "port": "9", "certain": "true"},
+			"SYN refused on port 9: SYN queue 4 of 3, and net.ipv4.tcp_syncookies is 0"},
 		"netfilter_drop": {map[string]string{"hook": "NF_INET_LOCAL_IN", "in": "eth0"},
 			"dropped by netfilter at hook NF_INET_LOCAL_IN, in eth0, out ?"},
 	} {
 		p, _ := Lookup(name)
 		if got := p.Text(func(name string) (string, bool) { v, ok := test.values[name]; return v, ok }); got != test.want {
 			t.Errorf("%q, want %q", got, test.want)
+		}
+	}
+}
+
+// TestDoubt: what is not certain is not said as if it were.
+func TestDoubt(t *testing.T) {
+	p := Point{Says: "refused at {qlen}", Doubt: ", or not at {qlen}"}
+	for certain, want := range map[string]string{
+		"false": "refused at 3, or not at 3", "0": "refused at 3, or not at 3", "true": "refused at 3", "": "refused at 3",
+	} {
+		got := p.Text(func(name string) (string, bool) {
+			if name == Certain {
+				return certain, certain != ""
+			}
+			return "3", true
+		})
+		if got != want {
+			t.Errorf("certain %q: %q, want %q", certain, got, want)
 		}
 	}
 }

@@ -36,6 +36,7 @@ type Point struct {
 
 	Stack    bool     // the kernel stack is recorded
 	Says     string   // what happened, in a sentence, with {name} for the value of that name: see Text
+	Doubt    string   // what else it may have been: follows Says where the value Certain is false
 	Counters []string // kernel counters that rise with each event, or with some of several, by the ID of package counters
 
 	// Drops are the drops that it says more of, by their entries in package knowledge: the reason, or the function where
@@ -129,13 +130,20 @@ func (f *Form) check() error {
 	return nil
 }
 
+// Certain is the name of a value that some forms have: false, or 0, where it may not have happened as Says has it.
+const Certain = "certain"
+
 // hole matches a value in Says.
 var hole = regexp.MustCompile(`\{(\w+)\}`)
 
 // Text returns what happened, with the values of an event; ? stands for one that value does not know, such as the name
-// of an interface where there is none.
+// of an interface where there is none. It ends with Doubt if that is called for.
 func (p *Point) Text(value func(name string) (text string, ok bool)) string {
-	return hole.ReplaceAllStringFunc(p.Says, func(h string) string {
+	says := p.Says
+	if certain, _ := value(Certain); certain == "false" || certain == "0" {
+		says += p.Doubt
+	}
+	return hole.ReplaceAllStringFunc(says, func(h string) string {
 		text, ok := value(h[1 : len(h)-1])
 		if !ok {
 			return "?"

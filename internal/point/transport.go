@@ -1,5 +1,7 @@
 package point
 
+import "slices"
+
 // What several points read of a socket.
 const (
 	port   = "sk->sk_num"
@@ -36,13 +38,14 @@ var transportPoints = []Point{
 		Form: Form{
 			Functions: []string{"tcp_syn_flood_action"}, At: Return, Values: Return, When: "!$retval", Args: synArgs,
 		},
-		// Where it is inlined, the same test. Releases since January 2025 have > for >=, which no type shows: of
-		// those, the one SYN that makes the queue longer than its limit is reported, too.
+		// Where it is inlined, the same test. Releases since January 2025 have > for >=, which no type shows: that a SYN was
+		// refused is certain only beyond the limit.
 		Or: []Form{{
 			Functions: []string{"tcp_conn_request"}, When: "!" + cookie + " && " + synLen + " >= sk->sk_max_ack_backlog",
-			Args: synArgs,
+			Args: append(slices.Clip(synArgs), Arg{Certain, synLen + " > sk->sk_max_ack_backlog"}),
 		}},
 		Says:     "SYN refused on port {port}: SYN queue {qlen} of {limit}, and net.ipv4.tcp_syncookies is 0",
+		Doubt:    "; at the limit it may have been accepted, as kernels since January 2025 do with one more SYN",
 		Counters: []string{"TcpExtTCPReqQFullDrop", "TcpExtListenDrops"},
 	},
 	{
