@@ -59,7 +59,7 @@ window = '1h'
 	await(t, "the alert is reported", func() bool { return strings.Contains(s.stderr.String(), "alert many: 30 drops within 1h") })
 	read := func(name string) string { b, _ := os.ReadFile(dir + "/" + name); return string(b) }
 	await(t, "the finding is written", func() bool { return strings.Contains(read("lines.json"), `"kind":"finding"`) })
-	if code := s.end(t, syscall.SIGTERM); code != 0 || !strings.Contains(s.stderr.String(), "beside the drops: 1 finding of alerts\n") {
+	if code := s.end(t, syscall.SIGTERM); code != 0 || !strings.Contains(s.stderr.String(), "beside the drops: 1 finding\n") {
 		t.Errorf("exit code %d: %s", code, &s.stderr)
 	}
 	server.mu.Lock()

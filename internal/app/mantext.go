@@ -94,6 +94,7 @@ When it is reached an incident begins, and ends when the drops within the window
 Unless the incident begins less than *every* after the last one, both are a line on standard error, a run of the *command*, and a
 finding: an event of its own, with the alert and the first cause, which goes to every output and into the recorder
 (*dropwatch help json*: kind *finding*; in Elasticsearch *event.kind* is *alert* and *rule.name* the alert).
+Of the cause it has class, severity, proof, and the commands to check and to fix it, as *diagnose* has them.
 No expression rejects a finding, and none counts for an alert. *pcapng* and *format* have no place for findings and leave them out.
 The command is run without a shell, with the privileges and in the sandbox of the service, one at a time for each alert.
 Its standard input is JSON lines: one of kind *alert*, with name, state (begin or end), host, and drops, retransmits, resets or,
@@ -210,6 +211,11 @@ that is down. It is no finding, and does not change the exit code.
 The verdict is the last line, with the name of the first finding if that fits.
 Of less than a second there are no rates, and no verdict of nothing seen.
 The exit code is 3 if there is a finding that matters, see *--fail-on*.
+With *--output*, drops, what TCP sends again and events at points are written as they come, and the findings at the end, with those of
+noise: each an event of kind *finding*, with class, severity, cause, the lines of the report, and the commands to check and to fix it.
+Ctrl-C writes what was found until then. *replay* and *last* show findings that were recorded.
+*pcapng* and *format* have no place for findings and leave them out.
+The report is on standard output, so that an output needs a file. The exit code is 1 if an output could not write something.
 With a *file* that *record --counters* has written, the findings and the reconciliation are those of that host at that time.
 Nothing is read from this host. An expression may ask for a route that was not recorded; it is left out.
 A truncated recording is used as far as it goes, with a message and exit code 1.

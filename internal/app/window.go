@@ -10,6 +10,7 @@ import (
 	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/stage/filter"
+	"dropwatch/internal/term"
 )
 
 // A window is the time between two readings of the counters. It lies within the time
@@ -26,16 +27,10 @@ type window struct {
 	sayReading func() // is called before the counters at the end are read
 }
 
-// open reads the counters at the beginning, and after the duration, unless that is 0;
-// then it calls stop.
-func (w *window) open(ctx context.Context, duration time.Duration, stop func()) {
+// open reads the counters at the beginning.
+func (w *window) open(ctx context.Context) {
 	w.sentBefore = w.connections(ctx)
-	if w.before, w.err = w.reader.Read(ctx); w.err == nil && duration > 0 {
-		time.AfterFunc(duration, func() {
-			w.close(context.WithoutCancel(ctx))
-			stop()
-		})
-	}
+	w.before, w.err = w.reader.Read(ctx)
 }
 
 // close reads the counters at the end, once.
@@ -66,5 +61,19 @@ func segmentOf(c *counters.Connection) *event.Event {
 	return &event.Event{
 		Kind: event.Retransmit, Count: 1, Individual: true, Netns: c.Netns, Segment: &event.Segment{Direction: event.Outgoing},
 		Packet: event.Packet{Proto: flow.EtherType, HasProto: true, Flow: &flow},
+	}
+}
+
+// sayWait tells a person how long nothing will be shown.
+func (a *App) sayWait(d time.Duration) {
+	if term.IsTerminal(a.runner.Err) {
+		a.runner.Notices.Note("watching for %v", d)
+	}
+}
+
+// sayReading tells a person why a run that was ended, as by Ctrl-C, takes a moment more.
+func (a *App) sayReading() {
+	if term.IsTerminal(a.runner.Err) {
+		a.runner.Notices.Text("reading the counters")
 	}
 }

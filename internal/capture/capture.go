@@ -37,6 +37,9 @@ func (r *Runner) Run(ctx context.Context, spec Spec, started func()) (Outcome, e
 	ctx, stop := r.Signals.Interruptible(ctx)
 	defer stop()
 	run := &run{Runner: r, spec: &spec}
+	if spec.Finder != nil {
+		run.found = make(chan struct{})
+	}
 	err := run.prepare(ctx)
 	if err == nil {
 		if started != nil {
@@ -157,6 +160,7 @@ func (r *run) watchInterrupt(ctx context.Context) {
 	r.abortRemote, r.abort, r.abortTables = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	r.closed = make(chan struct{})
 	context.AfterFunc(ctx, func() {
+		r.awaitFound()
 		remote := abortAfter - remoteWait
 		if context.Cause(ctx) == ErrReloaded {
 			remote = reloadWait
@@ -190,7 +194,7 @@ func (r *run) pause(limit, least time.Duration) bool {
 // It returns only when the child has exited.
 func (r *run) flow(ctx context.Context) error {
 	ctx, r.stop = context.WithCancel(ctx)
-	if r.spec.Duration > 0 && !r.spec.OwnEnd {
+	if r.spec.Duration > 0 {
 		defer time.AfterFunc(r.spec.Duration, r.elapse).Stop()
 	}
 	r.over = ctx.Done()
@@ -213,6 +217,9 @@ func (r *run) flow(ctx context.Context) error {
 // still caught: otherwise they would rise by what nobody watched. An output that blocks does
 // not delay the end for longer than one that blocks at the end.
 func (r *run) elapse() {
+	if r.spec.BeforeEnd != nil {
+		r.spec.BeforeEnd()
+	}
 	if r.counted != nil {
 		done := make(chan struct{})
 		go func() { defer close(done); r.counted.readLast() }()
@@ -243,10 +250,10 @@ func (r *run) runPipeline(ctx context.Context) error {
 		p.Progress = &r.screen.progress
 	}
 	var err error
-	r.outcome.Ledger, err = p.Run(ctx)
 	r.outcome.Recording, _ = r.source.recording.(*session.Reader)
-	lost := r.lossError()
 	r.outcome.Points = r.reported
+	r.outcome.Ledger, err = p.Run(ctx)
+	lost := r.lossError()
 	r.outcome.NotShown = string(r.traceOnly.AppendTraceOnly(nil, 0))
 	switch {
 	case err == nil && p.LimitReached():
@@ -278,7 +285,7 @@ func (r *run) closeAll() (err error) {
 		err = errors.Join(err, r.source.counter.Close())
 	}
 	if f := r.spec.Input.Follower; f != nil {
-		f.finish()
+		f.finish() // if it was not before
 	}
 	if r.points != nil {
 		err = errors.Join(err, r.points.Close())

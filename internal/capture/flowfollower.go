@@ -23,6 +23,7 @@ type FlowFollower struct {
 	runner  *Runner // nil: it counts nothing now
 	all     []*followedFlow
 	opening sync.WaitGroup
+	reading sync.Once
 	failed  error // of the counters, once they are stopped
 }
 
@@ -123,17 +124,19 @@ func (f *FlowFollower) Stop() error {
 	return nil
 }
 
-// finish reads what was counted, and detaches the programs.
+// finish reads what was counted, and detaches the programs. Only its first call does something.
 func (f *FlowFollower) finish() {
-	f.opening.Wait()
-	for _, one := range f.all {
-		r, err := one.counter.Read()
-		one.table.Read(r)
-		f.failed = errors.Join(f.failed, err, one.counter.Close())
-	}
+	f.reading.Do(func() {
+		f.opening.Wait()
+		for _, one := range f.all {
+			r, err := one.counter.Read()
+			one.table.Read(r)
+			f.failed = errors.Join(f.failed, err, one.counter.Close())
+		}
+	})
 }
 
-// Followed returns what became of the packets, when the run has ended with a ledger of all drops. If a counter failed that
+// Followed returns what became of the packets, when counting has ended with a ledger of all drops. If a counter failed that
 // is noted, and nothing is known.
 func (f *FlowFollower) Followed(r *Runner, ledger event.Ledger) (all []diagnose.Followed) {
 	if f.failed != nil {

@@ -111,6 +111,9 @@ func (o *Output) OnStdout() bool {
 	return o.Format.hasFile() && !o.Stderr && (o.File == "" || o.File == "-")
 }
 
+// HasFindings reports whether it has a place for events of kind Finding.
+func (o Output) HasFindings() bool { return o.Format != PacketFile && o.TCPLog == tcplog.None }
+
 // sameFile reports whether both are written to the same file, by name. Two names of
 // one file are not recognized.
 func (o *Output) sameFile(other Output) bool {

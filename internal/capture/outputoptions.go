@@ -36,7 +36,7 @@ var outputOptions = []OutputOption{
 		set: func(o *Output, value string) error { return setBool(&o.Hex, value) },
 	},
 	{
-		Name: "explain", Help: "Also write why packets were dropped, and in text how to fix it.",
+		Name: "explain", Help: "Also write why packets were dropped, and in text how to fix it, also of the findings of alerts.",
 		set: func(o *Output, value string) error { return setBool(&o.Explain, value) },
 	},
 	{

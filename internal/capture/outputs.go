@@ -68,7 +68,7 @@ func (r *run) abandonFiles() {
 }
 
 // beginOutputs creates the sinks: one for each file. The run goes on while one of them works
-// that shows drops: a table at the end is not worth a run of its own.
+// that shows drops, or Spec.Finder does: a table at the end is not worth a run of its own.
 func (r *run) beginOutputs() error {
 	var outputs, tables []pipeline.Sink
 	withStatus := r.wantsStatus()
@@ -87,12 +87,16 @@ func (r *run) beginOutputs() error {
 		case r.onlyTable(i):
 			tables = append(tables, front)
 		default:
-			r.accounts = append(r.accounts, newAccount(r.outputName(i), sink, front, len(outputs) == 0))
+			r.accounts = append(r.accounts, newAccount(r.outputName(i), sink, front, len(outputs) == 0 && r.spec.Finder == nil))
 			outputs = append(outputs, front)
 		}
 	}
 	r.working.Store(int64(len(outputs)))
 	r.sink = pipeline.NewFanout(outputs, tables)
+	if f := r.spec.Finder; f != nil {
+		r.working.Add(1) // it goes on without outputs
+		r.sink = &pipeline.Finder{Seen: f, Found: r.find, To: r.sink}
+	}
 	if r.source.individually > 0 {
 		r.sink = sampled.New(r.sink, r.source.individually)
 	}
@@ -227,7 +231,7 @@ func (r *run) wantsStatus() bool {
 	if r.source.progress != nil { // what is shown goes above it
 		return !r.spec.InSession && term.IsTerminal(r.Err)
 	}
-	silent := false
+	silent := r.spec.Finder != nil
 	for i, o := range r.spec.Outputs {
 		quiet := o.Format.binary() || !o.Format.hasFile() || o.isLog()
 		if !o.Stderr && !quiet && term.IsTerminal(r.files[i].File) {

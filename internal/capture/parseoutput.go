@@ -39,7 +39,8 @@ var outputTypes = []OutputType{
 	{
 		Name: "text", Target: "FILE", begin: toFile(Lines),
 		options: []string{"hex", "explain", "harmless", "format", "rotate", "age", "keep", "compress"},
-		Help:    "A line for each drop and each finding of an alert, appended to the file, or to standard output.",
+		Help: "A line for each drop and each finding, appended to the file, or to standard output. Below one of *diagnose* is all " +
+			"that it knows; of an alert only with *explain*.",
 	},
 	{
 		Name: "json", Target: "FILE", begin: toFile(JSON),
@@ -48,7 +49,7 @@ var outputTypes = []OutputType{
 	},
 	{
 		Name: "pcapng", Target: "FILE", options: []string{"link"}, needs: true, begin: toFile(PacketFile),
-		Help: "Packets for Wireshark, without findings of alerts. The file is overwritten, *-* is standard output.",
+		Help: "Packets for Wireshark, without findings. The file is overwritten, *-* is standard output.",
 	},
 	{
 		Name: "journal", Target: "SOCKET", begin: toJournal,

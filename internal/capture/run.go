@@ -52,6 +52,7 @@ type run struct {
 
 	// Closed when servers, then outputs that block, and then tables are no longer waited for.
 	abortRemote, abort, abortTables chan struct{}
+	found                           chan struct{} // closed when Spec.Finder has found what it can; nil: there is none
 	closed                          chan struct{} // closed when all is
 
 	traceOnly table.Tally // drops that a session counts and does not show

@@ -213,6 +213,20 @@ func TestAborts(t *testing.T) {
 			}
 		})
 	}
+	synctest.Test(t, func(t *testing.T) { // outputs have the same time for what is found at the end
+		r := &run{Runner: &Runner{Signals: new(Signals)}, found: make(chan struct{})}
+		ctx, end := context.WithCancel(t.Context())
+		r.watchInterrupt(ctx)
+		began := time.Now()
+		end()
+		time.Sleep(time.Second)
+		close(r.found)
+		<-r.abort
+		if took := time.Since(began); took != time.Second+abortAfter {
+			t.Errorf("outputs had %v, of which finding took a second", took)
+		}
+		<-r.abortTables
+	})
 	synctest.Test(t, func(t *testing.T) {
 		r := &run{Runner: &Runner{Signals: new(Signals)}}
 		ctx, end := context.WithCancel(t.Context())

@@ -25,16 +25,30 @@ type Spec struct {
 	Filter    *filter.Filter // nil: all drops
 	Detail    Detail
 	Duration  time.Duration // 0: no limit
-	OwnEnd    bool          // the caller ends the run after Duration, by its context
 	Limit     uint64        // drops to show before the run ends; 0: no limit
 	Outputs   []Output
 
 	// Findings reports what the output Custom finds in the events, for all outputs; nil: nothing. It runs as long as the source.
 	Findings pipeline.Source
 
+	Finder *Finder // nil: nothing is found in what a whole run shows
+
+	// BeforeEnd is called when Duration is over, while drops are still caught; nil: nothing is.
+	BeforeEnd func()
+
 	// Child is a command that is run while drops are caught; nil for none. The run
 	// ends when it exits, and terminates it when the run ends first.
 	Child []string
+}
+
+// A Finder gets the events of a run beside its Outputs, of which there may be none, and finds something in all of them.
+type Finder struct {
+	pipeline.Sink // it must not block
+
+	// Found returns what was found, for the outputs, as events of kind Finding. It is called once, when the End was
+	// written to the Sink and no source runs any more, with the outcome as far as it is known: without the ledger, which
+	// the End has.
+	Found func(Outcome) []event.Event
 }
 
 // An Input says where drops come from.

@@ -41,9 +41,14 @@ func (r *run) outputFailed(err error) {
 		return
 	default:
 	}
-	if r.working.Add(-1) == 0 {
+	left := r.working.Add(-1)
+	switch {
+	case left == 0:
 		r.stop()
-	} else if !pipeline.ReaderClosed(err) {
+	case pipeline.ReaderClosed(err):
+	case left == 1 && r.spec.Finder != nil:
+		r.Notices.Note("%v; the run goes on, without outputs", Advise(err))
+	default:
 		r.Notices.Note("%v; the other outputs go on", Advise(err))
 	}
 }

@@ -24,8 +24,6 @@ const (
 // A Collector is a sink that counts drops by cause, interface and network namespace, and what TCP sent again.
 // Its memory is bounded. The zero Collector is empty.
 type Collector struct {
-	AtEnd func() // called when the last drop was handed over; nil: nothing is
-
 	Begun []point.Point // those that are watched from the begin, as far as that is possible
 
 	// Ask is called with other points that say more of drops of a new cause, to be reported from then on as far as that
@@ -113,9 +111,6 @@ func (c *Collector) Write(e *event.Event) error {
 		c.add(e)
 	case event.End:
 		c.ledger = *e.Ledger
-		if c.AtEnd != nil {
-			c.AtEnd()
-		}
 	case event.Retransmit:
 		c.addResent(e)
 	case event.Point:

@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"dropwatch/internal/event"
@@ -105,7 +104,7 @@ func (f *Finding) has(flow Flow) bool {
 }
 
 // appendFollowed appends each flow that was followed, and what became of its packets.
-func (f *Finding) appendFollowed(b *strings.Builder) {
+func (f *Finding) appendFollowed(p *paragraph) {
 	for i := range f.Followed {
 		followed := &f.Followed[i]
 		for j := range followed.In {
@@ -114,7 +113,7 @@ func (f *Finding) appendFollowed(b *strings.Builder) {
 			if netns := describeNetns(in.Netns, event.Process{}); netns != "" && in.Netns.Inode != f.Netns.Inode {
 				where = " in " + netns
 			}
-			f.prose(b, "followed", followed.Flow.String()+where+": "+in.Text())
+			p.prose("followed", followed.Flow.String()+where+": "+in.Text())
 		}
 	}
 }

@@ -205,12 +205,12 @@ func (f *Finding) soleSocket() *PointValues {
 const maxPoints = 5
 
 // appendPoints appends what happened at the points, with the values of the last time.
-func (f *Finding) appendPoints(b *strings.Builder) {
+func (f *Finding) appendPoints(p *paragraph) {
 	for i := range f.Points[:min(len(f.Points), maxPoints)] {
-		f.prose(b, "values", f.Points[i].text())
+		p.prose("values", f.Points[i].text())
 	}
 	if rest := len(f.Points) - maxPoints; rest > 0 {
-		f.field(b, "", fmt.Sprintf("and %d more", rest))
+		p.field("", fmt.Sprintf("and %d more", rest))
 	}
 }
 

@@ -30,27 +30,27 @@ func (f *Finding) ofSent() string {
 }
 
 // appendResent appends where segments were lost that were sent again, and to whom they went.
-func (f *Finding) appendResent(b *strings.Builder) {
-	f.prose(b, "again", f.sentAgain())
+func (f *Finding) appendResent(p *paragraph) {
+	p.prose("again", f.sentAgain())
 	r := f.Resent
 	if r == nil {
 		return
 	}
 	all := r.total()
 	if all.Beyond > 0 {
-		f.prose(b, "lost", fmt.Sprintf("%d beyond this host", all.Beyond))
+		p.prose("lost", fmt.Sprintf("%d beyond this host", all.Beyond))
 	}
 	for _, d := range r.Doubts {
-		f.prose(b, "unknown", fmt.Sprintf("%d lost here or beyond: %s", d.Segments, event.Escape(d.Why)))
+		p.prose("unknown", fmt.Sprintf("%d lost here or beyond: %s", d.Segments, event.Escape(d.Why)))
 	}
 	if all.Hidden > 0 {
-		f.prose(b, "lost here", fmt.Sprintf("%d by drops that are not shown", all.Hidden))
+		p.prose("lost here", fmt.Sprintf("%d by drops that are not shown", all.Hidden))
 	}
 	for i := range r.LostHere {
-		f.prose(b, "lost here", r.LostHere[i].text())
+		p.prose("lost here", r.LostHere[i].text())
 	}
-	f.prose(b, "spurious", r.spurious())
-	f.appendPeers(b)
+	p.prose("spurious", r.spurious())
+	f.appendPeers(p)
 }
 
 // sentAgain is what TCP sent again because of the drops: "7 segments of TCP, to 192.0.2.1 and 192.0.2.2".
@@ -94,15 +94,15 @@ func (r *Resent) spurious() string {
 }
 
 // appendPeers appends those with the most segments.
-func (f *Finding) appendPeers(b *strings.Builder) {
+func (f *Finding) appendPeers(p *paragraph) {
 	label := "peers"
 	for i := range f.Resent.Peers {
 		if i == maxPeers {
-			f.field(b, "", fmt.Sprintf("and %d more", len(f.Resent.Peers)-i))
+			p.field("", fmt.Sprintf("and %d more", len(f.Resent.Peers)-i))
 			break
 		}
-		p := &f.Resent.Peers[i]
-		f.field(b, label, fmt.Sprintf("%s  %s", peerName(p.Addr), p.text()))
+		peer := &f.Resent.Peers[i]
+		p.field(label, fmt.Sprintf("%s  %s", peerName(peer.Addr), peer.text()))
 		label = ""
 	}
 }

@@ -91,9 +91,8 @@ func appendState(b *strings.Builder, same []State) {
 	if more := len(same) - maxStates; more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
-	first := Finding{Meaning: same[0].Meaning}
-	appendRemark(b, "state", strings.Join(names, ", ")+". "+first.Meaning.Cause)
-	first.fields(b, "check", first.Meaning.Check)
-	first.prose(b, "fix", first.Meaning.Fix)
-	first.fields(b, "", first.Meaning.Apply)
+	p, first := new(paragraph), &same[0].Meaning
+	p.appendRemedy(first)
+	appendRemark(b, "state", strings.Join(names, ", ")+". "+first.Cause)
+	p.appendTo(b)
 }

@@ -66,50 +66,46 @@ func (d *Diagnosis) appendFindings(b *strings.Builder) {
 
 // appendTo appends a finding: what, why, the evidence, whose, and what to do.
 func (f *Finding) appendTo(b *strings.Builder) {
+	p := new(paragraph)
+	p.prose("why", f.Meaning.Cause)
+	f.appendEvidence(p)
+	p.appendRemedy(&f.Meaning)
 	b.WriteString(f.headline())
-	f.prose(b, "why", f.Meaning.Cause)
-	f.prose(b, "usually", strings.Join(f.Meaning.Usual, "; "))
-	f.prose(b, "drops", f.parts())
-	f.prose(b, "pattern", f.pattern())
-	f.prose(b, "where", f.where())
-	f.appendArgs(b)
-	f.appendPoints(b)
+	p.appendTo(b)
+	b.WriteByte('\n')
+}
+
+// appendEvidence appends what is known beside why, and what to do.
+func (f *Finding) appendEvidence(p *paragraph) {
+	p.prose("usually", strings.Join(f.Meaning.Usual, "; "))
+	p.prose("drops", f.parts())
+	p.prose("pattern", f.pattern())
+	p.prose("where", f.where())
+	f.appendArgs(p)
+	f.appendPoints(p)
 	if f.Rule.Text != "" {
-		f.prose(b, "rule", string(f.Rule.Confidence)+" "+event.Escape(f.Rule.Text))
+		p.prose("rule", string(f.Rule.Confidence)+" "+event.Escape(f.Rule.Text))
 	}
-	f.prose(b, "ICMP lost", f.answerLost())
-	f.appendResent(b)
-	f.field(b, "owner", f.owner())
-	f.appendFlows(b)
-	f.appendFollowed(b)
-	f.prose(b, "sender", f.sender())
-	f.field(b, "conntrack", f.connection())
+	p.prose("ICMP lost", f.answerLost())
+	f.appendResent(p)
+	p.field("owner", f.owner())
+	f.appendFlows(p)
+	f.appendFollowed(p)
+	p.prose("sender", f.sender())
+	p.field("conntrack", f.connection())
 	var agree []string
 	for i := range f.Counters {
 		agree = append(agree, fmt.Sprintf("%s +%d", f.Counters[i].ID(), f.Counters[i].Delta))
 	}
-	f.prose(b, "counters", strings.Join(agree, ", "))
-	f.appendObjects(b)
-	f.appendSettings(b)
-	f.fields(b, "check", f.Meaning.Check)
-	if len(unentered(f.Meaning.Check)) > 0 {
-		f.field(b, "", "# PID: of a process in that network namespace, as lsns -t net shows")
-	}
-	f.prose(b, "fix", f.Meaning.Fix)
-	f.fields(b, "", f.Meaning.Apply)
-	b.WriteByte('\n')
+	p.prose("counters", strings.Join(agree, ", "))
+	f.appendObjects(p)
+	f.appendSettings(p)
 }
 
 // headline is what the finding is about, and its class: on a line of its own if both do not
 // fit one.
 func (f *Finding) headline() string {
-	what, class := fmt.Sprintf("%d. %s  %s", f.Rank, event.Escape(f.ID), f.amount()), ""
-	if f.Rate > 0 {
-		what += fmt.Sprintf(", %.1f/s", f.Rate)
-	}
-	if f.Share > 0 && f.Unseen == 0 {
-		what += fmt.Sprintf(", %.0f %% of all drops", 100*f.Share)
-	}
+	what, class := fmt.Sprintf("%d. %s  %s", f.Rank, event.Escape(f.ID), f.extent()), ""
 	if f.Meaning.Entry != nil {
 		class = "  (" + classOf(&f.Meaning) + ")"
 	}
@@ -117,6 +113,18 @@ func (f *Finding) headline() string {
 		return what + "\n " + class + "\n"
 	}
 	return what + class + "\n"
+}
+
+// extent is the number of drops, their rate, and their part of all: "12 drops, 1.2/s, 40 % of all drops".
+func (f *Finding) extent() string {
+	text := f.amount()
+	if f.Rate > 0 {
+		text += fmt.Sprintf(", %.1f/s", f.Rate)
+	}
+	if f.Share > 0 && f.Unseen == 0 {
+		text += fmt.Sprintf(", %.0f %% of all drops", 100*f.Share)
+	}
+	return text
 }
 
 // classOf is what kind of loss it is: "hardware, nic, error, harm".
@@ -141,14 +149,6 @@ func (f *Finding) amount() string {
 	return event.Plural(f.Count, "drop")
 }
 
-// field appends a line with a label, unless there is nothing to say. The text is
-// escaped by whoever made it.
-func (*Finding) field(b *strings.Builder, label, text string) {
-	if text != "" {
-		fmt.Fprintf(b, "   %-9s %s\n", label, text)
-	}
-}
-
 // Columns of a terminal, and where the texts of a finding begin.
 const (
 	width  = event.Columns
@@ -157,23 +157,9 @@ const (
 	remarkIndent = "   " // of the second and later lines of a paragraph beside the findings
 )
 
-// prose appends a text with a label, broken between words at the width of a terminal.
-// Commands are not broken, to be copied.
-func (*Finding) prose(b *strings.Builder, label, text string) {
-	b.WriteString(event.Wrap(text, fmt.Sprintf("   %-9s ", label), strings.Repeat(" ", column), width))
-}
-
 // appendRemark appends a paragraph about what is no finding, with its label.
 func appendRemark(b *strings.Builder, label, text string) {
 	b.WriteString(event.Wrap(text, label+": ", remarkIndent, width))
-}
-
-// fields appends several, the first with the label.
-func (f *Finding) fields(b *strings.Builder, label string, lines []string) {
-	for _, line := range lines {
-		f.field(b, label, event.Escape(line))
-		label = ""
-	}
 }
 
 func (f *Finding) where() string {
@@ -194,7 +180,7 @@ func (f *Finding) where() string {
 
 // appendArgs appends what the source read at all drops, but for the type of the route,
 // which the cause says, and the routes.
-func (f *Finding) appendArgs(b *strings.Builder) {
+func (f *Finding) appendArgs(p *paragraph) {
 	var values []string
 	for _, a := range f.Args {
 		switch {
@@ -208,16 +194,16 @@ func (f *Finding) appendArgs(b *strings.Builder) {
 	if f.Egress != "" {
 		values = append(values, "to leave by interface "+event.Quote(f.Egress))
 	}
-	f.prose(b, "values", strings.Join(values, ", "))
+	p.prose("values", strings.Join(values, ", "))
 	label := "route"
 	if len(f.Routes) > 1 {
 		label = "one of"
 	}
 	for _, r := range f.Routes {
-		f.prose(b, label, event.Escape(r.String()))
+		p.prose(label, event.Escape(r.String()))
 		label = ""
 	}
-	f.prose(b, "route", f.nextHop())
+	p.prose("route", f.nextHop())
 }
 
 // units are those of what sources read, where the name does not say them.
@@ -234,18 +220,18 @@ func (f *Finding) owner() string {
 	return string(text)
 }
 
-func (f *Finding) appendFlows(b *strings.Builder) {
+func (f *Finding) appendFlows(p *paragraph) {
 	label := "flows"
 	if f.Reported < f.Count && len(f.Flows) > 0 {
-		f.field(b, label, fmt.Sprintf("of %d that were reported with their packets:", f.Reported))
+		p.field(label, fmt.Sprintf("of %d that were reported with their packets:", f.Reported))
 		label = ""
 	}
 	for i, flow := range f.Flows {
 		if i == maxFlowLines {
-			f.field(b, "", fmt.Sprintf("and %d more", len(f.Flows)-i))
+			p.field("", fmt.Sprintf("and %d more", len(f.Flows)-i))
 			break
 		}
-		f.field(b, label, fmt.Sprintf("%s  %d", strings.TrimSpace(flow.Flow.String()+" "+flow.Flags), flow.Count))
+		p.field(label, fmt.Sprintf("%s  %d", strings.TrimSpace(flow.Flow.String()+" "+flow.Flags), flow.Count))
 		label = ""
 	}
 }
@@ -286,20 +272,20 @@ const maxObjects = 5
 
 // appendObjects appends each socket that accepts packets to the port, each queue or buffer that is
 // full, and each socket that dropped.
-func (f *Finding) appendObjects(b *strings.Builder) {
+func (f *Finding) appendObjects(p *paragraph) {
 	label := "about"
 	for i, line := range f.listening() {
 		if i == maxObjects {
-			f.field(b, label, fmt.Sprintf("and %d more", len(f.Listeners)-i))
+			p.field(label, fmt.Sprintf("and %d more", len(f.Listeners)-i))
 			break
 		}
-		f.prose(b, label, line)
+		p.prose(label, line)
 		label = ""
 	}
 	for i := range f.Objects[:min(len(f.Objects), maxObjects)] {
 		o := &f.Objects[i]
 		if o.ID() == queueDrops {
-			f.prose(b, label, queueText(o))
+			p.prose(label, queueText(o))
 			label = ""
 			continue
 		}
@@ -307,29 +293,29 @@ func (f *Finding) appendObjects(b *strings.Builder) {
 		if !o.Gauge {
 			value = fmt.Sprintf("+%d", o.Delta)
 		}
-		f.field(b, label, fmt.Sprintf("%s: %s %s", event.Escape(cmp.Or(o.Object, o.IfName)), event.Escape(o.Name), value))
+		p.field(label, fmt.Sprintf("%s: %s %s", event.Escape(cmp.Or(o.Object, o.IfName)), event.Escape(o.Name), value))
 		label = ""
 	}
 	if rest := len(f.Objects) - maxObjects; rest > 0 {
-		f.field(b, "", fmt.Sprintf("and %d more", rest))
+		p.field("", fmt.Sprintf("and %d more", rest))
 	}
 }
 
 // appendSettings appends each with its value and where that was set, and what is known
 // of it.
-func (f *Finding) appendSettings(b *strings.Builder) {
+func (f *Finding) appendSettings(p *paragraph) {
 	label := "settings"
 	for _, s := range f.Settings {
 		text := event.Escape(s.Name + " = " + s.Value)
 		if s.Origin != "" {
 			text += ", set by " + event.Escape(s.Origin)
 		}
-		f.field(b, label, text)
+		p.field(label, text)
 		switch {
 		case s.NotTheLimit != "":
-			f.prose(b, "", s.NotTheLimit)
+			p.prose("", s.NotTheLimit)
 		case s.About != nil:
-			f.prose(b, "", s.About.Loses+" "+s.About.Advice)
+			p.prose("", s.About.Loses+" "+s.About.Advice)
 		}
 		label = ""
 	}

@@ -19,7 +19,7 @@ const (
 	Reset                  // TCP sent or received a RST: see Segment
 	TCPEvent               // a capture shows of a TCP connection what is no retransmission: see Segment
 	Point                  // a function of the kernel was reached under a condition: see Event.Point
-	Finding                // an alert found that events are too many, or are not any more: see Incident
+	Finding                // what an alert or a diagnosis found: see Incident
 	Rejected               // a filter rejected Count drops, or could not decide: Undecided; or what Segment or Point says
 	Loss                   // dropwatch failed to see drops: how many and where is in Place; or what Segment or Point says
 	End                    // the run is over: the last event, with its Ledger

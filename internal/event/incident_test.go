@@ -14,11 +14,19 @@ func TestIncident(t *testing.T) {
 	again.Unreported = 1
 	over.Over, over.Lasted, over.Events = true, 89700*time.Millisecond, 1
 	unknown.ID, unknown.Cause, unknown.Noun = "", "", "retransmitted segment"
+	found := event.Incident{
+		Over: true, Lasted: 4003600 * time.Microsecond, Events: 2, Noun: "drop", ID: "NO_SOCKET\x1b", Severity: "maybe",
+		Detail: &event.Detail{Rank: 3},
+	}
+	noise := found
+	noise.Detail, noise.Severity = nil, "noise"
 	for want, i := range map[string]*event.Incident{
 		`alert dns\x1b: 120 drops within 10s: NO_SOCKET: No socket.`:                                    &begun,
 		`alert dns\x1b: 120 drops within 10s, after 1 incident without a report: NO_SOCKET: No socket.`: &again,
 		`alert dns\x1b: over after 1m30s, 1 drop: NO_SOCKET: No socket.`:                                &over,
 		`alert dns\x1b: 120 retransmitted segments within 10s`:                                          &unknown,
+		`finding 3, maybe: 2 drops within 4.004s: NO_SOCKET\x1b`:                                        &found,
+		`finding, noise: 2 drops within 4.004s: NO_SOCKET\x1b`:                                          &noise,
 	} {
 		if got := string(i.AppendTo(nil)); got != want {
 			t.Errorf("%s, want %s", got, want)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/pipeline"
@@ -43,6 +44,71 @@ func TestBeside(t *testing.T) {
 		if !errors.Is(err, tt.err) || f.cause != tt.cause || ledger.Findings.Shown != 1 {
 			t.Errorf("%s: error %v, cause %v, ledger %+v", name, err, f.cause, ledger)
 		}
+	}
+}
+
+// TestFinder: what is found in all events goes to the sinks before the End, which is not earlier, and into its ledger.
+func TestFinder(t *testing.T) {
+	begun := time.Unix(1000, 0)
+	seen, sink := new(memory), new(memory)
+	var last time.Time
+	f := &pipeline.Finder{Seen: seen, To: pipeline.Tee{sink, endTime{&last}}, Found: func() []event.Event {
+		if len(sink.wrote) != 2 || seen.wrote[len(seen.wrote)-1] != "end of 3" {
+			t.Errorf("asked after %q, %q", seen.wrote, sink.wrote)
+		}
+		return []event.Event{
+			{Kind: event.Finding, Time: begun.Add(time.Second), Count: 1, Reason: "F", Incident: new(event.Incident)},
+			{Kind: event.Finding, Time: begun, Count: 1, Reason: "G", Incident: new(event.Incident)},
+		}
+	}}
+	p := pipeline.Pipeline{
+		Source: &script{events: []event.Event{drop(1, "A"), drop(2, "B")}}, Sink: f, Now: func() time.Time { return begun },
+	}
+	ledger, err := p.Run(t.Context())
+	if want := []string{"1 A", "2 B", "1 F", "1 G", "end of 3"}; !slices.Equal(sink.wrote, want) || err != nil {
+		t.Errorf("wrote %q, error %v, want %q", sink.wrote, err, want)
+	}
+	if want := []string{"1 A", "2 B", "end of 3"}; !slices.Equal(seen.wrote, want) {
+		t.Errorf("saw %q, want %q", seen.wrote, want)
+	}
+	if ledger.Findings.Shown != 2 || !last.Equal(begun.Add(time.Second)) {
+		t.Errorf("%+v at %v", ledger, last)
+	}
+}
+
+// An endTime is a sink that keeps the time of the End.
+type endTime struct{ at *time.Time }
+
+func (s endTime) Write(e *event.Event) error {
+	if e.Kind == event.End {
+		*s.at = e.Time
+	}
+	return nil
+}
+
+func (endTime) Flush() error { return nil }
+
+// TestFinderFails: if one of the sinks fails, nothing is looked for.
+func TestFinderFails(t *testing.T) {
+	for name, f := range map[string]*pipeline.Finder{
+		"what it sees": {Seen: &memory{failAfter: 1}, To: new(memory)}, "the others": {Seen: new(memory), To: &memory{failAfter: 1}},
+	} {
+		f.Found = func() []event.Event { t.Errorf("%s: it looked", name); return nil }
+		p := pipeline.Pipeline{Source: &script{events: []event.Event{drop(1, "A"), drop(2, "B")}}, Sink: f}
+		if ledger, err := p.Run(t.Context()); err == nil || ledger.Shown != 1 {
+			t.Errorf("%s: error %v, %+v", name, err, ledger)
+		}
+	}
+}
+
+// TestFinderAlone: a run needs no other outputs.
+func TestFinderAlone(t *testing.T) {
+	f := &pipeline.Finder{Seen: new(memory), To: pipeline.NewFanout(nil, nil), Found: func() []event.Event {
+		return []event.Event{{Kind: event.Finding, Count: 1, Incident: new(event.Incident)}}
+	}}
+	p := pipeline.Pipeline{Source: &script{events: []event.Event{drop(1, "A")}}, Sink: f}
+	if ledger, err := p.Run(t.Context()); err != nil || ledger.Findings.Shown != 1 || ledger.Shown != 1 {
+		t.Errorf("%+v, error %v", ledger, err)
 	}
 }
 

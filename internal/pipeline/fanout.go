@@ -16,8 +16,8 @@ type Fanout struct {
 }
 
 // NewFanout returns a Fanout. Each output has a ledger of its own, because it may fail, or its
-// queue may lose drops; that of the first becomes the ledger of the run. Tables end after the
-// outputs, and with that ledger.
+// queue may lose drops; that of the first, if there is any, becomes the ledger of the run. Tables end after
+// the outputs, and with that ledger.
 func NewFanout(outputs, tables []Sink) *Fanout {
 	return &Fanout{outputs: branches(outputs), tables: branches(tables)}
 }
@@ -98,7 +98,9 @@ func (f *Fanout) end(e *event.Event) {
 	for i := range f.outputs {
 		f.outputs[i].flush()
 	}
-	f.outputs[0].enterLosses(e.Ledger)
+	if len(f.outputs) > 0 {
+		f.outputs[0].enterLosses(e.Ledger)
+	}
 	for i := range f.tables {
 		f.tables[i].end(e, *e.Ledger)
 	}

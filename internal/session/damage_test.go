@@ -211,6 +211,7 @@ func TestHostile(t *testing.T) {
 		"fewer rejections":     {numbers(event1, 1<<21, 7, end2, 0, 0, 0, 0, 0), "a ledger that does not match the events"},
 		"too many places":      {numbers(end2, 0, 0, 0, 0, 9), "a number out of range"},
 		"no incident":          {numbers(event1, 1<<41, 5), "a reference to an entry that does not exist"},
+		"detail of nothing":    {numbers(event1, 1<<57), "a reference to an entry that does not exist"},
 		"a short end":          {numbers(end2, 0, 0, 0), "an incomplete record"},
 		"more after the end":   {append(bytes.Clone(ending), restart3), "a record after the end"},
 	}
@@ -228,7 +229,7 @@ func TestHostile(t *testing.T) {
 
 // TestUnknownField: a frame that is whole was so written, by who knows more.
 func TestUnknownField(t *testing.T) {
-	for bit := 57; bit < 64; bit++ {
+	for bit := 58; bit < 64; bit++ {
 		got, err := replay(t, sealed(1, []byte("{}"), numbers(event1, 0, event1, 1<<bit)))
 		const want = "replay x: the recording was made by a newer dropwatch: its events have unknown fields: use a newer dropwatch " +
 			"(after 1 event)"

@@ -290,18 +290,6 @@ func (d *decoder) segmentDrop(s *event.Segment) {
 	}
 }
 
-// incident reads what a finding is about, which the caller owns.
-func (d *decoder) incident() *event.Incident {
-	i := &event.Incident{
-		Over: d.number(1) == 1, Begun: time.Unix(0, d.signed()), Lasted: d.duration(), Events: d.number(math.MaxUint64),
-		Threshold: d.number(math.MaxUint64), Window: d.duration(), Unreported: d.number(math.MaxUint64),
-	}
-	for _, text := range i.Texts() {
-		*text = d.text()
-	}
-	return i
-}
-
 // connection reads the headers of a packet of a protocol of which there are no bytes.
 func (d *decoder) connection(protocol uint8) *event.Flow {
 	f := event.HeadersFlow(event.Headers{
@@ -315,7 +303,7 @@ func (d *decoder) connection(protocol uint8) *event.Flow {
 
 // args reads values that the caller owns.
 func (d *decoder) args() []event.Arg {
-	args := make([]event.Arg, d.number(min(maxArgs, uint64(len(d.b)))))
+	args := make([]event.Arg, d.length())
 	for i := range args {
 		args[i] = event.Arg{Name: d.text(), Text: d.text(), Number: d.number(math.MaxUint64)}
 	}

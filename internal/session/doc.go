@@ -140,9 +140,14 @@
 //	                nanoseconds since 1970, zigzag; nanoseconds that it lasted; events;
 //	                the threshold; the window in nanoseconds; incidents before it without a
 //	                report; the alert, its expression, what events are, the cause's ID,
-//	                location and severity, the cause, and the fix, all texts
+//	                location and severity, the cause, and the fix, all texts. Without an
+//	                alert it is of a diagnosis
 //	56  reached     the last point that the packet of a drop had reached: its name, a
 //	                text; values as in bit 44
+//	57  detail      only of a finding with bit 55: its rank; layer, module, class, the
+//	                firewall's rule, and how sure that is, all texts; how many facts, at
+//	                most 256, of each its name and its text; then two lists of commands,
+//	                to check and to fix: how many, at most 256, and those, all texts
 //
 // Bits are only ever added. A reader that meets an unknown bit does not know where the
 // event ends, and reports that a newer dropwatch wrote the file.

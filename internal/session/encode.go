@@ -148,22 +148,6 @@ func (x *encoder) segmentDrop(s *event.SegmentDrop) {
 	x.text(s.RuleConfidence)
 }
 
-// incident appends what a finding is about.
-func (x *encoder) incident(i *event.Incident) {
-	over := uint64(0)
-	if i.Over {
-		over = 1
-	}
-	x.number(over)
-	x.signed(i.Begun.UnixNano())
-	for _, n := range []uint64{uint64(i.Lasted), i.Events, i.Threshold, uint64(i.Window), i.Unreported} {
-		x.number(n)
-	}
-	for _, text := range i.Texts() {
-		x.text(*text)
-	}
-}
-
 // connection appends those of the headers of a packet that a source knows without its bytes.
 func (x *encoder) connection(h *event.Headers) {
 	x.number(uint64(h.Fields & connectionFields))

@@ -232,6 +232,11 @@ var fields = [...]field{
 		},
 		func(d *decoder, e *event.Event) { e.Reached = &event.Reached{Point: d.text(), Args: d.args()} },
 	},
+	{
+		func(e *event.Event) bool { return e.Incident != nil && e.Incident.Detail != nil },
+		func(x *encoder, e *event.Event) { x.detail(e.Incident.Detail) },
+		func(d *decoder, e *event.Event) { d.incidentDetail(e.Incident) },
+	},
 }
 
 // otherKinds are the kinds without a bit of their own, in the order of the format.
@@ -281,7 +286,7 @@ const places1 = 7
 const (
 	maxTables  = 1 << 20
 	maxStack   = 8192
-	maxArgs    = 256
+	maxArgs    = 256 // of values, and of lines of a finding
 	stringCost = 32
 	frameCost  = 64
 	stackCost  = 32

@@ -141,6 +141,12 @@ func anyEvent(rnd *rand.Rand) event.Event {
 			Noun: text(), Threshold: u64(), Window: time.Duration(u32()), Unreported: u64(), ID: text(), Location: text(),
 			Severity: text(), Cause: text(), Fix: text(),
 		}
+		if some() {
+			e.Incident.Detail = &event.Detail{
+				Rank: u64(), Layer: text(), Module: text(), Class: text(), Rule: text(), RuleConfidence: text(),
+				Facts: []event.Fact{{Name: text(), Text: text()}, {Name: text(), Text: text()}}, Apply: []string{text(), text()},
+			}
+		}
 	case 7:
 		e.Kind, e.Incident = event.Loss, &event.Incident{Begun: time.Unix(0, 0)}
 	case 8:

@@ -365,6 +365,36 @@ func TestFindings(t *testing.T) {
 	})
 }
 
+// TestFix: a finding has what to do with the commands that do it, as a text and one by one, and how to check.
+func TestFix(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newSink(t, rule("CPU_BACKLOG"))
+		defer s.Close()
+		drop(t, s, 10, "CPU_BACKLOG")
+		synctest.Wait()
+		ctx, end := context.WithCancelCause(t.Context())
+		end(errGoesOn)
+		out := new(reported)
+		if err := s.Run(ctx, out); err != nil || len(out.all) != 1 {
+			t.Fatalf("%d findings, error %v", len(out.all), err)
+		}
+		i := out.all[0].Incident
+		const command = "sysctl -w net.core.netdev_max_backlog=N"
+		const fix = "Spread the load over CPUs (RSS, RPS), or raise net.core.netdev_max_backlog. " +
+			"netdev_budget does not help here. " + command
+		if i.Fix != fix {
+			t.Errorf("%q, want %q", i.Fix, fix)
+		}
+		d := i.Detail
+		if d == nil || !slices.Equal(d.Apply, []string{command}) || !slices.Contains(d.Check, "sysctl net.core.netdev_max_backlog") {
+			t.Fatalf("%+v", d)
+		}
+		if d.Rank != 0 || d.Class != "no_buffer" || d.Layer != "hardware" || i.Severity != "harm" {
+			t.Errorf("%+v, %+v", i, d)
+		}
+	})
+}
+
 // TestLastFindings: the end of the last run waits for what is being found, and counts what takes too long.
 func TestLastFindings(t *testing.T) {
 	for takes, want := range map[time.Duration]string{

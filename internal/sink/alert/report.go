@@ -57,11 +57,8 @@ func addCause(e *event.Event, d *diagnose.Diagnosis) {
 	if len(all) == 0 {
 		return
 	}
-	f, i := &all[0], e.Incident
-	i.ID, i.Location, i.Severity, i.Cause = f.ID, f.Location, f.Severity().String(), f.Meaning.Cause
-	i.Fix = strings.TrimSpace(f.Meaning.Fix + " " + strings.Join(f.Meaning.Apply, "; "))
-	e.Reason, e.Port.IfName, e.Netns, e.Owner = f.Reason, f.IfName, f.Netns, f.Owner
-	e.Owner.Socket = nil // it may be one of several
+	all[0].Describe(e)
+	e.Incident.Detail.Rank = 0 // of the others, nothing is reported
 }
 
 // A counted is what the events of a rule are.

@@ -49,7 +49,7 @@ type ecsEvent struct {
 	Dataset  string   `json:"dataset"`
 }
 
-// A rule is the alert that made a finding.
+// A rule is the alert that made a finding; a diagnosis has none.
 type rule struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"` // the expression
@@ -200,7 +200,7 @@ func (d *document) describe(e *event.Event) {
 	d.addOwner(e)
 }
 
-// addIncident enters the alert, when the incident began and ended, and its first cause.
+// addIncident enters the alert, if it is of one, when the incident began and ended, and its first cause.
 func (d *document) addIncident(e *event.Event) {
 	i := e.Incident
 	d.Event.Kind, d.Event.Category, d.Event.Type = "alert", []string{"network"}, []string{"info"}
@@ -208,7 +208,9 @@ func (d *document) addIncident(e *event.Event) {
 	if i.Over {
 		d.Event.End = d.Timestamp
 	}
-	d.Rule = &rule{event.Escape(i.Alert), event.Escape(i.Expression)}
+	if !i.IsDiagnosis() {
+		d.Rule = &rule{event.Escape(i.Alert), event.Escape(i.Expression)}
+	}
 	d.addOwner(e)
 }
 

@@ -92,6 +92,41 @@ func TestFinding(t *testing.T) {
 	}
 }
 
+// TestDiagnosis: what diagnose found is an alert of ECS without a rule, with types that fit, and the server takes its details.
+func TestDiagnosis(t *testing.T) {
+	c := newCluster(t)
+	r := newRig(t, Config{Options: Options{URLs: []string{c.http.URL}}})
+	const object = `{"kind":"finding","finding":{"rank":1,"class":"policy","facts":[{"name":"flows","text":"udp"}],"check":["nstat"],` +
+		`"fix_commands":[]}}`
+	r.encoder.Object = func(e *event.Event) []byte {
+		if e.Kind == event.Finding {
+			return []byte(object)
+		}
+		return []byte(`{}`)
+	}
+	e := event.Event{Kind: event.Finding, Time: at, Count: 1, Reason: "NETFILTER_DROP", Incident: &event.Incident{
+		Over: true, Begun: at.Add(-time.Second), ID: "NETFILTER_DROP", Detail: new(event.Detail),
+	}}
+	if err := r.Write(&e); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.finish(); err != nil {
+		t.Fatal(err)
+	}
+	check(t, c, []string{"finding NETFILTER_DROP", "end "})
+	for _, d := range c.docs {
+		if d.Event.Action == "finding" && (d.Event.Kind != "alert" || d.Rule != nil || string(d.Dropwatch) != object) {
+			t.Errorf("%+v, %s", d, d.Dropwatch)
+		}
+	}
+	template := c.templates["logs-dropwatch-default"]
+	for _, want := range []string{`"rank":{"type":"long"}`, `"facts":{"properties":{"text":{"type":"text"}}}`} {
+		if !strings.Contains(template, want) {
+			t.Errorf("no %s in %s", want, template)
+		}
+	}
+}
+
 // TestOtherDocuments: documents of another kind, which not every event has, in an index with their types.
 func TestOtherDocuments(t *testing.T) {
 	document := func(e *event.Event) []byte {

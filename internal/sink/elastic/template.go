@@ -56,7 +56,8 @@ var ecsTypes = map[string]string{
 	"process.pid": "long", "dropwatch.args": unindexed, "event.start": "date_nanos", "event.end": "date_nanos",
 	"dropwatch.finding.begun": "date_nanos", "dropwatch.finding.lasted_ms": "long", "dropwatch.finding.count": "long",
 	"dropwatch.finding.threshold": "long", "dropwatch.finding.window_ms": "long", "dropwatch.finding.unreported": "long",
-	"dropwatch.finding.cause": "text", "dropwatch.finding.fix": "text",
+	"dropwatch.finding.cause": "text", "dropwatch.finding.fix": "text", "dropwatch.finding.rank": "long",
+	"dropwatch.finding.facts.text": "text",
 }
 
 // unindexed is the type of an object whose members may be numbers in one document and names in another.

@@ -352,6 +352,20 @@ func lines() map[string]event.Event {
 				Alert: "a", Begun: begun, Events: 1, Noun: "event", Threshold: 1, Window: 1500 * time.Millisecond,
 			}
 		}),
+		at("finding") + `"finding":{"begun":"2026-11-20T08:28:12.000000000Z","lasted_ms":9000,"count":5,"of":"drop",` +
+			`"id":"NETFILTER_DROP","severity":"maybe",` +
+			`"rank":1,"layer":"network","module":"netfilter","class":"policy","rule":"inet \u001bfw",` +
+			`"rule_confidence":"exactly","facts":[{"name":"where","text":"interface lo"},{"name":"flows","text":"udp"}],` +
+			`"check":["nft list ruleset","nstat"],"fix_commands":[]}}`: bare(func(e *event.Event) {
+			e.Kind, e.Incident = event.Finding, &event.Incident{
+				Over: true, Begun: begun, Lasted: 9 * time.Second, Events: 5, Noun: "drop", ID: "NETFILTER_DROP", Severity: "maybe",
+				Detail: &event.Detail{
+					Rank: 1, Layer: "network", Module: "netfilter", Class: "policy", Rule: "inet \x1bfw", RuleConfidence: "exactly",
+					Facts: []event.Fact{{Name: "where", Text: "interface lo"}, {Name: "flows", Text: "udp"}},
+					Check: []string{"nft list ruleset", "nstat"},
+				},
+			}
+		}),
 		at("loss") + `"count":1,"of":"findings","place":"unread"}`: bare(func(e *event.Event) {
 			e.Kind, e.Place, e.Incident = event.Loss, event.Unread, &event.Incident{}
 		}),

@@ -350,15 +350,6 @@ func (s *Sink) loss(e *event.Event) {
 	s.buf.Bytes = append(b, '\n')
 }
 
-// finding appends the line of a finding.
-func (s *Sink) finding(e *event.Event) {
-	b := s.day.appendTime(s.buf.Bytes, e.Time, s.layout().time)
-	b = append(b, s.bold...)
-	b = e.Incident.AppendTo(b)
-	b = append(b, s.plain...)
-	s.buf.Bytes = append(b, '\n')
-}
-
 // appendLoss appends how many drops were lost and where. For a loss of unknown size
 // it has the words of the ledger.
 func appendLoss(b []byte, e *event.Event) []byte {

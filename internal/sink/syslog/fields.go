@@ -2,8 +2,10 @@ package syslog
 
 import (
 	"strconv"
+	"strings"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 )
 
 // A field is a name and what is known of an event. The name has small letters, digits and underscores.
@@ -65,18 +67,30 @@ func (f *list) addCause(e *event.Event) {
 
 // addIncident adds what a finding is about.
 func (f *list) addIncident(i *event.Incident) {
-	f.text("alert", i.Alert)
-	f.text("state", i.State())
-	f.text("expression", i.Expression)
+	if !i.IsDiagnosis() {
+		f.text("alert", i.Alert)
+		f.text("state", i.State())
+		f.text("expression", i.Expression)
+	}
 	f.number("count", i.Events)
 	f.text("of", i.Noun)
-	f.number("threshold", i.Threshold)
-	f.number("window_ms", uint64(i.Window.Milliseconds()))
+	if !i.IsDiagnosis() {
+		f.number("threshold", i.Threshold)
+		f.number("window_ms", uint64(i.Window.Milliseconds()))
+	}
 	f.text("id", i.ID)
 	f.text("location", i.Location)
 	f.text("severity", i.Severity)
 	f.text("cause", i.Cause)
 	f.text("fix", i.Fix)
+	if d := i.Detail; d != nil {
+		f.text("layer", d.Layer)
+		f.text("module", d.Module)
+		f.text("class", d.Class)
+		f.text("rule", d.Rule)
+		f.text("rule_confidence", d.RuleConfidence)
+		f.text("check", strings.Join(d.Check, "; "))
+	}
 }
 
 // addPacket adds the length and the outermost headers.
@@ -134,15 +148,15 @@ const (
 	informational severity = 6
 )
 
-// severityOf returns how much an event matters: the beginning of an incident more than its end, what dropwatch did not see
-// more than a drop, and a drop more than what lost nothing.
+// severityOf returns how much an event matters: the beginning of an incident and harm more than its end and what else a
+// diagnosis found, what dropwatch did not see more than a drop, and a drop more than what lost nothing.
 func severityOf(e *event.Event) severity {
 	if e.Harmless != "" {
 		return informational
 	}
 	switch e.Kind {
 	case event.Finding:
-		if !e.Incident.Over {
+		if !e.Incident.Over || e.Incident.IsDiagnosis() && e.Incident.Severity == knowledge.Harm.String() {
 			return warning
 		}
 		return notice

@@ -97,6 +97,24 @@ func TestFinding(t *testing.T) {
 	}
 }
 
+// TestDiagnosis: a finding of diagnose has no alert, and its severity decides how much it matters.
+func TestDiagnosis(t *testing.T) {
+	e := &event.Event{Kind: event.Finding, Time: at, Count: 1, Reason: "NO_SOCKET", Incident: &event.Incident{
+		Over: true, Events: 5, Noun: "drop", ID: "NO_SOCKET", Fix: "Start it.",
+		Detail: &event.Detail{Layer: "transport", Module: "socket", Class: "local", Check: []string{"ss -lnup", "nstat"}},
+	}}
+	m := &message{3, "h"}
+	for severity, priority := range map[string]string{"harm": "<28>", "maybe": "<29>", "noise": "<29>"} {
+		e.Incident.Severity = severity
+		want := priority + `1 2026-11-27T11:00:00.123456Z h dropwatch - finding [dropwatch@32473 kind="finding" host="h" count="5" ` +
+			`of="drop" id="NO_SOCKET" severity="` + severity + `" fix="Start it." layer="transport" module="socket" class="local" ` +
+			`check="ss -lnup; nstat" reason="NO_SOCKET"] text`
+		if got := string(m.remote(e, "text")); !strings.HasPrefix(got, want) {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 // here returns what messages on this host begin with.
 func here(priority int) string {
 	return fmt.Sprintf("<%d>%s dropwatch[%d]: ", priority, at.Local().Format("Jan _2 15:04:05"), os.Getpid())

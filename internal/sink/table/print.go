@@ -66,7 +66,7 @@ func (s *Sink) end(e *event.Event) {
 		s.appendPoints()
 	}
 	if n := e.Ledger.Findings.Shown; n > 0 {
-		s.buf = fmt.Appendf(s.buf, "beside the drops: %s of alerts\n", event.Plural(n, "finding"))
+		s.buf = fmt.Appendf(s.buf, "beside the drops: %s\n", event.Plural(n, "finding"))
 	}
 	s.buf = appendLedger(s.buf, e.Ledger)
 	s.appendColored(s.red, e.Ledger.Report())
