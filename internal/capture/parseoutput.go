@@ -132,15 +132,15 @@ func ParseOutput(text string) (Output, error) {
 	if named && target == "" {
 		return Output{}, fmt.Errorf("give a target after the colon of %s, or leave the colon out", name)
 	}
-	var settings []OutputSetting
+	var settings []outputSetting
 	for _, word := range words[1:] {
 		option, value, given := strings.Cut(word, "=")
 		if given && value == "" {
 			return Output{}, fmt.Errorf("give a value for option %s of output %s", option, name)
 		}
-		settings = append(settings, OutputSetting{option, value})
+		settings = append(settings, outputSetting{option, value})
 	}
-	return NewOutput(name, target, settings)
+	return newOutput(name, target, settings)
 }
 
 // splitOutput splits a text at commas that have no backslash before them.
@@ -160,12 +160,12 @@ func splitOutput(text string) []string {
 	return words
 }
 
-// An OutputSetting is an option with the value that was given for it, if any.
-type OutputSetting struct{ Name, Value string }
+// An outputSetting is an option with the value that was given for it, if any.
+type outputSetting struct{ Name, Value string }
 
-// NewOutput returns the output with that name, target and options. An empty target is none. The
+// newOutput returns the output with that name, target and options. An empty target is none. The
 // error says what the name or the option may be.
-func NewOutput(name, target string, settings []OutputSetting) (Output, error) {
+func newOutput(name, target string, settings []outputSetting) (Output, error) {
 	i := slices.IndexFunc(outputTypes, func(t OutputType) bool { return t.Name == name })
 	if i < 0 {
 		return Output{}, unknown("output", name, outputNames())
@@ -204,7 +204,7 @@ func (o *Output) check() error {
 }
 
 // set enters an option in an output of the type.
-func (t *OutputType) set(o *Output, s OutputSetting) error {
+func (t *OutputType) set(o *Output, s outputSetting) error {
 	options := t.Options()
 	i := slices.IndexFunc(options, func(p OutputOption) bool { return p.Name == s.Name })
 	if i < 0 {

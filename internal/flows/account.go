@@ -93,11 +93,11 @@ func (a *Account) add(r *Row) {
 	a.doubt(r.Packets[Undecided], "packet", "at "+name+" that may be of the flows")
 }
 
-// Unaccounted is how many of the received packets were neither delivered nor forwarded, among them those that were
+// unaccounted is how many of the received packets were neither delivered nor forwarded, among them those that were
 // dropped before that, and those in a queue of an interface when counting ended. A negative number says that more were
 // delivered and forwarded than received: they were received before counting began, were copied, as by a bridge that
 // floods, multicast routing or a mirror of tc, or were made here and redirected to an ifb, which marks them as received.
-func (a *Account) Unaccounted() int64 { return int64(a.Received - a.Delivered - a.Forwarded) }
+func (a *Account) unaccounted() int64 { return int64(a.Received - a.Delivered - a.Forwarded) }
 
 // Verdict returns what the account amounts to. NoneLost needs numbers that add up.
 func (a *Account) Verdict() Verdict {
@@ -106,7 +106,7 @@ func (a *Account) Verdict() Verdict {
 		return Lost
 	case a.Received == 0 && a.Own == 0 && len(a.Doubts) == 0:
 		return NothingSeen
-	case a.Received == 0, len(a.Doubts) > 0, a.Unaccounted() != 0:
+	case a.Received == 0, len(a.Doubts) > 0, a.unaccounted() != 0:
 		return NoDropSeen
 	}
 	return NoneLost
@@ -177,11 +177,11 @@ func (a *Account) dropped() string {
 
 // missing says what is not accounted for, as far as the drops do not explain it.
 func (a *Account) missing() string {
-	n := a.Unaccounted() - int64(a.Dropped)
+	n := a.unaccounted() - int64(a.Dropped)
 	switch {
-	case a.Unaccounted() < 0:
+	case a.unaccounted() < 0:
 		return fmt.Sprintf("%d more delivered or forwarded than received: received before counting began, copies, or packets made here "+
-			"that passed an ifb (dropwatch help follow)", -a.Unaccounted())
+			"that passed an ifb (dropwatch help follow)", -a.unaccounted())
 	case n <= 0:
 		return ""
 	case a.Blind:

@@ -21,7 +21,7 @@ type Addresses struct {
 func (h *Host) Addresses(pid uint32) *Addresses {
 	a := &Addresses{own: make(map[[16]byte]bool)}
 	for file, parse := range map[string]func(io.Reader){"fib_trie": a.parseRoutes, "if_inet6": a.parseIPv6} {
-		if f, err := h.Open(proc(pid, "net/"+file)); err == nil {
+		if f, err := h.open(proc(pid, "net/"+file)); err == nil {
 			parse(f)
 			f.Close()
 		}

@@ -16,11 +16,11 @@ type Cgroup struct {
 // Cgroups reads the control groups of a process; there are none if it has ended.
 func (h *Host) Cgroups(pid uint32) []Cgroup {
 	b, _ := h.ReadFile(proc(pid, "cgroup"))
-	return ParseCgroups(b)
+	return parseCgroups(b)
 }
 
-// ParseCgroups reads /proc/PID/cgroup (cgroups(7)).
-func ParseCgroups(text []byte) (groups []Cgroup) {
+// parseCgroups reads /proc/PID/cgroup (cgroups(7)).
+func parseCgroups(text []byte) (groups []Cgroup) {
 	for line := range strings.Lines(string(text)) {
 		id, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
 		controllers, path, ok := strings.Cut(rest, ":")

@@ -53,9 +53,9 @@ func New(root string) *Host { return FS(newTree(root)) }
 // where procfs has them.
 func FS(fsys fs.FS) *Host { return &Host{fsys: fsys} }
 
-// Open opens a regular file of proc or sys, which the caller closes. For other files use
+// open opens a regular file of proc or sys, which the caller closes. For other files use
 // [Host.ReadFile], which does not wait for ever.
-func (h *Host) Open(name string) (fs.File, error) {
+func (h *Host) open(name string) (fs.File, error) {
 	f, err := h.fsys.Open(name)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (h *Host) Open(name string) (fs.File, error) {
 // ReadFile reads a regular file whole. One that is longer than [MaxFile] is an error.
 func (h *Host) ReadFile(name string) ([]byte, error) {
 	if always(name) {
-		f, err := h.Open(name)
+		f, err := h.open(name)
 		return readAll(f, err, name, MaxFile)
 	}
 	return guarded(h, name, maxWait, func() ([]byte, error) {

@@ -29,7 +29,7 @@ const securityfs = "sys/kernel/security"
 func (h *Host) Lockdown() (Lockdown, error) {
 	text, err := h.Text(securityfs + "/lockdown")
 	if err == nil {
-		return ParseLockdown(text), nil
+		return parseLockdown(text), nil
 	}
 	if names, _ := h.Names(securityfs); errors.Is(err, fs.ErrNotExist) && len(names) > 0 {
 		return LockdownNone, nil
@@ -37,8 +37,8 @@ func (h *Host) Lockdown() (Lockdown, error) {
 	return "", err
 }
 
-// ParseLockdown reads the level in brackets: "none integrity [confidentiality]".
-func ParseLockdown(text string) Lockdown {
+// parseLockdown reads the level in brackets: "none integrity [confidentiality]".
+func parseLockdown(text string) Lockdown {
 	_, level, _ := strings.Cut(text, "[")
 	level, _, _ = strings.Cut(level, "]")
 	return Lockdown(level)
@@ -97,12 +97,12 @@ func (h *Host) kernelOptions(name string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ParseKernelOptions(strings.NewReader(string(b)), strings.HasSuffix(name, ".gz"))
+	return parseKernelOptions(strings.NewReader(string(b)), strings.HasSuffix(name, ".gz"))
 }
 
-// ParseKernelOptions reads the lines CONFIG_NAME=value of a .config. If it is zipped, by gzip,
+// parseKernelOptions reads the lines CONFIG_NAME=value of a .config. If it is zipped, by gzip,
 // no more than [MaxFile] bytes may come out.
-func ParseKernelOptions(r io.Reader, zipped bool) (map[string]string, error) {
+func parseKernelOptions(r io.Reader, zipped bool) (map[string]string, error) {
 	if zipped {
 		z, err := gzip.NewReader(bufio.NewReader(r))
 		if err != nil {
@@ -172,7 +172,7 @@ func (h *Host) hasLine(name string, want func(line string) bool) bool {
 // (kallsyms_show_value, kernel/kallsyms.c), which means that any of them is not 0; the first
 // is 0 on some architectures anyway.
 func (h *Host) ShowsSymbolAddresses() (bool, error) {
-	f, err := h.Open("proc/kallsyms")
+	f, err := h.open("proc/kallsyms")
 	if err != nil {
 		return false, err
 	}

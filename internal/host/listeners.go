@@ -21,12 +21,12 @@ type Listener struct {
 // processes of the same user are found; hidden counts the sockets whose process was not
 // found. The list has a bit for each of the groups 1 to 32: others are an error.
 func (h *Host) GenericListeners(group uint32) (listeners []Listener, hidden int, err error) {
-	f, err := h.Open("proc/net/netlink")
+	f, err := h.open("proc/net/netlink")
 	if err != nil {
 		return nil, 0, fmt.Errorf("find listeners: %w", err)
 	}
 	defer f.Close()
-	sockets, err := ParseGenericListeners(f, group)
+	sockets, err := parseGenericListeners(f, group)
 	if err != nil {
 		return nil, 0, fmt.Errorf("find listeners: %w", err)
 	}
@@ -42,15 +42,15 @@ func (h *Host) GenericListeners(group uint32) (listeners []Listener, hidden int,
 			}
 		})
 		if found {
-			listeners = append(listeners, Listener{pid, h.Comm(pid), h.Started(pid)})
+			listeners = append(listeners, Listener{pid, h.Comm(pid), h.started(pid)})
 		}
 	}
 	return listeners, len(sockets) - len(owned), nil
 }
 
-// ParseGenericListeners reads the inode numbers of the generic netlink sockets that
+// parseGenericListeners reads the inode numbers of the generic netlink sockets that
 // have joined a group, 1 to 32 (net/netlink/af_netlink.c netlink_native_seq_show).
-func ParseGenericListeners(r io.Reader, group uint32) (map[uint64]bool, error) {
+func parseGenericListeners(r io.Reader, group uint32) (map[uint64]bool, error) {
 	const protocol, groups, inode, columns = 1, 3, 9, 10
 	if group < 1 || group > 32 {
 		return nil, fmt.Errorf("invalid multicast group %d: give 1 to 32", group)

@@ -2,32 +2,32 @@ package host
 
 import "strings"
 
-// A Mount is a mounted file system.
-type Mount struct {
+// A mount is a mounted file system.
+type mount struct {
 	Root  string // directory of the file system that is mounted: "/", or net:[4026531840]
 	Point string // absolute path of the mount point
 	Type  string // of the file system: cgroup2
 }
 
-// Mounts reads the mounts in the mount namespace of this process, in their order; none if
+// mounts reads the mounts in the mount namespace of this process, in their order; none if
 // that fails.
-func (h *Host) Mounts() []Mount {
+func (h *Host) mounts() []mount {
 	b, _ := h.ReadFile("proc/self/mountinfo")
-	return ParseMountinfo(b)
+	return parseMountinfo(b)
 }
 
-// ParseMountinfo reads proc_pid_mountinfo(5).
-func ParseMountinfo(text []byte) (mounts []Mount) {
+// parseMountinfo reads proc_pid_mountinfo(5).
+func parseMountinfo(text []byte) (all []mount) {
 	const root, point = 3, 4
 	for line := range strings.Lines(string(text)) {
-		mount, system, ok := strings.Cut(line, " - ")
-		fields := strings.Fields(mount)
+		before, system, ok := strings.Cut(line, " - ")
+		fields := strings.Fields(before)
 		kind, _, _ := strings.Cut(system, " ")
 		if ok && len(fields) > point {
-			mounts = append(mounts, Mount{unescapeMount(fields[root]), unescapeMount(fields[point]), kind})
+			all = append(all, mount{unescapeMount(fields[root]), unescapeMount(fields[point]), kind})
 		}
 	}
-	return mounts
+	return all
 }
 
 // unescapeMount undoes the kernel's escapes in paths (seq_path, fs/seq_file.c).
@@ -38,7 +38,7 @@ func unescapeMount(s string) string {
 // MountPoint returns the absolute path where a type of file system is first mounted; empty
 // if it is not.
 func (h *Host) MountPoint(fsType string) string {
-	for _, m := range h.Mounts() {
+	for _, m := range h.mounts() {
 		if m.Type == fsType {
 			return m.Point
 		}

@@ -127,7 +127,7 @@ func (h *Host) NetworkNamespaces() map[uint32]Netns {
 func (h *Host) nameNamespaces(dir string, found map[uint32]Netns) {
 	names, _ := h.Names(dir)
 	for _, name := range names {
-		inode, ok := h.Inode(path.Join(dir, name))
+		inode, ok := h.inode(path.Join(dir, name))
 		if n := found[uint32(inode)]; ok && n.Name == "" {
 			n.Name = name
 			found[uint32(inode)] = n
@@ -135,8 +135,8 @@ func (h *Host) nameNamespaces(dir string, found map[uint32]Netns) {
 	}
 }
 
-// Inode returns the inode number of a file; links are followed.
-func (h *Host) Inode(name string) (uint64, bool) {
+// inode returns the inode number of a file; links are followed.
+func (h *Host) inode(name string) (uint64, bool) {
 	inode, err := guarded(h, name, foreignWait, func() (uint64, error) {
 		info, err := fs.Stat(h.fsys, name)
 		if err != nil {

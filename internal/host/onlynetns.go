@@ -21,8 +21,8 @@ func (h *Host) OnlyNetns() bool {
 // ip-netns(8) and container runtimes do to keep one that has no process.
 func (h *Host) mountsOtherNetns(own uint32) bool {
 	mine := "net:[" + strconv.FormatUint(uint64(own), 10) + "]"
-	mounts := h.Mounts()
-	return len(mounts) == 0 || slices.ContainsFunc(mounts, func(m Mount) bool {
+	mounts := h.mounts()
+	return len(mounts) == 0 || slices.ContainsFunc(mounts, func(m mount) bool {
 		return strings.HasPrefix(m.Root, "net:[") && m.Root != mine
 	})
 }

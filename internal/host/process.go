@@ -35,17 +35,17 @@ func (h *Host) Comm(pid uint32) string {
 	return strings.TrimSuffix(string(b), "\n")
 }
 
-// Idle is the name of the kernel's idle threads, one for each CPU, which all have the number 0.
-const Idle = "swapper"
+// idle is the name of the kernel's idle threads, one for each CPU, which all have the number 0.
+const idle = "swapper"
 
-// ThreadName returns Comm, or [Idle] for 0. Outside of the initial PID namespace 0 also stands
+// ThreadName returns Comm, or "swapper" for 0. Outside of the initial PID namespace 0 also stands
 // for threads that are not in it (__task_pid_nr_ns, kernel/pid.c): it has no name there.
 func (h *Host) ThreadName(tid uint32) string {
 	switch {
 	case tid != 0:
 		return h.Comm(tid)
 	case h.SeesAllProcesses():
-		return Idle
+		return idle
 	}
 	return ""
 }
@@ -130,12 +130,12 @@ func field(text []byte, name string) string {
 	return ""
 }
 
-// Started returns when a process began, in whole seconds; zero if that cannot be read.
-func (h *Host) Started(pid uint32) time.Time {
+// started returns when a process began, in whole seconds; zero if that cannot be read.
+func (h *Host) started(pid uint32) time.Time {
 	stat, _ := h.ReadFile(proc(pid, "stat"))
 	boot, _ := h.ReadFile("proc/stat")
-	since, ok := ParseStart(stat)
-	at, ok2 := ParseBootTime(boot)
+	since, ok := parseStart(stat)
+	at, ok2 := parseBootTime(boot)
 	if !ok || !ok2 {
 		return time.Time{}
 	}
@@ -146,12 +146,12 @@ func (h *Host) Started(pid uint32) time.Time {
 // distinguishes it from an earlier process with its PID. Ok is false if there is no such process.
 func (h *Host) StartedAfterBoot(pid uint32) (since time.Duration, ok bool) {
 	stat, _ := h.ReadFile(proc(pid, "stat"))
-	return ParseStart(stat)
+	return parseStart(stat)
 }
 
-// ParseStart reads how long after the boot a process began, field 22 of proc_pid_stat(5).
+// parseStart reads how long after the boot a process began, field 22 of proc_pid_stat(5).
 // Field 2, the name in parentheses, may contain anything, spaces and parentheses too.
-func ParseStart(stat []byte) (since time.Duration, ok bool) {
+func parseStart(stat []byte) (since time.Duration, ok bool) {
 	const ticksPerSecond, field = 100, 22 // USER_HZ, on every architecture but alpha
 	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(f) <= field-3 {
@@ -161,8 +161,8 @@ func ParseStart(stat []byte) (since time.Duration, ok bool) {
 	return time.Duration(ticks) * (time.Second / ticksPerSecond), err == nil
 }
 
-// ParseBootTime reads btime of proc_stat(5): when the host booted, in seconds since 1970.
-func ParseBootTime(stat []byte) (boot time.Time, ok bool) {
+// parseBootTime reads btime of proc_stat(5): when the host booted, in seconds since 1970.
+func parseBootTime(stat []byte) (boot time.Time, ok bool) {
 	_, rest, _ := bytes.Cut(stat, []byte("\nbtime "))
 	line, _, _ := bytes.Cut(rest, []byte("\n"))
 	n, err := strconv.ParseInt(string(line), 10, 64)

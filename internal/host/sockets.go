@@ -40,7 +40,7 @@ type Socket struct {
 // EachSocket calls use for each socket of a table in the network namespace of a process; for
 // none if the table is not there, as of a protocol that the kernel lacks.
 func (h *Host) EachSocket(pid uint32, table SocketTable, use func(Socket)) {
-	f, err := h.Open(proc(pid, "net/"+table.Name))
+	f, err := h.open(proc(pid, "net/"+table.Name))
 	if err != nil {
 		return
 	}

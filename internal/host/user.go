@@ -10,12 +10,12 @@ import (
 // /etc/passwd. Both are empty if it has no such user.
 func (h *Host) Home(uid uint32) (dir, name string) {
 	text, _ := h.ReadFile("etc/passwd")
-	dir, name = ParseHome(text, uid)
+	dir, name = parseHome(text, uid)
 	return strings.TrimPrefix(dir, "/"), name
 }
 
-// ParseHome returns the home directory and the name of a user from passwd(5).
-func ParseHome(text []byte, uid uint32) (dir, name string) {
+// parseHome returns the home directory and the name of a user from passwd(5).
+func parseHome(text []byte, uid uint32) (dir, name string) {
 	const user, id, home, fields = 0, 2, 5, 7
 	for line := range bytes.Lines(text) {
 		f := strings.Split(strings.TrimSuffix(string(line), "\n"), ":")
@@ -34,11 +34,11 @@ func (h *Host) IsUser(id, uid uint32) bool {
 	}
 	_, name := h.Home(uid)
 	text, _ := h.ReadFile("etc/subuid")
-	return ParseSubordinate(text, name, uid, id)
+	return parseSubordinate(text, name, uid, id)
 }
 
-// ParseSubordinate reports whether subuid(5) assigns id to a user, by name or by number.
-func ParseSubordinate(text []byte, name string, uid, id uint32) bool {
+// parseSubordinate reports whether subuid(5) assigns id to a user, by name or by number.
+func parseSubordinate(text []byte, name string, uid, id uint32) bool {
 	const user, first, count, fields = 0, 1, 2, 3
 	for line := range bytes.Lines(text) {
 		f := strings.Split(strings.TrimSpace(string(line)), ":")

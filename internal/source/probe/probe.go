@@ -29,7 +29,6 @@ import (
 	"iter"
 	"time"
 
-	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 	"dropwatch/internal/member"
 	"dropwatch/internal/point"
@@ -47,9 +46,6 @@ var Needs = host.Requirements{
 	Capabilities: []host.Capability{host.CapPerfmon, host.CapDACOverride},
 	LockedBytes:  defaultRing, LockedPages: 3,
 }
-
-// Lacks are the facts that a Source reports of no event.
-const Lacks = event.FactReason | event.FactTrap | event.FactCookie | event.FactSegments
 
 // Options of a Source.
 type Options struct {
