@@ -24,6 +24,6 @@ var (
 // Tracing is where tracefs is usually mounted: it has the formats of events, and the list of probes.
 const Tracing = "/sys/kernel/tracing"
 
-// BatchTime: after a first hit the reader waits for so long, or until a ring is as full as [Sampling] has
+// BatchTime is how long the reader waits after a first hit, or until a ring is as full as [Sampling] has
 // it, so that one wakeup serves many hits. After a BatchTime without hits it waits for the next first one.
 const BatchTime = 100 * time.Millisecond

@@ -14,7 +14,8 @@ const maxQueued = 32 << 20
 // enough is how many bytes are queued before the sink is woken without a flush.
 const enough = 256 << 10
 
-// ErrBlocked: an output that blocks had not written its last events when it had to end.
+// ErrBlocked is returned by [Queue.Flush] for an output that blocks and had not written its last events
+// when it had to end.
 var ErrBlocked = errors.New("the output blocks: its last events were not written")
 
 // A Queue is a [Sink] in front of one that may block, such as a pipe with a slow

@@ -7,8 +7,8 @@ import (
 	"dropwatch/internal/event"
 )
 
-// ErrNoMonitor: this kernel has no drop monitor, so drops come from another source.
-// A [Host] wraps it with the reason.
+// ErrNoMonitor says that this kernel has no drop monitor, so that drops come from another
+// source. A [Host] wraps it with the reason.
 var ErrNoMonitor = errors.New("drop monitor not available")
 
 // A Host does what the commands ask for. Errors say what to do. Methods with a ctx

@@ -14,7 +14,7 @@ import (
 // Prompt is shown before each command, as in the C program.
 const Prompt = "dropwatch> "
 
-// ErrFailed: a command of the script failed. Its error was printed already.
+// ErrFailed is the error of a script of which a command failed. Its error was printed already.
 var ErrFailed = errors.New("a command of the script failed")
 
 // Run reads and runs commands until exit or quit, the end of the input, a failure

@@ -12,7 +12,7 @@ import (
 	"dropwatch/internal/event"
 )
 
-// ErrState: what is to be loaded was not written by Save of this version, or is damaged.
+// ErrState says that what is to be loaded was not written by Save of this version, or is damaged.
 var ErrState = errors.New("not the state of TCP connections that this version saves, or it is damaged")
 
 // stateMagic begins a state. Its last byte is the version of the format.

@@ -8,8 +8,8 @@ import (
 	xterm "golang.org/x/term"
 )
 
-// ErrInterrupt: Ctrl-C was pressed at the prompt. What was typed is discarded, and the next line can
-// be read.
+// ErrInterrupt is returned when Ctrl-C was pressed at the prompt. What was typed is discarded, and the next
+// line can be read.
 var ErrInterrupt = errors.New("interrupt")
 
 // Reader reads the lines of a session. Only Close may be called during another call.

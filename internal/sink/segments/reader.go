@@ -14,7 +14,7 @@ import (
 	"dropwatch/internal/session"
 )
 
-// ErrNothing: a directory has no segments.
+// ErrNothing says that a directory has no segments.
 var ErrNothing = errors.New("nothing is recorded there")
 
 // A Reader is a source of the events in a ring, the oldest first. The ring may be written to

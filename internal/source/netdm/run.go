@@ -12,7 +12,7 @@ import (
 	"dropwatch/netlink"
 )
 
-// ErrSwitchedOff: another program switched monitoring off during the run.
+// ErrSwitchedOff is how a run ends when another program switched monitoring off during it.
 var ErrSwitchedOff = errors.New("another program switched monitoring off")
 
 // Timing of the end of a run. At STOP the kernel discards what it has not sent, so the run goes

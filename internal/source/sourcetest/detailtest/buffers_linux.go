@@ -80,7 +80,7 @@ func (r *Receiver) send(t *testing.T, port, count int) {
 	}
 }
 
-// FullBuffer: what a full receive buffer drops has the bytes in it and their limit, and what the
+// FullBuffer tests that what a full receive buffer drops has the bytes in it and their limit, and what the
 // same CPU drops next for another reason has not. For UDP only a source that reads sockets knows.
 func FullBuffer(t *testing.T, s Subject) {
 	const times, closedPort = 20, 10
@@ -117,7 +117,7 @@ func FullBuffer(t *testing.T, s Subject) {
 	}
 }
 
-// Memory: what is dropped because UDP may use no more memory has how much it uses, and its
+// Memory tests that what is dropped because UDP may use no more memory has how much it uses, and its
 // limits, which are of the whole host.
 func Memory(t *testing.T, s Subject) {
 	const limits = "0 0 1"
@@ -149,7 +149,7 @@ func Memory(t *testing.T, s Subject) {
 	}
 }
 
-// Qdisc: a queueing discipline whose queue is full has the reason of its own, counted or not, and its
+// Qdisc tests that a queueing discipline whose queue is full has the reason of its own, counted or not, and its
 // kind and handle, where the kernel says them.
 func Qdisc(t *testing.T, s Subject) {
 	const frames = 40

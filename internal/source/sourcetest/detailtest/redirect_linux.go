@@ -48,7 +48,7 @@ func target(ns *drops.Namespace, m *ebpf.Map) (index int) {
 	return index
 }
 
-// RedirectToDevice: frames for an interface that does not take them are drops, each once.
+// RedirectToDevice tests that frames for an interface that does not take them are drops, each once.
 func RedirectToDevice(t *testing.T, s Subject) {
 	const frames = 10
 	tests := map[string]struct {
@@ -85,7 +85,7 @@ func RedirectToDevice(t *testing.T, s Subject) {
 	}
 }
 
-// RedirectToCPU: frames for a CPU that has no time for them are drops, but for those in its queue.
+// RedirectToCPU tests that frames for a CPU that has no time for them are drops, but for those in its queue.
 func RedirectToCPU(t *testing.T, s Subject) {
 	const frames, room = 40, 8
 	ns, m := redirect(t, ebpf.CPUMap, 4)

@@ -51,7 +51,7 @@ func AttachXDP(t *testing.T, ns *drops.Namespace, iface string, mode link.XDPAtt
 	return uint64(id)
 }
 
-// XDP: frames that a program or its driver loses are drops of their own; what XDP on packets
+// XDP tests that frames that a program or its driver loses are drops of their own; what XDP on packets
 // drops is reported once, as the packet that it is.
 func XDP(t *testing.T, s Subject) {
 	const frames = 10
