@@ -32,11 +32,11 @@ test: setup lint unit guests fuzz ## run everything: lint, unit tests, real kern
 setup: ## install what the tests need, and fetch the kernels for the guests (once)
 	@internal/vmtest/setup.sh || { echo "make: the tests in guests cannot run, see above"; [ -z "$$CI" ]; }
 
-lint: ## gofmt, go vet (Linux and macOS), staticcheck
+lint: ## gofmt, go vet (Linux and macOS), all checks of staticcheck
 	@test -z "$$(gofmt -l cmd internal kallsyms netlink)" || { echo "not gofmt'ed:"; gofmt -l cmd internal kallsyms netlink; exit 1; }
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -checks all ./...
 
 # The packages whose tests boot guests, and the others.
 GUEST_PKGS := ./internal/acceptance ./internal/vmtest
