@@ -24,16 +24,13 @@ func NewRing(m *ebpf.Map, of string) (*Ring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the ring of %s: %w", of, err)
 	}
+	reader.SetDeadline(time.Unix(1, 0)) // which is over: reading returns at once
 	return &Ring{reader: reader, of: of}, nil
 }
-
-// past is a deadline that makes reading a ring return at once.
-var past = time.Unix(1, 0)
 
 // Next returns the next record, which is valid until the next call. Ok is false if there is none to be read now: the
 // ring is empty, or a CPU has not written the whole record yet.
 func (r *Ring) Next() (raw []byte, ok bool, err error) {
-	r.reader.SetDeadline(past)
 	err = r.reader.ReadInto(&r.record)
 	switch {
 	case err == nil:

@@ -39,22 +39,31 @@ type SegmentDrop struct {
 	Rule, RuleConfidence string
 }
 
+// hasDrop reports whether the drop behind an event is known.
+func (e *Event) hasDrop() bool {
+	switch {
+	case e.Segment == nil:
+		return e.Kind == Drop
+	case e.Kind == Retransmit:
+		return e.Segment.Fate == LostHere
+	}
+	return e.Kind == Reset && e.Where.HasPC
+}
+
 // Dropped returns the drop behind an event: itself, or that by which this host lost what a Retransmit sends
 // again, or of the packet that a Reset answers. It shares memory with the event. Ok is false if no drop is
 // known: d is then of no use.
 func (e *Event) Dropped() (d Event, ok bool) {
+	if !e.hasDrop() {
+		return d, false
+	}
 	d = *e
 	if e.Segment == nil {
-		return d, e.Kind == Drop
+		return d, true
 	}
 	of := &e.Segment.Drop
-	switch e.Kind {
-	case Retransmit:
-		ok = e.Segment.Fate == LostHere
-	case Reset:
-		ok = e.Where.HasPC
+	if e.Kind == Reset {
 		d.Reason, d.Packet.Flow = of.Reason, e.Packet.Flow.answered()
-	case Drop, TCPEvent, Point, Finding, Rejected, Loss, End:
 	}
 	d.Kind, d.Segment = Drop, nil
 	if of.Port != (Port{}) {
@@ -63,7 +72,7 @@ func (e *Event) Dropped() (d Event, ok bool) {
 	if of.Netns != (Netns{}) {
 		d.Netns = of.Netns
 	}
-	return d, ok
+	return d, true
 }
 
 // ResetReason returns why a RST was sent: the kernel's reason for that or, where it says no more, for the drop

@@ -12,7 +12,7 @@ import (
 // BenchmarkWrite is what a retransmission costs, of as many connections, to 200 peers, as are sent again in a second
 // when 20,000 are.
 func BenchmarkWrite(b *testing.B) {
-	s := peers.New(io.Discard, peers.Options{Begin: begin})
+	s := peers.New(io.Discard, peers.Options{Begin: begin, Connections: ended})
 	events := make([]event.Event, 20_000)
 	for i := range events {
 		events[i] = resent(event.FastRetransmit, netip.AddrFrom4([4]byte{198, 51, 100, byte(i % 200)}).String(), 1)

@@ -71,34 +71,59 @@ const (
 	unknown = "-"
 )
 
-// name returns what an event is counted by.
-func (b *By) name(e *event.Event) string {
-	local, remote := ends(e)
-	switch b.what {
-	case byProcess:
-		return cmp.Or(string(e.Owner.AppendName(nil)), unknown)
-	case byInterface:
-		return cmp.Or(event.Escape(e.Port.IfName), unknown)
-	}
-	return b.ofEnds(local, remote)
+// A key is what a row counts: which of its fields are set depends on By. So counting an event needs no text.
+type key struct {
+	direction event.Direction
+	addr      netip.Addr // of the peer, or of its network
+	port      uint16
+	name      string // of a process, an interface, or rows that have no value of their own
 }
 
-// ofEnds returns what a connection is counted by, nothing if its ends do not say it.
-func (b *By) ofEnds(local, remote netip.AddrPort) string {
+// of returns what an event is counted by.
+func (b *By) of(e *event.Event) key {
+	k := key{direction: e.Segment.Direction}
+	switch b.what {
+	case byProcess:
+		k.name = cmp.Or(string(e.Owner.AppendName(nil)), unknown)
+	case byInterface:
+		k.name = cmp.Or(event.Escape(e.Port.IfName), unknown)
+	default:
+		local, remote := ends(e)
+		k, _ = b.ofEnds(k.direction, local, remote)
+	}
+	return k
+}
+
+// ofEnds returns what a connection is counted by. Ok is false if its ends do not say it.
+func (b *By) ofEnds(d event.Direction, local, remote netip.AddrPort) (k key, ok bool) {
+	k.direction = d
 	switch b.what {
 	case byPeer:
-		return remote.Addr().String()
+		k.addr = remote.Addr()
 	case byNetwork:
-		addr := remote.Addr()
-		prefix, err := addr.Prefix(min(b.bits, addr.BitLen()))
-		if err != nil { // there is no address
-			return unknown
+		prefix, err := remote.Addr().Prefix(min(b.bits, remote.Addr().BitLen()))
+		if k.addr = prefix.Addr(); err != nil { // there is no address
+			k.name = unknown
 		}
-		return prefix.String()
 	case byPort:
-		return strconv.Itoa(int(min(local.Port(), remote.Port())))
+		k.port = min(local.Port(), remote.Port())
+	default:
+		return k, false
 	}
-	return ""
+	return k, true
+}
+
+// text returns what a table shows of a key.
+func (b *By) text(k key) string {
+	switch {
+	case k.name != "":
+		return k.name
+	case b.what == byPort:
+		return strconv.Itoa(int(k.port))
+	case b.what == byNetwork:
+		return netip.PrefixFrom(k.addr, min(b.bits, k.addr.BitLen())).String()
+	}
+	return k.addr.String()
 }
 
 // ends returns the addresses of this host and of its peer. In a capture file, the sender counts as this
@@ -132,20 +157,23 @@ func (c *connection) ends() (local, remote netip.AddrPort) {
 	return end(c.local, c.localPort), end(c.remote, c.remotePort)
 }
 
-// keepSent keeps how many segments the connection of an event has sent.
-func (r *row) keepSent(e *event.Event) {
-	if e.Segment.Sent == 0 {
+// A sent is how many segments a connection had sent at its last event, which was counted in a row.
+type sent struct{ row, segments uint32 }
+
+// maxConnections is how many connections are remembered, those that came first. Each takes some 100 bytes.
+const maxConnections = 1 << 17
+
+// keepSent keeps how many segments the connection of an event has sent, of a live run.
+func (s *Sink) keepSent(e *event.Event, row uint32) {
+	if e.Segment.Sent == 0 || s.opts.Connections == nil {
 		return
-	}
-	if r.sent == nil {
-		r.sent = make(map[connection]uint32)
 	}
 	local, remote := ends(e)
 	c := connectionOf(e.Netns.Inode, local, remote)
-	if len(r.sent) >= maxRows {
-		if _, kept := r.sent[c]; !kept {
+	if len(s.sent) >= maxConnections {
+		if _, kept := s.sent[c]; !kept {
 			return
 		}
 	}
-	r.sent[c] = e.Segment.Sent
+	s.sent[c] = sent{row, e.Segment.Sent}
 }

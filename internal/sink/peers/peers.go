@@ -38,18 +38,12 @@ type Options struct {
 // maxRows is how many rows are counted apart.
 const maxRows = 1 << 12
 
-// A key is what a row counts.
-type key struct {
-	direction event.Direction
-	name      string // as By has it
-}
-
 // A row is what is known of a key besides its segments.
 type row struct {
+	number  uint32                          // from 0, in the order in which rows came
 	types   [event.TailLossProbe + 1]uint64 // segments of each type
 	fates   [event.FateUnknown + 1]uint64   // segments of each fate
 	rtt     uint32                          // the last that is known
-	sent    map[connection]uint32           // of connections, as their last event has it
 	printed uint64                          // segments at the last table
 }
 
@@ -66,8 +60,9 @@ type Sink struct {
 	resets    *tally.Tally[resetKey, struct{}]
 	lost      *tally.Tally[lostKey, struct{}] // segments, by the drops of this host
 	before    map[connection]uint64           // what connections had sent when the run began
-	packets   bool                            // the source does not say how many segments each packet was, nor all types
-	rose      map[string]uint64               // what Options.Counted returned at the last table
+	sent      map[connection]sent
+	packets   bool              // the source does not say how many segments each packet was, nor all types
+	rose      map[string]uint64 // what Options.Counted returned at the last table
 	intervals *interval.Divider
 	buf       []byte
 	err       error // the first error of a write, which all later calls return
@@ -76,9 +71,9 @@ type Sink struct {
 // New returns a Sink that writes to w.
 func New(w io.Writer, o Options) *Sink {
 	s := &Sink{
-		w: w, opts: o, rows: tally.New[key, row](maxRows, func(k key) key { return key{k.direction, others} }),
+		w: w, opts: o, rows: tally.New[key, row](maxRows, func(k key) key { return key{direction: k.direction, name: others} }),
 		resets: tally.New[resetKey, struct{}](maxRows, nil), before: make(map[connection]uint64),
-		lost: tally.New[lostKey, struct{}](maxRows, nil),
+		sent: make(map[connection]sent), lost: tally.New[lostKey, struct{}](maxRows, nil),
 	}
 	s.intervals = interval.New(o.Every, o.Begin, &s.mu, s.endInterval)
 	if o.Color {
@@ -118,7 +113,10 @@ func (s *Sink) count(e *event.Event) {
 	}
 	n := max(e.Segments, e.Count)
 	s.packets = s.packets || e.Segments == 0 && !e.KnowsLen()
-	r, _ := s.rows.Add(key{segment.Direction, s.opts.By.name(e)}, n)
+	r, isNew := s.rows.Add(s.opts.By.of(e), n)
+	if isNew {
+		r.Value.number = uint32(s.rows.Len() - 1)
+	}
 	if int(segment.Type) < len(r.Value.types) {
 		r.Value.types[segment.Type] += n
 	}
@@ -131,7 +129,7 @@ func (s *Sink) count(e *event.Event) {
 	if segment.RTT > 0 {
 		r.Value.rtt = segment.RTT
 	}
-	r.Value.keepSent(e)
+	s.keepSent(e, r.Value.number)
 }
 
 // Flush writes the tables that are complete.

@@ -34,7 +34,7 @@ func (s *Sink) interval(now time.Time) {
 		n := r.Count - r.Value.printed
 		sum += n
 		table = append(table, []string{
-			fmt.Sprintf("%.1f", float64(n)/s.opts.Every.Seconds()), fmt.Sprint(r.Count), rttOf(r), r.Key.direction.String(), r.Key.name,
+			fmt.Sprintf("%.1f", float64(n)/s.opts.Every.Seconds()), fmt.Sprint(r.Count), rttOf(r), r.Key.direction.String(), s.opts.By.text(r.Key),
 			r.Value.typesText(),
 		})
 		r.Value.printed = r.Count
@@ -84,7 +84,7 @@ func (s *Sink) end(e *event.Event) {
 
 // withSent returns the rows with what was sent to the same peers, whether again or not.
 func (s *Sink) withSent(all []*entry) [][]string {
-	sent := s.sent(all)
+	sent := s.sentInRun()
 	table := [][]string{{"retrans", "sent", "percent", "rtt", "dir", s.opts.By.String(), "types"}}
 	for _, r := range all {
 		n, percent := "-", "-"
@@ -92,35 +92,35 @@ func (s *Sink) withSent(all []*entry) [][]string {
 			n, percent = fmt.Sprint(total), fmt.Sprintf("%.2f%%", 100*float64(r.Count)/float64(total))
 		}
 		table = append(table, []string{
-			fmt.Sprint(r.Count), n, percent, rttOf(r), r.Key.direction.String(), r.Key.name, r.Value.typesText(),
+			fmt.Sprint(r.Count), n, percent, rttOf(r), r.Key.direction.String(), s.opts.By.text(r.Key), r.Value.typesText(),
 		})
 	}
 	return table
 }
 
-// sent returns how many segments were sent during the run, by key: by the connections that there are, and
+// sentInRun returns how many segments were sent during the run, by key: by the connections that there are, and
 // by those that have ended as far as an event said it. It is nil of a recording, which does not have what
 // each connection had sent when it began.
-func (s *Sink) sent(all []*entry) map[key]uint64 {
+func (s *Sink) sentInRun() map[key]uint64 {
 	if s.opts.Connections == nil {
 		return nil
 	}
-	now, sent := make(map[connection]bool), make(map[key]uint64)
+	all, by := make(map[key]uint64), &s.opts.By
 	for _, c := range s.opts.Connections() {
 		id := connectionOf(c.Netns.Inode, c.Local, c.Remote)
-		now[id] = true
-		if name := s.opts.By.ofEnds(c.Local, c.Remote); name != "" {
-			sent[key{event.Outgoing, name}] += s.since(id, c.Sent)
+		if k, ok := by.ofEnds(event.Outgoing, c.Local, c.Remote); ok {
+			all[k] += s.since(id, c.Sent)
+			delete(s.sent, id)
 		}
 	}
-	for _, r := range all {
-		for id, n := range r.Value.sent {
-			if local, remote := id.ends(); !now[id] || s.opts.By.ofEnds(local, remote) == "" {
-				sent[r.Key] += s.since(id, uint64(n))
-			}
-		}
+	var rows []key
+	for r := range s.rows.All {
+		rows = append(rows, r.Key)
 	}
-	return sent
+	for id, n := range s.sent {
+		all[rows[n.row]] += s.since(id, uint64(n.segments))
+	}
+	return all
 }
 
 // since returns what a connection has sent since the run began.
@@ -183,7 +183,7 @@ func (s *Sink) width() int {
 // table appends rows under a head. The first numbers columns are aligned to the right, and the last one is
 // broken into lines that fit the terminal.
 func (s *Sink) table(rows [][]string, numbers int) {
-	last := len(rows[0]) - 1
+	last, width := len(rows[0])-1, s.width()
 	widths := make([]int, last)
 	for _, row := range rows {
 		for i, cell := range row[:last] {
@@ -193,10 +193,10 @@ func (s *Sink) table(rows [][]string, numbers int) {
 	for _, row := range rows {
 		var b strings.Builder
 		for i, cell := range row[:last] {
-			if width := widths[i]; i < numbers {
-				fmt.Fprintf(&b, "  %*s", width, cell)
+			if i < numbers {
+				fmt.Fprintf(&b, "  %*s", widths[i], cell)
 			} else {
-				fmt.Fprintf(&b, "  %-*s", width, cell)
+				fmt.Fprintf(&b, "  %-*s", widths[i], cell)
 			}
 		}
 		if row[last] == "" {
@@ -205,6 +205,6 @@ func (s *Sink) table(rows [][]string, numbers int) {
 		}
 		b.WriteString("  ")
 		indent := strings.Repeat(" ", utf8.RuneCountInString(b.String()))
-		s.buf = append(s.buf, event.Wrap(row[last], b.String(), indent, s.width())...)
+		s.buf = append(s.buf, event.Wrap(row[last], b.String(), indent, width)...)
 	}
 }
