@@ -11,7 +11,7 @@ import (
 // characters, invisible ones and bytes that are not UTF-8 become \x1b and the like.
 // A name without any of them is returned as it is.
 func Escape(name string) string {
-	if strings.IndexFunc(name, hidden) < 0 {
+	if isPlain(name) || strings.IndexFunc(name, hidden) < 0 {
 		return name
 	}
 	var b strings.Builder
@@ -27,6 +27,16 @@ func Escape(name string) string {
 		name = name[size:]
 	}
 	return b.String()
+}
+
+// isPlain reports whether a name is of printable ASCII, as most are.
+func isPlain(name string) bool {
+	for i := range len(name) {
+		if name[i] < ' ' || name[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // Quote escapes a name that others chose and puts it in double quotes if it could be

@@ -71,13 +71,13 @@ type finder struct {
 	stores     cache[store, map[string]string] // names of containers by ID
 	names      cache[uint32, string]           // of network namespaces
 
-	answers map[key]*answer
+	answers answers
 	socket  event.Socket // of the event, if the kernel did not name one
 }
 
 // newFinder returns a finder that has read nothing yet.
 func newFinder(h *host.Host) *finder {
-	f := &finder{host: h, tables: make(map[scope]*reading[*table]), answers: make(map[key]*answer)}
+	f := &finder{host: h, tables: make(map[scope]*reading[*table]), answers: answers{at: make(map[key]int)}}
 	f.holders = newIndex(f.readHolders)
 	f.groups = newIndex(h.UnifiedCgroups)
 	f.netns = newIndex(h.NetworkNamespaces)
@@ -94,10 +94,35 @@ type key struct{ cookie, inode uint64 }
 
 // An answer is what is known of a socket.
 type answer struct {
+	of            key
 	inode, cgroup uint64
 	expires       time.Time
 	held          time.Time // when a process last had it
 	owner         event.Owner
+}
+
+// answers are those of the sockets that were met last, maxKept at most. Their memory is used again: so a host of many
+// sockets needs none for each look-up.
+type answers struct {
+	at   map[key]int // where in all
+	all  []answer
+	next int // which is forgotten next, once there are maxKept
+}
+
+// get returns the answer of a socket, an empty one if there is none. It is valid until the next call.
+func (s *answers) get(k key) *answer {
+	i, known := s.at[k]
+	switch {
+	case known:
+		return &s.all[i]
+	case len(s.all) < maxKept:
+		i, s.all = len(s.all), append(s.all, answer{})
+	default:
+		i, s.next = s.next, (s.next+1)%maxKept
+		delete(s.at, s.all[i].of)
+	}
+	s.at[k], s.all[i] = i, answer{of: k}
+	return &s.all[i]
 }
 
 // fits reports whether the answer is about that socket. The cookie may stand for an address in the
@@ -135,11 +160,9 @@ func (f *finder) complete(o *event.Owner, t *event.Task, now time.Time) {
 	if k.cookie == 0 {
 		k.inode = o.Socket.Inode
 	}
-	a := f.answers[k]
-	if a == nil || !a.fits(o) {
-		a = f.unused(a)
-		a.inode, a.cgroup = o.Socket.Inode, o.Cgroup.ID
-		f.answers[k] = a
+	a := f.answers.get(k)
+	if !a.fits(o) {
+		*a = answer{of: k, inode: o.Socket.Inode, cgroup: o.Cgroup.ID}
 	}
 	if !now.Before(a.expires) {
 		f.refresh(a, t, now)
@@ -152,44 +175,24 @@ func (f *finder) complete(o *event.Owner, t *event.Task, now time.Time) {
 	}
 }
 
-// unused returns an empty answer: the one that another replaces, if there is one, or one that is forgotten if there
-// are maxKept. So a host of many sockets needs no memory for each look-up.
-func (f *finder) unused(replaced *answer) *answer {
-	if replaced == nil && len(f.answers) >= maxKept {
-		for k, a := range f.answers { // any
-			delete(f.answers, k)
-			replaced = a
-			break
-		}
-	}
-	if replaced == nil {
-		return new(answer)
-	}
-	*replaced = answer{}
-	return replaced
-}
-
 // refresh looks up the owner of a socket again. What is not found any more stays as it was.
 func (f *finder) refresh(a *answer, t *event.Task, now time.Time) {
 	a.expires = now.Add(ttl)
 	o := &a.owner
-	o.Pending = f.findProcess(a, t, now)
+	p, pending := f.findProcess(a, t, now)
+	o.Pending = pending
 	o.Cgroup.ID = a.cgroup
-	path, ok, pending := f.group(a.cgroup, now)
+	path, ok, unread := f.group(a.cgroup, now)
 	if ok {
 		o.Cgroup.Path = path
 	}
-	if o.Pending = o.Pending || pending; o.Pending {
+	if o.Pending = o.Pending || unread; o.Pending {
 		a.expires = now.Add(pause)
 	}
-	var where place
-	if o.Process.PID != 0 {
-		p := f.processes.get(o.Process.PID, now)
-		where = p.place
-		if a.cgroup == 0 && p.cgroup != "" {
-			o.Cgroup.Path = p.cgroup
-		}
+	if a.cgroup == 0 && p.cgroup != "" {
+		o.Cgroup.Path = p.cgroup
 	}
+	where := p.place
 	if where == (place{}) {
 		where = f.places.get(path, now)
 	}
@@ -199,9 +202,9 @@ func (f *finder) refresh(a *answer, t *event.Task, now time.Time) {
 	}
 }
 
-// findProcess sets the process of a socket. Pending reports that it was not found, but may be when the
-// processes have been read.
-func (f *finder) findProcess(a *answer, t *event.Task, now time.Time) (pending bool) {
+// findProcess sets the process of a socket, and returns what its files say; nothing if no process is known. Pending
+// reports that it was not found, but may be when the processes have been read.
+func (f *finder) findProcess(a *answer, t *event.Task, now time.Time) (of process, pending bool) {
 	p := &a.owner.Process
 	held, ok, pending := f.holder(a.inode, now)
 	if !ok {
@@ -213,16 +216,19 @@ func (f *finder) findProcess(a *answer, t *event.Task, now time.Time) (pending b
 		if now.Sub(a.held) >= heldTTL {
 			*p = event.Process{}
 		}
-		return pending && p.PID == 0
+		if p.PID == 0 {
+			return process{}, pending
+		}
+		return f.processes.get(p.PID, now), false
 	}
-	if comm := f.processes.get(held.pid, now).comm; comm != "" || held.pid != p.PID {
-		p.Comm = comm
+	if of = f.processes.get(held.pid, now); of.comm != "" || held.pid != p.PID {
+		p.Comm = of.comm
 	}
 	a.held, p.PID, p.Confidence = now, held.pid, event.Certain
 	if held.shared {
 		p.Confidence = event.Likely
 	}
-	return false
+	return of, false
 }
 
 // holder returns the process that has a socket; none if the socket has no inode.

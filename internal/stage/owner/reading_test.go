@@ -35,8 +35,8 @@ func TestStageDoesNotScanForEachNewSocket(t *testing.T) {
 		if n := scans.Load(); n != 10 {
 			t.Errorf("%d scans in a second of new sockets, want 10", n)
 		}
-		if len(h.answers) > maxKept || len(h.holders.wanted) > maxKept {
-			t.Errorf("%d answers, %d wanted, want %d at most", len(h.answers), len(h.holders.wanted), maxKept)
+		if len(h.answers.all) > maxKept || len(h.holders.wanted) > maxKept {
+			t.Errorf("%d answers, %d wanted, want %d at most", len(h.answers.all), len(h.holders.wanted), maxKept)
 		}
 	})
 }
