@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -16,6 +17,9 @@ type Ring struct {
 	reader *ringbuf.Reader
 	record ringbuf.Record
 	of     string // what is written, for errors
+
+	closing sync.Mutex // protects closed
+	closed  bool
 }
 
 // NewRing returns the reader of a map, to which records of what of names are written. The caller closes it.
@@ -41,9 +45,23 @@ func (r *Ring) Next() (raw []byte, ok bool, err error) {
 	return nil, false, fmt.Errorf("read the ring of %s: %w", r.of, err)
 }
 
-// Close releases the memory of the ring. A nil Ring is ignored.
+// IsEmpty reports whether all was read that programs have begun to write. It may be called while another goroutine calls
+// Next or Close. Of a ring that is nil or closed it is not known: that is not empty.
+func (r *Ring) IsEmpty() bool {
+	if r == nil {
+		return false
+	}
+	r.closing.Lock()
+	defer r.closing.Unlock()
+	return !r.closed && r.reader.AvailableBytes() == 0
+}
+
+// Close releases the memory of the ring, if that was not done before. A nil Ring is ignored.
 func (r *Ring) Close() {
 	if r != nil {
+		r.closing.Lock()
+		defer r.closing.Unlock()
+		r.closed = true
 		r.reader.Close()
 	}
 }

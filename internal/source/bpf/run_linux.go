@@ -29,7 +29,8 @@ type Source struct {
 	stopped atomic.Bool // the context of Run ended
 
 	from, until time.Time                 // see Began
-	complete    atomic.Pointer[time.Time] // see ReadUntil
+	complete    atomic.Pointer[time.Time] // when the ring was last read until it was empty
+	reading     atomic.Bool               // what was read of the ring may not be emitted yet
 
 	event       event.Event
 	grown       []growth  // memory of emitCounts
@@ -44,8 +45,12 @@ type Source struct {
 func (s *Source) Began() (from, until time.Time) { return s.from, s.until }
 
 // ReadUntil returns a time before which, but for what happened in the last 50 ms before it, all drops
-// were emitted or are in a count that will be. It may be called while Run runs.
+// were emitted or are in a count that will be: now, if the ring is empty. It may be called while Run runs.
 func (s *Source) ReadUntil() time.Time {
+	now := time.Now()
+	if s.ring.IsEmpty() && !s.reading.Load() { // in this order: what was read by then is emitted
+		return now
+	}
 	if at := s.complete.Load(); at != nil {
 		return *at
 	}
@@ -69,7 +74,7 @@ func (s *Source) Close() error {
 		s.kernel.Close()
 	}
 	s.waiter.Close()
-	s.link, s.others, s.ring, s.kernel = nil, nil, nil, nil
+	s.link, s.others, s.kernel = nil, nil, nil
 	return nil
 }
 
@@ -173,6 +178,8 @@ const maxRecords = 1 << 14
 // readRing emits records of the ring while more returns true, and returns how many that were.
 func (s *Source) readRing(out pipeline.Output, more func() bool) (n int, err error) {
 	begin := time.Now()
+	s.reading.Store(true)
+	defer s.reading.Store(false)
 	if s.decoder.wall, err = clock.Now(); err != nil {
 		return 0, err
 	}

@@ -79,7 +79,8 @@ type Source struct {
 	index    index
 	answered index // with Resets: of the drops of what a reset may answer
 	waiting  queue
-	ticking  bool        // emitRead comes in a tick
+	timer    *time.Timer // of emitRead
+	ticking  bool        // the timer is set
 	reading  bool        // Drops runs
 	ended    bool        // TCP does not run any more
 	failed   error       // the error of Drops
@@ -103,9 +104,9 @@ type doubt struct {
 
 // Times of a run. An event waits for the drops before it until these have been read, and margin more,
 // because a CPU may take a drop's time before it writes the drop; maxWait at most. While events wait, they are
-// looked at each tick.
+// looked at whenever TCP has been read, which is every 100 ms if it does much, and at least each tick.
 const (
-	tick    = 100 * time.Millisecond
+	tick    = 120 * time.Millisecond
 	margin  = 50 * time.Millisecond
 	maxWait = 5 * time.Second
 )
@@ -179,13 +180,19 @@ func (s *Source) runDrops(ctx context.Context) {
 
 // emitLater has emitRead called in a tick, unless that is so already. The caller holds mu.
 func (s *Source) emitLater() {
-	if !s.ticking {
-		s.ticking = true
-		time.AfterFunc(tick, s.emitRead)
+	switch {
+	case s.ticking:
+		return
+	case s.timer == nil:
+		s.timer = time.AfterFunc(tick, s.emitRead)
+	default:
+		s.timer.Reset(tick)
 	}
+	s.ticking = true
 }
 
-// emitRead emits the events whose drops have been read by now, and those that have waited for maxWait.
+// emitRead emits the events whose drops have been read by now, and those that have waited for maxWait. It comes again in
+// a tick, unless it is called before.
 func (s *Source) emitRead() {
 	s.emitting.Lock()
 	defer s.emitting.Unlock()
@@ -199,23 +206,28 @@ func (s *Source) emitRead() {
 		s.waiting = queue{}
 		return
 	}
-	if !s.reading {
-		s.release(func(*event.Event) bool { return true }, s.emitNamed)
-	} else {
-		now, read := time.Now(), s.Drops.ReadUntil().Add(-margin)
-		s.release(func(e *event.Event) bool {
-			late := now.Sub(e.Time) > maxWait
-			if late {
-				s.raise("drops are read too slowly", e.Time)
-			}
-			return late || lastDrop(e).Before(read)
-		}, s.emitNamed)
-	}
-	if s.waiting.n > 0 && s.reading {
-		s.Drops.Wake()
-	}
+	s.releaseRead(time.Now())
 	s.emitLater()
 	s.out.Flush()
+}
+
+// releaseRead emits the events whose drops have been read, and has the others read for those that still wait.
+func (s *Source) releaseRead(now time.Time) {
+	if !s.reading {
+		s.release(func(*event.Event) bool { return true }, s.emitNamed)
+		return
+	}
+	read := s.Drops.ReadUntil()
+	s.release(func(e *event.Event) bool {
+		late := now.Sub(e.Time) > maxWait
+		if late {
+			s.raise("drops are read too slowly", e.Time)
+		}
+		return late || lastDrop(e).Before(read.Add(-margin))
+	}, s.emitNamed)
+	if s.waiting.n > 0 && s.reading && read.Before(now) {
+		s.Drops.Wake()
+	}
 }
 
 // lastDrop returns the time until which a drop may come that is joined with an event.
@@ -280,8 +292,8 @@ func (o *tcpOutput) Emit(e *event.Event) {
 	s.wait(e)
 }
 
-// Flush does nothing: events are flushed at the tick that emits them.
-func (*tcpOutput) Flush() {}
+// Flush emits what has waited: while TCP is read again and again, that needs no other wakeup.
+func (o *tcpOutput) Flush() { (*Source)(o).emitRead() }
 
 // dropOutput is the Output of the source of drops.
 type dropOutput Source
