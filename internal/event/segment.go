@@ -41,13 +41,17 @@ type SegmentDrop struct {
 
 // hasDrop reports whether the drop behind an event is known.
 func (e *Event) hasDrop() bool {
-	switch {
-	case e.Segment == nil:
+	if e.Segment == nil {
 		return e.Kind == Drop
-	case e.Kind == Retransmit:
-		return e.Segment.Fate == LostHere
 	}
-	return e.Kind == Reset && e.Where.HasPC
+	switch e.Kind {
+	case Retransmit:
+		return e.Segment.Fate == LostHere
+	case Reset:
+		return e.Where.HasPC
+	case Drop, TCPEvent, Point, Finding, Rejected, Loss, End: // which are of no drop
+	}
+	return false
 }
 
 // Dropped returns the drop behind an event: itself, or that by which this host lost what a Retransmit sends

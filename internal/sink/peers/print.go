@@ -34,8 +34,8 @@ func (s *Sink) interval(now time.Time) {
 		n := r.Count - r.Value.printed
 		sum += n
 		table = append(table, []string{
-			fmt.Sprintf("%.1f", float64(n)/s.opts.Every.Seconds()), fmt.Sprint(r.Count), rttOf(r), r.Key.direction.String(), s.opts.By.text(r.Key),
-			r.Value.typesText(),
+			fmt.Sprintf("%.1f", float64(n)/s.opts.Every.Seconds()), fmt.Sprint(r.Count), rttOf(r), r.Key.direction.String(),
+			s.opts.By.text(r.Key), r.Value.typesText(),
 		})
 		r.Value.printed = r.Count
 	}
