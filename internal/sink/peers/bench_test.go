@@ -25,3 +25,17 @@ func BenchmarkWrite(b *testing.B) {
 		}
 	}
 }
+
+// TestWriteAllocatesNothing of connections that are known, by what a table may count them.
+func TestWriteAllocatesNothing(t *testing.T) {
+	for _, text := range []string{"peer", "net/24", "port", "iface"} {
+		var by peers.By
+		if err := by.Set(text); err != nil {
+			t.Fatal(err)
+		}
+		s, e := peers.New(io.Discard, peers.Options{By: by, Begin: begin, Connections: ended}), resent(event.FastRetransmit, "198.51.100.7", 1)
+		if n := testing.AllocsPerRun(100, func() { s.Write(&e) }); n > 0 {
+			t.Errorf("by %s: %v allocations", text, n)
+		}
+	}
+}
