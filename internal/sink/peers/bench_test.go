@@ -33,7 +33,8 @@ func TestWriteAllocatesNothing(t *testing.T) {
 		if err := by.Set(text); err != nil {
 			t.Fatal(err)
 		}
-		s, e := peers.New(io.Discard, peers.Options{By: by, Begin: begin, Connections: ended}), resent(event.FastRetransmit, "198.51.100.7", 1)
+		s := peers.New(io.Discard, peers.Options{By: by, Begin: begin, Connections: ended})
+		e := resent(event.FastRetransmit, "198.51.100.7", 1)
 		if n := testing.AllocsPerRun(100, func() { s.Write(&e) }); n > 0 {
 			t.Errorf("by %s: %v allocations", text, n)
 		}

@@ -149,14 +149,6 @@ func connectionOf(netns uint32, local, remote netip.AddrPort) connection {
 	return connection{netns, local.Port(), remote.Port(), local.Addr().As16(), remote.Addr().As16()}
 }
 
-// ends returns the addresses of this host and of its peer.
-func (c *connection) ends() (local, remote netip.AddrPort) {
-	end := func(address [16]byte, port uint16) netip.AddrPort {
-		return netip.AddrPortFrom(netip.AddrFrom16(address).Unmap(), port)
-	}
-	return end(c.local, c.localPort), end(c.remote, c.remotePort)
-}
-
 // A sent is how many segments a connection had sent at its last event, which was counted in a row.
 type sent struct{ row, segments uint32 }
 
