@@ -102,6 +102,7 @@ func tryOpen[O any](open func(O) (capture.Tracer, error), o O) error {
 	return s.Close()
 }
 
+// printReport prints the findings, as text of the width and the colors of the terminal, or as one JSON object.
 func (a *App) printReport(report doctor.Report, json bool) error {
 	if json {
 		text, err := report.JSON()

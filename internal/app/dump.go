@@ -136,6 +136,7 @@ func (a *App) askMonitor(o *dumpFlags) error {
 	return s.Halt(o.input.Origins)
 }
 
+// dumpQuery prints the configuration of the drop monitor in the words of dwdump.
 func (a *App) dumpQuery(s *netdm.Session) error {
 	c, err := s.Config()
 	if err != nil {
@@ -144,6 +145,7 @@ func (a *App) dumpQuery(s *netdm.Session) error {
 	return a.write(fmt.Sprintf("Alert mode: %v\nTruncation length: %d\nQueue length: %d\n", c.Mode, c.TruncLen, c.QueueLen))
 }
 
+// dumpStats prints how many packets the queues had no room for since the module was loaded, in the words of dwdump.
 func (a *App) dumpStats(s *netdm.Session) error {
 	n, err := s.Stats()
 	if err != nil {

@@ -70,6 +70,7 @@ func (a *App) prepare(o *globalFlags) (done bool, err error) {
 	return false, nil
 }
 
+// listMethods is what --lmethod list prints, in the words of the C program.
 func listMethods() string {
 	var b strings.Builder
 	b.WriteString("Available lookup methods:\n")

@@ -114,6 +114,8 @@ func splitFiles(words []string) (files, expression []string) {
 	return words, nil
 }
 
+// isCaptureName reports whether a word is meant as a file rather than as the begin of an expression: by its ending, as it is a
+// path from the root, or as there is such a file.
 func isCaptureName(word string) bool {
 	if word == "-" || slices.Contains(captureNames, filepath.Ext(word)) || strings.HasPrefix(word, "/") {
 		return true

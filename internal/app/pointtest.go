@@ -169,6 +169,8 @@ func loadsOf(f *member.Function, e *member.Expr) string {
 	return cmp.Or(strings.Join(all, " "), "constant")
 }
 
+// sizeOf is the type of a load as fetch arguments of kprobe events have it (Documentation/trace/kprobetrace.rst): a bit field
+// of 3 bits from bit 5 on in 32 bits is b3@5/32.
 func sizeOf(l member.Load) string {
 	sign := "u"
 	if l.Signed {

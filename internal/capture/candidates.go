@@ -75,6 +75,7 @@ func SourceNames() []string { return sourceNames(Candidates(false)) }
 // RetransSourceNames returns them with Input.Retransmits.
 func RetransSourceNames() []string { return sourceNames(RetransCandidates()) }
 
+// sourceNames returns the names of sources, after auto.
 func sourceNames(all []Candidate) []string {
 	names := []string{"auto"}
 	for i := range all {

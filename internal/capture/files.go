@@ -85,6 +85,8 @@ const (
 	keepOthers                 // all but empty ones and recordings
 )
 
+// reserveNow opens and locks a file and keeps its contents. One that did not exist is created, and removed by abandon. A link
+// that another user may have planted is refused.
 func reserveNow(path string, kept keep) (outFile, error) {
 	_, err := os.Lstat(path)
 	created := errors.Is(err, fs.ErrNotExist)

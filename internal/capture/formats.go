@@ -56,6 +56,7 @@ var formats = [...]struct {
 	Custom:      {direct: true, open: func(_ *run, o Output, _ outFile) (pipeline.Sink, error) { return o.Sink, nil }},
 }
 
+// openLines prints a line for each event. On a terminal, many at once are folded; the lines of older programs never are.
 func (r *run) openLines(o Output, f outFile) (pipeline.Sink, error) {
 	if o.TCPLog != tcplog.None {
 		return tcplog.New(f, o.TCPLog), nil
@@ -93,6 +94,7 @@ func (r *run) tableTo(w io.Writer, o Output, f *os.File, every time.Duration) pi
 	return table.New(w, r.tableOptions(o, f, every))
 }
 
+// tableOptions returns those of tables of drops. The width is asked for at each table, as terminals are resized.
 func (r *run) tableOptions(o Output, f *os.File, every time.Duration) table.Options {
 	width := func() int { return term.Width(f) }
 	return table.Options{
@@ -101,10 +103,12 @@ func (r *run) tableOptions(o Output, f *os.File, every time.Duration) table.Opti
 	}
 }
 
+// openJSON writes an object for each event.
 func (r *run) openJSON(o Output, f outFile) (pipeline.Sink, error) {
 	return jsonl.New(f, r.jsonOptions(&o)), nil
 }
 
+// openJSONTables writes an object for each second with drops.
 func (r *run) openJSONTables(o Output, f outFile) (pipeline.Sink, error) {
 	return jsonl.NewSummary(f, r.jsonOptions(&o), time.Second, r.recorded()), nil
 }

@@ -37,6 +37,7 @@ func (r *Runner) openNetdm(ctx context.Context, spec *Spec) (*openedSource, erro
 	return opened, nil
 }
 
+// listen returns how to receive alerts.
 func (in *Input) listen() netlink.ListenConfig {
 	return netlink.ListenConfig{ReadBuffer: in.ReadBuffer}
 }

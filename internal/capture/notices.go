@@ -67,6 +67,7 @@ func (n *Notices) write(to io.Writer, lines []byte) (int, error) {
 	return to.Write(lines)
 }
 
+// clearStatus removes the status line, so that a notice takes its place. The caller holds mu.
 func (n *Notices) clearStatus() {
 	if n.status != "" {
 		io.WriteString(n.to, eraseLine)

@@ -138,6 +138,7 @@ func elasticText(name, value, help string, field func(*elastic.Options) *string)
 // OutputOptions returns the options of all outputs.
 func OutputOptions() []OutputOption { return slices.Clone(outputOptions) }
 
+// setBool sets an option that may be given without a value, which is true.
 func setBool(to *bool, value string) error {
 	switch value {
 	case "", "true":
@@ -189,6 +190,7 @@ func ParseDuration(text string) (time.Duration, error) {
 	return n, nil
 }
 
+// setNumber sets an option to a number from 1 to 2^31-1: 0, which would be without a limit, is refused.
 func setNumber(to *int, text string) error {
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil || n == 0 {

@@ -135,6 +135,7 @@ func (s *Signals) Interruptible(parent context.Context) (ctx context.Context, st
 	}
 }
 
+// setRun makes run what SIGINT ends, nil for nothing, and forgets the signals that the run before got.
 func (s *Signals) setRun(run context.CancelFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

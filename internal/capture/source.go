@@ -48,10 +48,12 @@ func (s *openedSource) replaceable(spec *Spec) bool {
 	return s.now == nil && spec.Input.Source == "auto" && !spec.Input.NoFailover && !spec.has(Alerts) && s.counter == nil
 }
 
+// tracerSource returns a source under the name that the user sees. It owns t.
 func tracerSource(name string, t Tracer) *openedSource {
 	return &openedSource{Source: t, name: name, close: func() { t.Close() }}
 }
 
+// netdmSource returns a run of the drop monitor, which it owns, as a source; or err.
 func netdmSource(run *netdm.Run, err error) (*openedSource, error) {
 	if err != nil {
 		return nil, err

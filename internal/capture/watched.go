@@ -25,6 +25,7 @@ func (s *watchedSink) Flush() error { return s.check(s.Sink.Flush()) }
 // Unwrap returns the sink.
 func (s *watchedSink) Unwrap() pipeline.Sink { return s.Sink }
 
+// check passes an error on, and calls failed for the first unless the End came before, whose errors the caller reports.
 func (s *watchedSink) check(err error) error {
 	if err != nil && !s.done {
 		s.done = true

@@ -62,8 +62,8 @@ func (f *findings) take(atEnd bool) (made []*event.Event, more bool) {
 	return made, f.expected > 0
 }
 
-// patience is how long the end of the last run waits for findings that are being made.
-const patience = time.Second
+// maxWait is how long the end of the last run waits for findings that are being made.
+const maxWait = time.Second
 
 // Run reports findings until ctx ends, also those that were made since the run before. If no other run follows, it waits a
 // moment for those that are being made; what is not ready then is a Loss. One run at a time reports them.
@@ -79,7 +79,7 @@ func (s *Sink) Run(ctx context.Context, out pipeline.Output) error {
 	if s.o.GoesOn(ctx) {
 		return nil
 	}
-	for timeout := time.After(patience); more; {
+	for timeout := time.After(maxWait); more; {
 		select {
 		case <-s.found.wakeup:
 			more = s.emit(out, false)

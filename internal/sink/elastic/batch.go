@@ -21,6 +21,7 @@ type batch struct {
 	old   bool // of an earlier run, whose ledger is closed
 }
 
+// add appends an item. The caller sees to it that the batch does not get too large.
 func (b *batch) add(i item) {
 	b.items = append(b.items, i)
 	b.size += len(i.lines)

@@ -104,6 +104,7 @@ func (s *server) send(ctx context.Context, b *batch) (*verdict, error) {
 	return judge(b, r)
 }
 
+// rejectAll is the verdict that the server refuses each document, for one reason: they are not sent again.
 func rejectAll(b *batch, reason string) *verdict {
 	v := new(verdict)
 	for _, it := range b.items {

@@ -30,6 +30,7 @@ type memory struct {
 // maxMemory is how many bytes of documents are kept in memory, unless there is a spool.
 const maxMemory = 32 << 20
 
+// push keeps one batch however large it is, and more while all are within maxMemory.
 func (m *memory) push(b *batch) (bool, error) {
 	if m.size+b.size > maxMemory && len(m.batches) > 0 {
 		return false, nil
@@ -40,6 +41,7 @@ func (m *memory) push(b *batch) (bool, error) {
 	return true, nil
 }
 
+// take hands over a batch: what is left of it is for the caller to count.
 func (m *memory) take() (*batch, error) {
 	if m.empty() {
 		return nil, nil

@@ -45,6 +45,7 @@ func backoff(tries int) time.Duration {
 	return wait/2 + rand.N(wait/2)
 }
 
+// sleep waits for d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():

@@ -232,8 +232,8 @@ func (s *Sink) Lost() event.Ledger {
 	return lost
 }
 
-// patience is how long the end waits while nothing is delivered.
-const patience = 5 * time.Second
+// stallWait is how long the end of a run waits while nothing is delivered.
+const stallWait = 5 * time.Second
 
 // Flush waits after the End until everything is delivered, as long as it is being delivered. Otherwise
 // batches are sent when they are full or old enough.
@@ -245,12 +245,12 @@ func (s *Sink) Flush() error {
 	if !ended {
 		return nil
 	}
-	for tick := time.NewTicker(patience / 100); ; {
+	for tick := time.NewTicker(stallWait / 100); ; {
 		select {
 		case <-s.c.Abort:
 		case <-tick.C:
 			s.mu.Lock()
-			waiting := s.pending() && time.Since(s.progress) < patience
+			waiting := s.pending() && time.Since(s.progress) < stallWait
 			s.mu.Unlock()
 			if waiting {
 				continue

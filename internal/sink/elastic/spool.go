@@ -104,6 +104,7 @@ func fileName(number uint64) string { return fmt.Sprintf("%019d%s", number, batc
 
 func (s *spool) path(number uint64) string { return filepath.Join(s.dir, fileName(number)) }
 
+// push writes a file, which is complete before it gets its name: what a crash leaves behind is a part file, which is not read.
 func (s *spool) push(b *batch) (bool, error) {
 	data := b.encode()
 	if s.size+int64(len(data)) > s.most {
@@ -131,6 +132,7 @@ func writeFile(path string, data []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
+// take reads the oldest file, which stays until done. A file that is damaged is renamed, so that it is not tried again.
 func (s *spool) take() (*batch, error) {
 	var errs []error
 	for !s.empty() {
@@ -168,6 +170,7 @@ func readBatch(path string) (batch, error) {
 	return decode(data)
 }
 
+// done removes the file that was taken.
 func (s *spool) done() error {
 	path := s.path(s.taken.number)
 	s.size -= s.taken.size

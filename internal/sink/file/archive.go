@@ -158,6 +158,7 @@ func (a *archive) newest(other time.Time) time.Time {
 	return at
 }
 
+// isStamp reports whether text is the time in the name of a rotated file.
 func isStamp(text string) bool {
 	_, err := time.Parse(stamp, text)
 	return err == nil

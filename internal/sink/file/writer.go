@@ -81,7 +81,7 @@ func (w *Writer) Write(lines []byte) (int, error) {
 
 // append writes lines at the end of the file. What was written of them when it fails is cut off.
 func (w *Writer) append(lines []byte) error {
-	if err := w.mendEnd(); err != nil {
+	if err := w.repairEnd(); err != nil {
 		return err
 	}
 	info, err := w.f.Stat()
@@ -91,13 +91,13 @@ func (w *Writer) append(lines []byte) error {
 	n, err := w.f.Write(lines)
 	if err != nil && n > 0 {
 		w.torn = info.Size()
-		_ = w.mendEnd() // or before the next lines
+		_ = w.repairEnd() // or before the next lines
 	}
 	return err
 }
 
-// mendEnd cuts off what was written of lines that did not fit.
-func (w *Writer) mendEnd() error {
+// repairEnd cuts off what was written of lines that did not fit.
+func (w *Writer) repairEnd() error {
 	if w.torn < 0 {
 		return nil
 	}
@@ -137,6 +137,8 @@ func (w *Writer) follow() {
 	w.reopen()
 }
 
+// reopen goes on in a file under the same name, as logrotate(8) expects after it has renamed the old one. If there can be none,
+// the old one is kept.
 func (w *Writer) reopen() {
 	f, err := w.open()
 	if w.report("open", err); err != nil {
@@ -173,6 +175,7 @@ func (w *Writer) rotate(n int64) {
 	w.old.tidySoon()
 }
 
+// due reports whether the file is to be rotated before n more bytes are written to it.
 func (w *Writer) due(info fs.FileInfo, n int64) bool {
 	return w.o.Size > 0 && info.Size()+n > w.o.Size || w.o.Age > 0 && time.Since(w.begun) >= w.o.Age
 }

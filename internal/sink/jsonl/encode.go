@@ -33,6 +33,7 @@ func end(b []byte, bracket byte) []byte {
 	return append(b, bracket, ',')
 }
 
+// appendNumber appends a number as JSON has it, all 64 bits: a reader that keeps numbers as doubles rounds those from 2^53 on.
 func appendNumber(b []byte, key string, n uint64) []byte {
 	return append(strconv.AppendUint(appendKey(b, key), n, 10), ',')
 }
@@ -145,6 +146,7 @@ func appendAddr(b []byte, key string, a netip.Addr) []byte {
 	return append(a.AppendTo(append(appendKey(b, key), '"')), '"', ',')
 }
 
+// appendMAC appends an Ethernet address in the form 02:00:5e:00:53:01.
 func appendMAC(b []byte, key string, m event.MAC) []byte {
 	b = append(appendKey(b, key), '"')
 	for _, octet := range m {

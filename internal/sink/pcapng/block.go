@@ -39,6 +39,7 @@ const (
 // order is the byte order of the file. The format lets the writer choose.
 var order = binary.LittleEndian
 
+// u16 and u32 append a number in the byte order of the file.
 func u16(b []byte, n uint16) []byte { return order.AppendUint16(b, n) }
 func u32(b []byte, n uint32) []byte { return order.AppendUint32(b, n) }
 

@@ -103,6 +103,7 @@ func (c *content) stripLink() {
 	c.data, c.size = c.data[at+2:], c.size-uint32(at+2)
 }
 
+// isIP reports whether an ethertype is one of those that LINKTYPE_RAW is for, which has none of its own.
 func isIP(ethertype uint16) bool { return ethertype == event.EtherIPv4 || ethertype == event.EtherIPv6 }
 
 // protocolOf returns the ethertype of a packet that begins with its network header.

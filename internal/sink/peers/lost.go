@@ -16,6 +16,8 @@ type lostKey struct {
 	rule             string      // of a firewall, with how sure that is; empty if none is known
 }
 
+// lostKeyOf returns what the segments that e sends again are counted by: where and why this host dropped them, and the rule if one
+// is known.
 func lostKeyOf(e, drop *event.Event) lostKey {
 	symbol, _, _, _ := drop.Where.Name()
 	k := lostKey{location: symbol, reason: drop.Reason, netns: e.Segment.Drop.Netns}

@@ -197,6 +197,7 @@ func (s *Sink) Flush() error {
 	return s.err
 }
 
+// flush flushes the sink behind, unless it has failed. The caller holds mu.
 func (s *Sink) flush() {
 	if s.err == nil {
 		s.err = s.to.Flush()

@@ -58,6 +58,7 @@ func (m *message) local(e *event.Event, text string) []byte {
 		event.Escape(text), m.element(e))
 }
 
+// priority is PRI of RFC 5424, section 6.2.1: eight severities for each facility.
 func (m *message) priority(e *event.Event) int { return m.facility*8 + int(severityOf(e)) }
 
 // element returns the structured data of an event.

@@ -44,6 +44,7 @@ func Parse(target string) (Options, error) {
 	return o, nil
 }
 
+// schemeOf returns the scheme of a URL; empty for nil, as of a text that is none.
 func schemeOf(u *url.URL) string {
 	if u == nil {
 		return ""
@@ -153,14 +154,15 @@ func (s *Sink) Flush() error {
 	return nil
 }
 
+// flush sends what was collected for a stream, which is sent or lost as a whole.
 func (s *Sink) flush() error {
 	err := s.write(s.buffer)
 	s.buffer = s.buffer[:0]
 	return err
 }
 
-// patience is how long a connection or a message may take.
-const patience = 2 * time.Second
+// maxWait is how long a connection or a message may take.
+const maxWait = 2 * time.Second
 
 // connect connects unless there is a connection. After a failure it waits for a while before it tries again.
 func (s *Sink) connect() error {
@@ -170,7 +172,7 @@ func (s *Sink) connect() error {
 	if time.Now().Before(s.again) {
 		return errWaiting
 	}
-	conn, err := net.DialTimeout(s.o.Network, s.o.Address, patience)
+	conn, err := net.DialTimeout(s.o.Network, s.o.Address, maxWait)
 	if err != nil {
 		return err
 	}
@@ -181,19 +183,21 @@ func (s *Sink) connect() error {
 // errWaiting: the log could not be reached a moment ago.
 var errWaiting = errors.New("waiting")
 
+// sendJournal sends an entry to journald, which gets one that is too long for a datagram as a file.
 func (s *Sink) sendJournal(message []byte) error {
 	conn, ok := s.conn.(*net.UnixConn)
 	if !ok {
 		return errors.ErrUnsupported
 	}
-	if err := conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetWriteDeadline(time.Now().Add(maxWait)); err != nil {
 		return err
 	}
 	return sendJournal(conn, message)
 }
 
+// write writes to the connection for no longer than maxWait.
 func (s *Sink) write(b []byte) error {
-	if err := s.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(maxWait)); err != nil {
 		return err
 	}
 	_, err := s.conn.Write(b)
@@ -218,7 +222,7 @@ func (s *Sink) settle(err error) {
 		s.conn, s.buffer = nil, s.buffer[:0]
 	}
 	if !errors.Is(err, errWaiting) {
-		s.again = time.Now().Add(patience / 2)
+		s.again = time.Now().Add(maxWait / 2)
 	}
 	if !s.failed && time.Since(s.saidAt) >= quiet {
 		s.said, s.saidAt = true, time.Now()

@@ -106,6 +106,7 @@ func name(t *retrans.Traffic) string {
 	return t.Src.String() + " > " + t.Dst.String()
 }
 
+// cells returns the columns of a row, all but the addresses.
 func cells(t *retrans.Traffic, direction string) row {
 	return row{
 		number(t.Resent), fmt.Sprintf("%.2f", t.Percent()), number(t.Segments), size(t.Bytes),
@@ -113,6 +114,7 @@ func cells(t *retrans.Traffic, direction string) row {
 	}
 }
 
+// appendRows appends a table: each column as wide as its longest cell, in runes.
 func appendRows(b []byte, table []row) []byte {
 	var widths [len(columns)]int
 	for _, r := range table {

@@ -44,6 +44,8 @@ func upTo64(get values[uint64]) kind { return integer{get: get, max: math.MaxUin
 
 // port also accepts the names of services.
 func port(get values[uint64]) kind { return integer{get: get, max: math.MaxUint16, port: true} }
+
+// vlan is the kind of a VLAN ID, 12 bits (IEEE 802.1Q).
 func vlan(get values[uint64]) kind { return integer{get: get, max: 4095} }
 
 // hexadecimal prints numbers as addresses are printed.

@@ -132,7 +132,7 @@ var (
 	cpu     = one(func(e *event.Event) (uint64, bool) { return uint64(e.Task.CPU), e.Task.Known })
 )
 
-// These are attributes of the owner. A guess counts as an owner.
+// These are attributes of the owner. A guess counts as an owner; what is not known has none of them.
 func hasOwner(e *event.Event) bool   { return e.Owner != event.Owner{} }
 func isCertain(e *event.Event) bool  { return e.Owner.Process.Confidence == event.Certain }
 func isReceiver(e *event.Event) bool { return e.Owner.Socket != nil && e.Owner.Socket.Receiver }

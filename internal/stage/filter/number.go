@@ -35,6 +35,8 @@ func (k integer) ops() []op {
 	return []op{equal, notEqual, less, lessEqual, greater, greaterEqual}
 }
 
+// form describes what is accepted: the names alone, if no other number has a meaning; otherwise the range, and the names
+// beside it.
 func (k integer) form() string {
 	if k.only {
 		return suggest.OneOf(k.names())
@@ -217,6 +219,7 @@ type bits struct {
 // are.
 func (bits) ops() []op { return []op{has, equal, notEqual} }
 
+// form lists the names of the bits, which + joins.
 func (k bits) form() string { return "flags such as syn or syn+ack: " + suggest.OneOf(k.names()) }
 
 func (k bits) names() []string { return integer{known: k.known}.names() }

@@ -22,6 +22,7 @@ func (f *Filter) DecidePlace(p *Place) condition.Truth {
 	return f.root.at(p).decide(&event.Event{Netns: p.Netns, Port: event.Port{IfName: p.IfName}})
 }
 
+// at returns the same expression where each name of a location is looked up at p.
 func (l *list) at(p *Place) node {
 	of := &list{or: l.or, nodes: make([]node, len(l.nodes))}
 	for i, n := range l.nodes {

@@ -93,6 +93,8 @@ var purges = []string{
 	killQueues, "inet_sock_destruct", "skb_queue_purge", "skb_queue_purge_reason", "tcp_disconnect",
 }
 
+// isPurge reports whether a queue was emptied, as with its socket: by its reason, which only newer kernels give, or else by
+// the function.
 func isPurge(e *event.Event) bool {
 	return e.Reason == "QUEUE_PURGE" || slices.Contains(purges, function(e))
 }
@@ -178,6 +180,7 @@ func function(e *event.Event) string {
 	return event.FunctionOf(e.Where.Kernel)
 }
 
+// calledBy reports whether a function is in the stack trace; false, too, if there is none.
 func calledBy(e *event.Event, name string) bool {
 	return slices.ContainsFunc(e.Stack, func(f event.Frame) bool { return event.FunctionOf(f.Symbol) == name })
 }

@@ -196,6 +196,7 @@ func unescape(s string) string {
 // isID reports whether s has the form of a container ID: 64 hexadecimal digits, in all runtimes.
 func isID(s string) bool { return len(s) == 64 && isHex(s) }
 
+// isHex reports whether s is of hexadecimal digits as container runtimes write IDs: in small letters.
 func isHex(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !('0' <= r && r <= '9' || 'a' <= r && r <= 'f') })
 }
