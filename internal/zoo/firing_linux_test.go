@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/point"
@@ -18,9 +17,10 @@ import (
 	"dropwatch/internal/vmtest/guest"
 )
 
-// A firing is a built-in point of which no scenario of the zoo loses packets.
+// A firing is a built-in point with what does not reach it and what does.
 type firing struct {
 	point string
+	on    func() bool // reports whether to try it on this kernel; nil: on all
 
 	// prepare makes what is needed in a namespace. Spare does what does not meet the condition of the point, fire
 	// what does: it returns how often that was, and the values that are read each time.
@@ -28,17 +28,32 @@ type firing struct {
 }
 
 var firings = []firing{
-	{"iptables", iptablesIPv4},
-	{"iptables", iptablesIPv6},
-	{"pmtu6", tooBig6},
-	{"socket_queue", pingSocketFull},
-	{"bridge_vlan", bridgeVLAN},
-	{"conntrack_helper", helperRefuses},
-	{"tcp_accept_queue_ack6", endOfHandshake6},
+	{"iptables", atEnds, iptablesIPv4},
+	{"iptables", atEnds, iptablesIPv6},
+	{"pmtu6", atEnds, tooBig6},
+	{"socket_queue", atEnds, pingSocketFull},
+	{"bridge_vlan", onNewest, bridgeVLAN},
+	{"conntrack_helper", withTypes, helperRefuses},
+	{"tcp_accept_queue_ack6", atEnds, endOfHandshake6},
+	{"conntrack_drop", nil, trackedFull("hook=NF_INET_PRE_ROUTING family=2 in=far")},
+	{"conntrack_table", nil, trackedFull("family=2 proto=17 src=10.0.0.2 dst=10.0.0.1 dport=9 zone=5")},
+	{"neighbour_table", nil, neighboursFull},
+	{"tcp_receive_buffer", nil, receiveBufferFull},
+	{"qdisc_enqueue", nil, netemFull},
+	{"qdisc_enqueue", nil, pfifoBelow},
 }
 
+// atEnds is on the oldest kernel and the newest, which are enough for functions that are alike on all.
+func atEnds() bool { return !guest.IsBetween() }
+
+// withTypes is on kernels that have types of modules.
+func withTypes() bool { return guest.AtLeast(5, 11) }
+
+// onNewest is for functions of modules that are alike on all kernels with types of modules.
+func onNewest() bool { return guest.AtLeast(7, 0) }
+
 // TestGuestFiring: a point is reached when its condition is true, with the values that the test has set, and not when
-// the same function is called and it is false. The oldest and the newest kernel are enough for functions that are alike.
+// the same function is called and it is false.
 func TestGuestFiring(t *testing.T) {
 	o, ns := probing(t), drops.NewNamespace(t)
 	for _, f := range firings {
@@ -47,11 +62,8 @@ func TestGuestFiring(t *testing.T) {
 			t.Fatalf("there is no point %s", f.point)
 		}
 		t.Run(f.point, func(t *testing.T) {
-			switch {
-			case guest.IsBetween() && f.point != "conntrack_helper":
+			if f.on != nil && !f.on() {
 				return
-			case !guest.AtLeast(6, 1) && (f.point == "bridge_vlan" || f.point == "conntrack_helper"):
-				return // modules have no types
 			}
 			n := ns.Of(t)
 			spare, fire := f.prepare(n)
@@ -196,7 +208,6 @@ func tooBig6(ns *drops.Namespace) (spare func(), fire func() (int, string)) {
 
 // pingSocketFull has a socket of ping that does not read the answers: the kernel says what is in it.
 func pingSocketFull(ns *drops.Namespace) (spare func(), fire func() (int, string)) {
-	const memInfo, rmem, rcvbuf, dropped = 55, 0, 1, 8 // SO_MEMINFO, and indices in it (include/uapi/linux/sock_diag.h)
 	ns.Sysctl("ipv4/ping_group_range", "0 0")
 	var fd int
 	ns.Do(func() (err error) {
@@ -217,14 +228,9 @@ func pingSocketFull(ns *drops.Namespace) (spare func(), fire func() (int, string
 	}
 	return func() { ping(1) }, func() (int, string) {
 		ping(20)
-		var info [9]uint32
-		ns.Await("the socket is full", func() bool {
-			size := uint32(unsafe.Sizeof(info))
-			_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, uintptr(fd), syscall.SOL_SOCKET, memInfo,
-				uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-			return errno == 0 && info[dropped] > 0
-		})
-		return int(info[dropped]), fmt.Sprintf("rmem=%d rcvbuf=%d len=100 family=2 protocol=1", info[rmem], info[rcvbuf])
+		ns.Await("the socket is full", func() bool { return memoryOf(ns, fd).dropped > 0 })
+		m := memoryOf(ns, fd)
+		return int(m.dropped), fmt.Sprintf("rmem=%d rcvbuf=%d len=100 family=2 protocol=1", m.rmem, m.rcvbuf)
 	}
 }
 

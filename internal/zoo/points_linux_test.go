@@ -39,6 +39,7 @@ var (
 		{"vlan_unknown", "VLAN tag without an interface", "vid=77 dev=far"},
 		{"forward_mtu", "bridged frame that exceeds the MTU of a port", "dev=left mtu=1500 len=4042"},
 		{"tc_action", "tc police action", "kind=police index=1 actions=1 dev=far"},
+		{"cpu_backlog", "backlog of a CPU full", "dev=q0 len=46"},
 	}
 
 	// alike are on all kernels alike, so that the oldest and the newest are enough.
@@ -51,6 +52,25 @@ var (
 		{"qdisc_enqueue", "tbf limit", "qlen=21 backlog=2982 dev=far"},
 	}
 )
+
+// TestEveryPointIsReached: each built-in point is in one of the tables, so that guests reach it.
+func TestEveryPointIsReached(t *testing.T) {
+	tested := []string{"tcp_syn_queue"} // TestGuestSYNQueue
+	for _, r := range slices.Concat(reached, alike) {
+		tested = append(tested, r.point)
+	}
+	for _, f := range firings {
+		tested = append(tested, f.point)
+	}
+	for _, c := range counted {
+		tested = append(tested, c.point)
+	}
+	for _, name := range point.Names() {
+		if !slices.Contains(tested, name) {
+			t.Errorf("no test reaches the point %s: add it to reached or firings", name)
+		}
+	}
+}
 
 // probing are the types and symbols of this kernel, with its modules that points are of.
 func probing(t *testing.T) probe.Options {
