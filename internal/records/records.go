@@ -66,13 +66,30 @@ func (b *Buffer) Flush() error {
 
 // fail says what could not be written, and why.
 func (b *Buffer) fail(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pe.Err // without the name, which may be there twice
-	}
+	err = cause(err)
 	if b.name == "" {
 		return fmt.Errorf("write drops: %w", err)
 	}
 	return fmt.Errorf("write packets to %s: %w (%d packets were written whole)", b.name, err, b.whole)
+}
+
+// cause returns why a write failed, without the name of the file, which would be there twice.
+func cause(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
+}
+
+// WriteText writes a text at once, unless err says that a write has failed before. It returns the buffer, emptied, and the
+// error of the first write that failed, in which what names the text.
+func WriteText(w io.Writer, text []byte, err error, what string) ([]byte, error) {
+	if len(text) > 0 && err == nil {
+		if _, err = w.Write(text); err != nil {
+			err = fmt.Errorf("write %s: %w", what, cause(err))
+		}
+	}
+	return text[:0], err
 }
 
 // removeTail removes the last n bytes that were written, if w is a file and ends with them.

@@ -182,3 +182,20 @@ func TestErrors(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// TestWriteText: the first error stays, nothing is written after it, and the buffer is free each time.
+func TestWriteText(t *testing.T) {
+	var out bytes.Buffer
+	text, err := records.WriteText(&out, []byte("one\n"), nil, "the table")
+	if err != nil || len(text) != 0 || out.String() != "one\n" {
+		t.Fatalf("%q, %v, wrote %q", text, err, out.String())
+	}
+	broken := &os.PathError{Op: "write", Path: "night.txt", Err: errFull}
+	_, err = records.WriteText(failing{broken}, []byte("two\n"), nil, "the table")
+	if err == nil || err.Error() != "write the table: "+errFull.Error() || !errors.Is(err, errFull) {
+		t.Fatal(err)
+	}
+	if text, again := records.WriteText(&out, []byte("three\n"), err, "the table"); again != err || len(text) != 0 || out.String() != "one\n" {
+		t.Errorf("%q, %v, wrote %q", text, again, out.String())
+	}
+}

@@ -3,7 +3,6 @@
 package follow
 
 import (
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/flows"
 	"dropwatch/internal/interval"
+	"dropwatch/internal/records"
 )
 
 // A Counter counts the packets where they pass.
@@ -113,10 +113,5 @@ func (s *Sink) Flush() error {
 
 // flush writes what is there, unless something has failed. The caller holds mu.
 func (s *Sink) flush() {
-	if len(s.buf) > 0 && s.err == nil {
-		if _, err := s.w.Write(s.buf); err != nil {
-			s.err = fmt.Errorf("write the packets: %w", event.WithoutPath(err))
-		}
-	}
-	s.buf = s.buf[:0]
+	s.buf, s.err = records.WriteText(s.w, s.buf, s.err, "the packets")
 }

@@ -4,7 +4,6 @@
 package peers
 
 import (
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/interval"
+	"dropwatch/internal/records"
 	"dropwatch/internal/tally"
 )
 
@@ -142,10 +142,5 @@ func (s *Sink) Flush() error {
 
 // flush writes what is there, unless a write has failed. The caller holds mu.
 func (s *Sink) flush() {
-	if len(s.buf) > 0 && s.err == nil {
-		if _, err := s.w.Write(s.buf); err != nil {
-			s.err = fmt.Errorf("write the table: %w", event.WithoutPath(err))
-		}
-	}
-	s.buf = s.buf[:0]
+	s.buf, s.err = records.WriteText(s.w, s.buf, s.err, "the table")
 }

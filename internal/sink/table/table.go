@@ -3,7 +3,6 @@
 package table
 
 import (
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"dropwatch/internal/event"
 	"dropwatch/internal/interval"
 	"dropwatch/internal/point"
+	"dropwatch/internal/records"
 )
 
 // Options say which tables there are, and how they look.
@@ -98,10 +98,5 @@ func (s *Sink) Flush() error {
 
 // flush writes what is there, unless a write has failed. The caller holds mu.
 func (s *Sink) flush() {
-	if len(s.buf) > 0 && s.err == nil {
-		if _, err := s.w.Write(s.buf); err != nil {
-			s.err = fmt.Errorf("write drops: %w", event.WithoutPath(err))
-		}
-	}
-	s.buf = s.buf[:0]
+	s.buf, s.err = records.WriteText(s.w, s.buf, s.err, "drops")
 }
