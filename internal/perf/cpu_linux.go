@@ -17,7 +17,7 @@ type CPU struct {
 func (c *CPU) Base() *CPU { return c }
 
 // Off stops counting. When it returns, the ring is complete.
-func (c *CPU) Off() error { return c.Lead.Control(unix.PERF_EVENT_IOC_DISABLE, 0) }
+func (c *CPU) Off() error { return c.Lead.control(unix.PERF_EVENT_IOC_DISABLE, 0) }
 
 // enableWakeup makes the next hit wake the reader.
 func (c *CPU) enableWakeup() error {
@@ -26,7 +26,7 @@ func (c *CPU) enableWakeup() error {
 	}
 	c.enabled = true
 	c.Wakeup.Ring.Skip()
-	return c.Wakeup.Control(unix.PERF_EVENT_IOC_ENABLE, 0)
+	return c.Wakeup.control(unix.PERF_EVENT_IOC_ENABLE, 0)
 }
 
 // disableWakeup disables the wakeup if it has come, so that further hits cost nothing. The
@@ -37,5 +37,5 @@ func (c *CPU) disableWakeup() error {
 		return nil
 	}
 	c.enabled = false
-	return c.Wakeup.Control(unix.PERF_EVENT_IOC_DISABLE, 0)
+	return c.Wakeup.control(unix.PERF_EVENT_IOC_DISABLE, 0)
 }

@@ -130,7 +130,7 @@ func (e *Event) Output(to *Event) error {
 	return nil
 }
 
-// Map maps the ring of the event: a page of control data, and size bytes.
+// Map maps the ring of the event: a page of control data, and size bytes, a power of two of pages (perf_mmap, kernel/events/core.c).
 func (e *Event) Map(size int) error {
 	mem, err := unix.Mmap(e.FD, 0, os.Getpagesize()+size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if errors.Is(err, unix.EPERM) {
@@ -145,8 +145,8 @@ func (e *Event) Map(size int) error {
 	return nil
 }
 
-// Control makes an ioctl that enables or disables the event.
-func (e *Event) Control(request uint, arg int) error {
+// control makes an ioctl that enables or disables the event.
+func (e *Event) control(request uint, arg int) error {
 	if err := unix.IoctlSetInt(e.FD, request, arg); err != nil {
 		return fmt.Errorf("switch %s on or off: %w", e.name, err)
 	}

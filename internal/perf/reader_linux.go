@@ -122,7 +122,7 @@ func (r *Reader[C]) start(c *CPU) error {
 	if len(r.Members) == 1 { // the first of all
 		r.from = time.Now()
 	}
-	return c.Lead.Control(unix.PERF_EVENT_IOC_ENABLE, 0)
+	return c.Lead.control(unix.PERF_EVENT_IOC_ENABLE, 0)
 }
 
 // Follow opens and closes events after CPUs came or went, and returns how many changes that were: hits
