@@ -195,7 +195,8 @@ func TestWriteText(t *testing.T) {
 	if err == nil || err.Error() != "write the table: "+errFull.Error() || !errors.Is(err, errFull) {
 		t.Fatal(err)
 	}
-	if text, again := records.WriteText(&out, []byte("three\n"), err, "the table"); again != err || len(text) != 0 || out.String() != "one\n" {
+	text, again := records.WriteText(&out, []byte("three\n"), err, "the table")
+	if again != err || len(text) != 0 || out.String() != "one\n" {
 		t.Errorf("%q, %v, wrote %q", text, again, out.String())
 	}
 }
