@@ -84,7 +84,10 @@ var rooms = []room{
 	{pkgs: "internal/settings", may: append([]string{"internal/counters"}, inner...), reason: "it reads the host, not our events"},
 	{pkgs: "internal/doctor", may: inner, reason: "it reads the host, and no events"},
 	{pkgs: "internal/live", may: inner, reason: "it counts for whoever looks on, and knows no screen"},
-	{pkgs: "internal/flows", may: inner, reason: "it adds up what others count, and knows no source"},
+	{
+		pkgs: "internal/flows", may: append([]string{"internal/knowledge"}, inner...),
+		reason: "it adds up what others count, and knows no source",
+	},
 	{pkgs: "internal/retrans", may: inner, reason: "live and recorded segments look alike to it"},
 
 	{

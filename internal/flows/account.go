@@ -17,10 +17,14 @@ type Account struct {
 	Delivered uint64   // to a protocol above IP
 	Forwarded uint64
 	Own       uint64       // made here, and sent
+	Waiting   uint64       // in queueing disciplines
+	WaitingAt []string     // the names of the interfaces of these
 	Dropped   uint64       // without harmless drops
 	Causes    []CauseCount // those of Dropped
 
 	Blind bool // Delivered is not known
+
+	queuedOn uint64 // of the received ones, in queueing disciplines or dropped there
 
 	// Doubts say which packets may be missing in the numbers, in words that complete "this may not be all: ".
 	Doubts []string
@@ -90,11 +94,15 @@ func (a *Account) add(r *Row) {
 	if r.Packets[Received] > 0 {
 		a.By = append(a.By, name)
 	}
+	if n := r.Waiting(); n > 0 {
+		a.Waiting, a.WaitingAt = a.Waiting+n, append(a.WaitingAt, name)
+	}
+	a.queuedOn += r.Packets[QueuedOn]
 	a.doubt(r.Packets[Undecided], "packet", "at "+name+" that may be of the flows")
 }
 
 // unaccounted is how many of the received packets were neither delivered nor forwarded, among them those that were
-// dropped before that, and those in a queue of an interface when counting ended. A negative number says that more were
+// dropped before that, and those that wait in a queueing discipline. A negative number says that more were
 // delivered and forwarded than received: they were received before counting began, were copied, as by a bridge that
 // floods, multicast routing or a mirror of tc, or were made here and redirected to an ifb, which marks them as received.
 func (a *Account) unaccounted() int64 { return int64(a.Received - a.Delivered - a.Forwarded) }
@@ -104,7 +112,7 @@ func (a *Account) Verdict() Verdict {
 	switch {
 	case a.Dropped > 0:
 		return Lost
-	case a.Received == 0 && a.Own == 0 && len(a.Doubts) == 0:
+	case a.Received == 0 && a.Own == 0 && a.Waiting == 0 && len(a.Doubts) == 0:
 		return NothingSeen
 	case a.Received == 0, len(a.Doubts) > 0, a.unaccounted() != 0:
 		return NoDropSeen
@@ -117,7 +125,7 @@ func (a *Account) Text() string {
 	if a.Verdict() == NoneLost {
 		return a.received() + ": none was lost in this host"
 	}
-	parts := []string{a.received(), a.made(), a.dropped(), a.missing()}
+	parts := []string{a.received(), a.made(), a.waiting(), a.dropped(), a.missing()}
 	if len(a.Doubts) > 0 {
 		parts = append(parts, "this may not be all: "+strings.Join(a.Doubts, ", "))
 	}
@@ -163,6 +171,14 @@ func (a *Account) made() string {
 	return event.Plural(a.Own, "packet") + " made here and sent"
 }
 
+// waiting says how many are still in queueing disciplines, of all.
+func (a *Account) waiting() string {
+	if a.Waiting == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d still in the queue of %s", a.Waiting, name(a.WaitingAt, "more interface"))
+}
+
 // dropped says how many were dropped, and where.
 func (a *Account) dropped() string {
 	if a.Dropped == 0 {
@@ -177,7 +193,7 @@ func (a *Account) dropped() string {
 
 // missing says what is not accounted for, as far as the drops do not explain it.
 func (a *Account) missing() string {
-	n := a.unaccounted() - int64(a.Dropped)
+	n := a.unaccounted() - int64(a.Dropped) - int64(min(a.Waiting, a.queuedOn))
 	switch {
 	case a.unaccounted() < 0:
 		return fmt.Sprintf("%d more delivered or forwarded than received: received before counting began, copies, or packets made here "+
@@ -187,6 +203,6 @@ func (a *Account) missing() string {
 	case a.Blind:
 		return fmt.Sprintf("%d delivered, or lost where the kernel reports nothing: this kernel does not say which", n)
 	}
-	return fmt.Sprintf("%d not accounted for: in a queue when counting ended, fragments that were joined, gone where no tracepoint is, "+
-		"or lost where the kernel reports nothing (dropwatch help follow)", n)
+	return fmt.Sprintf("%d not accounted for: waiting for a neighbour or a program, fragments that were joined, gone where no tracepoint "+
+		"is, or lost where the kernel reports nothing (dropwatch help follow)", n)
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 	"dropwatch/internal/tally"
 )
 
@@ -24,6 +25,8 @@ const (
 	SentOwn               // sent, made in this namespace
 	SentOn                // sent, received before in this namespace
 	SentDown              // sent to an interface below it, which sends it, as VLAN interfaces do
+	QueuedOwn             // now handed to its queue and not to its driver, unless it was dropped in between; made in this namespace
+	QueuedOn              // the same, received before in this namespace
 	Undecided             // the expression is neither true nor false for it
 	whats
 )
@@ -57,6 +60,8 @@ type Row struct {
 	Buffers  [whats]uint64
 	Dropped  uint64
 	Harmless uint64 // drops that lost nothing
+
+	fromQueue uint64 // of both, those that its queueing discipline dropped
 }
 
 // Received is all that the interface received.
@@ -64,6 +69,13 @@ func (r *Row) Received() uint64 { return r.Packets[Received] + r.Packets[HandedU
 
 // Sent is all that the interface was given to send.
 func (r *Row) Sent() uint64 { return r.Packets[SentOwn] + r.Packets[SentOn] + r.Packets[SentDown] }
+
+// Waiting is how many packets are in the queueing discipline of the interface now. Those of which the kernel says no more
+// than that they were lost behind it are among them.
+func (r *Row) Waiting() uint64 {
+	queued := r.Packets[QueuedOwn] + r.Packets[QueuedOn]
+	return queued - min(queued, r.fromQueue)
+}
 
 // ReceivedBuffers is all that the interface received, in socket buffers.
 func (r *Row) ReceivedBuffers() uint64 { return r.Buffers[Received] + r.Buffers[HandedUp] }
@@ -137,6 +149,9 @@ func (t *Table) Read(r Reading) {
 func (t *Table) Drop(e *event.Event) {
 	n := max(e.Count, e.Segments)
 	r := t.rowOf(e)
+	if en := knowledge.Find(e); en != nil && en.Module == "qdisc" {
+		r.fromQueue += n
+	}
 	if e.Harmless != "" {
 		r.Harmless += n
 		return
@@ -156,8 +171,8 @@ func (t *Table) Rows() []Row {
 	return all
 }
 
-// Growth returns the rows of which something has grown since the last call, and by how much. A packet that a driver
-// returned was counted, and is counted when it is sent again: that is no growth.
+// Growth returns the rows of which something has grown since the last call, and by how much, or at which packets wait. A
+// packet that a driver returned was counted, and is counted when it is sent again: that is no growth.
 func (t *Table) Growth() (all []Row) {
 	for _, now := range t.Rows() {
 		old := t.before[now.Interface]
@@ -166,7 +181,7 @@ func (t *Table) Growth() (all []Row) {
 			*to -= min(*to, *was)
 			*was += *to
 		}
-		if grown.any() {
+		if grown.any() || grown.Waiting() > 0 {
 			all = append(all, grown)
 			t.before[now.Interface] = old
 		}
@@ -174,10 +189,13 @@ func (t *Table) Growth() (all []Row) {
 	return all
 }
 
-// numbers yields pointers to each number of r with that of other.
+// numbers yields pointers to each number of r that only grows, with that of other.
 func (r *Row) numbers(other *Row) iter.Seq2[*uint64, *uint64] {
 	return func(yield func(of, others *uint64) bool) {
 		for what := range whats {
+			if what == QueuedOwn || what == QueuedOn {
+				continue
+			}
 			if !yield(&r.Packets[what], &other.Packets[what]) || !yield(&r.Buffers[what], &other.Buffers[what]) {
 				return
 			}

@@ -70,16 +70,45 @@ func TestAccounts(t *testing.T) {
 		"dropped, and more missing": {
 			counts: []flows.Count{received, at(2, flows.Delivered, 980)}, drops: []*event.Event{drop(12, nil)}, verdict: flows.Lost,
 			text: "of 1000 packets received on eth0, 980 delivered; 12 dropped here: 12 at nf_hook_slow NETFILTER_DROP; " +
-				"8 not accounted for: in a queue when counting ended, ",
+				"8 not accounted for: waiting for a neighbour or a program, ",
 		},
 		"harmless": {
 			counts:  []flows.Count{received, at(2, flows.Delivered, 1000)},
 			drops:   []*event.Event{drop(1, func(e *event.Event) { e.Harmless = "connection closed" })},
 			verdict: flows.NoneLost, text: "none was lost",
 		},
+		"waiting": {
+			counts: []flows.Count{
+				received, at(2, flows.Forwarded, 990), at(3, flows.SentOn, 990), at(3, flows.QueuedOn, 10), at(1, flows.QueuedOwn, 2),
+			},
+			verdict: flows.NoDropSeen,
+			text:    "of 1000 packets received on eth0, 990 forwarded; 12 still in the queue of lo, eth1; no drop seen",
+		},
+		"waiting, and dropped there": {
+			counts:  []flows.Count{received, at(2, flows.Forwarded, 980), at(2, flows.QueuedOn, 20)},
+			drops:   []*event.Event{drop(15, func(e *event.Event) { e.Reason = "QDISC_DROP" })},
+			verdict: flows.Lost,
+			text: "of 1000 packets received on eth0, 980 forwarded; 5 still in the queue of eth0; " +
+				"15 dropped here: 15 at nf_hook_slow QDISC_DROP",
+		},
+		"dropped in the queue": {
+			counts:  []flows.Count{received, at(2, flows.Forwarded, 980), at(2, flows.QueuedOn, 20)},
+			drops:   []*event.Event{drop(20, func(e *event.Event) { e.Reason, e.Harmless = "QDISC_DROP", "closed" })},
+			verdict: flows.NoDropSeen,
+			text: "of 1000 packets received on eth0, 980 forwarded; no drop seen; " +
+				"20 not accounted for: waiting for a neighbour or a program, ",
+		},
+		"made here, and waiting": {
+			counts:  []flows.Count{at(2, flows.SentOwn, 5), at(2, flows.QueuedOwn, 3)},
+			verdict: flows.NoDropSeen, text: "5 packets made here and sent; 3 still in the queue of eth0; no drop seen",
+		},
+		"all wait": {
+			counts: []flows.Count{at(2, flows.QueuedOwn, 3)}, verdict: flows.NoDropSeen, text: "3 still in the queue of eth0; no drop seen",
+		},
 		"missing": {
 			counts: []flows.Count{received, at(2, flows.Delivered, 997)}, verdict: flows.NoDropSeen,
-			text: "of 1000 packets received on eth0, 997 delivered; no drop seen; 3 not accounted for: in a queue when counting ended, ",
+			text: "of 1000 packets received on eth0, 997 delivered; no drop seen; " +
+				"3 not accounted for: waiting for a neighbour or a program, ",
 		},
 		"copied": {
 			counts: []flows.Count{received, at(2, flows.Forwarded, 2000)}, verdict: flows.NoDropSeen,
@@ -156,6 +185,21 @@ func TestGrowth(t *testing.T) {
 	}
 	if again := table.CauseGrowth(); len(table.Growth())+len(again) > 0 {
 		t.Errorf("grown without a drop: %+v", again)
+	}
+}
+
+// TestGrowthOfWaiting: how many packets wait is a level, which is shown as long as any do.
+func TestGrowthOfWaiting(t *testing.T) {
+	table := flows.New()
+	for i, step := range []struct {
+		queued uint64
+		rows   int
+	}{{5, 1}, {5, 1}, {2, 1}, {0, 0}, {3, 1}} {
+		table.Read(flows.Reading{Counts: []flows.Count{at(2, flows.QueuedOn, step.queued)}})
+		rows := table.Growth()
+		if len(rows) != step.rows || step.rows > 0 && rows[0].Waiting() != step.queued {
+			t.Errorf("step %d: %+v, want %d", i, rows, step.queued)
+		}
 	}
 }
 
