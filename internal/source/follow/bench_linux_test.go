@@ -10,7 +10,7 @@ import (
 	"dropwatch/internal/vmtest/drops"
 )
 
-// BenchmarkFlood floods a closed port over lo, where each datagram passes two programs. The rates are taken in turn, as
+// BenchmarkFlood floods a closed port over lo, where each datagram passes three programs. The rates are taken in turn, as
 // the machine is not always as fast.
 func BenchmarkFlood(b *testing.B) {
 	ns := drops.NewNamespace(b)

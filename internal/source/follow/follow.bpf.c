@@ -150,17 +150,44 @@ INLINE int is_above(struct net_device *dev)
 	return !(kind[0] == 'v' && kind[1] == 'x' && kind[2] == 'l' && kind[3] == 'a' && kind[4] == 'n');
 }
 
+// leaving is the point of a packet that leaves by a device.
+INLINE struct point leaving(struct sk_buff *skb, struct net_device *dev)
+{
+	struct point t = point_at(skb, dev, skb->network_header);
+
+	if (skb->network_header == offset_of_data(skb) && (dev->type == ARPHRD_ETHER || dev->type == ARPHRD_LOOPBACK))
+		t.link = LINK_ETHERNET; // a packet socket has not said where its headers end
+	return t;
+}
+
+// queue counts a packet that comes into the queue of its device, or takes one out of it with a sign of -1.
+INLINE void queue(struct point *t, __s64 sign)
+{
+	add(t, t->skb->skb_iif ? QUEUED_ON : QUEUED_OWN, t->dev->ifindex, sign);
+}
+
+// The argument is (skb). A device without a queue is given the packet at once.
+SEC("tp_btf/net_dev_queue")
+int enter_queue(__u64 *ctx)
+{
+	struct sk_buff *skb = (void *)ctx[0];
+	struct point t = leaving(skb, skb->dev);
+
+	if (counting && decide(&t) == YES)
+		queue(&t, 1);
+	return 0;
+}
+
 // send counts a packet that a device is given to send. If it came in before, it is forwarded: an skb
 // has skb_iif only while it is in the namespace where it was received.
 INLINE int send(struct sk_buff *skb, struct net_device *dev, __s64 sign)
 {
-	struct point t = point_at(skb, dev, skb->network_header);
+	struct point t = leaving(skb, dev);
 	__u32 from = skb->skb_iif;
 
-	if (skb->network_header == offset_of_data(skb) && (dev->type == ARPHRD_ETHER || dev->type == ARPHRD_LOOPBACK))
-		t.link = LINK_ETHERNET; // a packet socket has not said where its headers end
 	if (!passes(&t, sign))
 		return 0;
+	queue(&t, -sign);
 	if (is_above(dev)) {
 		add(&t, SENT_DOWN, dev->ifindex, sign);
 		return 0;

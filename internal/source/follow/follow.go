@@ -12,6 +12,8 @@
 //     PACKET_QDISC_BYPASS sends. What a busy driver returns (net:net_dev_xmit) is subtracted. An skb that has an
 //     skb_iif was received before, and is forwarded, by IP, a bridge or tc. At an interface that is above others
 //     it is SentDown: the one below sends it.
+//   - net:net_dev_queue: a packet is handed to the queue of an interface, if it has one. It is in QueuedOwn or QueuedOn until
+//     the driver is given it: those are not numbers that only grow.
 //   - ip_protocol_deliver_rcu and ip6_protocol_deliver_rcu, by fentry: IP hands a packet to the protocol above it, as
 //     UDP or TCP, that may still drop it. No tracepoint says so. Where BPF cannot attach to functions,
 //     [Counter.Blind] says why.

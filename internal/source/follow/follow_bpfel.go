@@ -58,8 +58,10 @@ const (
 	followWhatSENT_OWN       followWhat = 4
 	followWhatSENT_ON        followWhat = 5
 	followWhatSENT_DOWN      followWhat = 6
-	followWhatUNDECIDED_HERE followWhat = 7
-	followWhatWHATS          followWhat = 8
+	followWhatQUEUED_OWN     followWhat = 7
+	followWhatQUEUED_ON      followWhat = 8
+	followWhatUNDECIDED_HERE followWhat = 9
+	followWhatWHATS          followWhat = 10
 )
 
 // Names of all BPF objects in the ELF.
@@ -70,6 +72,7 @@ const (
 	followMapOverflow      = "overflow"
 	followProgDeliverIpv4  = "deliver_ipv4"
 	followProgDeliverIpv6  = "deliver_ipv6"
+	followProgEnterQueue   = "enter_queue"
 	followProgReceive      = "receive"
 	followProgReturnSend   = "return_send"
 	followProgStartSend    = "start_send"
@@ -121,6 +124,7 @@ type followSpecs struct {
 type followProgramSpecs struct {
 	DeliverIpv4 *ebpf.ProgramSpec `ebpf:"deliver_ipv4"`
 	DeliverIpv6 *ebpf.ProgramSpec `ebpf:"deliver_ipv6"`
+	EnterQueue  *ebpf.ProgramSpec `ebpf:"enter_queue"`
 	Receive     *ebpf.ProgramSpec `ebpf:"receive"`
 	ReturnSend  *ebpf.ProgramSpec `ebpf:"return_send"`
 	StartSend   *ebpf.ProgramSpec `ebpf:"start_send"`
@@ -187,6 +191,7 @@ type followVariables struct {
 type followPrograms struct {
 	DeliverIpv4 *ebpf.Program `ebpf:"deliver_ipv4"`
 	DeliverIpv6 *ebpf.Program `ebpf:"deliver_ipv6"`
+	EnterQueue  *ebpf.Program `ebpf:"enter_queue"`
 	Receive     *ebpf.Program `ebpf:"receive"`
 	ReturnSend  *ebpf.Program `ebpf:"return_send"`
 	StartSend   *ebpf.Program `ebpf:"start_send"`
@@ -196,6 +201,7 @@ func (p *followPrograms) Close() error {
 	return _FollowClose(
 		p.DeliverIpv4,
 		p.DeliverIpv6,
+		p.EnterQueue,
 		p.Receive,
 		p.ReturnSend,
 		p.StartSend,

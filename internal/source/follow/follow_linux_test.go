@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dropwatch/internal/condition"
+	"dropwatch/internal/event"
 	"dropwatch/internal/flows"
 	"dropwatch/internal/source/sourcetest"
 	"dropwatch/internal/stage/filter"
@@ -215,10 +216,14 @@ func TestNotForwarded(t *testing.T) {
 	p := newPath(t)
 	for _, tt := range []struct {
 		name, make, undo string // commands, with their words between spaces
+		queued           uint64
 	}{
-		{"firewall", "nft add table ip t; add chain ip t c { type filter hook forward priority 0; policy drop; }", "nft delete table ip t"},
-		{"no route", "ip route add unreachable 10.2.0.2", "ip route del unreachable 10.2.0.2"},
-		{"qdisc", "tc qdisc add dev s root blackhole", "tc qdisc del dev s root"},
+		{
+			"firewall", "nft add table ip t; add chain ip t c { type filter hook forward priority 0; policy drop; }",
+			"nft delete table ip t", 0,
+		},
+		{"no route", "ip route add unreachable 10.2.0.2", "ip route del unreachable 10.2.0.2", 0},
+		{"qdisc", "tc qdisc add dev s root blackhole", "tc qdisc del dev s root", n},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			run := func(command string) { words := strings.Fields(command); p.router.Run(words[0], words[1:]...) }
@@ -226,10 +231,36 @@ func TestNotForwarded(t *testing.T) {
 			defer run(tt.undo)
 			c := p.send(t, n)
 			check(t, c, p.router, "c", numbers{flows.Received: n})
-			check(t, c, p.router, "s", numbers{})
+			check(t, c, p.router, "s", numbers{flows.QueuedOn: tt.queued})
 			check(t, c, p.server, "far", numbers{})
 		})
 	}
+}
+
+// TestWaiting: what is in a queueing discipline waits there, until it is sent.
+func TestWaiting(t *testing.T) {
+	const n = 20
+	p := newPath(t)
+	p.router.Run("tc", "qdisc", "add", "dev", "s", "root", "tbf", "rate", "8bit", "burst", "160", "limit", "100000") // one packet
+	p.client.Run("tc", "qdisc", "add", "dev", "near", "root", "tbf", "rate", "1gbit", "burst", "100000", "limit", "100000")
+	c := p.send(t, n)
+	check(t, c, p.client, "near", numbers{flows.SentOwn: n})
+	check(t, c, p.router, "c", numbers{flows.Received: n, flows.Forwarded: 1})
+	check(t, c, p.router, "s", numbers{flows.SentOn: 1, flows.QueuedOn: n - 1})
+	check(t, c, p.server, "far", numbers{flows.Received: 1, flows.Delivered: 1})
+	var text string
+	for _, a := range table(t, c).Accounts(c.refused != nil, new(event.Ledger)) {
+		if a.Netns == p.router.Inode() {
+			text = a.Text()
+		}
+	}
+	if want := "of 20 packets received on c, 1 forwarded; 19 still in the queue of s; no drop seen"; text != want {
+		t.Errorf("%q, want %q", text, want)
+	}
+	p.router.Run("tc", "qdisc", "change", "dev", "s", "root", "tbf", "rate", "1gbit", "burst", "100000", "limit", "100000")
+	udp(t, p.client, "10.2.0.2:9001", 1) // which has the others sent
+	check(t, c, p.router, "s", numbers{flows.SentOn: n + 1})
+	check(t, c, p.server, "far", numbers{flows.Received: n + 1, flows.Delivered: n + 1})
 }
 
 // TestBridge: what a bridge takes from its port is received at both, and forwarded once.
@@ -383,7 +414,8 @@ func TestClosed(t *testing.T) {
 
 // TestWhat: the programs and package flows have the same numbers.
 func TestWhat(t *testing.T) {
-	if followWhat(flows.Undecided) != followWhatUNDECIDED_HERE || followWhat(flows.Forwarded) != followWhatFORWARDED {
+	if followWhat(flows.Undecided) != followWhatUNDECIDED_HERE || followWhat(flows.QueuedOn) != followWhatQUEUED_ON ||
+		followWhat(flows.Forwarded) != followWhatFORWARDED {
 		t.Error("enum what has other values in Go")
 	}
 }

@@ -15,6 +15,7 @@ func TestGuestAsHere(t *testing.T) {
 	t.Run("loopback", TestLoopback)
 	t.Run("forwarded", TestForwarded)
 	t.Run("not forwarded", TestNotForwarded)
+	t.Run("waiting", TestWaiting)
 	t.Run("bridge", TestBridge)
 	t.Run("undecided", TestUndecided)
 	t.Run("segments", TestSegments)

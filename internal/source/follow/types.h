@@ -14,6 +14,8 @@ enum what {
 	SENT_OWN,  /* sent, made in this namespace */
 	SENT_ON,   /* sent, received before in this namespace */
 	SENT_DOWN, /* to an interface below, which sends it */
+	QUEUED_OWN, /* handed to the queue of an interface and not to its driver yet, made in this namespace */
+	QUEUED_ON, /* the same, received before in this namespace */
 	UNDECIDED_HERE, /* the condition is neither true nor false */
 	WHATS,
 };
@@ -25,8 +27,8 @@ struct key {
 	enum what what;
 };
 
-/* The count of one key on one CPU. A packet that a driver returned is subtracted, perhaps on
- * another CPU: only the sum over all CPUs is a number of packets. */
+/* The count of one key on one CPU. A packet that a driver returned is subtracted, and so is one
+ * that leaves a queue, perhaps on another CPU: only the sum over all CPUs is a number of packets. */
 struct tally {
 	__u64 buffers;	/* socket buffers */
 	__u64 segments; /* packets on the wire in them */
@@ -38,7 +40,7 @@ volatile __u32 counting;
 
 struct {
 	UINT(type, BPF_MAP_TYPE_PERCPU_HASH);
-	UINT(max_entries, 8192); /* WHATS for each of 1024 interfaces */
+	UINT(max_entries, 10240); /* WHATS for each of 1024 interfaces */
 	TYPE(key, struct key);
 	TYPE(value, struct tally);
 } counts SEC(".maps");
