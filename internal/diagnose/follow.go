@@ -128,6 +128,7 @@ type followedJSON struct {
 	Delivered *uint64 `json:"delivered,omitempty"` // nil: it is not known
 	Forwarded uint64  `json:"forwarded"`
 	SentOwn   uint64  `json:"sent_own"`
+	Waiting   uint64  `json:"waiting"`
 	Dropped   uint64  `json:"dropped"`
 	Text      string  `json:"text"`
 }
@@ -139,7 +140,7 @@ func followedJSONOf(all []Followed) (lines []followedJSON) {
 			in := &all[i].In[j]
 			line := followedJSON{
 				endpointsJSON: all[i].Flow.json(), Netns: in.Netns.Name, NetnsID: in.Netns.Inode, Verdict: in.Verdict().String(),
-				Received: in.Received, Forwarded: in.Forwarded, SentOwn: in.Own, Dropped: in.Dropped, Text: in.Text(),
+				Received: in.Received, Forwarded: in.Forwarded, SentOwn: in.Own, Waiting: in.Waiting, Dropped: in.Dropped, Text: in.Text(),
 			}
 			if !in.Blind {
 				line.Delivered = &in.Delivered

@@ -70,7 +70,7 @@ func TestFollowedResent(t *testing.T) {
 	if err := d.WriteJSON(&b); err != nil {
 		t.Fatal(err)
 	}
-	const want = `"verdict":"no drop seen","received":0,"delivered":0,"forwarded":0,"sent_own":300,"dropped":0,`
+	const want = `"verdict":"no drop seen","received":0,"delivered":0,"forwarded":0,"sent_own":300,"waiting":0,"dropped":0,`
 	if !strings.Contains(b.String(), want) {
 		t.Errorf("%s, want %s", b.String(), want)
 	}

@@ -118,3 +118,21 @@ func TestNothing(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestWaiting has a column only where packets wait.
+func TestWaiting(t *testing.T) {
+	var b strings.Builder
+	r := reading(10, 0)
+	r.Counts = append(r.Counts, flows.Count{Interface: r.Counts[0].Interface, What: flows.QueuedOn, Packets: 4, Buffers: 4})
+	s := follow.New(&b, &counter{readings: []flows.Reading{r}}, text(false))
+	if err := errors.Join(s.Write(&event.Event{Kind: event.End, Ledger: new(event.Ledger)}), s.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	want := `packets of the flows in all
+  received  delivered  forwarded  sent  waiting  dropped  interface  netns
+        10         10          0     0        4        0  eth\x1b0   blue
+`
+	if !strings.HasPrefix(b.String(), want) {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}

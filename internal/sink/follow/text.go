@@ -21,12 +21,13 @@ type Text struct {
 }
 
 // columns are the head of a table. All but the last two are numbers.
-var columns = [...]string{"received", "delivered", "forwarded", "sent", "dropped", "undecided", "interface", "netns"}
+var columns = [...]string{"received", "delivered", "forwarded", "sent", "waiting", "dropped", "undecided", "interface", "netns"}
 
-// The columns that are not always there.
+// The columns that are there only if a number is not 0, and the first one that is no number.
 const (
-	undecidedColumn = 5
-	firstWord       = 6
+	waitingColumn   = 4
+	undecidedColumn = 6
+	firstWord       = 7
 )
 
 type cells [len(columns)]string
@@ -86,9 +87,10 @@ func (t *Text) netns(inode uint32) string {
 // table appends a row for each interface.
 func (t *Text) table(b []byte, rows []flows.Row) []byte {
 	all := []cells{columns}
-	undecided := false
+	hidden := map[int]bool{waitingColumn: true, undecidedColumn: true}
 	for i := range rows {
-		undecided = undecided || rows[i].Packets[flows.Undecided] > 0
+		hidden[waitingColumn] = hidden[waitingColumn] && rows[i].Waiting() == 0
+		hidden[undecidedColumn] = hidden[undecidedColumn] && rows[i].Packets[flows.Undecided] == 0
 		all = append(all, t.cells(&rows[i]))
 	}
 	var widths [len(columns)]int
@@ -101,7 +103,7 @@ func (t *Text) table(b []byte, rows []flows.Row) []byte {
 		var line strings.Builder
 		for i, c := range r {
 			switch {
-			case i == undecidedColumn && !undecided:
+			case hidden[i]:
 			case i < firstWord:
 				fmt.Fprintf(&line, "  %*s", widths[i], c)
 			default:
@@ -125,7 +127,7 @@ func (t *Text) cells(r *flows.Row) cells {
 	}
 	return cells{
 		strconv.FormatUint(r.Received(), 10), delivered, strconv.FormatUint(r.Packets[flows.Forwarded], 10),
-		strconv.FormatUint(r.Sent(), 10), dropped, strconv.FormatUint(r.Packets[flows.Undecided], 10),
+		strconv.FormatUint(r.Sent(), 10), strconv.FormatUint(r.Waiting(), 10), dropped, strconv.FormatUint(r.Packets[flows.Undecided], 10),
 		cmp.Or(event.Escape(r.IfName), "-"), t.netns(r.Netns),
 	}
 }

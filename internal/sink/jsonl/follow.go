@@ -41,6 +41,7 @@ func (f *Follow) row(b []byte, at time.Time, r *flows.Row) []byte {
 	}
 	b = appendNumber(b, "forwarded", r.Packets[flows.Forwarded])
 	b = appendNumber(b, "sent", r.Sent())
+	b = appendNumber(b, "waiting", r.Waiting())
 	b = appendNumber(b, "dropped", r.Dropped)
 	b = appendNumber(b, "harmless", r.Harmless)
 	b = appendNumber(b, "undecided", r.Packets[flows.Undecided])
@@ -75,6 +76,7 @@ func (f *Follow) account(b []byte, at time.Time, a *flows.Account) []byte {
 	}
 	b = appendNumber(b, "forwarded", a.Forwarded)
 	b = appendNumber(b, "sent_own", a.Own)
+	b = appendNumber(b, "waiting", a.Waiting)
 	b = appendNumber(b, "dropped", a.Dropped)
 	return finish(appendText(b, "text", a.Text()))
 }
