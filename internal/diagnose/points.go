@@ -76,8 +76,11 @@ func (c *Collector) addPoint(e *event.Event) {
 	}
 	k := pointKey{name: e.Point, netns: e.Netns.Inode, ifname: e.Port.IfName, function: raiser(e), object: objectOf(e.Args)}
 	owner := e.Owner
-	if at, ok := verdictOf(e.Point, e.Args); ok { // on packets of many sockets
-		k.verdict, owner = at, event.Owner{}
+	if at, ok := verdictOf(e.Point, e.Args); ok {
+		k.verdict = at
+	}
+	if k.verdict != (verdictAt{}) || e.Point == iptablesPoint { // on packets of many sockets
+		owner = event.Owner{}
 	}
 	if s := owner.Socket; s != nil {
 		k.socket, k.ifname = max(s.Cookie, s.Inode), ""

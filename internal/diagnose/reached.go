@@ -88,6 +88,9 @@ func sentenceOf(s *nftables.Suspect) string {
 	return event.Escape(where + ": " + s.Text)
 }
 
+// iptablesPoint is the point of the verdicts of iptables.
+const iptablesPoint = "iptables"
+
 // ruleSeen returns the rule or the policy of iptables that a point has seen to drop packets, as its counter is named, with
 // their number. Ok is false of other points, and where it is not known.
 func (v *PointValues) ruleSeen() (r counters.Row, ok bool) {
@@ -96,7 +99,7 @@ func (v *PointValues) ruleSeen() (r counters.Row, ok bool) {
 	family, _ := v.arg("family")
 	table, _ := v.arg("table")
 	text, hasText := v.arg("text")
-	if v.Name != "iptables" || !known || !hasText {
+	if v.Name != iptablesPoint || !known || !hasText {
 		return r, false
 	}
 	of := fmt.Sprintf("%s %s %s ", families[family.Number], table.Text, chain.Text)
