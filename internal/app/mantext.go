@@ -171,7 +171,7 @@ rules that are there now.
 It is named *exactly* if its counter rose by as many, or if it drops each of these packets.
 It is named *likely* if its counter rose by another number, or if no other rule can drop them, and *one of* if several may be it.
 What the packets do not show, such as *ct state* or a mark, keeps a rule from being *exactly*.
-With *--point nftables,nftables_policy* the verdicts of nftables name it, where functions can be probed (see *points*): it is
+With *--point nftables,nftables_policy,iptables* the verdicts of these name it, where functions can be probed (see *points*): it is
 *exactly* if there were as many as packets, and a line *values* has each rule, also if it has no counter.
 A rule that looks up a set is shown with the elements of the set, if that has no name, and with the element that the packets are.
 A line *pattern* says that drops went on at the same rate (*steady* with *--json*): more room for packets does not help then.
