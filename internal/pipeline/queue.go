@@ -11,8 +11,9 @@ import (
 // maxQueued bounds the memory of the events in a [Queue], in bytes.
 const maxQueued = 32 << 20
 
-// enough is how many bytes are queued before the sink is woken without a flush.
-const enough = 256 << 10
+// enough is how many bytes are queued before the sink is woken without a flush: more than most sources read at once, ten
+// times a second, as each time costs.
+const enough = 4 << 20
 
 // ErrBlocked is returned by [Queue.Flush] for an output that blocks and had not written its last events
 // when it had to end.
