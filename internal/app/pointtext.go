@@ -26,9 +26,9 @@ var manPointsList = []entry{
 		"reason, function, trap or counter needs none. A point that a kernel lacks is left out with a line; if it is the only one, " +
 		"the command fails."},
 	{"cost", "Each call of the function is slower, whether or not the condition is true, as the kernel tests it. On Linux 6.12 that " +
-		"took, of the instructions that it needs for a UDP packet, at the entry of a function 2 % where BPF is attached to the function " +
-		"(from 5.12 on, to 8 of them), 4 % where BPF is at a kprobe, and 35 % without BPF; at its return 2, 8 and 39 % if values are " +
-		"read there, too, and 10, 14 and 39 % if they are those of each call, which are kept (*make bench-points*). *points test* " +
+		"took, of the instructions that it needs for a UDP packet, at the entry of a function 1 % where BPF is attached to the function " +
+		"(from 5.12 on, to 8 of them), 4 % where BPF is at a kprobe, and 35 % without BPF; at its return 1, 8 and 39 % if values are " +
+		"read there, too, and 7, 14 and 39 % if they are those of each call, which are kept (*make bench-points*). *points test* " +
 		"says which it is. An event costs about as much as a drop that is reported individually."},
 	{"afterwards", "Everything is removed at the end, and BPF also if dropwatch is killed (SIGKILL). Kprobe events are then left in " +
 		"their list, where they are off and cost nothing; the next dropwatch that reports points removes them. Several can run at the " +

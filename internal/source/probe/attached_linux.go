@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropwatch/internal/bpfprog"
+	"dropwatch/internal/member"
 	"dropwatch/internal/point"
 )
 
@@ -40,7 +41,18 @@ func loadAttached(s *site, id uint64, out outputs, by *rules, types *btf.Cache) 
 	if err := s.attachable(); err != nil {
 		return nil, err
 	}
-	k = &programs{record: s.wholeRecord(id), registers: registersOf(len(s.function.Args)), rules: by}
+	if bpfprog.HandlesFaults() {
+		if k, err := s.loadLed(id, out, by, types, s.function); err == nil {
+			return k, nil
+		}
+	}
+	return s.loadLed(id, out, by, types, nil)
+}
+
+// loadLed is loadAttached by programs that read as the types of a function lead them, nil: by helpers alone. To read without
+// a helper costs a tenth, but the kernel refuses what it does not find in its types.
+func (s *site) loadLed(id uint64, out outputs, by *rules, types *btf.Cache, leads *member.Function) (k *programs, err error) {
+	k = &programs{record: s.wholeRecord(id), registers: registersOf(len(s.function.Args)), rules: by, types: leads}
 	if by != nil {
 		if k.shape, err = s.shape(); err != nil {
 			return nil, err

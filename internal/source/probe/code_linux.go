@@ -36,9 +36,10 @@ type coder struct {
 	bpfprog.Assembler
 	reader
 	registers   registers
-	arguments   *record       // at R7, which has the arguments; nil: R6 has them
-	loads       []member.Load // of the expression
-	temporaries int           // that are in use
+	types       *member.Function // that lead to values, which then are read without a helper; nil: all are read by one
+	arguments   *record          // at R7, which has the arguments; nil: R6 has them
+	loads       []member.Load    // of the expression
+	temporaries int              // that are in use
 	err         error
 }
 

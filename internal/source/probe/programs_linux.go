@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"dropwatch/internal/bpfprog"
+	"dropwatch/internal/member"
 	"dropwatch/internal/perf"
 )
 
@@ -23,7 +24,8 @@ type programs struct {
 	calls       *ebpf.Map     // records by stack address, of the calls that are under way
 	blank       *ebpf.Map     // one that is empty
 	registers   registers
-	probed      []*perf.Event // by which they test
+	types       *member.Function // of coder
+	probed      []*perf.Event    // by which they test
 
 	attached  []link.Link // to the function
 	room      *ebpf.Map   // for a record on each CPU, where no calls are kept
@@ -92,7 +94,7 @@ func (k *programs) openMaps() (err error) {
 
 // begin returns the beginning of a program, which reads values where they are.
 func (k *programs) begin() *coder {
-	c := &coder{reader: direct{}, registers: k.registers}
+	c := &coder{reader: direct{}, registers: k.registers, types: k.types}
 	c.Emit(asm.Mov.Reg(asm.R6, asm.R1))
 	return c
 }

@@ -28,7 +28,8 @@ type record struct {
 // A chunk is copied from one object of the kernel's memory, or is an argument.
 type chunk struct {
 	first member.Load // of the values in it that with the lowest address
-	from  int64       // its offset from the object
+	parts []part
+	from  int64 // its offset from the object
 	size  int
 	at    int // in the record
 }
@@ -189,9 +190,9 @@ func (r *record) add(p part) {
 	l := p.Load
 	size, from := sizeOf(l), lastOf(l)
 	if c := r.last(); c != nil && c.joins(l) {
-		c.size = max(c.size, int(from-c.from)+size)
+		c.size, c.parts = max(c.size, int(from-c.from)+size), append(c.parts, p)
 	} else {
-		r.chunks = append(r.chunks, chunk{first: l, from: from, size: size, at: r.end + int(from&7)})
+		r.chunks = append(r.chunks, chunk{first: l, parts: []part{p}, from: from, size: size, at: r.end + int(from&7)})
 	}
 	c := r.last()
 	r.end = (c.at + c.size + 7) &^ 7
@@ -261,6 +262,10 @@ func (r *record) fillChunks(c *coder, which func(first member.Load) bool) {
 			c.Emit(asm.StoreMem(asm.R7, int16(k.at), asm.R3, asm.DWord))
 			continue
 		}
+		if k.isLed(c.types) {
+			k.load(c)
+			continue
+		}
 		null, end := c.NewLabel(), c.NewLabel()
 		r.address(c, k.first, null)
 		if k.first.String {
@@ -273,6 +278,31 @@ func (r *record) fillChunks(c *coder, which func(first member.Load) bool) {
 		c.clear(asm.R7, int16(k.at&^7), k.at&7+k.size)
 		c.Place(end)
 		c.Emit(asm.Mov.Imm(asm.R0, 0))
+	}
+}
+
+// isLed reports whether the types of a function lead to all of a chunk.
+func (k *chunk) isLed(f *member.Function) bool {
+	return f != nil && !slices.ContainsFunc(k.parts, func(p part) bool { return !f.Leads(p.Load) })
+}
+
+// load copies the values of a chunk that are led to.
+func (k *chunk) load(c *coder) {
+	c.object(k.first)
+	for _, p := range k.parts {
+		from := lastOf(p.Load)
+		at := int16(k.at + int(from-k.from))
+		for n, size := 0, max(p.Size, p.Array); n < size; {
+			piece := 8
+			for piece > size-n {
+				piece /= 2
+			}
+			c.Emit(asm.LoadMem(asm.R1, asm.R3, int16(from)+int16(n), sizes[piece]), asm.StoreMem(asm.R7, at+int16(n), asm.R1, sizes[piece]))
+			n += piece
+		}
+		if p.String {
+			c.Emit(asm.StoreImm(asm.R7, at+int16(p.Array), 0, asm.Byte))
+		}
 	}
 }
 

@@ -92,6 +92,14 @@ func (c *coder) address(l member.Load, null string) {
 	}
 }
 
+// object puts a pointer to what a load is read of into R3, as the types of the function lead to it. It may be null.
+func (c *coder) object(l member.Load) {
+	c.argument(l)
+	for _, offset := range l.Offsets[:len(l.Offsets)-1] {
+		c.Emit(asm.LoadMem(asm.R3, asm.R3, int16(offset), asm.DWord))
+	}
+}
+
 // read copies bytes from R3 to what is at an offset from a register. They are 0 if they cannot be read. As a kprobe
 // event does, it reads the memory of the process if the address is there.
 func (c *coder) read(to asm.Register, at int16, size int) {
@@ -125,6 +133,12 @@ func (direct) number(c *coder, load int) {
 	if len(l.Offsets) == 0 {
 		c.argument(l)
 		c.Emit(asm.Mov.Reg(asm.R0, asm.R3))
+		c.bits(l)
+		return
+	}
+	if c.types != nil && c.types.Leads(l) {
+		c.object(l)
+		c.Emit(asm.LoadMem(asm.R0, asm.R3, int16(lastOf(l)), sizes[l.Size]))
 		c.bits(l)
 		return
 	}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dropwatch/internal/bpfprog"
 	"dropwatch/internal/event"
 	"dropwatch/internal/point"
 	"dropwatch/internal/source/sourcetest"
@@ -74,6 +75,11 @@ func TestGuestTesters(t *testing.T) {
 	s := need(t, 0, points...) // a function with more than 6 arguments may have a probe
 	if n := s.attached(); n < 4 && guest.AtLeast(5, 12) {
 		t.Errorf("programs are attached to %d functions", n)
+	}
+	for _, k := range s.loaded {
+		if k.unwritten != nil && bpfprog.HandlesFaults() && k.types == nil {
+			t.Error("the kernel has refused to read by its types")
+		}
 	}
 	attached := sourcetest.Run(t, s, func(e *event.Event) bool { return e.Kind == event.Point })
 	for _, d := range drop {
