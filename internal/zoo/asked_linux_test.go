@@ -58,6 +58,7 @@ func TestGuestAsked(t *testing.T) {
 		profile, _ = os.ReadFile("/sys/kernel/tracing/kprobe_profile")
 		return !slices.ContainsFunc(wanted, func(i int) bool { return !areHit(string(profile), asked[i].point) })
 	})
+	r.awaitAttached(t)
 	loseAll()
 	d := r.end(t)
 	for _, i := range wanted {
