@@ -16,6 +16,7 @@ import (
 
 	"dropwatch/internal/capture"
 	"dropwatch/internal/cli"
+	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/host"
 	"dropwatch/internal/pipeline"
@@ -48,14 +49,24 @@ func Main(args []string, in, out, err *os.File) int {
 		OpenBPF: capture.Opener(bpf.Open), OpenTrace: capture.Opener(trace.Open), OpenRetrans: capture.Opener(retrans.Open),
 		OpenRetransTrace: capture.Opener(retrans.OpenTrace), OpenFlows: capture.OpenFlows,
 		OpenProbe: capture.Opener(probe.Open),
+		Helper:    helper(args),
 	})
 }
+
+// helperVerb makes the program that of capture.Runner.Helper. It is for no person.
+const helperVerb = "serve-connections"
+
+// helper returns what runs this program so.
+func helper(args []string) []string { return []string{"/proc/self/exe", args[0], helperVerb} }
 
 // run is Main with a Runner, so that tests can bring sources of their own. Ctx is the one
 // that r.Signals end.
 func run(ctx context.Context, args []string, r *capture.Runner) int {
 	if err := checkSetuid(); err != nil {
 		return report(r.Err, err)
+	}
+	if len(args) == 2 && args[1] == helperVerb {
+		return report(r.Err, counters.ServeConnections(r.Host, r.Out))
 	}
 	a := &App{runner: r}
 	failure := supervise(ctx, r.Signals.Hurried(), func(ctx context.Context) error {

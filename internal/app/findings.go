@@ -28,8 +28,8 @@ func (a *App) findings(ctx context.Context, spec capture.Spec) (d *diagnose.Diag
 }
 
 func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (found *diagnose.Diagnosis, outcome capture.Outcome, err error) {
-	w := &window{reader: capture.AllCounters(a.runner.Host), filter: spec.Filter, sayReading: a.sayReading}
-	w.reader.Nonzero = true
+	w := &window{reader: capture.AllCounters(a.runner.Host), filter: spec.Filter, sayReading: a.sayReading, note: a.runner.Notices.Note}
+	w.reader.Nonzero, w.reader.Helper = true, a.runner.Helper
 	asked, follower := make(chan []point.Point, diagnose.MaxAsked), new(capture.FlowFollower)
 	collector := &diagnose.Collector{
 		Begun:  spec.Input.Points,

@@ -80,6 +80,30 @@ window = '1h'
 	}
 }
 
+// TestInterruptedDiagnosis: Ctrl-C in the middle of diagnose writes what was found to all outputs, after the drops.
+func TestInterruptedDiagnosis(t *testing.T) {
+	server := new(elasticServer)
+	web := httptest.NewServer(server)
+	defer web.Close()
+	lines := t.TempDir() + "/lines.json"
+	read := func() string { b, _ := os.ReadFile(lines); return string(b) }
+	s := startVerb(t, "summary=30", "-l", "none", "diagnose", "--source", "netdm", "-d", "1h", "--fail-on", "never",
+		"--output", "json:"+lines, "--output", "elastic:"+web.URL, "kind == drop")
+	await(t, "drops are written", func() bool { return strings.Contains(read(), `"kind":"drop"`) })
+	if code := s.end(t, syscall.SIGINT); code != 0 {
+		t.Errorf("exit code %d: %s", code, &s.stderr)
+	}
+	server.mu.Lock()
+	documents := server.body.String()
+	server.mu.Unlock()
+	found := regexp.MustCompile(`(?s)"kind":"drop".*"kind":"finding".*"count":30,"of":"drop",.*"rank":1,.*"findings":{"shown":[1-9]`)
+	for what, text := range map[string]string{"JSON": read(), "Elasticsearch": documents} {
+		if !found.MatchString(text) {
+			t.Errorf("%s: %s", what, text)
+		}
+	}
+}
+
 // receiveAll returns all datagrams that have come.
 func receiveAll(t *testing.T, conn net.PacketConn) (all string) {
 	t.Helper()

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 			In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Version: Version, Host: host.New("/"),
 			Notices: capture.NewNotices(os.Stderr), Signals: new(capture.Signals),
 			OpenBPF: openFakeBPF, OpenTrace: openFakeTrace, OpenRetrans: openFakeRetrans, OpenRetransTrace: openFakeRetrans,
-			OpenProbe: openFakeProbe, OpenFlows: openFakeFlows,
+			OpenProbe: openFakeProbe, OpenFlows: openFakeFlows, Helper: helper(os.Args),
 		}
 		r.Monitor = &capture.Monitor{Open: func() (*netdm.Session, error) {
 			f := newFakeMonitor(os.Getenv("FAKE"), os.Getenv("FAKE_LOG"))

@@ -25,6 +25,9 @@ type window struct {
 	err        error
 	once       sync.Once
 	sayReading func() // is called before the counters at the end are read
+
+	held bool // connections cannot be read
+	note func(format string, args ...any)
 }
 
 // open reads the counters at the beginning.
@@ -48,7 +51,15 @@ func (w *window) close(ctx context.Context) {
 
 // connections returns the TCP connections that the expression selects.
 func (w *window) connections(ctx context.Context) []counters.Connection {
-	all, _ := w.reader.Connections(ctx) // without those, what was sent to a peer is not known
+	if w.held {
+		return nil
+	}
+	all, err := w.reader.Connections(ctx)
+	if errors.Is(err, counters.ErrHeld) {
+		w.held = true
+		w.note("what was sent to peers is not known: %v", err)
+		return nil
+	}
 	return slices.DeleteFunc(all, func(c counters.Connection) bool { return w.filter != nil && !w.filter.Match(segmentOf(&c)) })
 }
 

@@ -17,9 +17,18 @@ func (r *run) peerOptions(o Output, every time.Duration) peers.Options {
 		return opts
 	}
 	reader := AllCounters(r.Host)
+	reader.Helper = r.Helper
 	reader.Groups, reader.Nonzero = []counters.Group{counters.Protocol}, true
+	held := false
 	opts.Connections = func() []counters.Connection {
-		all, _ := reader.Connections(context.Background()) // which does not end
+		if held {
+			return nil
+		}
+		all, err := reader.Connections(context.Background()) // which does not end
+		if err != nil {
+			r.Notices.Note("what was sent to peers is not known: %v", err)
+			held = true
+		}
 		return all
 	}
 	opts.Counted = risen(&reader, peers.Counters())

@@ -15,7 +15,7 @@ import (
 	"dropwatch/internal/source/trace"
 )
 
-// A Runner runs Specs, one at a time. All fields but Symbols and Progress are required, and must
+// A Runner runs Specs, one at a time. All fields but Symbols, Progress and Helper are required, and must
 // not change while a run is under way. It owns none of them: closing Monitor is up
 // to the caller.
 type Runner struct {
@@ -27,6 +27,7 @@ type Runner struct {
 	Host         *host.Host
 	Symbols      *Symbols           // nil: locations stay addresses
 	Progress     *pipeline.Progress // shows the state of each run without a screen to others; nil: to nobody
+	Helper       []string           // is that of the readers of connections, see package counters
 
 	// These open the sources; see [Opener].
 	OpenBPF     func(bpf.Options) (Tracer, error)

@@ -3,6 +3,7 @@ package counters
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"maps"
 	"net/netip"
 	"time"
@@ -22,24 +23,31 @@ type Connection struct {
 	RTT           time.Duration
 }
 
-// Connections returns the TCP connections in the namespaces that r reads. It fails only if ctx
-// ends: a namespace that cannot be read has none, and one where a system call holds a connection has
-// none of that family, see held. It takes about two microseconds for each.
+// Connections returns the TCP connections in the namespaces that r reads, or with Helper in all. It fails if ctx ends or,
+// with Helper, if that cannot be run or a connection is held ([ErrHeld]): then it returns those that were read before. A
+// namespace that cannot be read has none, and one where a system call holds a connection has none of that family, see
+// held. It takes some microseconds for each.
 func (r *Reader) Connections(ctx context.Context) (all []Connection, err error) {
+	if len(r.Helper) > 0 {
+		return r.askHelper(ctx)
+	}
+	err = r.eachConnection(ctx, func(c *Connection) error {
+		if c.Local.IsValid() {
+			all = append(all, *c)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// eachConnection calls use with each connection in the namespaces that r reads, and with an empty one before each question to
+// the kernel. It fails as use does, or if ctx ends.
+func (r *Reader) eachConnection(ctx context.Context, use func(*Connection) error) (failed error) {
 	read := func(n event.Netns) {
 		for _, family := range []uint8{kernel.AFInet, kernel.AFInet6} {
-			request := inetDiagRequest(family, protocolTCP, tcpStates&^(1<<stateListen))
-			if held(request) {
-				continue
+			if failed == nil {
+				failed = connectionsOf(n, family, use)
 			}
-			request[2] = 1 << (inetDiagInfo - 1)
-			_ = sockets(request, func(message []byte) error {
-				c, err := parseConnection(message)
-				if c.Netns = n; err == nil {
-					all = append(all, c)
-				}
-				return err
-			})
 		}
 	}
 	if r.Netns == nil {
@@ -47,13 +55,32 @@ func (r *Reader) Connections(ctx context.Context) (all []Connection, err error) 
 	} else {
 		r.eachNamespace(ctx, read)
 	}
-	return all, ctx.Err()
+	return errors.Join(failed, ctx.Err())
+}
+
+// connectionsOf calls use with each connection of a family in the network namespace of the thread, unless one is held. It fails
+// as use does.
+func connectionsOf(n event.Netns, family uint8, use func(*Connection) error) (failed error) {
+	request := inetDiagRequest(family, protocolTCP, tcpStates&^(1<<stateListen))
+	if held(request) {
+		return nil
+	}
+	failed = use(new(Connection))
+	request[2] = 1 << (inetDiagInfo - 1)
+	_ = sockets(request, func(message []byte) error {
+		c, err := parseConnection(message)
+		if c.Netns = n; err == nil && failed == nil {
+			failed = use(&c)
+		}
+		return errors.Join(err, failed)
+	})
+	return failed
 }
 
 // held reports whether a system call seems to hold one of the connections that a request selects: segments wait
 // for it each time that one looks. The kernel waits for its end, in which nothing can interrupt it, before it
 // says what the connection has sent (tcp_get_info): also for ever, as if the call waits for a page that does
-// not come. A connection without traffic that is held so is not noticed.
+// not come. A connection without traffic that is held so is not noticed: see [Reader.Helper].
 func held(request []byte) bool {
 	waiting := segmentsWait(request)
 	for range 3 {

@@ -1,7 +1,10 @@
 package counters_test
 
 import (
+	"errors"
+	"io/fs"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 
@@ -39,6 +42,59 @@ func TestConnections(t *testing.T) {
 	other, ok := ends[remote+" "+local]
 	if sent := ends[local+" "+remote]; sent != 2 || len(all) != 2 || !ok || other != 0 {
 		t.Errorf("of %s > %s: %+v", local, remote, all)
+	}
+}
+
+// serving makes this binary the helper.
+const serving = "DROPWATCH_SERVE_CONNECTIONS"
+
+// TestServe is the helper of other tests, and no test.
+func TestServe(t *testing.T) {
+	if os.Getenv(serving) == "" {
+		return
+	}
+	if err := counters.ServeConnections(host.New("/"), os.Stdout); err != nil {
+		t.Fatal(err)
+	}
+	os.Exit(0) // before a test's result is printed
+}
+
+// TestHelper: a process of its own reads what this one would, and one that waits for a connection that is held without traffic is
+// left behind, for no longer than that. It does not keep the program from ending.
+func TestHelper(t *testing.T) {
+	t.Setenv(serving, "1")
+	ns := drops.NewNamespace(t)
+	listener := ns.Listen(syscall.SOCK_STREAM)
+	ns.Dial()
+	accepted := ns.Accept(listener)
+	r := counters.Reader{
+		Host: host.New("/"), Netns: func(uint32, host.Netns) bool { return true },
+		Helper: []string{os.Args[0], os.Args[0], "-test.run", "^TestServe$"},
+	}
+	inode := ns.Inode()
+	mine := func() (n int, err error) {
+		ns.Do(func() error { // the helper is in it, too, and so sees it
+			var all []counters.Connection
+			all, err = r.Connections(t.Context())
+			for _, c := range all {
+				if c.Netns.Inode == inode {
+					n++
+				}
+			}
+			return nil
+		})
+		return n, err
+	}
+	if n, err := mine(); n != 2 || err != nil {
+		t.Fatalf("%d connections, error %v", n, err)
+	}
+	ns.Hold(accepted)
+	if _, err := mine(); !errors.Is(err, counters.ErrHeld) {
+		t.Errorf("error %v, want that one is held", err)
+	}
+	r.Helper[0] = "/nonexistent"
+	if _, err := mine(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -89,6 +89,11 @@ type Reader struct {
 	// Nonzero leaves out counters that are 0, as most are: they are [Counter.Sparse] then.
 	Nonzero bool
 
+	// Helper is a program by its path, and then its arguments from its name on, that does [ServeConnections] in a process of
+	// its own: what a connection has sent the kernel may say only when a system call ends, and a process that waits for that
+	// cannot end before. Nil: this process reads connections itself.
+	Helper []string
+
 	last int // how many counters the last snapshot has
 }
 

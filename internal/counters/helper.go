@@ -1,0 +1,77 @@
+package counters
+
+import (
+	"context"
+	"encoding/gob"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"dropwatch/internal/host"
+)
+
+// ErrHeld is the error of [Reader.Connections] if the kernel did not say in time what a connection has sent.
+var ErrHeld = errors.New("a system call holds a TCP connection, which does not say what it has sent until the call ends")
+
+// Limits of the helper: until it has begun, and until more comes.
+const (
+	helperStart = 10 * time.Second
+	helperWait  = time.Second
+)
+
+// A served is what a helper tells: a connection or, if it is empty, that another question to the kernel follows.
+type served struct {
+	Connection
+	End bool // there are no more
+}
+
+// ServeConnections is what the process of [Reader.Helper] does: it writes the connections in all network namespaces of a host
+// for who has started it.
+func ServeConnections(h *host.Host, w io.Writer) error {
+	r := Reader{Host: h, Netns: func(uint32, host.Netns) bool { return true }}
+	encoder := gob.NewEncoder(w)
+	err := r.eachConnection(context.Background(), func(c *Connection) error { return encoder.Encode(&served{Connection: *c}) })
+	if err != nil {
+		return err
+	}
+	return encoder.Encode(&served{End: true})
+}
+
+// askHelper has another process read the connections. If that does not go on it is left behind: the kernel keeps it until the
+// connection that it asks for is not held any more, and would so keep this process.
+func (r *Reader) askHelper(ctx context.Context) (all []Connection, err error) {
+	out, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	helper := exec.Command(r.Helper[0])
+	helper.Args, helper.Stdout = r.Helper[1:], in
+	helper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is not for it
+	err = helper.Start()
+	in.Close()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		_ = helper.Process.Kill()
+		go func() { _ = helper.Wait() }() // for ever, perhaps
+	}()
+	limit := helperStart
+	for decoder := gob.NewDecoder(out); ctx.Err() == nil; limit = helperWait {
+		var c served
+		err := errors.Join(out.SetReadDeadline(time.Now().Add(limit)), decoder.Decode(&c))
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return all, ErrHeld
+		case err != nil || c.End:
+			return all, err
+		case c.Local.IsValid():
+			all = append(all, c.Connection)
+		}
+	}
+	return all, ctx.Err()
+}
