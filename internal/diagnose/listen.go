@@ -81,10 +81,15 @@ func (f *Finding) narrowByListeners(protocol knowledge.Evidence, accepts bool) {
 	if len(f.Listeners) == 0 || narrower {
 		return
 	}
+	to := f.Flows[0].first.Dst
 	evidence := knowledge.Elsewhere
 	switch {
 	case accepts:
 		evidence = knowledge.Listens
+	case slices.ContainsFunc(f.Listeners, func(l Listener) bool { return l.Listener.Accepts(to, "") }):
+		evidence = knowledge.OnDevice
+	case slices.ContainsFunc(f.Listeners, func(l Listener) bool { return l.onlyIPv6() && to.Addr().Unmap().Is4() }):
+		evidence = knowledge.OnlyIPv6
 	case !slices.ContainsFunc(f.Listeners, func(l Listener) bool { return !l.Local.Addr().Unmap().IsLoopback() }):
 		evidence = knowledge.OnLoopback
 	}
@@ -93,6 +98,9 @@ func (f *Finding) narrowByListeners(protocol knowledge.Evidence, accepts bool) {
 		f.Meaning.Severity = knowledge.Harm
 	}
 }
+
+// onlyIPv6 reports whether the socket accepts packets to all addresses, but not those of IPv4.
+func (l *Listener) onlyIPv6() bool { return l.V6Only && l.Local.Addr().IsUnspecified() }
 
 // listeners are the sockets that accept packets to a port in a network namespace, nothing if
 // that cannot be found out.
@@ -119,6 +127,8 @@ func (f *Finding) listening() (lines []string) {
 		case l.Accepts:
 		case l.IfName != "":
 			line += ", but not on this interface"
+		case l.onlyIPv6():
+			line += ", but for IPv6 only"
 		default:
 			line += fmt.Sprintf(", but not on %v", f.Flows[0].Flow.Dst.Addr())
 		}

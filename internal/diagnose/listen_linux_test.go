@@ -2,11 +2,13 @@ package diagnose_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"dropwatch/internal/diagnose"
@@ -23,7 +25,8 @@ func TestListeners(t *testing.T) {
 	ns := drops.NewNamespace(t)
 	const name = "dropwatch-listen"
 	ns.Name(name)
-	var one, every net.Listener
+	var one, every, six net.Listener
+	var bound net.PacketConn
 	var datagrams net.PacketConn
 	ns.Do(func() (err error) {
 		if one, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -32,12 +35,24 @@ func TestListeners(t *testing.T) {
 		if every, err = net.Listen("tcp", "[::]:0"); err != nil {
 			return err
 		}
+		if six, err = net.Listen("tcp6", "[::]:0"); err != nil { // which sets IPV6_V6ONLY
+			return err
+		}
+		onLoopback := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+			controlErr := c.Control(func(fd uintptr) { err = syscall.BindToDevice(int(fd), "lo") })
+			return errors.Join(err, controlErr)
+		}}
+		if bound, err = onLoopback.ListenPacket(t.Context(), "udp4", "0.0.0.0:0"); err != nil {
+			return err
+		}
 		datagrams, err = net.ListenPacket("udp", "127.0.0.1:0")
 		return err
 	})
 	defer one.Close()
 	defer every.Close()
 	defer datagrams.Close()
+	defer six.Close()
+	defer bound.Close()
 	const noProgram = "   fix       Start the service"
 	mine := fmt.Sprintf("(me/%d)", os.Getpid())
 	for _, test := range []struct {
@@ -54,12 +69,15 @@ func TestListeners(t *testing.T) {
 		{"tcp", event.TCP, event.SYN, every.Addr(), "listens " + mine + "\n", false},
 		{"midstream", event.TCP, event.ACK, every.Addr(), "   about     tcp [::]:", false},
 		{"udp elsewhere", event.UDP, 0, datagrams.LocalAddr(), "listens " + mine + ", but not on 10.0.0.2\n", false},
+		{"tcp for IPv6 only", event.TCP, event.SYN, six.Addr(), "listens for IPv6 only", false},
+		{"udp on a device", event.UDP, 0, bound.LocalAddr(), "SO_BINDTODEVICE", false},
 		{"no udp there", event.UDP, 0, one.Addr(), noProgram, true},
 		{"no tcp there", event.TCP, event.SYN, datagrams.LocalAddr(), noProgram, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := udp("NO_SOCKET", 40001)
 			e.Netns = event.Netns{Inode: ns.Inode(), Name: name}
+			e.Port.IfName = "eth0"
 			h := &e.Packet.Flow.Headers
 			h.Transport, h.Protocol = test.transport, map[event.Layer]uint8{event.TCP: 6, event.UDP: 17}[test.transport]
 			h.Fields |= event.FieldProtocol

@@ -29,8 +29,10 @@ var ipCounters = []Entry{
 		usually("an IPsec policy", "the host is short of memory", "disable_ipv6 (Ip6InDiscards)").
 		fixed("dropwatch diagnose shows the drops behind it."),
 	counted("IpOutDiscards", "ip", NoBuffer, Harm, Sometimes, SKBs,
-		"A packet was dropped on its way out: a full queue, no memory, no neighbour, or a policy.").
-		usually("a full queue of an interface", "a next hop that does not answer", "a firewall rule in OUTPUT").
+		"A packet was dropped on its way out: a full queue or send buffer, no memory, no neighbour, or a policy.").
+		including("UdpSndbufErrors", "Udp6SndbufErrors").
+		usually("a full queue of an interface", "a full send buffer of a socket",
+			"a next hop that does not answer", "a firewall rule in OUTPUT").
 		fixed("dropwatch diagnose shows the drops behind it."),
 	counted("IpOutNoRoutes", "fib", Error, Harm, Always, SKBs,
 		"A packet was dropped because there is no route to its destination.", "ip route get ADDR").

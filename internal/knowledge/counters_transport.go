@@ -30,8 +30,11 @@ var udpCounters = []Entry{
 		usually("many sockets with unread data", "a program that does not read", "udp_mem set low").
 		fixed("Find the sockets that hold the memory before raising net.ipv4.udp_mem.").decided("net.ipv4.udp_mem"),
 	counted("UdpSndbufErrors", "udp", NoBuffer, Maybe, Sometimes, SKBs,
-		"A datagram could not be sent because the send buffer was full. The program got an error.", "ss -uanmp").
-		usually("a full queue of an interface", "a program that sends faster than the link", "a next hop that does not answer").
+		"A datagram could not be sent: the send buffer of the socket, or the queue of the interface, was full. The program got an error "+
+			"(EAGAIN, ENOBUFS).", "ss -uanmp  # in skmem, tb is the send buffer and t what it holds", "tc -s qdisc").
+		usually("a program that sends faster than the link, without waiting", "a full queue of an interface",
+			"a next hop that does not answer").
+		fault().
 		fixed("Make the program wait when it cannot send. If the interface's queue is full, check its qdisc.").
 		decided("net.core.wmem_max"),
 	counted("UdpInCsumErrors", "udp", Error, Harm, Always, SKBs, "A datagram arrived with a wrong checksum.").
@@ -161,8 +164,24 @@ var tcpCounters = []Entry{
 		fixed("Find the sockets that hold the memory before raising tcp_mem or tcp_max_orphans.").
 		decided("net.ipv4.tcp_mem"),
 	counted("TcpExtTCPAbortOnClose", "tcp", Local, Maybe, Sometimes, Calls,
-		"A program closed a connection with data that it had not read: the data is lost, and the peer got a RST.").
-		like("TCP_ABORT_ON_DATA"),
+		"A program closed a connection with data that it had not read: the data is lost, and the peer got a RST. That may cost it "+
+			"the answer as well.",
+		"dropwatch retrans --resets  # which connections, and of which program",
+		"nstat -az TcpExtTCPAbortOnClose").
+		usually("a server that refuses a request (413, 401) without reading its body",
+			"a proxy or a client that gives up on an answer",
+			"a health check that closes at once").
+		fixed("No action needed for health checks. Otherwise have the program read to the end, or shut down its side before it closes: " +
+			"peers report connection reset by peer.").
+		fault(),
+	counted("TcpExtTCPTimeWaitOverflow", "tcp", NoBuffer, Maybe, Sometimes, Calls,
+		"A closed connection was not kept in TIME-WAIT, as there are tcp_max_tw_buckets of those. Late segments of it get a RST.",
+		"ss -s  # timewait", "sysctl net.ipv4.tcp_max_tw_buckets", "dmesg | grep 'time wait bucket'").
+		usually("very many short connections that this host closes first", "tcp_max_tw_buckets set low").
+		fixed("Keep connections open (keep-alive), or raise tcp_max_tw_buckets: each takes about 250 bytes.").
+		applied("sysctl -w net.ipv4.tcp_max_tw_buckets=N").
+		fault().
+		decided("net.ipv4.tcp_max_tw_buckets"),
 	counted("TcpExtTCPAbortOnData", "tcp", Local, Maybe, Sometimes, Calls,
 		"Data arrived for a connection that its program had closed: the peer got a RST.").
 		like("TCP_ABORT_ON_DATA"),

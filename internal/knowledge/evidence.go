@@ -45,6 +45,10 @@ const (
 	Invalid              // a rule dropped the packet because connection tracking found it INVALID; the same
 	NoEntry              // the same, and connection tracking has no entry for its flow
 	Stray                // the same, and the packet is a segment of TCP that never opens one; no drop carries it
+	ToTunnel             // it is of UDP, for a port of VXLAN or GENEVE
+	Discovery            // it is a message of IPv6 that asks for a neighbour's MAC address, or answers
+	OnDevice             // as Elsewhere, but sockets for this port and address take packets of another interface only; the same
+	OnlyIPv6             // as Elsewhere, but sockets for this port would accept packets of IPv6; the same
 )
 
 // evidenceOf returns what a drop carries. Evidence that is not known is not there:
@@ -92,6 +96,8 @@ func evidenceOfFlow(f *event.Flow) (found Evidence) {
 	found.add(Addressed, f.Has(event.FieldEthDst) && f.EthDst[0]&1 == 0 && f.EthDst != event.MAC{})
 	found.add(Expired, f.Has(event.FieldTTL) && f.TTL <= 1)
 	found.add(TooBigError, isTooBigError(&f.Headers))
+	found.add(Discovery, isDiscovery(&f.Headers))
+	found.add(ToTunnel, f.Transport == event.UDP && f.Has(event.FieldDstPort) && slices.Contains(tunnelPorts, f.DstPort))
 	return found
 }
 
@@ -114,6 +120,15 @@ func isTooBigError(h *event.Headers) bool {
 	}
 	return h.ICMPType == unreachable && h.ICMPCode == fragmentationNeeded
 }
+
+// isDiscovery reports whether a packet is a neighbour solicitation or advertisement (RFC 4861).
+func isDiscovery(h *event.Headers) bool {
+	const solicitation, advertisement = 135, 136
+	return h.Has(event.FieldICMPType) && h.Transport == event.ICMPv6 && (h.ICMPType == solicitation || h.ICMPType == advertisement)
+}
+
+// tunnelPorts are the UDP ports of VXLAN (IANA, and Linux without dstport) and of GENEVE.
+var tunnelPorts = []uint16{4789, 8472, 6081}
 
 // routeTypes are the values of the argument route, which source bpf reads.
 var routeTypes = map[string]Evidence{"blackhole": Blackhole, "prohibit": Prohibit, "unreachable": Unreachable}

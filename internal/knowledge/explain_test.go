@@ -95,6 +95,16 @@ func TestEvidence(t *testing.T) {
 			packet("", "ip6_mc_input", event.Headers{Dst: netip.MustParseAddr("ff02::1234")}), Maybe, "joined the multicast group", nil,
 		},
 		"no route": {packet("", "ip_rcv_finish_core", event.Headers{}), Harm, "ip route get 10.0.0.2 from 10.0.0.1 iif eth0", nil},
+		"a bridge without a port for it": {
+			packet("NO_TX_TARGET", "br_handle_frame_finish", toMAC), Maybe, "isolated", []string{"VXLAN", "dst"},
+		},
+		"a VXLAN without an entry": {packet("NO_TX_TARGET", "vxlan_xmit", toMAC), Harm, "control plane", []string{"isolated"}},
+		"a tunnel without a route": {
+			packet("IP_OUTNOROUTES", "vxlan_xmit_one", event.Headers{}), Harm, "other end", []string{"10.0.0.2"},
+		},
+		"neighbour discovery": {
+			packet("NETFILTER_DROP", "nf_hook_slow", icmp(event.ICMPv6, 135, 0)), Harm, "neighbour discovery", nil,
+		},
 		"hairpin": {
 			packet("NOT_SPECIFIED", "br_handle_frame_finish", event.Headers{}), Maybe,
 			"turn on hairpin of its port", []string{"spanning tree"},

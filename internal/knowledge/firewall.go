@@ -28,6 +28,25 @@ var (
 	}
 )
 
+// unreachableIPv6 is what happens without neighbour discovery.
+const unreachableIPv6 = "IPv6 has no ARP: without these messages no neighbour finds the MAC address of another, and none reaches it."
+
+// discovery is for neighbour discovery, discoveryOut if this host was to send it.
+var (
+	discovery = Case{
+		If: Discovery, Severity: Harm,
+		Cause: "The firewall dropped a message of IPv6 neighbour discovery. " + unreachableIPv6,
+		Check: []string{"nft list ruleset", "ip6tables-save -c", "ip -6 neigh show nud failed nud incomplete"},
+		Fix: "Accept ICMPv6 nd-neighbor-solicit and nd-neighbor-advert (types 135 and 136), and " +
+			"nd-router-advert (134) where there are routers.",
+	}
+	discoveryOut = Case{
+		If: Discovery, Via: localOut, Severity: Harm,
+		Cause: "The firewall dropped a message of IPv6 neighbour discovery that this host sent. " + unreachableIPv6,
+		Check: discovery.Check, Fix: discovery.Fix, Counters: unsent(ruleCounters...),
+	}
+)
+
 // localOut are the functions that pass packets of this host to the hook OUTPUT.
 var localOut = []string{
 	"__ip_local_out", "__ip6_local_out", "ip_local_out", "ip6_local_out", "ip6_xmit", "raw_send_hdrinc", "rawv6_send_hdrinc",
@@ -58,6 +77,8 @@ var firewall = []Entry{
 		Cases: []Case{
 			tooBigErrorOut,
 			tooBigError,
+			discoveryOut,
+			discovery,
 			invalid,
 			invalidWithoutEntry,
 			stray,
@@ -146,7 +167,7 @@ var firewall = []Entry{
 				Via:   []string{"__dev_queue_xmit"},
 				Cause: "An nftables chain at the interface's egress hook dropped the packet.",
 				Check: []string{"nft list ruleset | grep -A20 'hook egress'"},
-				Fix:   "Allow the traffic if it is wanted.",
+				Fix:   "Allow the traffic if it is wanted.", Counters: unsent(ruleCounters...),
 			},
 			{
 				Via:   []string{"__br_forward", "br_handle_frame", "br_pass_frame_up"},
@@ -216,18 +237,22 @@ var firewall = []Entry{
 		},
 		Fix:   "Add the route.",
 		Apply: []string{"ip route add {addr} via GATEWAY"},
+		Cases: []Case{withoutOuterRoute},
 	},
 	{
 		// net/ipv4/route.c ip_error; net/ipv6/route.c ip6_pkt_drop
 		Name: "IP_INNOROUTES", Module: "route", Class: Error, Severity: Harm,
 		Counters: answered("IpExtInNoRoutes", "Ip6InNoRoutes"),
-		Settings: []string{"net.ipv4.ip_forward"},
 		Cause:    "There is no route to the destination of an incoming packet.",
 		Usual:    []string{"no default route", "a route that was withdrawn", "a sender with a wrong gateway"},
 		Check:    []string{"ip route get {addr} from {src} iif {ifname}" + routeErrors},
 		Fix:      "Add the route, or find out why the packet is sent to this host.",
 		Apply:    []string{"ip route add {addr} via GATEWAY"},
-		Cases:    routeCases,
+		Cases: append(slices.Clone(routeCases), Case{
+			If: IPv6, Fix: "Add the route, or find out why the packet is sent to this host.", Settings: forwardingIPv6,
+			Check: []string{"ip -6 route get {addr} from {src} iif {ifname}" + routeErrors, "sysctl net.ipv6.conf.all.forwarding"},
+			Apply: []string{"ip -6 route add {addr} via GATEWAY"},
+		}),
 	},
 	{
 		// net/ipv4/route.c ip_error; net/ipv6/ip6_output.c ip6_forward; net/ipv6/ip6_input.c
@@ -246,8 +271,12 @@ var firewall = []Entry{
 			"sysctl net.ipv4.conf.all.forwarding net.ipv6.conf.all.forwarding",
 		},
 		Fix:   "Enable forwarding if this is a router, or correct the route at the sender.",
-		Apply: []string{"sysctl -w net.ipv4.ip_forward=1  # IPv6: net.ipv6.conf.all.forwarding=1"},
-		Cases: []Case{duplicate},
+		Apply: []string{"sysctl -w net.ipv4.ip_forward=1"},
+		Cases: []Case{duplicate, {
+			If: IPv6, Fix: "Enable forwarding if this is a router, or correct the route at the sender.", Settings: forwardingIPv6,
+			Check: []string{"ip -6 -br addr", "sysctl net.ipv6.conf.all.forwarding"},
+			Apply: []string{"sysctl -w net.ipv6.conf.all.forwarding=1"},
+		}},
 	},
 	{
 		Name: "BLACKHOLE", Module: "route", Class: Policy, Severity: Maybe,

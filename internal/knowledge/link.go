@@ -161,7 +161,8 @@ var link = []Entry{
 	{
 		// drivers/net/vxlan/vxlan_mdb.c vxlan_mdb_xmit; drivers/net/vxlan/vxlan_core.c vxlan_xmit
 		Name: "NO_TX_TARGET", Module: "tunnel", Class: Error, Severity: Harm,
-		Cause: "The interface has no destination for this packet, for example a VXLAN without an entry for the MAC address.",
+		Counters: unsent("interface.tx_dropped"),
+		Cause:    "The interface has no destination for this packet, for example a VXLAN without an entry for the MAC address.",
 		Usual: []string{
 			"the control plane (flannel, calico, EVPN) has not added the entry",
 			"a peer that was removed",
@@ -170,14 +171,28 @@ var link = []Entry{
 		Check: []string{"bridge fdb show dev {ifname}"},
 		Fix:   "Add the entry or a default one, or check the control plane that adds them.",
 		Apply: []string{"bridge fdb append 00:00:00:00:00:00 dev {ifname} dst ADDR"},
+		Cases: []Case{{ // net/bridge/br_forward.c br_flood, br_multicast_flood
+			Via: []string{"br_handle_frame_finish", "br_flood", "br_multicast_flood", "br_dev_xmit"}, Class: Policy, Severity: Maybe,
+			Cause: "The bridge knows no port for the frame, and no other port takes what is flooded. Flooding is off " +
+				"there, the ports are isolated, blocked or down, or there is none.",
+			Check: []string{
+				"bridge -d link show  # state, isolated, flood, mcast_flood of each port",
+				"bridge fdb show | grep -i {mac}  # is the destination known?",
+				"bridge mdb show  # who joined which multicast group",
+			},
+			Fix:      "If that destination is to be reached, turn flooding on or isolation off at its port, or bring the port up.",
+			Apply:    []string{"bridge link set dev PORT flood on isolated off"},
+			Counters: []string{"interface.tx_dropped"},
+		}},
 	},
 	{
 		// drivers/net/vxlan/vxlan_core.c vxlan_rcv
 		Name: "VXLAN_INVALID_HDR", Module: "vxlan", Class: Error, Severity: Harm,
-		Cause: "The VXLAN header is invalid, or has flags that the interface does not accept.",
-		Usual: []string{"GBP or GPE at one end only", "a packet for UDP port 4789 or 8472 that is no VXLAN"},
-		Check: []string{"ip -d link show type vxlan  # GBP, GPE, as at the peer?"},
-		Fix:   "Configure both ends alike.",
+		OfPeer: []string{"interface.rx_frame_errors", "interface.rx_errors"}, // of the VXLAN, whose frames the drop does not name
+		Cause:  "The VXLAN header is invalid, or has flags that the interface does not accept.",
+		Usual:  []string{"GBP or GPE at one end only", "a packet for UDP port 4789 or 8472 that is no VXLAN"},
+		Check:  []string{"ip -d link show type vxlan  # GBP, GPE, as at the peer?"},
+		Fix:    "Configure both ends alike.",
 	},
 	{
 		// drivers/net/vxlan/vxlan_core.c vxlan_rcv

@@ -81,6 +81,15 @@ var linkFunctions = []Entry{
 		Fix:      "No action needed, unless a bridge here should take part in spanning tree.",
 	},
 	{
+		// net/bridge/br_stp_bpdu.c
+		Name: "br_stp_rcv", Kind: Function, Module: "bridge", Class: Local, Severity: Noise,
+		Short: "spanning tree messages",
+		Cause: "A message of spanning tree (BPDU) was read, or ignored as spanning tree is off, and freed. No packet of a program is lost.",
+		Check: []string{"bridge -d link show dev {ifname}  # state, guard"},
+		Fix:   "No action needed.",
+	},
+	{Name: "stp_pdu_rcv", Kind: Function, Same: "br_stp_rcv"}, // which it ends with, so that it is the location
+	{
 		// net/bridge/br_input.c
 		Name: "br_handle_frame", Kind: Function, Module: "bridge", Class: Policy, Severity: Maybe,
 		Cause: "A bridge port rejected the frame: an invalid source address, a link-local control frame, or the state of " +

@@ -22,6 +22,32 @@ var (
 		Fix:      "Make the program bind to {addr} or to all addresses (0.0.0.0, [::]), or correct the sender.",
 		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
 	}
+	onDeviceTCP = Case{
+		If:    OnDevice | TCP,
+		Cause: "A program listens on this TCP port and address, but takes packets of another interface only (SO_BINDTODEVICE, or a VRF).",
+		Check: []string{"ss -lntp 'sport = :{dport}'  # the interface stands after %", "ip route get {src}"},
+		Fix:   "Have the program listen on {ifname}, too, or without an interface, or correct the sender. Fa VRF, set tcp_l3mdev_accept.",
+	}
+	onDeviceUDP = Case{
+		If:       OnDevice | UDP,
+		Cause:    "A program uses this UDP port and address, but takes packets of another interface only (SO_BINDTODEVICE, or a VRF).",
+		Check:    []string{"ss -lnup 'sport = :{dport}'  # the interface stands after %", "ip route get {src}"},
+		Fix:      "Have the program bind to {ifname}, too, or to no interface, or correct the sender. For a VRF, set udp_l3mdev_accept.",
+		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
+	}
+	onlyIPv6TCP = Case{
+		If:    OnlyIPv6 | TCP,
+		Cause: "The service on this TCP port listens for IPv6 only ([::] with IPV6_V6ONLY), and the segment is of IPv4.",
+		Check: []string{"ss -lnetp 'sport = :{dport}'  # v6only:1", "sysctl net.ipv6.bindv6only"},
+		Fix:   "Make the service listen on 0.0.0.0 as well, or turn IPV6_V6ONLY off in its configuration. Or connect by IPv6.",
+	}
+	onlyIPv6UDP = Case{
+		If:       OnlyIPv6 | UDP,
+		Cause:    "The program at this UDP port takes IPv6 only ([::] with IPV6_V6ONLY), and the datagram is of IPv4.",
+		Check:    []string{"ss -lneup 'sport = :{dport}'  # v6only:1", "sysctl net.ipv6.bindv6only"},
+		Fix:      "Make the program bind to 0.0.0.0 as well, or turn IPV6_V6ONLY off in its configuration. Or send by IPv6.",
+		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
+	}
 	loopbackTCP = Case{
 		If: OnLoopback | TCP,
 		Cause: "The service on this TCP port listens on the loopback only (127.0.0.1, [::1]): programs of this host alone reach it. " +
@@ -58,6 +84,22 @@ var (
 		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
 	}
 )
+
+// toNoTunnel is the case of packets of a tunnel that no tunnel here takes: the kernel has a socket for each UDP port of its
+// tunnels, which belongs to no program.
+var toNoTunnel = Case{
+	If: UDP | ToTunnel, Severity: Harm,
+	Cause: "The datagram is for a UDP port of tunnels (VXLAN 4789 or 8472, GENEVE 6081), but no tunnel here uses that port. All that is " +
+		"inside is lost.",
+	Check: []string{
+		"ip -d link show type vxlan  # dstport: 8472 is the default of Linux, 4789 that of others",
+		"ip -d link show type geneve",
+		"ss -lnu 'sport = :{dport}'",
+	},
+	Fix: "Give the tunnels at both ends the same UDP port (dstport), create the tunnel here, or remove this host at {src}. The port of " +
+		"a VXLAN is set when it is made.",
+	Counters: answered("UdpNoPorts", "Udp6NoPorts"),
+}
 
 // resetOfNone and answerToNone are the cases of segments that no service would accept, whatever listens.
 var (

@@ -34,6 +34,7 @@ var programs = []Program{
 	{Name: "ethtool", Debian: "ethtool"},
 	{Name: "ip", Debian: "iproute2", Package: "iproute"},
 	{Name: "ip6tables-legacy-save", Debian: "iptables", Package: "iptables-legacy"},
+	{Name: "ip6tables-save", Debian: "iptables"},
 	{Name: "iptables", Debian: "iptables"},
 	{Name: "iptables-legacy-save", Debian: "iptables", Package: "iptables-legacy"},
 	{Name: "iptables-save", Debian: "iptables"},

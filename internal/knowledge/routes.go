@@ -46,6 +46,28 @@ var routeCases = []Case{
 	},
 }
 
+// forwardingIPv6 are the settings that decide whether IPv6 packets are forwarded.
+var forwardingIPv6 = []string{"net.ipv6.conf.{ifname}.forwarding"}
+
+// withoutOuterRoute is the case of packets that a tunnel has wrapped, or is about to: the route that lacks is that
+// to its other end, or it leads back into the tunnel (drivers/net/vxlan/vxlan_core.c vxlan_xmit_one).
+var withoutOuterRoute = Case{
+	Via: []string{
+		"vxlan_xmit_one", "geneve_xmit", "ip_tunnel_xmit", "ip_md_tunnel_xmit", "ip6_tnl_xmit", "ip6_tnl_start_xmit", "bareudp_xmit",
+	},
+	Counters: unsent("interface.tx_errors", "interface.tx_carrier_errors", "interface.collisions"),
+	Cause: "The interface is a tunnel, and there is no route to its other end (remote), or that route leads into the tunnel itself. " +
+		"The packet inside has its route.",
+	Check: []string{
+		"ip -d link show dev {ifname}  # remote",
+		"bridge fdb show dev {ifname}  # dst, of a VXLAN",
+		"ip route get REMOTE  # must not leave by {ifname}",
+	},
+	Fix: "Add a route to the other end of the tunnel by the interface below it. A default route through the tunnel needs such a " +
+		"route beside it.",
+	Apply: []string{"ip route add REMOTE via GATEWAY"},
+}
+
 // forRouters is for the places where multicast packets are dropped that no program of this
 // host has joined.
 var forRouters = Case{

@@ -17,6 +17,7 @@ var sockets = []Entry{
 		Check: []string{"ss -lntup"},
 		Fix:   "Start the service, or correct the sender. Port scans and late packets are harmless.",
 		Cases: []Case{
+			toNoTunnel,
 			{
 				If: UDP,
 				Cause: "No UDP socket accepts this address and port: nothing listens there, or on another address or in another " +
@@ -51,7 +52,8 @@ var sockets = []Entry{
 					"nstat -az TcpOutRsts",
 				},
 			},
-			elsewhereTCP, elsewhereUDP, loopbackTCP, loopbackUDP, listensTCP, listensUDP,
+			elsewhereTCP, elsewhereUDP, onDeviceTCP, onDeviceUDP,
+			onlyIPv6TCP, onlyIPv6UDP, loopbackTCP, loopbackUDP, listensTCP, listensUDP,
 		},
 	},
 	{

@@ -1,5 +1,7 @@
 package knowledge
 
+import "slices"
+
 // toNobody are datagrams to many hosts, which this one need not want.
 var toNobody = []Case{toNobodyAs(Multicast, "multicast"), toNobodyAs(Broadcast, "broadcast")}
 
@@ -32,7 +34,7 @@ var transportFunctions = []Entry{
 			"nstat -az UdpNoPorts UdpInCsumErrors",
 		},
 		Fix:   "Start the service or correct the sender.",
-		Cases: toNobody,
+		Cases: append(slices.Clone(toNobody), toNoTunnel),
 	},
 	{
 		// net/ipv6/udp.c
@@ -49,7 +51,7 @@ var transportFunctions = []Entry{
 			"nstat -az Udp6NoPorts Udp6InCsumErrors",
 		},
 		Fix:   "Start the service or correct the sender.",
-		Cases: toNobody,
+		Cases: append(slices.Clone(toNobody), toNoTunnel),
 	},
 	{
 		// net/ipv4/udp.c

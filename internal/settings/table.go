@@ -251,6 +251,11 @@ var sysctls = []About{
 		Advice: "Raise the third number (bytes) only if fast connections over long paths are slow.",
 	},
 	{
+		Name:   "net.ipv4.tcp_max_tw_buckets",
+		Loses:  "With more closed connections in TIME-WAIT, further ones are forgotten at once: their late segments get a RST.",
+		Advice: "Raise it on hosts that close very many short connections: each takes about 250 bytes.",
+	},
+	{
 		Name: "net.ipv4.tcp_max_orphans", Counters: []string{"TcpExtTCPAbortOnMemory"},
 		Loses:  "With more connections that no program has any longer, further ones are reset.",
 		Advice: "Find who closes so many before raising it: each may hold 64 KiB.",
@@ -272,7 +277,7 @@ var sysctls = []About{
 		Advice: "Set it to 1 on the interfaces of a router. Writing net.ipv4.ip_forward sets all.",
 	},
 	{
-		Name:    "net.ipv6.conf.{ifname}.forwarding",
+		Name: "net.ipv6.conf.{ifname}.forwarding", Harmless: "1",
 		Combine: Common,
 		Loses:   "At 0 for all, IPv6 packets for other hosts are dropped, whatever the interface has.",
 		Advice:  "Set that of all to 1 on a router.",
