@@ -26,7 +26,7 @@ var (
 		If:    OnDevice | TCP,
 		Cause: "A program listens on this TCP port and address, but takes packets of another interface only (SO_BINDTODEVICE, or a VRF).",
 		Check: []string{"ss -lntp 'sport = :{dport}'  # the interface stands after %", "ip route get {src}"},
-		Fix:   "Have the program listen on {ifname}, too, or without an interface, or correct the sender. Fa VRF, set tcp_l3mdev_accept.",
+		Fix:   "Have the program listen on {ifname}, too, or without an interface, or correct the sender.",
 	}
 	onDeviceUDP = Case{
 		If:       OnDevice | UDP,
