@@ -2,7 +2,7 @@ package counters
 
 import (
 	"context"
-	"encoding/gob"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -32,7 +32,7 @@ type served struct {
 // for who has started it.
 func ServeConnections(h *host.Host, w io.Writer) error {
 	r := Reader{Host: h, Netns: func(uint32, host.Netns) bool { return true }}
-	encoder := gob.NewEncoder(w)
+	encoder := json.NewEncoder(w)
 	err := r.eachConnection(context.Background(), func(c *Connection) error { return encoder.Encode(&served{Connection: *c}) })
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (r *Reader) askHelper(ctx context.Context) (all []Connection, err error) {
 		go func() { _ = helper.Wait() }() // for ever, perhaps
 	}()
 	limit := helperStart
-	for decoder := gob.NewDecoder(out); ctx.Err() == nil; limit = helperWait {
+	for decoder := json.NewDecoder(out); ctx.Err() == nil; limit = helperWait {
 		var c served
 		err := errors.Join(out.SetReadDeadline(time.Now().Add(limit)), decoder.Decode(&c))
 		switch {
