@@ -10,7 +10,7 @@ var networkCounters = slices.Concat(ipCounters, icmpCounters, conntrackCounters,
 	same("IpInHdrErrors", "Ip6InHdrErrors"), same("IpInAddrErrors", "Ip6InAddrErrors"), same("IpInDiscards", "Ip6InDiscards"),
 	same("IpInUnknownProtos", "Ip6InUnknownProtos"), same("IpOutDiscards", "Ip6OutDiscards"), same("IpOutNoRoutes", "Ip6OutNoRoutes"),
 	same("IpExtInNoRoutes", "Ip6InNoRoutes"), same("IpExtInTruncatedPkts", "Ip6InTruncatedPkts"),
-	same("IpReasmTimeout", "Ip6ReasmTimeout"), same("IpFragFails", "Ip6FragFails"),
+	same("IpReasmTimeout", "Ip6ReasmTimeout"),
 	same("IcmpInErrors", "Icmp6InErrors"), same("IcmpInCsumErrors", "Icmp6InCsumErrors"), same("IcmpOutErrors", "Icmp6OutErrors"),
 	same("IcmpOutRateLimitHost", "Icmp6OutRateLimitHost"),
 )
@@ -62,6 +62,10 @@ var ipCounters = []Entry{
 	counted("IpFragFails", "fragment", Error, Harm, Always, SKBs,
 		"A packet was too large for its link and must not be fragmented (DF). Its sender should learn that by ICMP.",
 		"ip route get ADDR").
+		like("PKT_TOO_BIG"),
+	counted("Ip6FragFails", "fragment", Error, Harm, Always, SKBs,
+		"A packet was too large for its link, and routers do not fragment IPv6. Its sender should learn that by ICMP.",
+		"ip -6 route get ADDR").
 		like("PKT_TOO_BIG"),
 	counted("fragment.memory", "fragment", NoBuffer, Harm, Sometimes, Octets,
 		"The memory of fragments that wait for the rest of their packet, of as much as there may be.", "cat /proc/net/sockstat").

@@ -58,6 +58,9 @@ func (en *Entry) Explain(e *event.Event) Explanation {
 			x.Severity = Noise
 		}
 	}
+	if en.isIPv6(e) {
+		x.useIPv6()
+	}
 	x.fill(e)
 	return x
 }

@@ -1,9 +1,13 @@
 package knowledge
 
 import (
+	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"dropwatch/internal/event"
 )
 
 // TestHelp: whatever may matter has usual causes, a check, and a fix or a sentence that there
@@ -68,13 +72,41 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestFamilies: IPv6 counters are not fixed by settings that only IPv4 has.
+// TestFamilies: no command for a packet or a counter of IPv6 is about IPv4 alone.
 func TestFamilies(t *testing.T) {
-	for _, name := range []string{"Ip6ReasmFails", "Ip6InNoRoutes", "Ip6FragFails"} {
-		for _, command := range Lookup(name)[0].Explain(nil).Apply {
-			if strings.Contains(command, "net.ipv4.ipfrag") {
-				t.Errorf("%s: %s", name, command)
+	ipv4 := regexp.MustCompile(`\bip (route|rule) |\btracepath -n|\biptables -|\bnet\.ipv4\.(ip_forward|ipfrag)`)
+	e := packet("", "", event.Headers{Dst: netip.MustParseAddr("2001:db8::1")})
+	e.Packet.Proto = event.EtherIPv6
+	for _, en := range All() {
+		if en.Kind == Counter && !counterIPv6.MatchString(en.Name) || en.Name == "ip_error" || en.Name == "FRAG_TOO_FAR" {
+			continue // only IPv4 has them
+		}
+		x := en.Explain(&e)
+		for _, command := range slices.Concat(x.Check, x.Apply) {
+			if ipv4.MatchString(command) && !strings.Contains(command, "net.ipv6") {
+				t.Errorf("%s: %s", en.Name, command)
 			}
+		}
+	}
+}
+
+// TestCounterFamilies: a counter of IPv6 that has the texts of IPv4's has its own commands and settings.
+func TestCounterFamilies(t *testing.T) {
+	for name, want := range map[string]string{
+		"Ip6OutNoRoutes": "ip -6 route get ADDR", "Ip6InNoRoutes": "ip -6 route get ADDR from SRC iif DEV",
+		"Ip6FragFails": "ip -6 route get ADDR", "Ip6InAddrErrors": "sysctl net.ipv6.conf.all.forwarding",
+		"Ip6ReasmTimeout": "nstat -az Ip6ReasmTimeout", "Icmp6InErrors": "nstat -az Icmp6InErrors", "IpOutNoRoutes": "ip route get ADDR",
+	} {
+		if got := Lookup(name)[0].Explain(nil).Check; !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"Ip6ReasmTimeout": "net.ipv6.ip6frag_time", "Icmp6OutRateLimitHost": "net.ipv6.icmp.ratelimit",
+		"Ip6InAddrErrors": "net.ipv6.conf.{ifname}.forwarding", "IpReasmTimeout": "net.ipv4.ipfrag_time",
+	} {
+		if got := Lookup(name)[0].Explain(nil).Settings; !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
 }

@@ -130,12 +130,17 @@ var index = sync.OnceValue(func() map[id]*Entry {
 	return all
 })
 
-// copyTexts sets the texts of an Entry that are the same as those of another.
+// copyTexts sets the texts of an Entry that are the same as those of another. Of a counter, the command that reads the
+// other reads this one.
 func (en *Entry) copyTexts(all map[id]*Entry) {
 	if other := find(all, en.Same); other != nil {
 		kind, name, layer := en.Kind, en.Name, en.Layer
 		*en = *other
 		en.Kind, en.Name, en.Layer = kind, name, layer
+		if i := slices.Index(en.Check, "nstat -az "+other.Name); i >= 0 {
+			en.Check = slices.Clone(en.Check)
+			en.Check[i] = "nstat -az " + name
+		}
 	}
 }
 

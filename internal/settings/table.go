@@ -199,6 +199,12 @@ var sysctls = []About{
 		Advice:  "Avoid fragments first (path MTU); raise it if they are wanted.",
 	},
 	{
+		Name: "net.ipv6.ip6frag_time", Counters: []string{"Ip6ReasmTimeout"},
+		AtLeast: 60,
+		Loses:   "Fragments whose rest does not come in this many seconds are dropped.",
+		Advice:  "A longer time only takes more memory: find where the rest is lost.",
+	},
+	{
 		Name: "net.ipv6.conf.{ifname}.disable_ipv6", Normal: "0",
 		Loses:  "At 1, every IPv6 packet of the interface is dropped.",
 		Advice: "Set it to 0 if IPv6 is wanted.",
