@@ -2,6 +2,7 @@ package knowledge
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -256,6 +257,22 @@ func TestCommands(t *testing.T) {
 	e.Port.IfName = "eth0"
 	x, _ := Of(&e)
 	is("a next hop", x.Check[1], "ip neigh show dev eth0 nud failed nud incomplete  # also next hops")
+}
+
+// TestControlGroupIngress: a program at the receiver's control group drops for the reason of socket filters, which the
+// explanation says, with how to find it.
+func TestControlGroupIngress(t *testing.T) {
+	e := packet("SOCKET_FILTER", "tcp_v4_rcv", event.Headers{})
+	e.Netns.Name = "blue" // the control group is the same in each
+	x, _ := Of(&e)
+	if !strings.Contains(x.Cause, "control group") || !strings.Contains(x.Fix, "control group") {
+		t.Errorf("%s\n%s", x.Cause, x.Fix)
+	}
+	for _, command := range []string{"bpftool cgroup tree", "systemctl show -p IPAddressDeny"} {
+		if !slices.ContainsFunc(x.Check, func(c string) bool { return strings.HasPrefix(c, command) }) {
+			t.Errorf("no %q among %q", command, x.Check)
+		}
+	}
 }
 
 // TestHarmless: a drop that lost nothing is noise, whatever its reason.

@@ -139,7 +139,7 @@ func hostWide(command string) bool {
 	if program == "sysctl" {
 		return ofHost(arguments)
 	}
-	return slices.Contains([]string{"dmesg", "free", "bpftool", "ausearch", "tail", "dropwatch", "devlink", "ls"}, program) &&
+	return slices.Contains([]string{"dmesg", "free", "bpftool", "ausearch", "tail", "dropwatch", "devlink", "ls", "systemctl"}, program) &&
 		(program != "bpftool" || !strings.HasPrefix(arguments, "net "))
 }
 

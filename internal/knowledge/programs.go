@@ -45,6 +45,7 @@ var programs = []Program{
 	{Name: "nstat", Debian: "iproute2", Package: "iproute"},
 	{Name: "ss", Debian: "iproute2", Package: "iproute"},
 	{Name: "sysctl", Debian: "procps", Package: "procps-ng"},
+	{Name: "systemctl", Debian: "systemd"},
 	{Name: "tc", Debian: "iproute2", Package: "iproute-tc"},
 	{Name: "tcpdump", Debian: "tcpdump"},
 	{Name: "tracepath", Debian: "iputils-tracepath", Package: "iputils"},

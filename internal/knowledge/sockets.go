@@ -75,9 +75,19 @@ var sockets = []Entry{
 		// udp_queue_rcv_one_skb and others
 		Name: "SOCKET_FILTER", Module: "socket", Class: Policy, Severity: Noise,
 		Counters: []string{"UdpInErrors", "Udp6InErrors", "socket.drops"},
-		Cause:    "The BPF filter of the receiving socket rejected the packet, as captures usually do.",
-		Check:    []string{"ss -0bpe  # packet sockets and their filters"},
-		Fix:      "No action needed, unless the program filters what it wants.",
+		Cause: "The BPF filter of the receiving socket rejected the packet, as captures usually do. A BPF program at the receiver's " +
+			"control group, as of a systemd unit with IPAddressDeny=, drops for the same reason.",
+		Usual: []string{
+			"the filter of a capture, which is passed copies: no packet is lost",
+			"a filter that the program set at its socket",
+			"IPAddressDeny= or IPAddressAllow= of the receiver's systemd unit, or the policy of a container platform",
+		},
+		Check: []string{
+			"ss -0bpe  # packet sockets and their filters",
+			"bpftool cgroup tree  # cgroup_inet_ingress: a program that may drop what the group receives",
+			"systemctl show -p IPAddressDeny -p IPAddressAllow UNIT",
+		},
+		Fix: "No action needed, unless the program or the policy of its control group rejects what it should receive: correct that.",
 	},
 	{
 		// net/core/sock.c sock_queue_rcv_skb_reason; net/ipv4/udp.c __udp_queue_rcv_skb; net/ipv6/udp.c
