@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -221,3 +222,51 @@ type discard struct{}
 
 func (discard) Write(*event.Event) error { return nil }
 func (discard) Flush() error             { return nil }
+
+// TestQueueLeavesNothing: when a source is quiet after a flush, the sink has got all and was flushed, in whichever order
+// events, flushes and what the sink does came before. The End does not wait for ever either.
+func TestQueueLeavesNothing(t *testing.T) {
+	for seed := range uint64(100) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			to := &pausing{random: rand.New(rand.NewPCG(seed, 1))}
+			q := pipeline.NewQueue(to, nil)
+			wrote, event8K := 0, big(1)
+			for range 5 { // fewer than fill the queue
+				for range 1 + random.IntN(2)*random.IntN(700) { // a few, or more than wake the sink without a flush
+					wrote++
+					check(t, q.Write(&event8K))
+				}
+				if random.IntN(2) == 0 {
+					check(t, q.Flush())
+				}
+				time.Sleep(time.Duration(random.IntN(3)) * time.Millisecond)
+			}
+			check(t, q.Flush())
+			time.Sleep(time.Hour)
+			if lost := q.Lost(); to.flushed != wrote || lost != (event.Ledger{}) {
+				t.Errorf("seed %d: %d of %d are flushed, lost %+v", seed, to.flushed, wrote, lost)
+			}
+			end := event.Event{Kind: event.End, Ledger: new(event.Ledger)}
+			check(t, errors.Join(q.Write(&end), q.Flush()))
+		})
+	}
+}
+
+// A pausing is a sink that takes a moment now and then, and counts.
+type pausing struct {
+	random         *rand.Rand
+	wrote, flushed int
+}
+
+func (p *pausing) pause() { time.Sleep(time.Duration(p.random.IntN(100)/98) * time.Millisecond) }
+
+func (p *pausing) Write(*event.Event) error { p.pause(); p.wrote++; return nil }
+func (p *pausing) Flush() error             { p.pause(); p.flushed = p.wrote; return nil }
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
