@@ -21,23 +21,18 @@ type account struct {
 	name  string
 	first bool           // its losses are in the ledger of the run
 	own   pipeline.Lossy // the output, if it gives up what it cannot write and goes on; else nil: it fails
-	all   pipeline.Lossy // with the queue before it; nil: neither loses any
 }
 
-// newAccount returns that of a sink, which has front before it.
-func newAccount(name string, sink, front pipeline.Sink, first bool) account {
+// newAccount returns that of a sink.
+func newAccount(name string, sink pipeline.Sink, first bool) account {
 	own, _ := pipeline.AsLossy(sink)
-	all, _ := pipeline.AsLossy(front)
-	return account{name, first, own, all}
+	return account{name, first, own}
 }
 
-// lost returns what could not be written, and all that was lost.
-func (a *account) lost() (own, all event.Ledger) { return lostBy(a.own), lostBy(a.all) }
-
-// lostBy returns what was lost; nothing if there is no account of it.
-func lostBy(l pipeline.Lossy) event.Ledger {
-	if l == nil {
+// gaveUp returns what the output could not write although it went on.
+func (a *account) gaveUp() event.Ledger {
+	if a.own == nil {
 		return event.Ledger{}
 	}
-	return l.Lost()
+	return a.own.Lost()
 }

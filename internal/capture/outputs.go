@@ -87,12 +87,13 @@ func (r *run) beginOutputs() error {
 		case r.onlyTable(i):
 			tables = append(tables, front)
 		default:
-			r.accounts = append(r.accounts, newAccount(r.outputName(i), sink, front, len(outputs) == 0 && r.spec.Finder == nil))
+			r.accounts = append(r.accounts, newAccount(r.outputName(i), sink, len(outputs) == 0 && r.spec.Finder == nil))
 			outputs = append(outputs, front)
 		}
 	}
 	r.working.Store(int64(len(outputs)))
-	r.sink = pipeline.NewFanout(outputs, tables)
+	r.outputs = pipeline.NewFanout(outputs, tables)
+	r.sink = r.outputs
 	if f := r.spec.Finder; f != nil {
 		r.working.Add(1) // it goes on without outputs
 		r.sink = &pipeline.Finder{Seen: f, Found: r.find, To: r.sink}
@@ -120,16 +121,17 @@ func (r *run) outputName(i int) string {
 
 // lossError is the one rule for what outputs did not get: what one could not write is an error, whichever it is, and although
 // it goes on. What only found a queue full, as the output was too slow, is in the ledger of the run, or is said of another
-// output than the first. An output that does not go on has an error of its own.
+// output than the first, with what came after it failed. An output that does not go on has an error of its own, unless
+// the reader closed a pipe, who wants no more.
 func (r *run) lossError() error {
 	var errs []error
 	for i := range r.accounts {
 		a := &r.accounts[i]
-		own, all := a.lost()
+		all, failure := r.outputs.Lost(i)
 		switch {
-		case own != (event.Ledger{}):
+		case a.gaveUp() != (event.Ledger{}):
 			errs = append(errs, &LossError{a.name, all.Unwritten()})
-		case !a.first && all != (event.Ledger{}):
+		case !a.first && all != (event.Ledger{}) && !pipeline.ReaderClosed(failure):
 			r.Notices.Note("%s did not get %s", a.name, all.Unwritten())
 		}
 	}

@@ -36,8 +36,9 @@ type run struct {
 	stages   []pipeline.Stage // steps with the parts of the filter between them, for drops
 	atPoints []pipeline.Stage // the same for points; it is the same for every source of drops
 	rule     pipeline.Stage   // names rules of nftables; nil: that is not wanted
-	sink     pipeline.Sink
-	screen   *screen // nil: no live view
+	outputs  *pipeline.Fanout // in the order of their accounts
+	sink     pipeline.Sink    // outputs, with what is before them
+	screen   *screen          // nil: no live view
 	outcome  Outcome
 	stop     context.CancelFunc // ends the pipeline; set by flow
 	status   *status            // nil: no status line

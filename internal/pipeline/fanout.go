@@ -66,13 +66,20 @@ func (b *branch) end(e *event.Event, l event.Ledger) {
 	}
 }
 
-// enterLosses enters in a ledger the drops that the output has not written.
-func (b *branch) enterLosses(l *event.Ledger) {
-	l.Lose(&b.unwritten)
+// lost returns the drops that the output has not written, and what was beside them.
+func (b *branch) lost() (lost event.Ledger) {
 	if lossy, ok := AsLossy(b.Sink); ok {
-		lost := lossy.Lost()
-		l.Lose(&lost)
+		lost = lossy.Lost()
 	}
+	lost.AddDrops(&b.unwritten)
+	return lost
+}
+
+// Lost returns what an output, counted from 0, did not write, with all that came after it failed, as shown or harmless, and the
+// error with which it failed, if it did. It is for when the run has ended.
+func (f *Fanout) Lost(output int) (event.Ledger, error) {
+	b := &f.outputs[output]
+	return b.lost(), b.err
 }
 
 // Write writes the event to each output that works. It returns no error.
@@ -99,7 +106,8 @@ func (f *Fanout) end(e *event.Event) {
 		f.outputs[i].flush()
 	}
 	if len(f.outputs) > 0 {
-		f.outputs[0].enterLosses(e.Ledger)
+		lost := f.outputs[0].lost()
+		e.Ledger.Lose(&lost)
 	}
 	for i := range f.tables {
 		f.tables[i].end(e, *e.Ledger)

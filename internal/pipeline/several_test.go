@@ -175,6 +175,31 @@ func (s *stuckAfter) Write(*event.Event) error {
 
 func (s *stuckAfter) Flush() error { return nil }
 
+// TestFanoutLost: what an output that failed did not get is all that it did not write, with findings, before it failed and after.
+func TestFanoutLost(t *testing.T) {
+	failing := &stuckAfter{until: make(chan struct{}), err: errBroken}
+	close(failing.until)
+	for name, output := range map[string]pipeline.Sink{"alone": failing, "behind a queue": pipeline.NewQueue(failing, nil)} {
+		f := pipeline.NewFanout([]pipeline.Sink{new(valve), output}, nil)
+		finding := event.Event{Kind: event.Finding, Count: 1, Incident: new(event.Incident)}
+		end := event.Event{Kind: event.End, Ledger: new(event.Ledger)}
+		for _, e := range []event.Event{drop(2, "A"), finding, drop(1, "B"), finding, end} {
+			if err := f.Write(&e); err != nil {
+				t.Error(err)
+			}
+			if err := f.Flush(); (e.Kind == event.End) != errors.Is(err, errBroken) {
+				t.Errorf("%s: error %v", name, err)
+			}
+		}
+		if lost, err := f.Lost(1); lost.Unwritten() != "3 drops and 2 findings" || !errors.Is(err, errBroken) {
+			t.Errorf("%s: lost %s, error %v", name, lost.Unwritten(), err)
+		}
+		if lost, err := f.Lost(0); lost != (event.Ledger{}) || err != nil {
+			t.Errorf("%s: the other one lost %+v, error %v", name, lost, err)
+		}
+	}
+}
+
 // TestFanoutLedgers: each output has the ledger of what it got.
 func TestFanoutLedgers(t *testing.T) {
 	var slow, fast valve
