@@ -55,7 +55,11 @@ var ipCounters = []Entry{
 	counted("IpReasmFails", "fragment", Error, Harm, Sometimes, SKBs,
 		"A packet could not be put together of its fragments: one is missing, they overlap, or their memory is used up.").
 		like("ip_defrag").
+		including("IpExtReasmOverlaps").
 		decided("net.ipv4.ipfrag_high_thresh", "net.ipv4.ipfrag_max_dist"),
+	counted("IpExtReasmOverlaps", "fragment", Error, Harm, Always, SKBs,
+		"A fragment overlapped another one of its packet, so the packet was dropped.").
+		like("ip_frag_queue"),
 	counted("Ip6ReasmFails", "fragment", Error, Harm, Sometimes, SKBs,
 		"A packet could not be put together of its fragments: one is missing, they overlap, or their memory is used up.").
 		like("ipv6_frag_rcv"),

@@ -316,3 +316,31 @@ func TestNarrowerCauses(t *testing.T) {
 		}
 	}
 }
+
+// TestSecondCauses: a place that drops for several causes, which the kernel does not tell apart, names each, and what shows it.
+func TestSecondCauses(t *testing.T) {
+	group := event.Headers{Dst: netip.MustParseAddr("232.1.2.3"), Transport: event.UDP}
+	for name, test := range map[string]struct {
+		event event.Event
+		cause string
+		check string
+	}{
+		"overlap":         {packet("", "ip_defrag", event.Headers{}), "overlaps another", "nstat -az IpReasmFails IpExtReasmOverlaps"},
+		"overlap of IPv6": {packet("", "ipv6_frag_rcv", event.Headers{}), "overlaps another", "cat /proc/net/sockstat6"},
+		"source route": {
+			packet("", "ip_rcv_finish_core", event.Headers{}), "accept_source_route",
+			"sysctl net.ipv4.conf.all.accept_source_route net.ipv4.conf.eth0.accept_source_route",
+		},
+		"source filter":         {packet("", "ip_rcv_finish_core", group), "only for other sources", "cat /proc/net/mcfilter"},
+		"source filter of IPv6": {packet("", "ip6_mc_input", group), "only other sources", "cat /proc/net/mcfilter6"},
+	} {
+		x, _ := Of(&test.event)
+		if !strings.Contains(x.Cause, test.cause) || !strings.Contains(strings.Join(x.Check, "\n"), test.check) {
+			t.Errorf("%s: %s\n%q", name, x.Cause, x.Check)
+		}
+	}
+	x, _ := Of(&event.Event{Reason: "QDISC_DROP"})
+	if q, _ := x.QueueOf("tbf"); !strings.Contains(q.Cause, "burst is less than") || !strings.Contains(q.Fix, "backlog stays 0") {
+		t.Errorf("tbf: %+v", q)
+	}
+}

@@ -90,28 +90,35 @@ var networkFunctions = []Entry{
 	{
 		// net/ipv4/ip_input.c
 		Name: "ip_rcv_finish_core", Kind: Function, Module: "ip", Class: Error, Severity: Harm,
-		Settings: []string{"net.ipv4.conf.{ifname}.rp_filter", "net.ipv4.conf.{ifname}.accept_local"},
-		Cause:    "The route look-up rejected an incoming packet: there is no route, or the source address is not valid there.",
+		Settings: []string{
+			"net.ipv4.conf.{ifname}.rp_filter", "net.ipv4.conf.{ifname}.accept_local", "net.ipv4.conf.{ifname}.accept_source_route",
+		},
+		Cause: "The route look-up rejected an incoming packet: there is no route, or the source address is not valid there. Or the " +
+			"packet has a source route (IP option LSRR or SSRR), which accept_source_route forbids, or damaged IP options.",
 		Usual: []string{
 			"rp_filter with asymmetric routes",
 			"no route back to the source",
 			"a source address of this host itself (martian)",
+			"a source-routed packet, as of a scan",
 		},
 		Check: []string{
 			"ip route get {addr} from {src} iif {ifname}",
-			"nstat -az IpInNoRoutes IpInAddrErrors TcpExtIPReversePathFilter",
+			"nstat -az IpExtInNoRoutes IpInAddrErrors TcpExtIPReversePathFilter",
+			"tcpdump -vni {ifname} 'ip[0] & 15 > 5'  # options",
+			"sysctl net.ipv4.conf.all.accept_source_route net.ipv4.conf.{ifname}.accept_source_route  # both must be 1",
 		},
-		Fix: "Correct the routes.",
+		Fix: "Correct the routes. No action needed for source-routed packets, unless they are wanted.",
 		Cases: []Case{
 			forRouters,
 			{
 				If:       Multicast,
 				Class:    Local,
 				Severity: Maybe,
-				Cause:    "No program on this host has joined the multicast group {addr} on the interface where the packet arrived.",
-				Check:    []string{"ip maddr show dev {ifname}"},
-				Fix: "No action needed if the group is not wanted. Otherwise make the program join it on that interface: it fails " +
-					"with ENOBUFS if the program has joined igmp_max_memberships groups.",
+				Cause: "No program on this host has joined the multicast group {addr} on the interface where the packet arrived. Or one " +
+					"has, but only for other sources (IGMPv3, SSM).",
+				Check: []string{"ip maddr show dev {ifname}", "cat /proc/net/mcfilter  # sources of each group: INC accepted, EXC refused"},
+				Fix: "No action needed if the group is not wanted. If ip maddr shows it, make the program join it for that source, too. " +
+					"Otherwise make it join on that interface: that fails with ENOBUFS beyond igmp_max_memberships groups.",
 				Settings: []string{"net.ipv4.igmp_max_memberships"},
 			},
 			{
@@ -290,10 +297,14 @@ var networkFunctions = []Entry{
 	{
 		// net/ipv6/ip6_input.c
 		Name: "ip6_mc_input", Kind: Function, Module: "ipv6", Class: Local, Severity: Maybe,
-		Cause: "No program on this host has joined the multicast group.",
-		Usual: []string{"a group that only other hosts want", "a program that joined it on another interface"},
-		Check: []string{"ip -6 maddr show dev {ifname}"},
-		Fix:   "No action needed if the group is not wanted. Otherwise make the program join it on that interface.",
+		Cause: "No program on this host has joined the multicast group, or those that have accept only other sources (MLDv2, SSM).",
+		Usual: []string{
+			"a group that only other hosts want",
+			"a program that joined it on another interface",
+			"a program that joined it for another source",
+		},
+		Check: []string{"ip -6 maddr show dev {ifname}", "cat /proc/net/mcfilter6  # sources of each group: INC accepted, EXC refused"},
+		Fix:   "No action needed if the group is not wanted. Otherwise make the program join it on that interface, for that source.",
 		Cases: []Case{forRouters},
 	},
 	{
@@ -307,36 +318,37 @@ var networkFunctions = []Entry{
 	{
 		// net/ipv4/ip_fragment.c
 		Name: "ip_defrag", Kind: Function, Module: "fragment", Class: NoBuffer, Severity: Harm,
-		Counters: []string{"IpReasmFails"},
+		Counters: []string{"IpReasmFails", "IpExtReasmOverlaps"},
 		Settings: []string{"net.ipv4.ipfrag_high_thresh", "net.ipv4.ipfrag_time"},
-		Cause:    "The fragment could not be stored: the memory for reassembly is full, or it contradicts other fragments.",
+		Cause: "The fragment was not stored: it overlaps another one of its packet (IpExtReasmOverlaps rises), or the memory for " +
+			"reassembly is full.",
 		Usual: []string{
-			"many fragments (large UDP, tunnels)",
-			"lost fragments that keep the memory for 30 seconds",
-			"an attack with fragments",
+			"an attack with overlapping fragments",
+			"a sender that reuses IP identifiers too soon",
+			"many fragments (large UDP, tunnels), or lost ones that keep the memory for 30 seconds",
 		},
 		Check: []string{
-			"sysctl net.ipv4.ipfrag_high_thresh",
+			"nstat -az IpReasmFails IpExtReasmOverlaps",
 			"cat /proc/net/sockstat  # FRAG: memory in use",
-			"nstat -az IpReasmFails",
+			"sysctl net.ipv4.ipfrag_high_thresh",
 		},
-		Fix:   "Raise ipfrag_high_thresh, or avoid fragments with a correct MTU.",
+		Fix: "If IpExtReasmOverlaps rises, fix the sender: overlapping fragments are often an attack. If the memory is near " +
+			"ipfrag_high_thresh, raise that, or avoid fragments with a correct MTU.",
 		Apply: []string{"sysctl -w net.ipv4.ipfrag_high_thresh=N"},
 	},
 	{
 		// net/ipv4/ip_fragment.c
-		Name: "ip_frag_queue", Kind: Function, Module: "fragment", Class: NoBuffer, Severity: Harm,
-		Counters: []string{"IpReasmFails"},
-		Settings: []string{"net.ipv4.ipfrag_high_thresh", "net.ipv4.ipfrag_max_dist"},
+		Name: "ip_frag_queue", Kind: Function, Module: "fragment", Class: Error, Severity: Harm,
+		Counters: []string{"IpReasmFails", "IpExtReasmOverlaps"},
 		Cause:    "The fragment contradicts other fragments of its packet.",
 		Usual:    []string{"an attack with overlapping fragments", "a sender that reuses IP identifiers too soon"},
-		Check:    []string{"nstat -az IpReasmFails"},
+		Check:    []string{"nstat -az IpReasmFails IpExtReasmOverlaps"},
 		Fix:      "Fix the sender. Overlapping fragments are often an attack.",
 	},
 	{
 		// net/ipv6/netfilter/nf_conntrack_reasm.c
 		Name: "nf_ct_frag6_gather", Kind: Function, Module: "fragment", Class: NoBuffer, Severity: Harm,
-		Cause: "Connection tracking could not reassemble an IPv6 packet: its memory is full, or a fragment is invalid.",
+		Cause: "Connection tracking could not reassemble an IPv6 packet: its memory is full, or a fragment is invalid or overlaps another.",
 		Usual: []string{
 			"many fragments (large UDP, tunnels)",
 			"lost fragments that keep the memory",
@@ -351,17 +363,19 @@ var networkFunctions = []Entry{
 		Name: "ipv6_frag_rcv", Kind: Function, Module: "fragment", Class: NoBuffer, Severity: Harm,
 		Counters: []string{"Ip6ReasmFails"},
 		Settings: []string{"net.ipv6.ip6frag_high_thresh"},
-		Cause:    "The fragment could not be stored: the memory for reassembly is full, or it is invalid.",
+		Cause:    "The fragment was not stored: it overlaps another one of its packet or is invalid, or the memory for reassembly is full.",
 		Usual: []string{
+			"an attack with overlapping fragments",
 			"many fragments (large UDP, tunnels)",
 			"lost fragments that keep the memory",
-			"an attack with fragments",
 		},
 		Check: []string{
+			"cat /proc/net/sockstat6  # FRAG6: memory in use",
 			"sysctl net.ipv6.ip6frag_high_thresh",
 			"nstat -az Ip6ReasmFails",
 		},
-		Fix:   "Raise ip6frag_high_thresh, or avoid fragments with a correct MTU.",
+		Fix: "If the memory is near ip6frag_high_thresh, raise that, or avoid fragments with a correct MTU. Otherwise fix the sender: " +
+			"overlapping fragments are often an attack.",
 		Apply: []string{"sysctl -w net.ipv6.ip6frag_high_thresh=N"},
 	},
 	{

@@ -17,10 +17,12 @@ var unspecific = []string{"QDISC_DROP", "QDISC_DROP_GENERIC", "QDISC_OVERLIMIT",
 // fullQueues are by kind.
 var fullQueues = []Queue{
 	{
-		Kinds:  []string{"tbf"},
-		Cause:  "The queue of a shaper (tbf) is full: packets come faster than its rate, for longer than its limit holds.",
-		Fix:    "Send less, or raise its rate, or its limit against bursts.",
-		Steady: steadyLink,
+		Kinds: []string{"tbf"},
+		Cause: "The queue of a shaper (tbf) is full: packets come faster than its rate, for longer than its limit holds. Or its burst " +
+			"is less than the length of the packets: it drops each that is longer, and its backlog stays 0.",
+		Fix: "If the backlog stays 0, raise its burst above the longest packet. Otherwise send less, or raise its rate, or its limit " +
+			"against bursts.",
+		Steady: steadyLink + " If the backlog stays 0, raise its burst above the longest packet instead.",
 		Apply:  "tc qdisc change {tc} {limits}",
 	},
 	{

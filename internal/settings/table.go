@@ -53,6 +53,11 @@ var sysctls = []About{
 		Advice:  "Set it to 1 only where traffic to this host leaves it and returns.",
 	},
 	{
+		Name: "net.ipv4.conf.{ifname}.accept_source_route", Combine: Least,
+		Loses:  "At 0, packets with a source route (IP option LSRR or SSRR) are dropped.",
+		Advice: "Leave it at 0: source routes are mostly of scans and attacks. Both conf.all and that of the interface must be 1.",
+	},
+	{
 		Name: "net.ipv4.conf.{ifname}.arp_ignore", Normal: "0", Combine: Greatest,
 		Loses:  "Above 0, some ARP requests for addresses of this host get no answer.",
 		Advice: "Keep 0, unless a load balancer asks for another value.",
