@@ -16,10 +16,11 @@ import (
 // ErrHeld is the error of [Reader.Connections] if the kernel did not say in time what a connection has sent.
 var ErrHeld = errors.New("a system call holds a TCP connection, which does not say what it has sent until the call ends")
 
-// Limits of the helper: until it has begun, and until more comes.
+// Limits of the helper: until it has begun, and until more comes. On a host that is busy a process may not run for a second,
+// and so seem to be held.
 const (
 	helperStart = 10 * time.Second
-	helperWait  = time.Second
+	helperWait  = 3 * time.Second
 )
 
 // A served is what a helper tells: a connection or, if it is empty, that another question to the kernel follows.
