@@ -122,8 +122,8 @@ func onThread(f func()) {
 // locked has the tests of this process that have the lock, by name.
 var locked sync.Map
 
-// lock waits until no other test has a namespace. A test that has one already, or is part of one
-// that has, would wait for itself: it fails.
+// lock waits until no other test has a namespace, or until little is left of the time of the tests: then the test fails. A
+// test that has one already, or is part of one that has, would wait for itself: it fails.
 func lock(t testing.TB) {
 	t.Helper()
 	for name := t.Name(); name != "."; name = path.Dir(name) {
@@ -138,8 +138,21 @@ func lock(t testing.TB) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
+	got, limit := make(chan error, 1), make(<-chan time.Time)
+	fd := int(f.Fd())
+	go func() { got <- syscall.Flock(fd, syscall.LOCK_EX) }()
+	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
+		if end, ends := d.Deadline(); ends {
+			limit = time.After(time.Until(end) - 10*time.Second)
+		}
+	}
+	select {
+	case err := <-got:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-limit:
+		t.Fatalf("tests of another process have network namespaces and lock %s: wait for their end", f.Name())
 	}
 }
 
