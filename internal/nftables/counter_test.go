@@ -44,7 +44,7 @@ func newCounting(w io.Writer) *counting {
 }
 
 // TestCounters: a rule is a drop only if all that it counts is dropped. The texts are
-// nft's, but for elements of unnamed sets, limits and what reject answers.
+// nft's, but for elements of unnamed sets and what reject answers.
 func TestCounters(t *testing.T) {
 	var b strings.Builder
 	c, m := newCounting(&b), messages(t)
@@ -63,7 +63,7 @@ packets | inet fw input handle 7 | tcp dport 22 counter accept | INPUT | 0
 drops | inet fw input handle 8 | iifname "eth*" ip saddr 192.168.0.0/16 udp dport 53 counter reject | INPUT | 0
 drops | inet fw input handle 9 | ip saddr @blocked counter drop comment "block list" | INPUT | 0
 drops | inet fw input handle 10 | ip6 saddr fe80::/10 icmpv6 type 128 counter drop | INPUT | 0
-packets | inet fw input handle 11 | counter limit drop | INPUT | 0
+packets | inet fw input handle 11 | counter limit rate 1/second drop | INPUT | 0
 drops | inet fw input handle 14 | udp dport >= 10 udp dport <= 12 counter log drop | INPUT | 0
 packets | inet fw input handle 15 | udp sport != 5 meta mark 0x00000003 counter jump sub | INPUT | 0
 drops | inet fw input handle 18 | tcp flags & 0x12 == 0x02 counter drop | INPUT | 0

@@ -116,3 +116,23 @@ func TestReached(t *testing.T) {
 		}
 	})
 }
+
+// TestStatefulText: rules that limit, count or look a route up are as nft lists them.
+func TestStatefulText(t *testing.T) {
+	vmtest.RequireRoot(t)
+	ns := drops.NewNamespace(t)
+	for _, rule := range []string{
+		"limit rate over 10/second drop", "limit rate 10/minute drop", "limit rate over 400/hour burst 7 packets drop",
+		"limit rate over 10 kbytes/second drop", "limit rate over 10 mbytes/second burst 9000 kbytes drop",
+		"limit rate over 1500 bytes/day drop", "limit rate 1/week drop", "ct count over 2 drop", "ct count 3 drop",
+		"fib saddr . iif oif missing drop", "fib saddr . iif oif exists drop", "fib saddr . iif oif != 0 drop", "fib daddr type local drop",
+		"fib daddr . iif type != { local, broadcast, multicast } drop", `fib saddr . mark oifname "lo" drop`,
+		"quota over 10 mbytes drop", "quota 1500 bytes used 100 bytes drop", "numgen inc mod 2 offset 4 4 drop",
+	} {
+		withRuleset(t, ns, "table ip t { chain c { type filter hook prerouting priority 0; "+rule+"; }; }", func(r *Ruleset) {
+			if got, ok := r.Detail(r.rules["ip t c"][0].name(), "PREROUTING", nil); !ok || got.Text != rule {
+				t.Errorf("%q, want %q", got.Text, rule)
+			}
+		})
+	}
+}

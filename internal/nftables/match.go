@@ -24,6 +24,7 @@ type field struct {
 // sizes are how many bytes fields of a kind have.
 var sizes = map[valueKind]int{
 	macAddress: 6, hostNumber: 4, hostMark: 4, interfaceName: 16, protocolNumber: 1, nfProtocol: 1, conntrackState: 4,
+	addressType: 4, presence: 1,
 }
 
 // A valueKind says how values of a field are written.
@@ -40,6 +41,8 @@ const (
 	protocolNumber
 	nfProtocol
 	conntrackState
+	addressType // RTN_*
+	presence    // of a route: "exists" or "missing"
 )
 
 // metaKeys are the texts of NFT_META_* (include/uapi/linux/netfilter/nf_tables.h).
@@ -150,6 +153,9 @@ func (t *ruleText) numgen(data []byte) {
 		kind = "random"
 	}
 	name := fmt.Sprintf("numgen %s mod %d", kind, kernel.BigEndian32(kernel.Attribute(data, nftaSecond)))
+	if offset := kernel.BigEndian32(kernel.Attribute(data, nftaFourth)); offset > 0 {
+		name += fmt.Sprintf(" offset %d", offset)
+	}
 	t.load(kernel.Attribute(data, nftaFirst), field{name: name, kind: hostNumber})
 }
 
@@ -248,6 +254,13 @@ func (f *field) text(value []byte) string {
 		return "ipv6"
 	case f.kind == conntrackState && len(value) == 4:
 		return states(binary.NativeEndian.Uint32(value))
+	case f.kind == presence && len(value) > 0:
+		if value[0] == 0 {
+			return "missing"
+		}
+		return "exists"
+	case f.kind == addressType && len(value) == 4 && binary.NativeEndian.Uint32(value) < uint32(len(addressTypes)):
+		return addressTypes[binary.NativeEndian.Uint32(value)]
 	case f.kind == hostNumber && len(value) == 2:
 		return fmt.Sprint(binary.NativeEndian.Uint16(value))
 	case f.kind == hostNumber && len(value) == 4:

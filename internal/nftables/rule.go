@@ -175,6 +175,7 @@ var writers = map[string]func(t *ruleText, data []byte){
 	"match": (*ruleText).match, "target": (*ruleText).target, "meta": (*ruleText).meta, "ct": (*ruleText).ct,
 	"payload": (*ruleText).payload, "bitwise": (*ruleText).bitwise, "cmp": (*ruleText).cmp, "range": (*ruleText).between,
 	"lookup": (*ruleText).lookup, "numgen": (*ruleText).numgen, "byteorder": (*ruleText).byteorder,
+	"limit": (*ruleText).limit, "connlimit": (*ruleText).connlimit, "quota": (*ruleText).quota, "fib": (*ruleText).fib,
 }
 
 func (t *ruleText) counter(data []byte) {

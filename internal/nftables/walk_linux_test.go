@@ -86,7 +86,9 @@ var inputs = []struct{ name, rules, want string }{
 	{"a state before", "ct state established accept; udp dport 9 drop", "perhaps udp dport 9 drop"},
 	{"a share", "udp dport 9 numgen random mod 25 0 drop", "perhaps udp dport 9 numgen random mod 25 0 drop"},
 	{"a share in turn", "udp dport 9 numgen inc mod 3 < 2 drop", "perhaps udp dport 9 numgen inc mod 3 < 2 drop"},
-	{"what is not known", "udp dport 9 fib saddr oif 0 drop", "perhaps udp dport 9 fib 0x00000000 drop"},
+	{"what is not known", "udp dport 9 fib saddr oif 0 drop", "perhaps udp dport 9 fib saddr oif 0 drop"},
+	{"over a limit", "limit rate over 10/second drop", "perhaps limit rate over 10/second drop"},
+	{"over a count", "ct count over 2 drop", "perhaps ct count over 2 drop"},
 	{"a limit", "udp dport 9 limit rate 1/second accept; drop", "perhaps drop"},
 	{
 		"a later policy", "ct state new drop; }; chain d { type filter hook input priority 5; policy drop",
