@@ -28,18 +28,40 @@ func (f *Finding) fixRule(group counters.Group, object, about string) {
 		*m = m.WithFix(e, c.show, m.Fix, c.accept(f.ipv6.drops > 0))
 	case c.remove == "":
 		*m = m.WithFix(e, c.show, chain)
+	case group == counters.NFTables && f.fixCondition(&c, about):
 	default:
 		*m = m.WithFix(e, c.show, rule, c.remove)
 	}
 }
 
+// fixCondition has the finding raise the number of a rule of nftables that drops what is over it, or correct the route
+// that the rule misses; false if the rule is another.
+func (f *Finding) fixCondition(c *ruleCommands, text string) bool {
+	m, e := &f.Meaning, f.event()
+	text, _, _ = strings.Cut(text, ` comment "`) // which may have any words
+	has := func(words string) bool { return strings.Contains(" "+text, " "+words) }
+	switch {
+	case has("limit rate over "):
+		*m = m.WithFix(e, c.show, "Raise the limit of this rule if the traffic is wanted:", c.replace)
+	case has("ct count over "):
+		*m = m.WithFix(e, c.show, "Raise the count of connections of this rule if the traffic is wanted:", c.replace)
+	case has("fib saddr") && (has("oif missing ") || has("oif 0 ")):
+		route := knowledge.Lookup("IP_RPFILTER")[0].Explain(e).Apply[0]
+		*m = m.WithFix(e, c.show, "This rule filters by the reverse path: add the route back to the source.", route)
+	default:
+		return false
+	}
+	return true
+}
+
 // ruleCommands are the commands for a rule or a policy; all are empty if a name is none that a
 // shell takes literally.
 type ruleCommands struct {
-	show   string
-	remove string    // empty: it is a policy
-	insert string    // before the rule, or into the policy's chain; what follows is a match and a verdict
-	errors [2]string // that match ICMP "too big" of IPv4 and of IPv6, and accept it
+	show    string
+	remove  string    // empty: it is a policy
+	replace string    // of nftables, with RULE for the new text; empty as remove
+	insert  string    // before the rule, or into the policy's chain; what follows is a match and a verdict
+	errors  [2]string // that match ICMP "too big" of IPv4 and of IPv6, and accept it
 }
 
 // accept is the command that accepts ICMP "too big".
@@ -62,6 +84,7 @@ func commandsOf(group counters.Group, object, about string) (c ruleCommands) {
 		c.errors = [2]string{" icmp type destination-unreachable icmp code 4 accept", " icmpv6 type packet-too-big accept"}
 		if !isPolicy && words[3] == "handle" && len(words) == 5 {
 			c.remove, c.insert = "nft delete rule "+chain+" handle "+words[4], c.insert+" handle "+words[4]
+			c.replace = "nft replace rule " + chain + " handle " + words[4] + " RULE"
 		}
 		return c
 	}

@@ -40,3 +40,24 @@ func TestRuleFix(t *testing.T) {
 		}
 	}
 }
+
+// TestConditionFix: a number is raised, and a route corrected, where a rule drops by those; a comment does not count.
+func TestConditionFix(t *testing.T) {
+	const in = "ip netns exec blue "
+	for about, want := range map[string][2]string{
+		"udp dport 9 limit rate over 10/second drop": {"Raise the limit", in + "nft replace rule inet fw in handle 7 RULE"},
+		"ct count over 2 drop":                       {"Raise the count", in + "nft replace rule inet fw in handle 7 RULE"},
+		"fib saddr . iif oif missing drop":           {"This rule filters by the reverse path", in + "ip route add "},
+		"fib saddr . iif oif 0 drop":                 {"This rule filters by the reverse path", in + "ip route add "},
+		"limit rate 10/second drop":                  {"Allow the traffic", in + "nft delete rule inet fw in handle 7"},
+		`drop comment "limit rate over 1/second"`:    {"Allow the traffic", in + "nft delete rule inet fw in handle 7"},
+		"fib daddr type local drop":                  {"Allow the traffic", in + "nft delete rule inet fw in handle 7"},
+	} {
+		row := of(counters.NFTables, "", "drop_packets", 5)
+		row.Object, row.About, row.Hook = "inet fw in handle 7", about, "INPUT"
+		m := diagnose.New(collect(t, dropped(5, "lo", "ip_local_deliver")), rose(row), nil).Findings[0].Meaning
+		if !strings.HasPrefix(m.Fix, want[0]) || len(m.Apply) != 1 || !strings.HasPrefix(m.Apply[0], want[1]) {
+			t.Errorf("%s: %s %q", about, m.Fix, m.Apply)
+		}
+	}
+}
