@@ -186,7 +186,8 @@ func fullQueue(ns *Namespace, n int) func() {
 	ns.Dial()
 	return func() {
 		for range n {
-			ns.Dial()
+			fd := ns.Dial()
+			ns.Do(func() error { return abandon(fd) }) // or it would send the SYN again
 		}
 	}
 }
