@@ -121,8 +121,7 @@ func (f *Finding) appendFollowed(p *paragraph) {
 // A followedJSON is what became of the packets of a flow in a network namespace.
 type followedJSON struct {
 	endpointsJSON
-	Netns     string  `json:"netns,omitempty"`
-	NetnsID   uint32  `json:"netns_inode,omitempty"`
+	netnsJSON
 	Verdict   string  `json:"verdict"`
 	Received  uint64  `json:"received"`
 	Delivered *uint64 `json:"delivered,omitempty"` // nil: it is not known
@@ -139,7 +138,7 @@ func followedJSONOf(all []Followed) (lines []followedJSON) {
 		for j := range all[i].In {
 			in := &all[i].In[j]
 			line := followedJSON{
-				endpointsJSON: all[i].Flow.json(), Netns: in.Netns.Name, NetnsID: in.Netns.Inode, Verdict: in.Verdict().String(),
+				endpointsJSON: all[i].Flow.json(), netnsJSON: netnsJSONOf(in.Netns, event.Process{}), Verdict: in.Verdict().String(),
 				Received: in.Received, Forwarded: in.Forwarded, SentOwn: in.Own, Waiting: in.Waiting, Dropped: in.Dropped, Text: in.Text(),
 			}
 			if !in.Blind {

@@ -3,9 +3,9 @@ package diagnose
 import (
 	"encoding/json"
 	"io"
-	"time"
 
 	"dropwatch/internal/conntrack"
+	"dropwatch/internal/counters"
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
 	"dropwatch/internal/routing"
@@ -13,26 +13,24 @@ import (
 
 // findingJSON is a line of kind finding.
 type findingJSON struct {
-	Kind      string            `json:"kind"`
-	Rank      int               `json:"rank,omitempty"` // noise has none
-	ID        string            `json:"id"`
-	Layer     string            `json:"layer,omitempty"`
-	Module    string            `json:"module,omitempty"`
-	Class     string            `json:"class,omitempty"`
-	Severity  string            `json:"severity"`
-	Count     uint64            `json:"count"`
-	Parts     []Part            `json:"parts,omitempty"` // of count by what names them, if that is several; the first is id
-	Rate      float64           `json:"rate"`
-	Steady    bool              `json:"steady,omitempty"`
-	Segments  uint64            `json:"segments"`
-	Unseen    uint64            `json:"unseen,omitempty"` // beside count: by a counter alone
-	Reason    string            `json:"reason,omitempty"`
-	Location  string            `json:"location,omitempty"`
-	IfName    string            `json:"ifname,omitempty"`
-	Netns     string            `json:"netns,omitempty"`
-	NetnsID   uint32            `json:"netns_inode,omitempty"`
-	InNetns   *processJSON      `json:"netns_process,omitempty"` // by which commands enter it
-	Spaces    []spaceJSON       `json:"namespaces,omitempty"`    // of one in many; netns is the first
+	Kind     string  `json:"kind"`
+	Rank     int     `json:"rank,omitempty"` // noise has none
+	ID       string  `json:"id"`
+	Layer    string  `json:"layer,omitempty"`
+	Module   string  `json:"module,omitempty"`
+	Class    string  `json:"class,omitempty"`
+	Severity string  `json:"severity"`
+	Count    uint64  `json:"count"`
+	Parts    []Part  `json:"parts,omitempty"` // of count by what names them, if that is several; the first is id
+	Rate     float64 `json:"rate"`
+	Steady   bool    `json:"steady,omitempty"`
+	Segments uint64  `json:"segments"`
+	Unseen   uint64  `json:"unseen,omitempty"` // beside count: by a counter alone
+	Reason   string  `json:"reason,omitempty"`
+	Location string  `json:"location,omitempty"`
+	IfName   string  `json:"ifname,omitempty"`
+	netnsJSON
+	Spaces    []spaceJSON       `json:"namespaces,omitempty"` // of one in many; netns is the first
 	Cause     string            `json:"cause,omitempty"`
 	Usual     []string          `json:"usual,omitempty"`
 	Args      map[string]any    `json:"args,omitempty"`      // numbers and texts, by what they are called
@@ -78,13 +76,21 @@ func inNetnsJSON(p event.Process) *processJSON {
 	return &processJSON{p.PID, p.Comm}
 }
 
+// netnsJSON is a network namespace.
+type netnsJSON struct {
+	Netns   string       `json:"netns,omitempty"`         // its name
+	NetnsID uint32       `json:"netns_inode,omitempty"`   // 0: not known
+	InNetns *processJSON `json:"netns_process,omitempty"` // by which commands enter it, where it has no name
+}
+
+// netnsJSONOf returns a namespace, with a process in it if one is known.
+func netnsJSONOf(n event.Netns, in event.Process) netnsJSON {
+	return netnsJSON{n.Name, n.Inode, inNetnsJSON(in)}
+}
+
 // spaceJSON is a network namespace with the drops in it.
 type spaceJSON struct {
-	Netns   string `json:"netns,omitempty"`
-	NetnsID uint32 `json:"netns_inode,omitempty"`
-
-	InNetns *processJSON `json:"netns_process,omitempty"`
-
+	netnsJSON
 	Count uint64 `json:"count"`
 }
 
@@ -152,48 +158,29 @@ type counterJSON struct {
 	Change uint64 `json:"change"`
 }
 
-// accountJSON is a counter in the reconciliation.
-type accountJSON struct {
-	counterJSON
-	Netns   string `json:"netns,omitempty"`
-	NetnsID uint32 `json:"netns_inode,omitempty"`
-	Unit    string `json:"unit"`
-
-	// The change is the sum of these.
-	Seen            uint64 `json:"seen"`
-	Finding         uint64 `json:"finding,omitempty"`         // it has one of its own
-	Retransmissions uint64 `json:"retransmissions,omitempty"` // as the findings cause
-	Noise           uint64 `json:"noise,omitempty"`
-	Unexplained     uint64 `json:"unexplained"`
-
-	RaisedBy []raisedJSON `json:"raised_by,omitempty"` // functions; what is missing of the change is its driver's, or not known
-}
-
 // A stateJSON is a line of kind state.
 type stateJSON struct {
-	Kind     string       `json:"kind"`
-	ID       string       `json:"id"`
-	Layer    string       `json:"layer"`
-	Module   string       `json:"module"`
-	Class    string       `json:"class"`
-	Severity string       `json:"severity"`
-	IfName   string       `json:"ifname,omitempty"`
-	Netns    string       `json:"netns,omitempty"`
-	NetnsID  uint32       `json:"netns_inode,omitempty"`
-	InNetns  *processJSON `json:"netns_process,omitempty"`
-	Object   string       `json:"object,omitempty"`
-	About    string       `json:"about,omitempty"`
-	Value    uint64       `json:"value"`
-	Limit    uint64       `json:"limit"`
-	Cause    string       `json:"cause"`
-	Usual    []string     `json:"usual,omitempty"`
-	Culprit  *culpritJSON `json:"culprit,omitempty"`
-	Check    []string     `json:"check"`
-	Fix      []string     `json:"fix"`
+	Kind     string `json:"kind"`
+	ID       string `json:"id"`
+	Layer    string `json:"layer"`
+	Module   string `json:"module"`
+	Class    string `json:"class"`
+	Severity string `json:"severity"`
+	IfName   string `json:"ifname,omitempty"`
+	netnsJSON
+	Object  string       `json:"object,omitempty"`
+	About   string       `json:"about,omitempty"`
+	Value   uint64       `json:"value"`
+	Limit   uint64       `json:"limit"`
+	Cause   string       `json:"cause"`
+	Usual   []string     `json:"usual,omitempty"`
+	Culprit *culpritJSON `json:"culprit,omitempty"`
+	Check   []string     `json:"check"`
+	Fix     []string     `json:"fix"`
 }
 
 // WriteJSON writes a line for each finding, with those of noise, and for each state, and one
-// of kind end.
+// of kind end. The program's help, json, says what each key means. It returns the first error of w.
 func (d *Diagnosis) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	for _, findings := range [][]Finding{d.Findings, d.Noise} {
@@ -208,119 +195,59 @@ func (d *Diagnosis) WriteJSON(w io.Writer) error {
 			return err
 		}
 	}
-	end := struct {
-		Kind           string        `json:"kind"`
-		Verdict        string        `json:"verdict"`
-		Severity       string        `json:"severity,omitempty"`
-		Seconds        float64       `json:"seconds"`
-		Drops          uint64        `json:"drops"`
-		Harmless       uint64        `json:"harmless"`
-		Lost           uint64        `json:"lost"`
-		Recording      *recordJSON   `json:"recording,omitempty"`
-		Undecided      int           `json:"undecided,omitempty"`
-		Reconciliation []accountJSON `json:"reconciliation"`
-		Failures       []string      `json:"failures,omitempty"`
-	}{
-		Kind: "end", Verdict: d.Verdict(), Seconds: d.Interval.Seconds(), Drops: d.Drops, Harmless: d.Harmless,
-		Lost: d.Ledger.TotalLost(), Undecided: len(d.Undecided),
-	}
-	if worst := d.Worst(); worst != 0 {
-		end.Severity = worst.String()
-	}
-	end.Recording = d.Recording.json()
-	end.Reconciliation = d.reconciliation()
-	for i := range d.Failures {
-		end.Failures = append(end.Failures, d.Failures[i].Error())
-	}
-	return encoder.Encode(end)
+	return encoder.Encode(d.end())
 }
 
-// recordJSON is where a diagnosis that is not of this host comes from.
-type recordJSON struct {
-	Host     string     `json:"host"`
-	Kernel   string     `json:"kernel"`
-	Counters bool       `json:"counters"`
-	From     *time.Time `json:"from,omitempty"` // when the first counters were read
-	Until    *time.Time `json:"until,omitempty"`
+// each returns what of makes of each, in their order; never nil, so that a key without omitempty is [] and not null.
+func each[T, J any](all []T, of func(*T) J) []J {
+	lines := make([]J, 0, len(all))
+	for i := range all {
+		lines = append(lines, of(&all[i]))
+	}
+	return lines
 }
 
-func (r *Recording) json() *recordJSON {
-	if r == nil {
-		return nil
-	}
-	j := &recordJSON{Host: r.Host, Kernel: r.Kernel, Counters: r.Counters}
-	if r.Counters {
-		j.From, j.Until = &r.From, &r.Until
-	}
-	return j
-}
-
-func (d *Diagnosis) reconciliation() []accountJSON {
-	all := []accountJSON{}
-	for i := range d.Accounts {
-		a := &d.Accounts[i]
-		j := accountJSON{
-			counterJSON: counterJSON{a.ID(), a.IfName, a.Delta}, Netns: a.Netns.Name, NetnsID: a.Netns.Inode,
-			Unit: a.Meaning.Entry.Unit.String(), Seen: a.Seen, RaisedBy: raisedJSONOf(a),
-		}
-		switch d.Remainder(a) {
-		case OwnFinding:
-			j.Finding = a.Rest
-		case Retransmissions:
-			j.Retransmissions = a.Rest
-		case NoAttention:
-			j.Noise = a.Rest
-		case Unexplained:
-			j.Unexplained = a.Rest
-		}
-		all = append(all, j)
-	}
-	return all
-}
-
+// json is the line of a finding. Lists that every finding has are [] if they are empty, all others are left out.
 func (f *Finding) json() findingJSON {
 	j := findingJSON{
 		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.Severity().String(), Count: f.Count, Parts: f.Parts,
 		Rate: f.Rate, Steady: f.Steady, Segments: f.Segments, Unseen: f.Unseen, Reason: f.Reason, Location: f.Location, IfName: f.IfName,
-		Netns: f.Netns.Name, NetnsID: f.Netns.Inode, InNetns: inNetnsJSON(f.InNetns),
-		Cause: f.Meaning.Cause, Args: argsJSON(f.Args), Egress: f.Egress, Routes: f.Routes, Hop: f.Hop,
-		Culprit: f.culprit(), Flows: []flowJSON{}, Counters: []counterJSON{}, Settings: []settingJSON{},
-		Check: append([]string{}, f.Meaning.Check...), Fix: fixJSON(&f.Meaning),
+		netnsJSON: netnsJSONOf(f.Netns, f.InNetns), Spaces: each(f.Namespaces, (*NetnsCount).json),
+		Cause: f.Meaning.Cause, Args: argsJSON(f.Args), Points: each(f.Points, (*PointValues).json),
+		Egress: f.Egress, Routes: f.Routes, Hop: f.Hop, Answer: f.AnswerLost.json(), Culprit: f.culprit(),
+		Flows: each(f.Flows, (*FlowCount).json), Followed: followedJSONOf(f.Followed),
+		Counters: each(f.Counters, counterJSONOf), Objects: each(f.Objects, objectJSONOf), Listeners: each(f.Listeners, listenerJSONOf),
+		Sender: f.Sender.json(), Resent: f.Resent.json(), SentAgain: each(f.SentAgain, (*SentAgain).json),
+		Settings: each(f.Settings, (*Setting).json), Check: append([]string{}, f.Meaning.Check...), Fix: fixJSON(&f.Meaning),
 	}
 	if e := f.Meaning.Entry; e != nil {
 		j.Layer, j.Module, j.Class, j.Usual = e.Layer.String(), e.Module, f.Meaning.Class.String(), f.Meaning.Usual
 	}
-	j.Points = pointsJSON(f.Points)
-	j.Answer, j.Sender = f.AnswerLost.json(), f.Sender.json()
-	j.Resent, j.SentAgain = f.Resent.json(), sentAgainOf(f.SentAgain)
 	if f.Conntrack.State != "" {
 		j.Conntrack = &f.Conntrack
 	}
-	for _, flow := range f.Flows {
-		j.Flows = append(j.Flows, flowJSON{flow.Flow.json(), flow.Flags, flow.Count})
-	}
-	j.Followed = followedJSONOf(f.Followed)
-	for _, n := range f.Namespaces {
-		j.Spaces = append(j.Spaces, spaceJSON{n.Netns.Name, n.Netns.Inode, inNetnsJSON(n.InNetns), n.Count})
-	}
-	for i := range f.Counters {
-		c := &f.Counters[i]
-		j.Counters = append(j.Counters, counterJSON{c.ID(), c.IfName, c.Delta})
-	}
-	for i := range f.Objects {
-		o := &f.Objects[i]
-		j.Objects = append(j.Objects, objectJSON{o.ID(), o.Object, o.Value, o.Limit, o.Delta, o.Inode})
-	}
-	for i := range f.Listeners {
-		l := &f.Listeners[i]
-		j.Listeners = append(j.Listeners, listenerJSON{l.String(), l.Inode, inNetnsJSON(l.Process), l.Accepts})
-	}
-	for _, s := range f.Settings {
-		one := settingJSON{Name: s.Name, Value: s.Value, Origin: s.Origin, Limit: s.NotTheLimit == "", Advice: s.NotTheLimit}
-		if one.Limit && s.About != nil {
-			one.Advice = s.About.Advice
-		}
-		j.Settings = append(j.Settings, one)
+	return j
+}
+
+func (n *NetnsCount) json() spaceJSON { return spaceJSON{netnsJSONOf(n.Netns, n.InNetns), n.Count} }
+
+func (f *FlowCount) json() flowJSON { return flowJSON{f.Flow.json(), f.Flags, f.Count} }
+
+func counterJSONOf(c *counters.Row) counterJSON { return counterJSON{c.ID(), c.IfName, c.Delta} }
+
+func objectJSONOf(o *counters.Row) objectJSON {
+	return objectJSON{o.ID(), o.Object, o.Value, o.Limit, o.Delta, o.Inode}
+}
+
+func listenerJSONOf(l *Listener) listenerJSON {
+	return listenerJSON{l.String(), l.Inode, inNetnsJSON(l.Process), l.Accepts}
+}
+
+// json has as advice why the setting is not what limits or, if it may be, what is known of it.
+func (s *Setting) json() settingJSON {
+	j := settingJSON{Name: s.Name, Value: s.Value, Origin: s.Origin, Limit: s.NotTheLimit == "", Advice: s.NotTheLimit}
+	if j.Limit && s.About != nil {
+		j.Advice = s.About.Advice
 	}
 	return j
 }
@@ -334,6 +261,7 @@ func fixJSON(x *knowledge.Explanation) []string {
 	return append(all, x.Apply...)
 }
 
+// json is the line of a state.
 func (s *State) json() stateJSON {
 	e, f := s.Meaning.Entry, Finding{Owner: s.Owner}
 	if len(s.Owner.AppendTo(nil)) > 0 {
@@ -342,8 +270,8 @@ func (s *State) json() stateJSON {
 	j := stateJSON{
 		Kind: "state", ID: s.ID(), Layer: e.Layer.String(), Module: e.Module, Class: s.Meaning.Class.String(),
 		Severity: s.Meaning.Severity.String(), IfName: s.IfName,
-		Netns: s.Netns.Name, NetnsID: s.Netns.Inode, InNetns: inNetnsJSON(s.InNetns),
-		Object: s.Object, About: s.About, Value: s.Value, Limit: s.Limit, Cause: s.Meaning.Cause, Usual: s.Meaning.Usual,
+		netnsJSON: netnsJSONOf(s.Netns, s.InNetns),
+		Object:    s.Object, About: s.About, Value: s.Value, Limit: s.Limit, Cause: s.Meaning.Cause, Usual: s.Meaning.Usual,
 		Culprit: f.culprit(), Check: append([]string{}, s.Meaning.Check...), Fix: fixJSON(&s.Meaning),
 	}
 	if j.Culprit != nil {

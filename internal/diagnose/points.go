@@ -267,17 +267,12 @@ type pointJSON struct {
 	Later bool           `json:"later,omitempty"` // certain of the later drops, likely of the first
 }
 
-// pointsJSON are those of a finding.
-func pointsJSON(all []PointValues) (lines []pointJSON) {
-	for i := range all {
-		v := &all[i]
-		j := pointJSON{
-			Name: v.Name, Count: v.Count, Args: argsJSON(v.Args), Drops: v.Drops, Owner: inNetnsJSON(v.Owner.Process), Later: v.Later,
-		}
-		if s := v.Owner.Socket; s != nil && s.Local.IsValid() {
-			j.Local = s.Local.String()
-		}
-		lines = append(lines, j)
+func (v *PointValues) json() pointJSON {
+	j := pointJSON{
+		Name: v.Name, Count: v.Count, Args: argsJSON(v.Args), Drops: v.Drops, Owner: inNetnsJSON(v.Owner.Process), Later: v.Later,
 	}
-	return lines
+	if s := v.Owner.Socket; s != nil && s.Local.IsValid() {
+		j.Local = s.Local.String()
+	}
+	return j
 }

@@ -136,14 +136,10 @@ type raisedJSON struct {
 	Confidence string `json:"confidence"`
 }
 
-// raisedJSONOf are those of a counter.
-func raisedJSONOf(a *Account) (all []raisedJSON) {
-	for _, r := range a.RaisedBy {
-		confidence := event.Certain
-		if r.Likely {
-			confidence = event.Likely
-		}
-		all = append(all, raisedJSON{r.Function, r.Count, confidence.String()})
+func (r *Raised) json() raisedJSON {
+	confidence := event.Certain
+	if r.Likely {
+		confidence = event.Likely
 	}
-	return all
+	return raisedJSON{r.Function, r.Count, confidence.String()}
 }

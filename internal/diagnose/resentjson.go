@@ -38,22 +38,17 @@ func (r *Resent) json() *resentJSON {
 	if r == nil {
 		return nil
 	}
-	j := &resentJSON{
-		Sent: r.Sent, Unknown: r.Doubts, LostHere: r.LostHere, Hidden: r.total().Hidden, Arrived: r.Arrived, Received: r.Received,
+	return &resentJSON{
+		Sent: r.Sent, Peers: each(r.Peers, (*Peer).json), Unknown: r.Doubts, LostHere: r.LostHere, Hidden: r.total().Hidden,
+		Arrived: r.Arrived, Received: r.Received,
 	}
-	for i := range r.Peers {
-		p := &r.Peers[i]
-		j.Peers = append(j.Peers, peerJSON{
-			Peer: peerName(p.Addr), Beyond: p.Beyond, Unknown: p.Unknown, Hidden: p.Hidden, Handshakes: p.Handshakes,
-			Here: p.Here, Spurious: p.Spurious, Sent: p.Sent, Percent: math.Round(100*p.Percent()) / 100,
-		})
-	}
-	return j
 }
 
-func sentAgainOf(all []SentAgain) (j []sentAgainJSON) {
-	for _, s := range all {
-		j = append(j, sentAgainJSON{peerName(s.Peer), s.Segments})
+func (p *Peer) json() peerJSON {
+	return peerJSON{
+		Peer: peerName(p.Addr), Beyond: p.Beyond, Unknown: p.Unknown, Hidden: p.Hidden, Handshakes: p.Handshakes,
+		Here: p.Here, Spurious: p.Spurious, Sent: p.Sent, Percent: math.Round(100*p.Percent()) / 100,
 	}
-	return j
 }
+
+func (s *SentAgain) json() sentAgainJSON { return sentAgainJSON{peerName(s.Peer), s.Segments} }

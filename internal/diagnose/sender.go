@@ -140,8 +140,7 @@ func (s *Sender) oneOf() string {
 
 // senderJSON is who on this host sends the packets.
 type senderJSON struct {
-	Netns   string       `json:"netns,omitempty"`
-	NetnsID uint32       `json:"netns_inode,omitempty"`
+	netnsJSON
 	Process *processJSON `json:"process,omitempty"`
 	OneOf   []senderJSON `json:"one_of,omitempty"` // network namespaces that have the source address
 }
@@ -151,9 +150,9 @@ func (s *Sender) json() *senderJSON {
 	if s.Netns.Inode == 0 && s.OneOf == nil {
 		return nil
 	}
-	j := &senderJSON{Netns: s.Netns.Name, NetnsID: s.Netns.Inode, Process: inNetnsJSON(s.Process)}
+	j := &senderJSON{netnsJSON: netnsJSONOf(s.Netns, event.Process{}), Process: inNetnsJSON(s.Process)}
 	for _, n := range s.OneOf {
-		j.OneOf = append(j.OneOf, senderJSON{Netns: n.Name, NetnsID: n.Inode})
+		j.OneOf = append(j.OneOf, senderJSON{netnsJSON: netnsJSONOf(n, event.Process{})})
 	}
 	return j
 }
