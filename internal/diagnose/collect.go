@@ -80,6 +80,7 @@ type group struct {
 	args     []argument
 	through  []through
 	flows    *tally.Tally[Flow, flowPackets]
+	frames   *tally.Tally[Frame, uint64] // with their packets on the wire; nil: none may matter
 	owners   *tally.Tally[ownerID, event.Owner]
 	samples  []nftables.Packet // of different flows, if a firewall dropped them
 }
@@ -195,6 +196,7 @@ func (g *group) add(e *event.Event) {
 		g.addArgs(e.Args)
 		g.through = addThrough(g.through, throughOf(e.Reached))
 		g.addFlow(e)
+		g.addFrame(e)
 	}
 	o := &e.Owner
 	id := ownerID{pid: o.Process.PID, unit: o.Unit}

@@ -65,6 +65,9 @@ type Finding struct {
 	Listeners []Listener // sockets that accept packets to the port of the first of Flows; see [Diagnosis.Ask]
 	Sender    Sender     // of the first of Flows, if packets that no socket accepts come from this host; the same
 
+	Frames []FrameCount // for addresses of the interface, to other MAC addresses; those of most drops first; the same
+	MAC    string       // of the interface, if there are Frames
+
 	Followed  []Followed  // what became of the packets of some of its flows; see [Diagnosis.AddFollowed]
 	Resent    *Resent     // what TCP sent again, of the finding of that; nil otherwise
 	SentAgain []SentAgain // what TCP sent again because of the drops, by peer
@@ -84,6 +87,7 @@ type Finding struct {
 	through     []through         // points that packets of them had reached
 	reached     []PointValues     // verdicts of nftables that may be those on them, see [Diagnosis.Ask]
 	samples     []nftables.Packet // headers of some of them
+	frames      []FrameCount      // of all of them that were reported with their packets, if their MAC addresses may matter
 	byConntrack bool              // connection tracking may have dropped some of them
 }
 
@@ -234,7 +238,7 @@ func (d *Diagnosis) finding(e *tally.Entry[cause, group]) Finding {
 			f.Args = append(f.Args, a.Arg)
 		}
 	}
-	f.Flows = g.flowCounts()
+	f.Flows, f.frames = g.flowCounts(), g.frameCounts()
 	for owner := range g.owners.All {
 		if owner.Count > f.OwnerCount {
 			f.Owner, f.OwnerCount = owner.Value, owner.Count

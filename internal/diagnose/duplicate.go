@@ -26,8 +26,11 @@ func (d *Diagnosis) findDuplicates(h *Host) {
 }
 
 // mayBe reports whether the finding has a narrower cause for this evidence alone.
-func (f *Finding) mayBe(evidence knowledge.Evidence) bool {
-	return f.Meaning.Entry != nil && slices.ContainsFunc(f.Meaning.Entry.Cases, func(c knowledge.Case) bool { return c.If == evidence })
+func (f *Finding) mayBe(evidence knowledge.Evidence) bool { return hasCase(f.Meaning.Entry, evidence) }
+
+// hasCase reports whether an entry, which may be nil, has a case for this evidence alone.
+func hasCase(en *knowledge.Entry, evidence knowledge.Evidence) bool {
+	return en != nil && slices.ContainsFunc(en.Cases, func(c knowledge.Case) bool { return c.If == evidence })
 }
 
 // duplicates are the IPv6 addresses of a network namespace that another host has as well.

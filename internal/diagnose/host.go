@@ -233,6 +233,7 @@ func answerOf(o event.Owner) ownerAnswer {
 // too, a process in each network namespace without a name, settings, chains of a firewall,
 // routes, connections, listening sockets, senders on this host, and the owners of sockets. What it does not say is left out.
 func (d *Diagnosis) Ask(h *Host) {
+	d.findMisaddressed(h)
 	d.findDuplicates(h) // it and what follows find narrower causes, which have commands and settings of their own
 	d.readRoutes(h)
 	d.readListeners(h)

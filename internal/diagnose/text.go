@@ -90,6 +90,7 @@ func (f *Finding) appendEvidence(p *paragraph) {
 	f.appendResent(p)
 	p.field("owner", f.owner())
 	f.appendFlows(p)
+	f.appendFrames(p)
 	f.appendFollowed(p)
 	p.prose("sender", f.sender())
 	p.field("conntrack", f.connection())

@@ -11,44 +11,45 @@ import (
 type Evidence uint64
 
 const (
-	UDP         Evidence = 1 << iota
-	TCP                  // segments
-	IPv4                 // by the ethertype
-	IPv6                 // by the ethertype
-	EtherType            // the ethertype is known, and neither IP nor ARP
-	Multicast            // the destination is an IP multicast address
-	Broadcast            // the destination is a broadcast address
-	Tagged               // the frame has a VLAN tag
-	Addressed            // the frame has a destination MAC address of one host
-	Expired              // the TTL or hop limit is 0 or 1
-	Blackhole            // the route is of that type, by the source
-	Prohibit             // the same
-	Unreachable          // the same, or this host does not forward
-	ToDevice             // the frame is for its interface's own MAC address, and yet not for this host
-	NotToDevice          // it is for another MAC address, for certain
-	TooBig               // it exceeds an MTU, by the source
-	TooBigError          // it is the ICMP error by which a sender learns of an MTU
-	ToRouters            // the destination is a multicast group of routers
-	Midstream            // the segment is of a connection that was open: not its first, and no reset
-	Reset                // the segment is a reset
-	Answer               // it is the answer to a SYN: SYN and ACK
-	NoCarrier            // the interface cannot send; no drop carries it, see [Explanation.With]
-	Untracked            // connection tracking found the packet INVALID; no drop carries it, as NoCarrier
-	ByRule               // a rule of policy routing refuses the packet; no drop carries it, as NoCarrier
-	ErrorLost            // the ICMP error that answers the packet was dropped; no drop carries it, as NoCarrier
-	FlowLimit            // fq dropped all for the limit of their flow; no drop carries it, as NoCarrier
-	Emulated             // netem dropped all to emulate loss; no drop carries it, as NoCarrier
-	Duplicate            // this host does not use the destination, as another has it, too; no drop carries it
-	Elsewhere            // a socket accepts packets to this port, but not to this address; the same
-	OnLoopback           // the same as Elsewhere, and all such sockets have a loopback address
-	Listens              // a socket accepts packets to this address and port now; the same
-	Invalid              // a rule dropped the packet because connection tracking found it INVALID; the same
-	NoEntry              // the same, and connection tracking has no entry for its flow
-	Stray                // the same, and the packet is a segment of TCP that never opens one; no drop carries it
-	ToTunnel             // it is of UDP, for a port of VXLAN or GENEVE
-	Discovery            // it is a message of IPv6 that asks for a neighbour's MAC address, or answers
-	OnDevice             // as Elsewhere, but sockets for this port and address take packets of another interface only; the same
-	OnlyIPv6             // as Elsewhere, but sockets for this port would accept packets of IPv6; the same
+	UDP          Evidence = 1 << iota
+	TCP                   // segments
+	IPv4                  // by the ethertype
+	IPv6                  // by the ethertype
+	EtherType             // the ethertype is known, and neither IP nor ARP
+	Multicast             // the destination is an IP multicast address
+	Broadcast             // the destination is a broadcast address
+	Tagged                // the frame has a VLAN tag
+	Addressed             // the frame has a destination MAC address of one host
+	Expired               // the TTL or hop limit is 0 or 1
+	Blackhole             // the route is of that type, by the source
+	Prohibit              // the same
+	Unreachable           // the same, or this host does not forward
+	ToDevice              // the frame is for its interface's own MAC address, and yet not for this host
+	NotToDevice           // it is for another MAC address, for certain
+	TooBig                // it exceeds an MTU, by the source
+	TooBigError           // it is the ICMP error by which a sender learns of an MTU
+	ToRouters             // the destination is a multicast group of routers
+	Midstream             // the segment is of a connection that was open: not its first, and no reset
+	Reset                 // the segment is a reset
+	Answer                // it is the answer to a SYN: SYN and ACK
+	NoCarrier             // the interface cannot send; no drop carries it, see [Explanation.With]
+	Untracked             // connection tracking found the packet INVALID; no drop carries it, as NoCarrier
+	ByRule                // a rule of policy routing refuses the packet; no drop carries it, as NoCarrier
+	ErrorLost             // the ICMP error that answers the packet was dropped; no drop carries it, as NoCarrier
+	FlowLimit             // fq dropped all for the limit of their flow; no drop carries it, as NoCarrier
+	Emulated              // netem dropped all to emulate loss; no drop carries it, as NoCarrier
+	Duplicate             // this host does not use the destination, as another has it, too; no drop carries it
+	Elsewhere             // a socket accepts packets to this port, but not to this address; the same
+	OnLoopback            // the same as Elsewhere, and all such sockets have a loopback address
+	Listens               // a socket accepts packets to this address and port now; the same
+	Invalid               // a rule dropped the packet because connection tracking found it INVALID; the same
+	NoEntry               // the same, and connection tracking has no entry for its flow
+	Stray                 // the same, and the packet is a segment of TCP that never opens one; no drop carries it
+	ToTunnel              // it is of UDP, for a port of VXLAN or GENEVE
+	Discovery             // it is a message of IPv6 that asks for a neighbour's MAC address, or answers
+	OnDevice              // as Elsewhere, but sockets for this port and address take packets of another interface only; the same
+	OnlyIPv6              // as Elsewhere, but sockets for this port would accept packets of IPv6; the same
+	Misaddressed          // the packet is for an address of its interface, the frame for another MAC address; no drop carries it
 )
 
 // evidenceOf returns what a drop carries. Evidence that is not known is not there:

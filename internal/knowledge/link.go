@@ -33,6 +33,21 @@ var notForThisHost = []Case{
 		Check:    []string{"ip -d link show dev {ifname}  # PROMISC, MAC address"},
 		Fix:      noActionForOther,
 	},
+	{
+		If:       Misaddressed,
+		Class:    Error,
+		Severity: Harm,
+		Cause: "The packet is for {addr}, an address of this interface, but its frame is for a MAC address that no interface here has. " +
+			"Its sender has a stale or wrong neighbour (ARP) entry, or another host has the address, too.",
+		Check: []string{
+			"tcpdump -eni {ifname} ether dst {mac}",
+			"ip addr show dev {ifname}  # its MAC address; dadfailed: another host has the IPv6 address",
+			"arping -D -c 3 -I {ifname} {addr}  # of IPv4; an answer: another host has the address",
+		},
+		Fix: "At the sender, delete the entry (ip neigh del {addr} dev DEV), or correct it if it is static. If another host has the " +
+			"address, give one of the two another.",
+		Apply: []string{"arping -U -c 3 -I {ifname} {addr}  # of IPv4, if no other host has it: corrects entries, but not static ones"},
+	},
 }
 
 const noActionForOther = "No action needed, unless a neighbour uses a wrong MAC address for this host."

@@ -60,6 +60,14 @@ var link = []Scenario{
 		Want{IDs: id("VXLAN_VNI_NOT_FOUND"), Class: "error", Severity: "harm", IfName: "far", Fix: "VNI"},
 	},
 	{"another host's frames", otherHost, noise("far", "OTHERHOST").raised(otherhostDropped)},
+	{
+		"frames with a packet for this host and the MAC address of nobody", staleMAC,
+		Want{
+			IDs: id("OTHERHOST"), Class: "error", Severity: "harm", IfName: "far", Raised: otherhostDropped,
+			Cause: "10.0.0.1, an address of this interface", Says: `"dst_mac":"02:00:00:00:00:09","interface_mac":"` + drops.FarMAC + `"`,
+			Fix: "ip neigh del 10.0.0.1",
+		},
+	},
 }
 
 // otherhostDropped is where the packets of other hosts are counted.
@@ -73,6 +81,13 @@ func otherHost(ns *drops.Namespace, n int) func() {
 	peer := ns.Peer()
 	ns.Run("ip", "link", "set", "far", "promisc", "on")
 	return func() { peer.Inject("near", frame, n) }
+}
+
+// staleMAC has frames arrive of a host that has an old neighbour entry for this one.
+func staleMAC(ns *drops.Namespace, n int) func() {
+	frame := datagram("10.0.0.1", drops.UDPHeader(0))
+	frame[5] = 9
+	return arrive(frame)(ns, n)
 }
 
 // queueFull is what is wanted of a queue that takes no more packets.
