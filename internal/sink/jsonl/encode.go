@@ -38,8 +38,24 @@ func appendNumber(b []byte, key string, n uint64) []byte {
 	return append(strconv.AppendUint(appendKey(b, key), n, 10), ',')
 }
 
+// appendNonzero appends a number unless it is 0, which then means that it is not known or that there is none.
+func appendNonzero(b []byte, key string, n uint64) []byte {
+	if n == 0 {
+		return b
+	}
+	return appendNumber(b, key, n)
+}
+
 func appendBool(b []byte, key string, v bool) []byte {
 	return append(strconv.AppendBool(appendKey(b, key), v), ',')
+}
+
+// appendIfTrue appends true, or nothing.
+func appendIfTrue(b []byte, key string, v bool) []byte {
+	if !v {
+		return b
+	}
+	return appendBool(b, key, true)
 }
 
 // appendWord appends a word of dropwatch itself, which needs no escape.

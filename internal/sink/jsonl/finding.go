@@ -8,9 +8,7 @@ func (s *Sink) appendFinding(b []byte, e *event.Event) []byte {
 	b = s.appendIncident(begin(b, "finding", '{'), e.Incident)
 	b = appendIfAny(end(b, '}'), "reason", e.Reason)
 	b = appendIfAny(b, "ifname", e.Port.IfName)
-	if e.Netns.Inode != 0 {
-		b = appendNetns(b, &e.Netns)
-	}
+	b = appendNetns(b, &e.Netns)
 	return finish(appendOwner(b, &e.Owner))
 }
 
@@ -31,9 +29,7 @@ func (s *Sink) appendIncident(b []byte, i *event.Incident) []byte {
 		b = appendNumber(b, "threshold", i.Threshold)
 		b = appendNumber(b, "window_ms", uint64(i.Window.Milliseconds()))
 	}
-	if i.Unreported > 0 {
-		b = appendNumber(b, "unreported", i.Unreported)
-	}
+	b = appendNonzero(b, "unreported", i.Unreported)
 	b = appendIfAny(b, "id", i.ID)
 	b = appendIfAny(b, "location", i.Location)
 	b = appendIfAny(b, "severity", i.Severity)
@@ -47,9 +43,7 @@ func (s *Sink) appendIncident(b []byte, i *event.Incident) []byte {
 
 // appendDetail appends what else is known of the cause.
 func appendDetail(b []byte, d *event.Detail) []byte {
-	if d.Rank > 0 {
-		b = appendNumber(b, "rank", d.Rank)
-	}
+	b = appendNonzero(b, "rank", d.Rank)
 	b = appendIfAny(b, "layer", d.Layer)
 	b = appendIfAny(b, "module", d.Module)
 	b = appendIfAny(b, "class", d.Class)

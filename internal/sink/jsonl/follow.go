@@ -49,7 +49,7 @@ func (f *Follow) row(b []byte, at time.Time, r *flows.Row) []byte {
 	return finish(appendNumber(b, "sent_buffers", r.SentBuffers()))
 }
 
-// namespace appends a network namespace; none if it is not known.
+// namespace appends a network namespace with its name; nothing if it is not known (0), for which no name is looked up.
 func (f *Follow) namespace(b []byte, inode uint32) []byte {
 	if inode == 0 {
 		return b

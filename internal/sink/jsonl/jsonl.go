@@ -78,9 +78,7 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 	b = s.appendWhy(b, e)
 	b = appendPacket(b, &e.Packet)
 	b = appendPort(b, &e.Port)
-	if e.Netns.Inode != 0 {
-		b = appendNetns(b, &e.Netns)
-	}
+	b = appendNetns(b, &e.Netns)
 	if e.Packet.Flow != nil {
 		b = appendFlow(b, e.Packet.Flow)
 	}
@@ -101,18 +99,12 @@ func (s *Sink) appendDrop(b []byte, e *event.Event) []byte {
 // appendCounted appends how many packets the event stands for, and who reported it.
 func appendCounted(b []byte, e *event.Event) []byte {
 	b = appendNumber(b, "count", e.Count)
-	if e.Segments != 0 {
-		b = appendNumber(b, "segments", e.Segments)
-	}
+	b = appendNonzero(b, "segments", e.Segments)
 	if e.Segment != nil {
 		b = appendSegment(b, e)
 	}
-	if !e.Individual {
-		b = appendBool(b, "aggregated", true)
-	}
-	if e.TraceOnly {
-		b = appendBool(b, "trace_only", true)
-	}
+	b = appendIfTrue(b, "aggregated", !e.Individual)
+	b = appendIfTrue(b, "trace_only", e.TraceOnly)
 	if e.Origin != event.Unstated {
 		b = appendWord(b, "origin", e.Origin.String())
 	}
@@ -157,15 +149,9 @@ func appendSegment(b []byte, e *event.Event) []byte {
 	if s.CongestionState != event.CongestionUnknown {
 		b = appendWord(b, "congestion_state", s.CongestionState.String())
 	}
-	if s.RTT != 0 {
-		b = appendNumber(b, "rtt_us", uint64(s.RTT))
-	}
-	if s.Sent != 0 {
-		b = appendNumber(b, "segments_sent", uint64(s.Sent))
-	}
-	if s.Retries != 0 {
-		b = appendNumber(b, "retries", uint64(s.Retries))
-	}
+	b = appendNonzero(b, "rtt_us", uint64(s.RTT))
+	b = appendNonzero(b, "segments_sent", uint64(s.Sent))
+	b = appendNonzero(b, "retries", uint64(s.Retries))
 	if s.Fate != event.FateUnstated {
 		b = appendWord(b, "lost", s.Fate.String())
 	}
@@ -189,9 +175,7 @@ func appendCause(b []byte, of *event.SegmentDrop, drop *event.Event) []byte {
 		b = appendText(b, "text", x.Cause)
 	}
 	b = appendPort(b, &of.Port)
-	if of.Netns.Inode != 0 {
-		b = appendNetns(b, &of.Netns)
-	}
+	b = appendNetns(b, &of.Netns)
 	if of.Rule != "" {
 		b = appendText(b, "rule", of.Rule)
 		b = appendText(b, "rule_confidence", of.RuleConfidence)
@@ -259,9 +243,7 @@ func appendPacket(b []byte, p *event.Packet) []byte {
 }
 
 func appendPort(b []byte, p *event.Port) []byte {
-	if p.IfIndex != 0 {
-		b = appendNumber(b, "ifindex", uint64(p.IfIndex))
-	}
+	b = appendNonzero(b, "ifindex", uint64(p.IfIndex))
 	return appendIfAny(b, "ifname", p.IfName)
 }
 
@@ -346,9 +328,7 @@ func (s *Sink) appendLoss(b []byte, e *event.Event) []byte {
 	case e.Incident != nil:
 		b = appendWord(b, "of", "findings")
 	}
-	if e.Segments != 0 {
-		b = appendNumber(b, "segments", e.Segments)
-	}
+	b = appendNonzero(b, "segments", e.Segments)
 	b = appendWord(b, "place", e.Place.Key())
 	return finish(appendArgs(b, e.Args))
 }

@@ -6,7 +6,11 @@ import (
 	"dropwatch/internal/event"
 )
 
+// appendNetns appends an object of a network namespace, unless it is not known.
 func appendNetns(b []byte, n *event.Netns) []byte {
+	if n.Inode == 0 {
+		return b
+	}
 	b = begin(b, "netns", '{')
 	b = appendNumber(b, "inode", uint64(n.Inode))
 	b = appendIfAny(b, "name", n.Name)
@@ -37,9 +41,7 @@ func appendOwner(b []byte, o *event.Owner) []byte {
 		b = appendIfAny(b, "namespace", o.Pod.Namespace)
 		b = end(appendIfAny(b, "name", o.Pod.Name), '}')
 	}
-	if o.Pending {
-		b = appendBool(b, "owner_pending", true)
-	}
+	b = appendIfTrue(b, "owner_pending", o.Pending)
 	return b
 }
 
@@ -60,12 +62,8 @@ func appendSocket(b []byte, s *event.Socket) []byte {
 	if s.Cookie != 0 {
 		b = appendAddress(b, "cookie", s.Cookie)
 	}
-	if s.Inode != 0 {
-		b = appendNumber(b, "inode", s.Inode)
-	}
-	if s.Receiver {
-		b = appendBool(b, "receiver", true)
-	}
+	b = appendNonzero(b, "inode", s.Inode)
+	b = appendIfTrue(b, "receiver", s.Receiver)
 	return end(appendConfidence(b, s.Confidence), '}')
 }
 
@@ -116,9 +114,7 @@ func appendConfidence(b []byte, c event.Confidence) []byte {
 
 func appendCgroup(b []byte, c *event.Cgroup) []byte {
 	b = begin(b, "cgroup", '{')
-	if c.ID != 0 {
-		b = appendNumber(b, "id", c.ID)
-	}
+	b = appendNonzero(b, "id", c.ID)
 	b = appendIfAny(b, "path", c.Path)
 	return end(b, '}')
 }

@@ -165,21 +165,15 @@ func appendRow(b []byte, r *entry) []byte {
 	n := since(r)
 	b = appendNumber(append(b, '{'), "count", n.drops)
 	b = appendNumber(b, "total", r.Count)
-	if n.segments > 0 {
-		b = appendNumber(b, "segments", n.segments)
-	}
-	if r.Key.traceOnly {
-		b = appendBool(b, "trace_only", true)
-	}
+	b = appendNonzero(b, "segments", n.segments)
+	b = appendIfTrue(b, "trace_only", r.Key.traceOnly)
 	if r.Key.origin != event.Unstated {
 		b = appendWord(b, "origin", r.Key.origin.String())
 	}
 	b = appendWhere(b, &r.Value.where)
 	b = appendIfAny(b, "reason", r.Key.reason)
 	b = appendIfAny(b, "harmless", r.Key.harmless)
-	if r.Key.rest {
-		b = appendBool(b, "other", true)
-	}
+	b = appendIfTrue(b, "other", r.Key.rest)
 	return end(b, '}')
 }
 

@@ -54,9 +54,7 @@ func (s *Traffic) append(b []byte, e *event.Event, t *retrans.Traffic) []byte {
 	b = appendNumber(b, "resets", t.Resets)
 	b = begin(b, "types", '{')
 	for kind := event.Retransmission; kind <= event.PortReuse; kind++ {
-		if n := t.Type(kind); n > 0 {
-			b = appendNumber(b, kind.String(), n)
-		}
+		b = appendNonzero(b, kind.String(), t.Type(kind))
 	}
 	return finish(end(b, '}'))
 }
