@@ -243,6 +243,7 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.readConnections(h)
 	d.findInvalid()
 	d.findSenders(h)
+	d.findCgroupPrograms(h)
 	d.rank(slices.Concat(d.Findings, d.Noise)) // whose severities may be others now
 	d.findNamespaces(h)
 	d.readSettings(h)

@@ -49,6 +49,9 @@ const (
 	Discovery             // it is a message of IPv6 that asks for a neighbour's MAC address, or answers
 	OnDevice              // as Elsewhere, but sockets for this port and address take packets of another interface only; the same
 	OnlyIPv6              // as Elsewhere, but sockets for this port would accept packets of IPv6; the same
+	AtCgroup              // a BPF program at the owner's control group drops packets, or may; no drop carries it
+	OwnFilter             // no such program is there, and the receiver is a socket of TCP or UDP; the same
+	Capture               // the receiver is a socket that is not of IP; the same
 	Misaddressed          // the packet is for an address of its interface, the frame for another MAC address; no drop carries it
 )
 

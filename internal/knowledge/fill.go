@@ -14,7 +14,7 @@ import (
 // value for it.
 var unknown = map[string]string{
 	"ifname": "DEV", "addr": "ADDR", "src": "SRC", "port": "PORT", "dport": "PORT", "mac": "MAC", "vlan": "VID",
-	"ethertype": "ETHERTYPE", "ttl": "1 or 0",
+	"ethertype": "ETHERTYPE", "ttl": "1 or 0", "unit": "UNIT",
 }
 
 // hole matches a hole, and the dot before it where it is part of a sysctl's name.
@@ -96,6 +96,7 @@ func valuesOf(e *event.Event) map[string]string {
 		}
 	}
 	set("ifname", e.Port.IfName)
+	set("unit", e.Owner.Unit)
 	if e.Packet.HasProto {
 		set("ethertype", fmt.Sprintf("0x%04x", e.Packet.Proto))
 	}

@@ -219,6 +219,10 @@ var firewall = []Entry{
 		},
 		Check: []string{"bpftool cgroup tree  # systemd attaches such programs for IPAddressDeny="},
 		Fix:   "Correct the network policy of the unit or of the container platform.",
+		Cases: []Case{{
+			If:    AtCgroup,
+			Check: []string{"systemctl show -p IPAddressDeny -p IPAddressAllow {unit}"},
+		}},
 	},
 	{
 		// net/ipv4/syncookies.c cookie_v4_check; net/ipv4/ip_output.c __ip_queue_xmit;

@@ -1,5 +1,30 @@
 package knowledge
 
+// filteredBy are the cases of a packet that a BPF program rejects for its receiver: that of the control group comes before that
+// of the socket (net/core/filter.c sk_filter_trim_cap). Who the receiver is, is known after the drops.
+var filteredBy = []Case{
+	{
+		If: AtCgroup, Severity: Maybe,
+		Cause: "A BPF program at the control group of the receiver likely rejected the packet, as that of a systemd unit with " +
+			"IPAddressDeny= does.",
+		Check: []string{"systemctl show -p IPAddressDeny -p IPAddressAllow {unit}"},
+		Fix:   "Correct the network policy of the unit or of the container platform, unless it is to reject this packet.",
+	},
+	{
+		If: OwnFilter, Severity: Maybe,
+		Cause: "The filter that the program set at its own socket rejected the packet (SO_ATTACH_FILTER, SO_ATTACH_BPF). No BPF " +
+			"program is at its control group.",
+		Check: []string{"ss -antup 'sport = :{dport}'", "bpftool prog list  # of type socket_filter, unless the filter is a classic one"},
+		Fix:   "No action needed if the program is not to get such packets. Otherwise correct its filter, or its configuration.",
+	},
+	{
+		If:    Capture,
+		Cause: "The filter of a capture, or of another socket that is not of IP, rejected its copy of the packet. No packet is lost.",
+		Check: []string{"ss -0bpe  # packet sockets and their filters"},
+		Fix:   "No action needed.",
+	},
+}
+
 // sockets holds the reasons at sockets of any protocol, and those of UDP
 // (include/net/dropreason-core.h).
 var sockets = []Entry{
@@ -87,7 +112,8 @@ var sockets = []Entry{
 			"bpftool cgroup tree  # cgroup_inet_ingress: a program that may drop what the group receives",
 			"systemctl show -p IPAddressDeny -p IPAddressAllow UNIT",
 		},
-		Fix: "No action needed, unless the program or the policy of its control group rejects what it should receive: correct that.",
+		Fix:   "No action needed, unless the program or the policy of its control group rejects what it should receive: correct that.",
+		Cases: filteredBy,
 	},
 	{
 		// net/core/sock.c sock_queue_rcv_skb_reason; net/ipv4/udp.c __udp_queue_rcv_skb; net/ipv6/udp.c

@@ -19,7 +19,8 @@ const (
 
 	progLoad, progAttach, linkCreate = 5, 8, 28
 
-	cgroupProgram, egress    = 8, 1     // BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS
+	cgroupProgram            = 8        // BPF_PROG_TYPE_CGROUP_SKB
+	ingress, egress          = 0, 1     // BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS
 	xdpProgram, xdp, skbMode = 6, 37, 2 // BPF_PROG_TYPE_XDP, BPF_XDP, XDP_FLAGS_SKB_MODE
 )
 
@@ -76,20 +77,34 @@ func runXDP(code []uint32, flags uint32) func(*drops.Namespace, int) func() {
 // cgroupEgress sends by a socket that was made in a control group whose program refuses
 // what is sent.
 func cgroupEgress(ns *drops.Namespace, n int) func() {
+	ns.Peer()
+	return inCgroup(ns, "zoo-egress", egress, func() func() { return refusedToSend(ns, n) })
+}
+
+// cgroupIngress sends to a socket that was made in a control group whose program refuses what is received.
+func cgroupIngress(ns *drops.Namespace, n int) func() {
+	return inCgroup(ns, "zoo-ingress", ingress, func() func() {
+		ns.Listen(syscall.SOCK_DGRAM)
+		return func() { ns.SendUDP(n) }
+	})
+}
+
+// inCgroup calls prepare in a control group, which then has a program that refuses all packets of a direction, and returns
+// what prepare does.
+func inCgroup(ns *drops.Namespace, name string, direction uint32, prepare func() func()) (lose func()) {
 	top := "/sys/fs/cgroup"
 	if _, err := os.Stat(filepath.Join(top, "unified")); err == nil {
 		top = filepath.Join(top, "unified")
 	}
-	group := filepath.Join(top, "zoo")
+	group := filepath.Join(top, name)
 	move := func(to string) error {
 		return os.WriteFile(filepath.Join(to, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0)
 	}
-	ns.Peer()
 	ns.Do(func() error {
 		ns.Cleanup(func() error { return os.Remove(group) })
 		return errors.Join(os.MkdirAll(group, 0o755), move(group))
 	})
-	lose := refusedToSend(ns, n)
+	lose = prepare()
 	ns.Do(func() error {
 		if err := move(top); err != nil {
 			return err
@@ -103,7 +118,7 @@ func cgroupEgress(ns *drops.Namespace, n int) func() {
 		if err != nil {
 			return err
 		}
-		_, err = bpf(progAttach, uint32(dir.Fd()), uint32(program), egress, 0)
+		_, err = bpf(progAttach, uint32(dir.Fd()), uint32(program), direction, 0)
 		return errors.Join(err, syscall.Close(program))
 	})
 	return lose

@@ -84,7 +84,17 @@ var firewall = []Scenario{
 	},
 	{
 		"BPF program at the control group of the sender", cgroupEgress,
-		Want{IDs: id("BPF_CGROUP_EGRESS"), Class: "policy", Severity: "maybe", IfName: "far", Process: self, Fix: "policy"},
+		Want{
+			IDs: id("BPF_CGROUP_EGRESS"), Class: "policy", Severity: "maybe", IfName: "far", Process: self,
+			Rule: "at control group /zoo-egress", Confidence: "exactly", Fix: "policy",
+		},
+	},
+	{
+		"BPF program at the control group of the receiver", cgroupIngress,
+		Want{
+			IDs: id("SOCKET_FILTER"), Class: "policy", Severity: "maybe", IfName: "lo", Process: self, Apart: "of the group",
+			Rule: "at control group /zoo-ingress", Confidence: "likely", Fix: "policy of the unit",
+		},
 	},
 	{
 		"tc filter at ingress", tcIngress,

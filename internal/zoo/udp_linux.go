@@ -29,7 +29,10 @@ var udp = []Scenario{
 	},
 	{
 		"filter of a UDP socket", socketFilter,
-		Want{IDs: id("SOCKET_FILTER"), Class: "policy", Severity: "noise", IfName: "lo", Fix: "No action needed"},
+		Want{
+			IDs: id("SOCKET_FILTER"), Class: "policy", Severity: "maybe", IfName: "lo", Process: self,
+			Cause: "set at its own socket", Fix: "correct its filter",
+		},
 	},
 	{
 		"capture that does not read", capture,
