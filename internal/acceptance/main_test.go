@@ -16,8 +16,12 @@ func TestKernels(t *testing.T) {
 	vmtest.Suite{
 		Module:   "dropwatch",
 		Programs: map[string]string{dropwatchPath: "dropwatch/cmd/dropwatch"},
-		Env:      []string{"DROPWATCH_ZOO"},
-		Counted:  os.Getenv("DROPWATCH_COUNTED") == "1",
+		Seconds: map[string]int{
+			"acceptance": 4, "source.bpf": 10, "source.correlate": 5, "source.follow": 4, "source.retrans": 12,
+			"source.trace": 4, "zoo": 18,
+		},
+		Env:     []string{"DROPWATCH_ZOO"},
+		Counted: os.Getenv("DROPWATCH_COUNTED") == "1",
 		Checks: map[string]func(t *testing.T, out string){
 			"acceptance/TestGuestCaptures":  checkCaptures,
 			"acceptance/TestGuestWatchFile": checkWatch,

@@ -5,7 +5,7 @@
 // without KVM. The result is what the command prints, its exit status, and the files that it leaves in
 // /out; the console is separate.
 //
-// A [Suite] runs the TestGuest functions of all packages, in two guests for each kernel; all other tests
+// A [Suite] runs the TestGuest functions of all packages, in a few guests for each kernel; all other tests
 // run on the host only. To add one, write a function whose name begins with TestGuest; its package needs
 // a TestMain that calls [Main]. Package guest has what such tests need. A test must leave the kernel as
 // it found it; one that cannot is named TestGuestLast..., and runs after all others. A test must not

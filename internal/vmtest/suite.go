@@ -31,6 +31,9 @@ type Suite struct {
 	Module string
 	// Programs are the packages to build, by the path of the program in the guest.
 	Programs map[string]string
+	// Seconds is about how long a test of a package takes in a guest, for packages whose tests take longer than one
+	// second. The longest guests begin first, so that none is left alone at the end.
+	Seconds map[string]int
 	// Env are the names of variables of the environment that tests in guests have, too.
 	Env []string
 	// Counted has the clocks of the guests, each with one CPU, count instructions: see [Guest].
@@ -58,33 +61,29 @@ func (s Suite) Run(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range kernels {
-		t.Run(k.Name, func(t *testing.T) {
-			t.Parallel()
-			var guests sync.WaitGroup
-			for _, part := range boots(runs) {
-				guests.Go(func() { s.runOn(t, k, files, part) })
-			}
-			guests.Wait()
-		})
+	isKernel := regexp.MustCompile(selected()[1])
+	kernels = slices.DeleteFunc(kernels, func(k Kernel) bool { return !isKernel.MatchString(k.Name) })
+	guests := s.boots(kernels, runs)
+	var tests sync.WaitGroup
+	for _, k := range kernels { // without t.Parallel, which would let as many kernels begin as there are CPUs
+		others := func(b boot) bool { return b.kernel != k }
+		tests.Go(func() { s.runAll(t, k, files, slices.DeleteFunc(slices.Clone(guests), others)) })
 	}
+	tests.Wait()
 }
 
-// testsOfBoot is how many tests run in one guest at most, unless a package has more: fewer guests would leave the last
-// of them alone for minutes, and each more takes seconds to boot.
-const testsOfBoot = 80
-
-// boots deals runs, in their order, to guests.
-func boots(runs []testRun) (parts [][]testRun) {
-	room := 0
-	for _, r := range runs {
-		if room -= len(r.tests); room < 0 || len(parts) == 0 {
-			parts, room = append(parts, nil), testsOfBoot-len(r.tests)
+// runAll runs the guests of k, each when its turn has come. If -test.skip leaves out k, none of them has one.
+func (s Suite) runAll(t *testing.T, k Kernel, files map[string]string, guests []boot) {
+	t.Run(k.Name, func(t *testing.T) {
+		var running sync.WaitGroup
+		for _, b := range guests {
+			running.Go(func() { s.runOn(t, files, b) })
 		}
-		last := &parts[len(parts)-1]
-		*last = append(*last, r)
+		running.Wait()
+	})
+	for _, b := range guests {
+		b.began()
 	}
-	return parts
 }
 
 // build builds the programs and the selected test binaries in dir. It returns the files for the guest,
@@ -97,7 +96,7 @@ func (s Suite) build(dir string, packages []guestPackage) (files map[string]stri
 			return nil, nil, err
 		}
 	}
-	runs = plan(packages, flag.Lookup("test.run").Value.String())
+	runs = plan(packages, selected())
 	tests := []string{"test", "-c", "-ldflags", "-s -w", "-o", dir + "/"}
 	for _, p := range packages {
 		binary := p.binary()
@@ -118,11 +117,15 @@ func (p guestPackage) binary() string {
 	return testDir + p.name() + "/guest.test"
 }
 
-// plan returns the runs of the tests that a pattern for -test.run selects, whose third element is for
-// packages and the fourth for tests: one for each package, and then one for each package that has tests
-// to be run last.
-func plan(packages []guestPackage, pattern string) (runs []testRun) {
-	elements := append(strings.Split(pattern, "/"), "", "", "")
+// selected returns the elements of the pattern of -test.run: for the suite, kernels, packages and tests.
+func selected() []string { return elements(flag.Lookup("test.run").Value.String()) }
+
+// elements returns the elements of a pattern, at least four.
+func elements(pattern string) []string { return append(strings.Split(pattern, "/"), "", "", "") }
+
+// plan returns the runs of the tests that a pattern selects: one for each package, and then one for each
+// package that has tests to be run last.
+func plan(packages []guestPackage, elements []string) (runs []testRun) {
 	isPackage, isTest := regexp.MustCompile(elements[2]), regexp.MustCompile(elements[3])
 	for _, last := range []bool{false, true} {
 		for _, p := range packages {
@@ -175,9 +178,11 @@ func exports(names []string) string {
 	return b.String()
 }
 
-// runOn boots k, once there is a slot, and follows the runs in it.
-func (s Suite) runOn(t *testing.T, k Kernel, files map[string]string, runs []testRun) {
+// runOn boots a guest, once it is its turn and there is a slot, and follows the runs in it.
+func (s Suite) runOn(t *testing.T, files map[string]string, b boot) {
+	<-b.turn
 	release, err := acquireSlot(t.Context())
+	b.began()
 	if err != nil {
 		t.Error(err)
 		return
@@ -187,7 +192,7 @@ func (s Suite) runOn(t *testing.T, k Kernel, files map[string]string, runs []tes
 	defer cancel()
 	output, write := io.Pipe()
 	g := Guest{
-		Kernel: k, Command: exports(s.Env) + command(runs), Files: needed(files, runs), Memory: suiteMemory,
+		Kernel: b.kernel, Command: exports(s.Env) + command(b.runs), Files: needed(files, b.runs), Memory: suiteMemory,
 		Output: write, Out: t.TempDir(),
 	}
 	if s.Counted {
@@ -199,12 +204,12 @@ func (s Suite) runOn(t *testing.T, k Kernel, files map[string]string, runs []tes
 		write.Close()
 		done <- err
 	}()
-	follow(output).binaries(t, runs)
+	follow(output).binaries(t, b.runs)
 	if err := <-done; err != nil {
 		t.Error(err)
 		return
 	}
-	s.check(t, g.Out, runs)
+	s.check(t, g.Out, b.runs)
 }
 
 // check runs the checks of the tests that ran.

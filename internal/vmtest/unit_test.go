@@ -95,7 +95,7 @@ func TestPlan(t *testing.T) {
 		"TestKernels/6.1//TestGuestB/x": "netlink: TestGuestB; ",
 	} {
 		var got strings.Builder
-		for _, r := range plan(packages, pattern) {
+		for _, r := range plan(packages, elements(pattern)) {
 			fmt.Fprintf(&got, "%s: %s; ", r.name, strings.Join(r.tests, " "))
 		}
 		if got.String() != want {
@@ -104,34 +104,56 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestBoots: a guest gets runs until it has tests enough, and a run is never parted.
+// TestBoots: a guest gets runs until it has enough, a run is never parted, and those that take longest begin first.
 func TestBoots(t *testing.T) {
-	run := func(tests int) testRun { return testRun{name: fmt.Sprint(tests), tests: make([]string, tests)} }
+	run := func(name string, tests int) testRun { return testRun{name: name, tests: make([]string, tests)} }
+	old, current := Kernel{Name: "5.10"}, Kernel{Name: "6.1"}
+	s := Suite{Seconds: map[string]int{"slow": 20}}
 	for _, tt := range []struct {
-		tests []int
-		want  string
+		runs []testRun
+		want string
 	}{
 		{nil, ""},
-		{[]int{200}, "200|"},
-		{[]int{60, 20, 1}, "60 20|1|"},
-		{[]int{60, 1, 30, 30, 21}, "60 1|30 30|21|"},
-		{[]int{1, 100, 1}, "1|100|1|"},
+		{[]testRun{run("a", 201)}, "6.1 a|5.10 a|"},
+		{[]testRun{run("slow", 9), run("a", 20), run("b", 1)}, "6.1 slow a|5.10 slow a|6.1 b|5.10 b|"},
+		{[]testRun{run("a", 1), run("slow", 11), run("b", 200)}, "6.1 slow|5.10 slow|6.1 b|5.10 b|6.1 a|5.10 a|"},
 	} {
-		var runs []testRun
-		for _, n := range tt.tests {
-			runs = append(runs, run(n))
-		}
 		var got strings.Builder
-		for _, part := range boots(runs) {
-			var names []string
-			for _, r := range part {
-				names = append(names, r.name)
+		for _, b := range s.boots([]Kernel{old, current}, tt.runs) {
+			got.WriteString(b.kernel.Name)
+			for _, r := range b.runs {
+				got.WriteString(" " + r.name)
 			}
-			got.WriteString(strings.Join(names, " ") + "|")
+			got.WriteString("|")
 		}
 		if got.String() != tt.want {
-			t.Errorf("%v: %s, want %s", tt.tests, got.String(), tt.want)
+			t.Errorf("%v: %s, want %s", tt.runs, got.String(), tt.want)
 		}
+	}
+}
+
+// TestTurns: a guest has its turn when all before it have begun, or never will.
+func TestTurns(t *testing.T) {
+	guests := Suite{}.boots([]Kernel{{Name: "5.10"}, {Name: "6.1"}, {Name: "6.12"}}, []testRun{{name: "a", tests: []string{"TestGuestA"}}})
+	hasTurn := func(b boot) bool {
+		select {
+		case <-b.turn:
+			return true
+		default:
+			return false
+		}
+	}
+	if !hasTurn(guests[0]) || hasTurn(guests[1]) {
+		t.Error("not the first alone has its turn")
+	}
+	guests[1].began()
+	guests[1].began()
+	if hasTurn(guests[1]) {
+		t.Error("the second has its turn before the first has begun")
+	}
+	guests[0].began()
+	if !hasTurn(guests[1]) || !hasTurn(guests[2]) {
+		t.Error("the others have no turn after those before them have begun")
 	}
 }
 
