@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 GO := go
 
 .DEFAULT_GOAL := help
-.PHONY: help build run install test quick setup lint unit guests guest fuzz bench bench-vm bench-points bench-watch zoo clean
+.PHONY: help build run install test beside quick setup lint unit guests guest fuzz bench bench-vm bench-points bench-watch zoo clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,13 @@ install: build ## install the program, its manual page and bash completion below
 	bin/dropwatch completion bash | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dropwatch
 	ln -sf dropwatch $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dwdump
 
-test: setup lint unit guests fuzz ## run everything: lint, unit tests, real kernels in guests, a short fuzz of each target
+test: setup ## run everything: lint, unit tests, a short fuzz of each target, real kernels in guests
+	$(MAKE) -j 2 beside unit
+	$(MAKE) guests
+
+# What needs CPU time only, and gets what the unit tests leave: they wait for the kernel most of the time.
+beside:
+	nice -n 19 $(MAKE) lint fuzz
 
 setup: ## install what the tests need, and fetch the kernels for the guests (once)
 	@internal/vmtest/setup.sh || { echo "make: the tests in guests cannot run, see above"; [ -z "$$CI" ]; }
@@ -57,10 +63,11 @@ quick: ## the tests that need neither root nor guests, in under a minute
 	$(GO) test -short ./...
 	@echo "make: quick leaves out what needs root (make unit) and other kernels (make guests)"
 
+# Four packages at a time, as most of them wait: one test at a time may have network namespaces (package drops).
 unit: ## the tests on this kernel, under the race detector: as root, all of them
-	$(call run_tests,pkgname,$(UNIT_PKGS),-race -timeout 20m)
+	$(call run_tests,pkgname,$(UNIT_PKGS),-race -p 4 -timeout 20m)
 
-guests: ## the tests on real kernels, each of which is booted twice
+guests: ## the tests on real kernels, each of which is booted three times
 	$(call run_tests,testname,$(GUEST_PKGS),-count 1 -p 1 -timeout 60m)
 
 guests guest: export DROPWATCH_GUESTS = 1
