@@ -36,8 +36,9 @@ const (
 	exitSignal = 128 // and the signal's number, as a shell has it
 )
 
-// Main runs the program that args names and returns its exit code. It returns
-// with the drop monitor as it was found, also after a signal or a panic.
+// Main runs the program that args names and returns its exit code. It returns with the drop monitor as it was found,
+// also after a signal or a panic. The streams are files, not closed here, as outputs ask whether they are terminals,
+// pipes or sockets.
 func Main(args []string, in, out, err *os.File) int {
 	log.SetOutput(io.Discard) // net/http writes there what a server sent unasked
 	notices := capture.NewNotices(err)
@@ -56,7 +57,8 @@ func Main(args []string, in, out, err *os.File) int {
 // helperVerb makes the program that of capture.Runner.Helper. It is for no person.
 const helperVerb = "serve-connections"
 
-// helper returns what runs this program so.
+// helper returns what runs this program so. It is /proc/self/exe because the file of the program may have been replaced
+// or removed since it was started, as by an update; Args[0] stays what was typed, for ps.
 func helper(args []string) []string { return []string{"/proc/self/exe", args[0], helperVerb} }
 
 // run is Main with a Runner, so that tests can bring sources of their own. Ctx is the one
@@ -111,14 +113,14 @@ func checkSetuid() error {
 		"remove the bit (chmod ug-s), and use sudo or setcap")
 }
 
-// lastWait is how long a run may take after capture.Signals.Hurried: to put the drop
-// monitor back, and to say what was not written.
+// lastWait is how long a run may take after capture.Signals.Hurried: to put the drop monitor back, and to say what was
+// not written.
 const lastWait = 500 * time.Millisecond
 
-// supervise runs a verb in a goroutine of its own, so that one that blocks cannot
-// keep the program from ending. A panic becomes an error with its stack. After a
-// signal it waits for at most capture.Grace, and the error is the cause of ctx
-// unless the verb failed otherwise. It waits for only lastWait after hurried is closed.
+// supervise runs a verb in a goroutine of its own, so that one that blocks cannot keep the program from ending. A panic
+// becomes an error with its stack. After a signal it waits for at most capture.Grace, and the error is the cause of ctx
+// unless the verb failed otherwise. It waits for only lastWait after hurried is closed. What run does after that is
+// lost; nobody waits for it.
 func supervise(ctx context.Context, hurried <-chan struct{}, run func(context.Context) error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -145,8 +147,8 @@ func supervise(ctx context.Context, hurried <-chan struct{}, run func(context.Co
 	}
 }
 
-// report prints an error and returns the exit code for it. A reader that closed the
-// pipe, as head(1) does, has all it wanted: that is no failure.
+// report prints an error and returns the exit code for it. A reader that closed the pipe, as head(1) does, has all it
+// wanted: that is no failure. Of several errors that were joined, the first kind in the order of this switch decides.
 func report(to io.Writer, err error) int {
 	var usage *cli.UsageError
 	var sig *capture.SignalError

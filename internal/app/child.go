@@ -49,9 +49,10 @@ type resultError struct {
 	text string
 }
 
+// Error is for the log of a service; on the command line the output has said it, and only the code is used.
 func (e *resultError) Error() string { return e.text }
 
-// addFailFlag adds --fail-if-any.
+// addFailFlag adds --fail-if-any. The value is valid after the flags are parsed.
 func addFailFlag(f *pflag.FlagSet) *bool {
 	return f.Bool("fail-if-any", false, "exit with code 3 if any drop matched")
 }
@@ -62,8 +63,8 @@ const commandNote = `COMMAND is run while drops are caught, with the same privil
 the run ends, with its exit code. When the run ends first (Ctrl-C, --duration,
 --count) COMMAND gets SIGTERM, and SIGKILL two seconds later.`
 
-// fillChild enters the command after -- in a Spec. Without -- it is nil, and there
-// is none.
+// fillChild enters the command after -- in a Spec. Without -- it is nil, and there is none. An empty command (a line
+// that ends in --) is an error of usage.
 func fillChild(spec *capture.Spec, args cli.Args) error {
 	if args.Command != nil && len(args.Command) == 0 {
 		return usageError("no command after --: name one to run")

@@ -58,7 +58,8 @@ With --systemd, print a unit that runs a file with few privileges.`,
 	}
 }
 
-// checkConfig reads a file as run does, and says that it can be used, or why not.
+// checkConfig reads a file as run does, and says that it can be used, or why not. Names that this host does not have now
+// are only warned about, as they may come; files that outputs cannot write to are errors.
 func (a *App) checkConfig(path string) error {
 	checks := config.Checks{Run: a.checkNames, Alert: a.checkNames, Outputs: capture.CheckFiles}
 	if _, err := config.Read(a.runner.Host, path, checks); err != nil {
@@ -70,7 +71,9 @@ func (a *App) checkConfig(path string) error {
 // sourceNeeds is what each source needs. With auto it is bpf: a unit for another has to name that.
 var sourceNeeds = map[string]host.Requirements{"auto": bpf.Needs, "bpf": bpf.Needs, "netdm": netdm.Needs, "trace": trace.Needs}
 
-// printUnit prints a unit that runs a file with this program.
+// printUnit prints a unit that runs a file with this program. Path is that of the configuration, empty for the default;
+// it is made absolute, as a unit runs in /. The unit is not for another host: the capabilities that a source needs
+// depend on the kernel.
 func (a *App) printUnit(path string) error {
 	c, err := config.Read(a.runner.Host, path, config.Checks{})
 	if err != nil {

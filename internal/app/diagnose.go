@@ -64,7 +64,8 @@ number.`,
 	}
 }
 
-// run runs the command line. A finding that matters is an error, with the exit code for it.
+// run runs the command line. A finding that matters is an error, with the exit code for it. What was found is printed
+// also if the run failed, as when an output had no room.
 func (r *diagnoseRun) run(ctx context.Context, args cli.Args) error {
 	if err := r.prepare(args); err != nil {
 		return err
@@ -83,7 +84,8 @@ func (r *diagnoseRun) run(ctx context.Context, args cli.Args) error {
 	return err
 }
 
-// prepare enters in the Spec what the command line says.
+// prepare enters in the Spec what the command line says. Errors are those of usage, or of a file of points that cannot
+// be read.
 func (r *diagnoseRun) prepare(args cli.Args) (err error) {
 	spec := &r.spec
 	fill(spec, r.defaults, "diagnose", args)
@@ -150,9 +152,10 @@ func (a *App) printDiagnosis(d *diagnose.Diagnosis, json bool) error {
 // A threshold is the value of a flag: a severity, or never.
 type threshold knowledge.Severity
 
-// never is more severe than any finding.
+// never is more severe than any finding. So nothing reaches it.
 const never = knowledge.Harm + 1
 
+// thresholds are the values of --fail-on, by what is typed.
 var thresholds = map[string]threshold{
 	"maybe": threshold(knowledge.Maybe), "harm": threshold(knowledge.Harm), "never": threshold(never),
 }

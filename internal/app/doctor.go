@@ -68,8 +68,7 @@ func (a *App) checkHost(json bool) error {
 	return nil
 }
 
-// examine tries each source: it opens and closes it. Nothing is monitored
-// meanwhile.
+// examine tries each source: it opens and closes it. Nothing is monitored meanwhile.
 func (a *App) examine() doctor.Report {
 	return doctor.Examine(doctor.Subject{
 		Host: a.runner.Host, Monitor: doctor.Dial, Netdm: netdm.Needs,

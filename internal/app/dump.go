@@ -30,6 +30,8 @@ const maxTrunc = 0xffff
 // and keeps it in an int.
 const maxBuffer = 1<<30 - 1
 
+// flags adds the options with the letters and defaults of dwdump: a queue of 1000 packets on each CPU, no truncation.
+// Those of dropwatch alone have no letter.
 func (o *dumpFlags) flags() *pflag.FlagSet {
 	f := cli.NewFlags()
 	o.limit, o.input.ReadBuffer = 1000, netlink.DefaultReadBuffer
@@ -75,8 +77,7 @@ Ctrl-C. Wireshark and tshark read it and show location, reason and packet.`,
 	}
 }
 
-// check returns an error for values that are not valid, and replaces those that
-// stand for others.
+// check returns an error for values that are not valid, and replaces those that stand for others.
 func (o *dumpFlags) check() (err error) {
 	switch o.origin {
 	case "":

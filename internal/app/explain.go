@@ -40,7 +40,9 @@ settings and counters are those of this host and network namespace.`,
 	}
 }
 
-// explanation returns what is known of a name.
+// explanation returns what is known of a name. A reason, function, trap or counter goes before a setting, and that
+// before a word of the classification, should they have one name. The error is one of usage, with what may have been
+// meant.
 func (a *App) explanation(ctx context.Context, name string) (string, error) {
 	if entries := knowledge.Lookup(name); len(entries) > 0 {
 		return a.explanations(ctx, entries)
@@ -157,8 +159,8 @@ func reasonList() string {
 	return b.String()
 }
 
-// appendEntries appends the entries of one layer and kind. It appends nothing if
-// there are none.
+// appendEntries appends the entries of one layer and kind. It appends nothing if there are none. Reasons have a line
+// each, with their cause, the others only names: there are hundreds.
 func appendEntries(b *strings.Builder, layer knowledge.Layer, kind knowledge.Kind) {
 	var names []string
 	title := fmt.Sprintf("\n%s: %ss\n", layer, kind)

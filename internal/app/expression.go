@@ -6,8 +6,9 @@ import (
 	"dropwatch/internal/stage/filter"
 )
 
-// expressionWords completes an expression: with fields and operators, or with the
-// values of the field before the cursor.
+// expressionWords completes an expression: with fields and operators, or with the values of the field before the cursor.
+// An expression that is not valid is
+// completed as far as it is known.
 func (a *App) expressionWords(before []string) []string {
 	if n := len(before); n > 0 {
 		if values := a.fieldValues(before[n-1]); len(values) > 0 {
@@ -24,7 +25,7 @@ func (a *App) expressionWords(before []string) []string {
 	return words
 }
 
-// expressionAfterFile completes the arguments after the name of a file.
+// expressionAfterFile completes the arguments after the name of a file. Before has at least the file.
 func (a *App) expressionAfterFile(before []string) []string { return a.expressionWords(before[1:]) }
 
 // fieldNames returns the fields of an expression, with their other names.

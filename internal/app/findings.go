@@ -27,6 +27,9 @@ func (a *App) findings(ctx context.Context, spec capture.Spec) (d *diagnose.Diag
 	return d, outcome, nil, err
 }
 
+// liveFindings is findings of this host. The window of the counters opens when the source watches and closes before it
+// ends, so that a counter never rises by a drop that nobody could see. The collector asks for points, and the follower
+// follows flows, from other goroutines than the one that reads the drops.
 func (a *App) liveFindings(ctx context.Context, spec capture.Spec) (found *diagnose.Diagnosis, outcome capture.Outcome, err error) {
 	w := &window{reader: capture.AllCounters(a.runner.Host), filter: spec.Filter, sayReading: a.sayReading, note: a.runner.Notices.Note}
 	w.reader.Nonzero, w.reader.Helper = true, a.runner.Helper

@@ -223,8 +223,8 @@ func (n *number[N]) String() string {
 // Type names the value in help where its usage does not.
 func (n *number[N]) Type() string { return "number" }
 
-// A duration is a flag value: a number of seconds, which may have decimals, or what
-// time.ParseDuration accepts. It is not 0, which would be no time, or no limit.
+// A duration is a flag value: a number of seconds, which may have decimals, or what time.ParseDuration accepts. It is
+// not 0, which would be no time, or no limit. A plain number is seconds, as with sleep(1) and timeout(1).
 type duration time.Duration
 
 // Set parses the value. The error does not repeat it, as that of cli does.

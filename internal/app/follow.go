@@ -24,7 +24,8 @@ func addFollowFlag(f *pflag.FlagSet) *followFlag {
 }
 
 // enter enters in a Spec that packets are followed. It returns the expression that drops must match: that of the
-// packets, or else the words of the command line.
+// packets, or else the words of the command line. Words beside --follow are an error of usage, as two expressions would
+// be ambiguous.
 func (o *followFlag) enter(spec *capture.Spec, words []string) ([]string, error) {
 	switch {
 	case !o.flag.Changed:

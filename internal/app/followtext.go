@@ -1,5 +1,6 @@
 package app
 
+// manFollow and the texts below it are the help topic follow, in the markup of manDescription.
 const manFollow = `
 *dropwatch watch --follow EXPRESSION* also counts the packets that match where they are received, delivered, forwarded and sent.
 Together with the drops of the same expression this shows whether this host lost any of them.

@@ -13,6 +13,7 @@ import (
 // greeting are those of the C program.
 type lookupMethod struct{ name, help, greeting string }
 
+// methods are in the order in which --lmethod list prints them. The first is the default.
 var methods = []lookupMethod{
 	{"kas", "use /proc/kallsyms", "Initializing kallsyms db"},
 	{"none", "show raw addresses", "Initializing null lookup method"},
@@ -35,6 +36,7 @@ type globalFlags struct {
 	showVersion bool
 }
 
+// flags adds them, with what a session has set as defaults.
 func (o *globalFlags) flags() *pflag.FlagSet {
 	f := cli.NewFlags()
 	f.StringVarP(&o.methodName, "lmethod", "l", methods[0].name,

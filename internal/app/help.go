@@ -106,8 +106,8 @@ func topicList() string {
 	return b.String() + "  COMMAND      a command and its options"
 }
 
-// helpOn prints the help of a topic or a verb. Topics come first: a verb's help is
-// also there with --help.
+// helpOn prints the help of a topic or a verb. Topics come first: a verb's help is also there with --help. The error of
+// a name that is neither suggests one that is.
 func (a *App) helpOn(p *cli.Program, name string, names []string) error {
 	for _, t := range topics() {
 		if t.name == name {

@@ -51,7 +51,8 @@ has, or the last 10m. The service need not run, and is not asked.`,
 	}
 }
 
-// recorderDir returns the directory of the recorder in a configuration.
+// recorderDir returns the directory of the recorder in a configuration. Path is that of the configuration, empty for the
+// default. That file is not checked as for a run: the service may run on with an older one.
 func (a *App) recorderDir(path string) (string, error) {
 	c, err := config.Read(a.runner.Host, path, config.Checks{})
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 // manDate is when the prose of the manual page was last changed.
 const manDate = "2026-11-26"
 
-// manPage returns the manual page in roff. Options, commands and fields come from
-// their own tables, so that only prose is written by hand.
+// manPage returns the manual page in roff. Options, commands and fields come from their own tables, so that only prose
+// is written by hand. It is the same on every host, as nothing in it is asked of the kernel.
 func manPage(p *cli.Program, program programFunc) string {
 	m := &manual{}
 	m.Title("DROPWATCH", "8", manDate, "dropwatch "+Version)
@@ -40,7 +40,8 @@ func manPage(p *cli.Program, program programFunc) string {
 	return m.String()
 }
 
-// A manual is the page of this program: a cli.Page, and what only this program has.
+// A manual is the page of this program: a cli.Page, and what only this program has. The text of its markup has *bold*,
+// which the terminal's help leaves out.
 type manual struct{ cli.Page }
 
 // expressions adds the section about filter expressions, with all fields.

@@ -5,6 +5,8 @@ import "dropwatch/internal/sink/elastic"
 // The prose of the manual page, of which some sections are help topics too. Each
 // sentence begins a line; *asterisks* make words bold. See cli.Page.Fill.
 
+// manDescription and the texts below it are prose of the manual page, and of help topics: *word* is bold, an empty line
+// ends a paragraph, other lines are joined. What a table of the program knows, such as options, is not repeated in them.
 const manDescription = `
 *dropwatch* shows where and why this host drops packets, which ones, and which process they belong to.
 It accounts for every drop that it could not show.
@@ -392,6 +394,7 @@ The arguments of a command are one expression; quote *< > ( ) !* from the shell.
 It consists of comparisons, joined by *not*, *and*, *or*, which bind in this order, and parentheses.
 A comparison is a field, an operator and a value:`
 
+// manOperators are those of package stage/filter.
 var manOperators = []entry{
 	{"*field*", "Is present."},
 	{"*==*, *!=*", "Is equal; is present and not equal.\nNames may be in any case, and an asterisk matches anything."},
@@ -421,6 +424,7 @@ Names do not change their meaning; new ones may be added.
 // An entry is a term of a list in the manual page, and its explanation.
 type entry struct{ term, text string }
 
+// manExits are the exit codes; their numbers are those of app.go and child.go.
 var manExits = []entry{
 	{"0", "Success."},
 	{"1", "A command failed, or one of a script; or an output could not write all that it got (a full disk, a server that was down), " +
@@ -454,6 +458,7 @@ const manPrivilegesIntro = `
 Run it as root, or give it these capabilities.
 *replay* needs none, nor do *show* and *stats* in a session.`
 
+// manPrivileges are the capabilities, with what needs them.
 var manPrivileges = []entry{
 	{"CAP_BPF and CAP_PERFMON", "For the source *bpf*, from Linux 5.8; before 5.11 CAP_SYS_RESOURCE too."},
 	{"CAP_NET_ADMIN", "To start, stop and configure the drop monitor, in the initial user namespace."},

@@ -43,7 +43,8 @@ func (h *monitorHost) SetPacketMode(ctx context.Context, packet bool) error {
 	return err
 }
 
-// SetTrunc sets the drop monitor's truncation length in bytes, if there is one.
+// SetTrunc sets the drop monitor's truncation length in bytes, if there is one. Another source truncates by itself: the
+// length is then in repl.Settings.
 func (h *monitorHost) SetTrunc(ctx context.Context, bytes uint32) error {
 	s, err := h.runner.Monitor.Session()
 	switch {
@@ -109,7 +110,8 @@ func (h *monitorHost) Stats() (repl.Stats, error) {
 	return repl.Stats{Software: n.Software, Hardware: n.Hardware}, capture.Advise(err)
 }
 
-// Status returns all that can be read without an error for the whole.
+// Status returns all that can be read without an error for the whole. What failed has its error beside it, so that a
+// session shows the rest.
 func (h *monitorHost) Status() (s repl.Status) {
 	s.Monitoring = h.monitoring()
 	s.Config, s.ConfigErr = h.Config()
@@ -159,7 +161,8 @@ func (h *monitorHost) CheckFilter(expression string) error {
 	return nil
 }
 
-// Capture runs `start`.
+// Capture runs `start`. Started is called once the source catches drops, before the first is shown; it is not called if
+// the source cannot be opened.
 func (h *monitorHost) Capture(ctx context.Context, s repl.Settings, started func()) (repl.Report, error) {
 	spec, err := h.spec(s)
 	if err != nil {

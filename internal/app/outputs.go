@@ -74,7 +74,7 @@ func (o *outputFlags) enter(spec *capture.Spec) error {
 	return nil
 }
 
-// list returns the outputs. With none on standard output, a table follows on standard error.
+// list returns the outputs. With none on standard output, a table follows on standard error. Those of --output keep their order.
 func (o *outputFlags) list() (all []capture.Output) {
 	if o.file != "" {
 		all = append(all, capture.Output{Format: capture.PacketFile, File: o.file, Link: o.link})

@@ -29,6 +29,8 @@ func addEvidenceFlag(f *pflag.FlagSet, d *defaults) *pointFlag {
 		"which rule dropped packets, at a cost for all that pass its chains")
 }
 
+// newPointFlag adds --point with a help text. The names are valid after the flags are parsed; d has those that are on in
+// the session.
 func newPointFlag(f *pflag.FlagSet, d *defaults, usage string) *pointFlag {
 	var p pointFlag
 	f.StringSliceVar(&p.words, "point", d.points, usage)

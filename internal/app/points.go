@@ -67,6 +67,8 @@ which points start, watch and record report.`,
 	}
 }
 
+// run lists points, or tests them on this kernel. Only test needs privileges: without them the list says that no source
+// can show a point.
 func (c *pointsCommand) run(ctx context.Context, args cli.Args) error {
 	first := ""
 	if len(args.Words) > 0 {
@@ -239,7 +241,8 @@ func (v *view) sources(e *knowledge.Entry) (names []string) {
 	return names
 }
 
-// probes returns the name of the source that can show a point, if this kernel has what it needs.
+// probes returns the name of the source that can show a point, if this kernel has what it needs. Nil: it has not, or
+// this process may not probe functions.
 func (v *view) probes(p *point.Point) []string {
 	if v.unprobed != nil {
 		return nil
@@ -288,6 +291,7 @@ type pointJSON struct {
 	Sources  []string `json:"sources"` // empty: this host cannot show it now
 }
 
+// json is the line of a point. Sources is [] and not null if there are none.
 func (p *listed) json() pointJSON {
 	return pointJSON{
 		Kind: "drop_point", Layer: p.layer.String(), Module: p.module, Type: p.kind, Name: p.name,

@@ -74,7 +74,8 @@ func (a *App) namedPoints(words []string) (all []point.Point, err error) {
 	return all, nil
 }
 
-// isFileName reports whether a word is the name of a file of points.
+// isFileName reports whether a word is the name of a file of points. Names of points have neither character, so that the
+// two cannot be mixed up.
 func isFileName(word string) bool { return strings.ContainsAny(word, "./") }
 
 // filePoints returns the points of a file.

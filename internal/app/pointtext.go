@@ -1,5 +1,6 @@
 package app
 
+// manPoints and the texts below it are the help topic points, in the markup of manDescription.
 const manPoints = `
 A point is a function of the kernel with a condition and values to read there: not only that an accept queue was full, but
 how long it was, its limit and its port.

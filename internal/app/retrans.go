@@ -77,6 +77,8 @@ of those that ended the ones that sent again. A recording does not have it.`,
 	}
 }
 
+// run shows what TCP sends again, live or of a recording. Options of a live run beside a recording are an error of
+// usage.
 func (c *retransCommand) run(ctx context.Context, args cli.Args) (err error) {
 	fill(&c.spec, c.session, "retrans", args)
 	expression := args.Words

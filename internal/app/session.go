@@ -90,7 +90,8 @@ func (r reader) ReadLine(ctx context.Context) (string, error) {
 	return line, err
 }
 
-// sessionLanguage returns what can be typed in a session, beyond its own commands.
+// sessionLanguage returns what can be typed in a session, beyond its own commands. It is called for the manual page,
+// too, and so may not touch the terminal or the host.
 func sessionLanguage(program programFunc) repl.Language {
 	l := repl.Language{Sources: capture.SourceNames(), FilterHelp: filter.Help()}
 	for _, v := range program(defaults{}).Verbs {
@@ -101,8 +102,8 @@ func sessionLanguage(program programFunc) repl.Language {
 	return l
 }
 
-// sessionVerb makes a verb of the command line one of the session. It gets the
-// session's settings by value, as defaults.
+// sessionVerb makes a verb of the command line one of the session. It gets the session's settings by value, as defaults.
+// Its flags begin anew each time, so that one command does not inherit those of another.
 func sessionVerb(v *cli.Verb, program programFunc) repl.Verb {
 	return repl.Verb{
 		Name: v.Name, Args: v.Args, Help: v.Short,
@@ -140,9 +141,9 @@ func isVerb(l *repl.Language, name string) bool {
 	return slices.ContainsFunc(l.Verbs, func(v repl.Verb) bool { return v.Name == name })
 }
 
-// fileNames returns the names of files that begin with prefix. Those of directories
-// end in a slash. Hidden files are left out unless asked for; so are names with
-// white space, which a session could not read back.
+// fileNames returns the names of files that begin with prefix. Those of directories end in a slash. Hidden files are
+// left out unless asked for; so are names with white space, which a session could not read back. It does not wait long
+// for a directory that does not answer, see host.Host.Entries; then there are none.
 func fileNames(h *host.Host, prefix string) []string {
 	dir, base := filepath.Split(prefix)
 	from, err := filepath.Abs(dir)

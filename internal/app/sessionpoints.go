@@ -40,7 +40,8 @@ func (a *App) setPoints(s *repl.Settings, args []string) (answer string, ok bool
 	return fmt.Sprintf(format, event.Escape(strings.Join(s.Points, ", "))), true, nil
 }
 
-// pointsOn adds points. Those of files are kept as the file.
+// pointsOn adds points. Those of files are kept as the file. Those that are on already stay; nothing is on if one is not
+// known.
 func (a *App) pointsOn(s *repl.Settings, words []string) error {
 	if len(words) > 0 {
 		if err := canProbe(); err != nil {

@@ -42,7 +42,8 @@ type interfaceLine struct {
 	Deviates bool `json:"deviates"`
 }
 
-// watchedFor is how long counters are compared.
+// watchedFor is how long counters are compared. It is short because somebody waits, and long enough for a counter that
+// rises ten times a second.
 const watchedFor = time.Second
 
 // showSettings prints the settings that decide which packets this host drops, in the

@@ -69,6 +69,7 @@ With --point all, FILE is shown with all points that it has.
 	}
 }
 
+// run shows the screen, of live drops or of a recording, which needs no privileges.
 func (c *topCommand) run(ctx context.Context, args cli.Args) (err error) {
 	fill(&c.spec, c.session, "top", args)
 	expression, err := c.recording(args.Words)
@@ -145,8 +146,9 @@ func checkRecordingFlags(verb string, f *pflag.FlagSet, live []string) error {
 	return checkFlags(verb, f, live, "a recording", "live drops")
 }
 
-// checkFlags returns an error for the first of some options that was given beside what they cannot be
-// combined with, because they are for something else.
+// checkFlags returns an error for the first of some options that was given beside what they cannot be combined with,
+// because they are for something else. Names are those of flags without dashes; one that the verb does not have is never
+// given. The error is one of usage.
 func checkFlags(verb string, f *pflag.FlagSet, names []string, beside, purpose string) error {
 	for _, name := range names {
 		if f.Changed(name) {

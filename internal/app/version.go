@@ -21,7 +21,8 @@ func (a *App) version() *cli.Verb {
 	}
 }
 
-// printVersion prints what a bug report needs to name.
+// printVersion prints what a bug report needs to name. It takes up to maxProbe, as it tries which sources work, and
+// needs no privileges: a source that needs them is then one that does not work.
 func (a *App) printVersion() error {
 	text := "dropwatch " + Version
 	if info, ok := debug.ReadBuildInfo(); ok {

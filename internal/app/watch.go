@@ -64,6 +64,7 @@ the packet are not known.`,
 	}
 }
 
+// run watches. With --follow the expression of that selects the drops, too.
 func (c *watchCommand) run(ctx context.Context, args cli.Args) (err error) {
 	fill(&c.spec, c.session, "watch", args)
 	if err := fillChild(&c.spec, args); err != nil {

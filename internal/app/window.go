@@ -30,13 +30,15 @@ type window struct {
 	note func(format string, args ...any)
 }
 
-// open reads the counters at the beginning.
+// open reads the counters at the beginning. It may take seconds on a host with very many sockets; then the window begins
+// when the last counter was read. Its error is kept for the end: the drops are worth watching without counters.
 func (w *window) open(ctx context.Context) {
 	w.sentBefore = w.connections(ctx)
 	w.before, w.err = w.reader.Read(ctx)
 }
 
-// close reads the counters at the end, once.
+// close reads the counters at the end, once. Without counters at the beginning, after is empty
+// and the error says so.
 func (w *window) close(ctx context.Context) {
 	w.once.Do(func() {
 		if w.before == nil {
@@ -49,7 +51,8 @@ func (w *window) close(ctx context.Context) {
 	})
 }
 
-// connections returns the TCP connections that the expression selects.
+// connections returns the TCP connections that the expression selects. Nil: none, or they cannot be read, which was
+// noted. Once one was held they are not asked for again, as each time would cost seconds.
 func (w *window) connections(ctx context.Context) []counters.Connection {
 	if w.held {
 		return nil
