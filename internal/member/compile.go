@@ -34,9 +34,9 @@ func (f *Function) Compile(text string) (*Expr, error) {
 
 // A compiler types one expression.
 type compiler struct {
-	function *Function
-	text     string
-	loads    []Load // each once; some may not be used in the end
+	function *Function // whose arguments the expression may name
+	text     string    // the expression, for errors
+	loads    []Load    // each once; some may not be used in the end
 }
 
 // fault returns the error of a part of the expression, at its end.

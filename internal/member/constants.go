@@ -10,7 +10,7 @@ import (
 
 // A constant is one of an enum, or several of the same name.
 type constant struct {
-	number uint64
+	number uint64 // extended to 64 bits according to typ
 	typ    Int
 	twice  bool // with different values
 }

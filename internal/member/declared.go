@@ -10,7 +10,7 @@ import (
 // A declaration is the prototype of a function of a module, for kernels that have no types of
 // modules: those before 5.11, and those built without them.
 type declaration struct {
-	result string
+	result string // its type, in C
 	args   []Arg
 	old    string // a member of struct netns_ipv4 without which the kernel has another prototype; empty: it has this one
 }
@@ -52,6 +52,8 @@ func (t *Types) declared(name string) (proto *btf.FuncProto, kernel *btf.Spec, o
 	return proto, kernel, err == nil
 }
 
+// hasMember reports whether a struct of the kernel has a member, also in an unnamed struct or union. It is false if
+// there is no such struct.
 func hasMember(spec *btf.Spec, of, name string) bool {
 	typ, err := typeIn(spec, "struct "+of)
 	if err != nil {

@@ -35,6 +35,7 @@ var btfTails = [...]struct{ fixed, each int }{
 	btfEnum64: {0, 12},
 }
 
+// errBTF says that the enums cannot be read in the short way: the caller reads all types instead.
 var errBTF = errors.New("not the BTF that is known")
 
 // kernelEnums returns the constants of all enums of the running kernel, in a tenth of the time that it takes to read all its

@@ -61,7 +61,7 @@ type chain struct {
 	nat      bool     // only the first packet of a connection comes to it
 	drop     bool     // its policy
 	packets  uint64   // that came to its policy
-	counts   bool
+	counts   bool     // its policy has a counter: without, packets is 0
 }
 
 // parseNfgenmsg gives the family of a message's table, and its attributes, whose

@@ -13,7 +13,7 @@ type Counter struct {
 	Text    string // of the rule as nft has it, "; " between several; "policy drop"
 	Hook    string // that calls its chain, by the names of [knowledge.Hook]; empty: others jump to it
 	Drops   bool   // each packet that it counts is dropped
-	Packets uint64
+	Packets uint64 // since the rule, or the named counter, was made or reset
 }
 
 // EachCounter calls use with each counter in the network namespace of the calling thread; use
@@ -33,7 +33,7 @@ func EachCounter(use func(*Counter)) error {
 
 // A counting is what the counters of a namespace have in common while they are read.
 type counting struct {
-	use   func(*Counter)
+	use   func(*Counter)    // may keep what it gets
 	hooks map[string]string // by the name of a chain
 	named map[string]*rule  // by table and name of a counter: the rule that uses it; its text is of all of them
 }
@@ -48,6 +48,7 @@ func (c *counting) addChain(message []byte) error {
 	return err
 }
 
+// usePolicy calls use with the counter of the policy of a base chain, if it has one (NFTA_CHAIN_COUNTERS).
 func (c *counting) usePolicy(ch *chain) {
 	if !ch.counts {
 		return

@@ -76,6 +76,7 @@ func (w *walk) evaluate(r *rule, table tableName) evaluation {
 // evaluators are the expressions whose result is known, by their kernel name.
 var evaluators map[string]func(e *evaluation, data []byte)
 
+// The table is filled here, as its functions lead back to it. Its keys are the names of struct nft_expr_type.
 func init() {
 	evaluators = map[string]func(e *evaluation, data []byte){
 		"immediate": (*evaluation).immediate, "reject": (*evaluation).reject, "target": (*evaluation).target, "meta": (*evaluation).meta,
@@ -95,13 +96,17 @@ func (e *evaluation) unknown([]byte) {
 // is notes whether an expression matches.
 func (e *evaluation) is(t truth) { e.match = min(e.match, t) }
 
+// decide ends the rule with a verdict that is certain if the rule matches.
 func (e *evaluation) decide(code int32) { e.verdicts = []verdict{{code: code, sure: yes}} }
 
+// reject drops the packet, after the kernel has answered it.
 func (e *evaluation) reject([]byte) { e.decide(nfDrop) }
 
 // queue passes the packet to a program, which may drop it, as the kernel does without one.
 func (e *evaluation) queue([]byte) { e.decide(verdictQueue) }
 
+// target is a target of iptables that iptables-nft wrote (net/netfilter/nft_compat.c): only REJECT is known, which
+// drops.
 func (e *evaluation) target(data []byte) {
 	if nlenc.String(kernel.Attribute(data, nftaFirst)) == "REJECT" {
 		e.decide(nfDrop)
@@ -110,12 +115,15 @@ func (e *evaluation) target(data []byte) {
 	e.unknown(data)
 }
 
+// objref is a named object (net/netfilter/nft_objref.c): a counter always matches, of others nothing is known.
 func (e *evaluation) objref(data []byte) {
 	if kernel.BigEndian32(kernel.Attribute(data, nftaFirst)) != objectCounter {
 		e.unknown(data) // such as a limit
 	}
 }
 
+// immediate loads a constant, or gives a verdict: accept, drop, jump and the like are immediates, too
+// (nft_immediate_eval).
 func (e *evaluation) immediate(data []byte) {
 	content := kernel.Attribute(data, nftaSecond)
 	if v, ok := verdictOf(content, yes); ok {
@@ -224,6 +232,8 @@ func (e *evaluation) payload(data []byte) {
 	}
 }
 
+// bitwise masks a value and inverts bits of it (nft_bitwise_eval_bool), which is how a network or a flag is compared.
+// Shifts, NFTA_BITWISE_OP from Linux 5.6 on, make a value that is not known.
 func (e *evaluation) bitwise(data []byte) {
 	n := int(kernel.BigEndian32(kernel.Attribute(data, nftaThird)))
 	to := kernel.Attribute(data, nftaSecond)
@@ -236,17 +246,21 @@ func (e *evaluation) bitwise(data []byte) {
 	e.registers.store(to, v.masked(mask, xor))
 }
 
+// byteorder swaps the bytes of numbers, of a size each (nft_byteorder_eval).
 func (e *evaluation) byteorder(data []byte) {
 	n, size := int(kernel.BigEndian32(kernel.Attribute(data, nftaFourth))), int(kernel.BigEndian32(kernel.Attribute(data, nftaFifth)))
 	e.registers.store(kernel.Attribute(data, nftaSecond), e.registers.get(kernel.Attribute(data, nftaFirst), n).swapped(size))
 }
 
+// cmp compares a register with a constant, byte by byte from the first on, as numbers are in network byte order
+// (nft_cmp_eval).
 func (e *evaluation) cmp(data []byte) {
 	with := kernel.Attribute(data, nftaThird, nftaFirst)
 	op := kernel.BigEndian32(kernel.Attribute(data, nftaSecond))
 	e.is(e.registers.get(kernel.Attribute(data, nftaFirst), len(with)).compare(op, with))
 }
 
+// between is a range of constants, both of which are in it (nft_range_eval); with NFT_RANGE_NEQ all that is outside.
 func (e *evaluation) between(data []byte) {
 	from, to := kernel.Attribute(data, nftaThird, nftaFirst), kernel.Attribute(data, nftaFourth, nftaFirst)
 	in := e.registers.get(kernel.Attribute(data, nftaFirst), len(from)).between(from, to)

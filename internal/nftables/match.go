@@ -16,9 +16,9 @@ import (
 // A field is what a register of nftables holds.
 type field struct {
 	name string
-	kind valueKind
-	mask []byte // nil: all of it
-	size int    // bytes, where that is not [sizes] of its kind
+	kind valueKind // how nft writes it
+	mask []byte    // nil: all of it
+	size int       // bytes, where that is not [sizes] of its kind
 }
 
 // sizes are how many bytes fields of a kind have.
@@ -159,6 +159,7 @@ func (t *ruleText) numgen(data []byte) {
 	t.load(kernel.Attribute(data, nftaFirst), field{name: name, kind: hostNumber})
 }
 
+// bitwise keeps the mask for the comparison that follows: nft writes the two as one, as in ip saddr 10.0.0.0/8.
 func (t *ruleText) bitwise(data []byte) {
 	f := t.registers[kernel.BigEndian32(kernel.Attribute(data, nftaFirst))]
 	f.mask = kernel.Attribute(data, nftaFourth, 1)

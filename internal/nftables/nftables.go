@@ -32,6 +32,8 @@ func dumpElements(s *set, use func(message []byte) error) error {
 	return dumpOf(getSetElement, body, use)
 }
 
+// dumpOf calls use with each message of a dump of nf_tables (NFT_MSG_GET*); it must not keep it. The error is
+// fs.ErrNotExist if the kernel has no nf_tables, and syscall.EPERM without CAP_NET_ADMIN.
 func dumpOf(get uint16, body []byte, use func(message []byte) error) error {
 	err := kernel.Dump(kernel.Netfilter, subsystem<<8|get, body, use)
 	if errors.Is(err, syscall.EPROTONOSUPPORT) || errors.Is(err, syscall.EINVAL) { // a kernel without nfnetlink, or without nf_tables

@@ -8,11 +8,11 @@ import (
 
 // A Packet is a dropped packet as the rules of nftables see it.
 type Packet struct {
-	Link    []byte // its link header; nil if that is not known
-	Network []byte // from its network header on
-	Whole   bool   // Network holds all of the packet, otherwise its beginning
-	Proto   uint16 // ethertype
-	Port    event.Port
+	Link    []byte     // its link header; nil if that is not known
+	Network []byte     // from its network header on
+	Whole   bool       // Network holds all of the packet, otherwise its beginning
+	Proto   uint16     // ethertype
+	Port    event.Port // where it arrived, or is to leave
 
 	protocol  int // of its transport, -1 if it has none that is known
 	transport int // offset of the transport header in Network, -1 as protocol

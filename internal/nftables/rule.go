@@ -44,11 +44,11 @@ var unconditional = []string{"counter", "log", "immediate", "reject", "notrack",
 // A rule is a rule as nft prints it, and what it counts.
 type rule struct {
 	chain   string // as the name of a chain
-	table   string
-	handle  uint64
+	table   string // with its family, as in the name of a chain
+	handle  uint64 // by which nft names it; unique in its table
 	text    string
-	packets uint64
-	counts  bool
+	packets uint64 // that its first counter has counted
+	counts  bool   // it has a counter, or uses a named one
 	object  string // the named counter that counts it
 	drops   bool   // each packet that it counts is dropped
 
@@ -178,6 +178,7 @@ var writers = map[string]func(t *ruleText, data []byte){
 	"limit": (*ruleText).limit, "connlimit": (*ruleText).connlimit, "quota": (*ruleText).quota, "fib": (*ruleText).fib,
 }
 
+// counter keeps the packets of the rule's own counter; the text has no number, as nft list has none with -s.
 func (t *ruleText) counter(data []byte) {
 	t.rule.packets, t.rule.counts = parseCounter(data)
 	t.add("counter")
@@ -214,6 +215,7 @@ func (v verdict) String() string {
 	return verdicts[v.code] + " " + v.chain
 }
 
+// reject drops the packet; with what it is answered is left out.
 func (t *ruleText) reject([]byte) {
 	t.add("reject")
 	t.dropped()

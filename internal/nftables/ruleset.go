@@ -12,13 +12,14 @@ import (
 
 // A Ruleset is what nf_tables has in a network namespace, as it is now.
 type Ruleset struct {
-	chains map[string]*chain  // by the name of a chain
-	rules  map[string][]*rule // of each chain, in their order
-	sets   map[setName]*set
+	chains map[string]*chain                                        // by the name of a chain
+	rules  map[string][]*rule                                       // of each chain, in their order
+	sets   map[setName]*set                                         // their elements are read when a packet is first looked up in one
 	read   map[setName]bool                                         // those whose elements were read
 	dump   func(s *set, use func(message []byte) error) (err error) // reads the elements of a set
 }
 
+// A setName names a set or a map: names are unique in a table.
 type setName struct {
 	table tableName
 	name  string
@@ -44,6 +45,7 @@ func Read() (*Ruleset, error) {
 	return r, nil
 }
 
+// newRuleset returns one of no rules, by which every packet passes.
 func newRuleset() *Ruleset {
 	return &Ruleset{
 		chains: make(map[string]*chain), rules: make(map[string][]*rule),
@@ -51,18 +53,21 @@ func newRuleset() *Ruleset {
 	}
 }
 
+// addChain adds the chain of an NFT_MSG_NEWCHAIN.
 func (r *Ruleset) addChain(message []byte) error {
 	c, err := parseChain(message)
 	r.chains[c.name] = &c
 	return err
 }
 
+// addRule adds the rule of an NFT_MSG_NEWRULE behind those that came before: the kernel dumps them in their order.
 func (r *Ruleset) addRule(message []byte) error {
 	rule, err := parseRule(message)
 	r.rules[rule.chain] = append(r.rules[rule.chain], &rule)
 	return err
 }
 
+// addSet adds the set of an NFT_MSG_NEWSET, without its elements.
 func (r *Ruleset) addSet(message []byte) error {
 	s, err := parseSet(message)
 	r.sets[setName{tableName{families[s.family], s.table}, s.name}] = &s
@@ -118,6 +123,7 @@ func (r *Ruleset) Chains() (all []Chain) {
 	return all
 }
 
+// base returns the chains that hooks call, of all hooks, in the order in which they are called.
 func (r *Ruleset) base() (all []*chain) {
 	for _, c := range r.chains {
 		if c.hook != "" {

@@ -48,8 +48,8 @@ type set struct {
 	family   byte
 	table    string // without its family
 	name     string
-	flags    uint32
-	keyLen   int
+	flags    uint32       // NFT_SET_*
+	keyLen   int          // bytes of a key
 	fields   []int        // bytes of each part of the keys, if they are concatenated
 	elements []setElement // with intervals: sorted
 }
@@ -200,6 +200,8 @@ func (s *set) findInterval(key []byte) []hit {
 	return []hit{{last, yes}}
 }
 
+// findEach looks at each element, as a key that is known only in part may match several. An element that matches for
+// certain is the only hit.
 func (s *set) findEach(key value) (hits []hit) {
 	for i := range s.elements {
 		e := &s.elements[i]

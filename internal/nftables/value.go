@@ -13,11 +13,12 @@ import (
 type truth uint8
 
 const (
-	no truth = iota
-	perhaps
+	no      truth = iota
+	perhaps       // what decides is not known
 	yes
 )
 
+// truthOf is yes or no.
 func truthOf(b bool) truth {
 	if b {
 		return yes

@@ -7,9 +7,9 @@ import (
 
 // A Suspect is a rule, or the policy of a chain, that may have dropped a packet.
 type Suspect struct {
-	Object  string `json:"object"`         // "inet fw input handle 7", or the chain alone if it is the policy
-	Text    string `json:"text,omitempty"` // of the rule, as nft has it, with elements as that of a [Detail]
-	Policy  bool   `json:"policy,omitempty"`
+	Object  string `json:"object"`            // "inet fw input handle 7", or the chain alone if it is the policy
+	Text    string `json:"text,omitempty"`    // of the rule, as nft has it, with elements as that of a [Detail]
+	Policy  bool   `json:"policy,omitempty"`  // Object is a chain whose policy drops
 	Certain bool   `json:"certain,omitempty"` // each packet like this comes to it, and to none before it
 }
 
@@ -27,6 +27,9 @@ func (r *Ruleset) AllSuspects(hook string, p *Packet) ([]Suspect, error) {
 	return r.suspects(hook, p, true)
 }
 
+// suspects returns the rules and policies at a hook that may have dropped a packet, in the order in which it comes to them;
+// several if what is known of the packet does not decide. Unless counted, those that count what they drop are left out, as their
+// counters say it. It fails if the rules are too many: maxSteps bounds the time to well under a second.
 func (r *Ruleset) suspects(hook string, p *Packet, counted bool) ([]Suspect, error) {
 	const maxSteps = 200_000
 	w := walk{rules: r, hook: hook, packet: p, counted: counted, steps: maxSteps, found: make(map[string]int)}
