@@ -9,10 +9,10 @@ import (
 // An Assembler collects BPF code. The kernel's verifier requires that every instruction can be reached; all jumps are
 // forward. The zero Assembler is ready.
 type Assembler struct {
-	Code  asm.Instructions
-	used  map[string]bool // labels that are jump targets
-	label string          // of the next instruction
-	count int             // of labels
+	Code  asm.Instructions // appended to; R0 to R5 are not kept across calls of helpers
+	used  map[string]bool  // labels that are jump targets
+	label string           // of the next instruction
+	count int              // of labels
 }
 
 // Emit appends instructions.

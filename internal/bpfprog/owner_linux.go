@@ -14,13 +14,13 @@ import (
 type Owner struct {
 	_                structs.HostLayout
 	Cookie           uint64 // or the socket's address; 0: there is no socket
-	Inode, Cgroup    uint64
+	Inode, Cgroup    uint64 // of the socket; 0: not known
 	Family, Protocol uint16
-	LocalPort        uint16
-	RemotePort       uint16
-	Local, Remote    [16]uint8
+	LocalPort        uint16    // in host byte order
+	RemotePort       uint16    // likewise
+	Local, Remote    [16]uint8 // IPv4 uses the first four bytes
 	State, Receiver  uint8
-	Pad              [6]uint8
+	Pad              [6]uint8 // so that it has the size of the struct in C
 }
 
 // Socket returns the socket, which the kernel named. Its Cookie is what id returns for that of the

@@ -14,9 +14,9 @@ import (
 
 // A Ring reads what programs write to a map of the type BPF_MAP_TYPE_RINGBUF. It never waits: a [Waiter] does.
 type Ring struct {
-	reader *ringbuf.Reader
-	record ringbuf.Record
-	of     string // what is written, for errors
+	reader *ringbuf.Reader // which never blocks: its deadline is past
+	record ringbuf.Record  // the one that was read last, whose memory is used again
+	of     string          // what is written, for errors
 
 	closing sync.Mutex // protects closed
 	closed  bool

@@ -33,6 +33,8 @@ func NewWaiter(ring int) (*Waiter, error) {
 	return w, nil
 }
 
+// open makes the epoll instance and the eventfd of Wake, and adds the ring, which stays its owner's. On an error the
+// caller must call Close.
 func (w *Waiter) open(ring int) error {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {

@@ -24,14 +24,14 @@ const Other = "(other)"
 // A Counter counts the events of a [Subject] by kind: what they are by all keys. It keeps the
 // events that are added, which must not change. It is not safe for concurrent use.
 type Counter struct {
-	subject *Subject
+	subject *Subject  // what is counted, by what
 	begin   time.Time // of second 0
 	second  int64     // the current second
 	kinds   *tally.Tally[kindKey, *kind]
 	clock   clock
-	total   uint64
-	flows   int // the number of flows of all kinds
-	recent  recent
+	total   uint64 // events since begin
+	flows   int    // the number of flows of all kinds
+	recent  recent // of all kinds
 	buf     []byte // the name of a flow, before it is known to be a new one
 }
 
@@ -40,7 +40,7 @@ type entry = tally.Entry[kindKey, *kind]
 
 // A kind is what is known about events of one kind, besides their number.
 type kind struct {
-	names   Names
+	names   Names        // by which it is shown
 	example *event.Event // the first one; nil for Other
 	clock   clock
 	counted bool              // some of them were counted and not reported individually

@@ -29,6 +29,7 @@ const (
 	Keys = iota // the number of keys
 )
 
+// keyNames are the titles of columns.
 var keyNames = [Keys]string{
 	"location", "reason", "interface", "owner", "netns", "protocol", "peer", "direction", "type", "lost",
 }
@@ -72,8 +73,8 @@ func (g Group) of(n Names) Names {
 // A kindKey has everything that distinguishes kinds of events. It is comparable.
 type kindKey struct {
 	where   event.Where
-	reason  string
-	port    event.Port
+	reason  string     // empty: none
+	port    event.Port // the interface
 	netns   event.Netns
 	proto   int // the ethertype; -1: not known
 	owner   ownerKey
@@ -113,6 +114,7 @@ func (k kindKey) unowned() kindKey {
 	return k
 }
 
+// appendName appends a name, escaped, as a process or an interface may have any bytes; - for none.
 func appendName(b []byte, name string) []byte {
 	if name == "" {
 		return append(b, '-')
@@ -120,6 +122,7 @@ func appendName(b []byte, name string) []byte {
 	return append(b, event.Escape(name)...)
 }
 
+// appendPort appends the name of an interface or, of one without, its index as in if7; - if neither is known.
 func appendPort(b []byte, p *event.Port) []byte {
 	if p.IfName == "" && p.IfIndex != 0 {
 		return strconv.AppendUint(append(b, "if"...), uint64(p.IfIndex), 10)
@@ -127,6 +130,7 @@ func appendPort(b []byte, p *event.Port) []byte {
 	return appendName(b, p.IfName)
 }
 
+// appendNetns appends the name of a network namespace or, of one without, its inode number; - if neither is known.
 func appendNetns(b []byte, n *event.Netns) []byte {
 	if n.Name == "" && n.Inode != 0 {
 		return strconv.AppendUint(b, uint64(n.Inode), 10)

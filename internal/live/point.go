@@ -23,6 +23,7 @@ var naming = []string{
 // A pointKey has what distinguishes kinds of events at points; the zero value is of other events.
 type pointKey struct{ name, object string }
 
+// pointKeyOf makes the key of an event, with a copy of the object's text.
 func pointKeyOf(e *event.Event) pointKey {
 	if e.Kind != event.Point {
 		return pointKey{}

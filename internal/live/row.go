@@ -10,9 +10,9 @@ import (
 
 // A Row is the events that have some names in common.
 type Row struct {
-	Names   Names
-	Total   uint64
-	History History
+	Names   Names   // by the keys of the Subject
+	Total   uint64  // since the Counter was made
+	History History // the last minute, by second
 
 	// Likely is the likely owner of the events that were reported individually, in a
 	// row without an owner because others were only counted. It is [Several] if

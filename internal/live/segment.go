@@ -8,11 +8,11 @@ import (
 
 // A segmentKey has what distinguishes kinds of what TCP did.
 type segmentKey struct {
-	kind      event.Kind
+	kind      event.Kind // Retransmit, Reset or TCPEvent; 0 of other events
 	peer      netip.Addr // not valid: not known
 	direction event.Direction
-	what      event.SegmentType
-	fate      event.Fate
+	what      event.SegmentType // why it was sent again
+	fate      event.Fate        // what became of the one before it
 }
 
 // segmentKeyOf returns the zero value for an event without a segment, such as a drop.
@@ -37,6 +37,7 @@ func peerOf(e *event.Event) netip.Addr {
 	}
 }
 
+// appendPeer appends the other end of a segment; - of other events.
 func appendPeer(b []byte, e *event.Event) []byte {
 	if e.Segment == nil {
 		return append(b, '-')
@@ -47,6 +48,7 @@ func appendPeer(b []byte, e *event.Event) []byte {
 	return append(b, '-')
 }
 
+// appendDirection appends in or out; - of other events, and where it is not known.
 func appendDirection(b []byte, e *event.Event) []byte {
 	if e.Segment == nil || e.Segment.Direction == event.DirectionUnknown {
 		return append(b, '-')
@@ -65,6 +67,7 @@ func appendType(b []byte, e *event.Event) []byte {
 // lostWords say whether this host dropped a segment that is sent again.
 var lostWords = map[event.Fate]string{event.LostHere: "here", event.NotLostHere: "not here", event.FateUnknown: "unknown"}
 
+// appendLost appends whether this host lost the segment before; - of other events.
 func appendLost(b []byte, e *event.Event) []byte {
 	if e.Segment == nil {
 		return append(b, '-')

@@ -8,9 +8,9 @@ import (
 
 // A Subject is what a Counter counts: events of some kinds, by some keys.
 type Subject struct {
-	Keys   []Key // in the order of columns; no others have names
-	kinds  []event.Kind
-	weight func(*event.Event) uint64
+	Keys   []Key                     // in the order of columns; no others have names
+	kinds  []event.Kind              // others are not counted
+	weight func(*event.Event) uint64 // how much an event counts
 }
 
 // Drops are counted in packets, or in what a source counts.

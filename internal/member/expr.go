@@ -118,8 +118,8 @@ type Unary struct {
 // LogAnd and LogOr. For Eq and Ne they may both be bytes.
 type Binary struct {
 	Int
-	Op   Op
-	X, Y Node
+	Op   Op   // one of two operands
+	X, Y Node // the left and the right operand
 }
 
 // An Op is an operator.

@@ -25,9 +25,11 @@ func (e *Expr) Filter(name func(load int) string) (filter string, whole bool) {
 	return filter, whole
 }
 
+// A filterer writes an expression in the words of the kernel's event filters, which compare one field with one number
+// (kernel/trace/trace_events_filter.c).
 type filterer struct {
 	loads []Load
-	name  func(load int) string
+	name  func(load int) string // the field of the event that has a load, by its index
 }
 
 // of returns the filter of a condition, or with want false of its contrary.

@@ -24,7 +24,7 @@ type Function struct {
 	// without that ending: then the kernel's types are those of the copy.
 	Optimized bool
 
-	types *Types
+	types *Types    // whose kernel has it
 	spec  *btf.Spec // that has its types
 	proto *btf.FuncProto
 }

@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	intType     = Int{4, true}
-	longType    = Int{8, true}
-	pointerType = Int{8, false}
+	intType     = Int{4, true}  // int, to which smaller ones are promoted
+	longType    = Int{8, true}  // long, the result of a difference of pointers
+	pointerType = Int{8, false} // as a number, uintptr_t
 )
 
 // keywordInts are the integers of C and of the kernel that need no BTF.

@@ -8,9 +8,9 @@ import (
 
 // A token is a word of an expression.
 type token struct {
-	kind     tokenKind
-	text     string // as it stands; of a string, what is in it
-	from, to int    // where it stands
+	kind     tokenKind // what it is
+	text     string    // as it stands; of a string, what is in it
+	from, to int       // where it stands
 	number   uint64
 	typ      Int // of a number
 }
@@ -28,6 +28,7 @@ const (
 // operators are those of two characters; all others have one.
 var operators = []string{"->", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||"}
 
+// oneCharacter are the operators and marks of one character; those of two are tried first.
 const oneCharacter = "+-*/%&|^~!<>().[],:"
 
 // next reads the token that begins at from or behind spaces there.

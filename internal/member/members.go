@@ -104,6 +104,8 @@ type macro struct {
 	instead    string   // by this prefix
 }
 
+// macros are names that C code writes for members which lie in another struct, and that BTF does not have: sk_state of a
+// struct sock is its __sk_common.skc_state. A path that BTF has itself goes first.
 var macros = []macro{
 	{"sock", "sk_", []string{"__sk_common"}, "skc_"},                               // include/net/sock.h
 	{"inet_sock", "inet_", []string{"sk", "__sk_common"}, "skc_"},                  // include/net/inet_sock.h

@@ -9,9 +9,9 @@ import (
 
 // An address is a value that a Load reads, or an argument, and an offset from it.
 type address struct {
-	arg     int
+	arg     int     // index of the argument in Function.Args
 	offsets []int64 // of the Load; none: the argument
-	offset  int64
+	offset  int64   // bytes, from there on
 }
 
 // load returns the address that is read at a.
@@ -30,6 +30,7 @@ type operand struct {
 	container, shift, width int // of a bit field, as Size, BitOffset and BitSize of its Load
 }
 
+// An operandKind says what an operand has: a value that is computed, a member in memory, or the address of one.
 type operandKind uint8
 
 const (

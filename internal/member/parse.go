@@ -16,8 +16,8 @@ type syntax struct {
 	text     string // the name, operator, string, or name of the type without stars
 	stars    int    // of the type of a cast
 	number   uint64
-	typ      Int // of number
-	x, y     *syntax
+	typ      Int     // of number
+	x, y     *syntax // its operands; y is nil of a unary one
 }
 
 type syntaxKind uint8
@@ -34,11 +34,13 @@ const (
 	binarySyntax // x text y
 )
 
+// A parser reads an expression of C, without assignments, calls other than of known names, and sizeof. It goes on after
+// an error, and reports the first.
 type parser struct {
 	text  string
 	tok   token // the next one
 	to    int   // where the one before ended
-	depth int
+	depth int   // of parentheses and unary operators, which is bounded as texts come from files
 	err   error // the first
 }
 

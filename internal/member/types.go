@@ -15,10 +15,10 @@ import (
 
 // Types are the types of a kernel and its modules. They may be used by several goroutines.
 type Types struct {
-	cache   *btf.Cache
+	cache   *btf.Cache // of what package btf has decoded
 	kernel  func() (*btf.Spec, error)
-	module  func(name string) (*btf.Spec, error) // whose types are kept
-	modules func() ([]string, error)
+	module  func(name string) (*btf.Spec, error)                   // whose types are kept
+	modules func() ([]string, error)                               // those that are loaded
 	peek    func(name string, kernel *btf.Spec) (*btf.Spec, error) // the types of a module, not kept
 
 	enums func() (constants, error) // of the kernel; nil or failing: all its types are read for them

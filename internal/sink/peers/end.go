@@ -65,6 +65,7 @@ var counted = []string{
 	"TcpExtTCPRetransFail", "TcpExtTCPDSACKRecv",
 }
 
+// causes is how many of counted, the first, are shown with 0, too, where the source does not name causes itself.
 const causes = 4
 
 // retransSegs counts all segments that TCP sent again.

@@ -17,6 +17,7 @@ type By struct {
 	bits int // of a network
 }
 
+// A byWhat is a kind of what rows are counted by.
 type byWhat uint8
 
 const (
@@ -27,6 +28,7 @@ const (
 	byInterface
 )
 
+// byNames are the names of --by. That of a network has any number of bits.
 var byNames = [...]string{byPeer: "peer", byNetwork: "net/24", byPort: "port", byProcess: "process", byInterface: "iface"}
 
 // NeedsOwner reports whether rows are counted by what an event says only once its owner was looked up.
@@ -75,8 +77,8 @@ const (
 type key struct {
 	direction event.Direction
 	addr      netip.Addr // of the peer, or of its network
-	port      uint16
-	name      string // of a process, an interface, or rows that have no value of their own
+	port      uint16     // of the peer
+	name      string     // of a process, an interface, or rows that have no value of their own
 }
 
 // of returns what an event is counted by.
@@ -140,11 +142,13 @@ func ends(e *event.Event) (local, remote netip.AddrPort) {
 // A connection identifies one of a network namespace. It has no pointers: so it is found in a map in less time. Addresses
 // of IPv4 are IPv4-mapped.
 type connection struct {
-	netns                 uint32
+	netns                 uint32 // its inode
 	localPort, remotePort uint16
 	local, remote         [16]byte
 }
 
+// connectionOf returns the key of a connection. IPv4 addresses become IPv4-mapped ones, so that both families have one
+// form.
 func connectionOf(netns uint32, local, remote netip.AddrPort) connection {
 	return connection{netns, local.Port(), remote.Port(), local.Addr().As16(), remote.Addr().As16()}
 }

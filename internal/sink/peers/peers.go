@@ -56,16 +56,16 @@ type Sink struct {
 	bold, red, plain string // ANSI sequences; empty without colours
 
 	mu        sync.Mutex
-	rows      *tally.Tally[key, row]
-	resets    *tally.Tally[resetKey, struct{}]
-	lost      *tally.Tally[lostKey, struct{}] // segments, by the drops of this host
-	before    map[connection]uint64           // what connections had sent when the run began
-	sent      map[connection]sent
-	packets   bool              // the source does not say how many segments each packet was, nor all types
-	rose      map[string]uint64 // what Options.Counted returned at the last table
+	rows      *tally.Tally[key, row]           // in segments
+	resets    *tally.Tally[resetKey, struct{}] // in packets
+	lost      *tally.Tally[lostKey, struct{}]  // segments, by the drops of this host
+	before    map[connection]uint64            // what connections had sent when the run began
+	sent      map[connection]sent              // what those that sent again had sent at their last event
+	packets   bool                             // the source does not say how many segments each packet was, nor all types
+	rose      map[string]uint64                // what Options.Counted returned at the last table
 	intervals *interval.Divider
-	buf       []byte
-	err       error // the first error of a write, which all later calls return
+	buf       []byte // text that is not written yet
+	err       error  // the first error of a write, which all later calls return
 }
 
 // New returns a Sink that writes to w.

@@ -12,6 +12,7 @@ import (
 	"dropwatch/internal/tally"
 )
 
+// An entry is a row with its key and its number of segments.
 type entry = tally.Entry[key, row]
 
 // endInterval writes the table of an interval. If a timer calls it (live), it flushes too.
@@ -155,6 +156,7 @@ func (r *row) typesText() string {
 	return strings.Join(words, ", ")
 }
 
+// rttOf is the smoothed round-trip time of the last connection of a row, to the microsecond; - if no event had one.
 func rttOf(r *entry) string {
 	if r.Value.rtt == 0 {
 		return "-"

@@ -35,12 +35,12 @@ var errCode = errors.New("the condition compares two strings that are read, or i
 type coder struct {
 	bpfprog.Assembler
 	reader
-	registers   registers
+	registers   registers        // where arguments are
 	types       *member.Function // that lead to values, which then are read without a helper; nil: all are read by one
 	arguments   *record          // at R7, which has the arguments; nil: R6 has them
 	loads       []member.Load    // of the expression
 	temporaries int              // that are in use
-	err         error
+	err         error            // the first, which ends the code
 }
 
 // A reader generates what puts the values of an expression's loads where a coder needs them.

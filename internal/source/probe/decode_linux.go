@@ -13,11 +13,11 @@ import (
 
 // A decoder makes events of samples. An event is valid until the next one is made.
 type decoder struct {
-	wall   clock.Base // when samples were last read
-	values []member.Value
-	copied []byte // the headers of the packet
-	found  []byte // which rule of iptables dropped it, see rulesFound
-	args   []event.Arg
+	wall   clock.Base     // when samples were last read
+	values []member.Value // of the loads of the site
+	copied []byte         // the headers of the packet
+	found  []byte         // which rule of iptables dropped it, see rulesFound
+	args   []event.Arg    // of the event
 	stack  []event.Frame
 	socket event.Socket
 	flow   event.Flow
@@ -25,10 +25,10 @@ type decoder struct {
 
 // A returned is the sample of a return that waits for its call, with a copy of what it had.
 type returned struct {
-	point  *pointEvent
-	cpu    uint32
-	key    key
-	epoch  uint64
+	point  *pointEvent // of the return
+	cpu    uint32      // on which it was taken
+	key    key         // that its call must have
+	epoch  uint64      // of pairs, when it was read
 	sample perf.Sample
 }
 

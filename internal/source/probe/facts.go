@@ -168,6 +168,8 @@ func (x *facts) number(n fact, values []member.Value) uint64 {
 	return v.Number
 }
 
+// value returns a fact of a sample, of which values has the loads. False: the site has no argument that leads to it, or
+// it could not be read.
 func (x *facts) value(n fact, values []member.Value) (member.Value, bool) {
 	if x[n] == nil {
 		return member.Value{}, false

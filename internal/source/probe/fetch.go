@@ -20,6 +20,8 @@ func fetchOf(l member.Load) string {
 	return expr + ":" + fetchType(l)
 }
 
+// fetchType is the type of a fetch argument of a kprobe event (Documentation/trace/kprobetrace.rst). A bit field is read
+// as the integer that contains it.
 func fetchType(l member.Load) string {
 	bits := l.Size * 8
 	switch {
@@ -65,7 +67,7 @@ type layout struct {
 
 // A loadField is the field of a load, by its index.
 type loadField struct {
-	load int
+	load int // index in the loads of the site
 	perf.Field
 	shift int // bits of the integer that are below the value
 }

@@ -44,8 +44,8 @@ func locate(symbols Symbols, name string) (t target, err error) {
 
 // A noFunction is the error of a function that is not there.
 type noFunction struct {
-	symbols          Symbols
-	module, function string
+	symbols          Symbols // in which a name like it may be
+	module, function string  // module is empty for the kernel itself
 }
 
 // Error says that, and what is there instead, which is looked up now.

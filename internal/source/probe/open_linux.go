@@ -21,33 +21,33 @@ import (
 
 // A Source is a pipeline.Source: the points that are reached on the whole host from Open to the end of Run.
 type Source struct {
-	ringSize int
-	probes   *perf.Probes
-	made     int // probes, also of points that are not possible
-	sites    int
-	points   []*pointEvent
-	byID     map[uint64]int // the index in points of the number of an event
-	number   perf.Field     // where an event has that
-	stacks   bool           // samples have call chains
-	tracing  tracing        // of nf_tables
-	rules    *rules         // of iptables; nil: no point needs them, or they are not possible
-	reader   *perf.Reader[*cpu]
+	ringSize int                       // bytes, of each CPU
+	probes   *perf.Probes              // that Close removes from the kernel
+	made     int                       // probes, also of points that are not possible
+	sites    int                       // of all points, as each has a name of its own in the kernel
+	points   []*pointEvent             // by the number that events have
+	byID     map[uint64]int            // the index in points of the number of an event
+	number   perf.Field                // where an event has that
+	stacks   bool                      // samples have call chains
+	tracing  tracing                   // of nf_tables
+	rules    *rules                    // of iptables; nil: no point needs them, or they are not possible
+	reader   *perf.Reader[*cpu]        // of the rings of all CPUs
 	until    time.Time                 // see Began
 	complete atomic.Pointer[time.Time] // see ReadUntil
 
-	tester   Tester
-	filtered func(error) // of Options
-	unnamed  func(error) // likewise
-	types    *member.Types
-	outputs  outputs
-	loaded   []*programs
+	tester   Tester        // of Options
+	filtered func(error)   // of Options
+	unnamed  func(error)   // likewise
+	types    *member.Types // of Options
+	outputs  outputs       // of programs that write to the rings themselves
+	loaded   []*programs   // that Close detaches
 
 	decoder decoder
-	event   event.Event
-	pairs   *pairs
-	waiting []returned // returns whose call may be in a ring that was read before
-	begun   time.Time  // when the rings were last read
-	ended   atomic.Bool
+	event   event.Event // the one that is emitted, over and over
+	pairs   *pairs      // calls of the returns that are shown
+	waiting []returned  // returns whose call may be in a ring that was read before
+	begun   time.Time   // when the rings were last read
+	ended   atomic.Bool // Run has to return
 }
 
 // A pointEvent is the event of the call or of the return of a site.
@@ -55,11 +55,11 @@ type pointEvent struct {
 	*site
 	index    int // of the site
 	atReturn bool
-	shown    bool // it makes an event of kind Point; the others are calls whose return does
-	event    string
-	perfID   uint64 // of the event
-	layout   layout
-	filter   string
+	shown    bool          // it makes an event of kind Point; the others are calls whose return does
+	event    string        // its name in tracefs
+	perfID   uint64        // of the event
+	layout   layout        // where a sample has its values
+	filter   string        // of the kernel's event filters; empty: all samples
 	kept     bool          // BPF keeps the call, and writes it if its return is of interest
 	before   *record       // BPF writes one with headers before each sample; nil: it does not
 	program  *ebpf.Program // tests the condition; nil: the filter does
@@ -81,6 +81,8 @@ func Open(opts Options) (*Source, error) {
 	return s, nil
 }
 
+// open makes the probes and the rings. A point that is not possible is handed to Options.Lacking, and what was made of
+// it is removed; only without that it is an error. On an error the caller must call Close.
 func (s *Source) open(opts *Options) (err error) {
 	if s.probes, err = perf.OpenProbes(); err != nil {
 		return err

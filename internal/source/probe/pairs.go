@@ -11,7 +11,7 @@ type call struct {
 
 // A key is what the call and the return of a function have in common: a stack address is in use once at a time.
 type key struct {
-	site  int
+	site  int    // index of the site
 	task  uint32 // TID, 0 of the idle tasks
 	stack uint64 // when the function has returned
 }

@@ -49,9 +49,9 @@ var Needs = host.Requirements{
 
 // Options of a Source.
 type Options struct {
-	Points  []point.Point
-	Types   *member.Types
-	Symbols Symbols
+	Points  []point.Point // each with a name of its own
+	Types   *member.Types // of the running kernel
+	Symbols Symbols       // likewise: which functions can be probed
 
 	// Lacking is called with each point that is not possible on this kernel, and why; the others are opened. If it
 	// is nil, one such point is the error of Open.

@@ -12,6 +12,7 @@ import (
 	"dropwatch/internal/pipeline"
 )
 
+// errElsewhere wraps errors.ErrUnsupported.
 var errElsewhere = fmt.Errorf("probe functions of the kernel on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 
 // Testers returns none.

@@ -18,12 +18,12 @@ import (
 // what it was called with: that is kept for each call, and written where the condition is true. They run at the probes
 // of the site, and return 0 where the event is of no interest, or are attached to its function: see loadAttached.
 type programs struct {
-	call, shown *ebpf.Program // at the call that is kept, and at the event of the point; nil: it has none
-	record      *record       // of a call; nil: none is kept, or written
-	late        bool          // of a call only the arguments are kept: at the return the rest is read through them
-	calls       *ebpf.Map     // records by stack address, of the calls that are under way
-	blank       *ebpf.Map     // one that is empty
-	registers   registers
+	call, shown *ebpf.Program    // at the call that is kept, and at the event of the point; nil: it has none
+	record      *record          // of a call; nil: none is kept, or written
+	late        bool             // of a call only the arguments are kept: at the return the rest is read through them
+	calls       *ebpf.Map        // records by stack address, of the calls that are under way
+	blank       *ebpf.Map        // one that is empty
+	registers   registers        // of the call
 	types       *member.Function // of coder
 	probed      []*perf.Event    // by which they test
 

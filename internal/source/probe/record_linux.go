@@ -28,10 +28,10 @@ type record struct {
 // A chunk is copied from one object of the kernel's memory, or is an argument.
 type chunk struct {
 	first member.Load // of the values in it that with the lowest address
-	parts []part
-	from  int64 // its offset from the object
-	size  int
-	at    int // in the record
+	parts []part      // the values that are read from it
+	from  int64       // its offset from the object
+	size  int         // in bytes
+	at    int         // in the record
 }
 
 // Of a chunk.
@@ -67,6 +67,7 @@ type part struct {
 	load int // its index in those of the site; noLoad: a pointer
 }
 
+// noLoad is the index of a part that is a pointer on the way to a value.
 const noLoad = -1
 
 // pointersTo returns the pointers that are followed to the value of a load, the argument among them or not: each is copied

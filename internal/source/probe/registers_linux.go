@@ -10,12 +10,12 @@ import (
 
 // registers is where what R6 points to has the arguments of a function and what it returned.
 type registers struct {
-	args           []int16
-	result         int16
-	stack          int16 // of struct pt_regs, the stack pointer
-	returnAddress  int16 // bytes of it that are on the stack until the function returns
-	stackArguments bool  // a kprobe event knows those that are on the stack
-	ofFunction     bool  // the program is attached to the function itself: its call and its return have the same R6
+	args           []int16 // offset of each argument, in bytes from R6; those that are not here are on the stack
+	result         int16   // offset of what the function returned
+	stack          int16   // of struct pt_regs, the stack pointer
+	returnAddress  int16   // bytes of it that are on the stack until the function returns
+	stackArguments bool    // a kprobe event knows those that are on the stack
+	ofFunction     bool    // the program is attached to the function itself: its call and its return have the same R6
 }
 
 // registersOf returns where a program has them that is attached to a function itself, with so many arguments: one after

@@ -53,6 +53,8 @@ func openRules(types *btf.Cache) (r *rules, err error) {
 	return r, nil
 }
 
+// open loads the program that forgets tables, and attaches it. It fails on kernels without the functions of iptables, or
+// before 5.5, which has no trampolines; then no rule is named.
 func (r *rules) open(types *btf.Cache) (err error) {
 	if r.renew, err = r.load(r.spec, renew, types); err != nil {
 		return err

@@ -14,23 +14,23 @@ import (
 
 // A site is a function at which a point is.
 type site struct {
-	name      string // of the point
-	at        point.At
-	late      bool // its values are read at the return, see paired
-	stack     bool
-	target    target
+	name      string   // of the point
+	at        point.At // the call or the return of the function
+	late      bool     // its values are read at the return, see paired
+	stack     bool     // samples have the stack trace
+	target    target   // what the kernel is told to probe
 	function  *member.Function
 	family    *iptables.Family // whose rules the function goes through; nil: it is another
 	condition *formula         // nil: always
-	args      []arg
-	facts     facts
-	loads     []member.Load // of all of these, each once
-	fetched   int           // how many of them a kprobe event fetches; the others are for BPF alone
+	args      []arg            // in the order in which they are shown
+	facts     facts            // what is known of socket, packet and network namespace besides
+	loads     []member.Load    // of all of these, each once
+	fetched   int              // how many of them a kprobe event fetches; the others are for BPF alone
 }
 
 // An arg is a value that is shown.
 type arg struct {
-	name string
+	name string // of the value, as the point has it
 	formula
 }
 

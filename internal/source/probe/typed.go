@@ -14,8 +14,8 @@ type Typed struct {
 
 	Probed []TypedFunction // the functions of the form that the kernel has, at least one
 
-	sites []*site // of these
-	types *member.Types
+	sites []*site       // of these
+	types *member.Types // of the kernel that it was asked of
 }
 
 // A TypedFunction is a function of the kernel with the expressions of a point, typed against its arguments.
@@ -67,6 +67,8 @@ func typeForm(p *point.Point, types *member.Types, symbols Symbols) (*Typed, err
 // A closest has the first error that is not a *noFunction, and the first that is.
 type closest struct{ wrong, lacks error }
 
+// add keeps an error unless one of its kind was kept: of several functions that could be probed, the one that is there
+// but has other types says more than those that are not there.
 func (c *closest) add(err error) {
 	if errors.As(err, new(*noFunction)) {
 		c.lacks = cmp.Or(c.lacks, err)

@@ -13,11 +13,12 @@ import (
 
 // An address is a field whose values are IP addresses. They are compared with networks.
 type address struct {
-	get values[netip.Addr]
+	get values[netip.Addr] // false for an event that has none
 }
 
 func (address) ops() []op { return []op{equal, notEqual} }
 
+// form says what values are, in errors and in help.
 func (address) form() string {
 	return "an address or a network such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32"
 }

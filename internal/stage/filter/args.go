@@ -33,6 +33,7 @@ var (
 	argText   = label{what: "a text"}
 )
 
+// ops are all that numbers and texts have: which an argument is, its value shows.
 func (argument) ops() []op {
 	return []op{equal, notEqual, less, lessEqual, greater, greaterEqual, matches, notMatches}
 }

@@ -19,7 +19,7 @@ type field struct {
 	facts    event.Facts // any of these provides it; 0 if every source does
 	headers  bool        // of a packet, also of one in a tunnel and of one that is quoted
 	byNumber string      // the field to compare instead if the values are numbers
-	kind     kind
+	kind     kind        // what its values are, and how they are compared
 
 	kinds   []event.Kind // of events that can have it; nil: all
 	tcp     event.Facts  // what must be known besides, of what TCP did

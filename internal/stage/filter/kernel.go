@@ -188,8 +188,8 @@ func having(f condition.Field, n uint64) condition.Node {
 
 // A kernelField is what the kernel knows of a field: the field has the values of all of these.
 type kernelField struct {
-	fields []condition.Field
-	vague  bool // equal numbers do not decide: dropwatch compares the name
+	fields []condition.Field // at least one
+	vague  bool              // equal numbers do not decide: dropwatch compares the name
 }
 
 // kernelFields are the fields of which the kernel knows something.

@@ -29,7 +29,7 @@ func (noValue) add(*leaf, token) string { return "" }
 // A yesNo is a field that is true or not.
 type yesNo struct {
 	noValue
-	is func(*event.Event, *event.Headers) bool
+	is func(*event.Event, *event.Headers) bool // headers are those of the scope: the packet itself, the one in a tunnel, or the one quoted
 }
 
 // bind makes the test. What is not true may be unknown, if the bytes are not there.
@@ -46,8 +46,8 @@ func (k yesNo) bind(l *leaf) {
 // bytes.
 type carried struct {
 	noValue
-	proto uint16
-	layer event.Layer
+	proto uint16      // as in Ethernet
+	layer event.Layer // that shows it in the headers
 }
 
 // bind compares the ethertype of the outermost packet, and the network layer of others.

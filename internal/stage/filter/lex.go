@@ -20,9 +20,9 @@ const (
 
 // A token is a part of an expression.
 type token struct {
-	kind       tokenKind
-	text       string // of a quoted value without quotes and backslashes
-	start, end int    // offsets in the expression, in bytes
+	kind       tokenKind // of which end is the last
+	text       string    // of a quoted value without quotes and backslashes
+	start, end int       // offsets in the expression, in bytes
 }
 
 // symbols are ordered so that none begins with an earlier one.

@@ -134,8 +134,8 @@ func (n *negation) each(f func(*leaf)) { n.node.each(f) }
 
 // A leaf compares a field with values.
 type leaf struct {
-	field  *field
-	scope  scope
+	field  *field // which never changes
+	scope  scope  // whose headers are compared
 	op     op
 	values []string // as an expression has them
 

@@ -170,7 +170,7 @@ func (k integer) bind(l *leaf) {
 	l.test = test(l, k.get, l.numbers.contain)
 }
 
-// A span is the numbers from lo to hi, both included.
+// A span is the numbers from lo to hi, both included. Lo is never above hi.
 type span struct{ lo, hi uint64 }
 
 // spans are the values of a leaf on numbers.

@@ -14,7 +14,7 @@ const maxDepth = 200
 
 // A parser parses tokens by recursive descent.
 type parser struct {
-	text   string
+	text   string  // the expression, to show where an error is
 	tokens []token // that were not consumed; the last one, end, stays
 	depth  int     // of nesting
 	last   *leaf   // the last comparison, for advice

@@ -8,8 +8,8 @@ import (
 
 // A Place is what a kernel counter knows of the drops that it counts. Zero values are not known.
 type Place struct {
-	Netns  event.Netns
-	IfName string
+	Netns  event.Netns      // where it counts
+	IfName string           // of the interface that it is of
 	Entry  *knowledge.Entry // of the counter; it has the layer and the module of its drops
 }
 

@@ -16,9 +16,9 @@ import (
 
 // A label is a field whose values are texts.
 type label struct {
-	get     values[string]
-	what    string // what a value is: "a name such as web"
-	several bool   // a drop may have several, so that the operator has is allowed
+	get     values[string] // in the letters that the event has
+	what    string         // what a value is: "a name such as web"
+	several bool           // a drop may have several, so that the operator has is allowed
 
 	// normal returns the text to compare for a value, or why the value is invalid.
 	normal  func(string) (text, reason string)
@@ -40,6 +40,7 @@ func (k label) ops() []op {
 
 func (k label) form() string { return k.what + ", with * for anything, or after ~ a regexp" }
 
+// names are all values that there can be, for completion and advice; nil if any text is one.
 func (k label) names() []string {
 	if k.known == nil {
 		return nil
@@ -160,7 +161,7 @@ func (k label) bind(l *leaf) {
 
 // A pattern is a text, a beginning, a glob or a regular expression.
 type pattern struct {
-	text  string
+	text  string         // in the form that is compared, see label.normal
 	start bool           // what begins with text matches
 	glob  bool           // a * in text matches anything
 	re    *regexp.Regexp // nil unless the pattern is one
@@ -222,6 +223,7 @@ var anywhere = span{0, math.MaxUint64}
 
 func (point) ops() []op { return []op{equal, notEqual} }
 
+// form says what values are, in errors and in help.
 func (point) form() string {
 	return "a function, function+0x1a2, a trap or a point, with * for anything"
 }
