@@ -38,7 +38,7 @@ type Config struct {
 	Path string       // of the file; empty: there is none, and all is as by default
 	Spec capture.Spec // without Spec.Command
 
-	Alerts []alert.Rule
+	Alerts []alert.Rule // in the order of the file
 }
 
 // Checks say what this host cannot do. Nil is no check.

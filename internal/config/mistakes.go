@@ -18,7 +18,7 @@ import (
 type mistake struct {
 	line int    // 0: not known
 	path string // of the setting, as in place; empty: not known
-	err  error
+	err  error  // without the place
 }
 
 // maxMistakes is how many mistakes of a file are looked for: each takes another reading of it.
@@ -137,6 +137,7 @@ func offsetOf(text []byte, line, column int) (at int) {
 	return at + column - 1
 }
 
+// covers reports whether a byte of the file is in a range.
 func covers(r unstable.Range, at int) bool {
 	return int(r.Offset) <= at && at < int(r.Offset+r.Length)
 }

@@ -89,8 +89,8 @@ const maxPoints = 100
 
 // Points are what a file of points asks for.
 type Points struct {
-	All     []point.Point
-	Notices []string // what has no effect, and what to do instead: each with its line; bytes of the file are escaped
+	All     []point.Point // in the order of the file
+	Notices []string      // what has no effect, and what to do instead: each with its line; bytes of the file are escaped
 }
 
 // ReadPoints reads a file of points: tables [[point]], as [PointsText] has them, and those of a file of
@@ -175,12 +175,14 @@ func (s *pointSettings) point() (p point.Point, err error) {
 	return p, nil
 }
 
+// form returns the form of a point. Functions and expressions are not checked: that takes a kernel.
 func (s *formSettings) form() (f point.Form, err error) {
 	f = point.Form{Functions: s.Functions, At: s.At.At, Values: s.Values.At, When: s.When}
 	f.Args, err = parseArgs(s.Args)
 	return f, err
 }
 
+// errArgs is the error of args that are neither.
 var errArgs = errors.New(`invalid value for args: give a list of texts, as in ["len = skb->len"], or a table of texts`)
 
 // parseArgs reads values: a list of texts, each an expression, or a name, = and one; or a table of names and
@@ -246,6 +248,7 @@ func parseArg(text string, before []point.Arg) point.Arg {
 	return a
 }
 
+// taken reports whether a value has the name already.
 func taken(args []point.Arg, name string) bool {
 	return slices.ContainsFunc(args, func(a point.Arg) bool { return a.Name == name })
 }

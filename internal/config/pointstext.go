@@ -72,6 +72,7 @@ var examplePoint = point.Point{
 	Says: "accept queue of port 443: {qlen} of {limit}",
 }
 
+// writeForm writes a form as a file of points has it, so that to read it again gives the same form.
 func writeForm(b *strings.Builder, f *point.Form) {
 	all := make([]string, len(f.Functions))
 	for i, name := range f.Functions {

@@ -47,6 +47,7 @@ type filterSettings struct {
 // A param is a value of params. It is a struct, as in a list go-toml does not ask a string type to parse itself.
 type param struct{ name string }
 
+// params are the values that rtrace-drop knows; none of them has an effect here but stack.
 var params = []string{"basic", "stack", "kretprobe", "cgroup", "lineprobe"}
 
 // UnmarshalText parses the value.

@@ -110,6 +110,7 @@ func (p *pointWord) UnmarshalText(text []byte) error {
 // String returns what UnmarshalText parses.
 func (p pointWord) String() string { return p.word }
 
+// names returns the names as they were written.
 func names(points []pointName) (all []string) {
 	for _, p := range points {
 		all = append(all, p.name)
@@ -119,8 +120,8 @@ func names(points []pointName) (all []string) {
 
 // An output is a value of output.
 type output struct {
-	text  string
-	value capture.Output
+	text  string         // as it was written
+	value capture.Output // what it says
 }
 
 // UnmarshalText parses the value.

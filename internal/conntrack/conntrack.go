@@ -22,7 +22,7 @@ type Tuple struct {
 
 // An Echo is of an ICMP request or of an answer to one.
 type Echo struct {
-	ID         uint16
+	ID         uint16 // by which answers are matched
 	Type, Code uint8
 }
 

@@ -46,14 +46,15 @@ const (
 	destNAT   = 1 << 5
 )
 
+// sctp is IPPROTO_SCTP, which package syscall has not on every system.
 const sctp = 132
 
 // A connection is an entry as the kernel gives it.
 type connection struct {
 	orig, reply Tuple
-	status      uint32
+	status      uint32 // IPS_* (include/uapi/linux/netfilter/nf_conntrack_common.h)
 	state       string // of its protocol
-	zone        uint16
+	zone        uint16 // 0: the default one
 }
 
 func (c *connection) has(t *Tuple) bool { return c.orig == *t || c.reply == *t }
@@ -121,6 +122,7 @@ func request(t *Tuple) ([]byte, error) {
 	return append([]byte{family, 0, 0, 0}, attributes...), err
 }
 
+// encode writes CTA_PROTO_ICMP_ID, or that of ICMPv6 by its number; type and code follow it in both.
 func (e *Echo) encode(a *netlink.AttributeEncoder, id uint16) {
 	a.Uint16(id, e.ID)
 	a.Uint8(id+1, e.Type)
@@ -159,6 +161,8 @@ var protocols = map[uint8]struct {
 	}},
 }
 
+// parseTuple reads CTA_TUPLE_ORIG or CTA_TUPLE_REPLY. Without a protocol it is empty; ports are 0 where the protocol has
+// none.
 func parseTuple(attributes []byte) (t Tuple) {
 	ip, proto := kernel.Attribute(attributes, ctaTupleIP), kernel.Attribute(attributes, ctaTupleProto)
 	number := kernel.Attribute(proto, ctaProtoNum)
@@ -177,6 +181,7 @@ func parseTuple(attributes []byte) (t Tuple) {
 	return t
 }
 
+// parseEcho reads what Echo.encode writes.
 func parseEcho(proto []byte, id uint16) (e Echo) {
 	e.ID = bigEndian16(kernel.Attribute(proto, id))
 	if typ, code := kernel.Attribute(proto, id+1), kernel.Attribute(proto, id+2); len(typ) == 1 && len(code) == 1 {

@@ -52,7 +52,7 @@ func (l CaptureLink) Supported() bool { return linkDecoders[l] != nil }
 // A FrameDecoder decodes packets of one link type of a capture file.
 type FrameDecoder struct {
 	link   func(d *decoder, b []byte)
-	passed decoder
+	passed decoder // is used again for each packet
 }
 
 // NewFrameDecoder returns the decoder for a link type, nil if it is not supported.

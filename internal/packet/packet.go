@@ -96,6 +96,8 @@ func (d *decoder) short(b []byte) {
 // The readers return the field at an offset of b and record that the packet has it. If b is
 // too short they return 0 and record nothing.
 
+// u8, u16, u32 and mac read a value at an offset of a header, in network byte order, and note that the packet has the
+// field. Of a header that is too short they return 0 and note nothing: the caller stops then.
 func (d *decoder) u8(b []byte, at int, f event.Fields) uint8 {
 	if len(b) <= at {
 		return 0

@@ -64,7 +64,7 @@ type Form struct {
 // An Arg is a value that is read at a point.
 type Arg struct {
 	Name string // as in events, and in expressions behind "args."
-	Expr string
+	Expr string // of package member
 }
 
 // Forms returns the point once for each of its forms, without Or. The first for which a kernel has a function
@@ -84,6 +84,8 @@ func (p *Point) Forms() []Point {
 // MaxArgs is how many values a point may read: those that a line of a terminal has room for.
 const MaxArgs = 16
 
+// validName is what names of points must be: so they are never taken for expressions, files or numbers, and are valid
+// names of events in tracefs.
 var validName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
 // Check reports what is wrong with a point, on any kernel.

@@ -12,10 +12,10 @@ import (
 
 // A Hop is the route that packets take, and where it leads them.
 type Hop struct {
-	Prefix netip.Prefix `json:"prefix,omitzero"`
+	Prefix netip.Prefix `json:"prefix,omitzero"`  // of the route; of 0 bits: the default route
 	Via    netip.Addr   `json:"via,omitzero"`     // the next hop; zero: the destination is, or there are several
 	IfName string       `json:"ifname,omitempty"` // by which they leave; empty: by several
-	Table  string       `json:"table,omitempty"`
+	Table  string       `json:"table,omitempty"`  // its name, as ip-route(8) has it, or its number
 }
 
 // String is the route for a person: "10.9.0.0/16 via 10.0.1.9 dev eth0, table main".

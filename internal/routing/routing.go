@@ -13,10 +13,10 @@ import (
 
 // A Packet is what routes and rules select by. What is not known is zero.
 type Packet struct {
-	From, To         netip.Addr
-	Protocol         uint8 // of IP
-	SrcPort, DstPort uint16
-	Iif              string // interface by which it arrived
+	From, To         netip.Addr // as in the packet, after any translation
+	Protocol         uint8      // of IP
+	SrcPort, DstPort uint16     // 0: not known, or a protocol without
+	Iif              string     // interface by which it arrived
 }
 
 // A DeadEnd is a route, or a rule of policy routing, that leads nowhere: packets are dropped.
@@ -131,4 +131,6 @@ const (
 	tableLocal   = 255
 )
 
+// kernelTables are the tables that the kernel has itself (include/uapi/linux/rtnetlink.h rt_class_t); others have names
+// in /etc/iproute2/rt_tables.
 var kernelTables = map[uint32]string{tableDefault: "default", tableMain: "main", tableLocal: "local"}

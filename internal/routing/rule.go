@@ -54,19 +54,19 @@ const (
 
 // A rule is one of policy routing.
 type rule struct {
-	priority uint32
-	action   byte
+	priority uint32 // the least goes first (FRA_PRIORITY)
+	action   byte   // FR_ACT_*
 	table    uint32
-	vrf      bool // the table is that of the VRF of the packet's interface
-	target   uint32
-	invert   bool
+	vrf      bool   // the table is that of the VRF of the packet's interface
+	target   uint32 // priority to go on with, of FR_ACT_GOTO
+	invert   bool   // it is for packets that its selectors do not match (FIB_RULE_INVERT)
 
 	src, dst     netip.Prefix // invalid: all
-	iif, oif     string
+	iif, oif     string       // names of interfaces; empty: any
 	protocol     uint8
 	sport, dport [2]uint16 // a range; zero: all
-	mark, mask   uint32
-	unknown      []string // other selectors
+	mark, mask   uint32    // a packet's mark must be mark in the bits of mask
+	unknown      []string  // other selectors
 }
 
 // readRules reads those for the family of an address, in the order in which they apply.
@@ -182,6 +182,7 @@ func (r *rule) leaves(p *Packet) truth {
 	return perhaps
 }
 
+// inPrefix reports whether an address is in a prefix; perhaps if the address is not known.
 func inPrefix(of netip.Prefix, a netip.Addr) truth {
 	switch {
 	case !of.IsValid():
@@ -192,6 +193,7 @@ func inPrefix(of netip.Prefix, a netip.Addr) truth {
 	return truthOf(of.Contains(a))
 }
 
+// sameName compares an interface with that of a packet; perhaps if that is not known.
 func sameName(of, name string) truth {
 	switch {
 	case of == "":
@@ -204,6 +206,7 @@ func sameName(of, name string) truth {
 
 func sameNumber(of, n uint16) truth { return inRange([2]uint16{of, of}, n) }
 
+// inRange reports whether a port is in a range, both ends included; perhaps if it is not known.
 func inRange(of [2]uint16, n uint16) truth {
 	switch {
 	case of == [2]uint16{}:
@@ -214,6 +217,7 @@ func inRange(of [2]uint16, n uint16) truth {
 	return truthOf(of[0] <= n && n <= of[1])
 }
 
+// truthOf is yes or no.
 func truthOf(b bool) truth {
 	if b {
 		return yes
@@ -266,6 +270,7 @@ func prefixText(p netip.Prefix) string {
 	return p.String()
 }
 
+// markText is a mark as ip-rule(8) has it: without a mask that has all bits.
 func markText(mark, mask uint32) string {
 	if mask == 0xffffffff {
 		return fmt.Sprintf("0x%x", mark)
@@ -273,6 +278,7 @@ func markText(mark, mask uint32) string {
 	return fmt.Sprintf("0x%x/0x%x", mark, mask)
 }
 
+// rangeText is a range of ports as ip-rule(8) has it.
 func rangeText(r [2]uint16) string {
 	if r[0] == r[1] {
 		return fmt.Sprint(r[0])

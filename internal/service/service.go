@@ -25,9 +25,9 @@ type Service struct {
 	Load    func() (*config.Config, error) // reads the configuration as it is now
 	Alerts  *alert.Sink                    // of which the service sets the rules
 
-	hangups    chan struct{} // holds one while the configuration is to be read again
-	end        context.CancelCauseFunc
-	onTerminal bool // it was started on one
+	hangups    chan struct{}           // holds one while the configuration is to be read again
+	end        context.CancelCauseFunc // ends the run, with why
+	onTerminal bool                    // it was started on one
 }
 
 // Run runs the configuration until ctx ends, an error occurs, or all its outputs have failed. SIGHUP

@@ -12,7 +12,7 @@ const devicePrefix = "device."
 
 // devices are the interfaces of a network namespace, by their names.
 type devices struct {
-	sorted []counters.Device
+	sorted []counters.Device // by their names
 	byName map[string]*counters.Device
 	cpus   int // that are online
 }
@@ -20,8 +20,8 @@ type devices struct {
 // A device is an interface, with what its settings depend on.
 type device struct {
 	*counters.Device
-	in  *devices
-	rps string // see Reader.rps
+	in  *devices // to look up the bond or bridge that it is part of
+	rps string   // see Reader.rps
 
 	forwards bool // IPv4 packets that arrive by it
 }
@@ -108,6 +108,7 @@ func sizeOf(s counters.Size) string {
 	return fmt.Sprintf("%d of %d", s.Now, s.Most)
 }
 
+// onOff is how ethtool prints a switch.
 func onOff(on bool) string {
 	if on {
 		return "on"

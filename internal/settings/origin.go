@@ -10,7 +10,7 @@ import (
 	"dropwatch/internal/host"
 )
 
-// An origin is where a file sets a sysctl.
+// An origin is where a file sets a sysctl. Where is a file and a line, as in /etc/sysctl.d/90-net.conf:3.
 type origin struct{ value, where string }
 
 // dirs are where files of sysctl.d(5) are, the first of which hides those of the same
@@ -103,6 +103,7 @@ func (r *Reader) originOf(name, value string) string {
 // perInterface matches the name of a sysctl that each interface has for itself.
 var perInterface = regexp.MustCompile(`^(net\.ipv[46]\.(?:conf|neigh)\.)([^.]+)(\.[^.]+)$`)
 
+// of returns where the value was set, nothing if it is another now: somebody has changed it since.
 func (o origin) of(value string) string {
 	if o.value == value {
 		return o.where

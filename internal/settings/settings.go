@@ -32,7 +32,7 @@ type Setting struct {
 
 // An OnInterface is a setting of one interface.
 type OnInterface struct {
-	IfName string
+	IfName string // of the interface
 	Value  string // that counts there: of conf.all and the interface's own as [Combine] says
 	Origin string // the file and line that set the one that counts; empty if none does
 
@@ -108,8 +108,8 @@ func (a *About) IsHarmless(value string) bool {
 // network namespaces of the host when it first needs them. It is not safe for
 // concurrent use.
 type Reader struct {
-	host       *host.Host
-	origins    map[string]origin
+	host       *host.Host            // whose files are read
+	origins    map[string]origin     // by sysctl
 	namespaces map[uint32]host.Netns // nil: not needed yet
 
 	inside      uint32              // the network namespace of the thread, by its inode number; 0: that of the process

@@ -37,7 +37,7 @@ type Sink struct {
 	format  Format
 
 	mu        sync.Mutex
-	table     *flows.Table
+	table     *flows.Table // what was counted until now
 	intervals *interval.Divider
 	buf       []byte
 	err       error // the first error of the counter or of a write, which all later calls return

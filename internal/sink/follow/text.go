@@ -30,6 +30,7 @@ const (
 	firstWord       = 7
 )
 
+// Cells are the text of a line, by column.
 type cells [len(columns)]string
 
 // Second appends a table of the growth, with the causes of the drops.

@@ -70,8 +70,8 @@ func hookOf(e *event.Event) string {
 	return knowledge.Hook(e)
 }
 
-// A day is the current day in local time. It saves most lines the computation of a
-// date.
+// A day is the current day in local time. It saves most lines the computation of a date. End is the next midnight, which
+// summer time may put 23 or 25 hours later.
 type day struct{ begin, end time.Time }
 
 // appendTime appends the local time in a format, after the date unless it is of

@@ -9,7 +9,7 @@ import (
 // entries and cases.
 type kind struct {
 	entry  *knowledge.Entry
-	narrow *knowledge.Case
+	narrow *knowledge.Case // nil: only the entry applies
 }
 
 // appendExplanation appends cause and fix of a drop, broken at the width of the terminal, unless they were shown for one of

@@ -39,7 +39,7 @@ type Options struct {
 // A Sink formats events. It writes to its Writer when it is flushed, or when enough
 // has come together. It is for one goroutine, and keeps no event.
 type Sink struct {
-	buf  records.Buffer
+	buf  records.Buffer // lines that are not written yet
 	opts Options
 	day  day
 
@@ -91,8 +91,8 @@ func (s *Sink) Flush() error { return s.buf.Flush() }
 
 // A layout is the least width of columns in characters, and the format of the time.
 type layout struct {
-	location, reason, port int
-	time                   string
+	location, reason, port int    // a longer name moves the columns behind it
+	time                   string // as package time has formats; empty: no time
 }
 
 // Wide columns fit most of the functions, reasons and interfaces that Linux has. Longer

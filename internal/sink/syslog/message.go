@@ -41,8 +41,8 @@ func ParseFacility(name string) (int, error) {
 
 // A message formats events for syslog.
 type message struct {
-	facility int
-	host     string
+	facility int    // as in RFC 5424, 0 to 23
+	host     string // name of this host; empty: -
 }
 
 // remote returns the message of an event with that text for a server, as RFC 5424 has it, without framing.

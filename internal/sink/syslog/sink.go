@@ -57,10 +57,10 @@ func schemeOf(u *url.URL) string {
 // that were sent and that the server did not get are counted nowhere.
 type Sink struct {
 	o      Options
-	format func(*event.Event) []byte
-	notify func(string)
+	format func(*event.Event) []byte // the message with its framing; valid until the next call, empty for an event without one
+	notify func(string)              // tells a person what fails
 
-	conn   net.Conn
+	conn   net.Conn     // nil: there is no connection now
 	again  time.Time    // when the next connection is tried
 	buffer []byte       // of a stream
 	at     time.Time    // of the last event
@@ -70,7 +70,7 @@ type Sink struct {
 	saidAt time.Time    // when it was said last
 
 	mu            sync.Mutex
-	pending, lost event.Ledger
+	pending, lost event.Ledger // drops that are not sent yet, and those that never will be
 }
 
 // New returns a Sink, which the caller closes. Text returns the line of an event, empty if it has none; what it

@@ -61,7 +61,7 @@ func (s Style) Fields() map[string]string {
 // A Sink writes a line for each retransmission.
 type Sink struct {
 	buf   records.Buffer
-	style Style
+	style Style // of which program the lines are
 }
 
 // New returns a Sink that writes to w in a style.
@@ -136,8 +136,8 @@ type pcapgazer struct {
 type retransmission struct {
 	at                  time.Time
 	source, destination netip.AddrPort
-	local, peer         netip.AddrPort
-	function            string // of the kernel, that tcptracer has a probe on
+	local, peer         netip.AddrPort // the two ends, whoever sent
+	function            string         // of the kernel, that tcptracer has a probe on
 	task, state         string
 }
 

@@ -23,7 +23,7 @@ const maxRows = 20
 // A Sink writes a table when the run has ended.
 type Sink struct {
 	to     io.Writer
-	report func() *retrans.Report
+	report func() *retrans.Report // called once, after the source has ended
 	opts   Options
 	buf    []byte
 }
@@ -57,6 +57,7 @@ func (s *Sink) Flush() error {
 // columns are the head of the table. All but the last are aligned to the right.
 var columns = [...]string{"resent", "%", "segments", "payload", "reordered", "resets", "direction"}
 
+// A row is the text of a line, by column.
 type row [len(columns)]string
 
 // table returns the table with what is above and below it.

@@ -33,9 +33,9 @@ const maxWindow = 128 << 20
 // An input is the contents of a capture file, decompressed.
 type input struct {
 	r          *bufio.Reader
-	offset     int64 // of what next returns
-	compressed bool
-	close      func()
+	offset     int64  // of what next returns
+	compressed bool   // then offset is not one in the file
+	close      func() // releases what decompresses; the file stays open
 }
 
 // The first bytes of compressed files.
@@ -69,6 +69,8 @@ func openInput(r io.Reader) (*input, error) {
 
 func begins(b, with []byte) bool { return len(b) >= len(with) && string(b[:len(with)]) == string(with) }
 
+// gunzip returns what a file of gzip contains, also of several members in sequence. The error is one of its header;
+// later ones come from reading.
 func (in *input) gunzip() (*input, error) {
 	z, err := gzip.NewReader(in.r)
 	if err != nil {
@@ -77,6 +79,8 @@ func (in *input) gunzip() (*input, error) {
 	return &input{r: bufio.NewReaderSize(z, maxBlock), compressed: true, close: func() { z.Close() }}, nil
 }
 
+// unzstd returns what a file of zstd contains. It decodes in this goroutine, with a window of at most maxWindow, as
+// files may ask for very much memory.
 func (in *input) unzstd() (*input, error) {
 	z, err := zstd.NewReader(in.r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {

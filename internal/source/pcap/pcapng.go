@@ -30,10 +30,10 @@ const maxInterfaces = 1 << 16
 
 // A capturing is an interface on which packets were captured.
 type capturing struct {
-	link   packet.CaptureLink
-	snap   uint32 // 0: no limit
-	units  uint64 // of a second, in times
-	offset int64  // seconds to add to times
+	link   packet.CaptureLink // LINKTYPE_*
+	snap   uint32             // 0: no limit
+	units  uint64             // of a second, in times
+	offset int64              // seconds to add to times
 }
 
 // nextBlock reads blocks until one has a packet.
@@ -260,6 +260,7 @@ func (f *reader) simpleBlock(b []byte, r *record) error {
 	return nil
 }
 
+// tooShort wraps ErrCorrupt: a block ends before what it must have.
 func tooShort(what string) error {
 	return fmt.Errorf("%w: %s does not fit in its block", ErrCorrupt, what)
 }

@@ -20,7 +20,7 @@ type record struct {
 // A reader reads the packets of one capture file.
 type reader struct {
 	in    *input
-	order binary.ByteOrder
+	order binary.ByteOrder    // of the file or, of pcapng, of its section
 	next  func(*record) error // io.EOF at the end
 
 	// Of pcap.

@@ -24,8 +24,8 @@ type File struct {
 
 // Options say what is read, and how much of it is remembered.
 type Options struct {
-	Files    []File
-	MaxFlows int // connections to know at a time, at least 1
+	Files    []File // read one after the other
+	MaxFlows int    // connections to know at a time, at least 1
 
 	// Counted says of an event whether what its sender sends to its receiver is counted; nil counts everything.
 	// It is asked once for each direction of a connection and each kind of event, of which one suffices. The
@@ -42,10 +42,10 @@ const Lacks = event.FactProtocol | event.FactReason | event.FactInterface | even
 // A Source is a pipeline.Source of the events of TCP in capture files.
 type Source struct {
 	opts     Options
-	analyzer *retrans.Analyzer
+	analyzer *retrans.Analyzer // of all files: connections go on in the next one
 	report   retrans.Report
-	read     atomic.Int64 // bytes of the files, as they are stored
-	latest   time.Time
+	read     atomic.Int64                                // bytes of the files, as they are stored
+	latest   time.Time                                   // of all packets
 	decoders map[packet.CaptureLink]*packet.FrameDecoder // nil for what is not supported
 	skipped  map[packet.CaptureLink]uint64               // packets of such link types, of one file
 
@@ -101,6 +101,8 @@ func (s *Source) Run(ctx context.Context, out pipeline.Output) error {
 	return err
 }
 
+// files reads all files, also those behind one that cannot be read: the error names each of these. When ctx ends it
+// stops, with the errors up to then.
 func (s *Source) files(ctx context.Context, out pipeline.Output) error {
 	var errs []error
 	for _, f := range s.opts.Files {
@@ -201,6 +203,7 @@ func (s *Source) packet(out pipeline.Output) (emitted bool) {
 	return reset || types != 0
 }
 
+// count counts a packet in the report, by its length on the wire. Files need not be in the order of time.
 func (s *Source) count(r *record) {
 	t := &s.report
 	if t.Packets == 0 {
