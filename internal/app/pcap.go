@@ -69,7 +69,8 @@ then a table of who sent how much to whom, and how much of it again.`,
 	}
 }
 
-// run reads the files, in the order in which they were named, as if they were one. If the first word does not look like a file, the error says that one goes first.
+// run reads the files, in the order in which they were named, as if they were one. If the first word does not look like
+// a file, the error says that one goes first.
 func (c *pcapCommand) run(ctx context.Context, args cli.Args) (err error) {
 	fill(&c.spec, c.session, "pcap", args)
 	files, words := splitFiles(args.Words)

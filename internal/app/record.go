@@ -63,8 +63,8 @@ a crash has cut short can be read as far as it goes.`,
 	}
 }
 
-// run records. Without --force the file must not exist, or be empty. The table and the ledger go to standard error, so that standard
-// output is that of a command.
+// run records. Without --force the file must not exist, or be empty. The table and the ledger go to standard error, so
+// that standard output is that of a command.
 func (c *recordCommand) run(ctx context.Context, args cli.Args) (err error) {
 	fill(&c.spec, c.session, "record", args)
 	if err := fillChild(&c.spec, args); err != nil {

@@ -38,8 +38,8 @@ func (f *file) wrongAt(line int, text string) {
 	f.mistakes = append(f.mistakes, mistake{line, f.pathAt(line), errors.New(text)})
 }
 
-// hasWrong reports whether something is wrong with the settings of a path, those below it, or the one that they are in. What follows
-// from them is not known then.
+// hasWrong reports whether something is wrong with the settings of a path, those below it, or the one that they are in.
+// What follows from them is not known then.
 func (f *file) hasWrong(path string) bool {
 	return slices.ContainsFunc(f.mistakes, func(m mistake) bool {
 		return strings.HasPrefix(m.path+".", path+".") || strings.HasPrefix(path+".", m.path+".")

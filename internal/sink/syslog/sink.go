@@ -1,5 +1,6 @@
-// Package syslog writes events to the log of this host or of another one: to the journal of systemd in its
-// native protocol, or as messages of syslog (RFC 5424, or syslog(3) on this host). What is known of an event is in structured fields.
+// Package syslog writes events to the log of this host or of another one: to the journal of systemd in its native
+// protocol, or as messages of syslog (RFC 5424, or syslog(3) on this host). What is known of an event is in structured
+// fields.
 package syslog
 
 import (
