@@ -65,3 +65,27 @@ func BenchmarkReadTable(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkStageManySockets has an event a second of each of 20,000 sockets of a process, which are read once.
+func BenchmarkStageManySockets(b *testing.B) {
+	const n, every, all = 20_000, 50 * time.Microsecond, 9 * time.Second
+	h := newFinder(host.New(tree(b, hostFiles())))
+	h.holders.read = func() map[uint64]holder {
+		holders := make(map[uint64]holder)
+		for i := range uint64(n) {
+			holders[1000+i] = holder{pid: 30}
+		}
+		return holders
+	}
+	sockets := make([]event.Socket, n)
+	for i := range sockets {
+		sockets[i] = *known(1000 + uint64(i)).Owner.Socket
+	}
+	began := time.Now()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		e := event.Event{Count: 1}
+		e.Owner.Socket = &sockets[i*7919%n]
+		h.fill(&e, began.Add(time.Duration(i)*every%all))
+	}
+}

@@ -12,19 +12,21 @@ const (
 	pause        = 100 * time.Millisecond // between two readings of a table, at least
 )
 
-// rowTTL is how long a row of a table is used, and missTTL how long a key that was not there is not
-// looked for again.
+// rowTTL is how long a row of a table is used, up to maxRowTTL if the table takes long to read: what is known is read again
+// for one part in rowShare of the time. MissTTL is how long a key that was not there is not looked for again.
 const (
-	rowTTL  = 10 * time.Second
-	missTTL = 5 * time.Second
+	rowTTL    = 10 * time.Second
+	maxRowTTL = time.Minute
+	rowShare  = 400
+	missTTL   = 5 * time.Second
 )
 
-// maxKept is how many entries a map has before it is emptied.
+// maxKept is how many entries most maps have before they are emptied.
 const maxKept = 4096
 
-// keep sets m[k], and empties m first if it is full.
-func keep[K comparable, V any](m map[K]V, k K, v V) {
-	if _, known := m[k]; !known && len(m) >= maxKept {
+// keep sets m[k], and empties m first if it has limit entries.
+func keep[K comparable, V any](m map[K]V, k K, v V, limit int) {
+	if _, known := m[k]; !known && len(m) >= limit {
 		clear(m)
 	}
 	m[k] = v
@@ -55,7 +57,9 @@ type reading[T any] struct {
 	pace  *pace
 	value T
 	asOf  time.Time // when the reading of value began
+	took  time.Duration
 
+	number  uint32 // of readings that have ended
 	running bool
 	begun   time.Time      // when the goroutine began
 	done    chan result[T] // from the goroutine; has room for one
@@ -110,9 +114,10 @@ func (r *reading[T]) poll() {
 
 // store stores a result and sets when the next reading may begin.
 func (r *reading[T]) store(d result[T]) {
-	r.value, r.asOf, r.running = d.value, d.began, false
+	r.value, r.asOf, r.took, r.running = d.value, d.began, d.ended.Sub(d.began), false
+	r.number++
 	r.pace.known = true
-	r.pace.spend(d.ended.Sub(d.began), d.ended)
+	r.pace.spend(r.took, d.ended)
 }
 
 // An index is a table of the host, such as the sockets of all processes, that is read as a whole.
@@ -133,11 +138,20 @@ func newIndex[K comparable, V any](read func() map[K]V) index[K, V] {
 	}
 }
 
+// lifetime returns how long a row of the last reading is used.
+func (x *index[K, V]) lifetime() time.Duration { return min(max(rowTTL, rowShare*x.took), maxRowTTL) }
+
+// remaining returns how long a row that was found now is used if there is no other reading: for the time ttl at least, also
+// if it is too old.
+func (x *index[K, V]) remaining(now time.Time) time.Duration {
+	return max(ttl, x.lifetime()-now.Sub(x.asOf))
+}
+
 // find returns the row of k, if possible one that was read in the last rowTTL. Pending reports that it is
 // not there, but no reading has begun since it was first looked up.
 func (x *index[K, V]) find(k K, now time.Time) (v V, ok, pending bool) {
 	x.poll()
-	if v, ok := x.value[k]; ok && now.Sub(x.asOf) < rowTTL {
+	if v, ok := x.value[k]; ok && now.Sub(x.asOf) < x.lifetime() {
 		return v, true, false
 	}
 	w, known := x.wanted[k]
@@ -145,7 +159,7 @@ func (x *index[K, V]) find(k K, now time.Time) (v V, ok, pending bool) {
 		if w.last = now; !known {
 			w.first = now
 		}
-		keep(x.wanted, k, w)
+		keep(x.wanted, k, w, maxKept)
 	}
 	if x.asOf.Before(w.last) {
 		x.renew(x.read)
@@ -177,7 +191,7 @@ func (c *cache[K, V]) get(k K, now time.Time) V {
 	r, ok := c.known[k]
 	if !ok || now.Sub(r.at) >= c.ttl {
 		r = cached[V]{c.lookup(k, now), now}
-		keep(c.known, k, r)
+		keep(c.known, k, r, maxKept)
 	}
 	return r.value
 }

@@ -35,8 +35,8 @@ func TestStageDoesNotScanForEachNewSocket(t *testing.T) {
 		if n := scans.Load(); n != 10 {
 			t.Errorf("%d scans in a second of new sockets, want 10", n)
 		}
-		if len(h.answers.all) > maxKept || len(h.holders.wanted) > maxKept {
-			t.Errorf("%d answers, %d wanted, want %d at most", len(h.answers.all), len(h.holders.wanted), maxKept)
+		if len(h.answers) > maxAnswers || len(h.holders.wanted) > maxKept {
+			t.Errorf("%d answers, %d wanted, want %d and %d at most", len(h.answers), len(h.holders.wanted), maxAnswers, maxKept)
 		}
 	})
 }
@@ -83,6 +83,56 @@ func TestReadingIsWaitedForOnlyBriefly(t *testing.T) {
 			t.Errorf("%d scans and %v of waiting in 40 s", n, stood)
 		}
 		time.Sleep(time.Second) // the last ends
+	})
+}
+
+// TestKnownSocketsAreReadAgainSeldom if that takes long, unless a socket is new.
+func TestKnownSocketsAreReadAgainSeldom(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{
+		time.Millisecond: 10 * time.Second, 50 * time.Millisecond: 20 * time.Second, time.Second: time.Minute,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newFinder(host.New(t.TempDir()))
+			var begun []time.Time
+			h.holders.read = func() map[uint64]holder {
+				begun = append(begun, time.Now())
+				time.Sleep(took)
+				return map[uint64]holder{1: {pid: 30}}
+			}
+			for range 1250 {
+				h.fill(known(1), time.Now())
+				time.Sleep(100 * time.Millisecond)
+			}
+			synctest.Wait()
+			if got := begun[1].Sub(begun[0]); got < want || got > want+ttl {
+				t.Errorf("what takes %v is read again after %v, want %v", took, got, want)
+			}
+			time.Sleep(share * took)
+			synctest.Wait()
+			n := len(begun)
+			h.fill(known(2), time.Now())
+			time.Sleep(took)
+			if synctest.Wait(); len(begun) != n+1 {
+				t.Errorf("what takes %v is not read for a new socket", took)
+			}
+		})
+	}
+}
+
+// TestNewReadingIsUsedAtOnce: also for a socket whose process is known.
+func TestNewReadingIsUsedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newFinder(host.New(t.TempDir()))
+		pid := uint32(30)
+		h.holders.read = func() map[uint64]holder { return map[uint64]holder{1: {pid: pid}} }
+		h.fill(known(1), time.Now())
+		time.Sleep(2 * pause)
+		pid = 31
+		h.fill(known(2), time.Now()) // which has the files read again
+		e := known(1)
+		if h.fill(e, time.Now()); e.Owner.Process.PID != 31 {
+			t.Errorf("process %d, want 31, to which the socket was passed", e.Owner.Process.PID)
+		}
 	})
 }
 
