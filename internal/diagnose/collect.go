@@ -78,6 +78,7 @@ type group struct {
 	proofs   []proof
 	hook     string // see [knowledge.Hook]
 	args     []argument
+	lengths  lengths // of those reported individually
 	through  []through
 	flows    *tally.Tally[Flow, flowPackets]
 	frames   *tally.Tally[Frame, uint64] // with their packets on the wire; nil: none may matter
@@ -197,6 +198,7 @@ func (g *group) add(e *event.Event) {
 		g.through = addThrough(g.through, throughOf(e.Reached))
 		g.addFlow(e)
 		g.addFrame(e)
+		g.lengths.add(&e.Packet, e.Segments)
 	}
 	o := &e.Owner
 	id := ownerID{pid: o.Process.PID, unit: o.Unit}

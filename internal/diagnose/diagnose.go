@@ -45,6 +45,7 @@ type Finding struct {
 	Owner                    event.Owner    // with the most of them; zero if none is known
 	OwnerCount               uint64         // how many of the drops were the owner's
 	Counters                 []counters.Row // that rose with the drops
+	Evidence                 []string       // what the host shows that decides the cause, a phrase each, without bytes that need escaping
 	Objects                  []counters.Row // that it is about: full queues and buffers, drops of one socket
 	Settings                 []Setting      // that decide it, as they are now; see [Diagnosis.Ask]
 	Rule                     Rule           // of a firewall; see [Diagnosis.Ask] for what no counter shows
@@ -74,6 +75,7 @@ type Finding struct {
 
 	answerIn event.Netns // where AnswerLost is, if that is another network namespace
 	rhythm   rhythm      // of the drops
+	lengths  lengths     // of packets
 	joined   bool        // another finding has its drops
 
 	role   string         // of the interface, as it follows its name; empty if there is nothing to say
@@ -223,7 +225,7 @@ func (d *Diagnosis) finding(e *tally.Entry[cause, group]) Finding {
 		ID: cmp.Or(k.reason, k.location, "unknown location"), Meaning: g.meaning, Count: e.Count, Segments: g.segments, ipv6: g.ipv6,
 		Reason: k.reason, Location: k.location, IfName: k.ifname, Netns: g.netns, Reported: g.reported,
 		Share: float64(e.Count) / float64(max(d.Drops, 1)), hook: g.hook, samples: g.samples,
-		proofs: g.proofs, rhythm: g.rhythm, through: slices.Clone(g.through),
+		proofs: g.proofs, rhythm: g.rhythm, lengths: g.lengths, through: slices.Clone(g.through),
 	}
 	if f.Reason == event.NotSpecified {
 		f.ID = cmp.Or(k.location, f.ID)

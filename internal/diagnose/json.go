@@ -32,6 +32,7 @@ type findingJSON struct {
 	netnsJSON
 	Spaces    []spaceJSON       `json:"namespaces,omitempty"` // of one in many; netns is the first
 	Cause     string            `json:"cause,omitempty"`
+	Evidence  []string          `json:"evidence,omitempty"` // what the host shows that decides the cause
 	Usual     []string          `json:"usual,omitempty"`
 	Args      map[string]any    `json:"args,omitempty"`      // numbers and texts, by what they are called
 	Points    []pointJSON       `json:"points,omitempty"`    // where they were lost, with what the kernel knew there
@@ -214,7 +215,7 @@ func (f *Finding) json() findingJSON {
 		Kind: "finding", Rank: f.Rank, ID: f.ID, Severity: f.Severity().String(), Count: f.Count, Parts: f.Parts,
 		Rate: f.Rate, Steady: f.Steady, Segments: f.Segments, Unseen: f.Unseen, Reason: f.Reason, Location: f.Location, IfName: f.IfName,
 		netnsJSON: netnsJSONOf(f.Netns, f.InNetns), Spaces: each(f.Namespaces, (*NetnsCount).json),
-		Cause: f.Meaning.Cause, Args: argsJSON(f.Args), Points: each(f.Points, (*PointValues).json),
+		Cause: f.Meaning.Cause, Evidence: f.Evidence, Args: argsJSON(f.Args), Points: each(f.Points, (*PointValues).json),
 		Egress: f.Egress, Routes: f.Routes, Hop: f.Hop, Answer: f.AnswerLost.json(), Culprit: f.culprit(),
 		Flows: each(f.Flows, (*FlowCount).json), Followed: followedJSONOf(f.Followed), Frames: each(f.Frames, f.frameJSON),
 		Counters: each(f.Counters, counterJSONOf), Objects: each(f.Objects, objectJSONOf), Listeners: each(f.Listeners, listenerJSONOf),

@@ -103,6 +103,7 @@ func (f *Finding) add(o *Finding) {
 	f.Unseen += o.Unseen
 	f.Rate += o.Rate
 	f.Reported += o.Reported
+	f.lengths.join(o.lengths)
 	f.Share += o.Share
 	for i := range o.Flows {
 		f.Flows = addFlow(f.Flows, &o.Flows[i])

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dropwatch/internal/counters"
@@ -68,6 +69,10 @@ var packets = regexp.MustCompile(`\b(\d+)p\b`)
 // fixQueue gives the finding the cause and the fix for the kind of the discipline that dropped.
 func (f *Finding) fixQueue(r *counters.Row) {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(r.Object, "class "), " ")
+	row := *r
+	if kind == "tbf" {
+		kind = f.shaper(&row)
+	}
 	q, ok := f.Meaning.QueueOf(kind)
 	if !ok {
 		return
@@ -80,12 +85,37 @@ func (f *Finding) fixQueue(r *counters.Row) {
 		if isClass(r) {
 			check = "tc -s class show dev " + f.IfName
 		}
-		apply = applyTo(q.Apply, r)
+		apply = applyTo(q.Apply, &row)
 	}
-	if apply != nil && strings.Contains(q.Apply, "{limits}") {
+	if apply != nil && strings.Contains(q.Apply, "{limits}") && kind != knowledge.SmallBurst {
 		fix += " Its present limits are:"
 	}
 	f.Meaning = f.Meaning.WithFix(f.event(), check, fix, apply...)
+}
+
+// burst matches that of tbf among its limits, in bytes.
+var burst = regexp.MustCompile(`\bburst (\d+)b`)
+
+// shaper returns the kind of a tbf that dropped, by its burst and the lengths of the packets: the kernel takes none that is
+// longer (net/sched/sch_tbf.c tbf_enqueue). If all are longer, the burst among the limits is made large enough for them.
+func (f *Finding) shaper(r *counters.Row) (kind string) {
+	limit := burst.FindStringSubmatch(r.About)
+	if limit == nil || f.lengths.most == 0 {
+		return "tbf"
+	}
+	bytes, err := strconv.ParseUint(limit[1], 10, 32)
+	switch {
+	case err != nil:
+		return "tbf"
+	case uint64(f.lengths.most) <= bytes:
+		return knowledge.FullShaper
+	}
+	f.Evidence = append(f.Evidence, fmt.Sprintf("packets of %v, burst %d bytes", f.lengths, bytes))
+	if uint64(f.lengths.least) <= bytes {
+		return "tbf"
+	}
+	r.About = burst.ReplaceAllString(r.About, fmt.Sprintf("burst %db", 2*f.lengths.most))
+	return knowledge.SmallBurst
 }
 
 // applyTo fills in a command for what the counter is of; it is none if it needs what is not known.

@@ -79,3 +79,45 @@ func TestFullQueues(t *testing.T) {
 		})
 	}
 }
+
+// TestBurst: tbf drops packets that are longer than its burst, whatever its queue holds: which of the two it was, their
+// lengths show, also those of the segments of a large packet.
+func TestBurst(t *testing.T) {
+	const small, full, either = "however empty", "Its burst is large enough", "Or its burst is less"
+	row := of(counters.Qdisc, "eth0", "dropped", 0)
+	row.Object, row.About = "tbf 8001:", "rate 10Mbit burst 1500b limit 63500b"
+	for name, test := range map[string]struct {
+		lengths  []uint32
+		payload  uint32 // of TCP
+		segments uint64
+		want     string
+	}{
+		"longer":                {[]uint32{1514, 9014}, 0, 1, small},
+		"shorter":               {[]uint32{1500, 60}, 0, 1, full},
+		"both":                  {[]uint32{1514, 60}, 0, 1, either},
+		"not known":             {[]uint32{0}, 0, 1, either},
+		"large of long ones":    {[]uint32{66 + 20*1448}, 20 * 1448, 20, small},
+		"large of short ones":   {[]uint32{66 + 20*1400}, 20 * 1400, 20, full},
+		"large, not known what": {[]uint32{29000}, 0, 20, either},
+	} {
+		var all []*event.Event
+		for _, n := range test.lengths {
+			e := udp("QDISC_DROP", 40001)
+			e.Count, e.Segments, e.Port = 1, test.segments, event.Port{IfName: "eth0"}
+			e.Packet.Len, e.Packet.HasLen = n, n > 0
+			if test.payload > 0 {
+				e.Packet.Flow.TCPLen = test.payload
+			}
+			all = append(all, e)
+		}
+		row.Value = uint64(len(all))
+		f := diagnose.New(collect(t, all...), rose(row), nil).Findings[0]
+		if !strings.Contains(f.Meaning.Cause, test.want) {
+			t.Errorf("%s: %s", name, f.Meaning.Cause)
+		}
+		fix := strings.Join(f.Meaning.Apply, " ")
+		if enough := strings.Contains(fix, "burst 18028b") || strings.Contains(fix, "burst 3028b"); enough != (test.want == small) {
+			t.Errorf("%s: %s", name, fix)
+		}
+	}
+}

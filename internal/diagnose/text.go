@@ -77,6 +77,7 @@ func (f *Finding) appendTo(b *strings.Builder) {
 
 // appendEvidence appends what is known beside why, and what to do.
 func (f *Finding) appendEvidence(p *paragraph) {
+	p.prose("evidence", strings.Join(f.Evidence, "; "))
 	p.prose("usually", strings.Join(f.Meaning.Usual, "; "))
 	p.prose("drops", f.parts())
 	p.prose("pattern", f.pattern())

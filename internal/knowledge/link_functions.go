@@ -73,6 +73,14 @@ var linkFunctions = []Entry{
 		Cases: []Case{withoutCarrier},
 	},
 	{
+		// net/sched/sch_tbf.c tbf_segment: of newer kernels, where no segment found room
+		Name: "tbf_enqueue", Kind: Function, Module: "qdisc", Class: Local, Severity: Noise,
+		Short: "of segments dropped before",
+		Cause: "A packet of several segments was freed after each of them had been dropped, which are drops of their own.",
+		Check: []string{"tc -s qdisc show dev {ifname}"},
+		Fix:   "No action needed for it: see the drops of the segments.",
+	},
+	{
 		// net/llc/llc_input.c
 		Name: "llc_rcv", Kind: Function, Module: "ethernet", Class: Local, Severity: Noise,
 		Counters: []string{"interface.rx_dropped"},

@@ -11,12 +11,18 @@ type Queue struct {
 	Apply  string // what tc does to it, with {tc} for the device and the discipline or class, {limits} for its present options
 }
 
+// Kinds of a [Queue] of tbf, by what its burst shows.
+const (
+	FullShaper = "tbf with a large burst"
+	SmallBurst = "tbf with a small burst"
+)
+
 // unspecific are the entries of drops by a queueing discipline whose kind says more than they do.
 var unspecific = []string{"QDISC_DROP", "QDISC_DROP_GENERIC", "QDISC_OVERLIMIT", "QDISC_DROP_OVERLIMIT"}
 
 // fullQueues are by kind.
 var fullQueues = []Queue{
-	{
+	{ // which of the two it is, is not known
 		Kinds: []string{"tbf"},
 		Cause: "The queue of a shaper (tbf) is full: packets come faster than its rate, for longer than its limit holds. Or its burst " +
 			"is less than the length of the packets: it drops each that is longer, and its backlog stays 0.",
@@ -24,6 +30,21 @@ var fullQueues = []Queue{
 			"against bursts.",
 		Steady: steadyLink + " If the backlog stays 0, raise its burst above the longest packet instead.",
 		Apply:  "tc qdisc change {tc} {limits}",
+	},
+	{
+		Kinds: []string{FullShaper},
+		Cause: "The queue of a shaper (tbf) is full: packets come faster than its rate, for longer than its limit holds. Its burst is " +
+			"large enough for them.",
+		Fix:    "Send less, or raise its rate, or its limit against bursts.",
+		Steady: steadyLink,
+		Apply:  "tc qdisc change {tc} {limits}",
+	},
+	{
+		Kinds: []string{SmallBurst},
+		Cause: "The burst of a shaper (tbf) is less than the length of the packets: it drops each packet that is longer, however empty " +
+			"its queue is.",
+		Fix:   "Raise its burst above the longest packet, with its link header:",
+		Apply: "tc qdisc change {tc} {limits}",
 	},
 	{
 		Kinds:  []string{"htb", "hfsc", "cbq"},
