@@ -237,6 +237,7 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.findDuplicates(h) // it and what follows find narrower causes, which have commands and settings of their own
 	d.readRoutes(h)
 	d.readListeners(h)
+	d.findGroups(h)
 	d.readRules(h)
 	d.readElements(h)
 	d.nameErrorsLost()

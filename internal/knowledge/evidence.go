@@ -52,6 +52,8 @@ const (
 	AtCgroup              // a BPF program at the owner's control group drops packets, or may; no drop carries it
 	OwnFilter             // no such program is there, and the receiver is a socket of TCP or UDP; the same
 	Capture               // the receiver is a socket that is not of IP; the same
+	OtherSources          // the group of the packet is joined on its interface, for other sources; no drop carries it, as NoCarrier
+	NotJoined             // the group of the packet is not joined on its interface; the same
 	Misaddressed          // the packet is for an address of its interface, the frame for another MAC address; no drop carries it
 )
 

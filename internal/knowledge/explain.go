@@ -97,7 +97,7 @@ func (en *Entry) withCase(c *Case) Explanation {
 	if c.Cause != "" { // one of them
 		x.Usual = nil
 	}
-	if len(c.Settings) > 0 {
+	if c.Settings != nil {
 		x.Settings = c.Settings
 	}
 	if len(c.Check) > 0 {

@@ -49,6 +49,12 @@ func otherHost(e event.Event, traits event.Traits) event.Event {
 	return e
 }
 
+// ofIPv6 is a drop of a packet of IPv6.
+func ofIPv6(e event.Event) event.Event {
+	e.Packet.Proto = event.EtherIPv6
+	return e
+}
+
 // TestEvidence has the traps of real cases, where one name has several causes.
 func TestEvidence(t *testing.T) {
 	multicast := event.Headers{Dst: netip.MustParseAddr("224.1.2.3"), Transport: event.UDP}
@@ -57,6 +63,9 @@ func TestEvidence(t *testing.T) {
 	}
 	toMAC := event.Headers{Fields: event.FieldEthDst, EthDst: event.MAC{2, 0, 0, 0, 0, 1}}
 	lldp := event.Event{Reason: "UNHANDLED_PROTO", Packet: event.Packet{Proto: 0x88cc, HasProto: true}}
+	groupOfIPv6 := event.Headers{Dst: netip.MustParseAddr("ff3e::1234")}
+	solicitation := icmp(event.ICMPv6, 135, 0)
+	solicitation.Dst = netip.MustParseAddr("ff02::1:ff00:99")
 	rule := packet("NETFILTER_DROP", "nf_hook_slow", event.Headers{})
 	for name, c := range map[string]struct {
 		event    event.Event
@@ -95,7 +104,22 @@ func TestEvidence(t *testing.T) {
 		"multicast of IPv6 without a member": {
 			packet("", "ip6_mc_input", event.Headers{Dst: netip.MustParseAddr("ff02::1234")}), Maybe, "joined the multicast group", nil,
 		},
-		"no route": {packet("", "ip_rcv_finish_core", event.Headers{}), Harm, "ip route get 10.0.0.2 from 10.0.0.1 iif eth0", nil},
+		"a neighbour solicitation for another host": {
+			packet("", "ip6_mc_input", solicitation), Noise, "another host", []string{"joined"},
+		},
+		"a source filter of IPv6": {
+			ofIPv6(packet("IP_INADDRERRORS", "ip6_input_finish", groupOfIPv6)), Maybe,
+			"joined the multicast group ff3e::1234", []string{"forward"},
+		},
+		"a broadcast of another network": {
+			packet("IP_INADDRERRORS", "ip_error", event.Headers{
+				Fields: event.FieldEthDst, EthDst: event.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+			}), Noise, "is a broadcast", []string{"forward"},
+		},
+		"segments dropped before": {packet("", "tbf_enqueue", event.Headers{}), Noise, "drops of their own", nil},
+		"no route": {
+			packet("", "ip_rcv_finish_core", event.Headers{}), Harm, "ip route get 10.0.0.2 from 10.0.0.1 iif eth0", nil,
+		},
 		"a bridge without a port for it": {
 			packet("NO_TX_TARGET", "br_handle_frame_finish", toMAC), Maybe, "isolated", []string{"VXLAN", "dst"},
 		},
@@ -331,8 +355,7 @@ func TestSecondCauses(t *testing.T) {
 			packet("", "ip_rcv_finish_core", event.Headers{}), "accept_source_route",
 			"sysctl net.ipv4.conf.all.accept_source_route net.ipv4.conf.eth0.accept_source_route",
 		},
-		"source filter":         {packet("", "ip_rcv_finish_core", group), "only for other sources", "cat /proc/net/mcfilter"},
-		"source filter of IPv6": {packet("", "ip6_mc_input", group), "only other sources", "cat /proc/net/mcfilter6"},
+		"source filter": {packet("", "ip_rcv_finish_core", group), "only for other sources", "cat /proc/net/mcfilter"},
 	} {
 		x, _ := Of(&test.event)
 		if !strings.Contains(x.Cause, test.cause) || !strings.Contains(strings.Join(x.Check, "\n"), test.check) {

@@ -276,7 +276,7 @@ var firewall = []Entry{
 		},
 		Fix:   "Enable forwarding if this is a router, or correct the route at the sender.",
 		Apply: []string{"sysctl -w net.ipv4.ip_forward=1"},
-		Cases: []Case{duplicate, {
+		Cases: []Case{duplicate, otherSourcesIPv6, broadcastOfOther, {
 			If: IPv6, Fix: "Enable forwarding if this is a router, or correct the route at the sender.", Settings: forwardingIPv6,
 			Check: []string{"ip -6 -br addr", "sysctl net.ipv6.conf.all.forwarding"},
 			Apply: []string{"sysctl -w net.ipv6.conf.all.forwarding=1"},

@@ -69,7 +69,7 @@ type Case struct {
 	Fix      string
 	Apply    []string // set together with Fix
 	Counters []string
-	Settings []string
+	Settings []string // not nil: instead of those of the Entry
 	PartOf   []string
 }
 

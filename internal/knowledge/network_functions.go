@@ -110,6 +110,8 @@ var networkFunctions = []Entry{
 		Fix: "Correct the routes. No action needed for source-routed packets, unless they are wanted.",
 		Cases: []Case{
 			forRouters,
+			otherSources,
+			notJoined,
 			{
 				If:       Multicast,
 				Class:    Local,
@@ -297,15 +299,11 @@ var networkFunctions = []Entry{
 	{
 		// net/ipv6/ip6_input.c
 		Name: "ip6_mc_input", Kind: Function, Module: "ipv6", Class: Local, Severity: Maybe,
-		Cause: "No program on this host has joined the multicast group, or those that have accept only other sources (MLDv2, SSM).",
-		Usual: []string{
-			"a group that only other hosts want",
-			"a program that joined it on another interface",
-			"a program that joined it for another source",
-		},
-		Check: []string{"ip -6 maddr show dev {ifname}", "cat /proc/net/mcfilter6  # sources of each group: INC accepted, EXC refused"},
-		Fix:   "No action needed if the group is not wanted. Otherwise make the program join it on that interface, for that source.",
-		Cases: []Case{forRouters},
+		Cause: "No program on this host has joined the multicast group on the interface where the packet arrived.",
+		Usual: []string{"a group that only other hosts want", "a program that joined it on another interface"},
+		Check: []string{"ip -6 maddr show dev {ifname}"},
+		Fix:   "No action needed if the group is not wanted. Otherwise make the program join it on that interface.",
+		Cases: []Case{forRouters, discoveryOfOther},
 	},
 	{
 		// net/ipv4/ip_output.c

@@ -68,15 +68,6 @@ var withoutOuterRoute = Case{
 	Apply: []string{"ip route add REMOTE via GATEWAY"},
 }
 
-// forRouters is for the places where multicast packets are dropped that no program of this
-// host has joined.
-var forRouters = Case{
-	If: ToRouters, Class: Local, Severity: Noise, Short: "meant for routers",
-	Cause: "The packet is for routers, such as a router solicitation or a multicast report, and this host is not a router.",
-	Check: []string{"ip maddr show dev {ifname}"},
-	Fix:   "No action needed.",
-}
-
 // tooBig is for packets that the router itself finds too big. Source bpf reads which MTU
 // they exceed.
 var tooBig = Case{
