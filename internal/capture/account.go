@@ -18,7 +18,7 @@ func (e *LossError) Error() string { return fmt.Sprintf("%s did not get %s", e.O
 
 // An account is what an output did not write at the end of a run.
 type account struct {
-	name  string
+	name  string         // of the output, for messages
 	first bool           // its losses are in the ledger of the run
 	own   pipeline.Lossy // the output, if it gives up what it cannot write and goes on; else nil: it fails
 }

@@ -44,7 +44,10 @@ type advised struct {
 	advice string
 }
 
+// Error has the advice behind the error, after a colon.
 func (e *advised) Error() string { return e.error.Error() + ": " + e.advice }
+
+// Unwrap gives the error without advice.
 func (e *advised) Unwrap() error { return e.error }
 
 // Advise appends advice to each error that was joined in err, where advice is
@@ -81,7 +84,10 @@ func adviseOne(err error) error {
 // monitor. There is no advice: dropwatch uses another source.
 type notBuiltError struct{ error }
 
-func (*notBuiltError) Error() string   { return "this kernel was built without CONFIG_NET_DROP_MONITOR" }
+// Error is instead of the kernel's: that a family is unknown says nothing to a person.
+func (*notBuiltError) Error() string { return "this kernel was built without CONFIG_NET_DROP_MONITOR" }
+
+// Unwrap gives the kernel's error.
 func (e *notBuiltError) Unwrap() error { return e.error }
 
 // SplitErrors returns the errors that errors.Join has joined in err, at any depth,

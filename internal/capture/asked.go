@@ -116,6 +116,7 @@ func (a *asked) add(s correlate.Reading) {
 	a.reading = append(a.reading, s)
 }
 
+// remove forgets a source that has ended. It is for any goroutine.
 func (a *asked) remove(s correlate.Reading) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -125,8 +126,8 @@ func (a *asked) remove(s correlate.Reading) {
 // A limited is an Output that passes some events of points on, then ends their source, and passes nothing of it any more.
 type limited struct {
 	pipeline.Output
-	left uint64
-	end  func()
+	left uint64 // events that are still passed on
+	end  func() // ends the source
 }
 
 // Emit implements [pipeline.Output].

@@ -30,8 +30,8 @@ func (s *Spec) findChild() error {
 
 // A ChildError says why Spec.Child cannot be run, and what to do.
 type ChildError struct {
-	Exit int // the exit code that a shell has for it: 127 if there is no such program, else 126
-	text string
+	Exit int    // the exit code that a shell has for it: 127 if there is no such program, else 126
+	text string // with the name of the program, escaped
 }
 
 // Error is the text.

@@ -20,8 +20,8 @@ import (
 // FlowFollower counts none before the run of a Spec that has it.
 type FlowFollower struct {
 	mu      sync.Mutex
-	runner  *Runner // nil: it counts nothing now
-	all     []*followedFlow
+	runner  *Runner         // nil: it counts nothing now
+	all     []*followedFlow // in the order in which they were asked for
 	opening sync.WaitGroup
 	reading sync.Once
 	failed  error // of the counters, once they are stopped
@@ -30,10 +30,10 @@ type FlowFollower struct {
 // A followedFlow is a flow with the counter of its packets, which counts.
 type followedFlow struct {
 	diagnose.Flow
-	filter    *filter.Filter
-	counter   FlowCounter
-	table     *flows.Table
-	undecided uint64 // drops that may be of the flow
+	filter    *filter.Filter // that its packets match
+	counter   FlowCounter    // of the kernel, which is read at the end
+	table     *flows.Table   // the drops, by network namespace
+	undecided uint64         // drops that may be of the flow
 }
 
 // Follow begins to count the packets of a flow, soon, unless the run ends. It does not block.
@@ -100,6 +100,7 @@ func (f *FlowFollower) Write(e *event.Event) error {
 // Flush does nothing: it writes no output.
 func (f *FlowFollower) Flush() error { return nil }
 
+// add counts a drop that is of the flow, and notes one of which that is not known.
 func (f *followedFlow) add(e *event.Event) {
 	switch f.filter.Decide(e) {
 	case condition.True:

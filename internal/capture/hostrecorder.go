@@ -20,8 +20,8 @@ import (
 type hostRecorder struct {
 	reader   counters.Reader
 	ask      func() *diagnose.Host // the host as it is at the time of the call
-	interval time.Duration
-	failed   func() // called when what was read at an interval could not be written
+	interval time.Duration         // between readings, above 0
+	failed   func()                // called when what was read at an interval could not be written
 
 	reading sync.Mutex         // held while the host is read; it is locked before mu
 	first   *counters.Snapshot // without counters that were 0, which are most

@@ -45,7 +45,7 @@ func having(symbols *kallsyms.Live, points []point.Point) []point.Point {
 // An optional is a source whose failure is noted, and does not end the run.
 type optional struct {
 	pipeline.Source
-	notices *Notices
+	notices *Notices // where it is noted
 }
 
 // Run runs the source.

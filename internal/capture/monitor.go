@@ -29,7 +29,7 @@ type Monitor struct {
 	Notify func(text string)
 
 	mu     sync.Mutex
-	opened *netdm.Session
+	opened *netdm.Session // nil: not needed yet
 }
 
 // Session returns the session, and opens it if necessary. The error has advice. The

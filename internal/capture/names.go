@@ -166,6 +166,7 @@ func unitNames(h *host.Host) (names []string) {
 	return names
 }
 
+// isUnit reports whether a name has the form of a unit of systemd that processes can be in.
 func isUnit(name string) bool {
 	return strings.HasSuffix(name, ".service") || strings.HasSuffix(name, ".scope") || strings.HasSuffix(name, ".slice")
 }

@@ -15,9 +15,9 @@ import (
 
 // An OutputOption is a setting of an output, after its target.
 type OutputOption struct {
-	Name  string
+	Name  string // before the equals sign
 	Value string // what is after the equals sign, as usage shows it; empty: true or false, and true without it
-	Help  string
+	Help  string // a sentence
 	set   func(o *Output, value string) error
 }
 
@@ -176,6 +176,7 @@ func setRing(to *int64, text string) error {
 	return nil
 }
 
+// setDuration sets a time from what [ParseDuration] accepts.
 func setDuration(to *time.Duration, text string) (err error) {
 	*to, err = ParseDuration(text)
 	return err

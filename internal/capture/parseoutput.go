@@ -15,12 +15,12 @@ import (
 
 // An OutputType is a name that outputs have on the command line and in a configuration file.
 type OutputType struct {
-	Name    string
-	Target  string // what is after the colon, as usage shows it: FILE
-	Help    string
-	options []string // names of the options that it has
-	needs   bool     // the target cannot be left out
-	begin   func(target string) (Output, error)
+	Name    string                              // before the colon
+	Target  string                              // what is after the colon, as usage shows it: FILE
+	Help    string                              // a sentence or two
+	options []string                            // names of the options that it has
+	needs   bool                                // the target cannot be left out
+	begin   func(target string) (Output, error) // makes the Output without options
 }
 
 // Usage is how the type is written: "json[:FILE]".
@@ -231,6 +231,7 @@ func unknown(what, name string, names []string) error {
 	return fmt.Errorf("unknown %s %q: %s", what, name, suggest.Choice(name, names))
 }
 
+// outputNames are the names of all types, for advice.
 func outputNames() (names []string) {
 	for _, t := range outputTypes {
 		names = append(names, t.Name)

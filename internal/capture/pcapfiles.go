@@ -135,7 +135,7 @@ const followEvery = 200 * time.Millisecond
 type follower struct {
 	ctx context.Context
 	f   *os.File
-	at  int64
+	at  int64 // offset of what is read next
 }
 
 // Read waits at the end of the file. A file that became shorter is an error: what follows is not what was

@@ -92,6 +92,7 @@ func (r *Runner) kernelSymbols() (*kallsyms.Live, error) {
 	return &s.table, nil
 }
 
+// set makes a set of names.
 func set(names []string) map[string]bool {
 	all := make(map[string]bool, len(names))
 	for _, name := range names {

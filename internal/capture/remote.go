@@ -19,7 +19,7 @@ import (
 // field.
 type formatter struct {
 	buf  bytes.Buffer
-	sink pipeline.Sink
+	sink pipeline.Sink // that writes to buf
 }
 
 // of returns the text of an event without its newline, which is valid until the next call; empty if the format

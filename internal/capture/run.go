@@ -24,22 +24,22 @@ import (
 // fields that have no lock of their own.
 type run struct {
 	*Runner
-	spec     *Spec
-	logs     []*file.Writer
-	accounts []account   // of the outputs but tables
-	closers  []io.Closer // of outputs without a file
-	files    []outFile   // by the index of the output in spec.Outputs
+	spec     *Spec          // which does not change
+	logs     []*file.Writer // files that rotate, to be closed
+	accounts []account      // of the outputs but tables
+	closers  []io.Closer    // of outputs without a file
+	files    []outFile      // by the index of the output in spec.Outputs
 	source   *openedSource
-	reported []string         // the names of the points that are reported
-	points   Tracer           // of points, beside source; nil: none are reported, or source reports them
-	steps    []filter.Step    // what adds facts to a drop, with the facts it adds
-	stages   []pipeline.Stage // steps with the parts of the filter between them, for drops
-	atPoints []pipeline.Stage // the same for points; it is the same for every source of drops
-	rule     pipeline.Stage   // names rules of nftables; nil: that is not wanted
-	outputs  *pipeline.Fanout // in the order of their accounts
-	sink     pipeline.Sink    // outputs, with what is before them
-	screen   *screen          // nil: no live view
-	outcome  Outcome
+	reported []string           // the names of the points that are reported
+	points   Tracer             // of points, beside source; nil: none are reported, or source reports them
+	steps    []filter.Step      // what adds facts to a drop, with the facts it adds
+	stages   []pipeline.Stage   // steps with the parts of the filter between them, for drops
+	atPoints []pipeline.Stage   // the same for points; it is the same for every source of drops
+	rule     pipeline.Stage     // names rules of nftables; nil: that is not wanted
+	outputs  *pipeline.Fanout   // in the order of their accounts
+	sink     pipeline.Sink      // outputs, with what is before them
+	screen   *screen            // nil: no live view
+	outcome  Outcome            // filled while it runs; valid at the end
 	stop     context.CancelFunc // ends the pipeline; set by flow
 	status   *status            // nil: no status line
 	counted  *hostRecorder      // nil: no recording has counters

@@ -21,7 +21,7 @@ import (
 type Runner struct {
 	In, Out, Err *os.File // the standard streams
 	Version      string   // of dropwatch, for the headers of files
-	Notices      *Notices
+	Notices      *Notices // what a person is told besides the outputs
 	Signals      *Signals
 	Monitor      *Monitor
 	Host         *host.Host
@@ -75,8 +75,8 @@ const (
 
 // An Outcome is the result of a run. It is valid after an error, too.
 type Outcome struct {
-	End       End
-	Ledger    event.Ledger
+	End       End             // why it ended
+	Ledger    event.Ledger    // of all drops of the run
 	Recording *session.Reader // that was replayed; nil: drops were live, or of Input.Segments
 
 	Points   []string // of Input.Points, the names of those that were reported

@@ -24,9 +24,9 @@ import (
 
 // A screen is the live view of a run, with the table that is printed after it.
 type screen struct {
-	ofTCP    bool // it shows what TCP sends again
-	shown    *top.Sink
-	progress pipeline.Progress
+	ofTCP    bool                  // it shows what TCP sends again
+	shown    *top.Sink             // what is on the terminal
+	progress pipeline.Progress     // how far the pipeline has come, for the header
 	table    bytes.Buffer          // printed where the screen was
 	header   func() session.Header // for what is saved
 }

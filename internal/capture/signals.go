@@ -11,8 +11,8 @@ import (
 
 // A SignalError is the cause of a context that a signal has ended (context.Cause).
 type SignalError struct {
-	Number   syscall.Signal
-	Expected bool // it is how a service ends: no failure
+	Number   syscall.Signal // for the exit code, 128 and this
+	Expected bool           // it is how a service ends: no failure
 }
 
 // Error names the signal.

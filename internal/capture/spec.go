@@ -15,18 +15,18 @@ import (
 // compared and written to a file. The zero value needs an Input.Source, an
 // Input.Recording or Captures.
 type Spec struct {
-	Command   string // the command line, for the header of a recording and for advice
-	InSession bool   // standard input and output belong to a session
-	Input     Input
+	Command   string         // the command line, for the header of a recording and for advice
+	InSession bool           // standard input and output belong to a session
+	Input     Input          // where drops come from
 	Captures  []string       // capture files to read instead of Input, in this order; - is standard input
 	MaxFlows  int            // with Captures: connections to know at a time
 	Follow    bool           // with Captures: wait at the end of the last file for what is appended to it
 	State     string         // with Captures: the file that carries connections from run to run; empty: none
 	Filter    *filter.Filter // nil: all drops
-	Detail    Detail
-	Duration  time.Duration // 0: no limit
-	Limit     uint64        // drops to show before the run ends; 0: no limit
-	Outputs   []Output
+	Detail    Detail         // what is looked up about them
+	Duration  time.Duration  // 0: no limit
+	Limit     uint64         // drops to show before the run ends; 0: no limit
+	Outputs   []Output       // where they are shown or kept; none: only the ledger is counted
 
 	// Findings reports what the output Custom finds in the events, for all outputs; nil: nothing. It runs as long as the source.
 	Findings pipeline.Source
@@ -113,7 +113,7 @@ const (
 
 // A SpecError is a Spec that cannot be run on any host: wrong usage, exit code 2.
 type SpecError struct {
-	Err     error
+	Err     error  // what is wrong, and what to do
 	Setting string // of a configuration, that is wrong: source, retrans, expression or output; empty: none of these
 }
 

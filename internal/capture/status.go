@@ -14,13 +14,13 @@ import (
 // pipeline calls Write and a timer calls show; mu is for what both use.
 type status struct {
 	pipeline.Sink
-	notices *Notices
-	text    func(*event.Ledger) string
+	notices *Notices                   // which keeps the line below all others
+	text    func(*event.Ledger) string // what the line says
 
 	mu     sync.Mutex
-	ledger event.Ledger
-	tick   *time.Timer
-	ended  bool
+	ledger event.Ledger // of the run so far
+	tick   *time.Timer  // calls show
+	ended  bool         // the line is gone
 }
 
 // newStatus returns a status in front of a sink. Text returns the line. The caller must

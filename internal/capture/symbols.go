@@ -20,11 +20,11 @@ import (
 type Symbols struct {
 	Demangle bool // show Rust and C++ names as in their source
 
-	table   kallsyms.Live
-	load    sync.Once
+	table   kallsyms.Live // valid when loaded is closed
+	load    sync.Once     // begins to read it
 	loaded  chan struct{} // closed when the table is read, or cannot be
 	failure error         // why it cannot be read; valid when loaded is closed
-	warned  sync.Once
+	warned  sync.Once     // that symbols are not known
 }
 
 // start begins to read the table, once. It does not block.

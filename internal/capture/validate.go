@@ -65,6 +65,7 @@ func ParseSource(name string) (string, error) {
 	return name, nil
 }
 
+// unknownSource is the error of a name that no source has, with what may be meant.
 func unknownSource(name string, names []string) error {
 	return fmt.Errorf("unknown source %q: %s", name, suggest.Choice(name, names))
 }

@@ -25,6 +25,7 @@ const (
 	End                    // the run is over: the last event, with its Ledger
 )
 
+// kindNames are the names of kinds in JSON and in expressions, in the order of the constants.
 var kindNames = [...]string{"drop", "retransmit", "reset", "tcp", "point", "finding", "rejected", "loss", "end"}
 
 // String gives the name of the kind in JSON.
@@ -67,7 +68,7 @@ type Event struct {
 	KernelTime bool      // Time is the kernel's
 	Count      uint64    // socket buffers (struct sk_buff), at least 1; of a Loss, see Place
 	Segments   uint64    // packets on the wire that Count stands for: the sum of gso_segs, 1 for each that is not GSO; 0 if not known
-	Origin     Origin
+	Origin     Origin    // software or hardware; Unstated if the source does not say
 
 	// Individual: one packet was reported individually, not in a count of several.
 	Individual bool
@@ -92,15 +93,15 @@ type Event struct {
 	// in order; empty if a packet was lost.
 	Harmless string
 
-	Where  Where
+	Where  Where  // the location of the drop, or of the point
 	Reason string // as the kernel names it; empty if it gave none
 	Args   []Arg  // what the source read at the drop; empty if nothing
-	Packet Packet
-	Port   Port
+	Packet Packet // what is known of it; zero of a Loss
+	Port   Port   // the interface, as far as the kernel says one
 	Netns  Netns  // of the port, or else of the socket
 	Cookie []byte // of the tc or Open vSwitch action that dropped the packet
-	Owner  Owner
-	Task   Task
+	Owner  Owner  // found by a stage, or by the source
+	Task   Task   // that was running, which need not be the Owner
 
 	// Segment is set of what TCP did, and of a Rejected or a Loss of that; nil of a drop.
 	Segment *Segment
@@ -131,7 +132,7 @@ type Event struct {
 // An Arg is a value that a source read in the kernel at the drop, such as the length
 // of a queue or its limit.
 type Arg struct {
-	Name   string
+	Name   string // by which expressions call it: args.Name
 	Text   string // empty if the value is Number
 	Number uint64
 }
@@ -215,7 +216,7 @@ func (e *Event) Size() int {
 // Where is the location of a drop.
 type Where struct {
 	Frame
-	HasPC  bool
+	HasPC  bool   // Frame.PC is the instruction that freed it
 	Kernel string // the kernel's own name of PC, function+offset/size
 
 	Trap, TrapGroup string // of a hardware drop, the devlink trap
@@ -225,8 +226,8 @@ type Where struct {
 // of it.
 type Frame struct {
 	PC     uint64 // 0 if there is none
-	Lookup Lookup
-	Symbol string
+	Lookup Lookup // whether Symbol, Offset and Module are known
+	Symbol string // as /proc/kallsyms has it, or demangled
 	Offset uint64 // bytes from the symbol's start
 	Module string // empty for the kernel proper
 }
@@ -256,8 +257,8 @@ type Packet struct {
 	Buffer uint64
 
 	Type   PacketType // to whom it was addressed
-	Traits Traits
-	Tag    VLAN // a tag that is not in Data, as a device has taken it out; TPID is 0 without one
+	Traits Traits     // what the kernel knows of it besides its bytes
+	Tag    VLAN       // a tag that is not in Data, as a device has taken it out; TPID is 0 without one
 }
 
 // Port is the interface that a packet came in by, or was to leave by. IfIndex is
@@ -270,8 +271,8 @@ type Port struct {
 // Task is what a CPU was running when it dropped a packet. That need not be
 // whose packet it was: a CPU takes packets in whatever it is doing.
 type Task struct {
-	Known    bool
-	CPU      uint32
+	Known    bool   // the source says what was running
+	CPU      uint32 // its number
 	PID, TID uint32 // 0 if the CPU was idle, or ran what our PID namespace does not have
 	Comm     string // name of the thread TID; empty if it is not known
 }

@@ -34,15 +34,15 @@ type Headers struct {
 
 	Src, Dst       netip.Addr // of IP; of ARP the protocol addresses
 	TTL            uint8      // of IPv6 the hop limit
-	DSCP, ECN      uint8
-	Protocol       uint8  // of the transport, behind all extension headers
-	Extensions     uint8  // extension headers that were passed
-	DontFragment   bool   // IPv4
-	MoreFragments  bool   // a further fragment follows
-	FragmentOffset uint16 // in bytes
-	FragmentID     uint32 // IPv4 identification; of IPv6 only with a fragment header
-	FlowLabel      uint32 // IPv6
-	TotalLen       uint32 // bytes of IP header and payload, 0 if the header does not say
+	DSCP, ECN      uint8      // the two parts of the IPv4 TOS, or of the IPv6 traffic class
+	Protocol       uint8      // of the transport, behind all extension headers
+	Extensions     uint8      // extension headers that were passed
+	DontFragment   bool       // IPv4
+	MoreFragments  bool       // a further fragment follows
+	FragmentOffset uint16     // in bytes
+	FragmentID     uint32     // IPv4 identification; of IPv6 only with a fragment header
+	FlowLabel      uint32     // IPv6
+	TotalLen       uint32     // bytes of IP header and payload, 0 if the header does not say
 
 	SrcPort, DstPort uint16 // TCP, UDP, SCTP
 	Seq, Ack         uint32 // TCP
@@ -50,7 +50,7 @@ type Headers struct {
 	WindowScale      uint8  // of a SYN, the bits by which its sender shifts the windows after it
 	TCPLen           uint32 // bytes of payload, by the lengths in the headers
 	TSVal            uint32 // TCP, the clock of the sender (RFC 7323)
-	UDPLen           uint16
+	UDPLen           uint16 // bytes of header and payload, by the header
 
 	ICMPType, ICMPCode uint8 // of ICMP or ICMPv6, as Transport says
 	SCTPChunk          uint8 // type of the first chunk
@@ -118,7 +118,7 @@ type VLAN struct {
 	TPID     uint16 // the ethertype that announced the tag
 	ID       uint16
 	Priority uint8 // PCP
-	DEI      bool
+	DEI      bool  // drop eligible indicator: the bit beside the priority
 }
 
 // TCPFlags are the flags of RFC 9293 and, above CWR, AE of RFC 9768 and the
@@ -187,7 +187,7 @@ func (f TCPFlags) AppendLetters(b []byte) []byte {
 type Tunnel struct {
 	Kind  Layer  // GRE, VXLAN, Geneve or IPinIP; NoLayer without a tunnel
 	ID    uint32 // VNI of VXLAN and Geneve, key of GRE
-	HasID bool
+	HasID bool   // the header has an ID
 }
 
 // A Layer is a protocol that has headers of its own.
@@ -205,13 +205,14 @@ const (
 	SCTP
 	ICMP
 	ICMPv6
-	ESP
+	ESP // encrypted: what is in it cannot be known
 	GRE
 	VXLAN
 	Geneve
 	IPinIP
 )
 
+// layerNames are the names of layers in JSON and in expressions, in the order of the constants; empty: none.
 var layerNames = [...]string{
 	"", "ethernet", "vlan", "arp", "ipv4", "ipv6", "tcp", "udp", "sctp", "icmp", "icmpv6", "esp",
 	"gre", "vxlan", "geneve", "ipip",
@@ -247,7 +248,7 @@ func (l Layer) String() string {
 
 // A Stop is the end of decoding.
 type Stop struct {
-	Why    Why
+	Why    Why   // Complete, or what ended it before
 	Layer  Layer // the last that was recognised
 	Offset int   // of the first byte that was not decoded: the payload, if Complete
 }

@@ -26,7 +26,7 @@ type Incident struct {
 	ID       string // of the cause: a reason, a function, a counter; empty if none was found
 	Location string // the function or trap that dropped; empty if that is not known
 	Severity string // harm, maybe or noise; empty without an ID
-	Cause    string
+	Cause    string // in a sentence or two; empty without an ID
 	Fix      string // with the commands that do it, if there are any
 
 	// Detail is what else is known of the cause, which nobody changes any more; nil: nothing, as in old recordings.

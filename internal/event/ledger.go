@@ -76,6 +76,7 @@ func Places() iter.Seq2[Place, string] { return placesFrom(0, counted) }
 // UncountedPlaces yields the places where it is not, with their keys.
 func UncountedPlaces() iter.Seq2[Place, string] { return placesFrom(counted, places) }
 
+// placesFrom yields the places from first to before end, with their keys in JSON.
 func placesFrom(first, end Place) iter.Seq2[Place, string] {
 	return func(yield func(Place, string) bool) {
 		for p := first; p < end; p++ {
@@ -93,13 +94,13 @@ type Losses [places]uint64
 // A Ledger accounts for every drop of a run. What the kernel freed is the sum of
 // Shown, Harmless, Rejected, Undecided, Fragments and what was lost.
 type Ledger struct {
-	Shown     uint64 // drops that reached the sink and lost a packet
-	TraceOnly uint64 // those of Shown and Harmless that only a second source reported
-	Harmless  uint64 // drops that passed the filter and lost nothing, shown or not
-	Rejected  uint64 // drops that a filter rejected, here or in the kernel
-	Undecided uint64 // drops of which a filter could not decide
-	Fragments uint64 // fragments of packets whose drop is counted individually
-	Lost      Losses
+	Shown     uint64        // drops that reached the sink and lost a packet
+	TraceOnly uint64        // those of Shown and Harmless that only a second source reported
+	Harmless  uint64        // drops that passed the filter and lost nothing, shown or not
+	Rejected  uint64        // drops that a filter rejected, here or in the kernel
+	Undecided uint64        // drops of which a filter could not decide
+	Fragments uint64        // fragments of packets whose drop is counted individually
+	Lost      Losses        // by place
 	Gap       time.Duration // how long no source was running
 
 	TCP    TCPCounts   // beside the drops, and in none of the sums
@@ -166,6 +167,8 @@ func (l *Ledger) Add(e *Event) {
 	}
 }
 
+// addLoss adds what was lost to the account that it is of: what TCP did, points and findings have one each, beside the
+// drops.
 func (l *Ledger) addLoss(e *Event) {
 	switch {
 	case e.Segment != nil:
@@ -180,6 +183,7 @@ func (l *Ledger) addLoss(e *Event) {
 	l.Gap += e.Gap
 }
 
+// addDrop adds a drop that reached the output. A fragment is none: the packet that it is of is counted by itself.
 func (l *Ledger) addDrop(e *Event) {
 	switch {
 	case e.Fragment:

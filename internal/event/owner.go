@@ -26,12 +26,12 @@ func (n *Netns) AppendTo(b []byte) []byte {
 // container and pod that have it, as far as that is known. It is not [Task], which
 // is only what the CPU was running.
 type Owner struct {
-	Socket    *Socket // that sent the packet or was to receive it; nil if not known
-	Process   Process // that has the socket open
-	Cgroup    Cgroup  // of the socket, from when it was made, or else of the process
-	Unit      string  // of systemd, as sshd.service; empty if not known
-	Container Container
-	Pod       Pod
+	Socket    *Socket   // that sent the packet or was to receive it; nil if not known
+	Process   Process   // that has the socket open
+	Cgroup    Cgroup    // of the socket, from when it was made, or else of the process
+	Unit      string    // of systemd, as sshd.service; empty if not known
+	Container Container // that the process is in
+	Pod       Pod       // of Kubernetes, that the container is of
 
 	// Pending: the host was still being read when the event had to go on, so that
 	// what is empty here may exist. Otherwise what is empty was looked for and not
@@ -90,6 +90,7 @@ func (o *Owner) relation() string {
 	return "from "
 }
 
+// appendGuess appends the mark of what is only likely.
 func appendGuess(b []byte, guessed bool) []byte {
 	if guessed {
 		b = append(b, '?')
@@ -100,6 +101,7 @@ func appendGuess(b []byte, guessed bool) []byte {
 // shortID is how many digits of a container's ID are shown, as its runtime does.
 const shortID = 12
 
+// hasBox reports whether a pod or a container is known.
 func (o *Owner) hasBox() bool {
 	return o.Pod.Name != "" || o.Container.Name != "" || o.Container.ID != ""
 }
@@ -127,6 +129,7 @@ const (
 	Certain                   // the kernel stated it
 )
 
+// confidenceNames are the names of confidences in JSON; Unsure has none.
 var confidenceNames = [...]string{"", "likely", "certain"}
 
 // String gives the word, nothing for Unsure.
@@ -151,6 +154,8 @@ func (p *Process) AppendTo(b []byte) []byte {
 	return appendGuess(p.appendName(b), p.Confidence != Certain)
 }
 
+// appendName appends name and PID, as nginx/812, with a name quoted that has other characters than most; ? for one that
+// is not known.
 func (p *Process) appendName(b []byte) []byte {
 	if p.Comm == "" {
 		b = append(b, '?')

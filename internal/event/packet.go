@@ -16,6 +16,7 @@ const (
 	PacketLoopback  // this host's own copy of a broadcast or multicast that it sends
 )
 
+// packetTypeNames are those of PACKET_* in include/uapi/linux/if_packet.h, in the order of the constants.
 var packetTypeNames = [...]string{"", "host", "broadcast", "multicast", "otherhost", "outgoing", "loopback"}
 
 // String returns the name, nothing for PacketTypeUnknown.
@@ -40,6 +41,8 @@ const (
 // Has reports whether all of some traits are set.
 func (t Traits) Has(all Traits) bool { return t&all == all }
 
+// seed is that of hashes of this process: they differ in each run, so that nobody can choose packets whose hashes are
+// equal.
 var seed = maphash.MakeSeed()
 
 // SocketID returns the number that stands for a socket in this run of the program: its

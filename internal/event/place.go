@@ -88,6 +88,8 @@ func (f *Frame) AppendTo(b []byte) []byte {
 	return appendAddress(b, f.PC)
 }
 
+// appendName appends a location as symbol+0x1a2 [module], escaped. An offset of 0 and the module of the kernel proper
+// are left out.
 func appendName(b []byte, symbol string, offset uint64, module string) []byte {
 	b = append(b, Escape(symbol)...)
 	if offset != 0 {
@@ -102,6 +104,7 @@ func appendName(b []byte, symbol string, offset uint64, module string) []byte {
 	return append(b, ']')
 }
 
+// appendAddress appends an address as 0xffffffff81a2b3c4.
 func appendAddress(b []byte, pc uint64) []byte {
 	return strconv.AppendUint(append(b, "0x"...), pc, 16)
 }

@@ -5,7 +5,7 @@ import "cmp"
 // A Segment is what a source knows of a TCP segment beside its headers: of a Retransmit, a
 // Reset, or a TCPEvent. Sequence and acknowledgment number are in Packet.Flow.
 type Segment struct {
-	Type            SegmentType
+	Type            SegmentType // why it was sent again, or what it did
 	Direction       Direction
 	Len             uint32          // bytes of payload; see KnowsLen
 	RTT             uint32          // smoothed round-trip time of the connection in microseconds; 0 if not known
@@ -116,6 +116,7 @@ const (
 	FateUnknown              // not all drops are known
 )
 
+// fateNames are the names of fates in JSON and in expressions, in the order of the constants.
 var fateNames = [...]string{"", "here", "not_here", "unknown"}
 
 // String gives the name in JSON, nothing for FateUnstated.

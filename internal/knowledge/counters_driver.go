@@ -77,11 +77,11 @@ func hasWords(name, term string) bool {
 }
 
 const (
-	ethtoolS = "ethtool -S {ifname}"
+	ethtoolS = "ethtool -S {ifname}" // shows the counters of a driver
 	ethtoolG = "ethtool -g {ifname}  # the rings, and how large they can be"
-	allowed  = "ethtool -S {ifname}  # allowance_exceeded"
+	allowed  = "ethtool -S {ifname}  # allowance_exceeded" // of ENA: what the type of instance does not allow
 
-	trapShow = "devlink -s trap show"
+	trapShow = "devlink -s trap show" // shows how often each trap of the hardware was hit
 
 	largerRing = "Enlarge the receive ring (ethtool -G), use more queues (ethtool -L), or spread interrupts over CPUs."
 	largerHost = "Nothing on this host helps. Send less, spread the load over instances, or take a larger type of instance."

@@ -15,6 +15,8 @@ var networkCounters = slices.Concat(ipCounters, icmpCounters, conntrackCounters,
 	same("IcmpOutRateLimitHost", "Icmp6OutRateLimitHost"),
 )
 
+// ipCounters are those of /proc/net/snmp and snmp6, group Ip, and of netstat, group IpExt (net/ipv4/proc.c,
+// net/ipv6/proc.c).
 var ipCounters = []Entry{
 	counted("IpInHdrErrors", "ip", Error, Harm, Always, SKBs, "A packet had a damaged IP header, or its TTL expired here.").
 		like("IP_INHDR"),
@@ -77,6 +79,7 @@ var ipCounters = []Entry{
 		decided("net.ipv4.ipfrag_high_thresh"),
 }
 
+// icmpCounters are those of the groups Icmp and Icmp6.
 var icmpCounters = []Entry{
 	counted("IcmpInErrors", "icmp", Error, Noise, Sometimes, SKBs,
 		"An ICMP message was damaged, or about nothing that this host has sent."),
@@ -95,6 +98,7 @@ var icmpCounters = []Entry{
 		decided("net.ipv4.icmp_ratelimit"),
 }
 
+// conntrackCounters are those of /proc/net/stat/nf_conntrack, and how full its table is.
 var conntrackCounters = []Entry{
 	counted("conntrack.entries", "conntrack", NoBuffer, Harm, Sometimes, Calls,
 		"The connections that are tracked, of as many as there may be.", "sysctl net.netfilter.nf_conntrack_count").
@@ -165,6 +169,7 @@ var firewallCounters = []Entry{
 		"A packet matched an iptables rule that does not drop it.", "iptables-legacy-save -c", "ip6tables-legacy-save -c"),
 }
 
+// neighbourCounters are those of /proc/net/stat/arp_cache and ndisc_cache, and how full the tables are.
 var neighbourCounters = []Entry{
 	counted("neighbour.entries", "neighbour", NoBuffer, Harm, Sometimes, Calls,
 		"The neighbours of all network namespaces together, of as many as there may be.", "ip -s -s neigh show").

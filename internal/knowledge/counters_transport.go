@@ -15,6 +15,7 @@ var transportCounters = slices.Concat(udpCounters, tcpCounters, socketCounters,
 	same("UdpIgnoredMulti", "Udp6IgnoredMulti", "UdpLiteIgnoredMulti"),
 )
 
+// udpCounters are those of /proc/net/snmp and snmp6, groups Udp and UdpLite.
 var udpCounters = []Entry{
 	counted("UdpNoPorts", "udp", Local, Maybe, Always, SKBs,
 		"A datagram arrived for a port on which no socket listens.", "ss -lnup").
@@ -51,6 +52,7 @@ func udpErrors(protocol string) Entry {
 		including(protocol+"RcvbufErrors", protocol+"InCsumErrors", protocol+"MemErrors")
 }
 
+// tcpCounters are those of /proc/net/snmp, group Tcp, and of /proc/net/netstat, group TcpExt.
 var tcpCounters = []Entry{
 	counted("TcpExtListenOverflows", "tcp", NoBuffer, Harm, Always, SKBs,
 		"A connection could not be completed because the accept queue of its listening socket was full.", "ss -lnt  # Recv-Q of Send-Q").
@@ -224,6 +226,7 @@ var tcpCounters = []Entry{
 		fixed("No action needed for scans. Otherwise start the service, or make the program read to the end."),
 }
 
+// socketCounters are those of single sockets, that sock_diag has (SK_MEMINFO_DROPS), and how full their queues are.
 var socketCounters = []Entry{
 	counted("socket.drops", "socket", NoBuffer, Harm, Sometimes, SKBs,
 		"A socket dropped packets, mostly because its receive buffer was full. Of one that listens it counts refused connections too.",

@@ -146,8 +146,8 @@ var routers = []netip.Addr{
 }
 
 var (
-	broadcastMAC = event.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	broadcastIP  = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	broadcastMAC = event.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff} // of all on the link
+	broadcastIP  = netip.AddrFrom4([4]byte{255, 255, 255, 255})  // of all on the link; that of a subnet is another
 )
 
 // via reports whether, of the functions that the cases of an Entry name, the one

@@ -10,13 +10,13 @@ import (
 
 // An Explanation is what to say about one drop. Its texts have no holes left.
 type Explanation struct {
-	Entry    *Entry
-	Case     *Case // that applies; nil: the Entry's own texts
-	Class    Class
+	Entry    *Entry // never nil
+	Case     *Case  // that applies; nil: the Entry's own texts
+	Class    Class  // of the Case if it has one, else of the Entry; likewise what follows
 	Severity Severity
 	Cause    string
 	Check    []string // shell commands, ready to run where everything in them is known
-	Fix      string
+	Fix      string   // in a sentence or two
 	Apply    []string // shell commands that do what Fix says, as Check
 	Counters []string // kernel counters that rise with the drop; of IPv4 and IPv6 only one does
 	Usual    []string // usual causes of Cause, the most likely first

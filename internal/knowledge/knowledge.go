@@ -19,9 +19,9 @@ import (
 // An Entry is what is known of drops with one name. Its texts may have holes, such as
 // {ifname}, which [Entry.Explain] fills.
 type Entry struct {
-	Name     string
+	Name     string // as the kernel has it
 	Kind     Kind
-	Layer    Layer
+	Layer    Layer  // of the network stack
 	Module   string // the part of the layer, as "tcp" or "qdisc"
 	Class    Class
 	Severity Severity

@@ -50,6 +50,7 @@ var notForThisHost = []Case{
 	},
 }
 
+// noActionForOther is the Fix for frames to another host's address, which switches send to all ports now and then.
 const noActionForOther = "No action needed, unless a neighbour uses a wrong MAC address for this host."
 
 // link holds the reasons at the link layer: frames, bridges, VXLAN

@@ -4,11 +4,11 @@ import "slices"
 
 // A Queue is what to say of a full queue by the kind of its queueing discipline, as tc has it.
 type Queue struct {
-	Kinds  []string
-	Cause  string
-	Fix    string
-	Steady string // as that of an Entry
-	Apply  string // what tc does to it, with {tc} for the device and the discipline or class, {limits} for its present options
+	Kinds  []string // their names in tc
+	Cause  string   // why it is full
+	Fix    string   // in a sentence or two
+	Steady string   // as that of an Entry
+	Apply  string   // what tc does to it, with {tc} for the device and the discipline or class, {limits} for its present options
 }
 
 // Kinds of a [Queue] of tbf, by what its burst shows.

@@ -5,6 +5,8 @@ import "slices"
 // toNobody are datagrams to many hosts, which this one need not want.
 var toNobody = []Case{toNobodyAs(Multicast, "multicast"), toNobodyAs(Broadcast, "broadcast")}
 
+// toNobodyAs is the case of a datagram to many that no socket here has asked for; name is what it is sent to, as
+// "multicast".
 func toNobodyAs(to Evidence, name string) Case {
 	return Case{
 		If: to, Severity: Noise,

@@ -100,6 +100,7 @@ func (d *countersDecoder) counter() {
 	}
 }
 
+// textIf reads a text if a bit is set, as countersEncoder.textIf writes it; without, it is otherwise.
 func (d *countersDecoder) textIf(set uint64, otherwise string) string {
 	if set == 0 {
 		return otherwise
@@ -116,6 +117,7 @@ func (d *countersDecoder) shortText() string {
 	return s
 }
 
+// numberIf reads a number if a bit is set, otherwise it is 0. One above highest is a failure.
 func (d *countersDecoder) numberIf(set, highest uint64) uint64 {
 	if set == 0 {
 		return 0

@@ -78,6 +78,7 @@ func (x *countersEncoder) compare(all []counters.Counter) (diff difference) {
 	return diff
 }
 
+// equalButValue reports whether two counters are the same one, so that only the value has to be written.
 func equalButValue(a, b counters.Counter) bool {
 	a.Value = b.Value
 	return a == b
@@ -163,6 +164,7 @@ func bitsOf(c, before *counters.Counter) (set uint64) {
 	return set
 }
 
+// textIf and numberIf write what the bit of a counter says that it has.
 func (x *countersEncoder) textIf(set uint64, s string) {
 	if set != 0 {
 		x.text(s)
@@ -220,6 +222,7 @@ func (x *countersEncoder) split() {
 	}
 }
 
+// endRecord hands a whole record to the frame, and empties the buffer.
 func (x *countersEncoder) endRecord() {
 	x.record(x.buf)
 	x.buf = x.buf[:0]

@@ -14,13 +14,13 @@ import (
 // A decoder decodes records from the front of b. After a failure, which err keeps, its results
 // must not be used.
 type decoder struct {
-	b       []byte
-	err     error // the first failure
-	version byte  // of the format
-	last    int64 // time of the last event that had one, in nanoseconds since 1970
+	b       []byte // what is not decoded yet of the frame
+	err     error  // the first failure
+	version byte   // of the format
+	last    int64  // time of the last event that had one, in nanoseconds since 1970
 
-	strings []string
-	frames  []event.Frame
+	strings []string      // in the order in which they were read: others name them by their index
+	frames  []event.Frame // likewise
 	stacks  [][]uint32    // of indexes in frames
 	calls   []event.Frame // the last stack trace that was read
 	size    int           // of the tables, as the format counts it
@@ -79,6 +79,7 @@ func (d *decoder) socketConfidence(s *event.Socket) {
 	s.Confidence = d.confidence()
 }
 
+// confidence reads one; a number above that of Certain is a failure.
 func (d *decoder) confidence() event.Confidence {
 	return event.Confidence(d.number(uint64(event.Certain)))
 }

@@ -15,14 +15,15 @@ type encoder struct {
 	buf  []byte
 	last int64 // time of the last event that had one, in nanoseconds since 1970
 
-	strings map[string]uint64
-	frames  []event.Frame
+	strings map[string]uint64 // the index of each
+	frames  []event.Frame     // by index
 	byPC    map[uint64]uint64 // the last frame of each address
 	stacks  [][]uint32        // of indexes in frames
 	byCalls map[uint64]uint64 // the last stack of each hash
 	size    int               // of the tables, as the format counts it
 }
 
+// newEncoder returns one with empty tables, as at the begin of a file.
 func newEncoder() encoder {
 	return encoder{strings: map[string]uint64{}, byPC: map[uint64]uint64{}, byCalls: map[uint64]uint64{}}
 }
@@ -94,6 +95,7 @@ func (x *encoder) number(n uint64) { x.buf = binary.AppendUvarint(x.buf, n) }
 
 func (x *encoder) signed(n int64) { x.buf = binary.AppendVarint(x.buf, n) }
 
+// bytes writes a length and so many bytes.
 func (x *encoder) bytes(b []byte) {
 	x.number(uint64(len(b)))
 	x.buf = append(x.buf, b...)
@@ -108,6 +110,7 @@ func (x *encoder) time(t time.Time) {
 
 func (x *encoder) place(p event.Place) { x.number(uint64(slices.Index(places[:], p))) }
 
+// args writes how many values there are, and each. Its names become entries of the table of texts.
 func (x *encoder) args(args []event.Arg) {
 	x.number(uint64(len(args)))
 	for i := range args {
@@ -127,6 +130,7 @@ func (x *encoder) tag(v event.VLAN) {
 	x.number(tci)
 }
 
+// segment writes what is known of a segment of TCP beside its headers, in the order in which decoder.segment reads it.
 func (x *encoder) segment(s *event.Segment) {
 	for _, n := range []uint64{
 		uint64(s.Type), uint64(s.Direction), uint64(s.Len), s.Frame, uint64(s.State), uint64(s.CongestionState),

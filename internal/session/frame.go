@@ -38,9 +38,9 @@ func seal(frame []byte, before uint32) uint32 {
 
 // frames reads the frames of a file.
 type frames struct {
-	r    io.Reader
+	r    io.Reader // read as far as a frame needs, and not beyond
 	head [headLen]byte
-	buf  []byte
+	buf  []byte // the payload, used again for each frame
 	sum  uint32 // of the frame before
 	at   int64  // offset of the frame that was last read, or could not be read
 	end  int64  // offset of the next frame

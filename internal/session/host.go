@@ -10,9 +10,9 @@ import (
 
 // A Host is what a recording has of its host besides drops.
 type Host struct {
-	First, Last *counters.Snapshot // nil: it has none; the same if it has one
-	Snapshots   uint64             // how many were read
-	Answers     map[string]json.RawMessage
+	First, Last *counters.Snapshot         // nil: it has none; the same if it has one
+	Snapshots   uint64                     // how many were read
+	Answers     map[string]json.RawMessage // of the host at the last time, by question; see package diagnose
 }
 
 // The kinds of records that begin with their length, since version 3.
@@ -64,8 +64,8 @@ const (
 
 // recordedError is why counters could not be read.
 type recordedError struct {
-	text       string
-	permission bool
+	text       string // of the file: escape it before printing
+	permission bool   // it is fs.ErrPermission
 }
 
 // Error is the text of the error.

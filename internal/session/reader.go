@@ -27,7 +27,7 @@ var (
 // A Reader is a pipeline.Source of the events of a recorded run, as fast as the output writes them.
 // It needs a few MiB of memory, whatever is in the file.
 type Reader struct {
-	name    string
+	name    string // of the file, for errors
 	header  Header
 	frames  frames
 	decoder decoder
@@ -38,10 +38,10 @@ type Reader struct {
 	now     time.Time    // the last time that was read
 	ended   bool         // the end was read
 
-	keepsHost bool
+	keepsHost bool // counters and answers are kept, and not passed over
 	counted   countersDecoder
-	host      Host
-	answers   int // bytes that the answers count
+	host      Host // filled as the file is read
+	answers   int  // bytes that the answers count
 }
 
 // Open reads the beginning of a file, which errors call name. An error wraps one of those above,

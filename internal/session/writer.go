@@ -17,7 +17,7 @@ const enough = 64 << 10
 // an error it must not be used any more.
 type Writer struct {
 	w       io.Writer
-	name    string
+	name    string  // of the file, for errors
 	encoder encoder // its buf begins with room for the head of a frame
 	host    countersEncoder
 	sum     uint32 // checksum of the frame before
