@@ -8,7 +8,7 @@
 enum {
 	SK_MEM_RECV = 1, /* include/net/sock.h */
 
-	AT_ONCE = 10000000, /* nanoseconds in which a driver frees a packet after it reported it */
+	AT_ONCE = 100000000, /* nanoseconds in which a driver frees a packet after it reported it, on a CPU of a busy host, too */
 };
 
 INLINE struct pending *pending_detail(void)
