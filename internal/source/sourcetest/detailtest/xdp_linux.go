@@ -88,7 +88,7 @@ func XDP(t *testing.T, s Subject) {
 					t.Errorf("%s with %+v, want %+v", e.Reason, e.Args, want)
 				}
 			}
-			// A CPU that stands still for 10 ms between the two tracepoints forgets what the first said to BPF.
+			// A CPU that stands still for 100 ms between the two tracepoints forgets what the first said to BPF.
 			if stalled > 2 {
 				t.Errorf("%d drops without what XDP said of them", stalled)
 			}
