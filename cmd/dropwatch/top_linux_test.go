@@ -17,23 +17,27 @@ import (
 	"dropwatch/internal/vmtest/drops"
 )
 
-// A screen is a terminal of 40 lines of 120 columns, with dropwatch in it.
+const screenRows, screenCols = 40, 120
+
+// A screen is a terminal with dropwatch in it.
 type screen struct {
 	t    *testing.T
 	keys *os.File
 	cmd  *exec.Cmd
 
-	mu   sync.Mutex
-	text strings.Builder // that was written, with what moves the cursor
-	seen int             // bytes of it that shows has passed
+	mu    sync.Mutex
+	text  strings.Builder // that was written, with what moves the cursor
+	seen  int             // bytes of it that shows has passed
+	drawn time.Time       // when it was last told to draw all of it
+	wide  bool            // see redraw
 }
 
 func openScreen(t *testing.T, args ...string) *screen {
 	t.Helper()
-	s := &screen{t: t, cmd: exec.Command("dropwatch", args...)}
+	s := &screen{t: t, drawn: time.Now(), cmd: exec.Command("dropwatch", args...)}
 	s.cmd.Env = append(os.Environ(), "TERM=xterm", "LC_ALL=C.UTF-8")
 	var err error
-	if s.keys, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 40, Cols: 120}); err != nil {
+	if s.keys, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: screenRows, Cols: screenCols}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -73,7 +77,29 @@ func (s *screen) has(words ...string) bool {
 // shows calls act until words are written.
 func (s *screen) shows(ns *drops.Namespace, act func(), words ...string) {
 	s.t.Helper()
-	ns.Await("the screen shows "+strings.Join(words, " "), func() bool { act(); return s.has(words...) })
+	ns.Await("the screen shows "+strings.Join(words, " "), func() bool {
+		if act(); s.has(words...) {
+			return true
+		}
+		s.redraw()
+		return false
+	})
+}
+
+// redraw has the program draw all of the screen, once a second, by another width of it: otherwise it writes only what
+// has changed, which may be a part of a word, or what is above words that were written before.
+func (s *screen) redraw() {
+	if time.Since(s.drawn) < time.Second {
+		return
+	}
+	s.drawn, s.wide = time.Now(), !s.wide
+	size := pty.Winsize{Rows: screenRows, Cols: screenCols}
+	if s.wide {
+		size.Cols++
+	}
+	if err := pty.Setsize(s.keys, &size); err != nil {
+		s.t.Error(err)
+	}
 }
 
 // press types keys, and waits until words are written.
