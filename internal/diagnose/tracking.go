@@ -78,7 +78,15 @@ func (f *Finding) setTracking(r *counters.Row) {
 		return id == nftablesDrops || id == iptablesDrops || id == invalid
 	})
 	f.ID, f.Meaning = r.ID(), r.Meaning
+	if f.isTCP() {
+		f.Meaning = f.Meaning.With(knowledge.TCP, f.event())
+	}
 	f.Meaning.Counters = slices.Concat([]string{r.ID()}, r.Meaning.Counters, always)
+}
+
+// isTCP reports whether all flows are of TCP, as far as they are known.
+func (f *Finding) isTCP() bool {
+	return len(f.Flows) > 0 && !slices.ContainsFunc(f.Flows, func(c FlowCount) bool { return c.Flow.Protocol != "tcp" })
 }
 
 // findUntracked narrows the findings of segments to no socket, if connection tracking found

@@ -9,6 +9,7 @@ import (
 	"dropwatch/internal/counters"
 	"dropwatch/internal/diagnose"
 	"dropwatch/internal/event"
+	"dropwatch/internal/knowledge"
 )
 
 // tracked makes a counter of connection tracking.
@@ -27,6 +28,19 @@ func summary(d *diagnose.Diagnosis) (all []string) {
 		}
 	}
 	return all
+}
+
+// TestNoFreePort: connections of TCP that clash were given one port by NAT, and no setting of the resolver helps them.
+func TestNoFreePort(t *testing.T) {
+	for protocol, want := range map[event.Layer]string{event.TCP: "--random-fully", event.UDP: "single-request-reopen"} {
+		drop := dropped(7, "lo", "ip_output")
+		drop.Packet.Flow.Transport = protocol
+		d := diagnose.New(collect(t, drop), rose(tracked("insert_failed", 7), tracked("drop", 7)), nil)
+		f := &d.Findings[0]
+		if !strings.Contains(f.Meaning.Fix, want) || f.ID != "conntrack.insert_failed" || f.Severity() != knowledge.Harm {
+			t.Errorf("%v: %s %s", protocol, f.ID, f.Meaning.Fix)
+		}
+	}
 }
 
 func TestConntrackDrops(t *testing.T) {

@@ -25,6 +25,12 @@ func (en Entry) usually(causes ...string) Entry {
 	return en
 }
 
+// narrowed returns the Entry with narrower causes.
+func (en Entry) narrowed(cases ...Case) Entry {
+	en.Cases = cases
+	return en
+}
+
 // applied returns the Entry with the commands that do what its fix says.
 func (en Entry) applied(commands ...string) Entry {
 	en.Apply = commands

@@ -110,7 +110,8 @@ var conntrackCounters = []Entry{
 			"SNAT that has few free ports",
 			"two packets of one flow on two CPUs").
 		fixed("For DNS: options single-request-reopen in resolv.conf, or a local cache.").
-		including("conntrack.chaintoolong"),
+		including("conntrack.chaintoolong").
+		narrowed(noFreePort),
 	counted("conntrack.drop", "conntrack", NoBuffer, Harm, Always, SKBs,
 		"A packet of a new connection was dropped because the table of tracked connections is full.",
 		"sysctl net.netfilter.nf_conntrack_count", "conntrack -S  # of conntrack-tools").

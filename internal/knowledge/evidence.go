@@ -54,6 +54,7 @@ const (
 	Capture               // the receiver is a socket that is not of IP; the same
 	OtherSources          // the group of the packet is joined on its interface, for other sources; no drop carries it, as NoCarrier
 	NotJoined             // the group of the packet is not joined on its interface; the same
+	ToItself              // the packet has the same source and destination address
 	Misaddressed          // the packet is for an address of its interface, the frame for another MAC address; no drop carries it
 )
 
@@ -96,6 +97,7 @@ func evidenceOfFlow(f *event.Flow) (found Evidence) {
 		found.add(Answer, kind == event.SYN|event.ACK)
 	}
 	found.add(Multicast, f.Has(event.FieldDst) && f.Dst.IsMulticast())
+	found.add(ToItself, f.Has(event.FieldSrc|event.FieldDst) && f.Src == f.Dst)
 	found.add(ToRouters, f.Has(event.FieldDst) && slices.Contains(routers, f.Dst))
 	found.add(Broadcast, f.Has(event.FieldEthDst) && f.EthDst == broadcastMAC || f.Has(event.FieldDst) && f.Dst == broadcastIP)
 	found.add(Tagged, f.Has(event.FieldVLAN))

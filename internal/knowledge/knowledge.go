@@ -82,7 +82,8 @@ var tables = []struct {
 	{AnyLayer, general},
 	{Hardware, devices}, {Hardware, traps}, {Hardware, hardwareCounters}, {Hardware, driverCounters},
 	{Link, link}, {Link, queues}, {Link, renamed(queues, newNames)}, {Link, wireless}, {Link, linkFunctions}, {Link, linkCounters},
-	{Network, network}, {Network, firewall}, {Network, networkFunctions}, {Network, networkCounters},
+	{Network, network}, {Network, firewall}, {Network, networkFunctions}, {Network, multicastRouting}, {Network, tunnelFunctions},
+	{Network, networkCounters},
 	{Transport, sockets}, {Transport, tcp}, {Transport, transportFunctions}, {Transport, transportCounters},
 }
 

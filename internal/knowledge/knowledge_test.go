@@ -133,7 +133,7 @@ func isProse(t *testing.T, name, text string) {
 // provides says which evidence fills a hole.
 var provides = map[string]Evidence{
 	"mac": Addressed, "vlan": Tagged, "ethertype": EtherType, "ttl": Expired, "ifname": NoCarrier,
-	"addr": Multicast | Misaddressed, "src": Multicast,
+	"addr": Multicast | Misaddressed | ToItself, "src": Multicast,
 }
 
 // TestHoles: a hole of a cause is one that the evidence for it fills, and no hole is

@@ -155,6 +155,16 @@ var linkFunctions = []Entry{
 		Apply: []string{"bridge vlan add dev {ifname} vid {vlan}"},
 	},
 	{
+		// net/bridge/br_input.c
+		Name: "br_pass_frame_up", Kind: Function, Module: "bridge", Class: Policy, Severity: Maybe,
+		Cause: "The frame is for the bridge itself, which is not in the frame's VLAN.",
+		Usual: []string{"an address on the bridge, or a VLAN interface above it, whose VLAN only the ports have"},
+		Check: []string{"bridge vlan show  # that of the bridge itself, and of {ifname}"},
+		Fix:   "Add the VLAN to the bridge itself (self) if this host is to get it.",
+		Apply: []string{"bridge vlan add dev BRIDGE vid {vlan} self"},
+		Cases: []Case{copyForBridge, copyForBridgeAll},
+	},
+	{
 		// net/bridge/br_forward.c
 		Name: "br_forward", Kind: Function, Module: "bridge", Class: Policy, Severity: Maybe,
 		Cause: "The bridge does not send the frame out of the port it looked up: it arrived there and hairpin is off, or " +
@@ -251,3 +261,20 @@ var linkFunctions = []Entry{
 		Cases: []Case{withoutCarrier},
 	},
 }
+
+// copyForBridge and copyForBridgeAll are the cases of frames that a bridge passes on to its ports, of which the bridge itself gets
+// a copy as well.
+var (
+	copyForBridge = Case{
+		If: Multicast, Class: Local, Severity: Noise, Short: "of a VLAN that the bridge itself is not in",
+		Cause: "The bridge's own copy of a multicast frame is of a VLAN that only its ports have.",
+		Check: []string{"bridge vlan show"},
+		Fix:   "No action needed, unless this host is to get that VLAN.",
+	}
+	copyForBridgeAll = Case{
+		If: Broadcast, Class: Local, Severity: Noise, Short: copyForBridge.Short,
+		Cause: "The bridge's own copy of a broadcast is of a VLAN that only its ports have.",
+		Check: copyForBridge.Check,
+		Fix:   copyForBridge.Fix,
+	}
+)

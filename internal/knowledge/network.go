@@ -124,6 +124,7 @@ var network = []Entry{
 		},
 		Fix:   "Remove the loop or the duplicate address. Set accept_local only where this is intended.",
 		Apply: []string{"sysctl -w net.ipv4.conf.{ifname}.accept_local=1"},
+		Cases: []Case{hairpin},
 	},
 	{
 		Name: "IP_INVALID_SOURCE", Module: "ip", Class: Error, Severity: Harm,

@@ -109,6 +109,7 @@ var networkFunctions = []Entry{
 		},
 		Fix: "Correct the routes. No action needed for source-routed packets, unless they are wanted.",
 		Cases: []Case{
+			hairpin,
 			forRouters,
 			otherSources,
 			notJoined,

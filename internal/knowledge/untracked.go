@@ -19,3 +19,18 @@ var untracked = Case{
 	Counters: []string{"conntrack.invalid"},
 	Settings: []string{"net.netfilter.nf_conntrack_tcp_be_liberal"},
 }
+
+// noFreePort is the case of connections of TCP that connection tracking could not enter. Their first segments are alone, unlike
+// two datagrams of one socket, so that only NAT makes two of them alike (net/netfilter/nf_nat_core.c get_unique_tuple).
+var noFreePort = Case{
+	If: TCP,
+	Cause: "A new TCP connection was lost, as conntrack has another one with its addresses and ports. Source NAT found no free port, " +
+		"or gave one to two connections at the same moment.",
+	Check: []string{
+		"conntrack -L -p tcp -d {addr} | wc -l  # of conntrack-tools; each needs a port of its own",
+		"iptables-save -t nat | grep -E 'MASQUERADE|SNAT'  # --to-ports",
+		"nft list ruleset | grep -E 'masquerade|snat'",
+	},
+	Fix: "Give source NAT more ports or addresses for {addr}:{dport}, or let connections end sooner. If ports are left, have NAT choose " +
+		"them at random: --random-fully of iptables, fully-random of nft.",
+}

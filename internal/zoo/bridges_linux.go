@@ -21,6 +21,14 @@ var bridges = []Scenario{
 		},
 	},
 	{
+		"packet of hairpin NAT that was not masqueraded", arrive(drops.IPv4{Src: "10.0.0.1", Dst: "10.0.0.1", Protocol: 17,
+			Payload: drops.UDPHeader(0)}.Frame()),
+		Want{
+			IDs: id("IP_LOCAL_SOURCE", "ip_rcv_finish_core"), Class: "error", Severity: "harm", IfName: "far",
+			Cause: "hairpin", Fix: "masquerade what goes back to its sender",
+		},
+	},
+	{
 		"inactive member of a bond", inactiveMember,
 		noise("far", "UNHANDLED_PROTO").raised("rx_nohandler __netif_receive_skb_core"),
 	},
