@@ -26,6 +26,8 @@ func (f *Finding) fixRule(group counters.Group, object, about string) {
 		*m = m.WithFix(e, c.show, m.Fix, m.Apply...)
 	case f.is(knowledge.TooBigError):
 		*m = m.WithFix(e, c.show, m.Fix, c.accept(f.ipv6.drops > 0))
+	case f.is(knowledge.Discovery):
+		*m = m.WithFix(e, c.show, m.Fix, c.insert+c.neighbours[0], c.insert+c.neighbours[1])
 	case c.remove == "":
 		*m = m.WithFix(e, c.show, chain)
 	case group == counters.NFTables && f.fixCondition(&c, about):
@@ -62,6 +64,10 @@ type ruleCommands struct {
 	replace string    // of nftables, with RULE for the new text; empty as remove
 	insert  string    // before the rule, or into the policy's chain; what follows is a match and a verdict
 	errors  [2]string // that match ICMP "too big" of IPv4 and of IPv6, and accept it
+
+	// neighbours match neighbour solicitations and advertisements, and accept them: each for itself, as iptables-nft
+	// misreads a rule with several types.
+	neighbours [2]string
 }
 
 // accept is the command that accepts ICMP "too big".
@@ -82,6 +88,7 @@ func commandsOf(group counters.Group, object, about string) (c ruleCommands) {
 	if group == counters.NFTables {
 		c.show, c.insert = "nft -a list chain "+chain, "nft insert rule "+chain
 		c.errors = [2]string{" icmp type destination-unreachable icmp code 4 accept", " icmpv6 type packet-too-big accept"}
+		c.neighbours = [2]string{" icmpv6 type nd-neighbor-solicit accept", " icmpv6 type nd-neighbor-advert accept"}
 		if !isPolicy && words[3] == "handle" && len(words) == 5 {
 			c.remove, c.insert = "nft delete rule "+chain+" handle "+words[4], c.insert+" handle "+words[4]
 			c.replace = "nft replace rule " + chain + " handle " + words[4] + " RULE"
@@ -93,6 +100,9 @@ func commandsOf(group counters.Group, object, about string) (c ruleCommands) {
 	c.show = table + " -L " + words[2] + " --line-numbers -v -n  # iptables, if there is no " + program
 	c.insert = table + " -I " + words[2]
 	c.errors = [2]string{" -p icmp --icmp-type fragmentation-needed -j ACCEPT", " -p ipv6-icmp --icmpv6-type packet-too-big -j ACCEPT"}
+	c.neighbours = [2]string{
+		" -p ipv6-icmp --icmpv6-type neighbour-solicitation -j ACCEPT", " -p ipv6-icmp --icmpv6-type neighbour-advertisement -j ACCEPT",
+	}
 	if number, ok := strings.CutPrefix(about, "rule "); ok && !isPolicy {
 		c.remove, c.insert = table+" -D "+words[2]+" "+number, c.insert+" "+number
 	}

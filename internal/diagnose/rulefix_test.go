@@ -1,11 +1,14 @@
 package diagnose_test
 
 import (
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"dropwatch/internal/counters"
 	"dropwatch/internal/diagnose"
+	"dropwatch/internal/event"
 )
 
 // TestRuleFix: the commands are those for the very rule, in its network namespace.
@@ -37,6 +40,44 @@ func TestRuleFix(t *testing.T) {
 		}
 		if (m.Fix == general) != strings.Contains(object, "$") {
 			t.Errorf("%s: %s", object, m.Fix)
+		}
+	}
+}
+
+// TestDiscoveryFix: neighbour discovery is accepted before the rule or the policy that dropped it.
+func TestDiscoveryFix(t *testing.T) {
+	const nft, ipt = counters.NFTables, counters.IPTables
+	for object, want := range map[string]struct {
+		group counters.Group
+		about string
+		fixes []string
+	}{
+		"ip6 filter INPUT policy": {nft, "policy drop", []string{
+			"nft insert rule ip6 filter INPUT icmpv6 type nd-neighbor-solicit accept",
+			"nft insert rule ip6 filter INPUT icmpv6 type nd-neighbor-advert accept",
+		}},
+		"inet fw in handle 7": {nft, "meta l4proto ipv6-icmp drop", []string{
+			"nft insert rule inet fw in handle 7 icmpv6 type nd-neighbor-solicit accept",
+			"nft insert rule inet fw in handle 7 icmpv6 type nd-neighbor-advert accept",
+		}},
+		"ip6 filter INPUT -j DROP": {ipt, "rule 3", []string{
+			"ip6tables-legacy -t filter -I INPUT 3 -p ipv6-icmp --icmpv6-type neighbour-solicitation -j ACCEPT",
+			"ip6tables-legacy -t filter -I INPUT 3 -p ipv6-icmp --icmpv6-type neighbour-advertisement -j ACCEPT",
+		}},
+	} {
+		row := of(want.group, "", "drop_packets", 5)
+		row.Object, row.About, row.Hook = object, want.about, "INPUT"
+		drop := dropped(5, "lo", "ip6_input")
+		drop.Packet = event.Packet{Proto: event.EtherIPv6, HasProto: true, Flow: &event.Flow{Headers: event.Headers{
+			Fields: event.FieldSrc | event.FieldDst | event.FieldICMPType, Network: event.IPv6, Transport: event.ICMPv6, ICMPType: 135,
+			Protocol: 58, Src: netip.MustParseAddr("fe80::1"), Dst: netip.MustParseAddr("ff02::1:ff00:2"),
+		}}}
+		m := diagnose.New(collect(t, drop), rose(row), nil).Findings[0].Meaning
+		for i, fix := range want.fixes {
+			want.fixes[i] = "ip netns exec blue " + fix
+		}
+		if !strings.HasPrefix(m.Fix, "Accept ICMPv6") || !slices.Equal(m.Apply, want.fixes) {
+			t.Errorf("%s: %s %q", object, m.Fix, m.Apply)
 		}
 	}
 }

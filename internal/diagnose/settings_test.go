@@ -150,3 +150,68 @@ func TestHeadline(t *testing.T) {
 		t.Errorf("two lines:\n%s", text)
 	}
 }
+
+// forwarding is a host whose settings of forwarding have these values.
+func forwarding(all, own string) *diagnose.Host {
+	return diagnose.NewHost(host.FS(fstest.MapFS{
+		"proc/sys/net/ipv4/ip_forward":            {Data: []byte(all + "\n")},
+		"proc/sys/net/ipv4/conf/lo/forwarding":    {Data: []byte(own + "\n")},
+		"proc/sys/net/ipv6/conf/all/forwarding":   {Data: []byte(all + "\n")},
+		"proc/sys/net/ipv6/conf/lo/forwarding":    {Data: []byte(own + "\n")},
+		"proc/sys/net/ipv4/conf/all/accept_local": {Data: []byte("0\n")},
+		"proc/sys/net/ipv4/conf/lo/accept_local":  {Data: []byte("0\n")},
+	}), nil)
+}
+
+// TestForwarding: of IPv4 the setting of the interface counts, and a command that would change nothing is not offered.
+func TestForwarding(t *testing.T) {
+	for _, test := range []struct {
+		all, own string
+		missing  []string
+		offered  []string
+	}{
+		{"1", "0", []string{"sysctl -w net.ipv4.ip_forward=1", "ip_forward = 1"}, []string{"sysctl -w net.ipv4.conf.lo.forwarding=1"}},
+		{"0", "0", nil, []string{"sysctl -w net.ipv4.ip_forward=1", "net.ipv4.conf.lo.forwarding = 0"}},
+	} {
+		drop := udp("IP_INADDRERRORS", 40001)
+		drop.Netns, drop.Where = event.Netns{}, event.Where{Frame: event.Frame{Lookup: event.Found, Symbol: "ip_error"}}
+		drop.Packet.Proto, drop.Packet.HasProto = event.EtherIPv4, true
+		d := diagnose.New(collect(t, drop), new(counters.Report), nil)
+		d.Ask(forwarding(test.all, test.own))
+		text := textOf(t, d)
+		for _, want := range test.offered {
+			if !strings.Contains(text, want) {
+				t.Errorf("all %s, lo %s: %q is missing in\n%s", test.all, test.own, want, text)
+			}
+		}
+		for _, no := range test.missing {
+			if strings.Contains(text, no) {
+				t.Errorf("all %s, lo %s: %q is in\n%s", test.all, test.own, no, text)
+			}
+		}
+	}
+}
+
+// TestSettingOnce: what is known of the setting of an interface and of that of all is said once; that of one which never
+// counts is not shown.
+func TestSettingOnce(t *testing.T) {
+	for reason, want := range map[string]string{
+		"IP_LOCAL_SOURCE": "net.ipv4.conf.lo.accept_local = 0\n             net.ipv4.conf.all.accept_local = 0\n             At 0, packets",
+	} {
+		drop := udp(reason, 40001)
+		drop.Netns = event.Netns{}
+		d := diagnose.New(collect(t, drop), new(counters.Report), nil)
+		d.Ask(forwarding("0", "0"))
+		if text := textOf(t, d); !strings.Contains(text, want) || strings.Count(text, "At 0, packets") != 1 {
+			t.Errorf("%s:\n%s", reason, text)
+		}
+	}
+	drop := udp("IP_INADDRERRORS", 40001)
+	drop.Netns, drop.Where = event.Netns{}, event.Where{Frame: event.Frame{Lookup: event.Found, Symbol: "ip6_forward"}}
+	drop.Packet.Proto, drop.Packet.HasProto = event.EtherIPv6, true
+	d := diagnose.New(collect(t, drop), new(counters.Report), nil)
+	d.Ask(forwarding("0", "1"))
+	if text := textOf(t, d); !strings.Contains(text, "net.ipv6.conf.all.forwarding = 0\n") || strings.Contains(text, "conf.lo.") {
+		t.Errorf("of IPv6 that of all counts:\n%s", text)
+	}
+}

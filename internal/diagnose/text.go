@@ -304,10 +304,10 @@ func (f *Finding) appendObjects(p *paragraph) {
 }
 
 // appendSettings appends each with its value and where that was set, and what is known
-// of it.
+// of it: once of an interface's and that of all which follows.
 func (f *Finding) appendSettings(p *paragraph) {
 	label := "settings"
-	for _, s := range f.Settings {
+	for i, s := range f.Settings {
 		text := event.Escape(s.Name + " = " + s.Value)
 		if s.Origin != "" {
 			text += ", set by " + event.Escape(s.Origin)
@@ -316,6 +316,7 @@ func (f *Finding) appendSettings(p *paragraph) {
 		switch {
 		case s.NotTheLimit != "":
 			p.prose("", s.NotTheLimit)
+		case i+1 < len(f.Settings) && f.Settings[i+1].About == s.About && f.Settings[i+1].NotTheLimit == "":
 		case s.About != nil:
 			p.prose("", s.About.Loses+" "+s.About.Advice)
 		}

@@ -23,6 +23,7 @@ func (x *Explanation) With(evidence Evidence, e *event.Event) Explanation {
 		if c := &x.Entry.Cases[i]; c.If == evidence {
 			narrow := x.Entry.withCase(c)
 			narrow.Case = c
+			narrow.useFamily(e)
 			narrow.fill(e)
 			return narrow
 		}

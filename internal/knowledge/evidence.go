@@ -56,6 +56,8 @@ const (
 	NotJoined             // the group of the packet is not joined on its interface; the same
 	ToItself              // the packet has the same source and destination address
 	Misaddressed          // the packet is for an address of its interface, the frame for another MAC address; no drop carries it
+	FromLoopback          // the source is an address of the loopback (127.0.0.0/8, ::1)
+	LinkLocal             // the source is an address of one link (fe80::/10, 169.254.0.0/16)
 )
 
 // evidenceOf returns what a drop carries. Evidence that is not known is not there:
@@ -96,6 +98,8 @@ func evidenceOfFlow(f *event.Flow) (found Evidence) {
 		found.add(Reset, kind&event.RST != 0)
 		found.add(Answer, kind == event.SYN|event.ACK)
 	}
+	found.add(FromLoopback, f.Has(event.FieldSrc) && f.Src.IsLoopback())
+	found.add(LinkLocal, f.Has(event.FieldSrc) && f.Src.IsLinkLocalUnicast())
 	found.add(Multicast, f.Has(event.FieldDst) && f.Dst.IsMulticast())
 	found.add(ToItself, f.Has(event.FieldSrc|event.FieldDst) && f.Src == f.Dst)
 	found.add(ToRouters, f.Has(event.FieldDst) && slices.Contains(routers, f.Dst))

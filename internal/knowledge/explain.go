@@ -58,9 +58,7 @@ func (en *Entry) Explain(e *event.Event) Explanation {
 			x.Severity = Noise
 		}
 	}
-	if en.isIPv6(e) {
-		x.useIPv6()
-	}
+	x.useFamily(e)
 	x.fill(e)
 	return x
 }
@@ -94,8 +92,8 @@ func (en *Entry) withCase(c *Case) Explanation {
 		Check: en.Check, Fix: cmp.Or(c.Fix, en.Fix), Apply: en.Apply, Counters: en.Counters,
 		Usual: en.Usual, Settings: en.Settings, PartOf: en.PartOf, Steady: en.Steady,
 	}
-	if c.Cause != "" { // one of them
-		x.Usual = nil
+	if c.Cause != "" || len(c.Usual) > 0 { // one of them
+		x.Usual = c.Usual
 	}
 	if c.Settings != nil {
 		x.Settings = c.Settings

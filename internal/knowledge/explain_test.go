@@ -15,9 +15,25 @@ func packet(reason, symbol string, h event.Headers) event.Event {
 	if !h.Dst.IsValid() {
 		h.Dst = netip.MustParseAddr("10.0.0.2")
 	}
-	h.Src, h.SrcPort, h.DstPort = netip.MustParseAddr("10.0.0.1"), 40000, 53
+	if !h.Src.IsValid() {
+		h.Src = netip.MustParseAddr("10.0.0.1")
+	}
+	h.SrcPort, h.DstPort = 40000, 53
 	e := event.Event{Reason: reason, Where: at(symbol), Port: event.Port{IfName: "eth0"}}
 	e.Packet = event.Packet{Proto: event.EtherIPv4, HasProto: true, Flow: &event.Flow{Headers: h}}
+	return e
+}
+
+// packetIPv6 is the same of IPv6.
+func packetIPv6(reason, symbol string, h event.Headers) event.Event {
+	if !h.Dst.IsValid() {
+		h.Dst = netip.MustParseAddr("2001:db8::2")
+	}
+	if !h.Src.IsValid() {
+		h.Src = netip.MustParseAddr("2001:db8::1")
+	}
+	e := packet(reason, symbol, h)
+	e.Packet.Proto = event.EtherIPv6
 	return e
 }
 
@@ -173,8 +189,46 @@ func TestEvidence(t *testing.T) {
 			"is an unreachable route", []string{"blackhole", "prohibit"},
 		},
 		"blackhole of IPv6": {
-			routed(packet("NOT_SPECIFIED", "dst_discard_out", event.Headers{}), "blackhole"), Maybe, "ip -6 route show type blackhole", nil,
+			routed(packetIPv6("NOT_SPECIFIED", "dst_discard_out", event.Headers{}), "blackhole"), Maybe, "ip -6 route show type blackhole",
+			[]string{"ip route"},
 		},
+		"unreachable of IPv6": {
+			routed(packetIPv6("IP_INNOROUTES", "ip6_pkt_discard", event.Headers{}), "unreachable"), Maybe,
+			"is an unreachable route.", []string{"forward", "ip route"},
+		},
+		"multicast before IPv6 is set up": {
+			packetIPv6("IP_INNOROUTES", "ip6_pkt_discard", event.Headers{Dst: netip.MustParseAddr("ff02::1:ff00:2")}), Maybe,
+			"no route for IPv6 multicast", []string{"via GATEWAY"},
+		},
+		"a multicast report before that": {
+			packetIPv6("IP_INNOROUTES", "ip6_pkt_discard", event.Headers{Dst: netip.MustParseAddr("ff02::16")}), Noise, "for routers", nil,
+		},
+		"an echo reply": {
+			packetIPv6("NO_SOCKET", "ping_rcv", icmp(event.ICMPv6, 129, 0)), Noise, "no ping socket", []string{"Start the service"},
+		},
+		"forwarding off": {
+			packet("IP_INADDRERRORS", "ip_error", event.Headers{}), Maybe, "net.ipv4.conf.eth0.forwarding", []string{"invalid", "ipv6"},
+		},
+		"forwarding of IPv6 off": {
+			packetIPv6("IP_INADDRERRORS", "ip6_forward", event.Headers{}), Maybe, "net.ipv6.conf.all.forwarding",
+			[]string{"invalid", "link-local"},
+		},
+		"a link-local source": {
+			packetIPv6("IP_INADDRERRORS", "ip6_forward", event.Headers{Src: netip.MustParseAddr("fe80::7")}), Maybe, "no router forwards",
+			[]string{"sysctl"},
+		},
+		"a loopback source": {
+			packet("IP_LOCALNET", "ip_rcv_finish_core", event.Headers{Src: netip.MustParseAddr("127.0.0.1")}), Harm,
+			"source of the packet is a loopback address", []string{"route_localnet"},
+		},
+		"a loopback destination": {
+			packet("IP_LOCALNET", "ip_rcv_finish_core", event.Headers{Dst: netip.MustParseAddr("127.0.0.1")}), Harm, "route_localnet", nil,
+		},
+		"a silent next hop": {packet("NEIGH_FAILED", "neigh_invalidate", event.Headers{}), Harm, "arp_announce", []string{"ICMPv6"}},
+		"a silent next hop of IPv6": {
+			packetIPv6("", "neigh_invalidate", event.Headers{}), Harm, "ICMPv6 types 135 and 136", []string{"ARP", "arp"},
+		},
+		"a hop limit": {packetIPv6("IP_INHDR", "ip6_forward", ttl(1)), Harm, "hop limit 1, too small", []string{"TTL"}},
 		"prohibit, with a reason": {
 			routed(packet("IP_INNOROUTES", "ip6_pkt_prohibit", event.Headers{}), "prohibit"), Maybe,
 			"is a prohibit route", nil,

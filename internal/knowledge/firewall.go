@@ -252,7 +252,7 @@ var firewall = []Entry{
 		Check:    []string{"ip route get {addr} from {src} iif {ifname}" + routeErrors},
 		Fix:      "Add the route, or find out why the packet is sent to this host.",
 		Apply:    []string{"ip route add {addr} via GATEWAY"},
-		Cases: append(slices.Clone(routeCases), Case{
+		Cases: append(append(slices.Clone(routeCases), forRouters, withoutGroupRoute), Case{
 			If: IPv6, Fix: "Add the route, or find out why the packet is sent to this host.", Settings: forwardingIPv6,
 			Check: []string{"ip -6 route get {addr} from {src} iif {ifname}" + routeErrors, "sysctl net.ipv6.conf.all.forwarding"},
 			Apply: []string{"ip -6 route add {addr} via GATEWAY"},
@@ -272,15 +272,12 @@ var firewall = []Entry{
 		},
 		Check: []string{
 			"ip -br addr",
-			"sysctl net.ipv4.conf.all.forwarding net.ipv6.conf.all.forwarding",
+			"sysctl net.ipv4.ip_forward",
+			"sysctl net.ipv6.conf.all.forwarding",
 		},
 		Fix:   "Enable forwarding if this is a router, or correct the route at the sender.",
 		Apply: []string{"sysctl -w net.ipv4.ip_forward=1"},
-		Cases: []Case{duplicate, otherSourcesIPv6, broadcastOfOther, {
-			If: IPv6, Fix: "Enable forwarding if this is a router, or correct the route at the sender.", Settings: forwardingIPv6,
-			Check: []string{"ip -6 -br addr", "sysctl net.ipv6.conf.all.forwarding"},
-			Apply: []string{"sysctl -w net.ipv6.conf.all.forwarding=1"},
-		}},
+		Cases: []Case{duplicate, otherSourcesIPv6, broadcastOfOther, notForwarded, fromLinkLocal, notForwardedIPv6},
 	},
 	{
 		Name: "BLACKHOLE", Module: "route", Class: Policy, Severity: Maybe,

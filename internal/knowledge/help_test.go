@@ -1,7 +1,6 @@
 package knowledge
 
 import (
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -72,20 +71,31 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestFamilies: no command for a packet or a counter of IPv6 is about IPv4 alone.
+// TestFamilies: no text for a packet of one family, or a counter of it, is about the other.
 func TestFamilies(t *testing.T) {
-	ipv4 := regexp.MustCompile(`\bip (route|rule) |\btracepath -n|\biptables -|\bnet\.ipv4\.(ip_forward|ipfrag)`)
-	e := packet("", "", event.Headers{Dst: netip.MustParseAddr("2001:db8::1")})
-	e.Packet.Proto = event.EtherIPv6
+	ipv4 := regexp.MustCompile(`\bip (-4 |route |rule)|\btracepath -n|\biptables -|\bnet\.ipv4\.(conf|neigh|ip|icmp)|\bTTL\b|\barp`)
+	ipv6 := regexp.MustCompile(`\bip -6 |\btracepath -6|\bip6tables|\bnet\.ipv6\.|hop limit`)
+	only := []string{ // of IPv4, of answers to commands, or of what calls it TTL for both
+		"IP_LOCAL_SOURCE", "IP_RPFILTER", "ip_forward", "ip_error", "inet_rtm_getroute", "inet6_rtm_getroute", "TCP_MINTTL", "OVS_DROP_IP_TTL",
+	}
 	for _, en := range All() {
-		if en.Kind == Counter && !counterIPv6.MatchString(en.Name) || en.Name == "ip_error" || en.Name == "FRAG_TOO_FAR" {
-			continue // only IPv4 has them
+		isCounter := en.Kind == Counter || en.Kind == Trap
+		if of6 := packetIPv6("", "", event.Headers{}); !isCounter && !slices.Contains(only, en.Name) || counterIPv6.MatchString(en.Name) {
+			saysNothingOf(t, en, &of6, ipv4)
 		}
-		x := en.Explain(&e)
-		for _, command := range slices.Concat(x.Check, x.Apply) {
-			if ipv4.MatchString(command) && !strings.Contains(command, "net.ipv6") {
-				t.Errorf("%s: %s", en.Name, command)
-			}
+		if of4 := packet("", "", event.Headers{}); !isCounter && en.Module != "ipv6" && !strings.HasPrefix(en.Name, "ip6_") {
+			saysNothingOf(t, en, &of4, ipv6)
+		}
+	}
+}
+
+// saysNothingOf checks the texts of an entry for a drop.
+func saysNothingOf(t *testing.T, en *Entry, e *event.Event, other *regexp.Regexp) {
+	t.Helper()
+	x := en.Explain(e)
+	for _, text := range slices.Concat(x.Check, x.Apply, x.Settings, x.Usual, []string{x.Cause, x.Fix}) {
+		if other.MatchString(text) {
+			t.Errorf("%s: %s", en.Name, text)
 		}
 	}
 }

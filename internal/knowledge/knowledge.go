@@ -64,7 +64,8 @@ type Case struct {
 	Class    Class
 	Severity Severity
 	Cause    string
-	Short    string // as that of an Entry
+	Short    string   // as that of an Entry
+	Usual    []string // set together with Cause, or in place of the Entry's
 	Check    []string
 	Fix      string
 	Apply    []string // set together with Fix

@@ -147,6 +147,14 @@ var network = []Entry{
 		},
 		Fix:   "Send to a real address, or set route_localnet if DNAT to the loopback is intended.",
 		Apply: []string{"sysctl -w net.ipv4.conf.{ifname}.route_localnet=1"},
+		Cases: []Case{{
+			If: FromLoopback,
+			Cause: "The source of the packet is a loopback address (127.0.0.0/8), and it arrived on an interface that is not the " +
+				"loopback. No reply could reach its sender.",
+			Usual: []string{"a sender or a NAT rule that lets 127.0.0.1 leave as a source address", "a spoofed source"},
+			Check: []string{"tcpdump -c 5 -eni {ifname} src {src}  # the MAC address of the sender"},
+			Fix:   "Correct the sender: it needs a source address of its own, by SNAT or by what its program binds to.",
+		}},
 	},
 	{
 		Name: "IP_INVALID_DEST", Module: "ip", Class: Error, Severity: Harm,
@@ -341,7 +349,8 @@ var network = []Entry{
 		},
 		Check: []string{
 			"ip -4 neigh | wc -l  # of this namespace only",
-			"sysctl net.ipv4.neigh.default.gc_thresh3 net.ipv6.neigh.default.gc_thresh3",
+			"sysctl net.ipv4.neigh.default.gc_thresh3",
+			"sysctl net.ipv6.neigh.default.gc_thresh3",
 			"dmesg | grep -i 'table overflow'",
 		},
 		Fix: "Raise gc_thresh1 to gc_thresh3 in the initial namespace.",
@@ -371,7 +380,7 @@ var network = []Entry{
 		},
 		Fix: "Bring the neighbour up, or correct the route, the prefix length or the VLAN. If it does not answer for the sender " +
 			"address of the ARP request, set arp_announce to 2 here.",
-		Cases: []Case{withoutCarrier},
+		Cases: []Case{withoutCarrier, silentIPv6},
 	},
 	{
 		// net/core/neighbour.c __neigh_event_send

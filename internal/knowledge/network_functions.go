@@ -1,5 +1,7 @@
 package knowledge
 
+import "slices"
+
 // networkFunctions are those of the network layer that drop without a reason.
 var networkFunctions = []Entry{
 	{
@@ -261,7 +263,7 @@ var networkFunctions = []Entry{
 		},
 		Fix:   "Add or change the route if the traffic is wanted.",
 		Apply: []string{"ip -6 route add {addr} via GATEWAY"},
-		Cases: routeCases,
+		Cases: append(slices.Clone(routeCases), forRouters, withoutGroupRoute),
 	},
 	{Name: "ip6_pkt_discard", Kind: Function, Module: "route", Class: Policy, Same: "ip6_pkt_drop"},
 	{Name: "ip6_pkt_prohibit", Kind: Function, Module: "route", Class: Policy, Same: "ip6_pkt_drop"},
@@ -417,8 +419,8 @@ var networkFunctions = []Entry{
 			"the wrong VLAN",
 		},
 		Check: []string{
-			"ip neigh show nud incomplete",
-			"ip neigh show nud failed",
+			"ip neigh show dev {ifname} nud incomplete nud failed",
+			"sysctl net.ipv4.neigh.{ifname}.unres_qlen_bytes",
 		},
 		Fix:   "Find out why the neighbour is slow or silent. Raise unres_qlen_bytes for bursts.",
 		Apply: []string{"sysctl -w net.ipv4.neigh.{ifname}.unres_qlen_bytes=N"},

@@ -24,6 +24,12 @@ var routeCases = []Case{
 		},
 		Fix: "No action needed if that is intended. Otherwise remove the route.",
 	},
+	{ // packets that IPv6 does not forward have another reason and no such route
+		If: Unreachable | IPv6, Class: Policy, Severity: Maybe, Counters: answered("Ip6InNoRoutes", "Ip6OutNoRoutes"),
+		Cause: "The route to the destination is an unreachable route. The sender gets ICMP \"no route to destination\".",
+		Check: []string{"ip -6 route show type unreachable"},
+		Fix:   "No action needed if that is intended. Otherwise remove the route.",
+	},
 	{
 		If: Unreachable, Class: Policy, Severity: Maybe, Counters: answered("Ip6InNoRoutes", "Ip6OutNoRoutes"),
 		Cause: "The route to the destination is an unreachable route, or this host does not forward packets from this " +
@@ -31,7 +37,7 @@ var routeCases = []Case{
 		Check: []string{
 			"ip route show type unreachable",
 			"ip -6 route show type unreachable",
-			"sysctl net.ipv4.conf.{ifname}.forwarding net.ipv6.conf.{ifname}.forwarding",
+			"sysctl net.ipv4.conf.{ifname}.forwarding",
 		},
 		Fix: "No action needed if that is intended. Otherwise remove the route, or enable forwarding if this is a router.",
 	},
@@ -48,6 +54,52 @@ var routeCases = []Case{
 
 // forwardingIPv6 are the settings that decide whether IPv6 packets are forwarded.
 var forwardingIPv6 = []string{"net.ipv6.conf.{ifname}.forwarding"}
+
+// notForwarded, notForwardedIPv6 and fromLinkLocal are the cases of packets for other hosts that this one does not
+// forward (net/ipv4/route.c ip_error, net/ipv6/ip6_output.c ip6_forward). Of IPv4 the setting of the interface counts
+// alone: net.ipv4.ip_forward only sets that of each.
+var (
+	notForwarded = Case{
+		If: IPv4, Via: []string{"ip_error"},
+		Cause: "The packet is for another host, and IPv4 forwarding is off on the interface where it arrived.",
+		Usual: []string{"a host that is no router, and a sender with a wrong gateway", "an address that moved away from this host",
+			"forwarding that was turned off on this interface alone"},
+		Check: []string{"ip -br addr", "sysctl net.ipv4.ip_forward net.ipv4.conf.{ifname}.forwarding  # the latter counts"},
+		Fix:   "Enable forwarding if this is a router, or correct the route at the sender.",
+		Apply: []string{
+			"sysctl -w net.ipv4.ip_forward=1  # on all interfaces",
+			"sysctl -w net.ipv4.conf.{ifname}.forwarding=1  # if the others forward",
+		},
+		Settings: []string{"net.ipv4.ip_forward", "net.ipv4.conf.{ifname}.forwarding"},
+	}
+	notForwardedIPv6 = Case{
+		If: IPv6, Via: []string{"ip6_forward"},
+		Cause: "The packet is for another host, and this one does not forward IPv6 packets.",
+		Usual: []string{"a host that is no router, and a sender with a wrong gateway", "an address that moved away from this host"},
+		Check: []string{"ip -6 -br addr", "sysctl net.ipv6.conf.all.forwarding"},
+		Fix:   "Enable forwarding if this is a router, or correct the route at the sender.",
+		Apply: []string{
+			"sysctl -w net.ipv6.conf.all.forwarding=1  # router advertisements are then ignored, unless accept_ra is 2",
+		},
+		Settings: forwardingIPv6,
+	}
+	fromLinkLocal = Case{
+		If: IPv6 | LinkLocal, Via: []string{"ip6_forward"},
+		Cause: "The packet is for another host, but its source is a link-local address (fe80::/10): no router forwards such packets.",
+		Usual: []string{"a sender that has no global address yet, or lost it", "a program that binds to its link-local address"},
+		Check: []string{"ip -6 -br addr", "tcpdump -c 5 -eni {ifname} src {src}  # the MAC address of the sender"},
+		Fix:   "Give the sender a global or a unique local address (RA, DHCPv6).",
+	}
+)
+
+// withoutGroupRoute is the case of IPv6 multicast that comes to an interface without the route that each has for it.
+var withoutGroupRoute = Case{
+	If: IPv6 | Multicast, Class: Local, Severity: Maybe,
+	Cause: "The interface has no route for IPv6 multicast (ff00::/8): IPv6 is not set up on it, or was not yet when the packet came.",
+	Usual: []string{"an interface that just came up", "an interface without IPv6 addresses"},
+	Check: []string{"ip -6 route show table local type multicast dev {ifname}", "ip -6 addr show dev {ifname}"},
+	Fix:   "No action needed if the interface just came up, or needs no IPv6.",
+}
 
 // withoutOuterRoute is the case of packets that a tunnel has wrapped, or is about to: the route that lacks is that
 // to its other end, or it leads back into the tunnel (drivers/net/vxlan/vxlan_core.c vxlan_xmit_one).

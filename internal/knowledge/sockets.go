@@ -25,6 +25,15 @@ var filteredBy = []Case{
 	},
 }
 
+// echoReply is the case of answers to pings. A raw socket gets a copy before the kernel looks for a ping socket, and says
+// that there is none (net/ipv4/ping.c ping_rcv).
+var echoReply = Case{
+	Via: []string{"ping_rcv"}, Severity: Noise, Short: "echo replies",
+	Cause: "An echo reply found no ping socket: the ping program has ended, or uses a raw socket, which gets its copy nevertheless.",
+	Check: []string{"ss -nwp  # raw sockets"},
+	Fix:   "No action needed.",
+}
+
 // sockets holds the reasons at sockets of any protocol, and those of UDP
 // (include/net/dropreason-core.h).
 var sockets = []Entry{
@@ -54,7 +63,7 @@ var sockets = []Entry{
 				Counters: answered("UdpNoPorts", "Udp6NoPorts"),
 			},
 			cookieWithoutRoom,
-			untracked,
+			untracked, echoReply,
 			{
 				If: TCP | Midstream,
 				Cause: "No TCP socket accepts this segment of a connection that was open: this host closed it, or never had it. The " +

@@ -239,11 +239,15 @@ func (r *Reader) everyDevice(about *About) (Setting, bool) {
 }
 
 // Deciding adds, to the names of settings, those of all interfaces that may count instead of
-// the one of an interface.
+// the one of an interface, and leaves out one that never counts.
 func Deciding(names []string) (all []string) {
 	for _, name := range names {
-		all = append(all, name)
-		if about, _ := Find(name); about != nil && about.Combine != Own && name != OfAll(name) {
+		about, _ := Find(name)
+		combined := about != nil && about.Combine != Own && name != OfAll(name)
+		if !combined || about.Combine != Common {
+			all = append(all, name)
+		}
+		if combined {
 			all = append(all, OfAll(name))
 		}
 	}

@@ -68,6 +68,11 @@ var sysctls = []About{
 		Advice: "Set it to 1 on a router, and on hosts with containers or virtual machines.",
 	},
 	{
+		Name: "net.ipv4.conf.{ifname}.forwarding", Harmless: "1", Counters: []string{"IpInAddrErrors"},
+		Loses:  "At 0, packets for other hosts that arrive on the interface are dropped, whatever ip_forward is.",
+		Advice: "Set it to 1 if this is a router. To write ip_forward sets that of each interface.",
+	},
+	{
 		Name: "net.ipv4.conf.{ifname}.mc_forwarding", Combine: Least,
 		Loses:  "At 0, multicast is not routed. Only a routing daemon can set it.",
 		Advice: "Start the multicast routing daemon.",
