@@ -23,6 +23,7 @@ const (
 // String returns the word.
 func (t Truth) String() string { return [...]string{"false", "unknown", "true"}[min(t, True)] }
 
+// truth is True or False.
 func truth(b bool) Truth {
 	if b {
 		return True
@@ -51,6 +52,7 @@ const (
 	fields
 )
 
+// fieldNames are the names of fields in conditions that are printed, in the order of the constants.
 var fieldNames = [fields]string{
 	"reason", "pc", "ifindex", "netns", "socket", "protocol", "length", "network", "transport", "srcport", "dstport",
 	"src", "dst", "ifname",
@@ -180,6 +182,7 @@ func (t Truth) Each(func(*Test)) {}
 func (t Truth) certain() bool { return t != Unknown }
 func (t Truth) not() Node     { return True - t }
 
+// may, certain and not are as in [Node].
 func (t Truth) may() Node {
 	if t == Unknown {
 		return True

@@ -52,7 +52,7 @@ func compare(before, after *Snapshot, keep func(*Change) bool) (changes []Change
 // earlier finds the counters of a snapshot. Those of the next one are nearly all in the same
 // order, so that there is no index before one is missed.
 type earlier struct {
-	all   []Counter
+	all   []Counter   // of the snapshot, which is not changed
 	next  int         // where the next one is expected
 	index map[Key]int // of those that were not found in order; nil: none was missed
 }

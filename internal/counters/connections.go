@@ -17,10 +17,10 @@ type Connection struct {
 	Netns         event.Netns
 	Inode         uint64 // of its socket; 0 if no program has it open any more
 	Local, Remote netip.AddrPort
-	Sent          uint64 // segments, with those sent again (tcpi_segs_out)
-	Retransmitted uint64 // of these (tcpi_total_retrans)
-	Arrived       uint64 // of these, those that had arrived, as the peer says (tcpi_dsack_dups); 0 before Linux 4.19
-	RTT           time.Duration
+	Sent          uint64        // segments, with those sent again (tcpi_segs_out)
+	Retransmitted uint64        // of these (tcpi_total_retrans)
+	Arrived       uint64        // of these, those that had arrived, as the peer says (tcpi_dsack_dups); 0 before Linux 4.19
+	RTT           time.Duration // smoothed (tcpi_rtt); 0 if none was measured yet
 }
 
 // Connections returns the TCP connections in the namespaces that r reads, or with Helper in all. It fails if ctx ends or,

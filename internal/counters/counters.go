@@ -42,17 +42,17 @@ const (
 // comparable.
 type Key struct {
 	Netns  event.Netns // zero for what the whole host has in common
-	Group  Group
-	IfName string // interface that it belongs to; empty if none
-	Object string // which one of several: "cpu 3", "fq_codel 8001:", "INPUT rule 3"; empty if there is only one
-	Name   string // as the kernel or driver has it: "ListenOverflows" is TcpExtListenOverflows, "rx_dropped"
+	Group  Group       // what kind of counter it is, by where it is read
+	IfName string      // interface that it belongs to; empty if none
+	Object string      // which one of several: "cpu 3", "fq_codel 8001:", "INPUT rule 3"; empty if there is only one
+	Name   string      // as the kernel or driver has it: "ListenOverflows" is TcpExtListenOverflows, "rx_dropped"
 }
 
 // A Counter is one number that the host keeps.
 type Counter struct {
 	Key
-	Value uint64
-	Bits  uint8 // width, at which it begins again at 0: 32 or 64
+	Value uint64 // in the unit of the counter, mostly packets
+	Bits  uint8  // width, at which it begins again at 0: 32 or 64
 
 	// Gauge: the value is a present level, which falls as well, not a total since
 	// the object was made.

@@ -33,8 +33,8 @@ const (
 
 // A Device is an interface with what decides whether it loses packets.
 type Device struct {
-	IfName, Kind string // the kind as ip-link(8) has it, "vlan"; empty for hardware and loopback
-	Loopback     bool
+	IfName, Kind string          // the kind as ip-link(8) has it, "vlan"; empty for hardware and loopback
+	Loopback     bool            // it has no hardware that could lose packets
 	MTU, Queue   uint32          // bytes of a packet; txqueuelen in packets
 	Lower        string          // interface by which it sends: that below it, or that of the route to its remote end; empty if not known
 	Master       string          // bridge, bond or other interface that it is a port of

@@ -21,9 +21,9 @@ const (
 // driverStats are the statistics that a driver keeps of one interface, as ethtool -S
 // shows them.
 type driverStats struct {
-	ifname, driver string
+	ifname, driver string // the driver as ethtool -i names it
 	names          []statName
-	values         []uint64
+	values         []uint64 // as many as names
 }
 
 // A statName is the name of a statistic, with what it says.

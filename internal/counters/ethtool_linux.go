@@ -48,7 +48,7 @@ const spare = 256
 // A driverReader reads the statistics of one interface after the other. Most have the names
 // of the one before, as hosts have many of one driver.
 type driverReader struct {
-	fd            int
+	fd            int    // of any socket, to which the requests are made (SIOCETHTOOL)
 	names, values []byte // answers of the kernel
 	last          []byte // names as the kernel wrote them, of which known are
 	known         []statName

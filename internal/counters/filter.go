@@ -47,9 +47,9 @@ var ethertypes = map[uint16]string{0x0003: "all", 0x0800: "ip", 0x86dd: "ipv6", 
 type filter struct {
 	ifindex, handle, parent uint32
 	preference, protocol    uint16
-	chain                   uint32
-	kind                    string
-	options, police         []byte
+	chain                   uint32 // 0: the one that packets come to first
+	kind                    string // as tc has it: "u32", "flower"
+	options, police         []byte // attributes of the kind, and those of an action police in it
 }
 
 // filters reads what the actions of each filter count.

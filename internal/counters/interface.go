@@ -60,7 +60,7 @@ var linkStats = []string{
 
 // A link is an interface as rtnetlink has it.
 type link struct {
-	index, flags uint32
+	index, flags uint32 // flags are IFF_*
 	name, kind   string // kind: "bridge"; empty for hardware
 	oper         uint8  // state, as in RFC 2863
 	stats        []byte // struct rtnl_link_stats64
@@ -72,17 +72,17 @@ type link struct {
 	carrierUps, carrierDowns uint32 // how often it got and lost its carrier, if countsCarrier
 	countsCarrier            bool
 
-	mtu, queue    uint32 // queue: txqueuelen
-	lower, master uint32 // indexes, 0 if there is none
-	elsewhere     bool   // the lower interface is in another network namespace
-	remote        netip.Addr
+	mtu, queue    uint32     // queue: txqueuelen
+	lower, master uint32     // indexes, 0 if there is none
+	elsewhere     bool       // the lower interface is in another network namespace
+	remote        netip.Addr // of a tunnel; invalid if it has none
 }
 
 // A bondPort is what a bond keeps of a member.
 type bondPort struct {
-	link     uint8 // of bondLinks, 0 if it is up
-	failures uint32
-	lacp     uint8 // states of this end, if hasLACP
+	link     uint8  // of bondLinks, 0 if it is up
+	failures uint32 // how often the link of the member went down
+	lacp     uint8  // states of this end, if hasLACP
 	hasLACP  bool
 }
 

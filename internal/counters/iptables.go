@@ -14,6 +14,8 @@ func (r *reading) iptables() error {
 	return errors.Join(ifThere(r.xtFamily(&iptables.IPv4)), ifThere(r.xtFamily(&iptables.IPv6)))
 }
 
+// xtFamily reads the rules and policies of all tables of iptables, or of ip6tables. The error is fs.ErrNotExist if the
+// kernel has none, and that of the first table that cannot be read, as without CAP_NET_ADMIN.
 func (r *reading) xtFamily(f *iptables.Family) error {
 	names, err := r.host.ReadFile(netFile(f.Names))
 	if err != nil {

@@ -15,10 +15,10 @@ const inetDiagV6Only = 11
 // A Listener is a socket that accepts packets of anybody: one of TCP that listens, or one of UDP
 // that is not connected.
 type Listener struct {
-	Local  netip.AddrPort `json:"local"`
+	Local  netip.AddrPort `json:"local"`            // an unspecified address: all addresses of the host
 	IfName string         `json:"ifname,omitempty"` // it takes only packets of this interface; empty: of any
-	Inode  uint64         `json:"inode"`
-	V6Only bool           `json:"v6only,omitempty"`
+	Inode  uint64         `json:"inode"`            // by which its process is found
+	V6Only bool           `json:"v6only,omitempty"` // no IPv4 packets (IPV6_V6ONLY)
 }
 
 // Listeners returns the sockets of tcp or udp in the network namespace of the calling thread

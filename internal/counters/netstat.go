@@ -74,6 +74,8 @@ func (r *reading) fragments() error {
 	)
 }
 
+// fragmentMemory reads how many bytes the fragments of packets hold that are not whole yet (net/ipv4/proc.c
+// sockstat_seq_show), against the sysctl that limits them.
 func (r *reading) fragmentMemory(file, label, object, limit string) error {
 	return r.lines(file, func(text string) {
 		for line := range strings.Lines(text) {

@@ -12,7 +12,7 @@ import (
 // A Present is what all counters of one ID come to in a snapshot.
 type Present struct {
 	ID      string
-	Gauge   bool
+	Gauge   bool      // as that of its counters
 	Value   uint64    // the sum of a total since its objects were made; the highest of a level
 	Objects []Counter // of which the value is not 0, the highest first
 }

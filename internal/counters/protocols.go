@@ -76,6 +76,7 @@ func (r *reading) singles(text string) {
 	}
 }
 
+// protocol adds a counter of a protocol. What is no number, or is a setting among the counters, is left out.
 func (r *reading) protocol(name, value string) {
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil || constants[name] { // TcpMaxConn is -1

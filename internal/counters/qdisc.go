@@ -23,10 +23,10 @@ const (
 
 // A qdisc is a queueing discipline as tc -s qdisc shows it, or a class of one as tc -s class does.
 type qdisc struct {
-	ifindex        uint32
-	class          bool
+	ifindex        uint32 // of its interface
+	class          bool   // it is a class
 	handle, parent uint32
-	kind           string
+	kind           string // as tc has it: "fq_codel"
 	queue          []byte // struct gnet_stats_queue
 	options, own   []byte // as its kind has them
 }

@@ -11,9 +11,9 @@ import (
 // optionAt is where a number among the options of a queueing discipline is: in a struct, or in an
 // attribute of it (include/uapi/linux/pkt_sched.h).
 type optionAt struct {
-	name   string
+	name   string // as tc shows it
 	attr   uint16 // 0: the options are a struct
-	offset int
+	offset int    // in bytes, in the struct or the attribute
 	unit   string // "b" are bytes and "p" packets, as tc shows them
 }
 

@@ -85,6 +85,8 @@ func (r *reading) queue(attributes []byte, ifnames map[uint32]string) error {
 	return errors.Join(err, bad)
 }
 
+// queueStatName names a number of struct gnet_stats_queue or of a driver's queue by its place; one that this version
+// does not know, by that.
 func queueStatName(i int) string {
 	if i < len(queueStatNames) {
 		return queueStatNames[i]

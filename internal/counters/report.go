@@ -42,9 +42,9 @@ func (r *Row) Matters() bool {
 
 // A Report is the rows of an interval, and what could not be read at its end.
 type Report struct {
-	Time     time.Time
-	Interval time.Duration
-	Rows     []Row
+	Time     time.Time     // when its end was read
+	Interval time.Duration // between the two snapshots
+	Rows     []Row         // in the order of the counters
 	Failures []Failure
 
 	own uint32 // see Snapshot
@@ -60,6 +60,7 @@ func Rises(before, after *Snapshot) *Report {
 	return reportOf(before, after, compare(before, after, func(c *Change) bool { return c.Gauge || c.Delta > 0 }))
 }
 
+// reportOf makes the report of changes between two snapshots, with what they mean.
 func reportOf(before, after *Snapshot, changes []Change) *Report {
 	return &Report{after.Time, after.Time.Sub(before.Time), Rows(changes), after.Failures, after.Own}
 }
@@ -167,6 +168,7 @@ func (r *Row) netns(own uint32) string {
 	return ""
 }
 
+// change is by how much it rose, or fell, with the sign.
 func (r *Row) change() string {
 	sign := "+"
 	if r.Fell {
@@ -230,6 +232,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	return nil
 }
 
+// json is the line of a row. The rate is by second, and negative of a gauge that fell.
 func (r *Row) json(report *Report) rowJSON {
 	j := rowJSON{
 		Kind: "counter", Time: report.Time.Format(time.RFC3339Nano), Netns: r.Netns.Name, NetnsID: r.Netns.Inode,

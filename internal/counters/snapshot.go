@@ -18,11 +18,11 @@ import (
 
 // A Snapshot is what a host counted at one time.
 type Snapshot struct {
-	Time     time.Time // when reading began
-	Took     time.Duration
-	Own      uint32    // inode of the network namespace of the process that read it; 0 if not known
-	Counters []Counter // by namespace, then in the order of the groups
-	Failures []Failure
+	Time     time.Time     // when reading began
+	Took     time.Duration // how long reading took
+	Own      uint32        // inode of the network namespace of the process that read it; 0 if not known
+	Counters []Counter     // by namespace, then in the order of the groups
+	Failures []Failure     // what could not be read, with which Counters are not complete
 }
 
 // Nonzero returns a copy without the counters that are 0, of which a comparison with it counts
@@ -42,7 +42,7 @@ func (s *Snapshot) Nonzero() *Snapshot {
 type Failure struct {
 	Netns event.Netns
 	Group Group // empty: none of that namespace could be
-	Err   error
+	Err   error // why, without what
 }
 
 // Error says what could not be read, and why.
@@ -69,6 +69,7 @@ type failed struct {
 	group Group
 }
 
+// unread returns what could not be read, so that counters which are missing for that are not taken for new ones later.
 func (s *Snapshot) unread() map[failed]bool {
 	set := make(map[failed]bool, len(s.Failures))
 	for _, f := range s.Failures {
@@ -160,10 +161,10 @@ func (r *Reader) groups(ctx context.Context, n event.Netns, s *Snapshot, hostWid
 
 // A reading is under way in one network namespace, on a thread that is in it.
 type reading struct {
-	host  *host.Host
+	host  *host.Host // whose files are read
 	netns event.Netns
 	group Group
-	into  *Snapshot
+	into  *Snapshot // which gets the counters
 
 	nonzero bool // see [Reader.Nonzero]
 

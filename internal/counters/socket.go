@@ -127,9 +127,9 @@ func inetDiagRequest(family, protocol uint8, states uint32) []byte {
 // An inetSocket is a socket as sock_diag has it.
 type inetSocket struct {
 	local, remote netip.AddrPort
-	state         uint8
+	state         uint8  // TCP_*, of UDP likewise
 	ifindex       uint32 // of the only interface that it is bound to; 0 if none
-	inode         uint32
+	inode         uint32 // 0: no process has it open
 	rqueue        uint32 // of one that listens: connections that wait for accept
 	wqueue        uint32 // of one that listens: its backlog
 	memory        []byte // array of uint32, SK_MEMINFO_*
@@ -151,6 +151,7 @@ func parseInetDiag(data []byte) (s inetSocket, err error) {
 	return s, nil
 }
 
+// diagAddr reads an address of struct inet_diag_sockid, which has room for one of IPv6.
 func diagAddr(family uint8, b []byte) netip.Addr {
 	if family == kernel.AFInet {
 		return netip.AddrFrom4([4]byte(b[:4]))

@@ -55,6 +55,8 @@ func (r *reading) softnetRow(values []uint64, row int, limit uint64) {
 	}
 }
 
+// hexFields reads the hexadecimal numbers of a line of softnet_stat. How many there are depends on the kernel
+// (net/core/net-procfs.c softnet_seq_show).
 func hexFields(line string) (values []uint64, err error) {
 	for _, f := range strings.Fields(line) {
 		v, err := strconv.ParseUint(f, 16, 64)

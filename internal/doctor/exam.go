@@ -19,13 +19,13 @@ type exam struct {
 	root       bool              // the effective user ID is 0
 	contained  bool              // known to be in a container
 	options    host.KernelOptions
-	optionsErr error
-	locked     bool // lockdown=confidentiality
+	optionsErr error // why options are not known
+	locked     bool  // lockdown=confidentiality
 
 	wasLoaded, isLoaded bool // drop_monitor, before and after NET_DM was looked for
 	dialErr             error
 	running             bool
-	runErr              error
+	runErr              error // why running is not known
 	listeners           []host.Listener
 	hidden              int // listeners of other users, whose processes cannot be read
 	listenersErr        error

@@ -61,6 +61,8 @@ func (s *socket) family(name string) (id uint16, err error) {
 	return id, err
 }
 
+// askGeneric sends a command of a family of generic netlink, and calls use with the attributes of each answer, which are
+// valid until it returns.
 func (s *socket) askGeneric(family, flags uint16, command uint8, attributes []byte, use func(attributes []byte) error) error {
 	body := append([]byte{command, 1, 0, 0}, attributes...)
 	return s.ask(family, flags, body, func(message []byte) error {

@@ -17,6 +17,9 @@ type socket struct{ fd int }
 // attribute holds is at most twice that.
 var answers = sync.Pool{New: func() any { return new([96 << 10]byte) }}
 
+// open opens a socket of a family of netlink (NETLINK_*) in the network namespace of the calling thread. With strict the
+// kernel selects what a dump has (from Linux 4.20 on; an error before). No answer is waited for longer than
+// answerWithin.
 func open(family int, strict bool) (*socket, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, family)
 	if err != nil {

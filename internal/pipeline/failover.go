@@ -85,9 +85,9 @@ func Continue(s Source, ended time.Time, name string, cause error) Source {
 // continued is the source that Continue returns.
 type continued struct {
 	Source
-	ended time.Time
-	name  string
-	cause error
+	ended time.Time // when the source before it did
+	name  string    // of the source before it
+	cause error     // why that ended
 }
 
 // Run reports the gap and runs the source.

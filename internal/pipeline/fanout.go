@@ -22,6 +22,7 @@ func NewFanout(outputs, tables []Sink) *Fanout {
 	return &Fanout{outputs: branches(outputs), tables: branches(tables)}
 }
 
+// branches makes a branch for each sink.
 func branches(sinks []Sink) []branch {
 	b := make([]branch, len(sinks))
 	for i, s := range sinks {

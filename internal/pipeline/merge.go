@@ -44,6 +44,7 @@ type oneByOne struct {
 	out Output
 }
 
+// Emit and Flush wait for those of other sources.
 func (o *oneByOne) Emit(e *event.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -130,6 +130,8 @@ func setAlertMode(ctx context.Context, r *REPL, words []string) error {
 	return nil
 }
 
+// setTrunc is `set trunc`: how many bytes the kernel reports of each packet; 0 is all. The texts are those of the C
+// program, as of the other settings that it has.
 func setTrunc(ctx context.Context, r *REPL, words []string) error {
 	n, err := parseNumber(words[0], 32)
 	if err != nil {
@@ -144,6 +146,8 @@ func setTrunc(ctx context.Context, r *REPL, words []string) error {
 	return nil
 }
 
+// setQueue is `set queue`: how many packets wait on each CPU until they are read. Only the drop monitor has such a
+// queue; another source makes it no error, so that scripts go on.
 func setQueue(ctx context.Context, r *REPL, words []string) error {
 	n, err := parseNumber(words[0], 32)
 	if err != nil {
@@ -178,6 +182,7 @@ func setSoftware(_ context.Context, r *REPL, words []string) error {
 	return nil
 }
 
+// setHardware is `set hw`: whether the next start also watches drops by hardware.
 func setHardware(_ context.Context, r *REPL, words []string) error {
 	on, err := parseBool(words[0])
 	if err != nil {
@@ -200,6 +205,7 @@ func setReadBuffer(_ context.Context, r *REPL, words []string) error {
 	return nil
 }
 
+// setTakeover is `set takeover`: whether the next start stops another program's monitoring without asking.
 func setTakeover(_ context.Context, r *REPL, words []string) error {
 	on, err := parseBool(words[0])
 	if err != nil {
@@ -219,6 +225,7 @@ func sourceList(sources []string) string {
 	return fmt.Sprintf("%sor %q, the first that works and the next if that is stopped", &b, sources[0])
 }
 
+// setSource is `set source`: which source the next start uses.
 func setSource(_ context.Context, r *REPL, words []string) error {
 	name := words[0]
 	if !slices.Contains(r.Sources, name) {
@@ -364,14 +371,17 @@ func (r *REPL) printWithoutMonitor(c Config, err error) {
 	r.print("Alert mode: %s\nTruncation length: %d\n%s", c.Mode, r.Settings.Trunc, r.otherSource(err))
 }
 
+// printConfig prints the configuration in the words of the C program.
 func (r *REPL) printConfig(c Config) {
 	r.print("Alert mode: %s\nTruncation length: %d\nQueue length: %d\n", c.Mode, c.Trunc, c.Queue)
 }
 
+// printStats prints how many packets the queues had no room for, in the words of the C program.
 func (r *REPL) printStats(s Stats) {
 	r.print("Software statistics:\nTail dropped: %d\nHardware statistics:\nTail dropped: %d\n", s.Software, s.Hardware)
 }
 
+// drops is a number of drops, in words.
 func drops(n uint64) string {
 	if n == 1 {
 		return "1 drop"
@@ -379,6 +389,7 @@ func drops(n uint64) string {
 	return fmt.Sprintf("%d drops", n)
 }
 
+// digit is a boolean as the C program prints it.
 func digit(b bool) int {
 	if b {
 		return 1

@@ -43,8 +43,8 @@ type Host interface {
 // kernel at once.
 type Settings struct {
 	AlertLimit uint64 // drops to show; 0: no limit
-	Software   bool
-	Hardware   bool
+	Software   bool   // the next start watches drops of software
+	Hardware   bool   // and those of devices
 	ReadBuffer int    // bytes; 0: the default
 	Trunc      uint32 // bytes of a packet for sources other than the drop monitor, and for verbs; 0: what they need
 	Takeover   bool   // stop the monitoring of other programs without asking
@@ -75,7 +75,7 @@ type Stats struct{ Software, Hardware uint64 }
 // field before it.
 type Status struct {
 	Monitoring string // "on, in use by ..."
-	Config     Config
+	Config     Config // of the kernel, not what is set for the next start
 	ConfigErr  error
 	Stats      Stats
 	StatsErr   error

@@ -47,18 +47,18 @@ type Language struct {
 // A REPL is one session. The exported fields are set before Run; Settings change
 // with the commands.
 type REPL struct {
-	Lines       Lines
-	Host        Host
-	Out, Err    io.Writer
-	Interactive bool // a person types; otherwise the first failure ends the session
+	Lines       Lines     // where commands are read
+	Host        Host      // what the commands do
+	Out, Err    io.Writer // what commands print, and why they failed
+	Interactive bool      // a person types; otherwise the first failure ends the session
 	Settings    Settings
 	Language
 
 	First string // a command to run before any is read; empty: none
 
-	last    Report // of the last run
-	ran     bool   // there was a run
-	exiting bool
+	last    Report                  // of the last run
+	ran     bool                    // there was a run
+	exiting bool                    // `exit` was typed
 	end     context.CancelCauseFunc // ends the session
 }
 

@@ -10,7 +10,7 @@ import (
 
 // An endpoint is one end of a connection. IPv4 addresses are mapped to IPv6.
 type endpoint struct {
-	addr [16]byte
+	addr [16]byte // in network byte order
 	port uint16
 }
 
@@ -33,10 +33,10 @@ type flow struct {
 // limited: it forgets the one without a segment for the longest time, and counts that. It is not safe for
 // concurrent use.
 type Analyzer struct {
-	limit          int
+	limit          int // of flows
 	flows          map[key]*flow
 	newest, oldest *flow
-	evicted        uint64
+	evicted        uint64 // flows that were forgotten
 	traffic        *tally.Tally[pair, Traffic]
 	counted        func(*Segment) bool
 }

@@ -24,10 +24,10 @@ const none = event.SYN | event.FIN | event.RST
 // A step is one segment with the state that it meets.
 type step struct {
 	*Segment
-	mark     mark
+	mark     mark  // when it was seen and sent
 	rtt      int64 // see flow.rtt
 	fwd, rev *half // of its sender and of its receiver
-	types    Types
+	types    Types // what it was found to be, so far
 }
 
 // classify returns what the segment is. It changes only what an acknowledgment says of the receiver.
@@ -50,6 +50,7 @@ func (x *step) classify() Types {
 	return x.types
 }
 
+// add adds a type if the condition holds.
 func (x *step) add(t event.SegmentType, is bool) {
 	if is {
 		x.types |= Of(t)

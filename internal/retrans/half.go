@@ -101,6 +101,8 @@ func (h *half) mark(s *Segment, at int64) (m mark) {
 	return m
 }
 
+// noteWindow keeps the window that the sender of a segment has. Its scale is that of the SYN: of a connection whose SYN
+// was not seen it is not known.
 func (h *half) noteWindow(s *Segment) {
 	h.window, h.hasWindow, h.unscaled = s.Window, true, s.has(event.SYN)
 	switch {

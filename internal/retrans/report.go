@@ -4,8 +4,8 @@ import "time"
 
 // A Report is what was read in a run.
 type Report struct {
-	Files      int // that were read to their end
-	Packets    uint64
+	Files      int           // that were read to their end
+	Packets    uint64        // of any kind
 	Bytes      uint64        // of packets on the wire
 	Unanalyzed uint64        // segments of TCP that were not: fragments, and headers that were cut
 	From       time.Time     // of the first packet

@@ -64,6 +64,7 @@ func (a *Analyzer) Save(w io.Writer) error {
 	return binary.Write(w, binary.LittleEndian, sum.Sum32())
 }
 
+// save returns what state files have of a connection. How many spans and refills follow is in it.
 func (f *flow) save() savedFlow {
 	s := savedFlow{
 		Low: f.key.low.addr, High: f.key.high.addr, LowPort: f.key.low.port, HighPort: f.key.high.port,
@@ -120,6 +121,7 @@ type stateReader struct {
 	sum hash.Hash32
 }
 
+// read reads a value of fixed size, in little-endian order.
 func (d *stateReader) read(v any) error {
 	return binary.Read(io.TeeReader(d.r, d.sum), binary.LittleEndian, v)
 }
@@ -143,6 +145,8 @@ func (a *Analyzer) loadFlow(d *stateReader) error {
 	return nil
 }
 
+// load reads what flow.save has of a half, and its spans and refills. The error is ErrState if that is more than this
+// version keeps.
 func (h *half) load(d *stateReader, s *savedHalf) error {
 	if s.Spans > maxSpans || s.Refills > maxRefills || s.Scale > maxScale+1 {
 		return ErrState

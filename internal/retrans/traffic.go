@@ -18,10 +18,10 @@ type pair struct{ src, dst [16]byte }
 type Traffic struct {
 	Src, Dst netip.Addr // invalid in the one that counts all directions that had no room of their own
 	Flows    uint64     // connections of which segments were seen, also those that were forgotten meanwhile
-	Segments uint64
-	Bytes    uint64 // of payload, those that were sent again included
-	Resent   uint64 // segments sent again: all kinds of retransmission, without keep-alives
-	Resets   uint64 // segments with RST
+	Segments uint64     // of TCP, also those without payload
+	Bytes    uint64     // of payload, those that were sent again included
+	Resent   uint64     // segments sent again: all kinds of retransmission, without keep-alives
+	Resets   uint64     // segments with RST
 
 	ResentBytes uint64 // of payload
 	types       [event.PortReuse + 1]uint64
@@ -38,6 +38,7 @@ func (d *Traffic) Percent() float64 {
 	return 100 * float64(d.Resent) / float64(d.Segments)
 }
 
+// add counts a segment, once for each of its types.
 func (d *Traffic) add(s *Segment, types Types) {
 	d.Segments++
 	d.Bytes += uint64(s.Len)

@@ -17,11 +17,12 @@ import (
 type archive struct {
 	w    *bufio.Writer
 	n    int64 // bytes written
-	ino  int
+	ino  int   // of the last file: each needs one of its own
 	dirs map[string]bool
 	err  error
 }
 
+// newArchive returns an archive that writes to w, which the caller closes.
 func newArchive(w io.Writer) *archive {
 	return &archive{w: bufio.NewWriterSize(w, 1<<20), dirs: map[string]bool{".": true}}
 }
@@ -131,6 +132,7 @@ func (a *archive) pad(to int64) {
 	}
 }
 
+// printf writes a text, and counts its bytes for the padding of what follows.
 func (a *archive) printf(format string, args ...any) {
 	if a.err != nil {
 		return

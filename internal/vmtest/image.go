@@ -14,6 +14,7 @@ import (
 //go:embed init.sh
 var initScript string
 
+// passwd is the /etc/passwd of guests: root, who runs the tests, and a user without privileges.
 const passwd = `root:x:0:0:root:/root:/bin/sh
 nobody:x:65534:65534:nobody:/:/bin/sh
 `

@@ -136,6 +136,7 @@ func (w Want) fixed(command string) Want {
 // floodTimes makes a scenario lose more packets than diagnose sees one by one.
 const floodTimes = 200
 
+// flood makes a scenario lose floodTimes as many packets.
 func flood(prepare func(*drops.Namespace, int) func()) func(*drops.Namespace, int) func() {
 	return func(ns *drops.Namespace, n int) func() { return prepare(ns, n*floodTimes) }
 }

@@ -66,6 +66,7 @@ var functions = map[string][]string{
 	"joined packets (GRO) that are too big to forward": id("ip_forward"),
 }
 
+// functionsOf returns the functions by which a finding is named where the kernel gives no reasons (before Linux 5.17).
 func functionsOf(s *Scenario) []string {
 	if slices.Contains(s.Want.IDs, "NETFILTER_DROP") {
 		return id("nf_hook_slow")
@@ -80,6 +81,7 @@ type change struct {
 	change       func(*Want)
 }
 
+// changes are in no order: all that are for the running kernel apply.
 var changes = []change{
 	{6, 15, "TCP accept queue full at the end of a handshake", func(w *Want) { w.IDs = id("tcp_v4_rcv") }},
 	{6, 9, "TCP accept queue full, at the end of handshakes with cookies", func(w *Want) { w.IDs = id("tcp_v4_do_rcv") }},

@@ -84,6 +84,7 @@ func connect(ns *drops.Namespace, to netip.Addr, n int, begun func()) {
 	})
 }
 
+// endpoint is the port of all scenarios at an IPv4 address.
 func endpoint(a netip.Addr) *syscall.SockaddrInet4 {
 	return &syscall.SockaddrInet4{Port: drops.Port, Addr: a.As4()}
 }

@@ -15,7 +15,7 @@ const silentAddr = "10.0.0.9"
 type segment struct {
 	port     uint16 // the other host's
 	seq, ack uint32
-	flags    byte
+	flags    byte   // as the header has them
 	options  []byte // padded to 4 bytes
 	data     []byte
 }

@@ -68,6 +68,7 @@ func tunnel(ns *drops.Namespace, n int, frame []byte) func() {
 	return lose
 }
 
+// outerChecksum sends VXLAN datagrams whose UDP checksum is wrong.
 func outerChecksum(ns *drops.Namespace, n int) func() {
 	return tunnel(ns, n, vxlan(5, 0xbaad, make([]byte, 60)))
 }

@@ -100,6 +100,7 @@ func deadMember(ns *drops.Namespace, n int) func() {
 	return func() { send(n) }
 }
 
+// loopback is the port of all scenarios at 127.0.0.1.
 var loopback = &syscall.SockaddrInet4{Port: drops.Port, Addr: [4]byte{127, 0, 0, 1}}
 
 // shared opens a socket at the port, which others share, with the least buffer there is.

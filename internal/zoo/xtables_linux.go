@@ -37,6 +37,7 @@ func iptables(rule string) func(*drops.Namespace, int) func() {
 	}
 }
 
+// iptablesForward has the iptables of the kernel drop packets that this host forwards; nil without iptables-legacy.
 func iptablesForward(ns *drops.Namespace, n int) func() {
 	lose := toAnotherNetwork(ns, n)
 	if !ns.Has("iptables-legacy -w -A FORWARD -d 10.0.1.0/24 -j DROP") {
@@ -52,6 +53,7 @@ func toAnotherNetwork(ns *drops.Namespace, n int) func() {
 	return lose
 }
 
+// iptablesNFT has nf_tables drop, with a rule that was written by iptables; nil without iptables-nft.
 func iptablesNFT(ns *drops.Namespace, n int) func() {
 	if !ns.Has("iptables-nft -w -A INPUT -p udp --dport 9 -j DROP") {
 		return nil

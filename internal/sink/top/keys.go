@@ -15,9 +15,9 @@ type action int
 
 const (
 	stay action = iota
-	quit
+	quit        // ends the view, and the run
 	suspend
-	redraw
+	redraw // as after another program wrote to the terminal
 )
 
 // press handles a key, by the name that bubbletea gives it: "q", "enter", "ctrl+c".

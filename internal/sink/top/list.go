@@ -23,9 +23,9 @@ func by(k live.Key) column { return byName + column(k) }
 // selected.
 type list struct {
 	view     *view
-	group    live.Group
+	group    live.Group // the keys by which rows differ
 	sortedBy column
-	reversed bool
+	reversed bool // the smallest first
 
 	rows    []*live.Row // sorted
 	elapsed int64       // the second at which their histories end

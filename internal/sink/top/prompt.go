@@ -12,7 +12,7 @@ import (
 
 // A prompt is a line that the user types.
 type prompt struct {
-	label string
+	label string // in front of the text
 	text  []rune
 	at    int                     // the cursor, as an index of text
 	done  func(text string) error // is called with the text; after an error the prompt stays

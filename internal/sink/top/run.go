@@ -60,6 +60,7 @@ type crash struct {
 	stack []byte
 }
 
+// Error has the stack of the goroutine that panicked, which that of Run would hide.
 func (c *crash) Error() string { return fmt.Sprintf("%v\n\n%s", c.value, c.stack) }
 
 // guard calls feed, and returns a panic as a *crash.

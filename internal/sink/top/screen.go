@@ -23,12 +23,12 @@ const (
 // tests can press keys and read lines.
 type screen struct {
 	sink          *Sink
-	width, height int
+	width, height int // of the terminal, in columns and lines
 
 	frozen *moment   // what is shown while paused; nil: not paused
 	paused time.Time // when it was paused
 
-	pane   pane
+	pane   pane // which of the views the keys are for
 	list   list
 	more   more
 	prompt *prompt // nil: none

@@ -90,7 +90,7 @@ type Sink struct {
 	view *view
 
 	mu     sync.Mutex
-	run    moment
+	run    moment    // all that was counted until now
 	latest time.Time // the time of the latest event, which is the time of a recording
 }
 
@@ -100,7 +100,7 @@ type moment struct {
 	all    *live.Counter
 	filter *filter // nil: everything is shown
 	ledger event.Ledger
-	ended  bool
+	ended  bool // the source has ended
 }
 
 // A filter is the part of a moment that is shown.

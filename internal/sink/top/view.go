@@ -27,6 +27,7 @@ type view struct {
 // views are all of them.
 var views = [...]*view{&drops, &retransmits, &points}
 
+// drops, retransmits and points are the views of the three kinds of events.
 var drops = view{
 	subject: live.Drops, group: live.GroupOf(live.Location, live.Reason, live.Interface, live.Owner),
 	command: "dropwatch top", noun: "drop", events: "drops", rate: "DROPS/S", replay: "dropwatch top",

@@ -13,6 +13,7 @@ import (
 	"dropwatch/internal/pipeline"
 )
 
+// errElsewhere wraps errors.ErrUnsupported.
 var errElsewhere = fmt.Errorf("trace skb:kfree_skb with BPF on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 
 // A Source can be opened on Linux only.

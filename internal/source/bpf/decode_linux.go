@@ -17,7 +17,7 @@ import (
 // A decoder makes events of records and of counts. It allocates only for names and sockets that
 // it has not met before. An event is valid until the next one is decoded.
 type decoder struct {
-	reasons reasons
+	reasons reasons    // the names of reasons, by their numbers in this kernel
 	wall    clock.Base // when records were last read
 
 	// Memory of the last event.
@@ -37,7 +37,7 @@ type decoder struct {
 // An owner is what all packets of a socket share.
 type owner struct {
 	socket event.Socket
-	cgroup uint64
+	cgroup uint64 // its ID, from when the socket was made
 }
 
 // A port is an interface of any namespace.

@@ -130,6 +130,7 @@ func (s *Source) configure(spec *ebpf.CollectionSpec, opts Options) error {
 	)
 }
 
+// flag is a boolean as the program has it.
 func flag(on bool) uint8 {
 	if on {
 		return 1
@@ -137,6 +138,7 @@ func flag(on bool) uint8 {
 	return 0
 }
 
+// stackSize is how many bytes of addresses the program records of each stack trace.
 func (o *Options) stackSize() int {
 	if o.Stack {
 		return maxFrames * 8
@@ -144,6 +146,7 @@ func (o *Options) stackSize() int {
 	return 0
 }
 
+// snaplen is how many bytes of each packet the program records.
 func (o *Options) snaplen() int {
 	if o.Trunc <= 0 {
 		return defaultTrunc
@@ -151,6 +154,7 @@ func (o *Options) snaplen() int {
 	return min(o.Trunc, maxTrunc)
 }
 
+// kinds is how many keys each table of counts has room for. It bounds the memory of the kernel: at most a million keys.
 func (o *Options) kinds() int {
 	if o.Kinds <= 0 {
 		return defaultKinds

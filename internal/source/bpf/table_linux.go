@@ -19,9 +19,9 @@ type table struct {
 	totals         [2]index // of each, as they were read
 	active         int      // index of the table that the program uses
 	activeTable    *ebpf.Variable
-	overflow       *ebpf.Map
-	overflowTotals overflow // as they were read
-	skippedTotal   amount   // as it was read
+	overflow       *ebpf.Map // counts of keys that found no room
+	overflowTotals overflow  // as they were read
+	skippedTotal   amount    // as it was read
 	program        *ebpf.Program
 	cpus           int // possible CPUs, each of which has a value for each key
 	keys           []dropsKey
@@ -33,7 +33,7 @@ type amount struct{ packets, segments uint64 }
 
 // A growth is how much the count of a key has grown.
 type growth struct {
-	key    dropsKey
+	key    dropsKey // location, reason, interface and what else the program counts by
 	amount amount
 }
 

@@ -47,6 +47,7 @@ func Stage(own func() *host.Addresses) pipeline.Stage {
 	}
 }
 
+// A stage is the pipeline.Stage. It reads the addresses of the host again from time to time.
 type stage struct {
 	read func() *host.Addresses
 	own  *host.Addresses

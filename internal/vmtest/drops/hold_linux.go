@@ -22,6 +22,7 @@ func (ns *Namespace) Hold(fd int) {
 	ns.Do(func() error { return ns.hold(fd) })
 }
 
+// hold returns when the kernel waits for the page. It needs userfaultfd, as root.
 func (ns *Namespace) hold(fd int) error {
 	pages, _, errno := syscall.Syscall(sysUserfaultfd, syscall.O_CLOEXEC, 0, 0)
 	if errno != 0 {

@@ -54,6 +54,8 @@ func (ns *Namespace) Of(t testing.TB) *Namespace {
 	return newNamespace(t)
 }
 
+// newNamespace makes a namespace without IPv6, whose own packets (neighbour discovery, MLD) would be dropped, too, with
+// the loopback interface up. It fails the test without root.
 func newNamespace(t testing.TB) *Namespace {
 	t.Helper()
 	ns := &Namespace{t: t, requests: make(chan func() error), answers: make(chan error)}

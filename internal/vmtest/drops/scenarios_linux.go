@@ -118,6 +118,7 @@ func (w Scenario) Reason() string {
 	return ""
 }
 
+// closedPort sends datagrams to a port on which no socket listens.
 func closedPort(ns *Namespace, n int) func() {
 	return func() { ns.SendUDP(n) }
 }
@@ -214,6 +215,7 @@ func fullQueueLate(ns *Namespace, n int) func() {
 	}
 }
 
+// closed is the port at 127.0.0.1 on which no socket listens.
 var closed = &syscall.SockaddrInet4{Port: Port, Addr: [4]byte{127, 0, 0, 1}}
 
 // Socket opens a socket, which is closed at the end of the test.

@@ -48,6 +48,7 @@ type writerTo struct {
 	to net.Addr
 }
 
+// Write sends a datagram.
 func (w writerTo) Write(p []byte) (int, error) {
 	return w.c.WriteTo(p, w.to)
 }
@@ -112,6 +113,7 @@ func HardwareDrops(t testing.TB) {
 	Do(t, "devlink", "trap", "set", "netdevsim/netdevsim10", "trap", "blackhole_route", "action", "trap")
 }
 
+// write writes a file of /proc or /sys, or fails the test.
 func write(t testing.TB, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0); err != nil {

@@ -52,6 +52,8 @@ func ResetMonitor(t testing.TB) {
 	t.Cleanup(func() { resetMonitor(t) })
 }
 
+// resetMonitor sets the drop monitor to what it is after boot, by the C program, so that a fault of this one cannot hide
+// in it.
 func resetMonitor(t testing.TB) {
 	t.Helper()
 	if isReset && !Monitoring() {

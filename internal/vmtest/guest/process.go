@@ -136,6 +136,8 @@ func (p *Process) AwaitMessage(pattern string) {
 	p.awaitIn(&p.stderr, pattern, 1)
 }
 
+// awaitIn waits until a text has so many matches of a pattern. It fails the test if the process ends before, or after
+// maxWait.
 func (p *Process) awaitIn(text *output, pattern string, n int) {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
@@ -202,12 +204,14 @@ type output struct {
 	text strings.Builder
 }
 
+// Write adds to it, for the process.
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.Write(p)
 }
 
+// String is all that was written until now.
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
