@@ -24,9 +24,8 @@ type Connection struct {
 }
 
 // Connections returns the TCP connections in the namespaces that r reads, or with Helper in all. It fails if ctx ends or,
-// with Helper, if that cannot be run or a connection is held ([ErrHeld]): then it returns those that were read before. A
-// namespace that cannot be read has none, and one where a system call holds a connection has none of that family, see
-// held. It takes some microseconds for each.
+// with Helper, if that cannot be run, or if a connection is held ([ErrHeld]): then it returns those that were read before. A
+// namespace that cannot be read has none. It takes some microseconds for each.
 func (r *Reader) Connections(ctx context.Context) (all []Connection, err error) {
 	if len(r.Helper) > 0 {
 		return r.askHelper(ctx)
@@ -58,14 +57,14 @@ func (r *Reader) eachConnection(ctx context.Context, use func(*Connection) error
 	return errors.Join(failed, ctx.Err())
 }
 
-// connectionsOf calls use with each connection of a family in the network namespace of the thread, unless one is held. It fails
-// as use does.
-func connectionsOf(n event.Netns, family uint8, use func(*Connection) error) (failed error) {
+// connectionsOf calls use with each connection of a family in the network namespace of the thread. It fails as use does, and
+// with ErrHeld if one is held for which segments wait.
+func connectionsOf(n event.Netns, family uint8, use func(*Connection) error) error {
 	request := inetDiagRequest(family, protocolTCP, tcpStates&^(1<<stateListen))
 	if held(request) {
-		return nil
+		return ErrHeld
 	}
-	failed = use(new(Connection))
+	failed := use(new(Connection))
 	request[2] = 1 << (inetDiagInfo - 1)
 	_ = sockets(request, func(message []byte) error {
 		c, err := parseConnection(message)
@@ -77,17 +76,24 @@ func connectionsOf(n event.Netns, family uint8, use func(*Connection) error) (fa
 	return failed
 }
 
-// held reports whether a system call seems to hold one of the connections that a request selects: segments wait
-// for it each time that one looks. The kernel waits for its end, in which nothing can interrupt it, before it
-// says what the connection has sent (tcp_get_info): also for ever, as if the call waits for a page that does
-// not come. A connection without traffic that is held so is not noticed: see [Reader.Helper].
+// Limits of held. A connection that receives fast has segments that wait at many looks, but not at each one.
+const (
+	looks    = 20
+	lookTime = 50 * time.Millisecond
+)
+
+// held reports whether a system call holds one of the connections that a request selects: segments wait for it at each of
+// several looks, in a second. The kernel waits for the end of the call, in which nothing can interrupt it, before it says what
+// the connection has sent (tcp_get_info): also for ever, as if the call waits for a page that does not come. Before Linux 6.9 all
+// others that ask for sockets, such as ss, then wait, too (sock_diag_mutex): so it is better not to ask. A connection
+// without traffic that is held so is not noticed: for that there is [Reader.Helper].
 func held(request []byte) bool {
 	waiting := segmentsWait(request)
-	for range 3 {
+	for range looks {
 		if len(waiting) == 0 {
 			return false
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(lookTime)
 		again := segmentsWait(request)
 		maps.DeleteFunc(waiting, func(c connection, _ bool) bool { return !again[c] })
 	}

@@ -42,7 +42,10 @@ func filters(ifindex, parent uint32, use func(message []byte) error) error {
 }
 
 // sockets calls use with the kernel's answers to a request for sockets
-// (include/uapi/linux/sock_diag.h).
+// (include/uapi/linux/sock_diag.h). It fails with [ErrHeld] if the kernel would not answer: a helper of this process waits.
 func sockets(request []byte, use func(message []byte) error) error {
+	if waiting.Load() > 0 {
+		return ErrHeld
+	}
 	return kernel.Dump(kernel.SockDiag, sockDiagByFamily, request, use)
 }
