@@ -45,19 +45,19 @@ func (f *Finding) readCgroupPrograms(h *Host) {
 	case len(a.Programs) > 0:
 		f.Meaning = f.Meaning.With(knowledge.AtCgroup, f.event())
 		f.setPrograms(a.Programs, sent)
-	case a.Known && !sent && protocols[uint8(socket.Protocol)].name != "":
+	case a.Known && !sent && f.Owner.Cgroup.ID != 0 && protocols[uint8(socket.Protocol)].name != "":
 		f.Meaning = f.Meaning.With(knowledge.OwnFilter, f.event())
 	}
 }
 
 func isIP(s *event.Socket) bool { return s.Family == kernel.AFInet || s.Family == kernel.AFInet6 }
 
-// setPrograms has the finding name programs. That which drops what is sent is certain if it is the only one; what is received
-// may be dropped by a filter of the socket as well.
+// setPrograms has the finding name programs. That which drops what is sent is certain if it is the only one at the group of the
+// socket, and not of its process alone; what is received may be dropped by a filter of the socket as well.
 func (f *Finding) setPrograms(all []bpfprog.CgroupProgram, sent bool) {
 	f.Rule.Confidence = OneOf
 	switch {
-	case len(all) == 1 && sent:
+	case len(all) == 1 && sent && f.Owner.Cgroup.ID != 0:
 		f.Rule.Confidence = Exactly
 	case len(all) == 1:
 		f.Rule.Confidence = Likely

@@ -83,7 +83,7 @@ type group struct {
 	flows    *tally.Tally[Flow, flowPackets]
 	frames   *tally.Tally[Frame, uint64] // with their packets on the wire; nil: none may matter
 	owners   *tally.Tally[ownerID, event.Owner]
-	samples  []nftables.Packet // of different flows, if a firewall dropped them
+	samples  []nftables.Packet // of different flows, if a firewall dropped them or passed them to a queue
 }
 
 // An argument is what a source read at the first drop that had it.
@@ -219,7 +219,8 @@ func (g *group) add(e *event.Event) {
 
 // addSample keeps the headers of a packet for the rules to be evaluated.
 func (g *group) addSample(e *event.Event) {
-	if len(g.samples) == maxSamples || !slices.Contains(g.meaning.Counters, nftablesDrops) {
+	byRule := slices.Contains(g.meaning.Counters, nftablesDrops) || hasCase(g.meaning.Entry, knowledge.NoReader)
+	if len(g.samples) == maxSamples || !byRule {
 		return
 	}
 	if p, ok := nftables.NewPacket(e); ok {

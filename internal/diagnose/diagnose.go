@@ -66,6 +66,7 @@ type Finding struct {
 	Listeners []Listener // sockets that accept packets to the port of the first of Flows; see [Diagnosis.Ask]
 	Sender    Sender     // of the first of Flows, if packets that no socket accepts come from this host; the same
 
+	Queues []NFQueue    // which took none of the packets, with their readers; the same
 	Frames []FrameCount // for addresses of the interface, to other MAC addresses; those of most drops first; the same
 	MAC    string       // of the interface, if there are Frames
 
@@ -85,6 +86,8 @@ type Finding struct {
 	nft    nftRule        // that dropped them
 	hook   string         // of netfilter, see [knowledge.Hook]; empty if it is not known
 	rules  []counters.Key // that may have dropped them
+
+	queueRules []queueRule // that passed packets to queues
 
 	through     []through         // points that packets of them had reached
 	reached     []PointValues     // verdicts of nftables that may be those on them, see [Diagnosis.Ask]
@@ -211,6 +214,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diag
 	for i := range all {
 		all[i].findCarrier(report.Rows)
 		all[i].findQueue(report.Rows)
+		all[i].findQueueRules(report.Rows)
 		all[i].addObjects(report.Rows)
 		all[i].findSteady(d.Interval)
 		all[i].findPoints(c)

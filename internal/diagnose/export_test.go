@@ -8,3 +8,5 @@ func RuleOf(samples [][]nftables.Suspect, byConntrack bool) Rule {
 	f.setSuspects(together(samples))
 	return f.Rule
 }
+
+var ParseQueues = parseQueues

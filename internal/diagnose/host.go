@@ -239,6 +239,7 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.readListeners(h)
 	d.findGroups(h)
 	d.readRules(h)
+	d.readQueues(h)
 	d.readElements(h)
 	d.nameErrorsLost()
 	d.readConnections(h)

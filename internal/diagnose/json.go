@@ -42,6 +42,7 @@ type findingJSON struct {
 	Answer    *ruleJSON         `json:"icmp_lost,omitempty"` // the rule that dropped the ICMP errors which answer the packets
 	Culprit   *culpritJSON      `json:"culprit,omitempty"`
 	Flows     []flowJSON        `json:"flows"`
+	NFQueues  []nfqueueJSON     `json:"nfqueues,omitempty"`  // that took none of the packets
 	Frames    []frameJSON       `json:"frames,omitempty"`    // for addresses of the interface, to other MAC addresses
 	Followed  []followedJSON    `json:"followed,omitempty"`  // what became of packets of some flows, since one was lost or sent again
 	Conntrack *conntrack.Entry  `json:"conntrack,omitempty"` // of the first flow; its state is none if there is no entry
@@ -218,6 +219,7 @@ func (f *Finding) json() findingJSON {
 		Cause: f.Meaning.Cause, Evidence: f.Evidence, Args: argsJSON(f.Args), Points: each(f.Points, (*PointValues).json),
 		Egress: f.Egress, Routes: f.Routes, Hop: f.Hop, Answer: f.AnswerLost.json(), Culprit: f.culprit(),
 		Flows: each(f.Flows, (*FlowCount).json), Followed: followedJSONOf(f.Followed), Frames: each(f.Frames, f.frameJSON),
+		NFQueues: each(f.Queues, (*NFQueue).json),
 		Counters: each(f.Counters, counterJSONOf), Objects: each(f.Objects, objectJSONOf), Listeners: each(f.Listeners, listenerJSONOf),
 		Sender: f.Sender.json(), Resent: f.Resent.json(), SentAgain: each(f.SentAgain, (*SentAgain).json),
 		Settings: each(f.Settings, (*Setting).json), Check: append([]string{}, f.Meaning.Check...), Fix: fixJSON(&f.Meaning),

@@ -100,6 +100,7 @@ func (f *Finding) appendEvidence(p *paragraph) {
 		agree = append(agree, fmt.Sprintf("%s +%d", f.Counters[i].ID(), f.Counters[i].Delta))
 	}
 	p.prose("counters", strings.Join(agree, ", "))
+	f.appendQueues(p)
 	f.appendObjects(p)
 	f.appendSettings(p)
 }

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+
+	"dropwatch/internal/nftables"
 )
 
 // A Family is how one of iptables and ip6tables lays out its rules (struct ipt_entry,
@@ -61,7 +63,7 @@ type Rule struct {
 	Hook    string // that calls the chain, by its name; empty: other chains do
 	Number  int    // in its chain, from 1 on, as iptables -L --line-numbers counts; 0: the policy
 	Matches string // its conditions as iptables -S writes them; those with values that are not known end in "..."
-	Verdict string // its target, which may be a chain; empty: the next rule
+	Verdict string // its target, which may be a chain, with the options of NFQUEUE; empty: the next rule
 	Packets uint64 // that it was for
 }
 
@@ -174,6 +176,11 @@ func (f *Family) chains(t *Table) (map[int]chain, error) {
 // the next rule.
 func (e *entry) verdict(chains map[int]chain) string {
 	name, data := extension(e.target)
+	if name == "NFQUEUE" {
+		if q := nftables.TargetQueues(data); q != nil {
+			return name + " " + q.Options()
+		}
+	}
 	if name != "" || len(data) < 4 {
 		return name
 	}

@@ -55,6 +55,9 @@ const (
 	OtherSources          // the group of the packet is joined on its interface, for other sources; no drop carries it, as NoCarrier
 	NotJoined             // the group of the packet is not joined on its interface; the same
 	ToItself              // the packet has the same source and destination address
+	NoReader              // no program reads the NFQUEUE that the packet was passed to; no drop carries it
+	QueueFull             // that queue had no room; the same
+	BufferFull            // the socket of the program that reads it had none; the same
 	Misaddressed          // the packet is for an address of its interface, the frame for another MAC address; no drop carries it
 	FromLoopback          // the source is an address of the loopback (127.0.0.0/8, ::1)
 	LinkLocal             // the source is an address of one link (fe80::/10, 169.254.0.0/16)

@@ -2,6 +2,40 @@ package knowledge
 
 import "slices"
 
+// notQueued are the cases of a packet that its NFQUEUE did not take. Who reads the queue, and which of its counters rose, is
+// known after the drops (net/netfilter/nfnetlink_queue.c nfqnl_enqueue_packet, __nfqnl_enqueue_packet).
+var notQueued = []Case{
+	{
+		If: NoReader, Class: Local,
+		Cause: "No program reads the NFQUEUE that a rule passes the packet to. As the rule lacks the option bypass, the kernel " +
+			"drops it.",
+		Check: []string{
+			"cat /proc/net/netfilter/nfnetlink_queue  # has the queues that programs read: number, port ID",
+			"nft list ruleset  # queue",
+			"iptables-save  # NFQUEUE",
+		},
+		Fix: "Start the program that is to read the queue, or correct the number. With the option bypass (queue flags bypass, " +
+			"--queue-bypass) packets pass without it; or delete the rule.",
+	},
+	{
+		If: QueueFull,
+		Cause: "The NFQUEUE is full: the program that reads it gives its verdicts too slowly, or has stopped. Its length is what the " +
+			"program asked for, 1024 packets by default.",
+		Check: []string{"cat /proc/net/netfilter/nfnetlink_queue  # number, port ID, packets that wait, ..., dropped"},
+		Fix: "Give the program more CPU, or several queues (queue to 0-3, --queue-balance), or a longer queue in its configuration. " +
+			"A program can also ask for packets to pass when it is full (fail-open).",
+	},
+	{
+		If: BufferFull, Settings: []string{"net.core.rmem_max"},
+		Cause: "The buffer of the socket by which a program reads the NFQUEUE is full: it reads too slowly, or has stopped.",
+		Check: []string{
+			"cat /proc/net/netfilter/nfnetlink_queue  # number, port ID, packets that wait, ..., dropped by the socket",
+			"ss -f netlink -mp",
+		},
+		Fix: "Give the program more CPU, or several queues (queue to 0-3, --queue-balance), or a larger buffer in its configuration.",
+	},
+}
+
 // networkFunctions are those of the network layer that drop without a reason.
 var networkFunctions = []Entry{
 	{
@@ -25,7 +59,6 @@ var networkFunctions = []Entry{
 		// net/netfilter/nf_queue.c
 		Name: "nf_queue", Kind: Function, Module: "netfilter", Class: NoBuffer, Severity: Harm,
 		Counters: []string{"nfqueue.queue_dropped", "nfqueue.queue_user_dropped"},
-		Settings: []string{"net.core.rmem_max"},
 		Cause:    "The packet could not be passed to its NFQUEUE: the queue is full, or no program reads it.",
 		Usual: []string{
 			"the program has too little CPU or has stopped",
@@ -35,7 +68,8 @@ var networkFunctions = []Entry{
 		Check: []string{
 			"cat /proc/net/netfilter/nfnetlink_queue  # queue, port ID, length, ..., dropped, dropped by the socket",
 		},
-		Fix: "Give the program more CPU or more queues, raise its queue length, or use the rule's bypass option.",
+		Fix:   "Give the program more CPU or more queues, raise its queue length, or use the rule's bypass option.",
+		Cases: notQueued,
 	},
 	{
 		// net/netfilter/nfnetlink_queue.c

@@ -45,6 +45,7 @@ type evaluation struct {
 	match     truth     // of the expressions so far
 	verdicts  []verdict // that may follow: several from a map
 	changed   bool      // it changes the packet
+	queues    *Queues   // of a verdict to queue; nil: they are not known
 	found     []found   // elements of sets that it is
 }
 
@@ -102,14 +103,16 @@ func (e *evaluation) decide(code int32) { e.verdicts = []verdict{{code: code, su
 // reject drops the packet, after the kernel has answered it.
 func (e *evaluation) reject([]byte) { e.decide(nfDrop) }
 
-// queue passes the packet to a program, which may drop it, as the kernel does without one.
-func (e *evaluation) queue([]byte) { e.decide(verdictQueue) }
-
-// target is a target of iptables that iptables-nft wrote (net/netfilter/nft_compat.c): only REJECT is known, which
-// drops.
+// target is a target of iptables that iptables-nft wrote (net/netfilter/nft_compat.c): REJECT, which drops,
+// and NFQUEUE are known.
 func (e *evaluation) target(data []byte) {
 	if nlenc.String(kernel.Attribute(data, nftaFirst)) == "REJECT" {
 		e.decide(nfDrop)
+		return
+	}
+	if q, ok := nfqueueOf(data); ok {
+		e.queues = q
+		e.decide(verdictQueue)
 		return
 	}
 	e.unknown(data)

@@ -176,6 +176,7 @@ var writers = map[string]func(t *ruleText, data []byte){
 	"payload": (*ruleText).payload, "bitwise": (*ruleText).bitwise, "cmp": (*ruleText).cmp, "range": (*ruleText).between,
 	"lookup": (*ruleText).lookup, "numgen": (*ruleText).numgen, "byteorder": (*ruleText).byteorder,
 	"limit": (*ruleText).limit, "connlimit": (*ruleText).connlimit, "quota": (*ruleText).quota, "fib": (*ruleText).fib,
+	"queue": (*ruleText).queue,
 }
 
 // counter keeps the packets of the rule's own counter; the text has no number, as nft list has none with -s.
@@ -230,7 +231,11 @@ func (t *ruleText) match(data []byte) {
 // the one that drops.
 func (t *ruleText) target(data []byte) {
 	name := nlenc.String(kernel.Attribute(data, nftaFirst))
-	t.add(fmt.Sprintf("xt target %q", name))
+	words := fmt.Sprintf("xt target %q", name)
+	if q, _ := nfqueueOf(data); q != nil {
+		words += " " + q.Options()
+	}
+	t.add(words)
 	if name == "REJECT" {
 		t.dropped()
 	}

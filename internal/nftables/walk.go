@@ -11,6 +11,8 @@ type Suspect struct {
 	Text    string `json:"text,omitempty"`    // of the rule, as nft has it, with elements as that of a [Detail]
 	Policy  bool   `json:"policy,omitempty"`  // Object is a chain whose policy drops
 	Certain bool   `json:"certain,omitempty"` // each packet like this comes to it, and to none before it
+
+	Queues *Queues `json:"queues,omitempty"` // to which it passes the packet, if that is how it may be dropped, and they are known
 }
 
 // Suspects returns what may drop a packet at a hook, by the names of [knowledge.Hook], in
@@ -178,7 +180,7 @@ func (w *walk) chain(c *chain, reached truth, depth int) (end, accepted truth) {
 			if v.sure == perhaps {
 				next = max(next, min(reached, perhaps))
 			}
-			o := w.follow(r, v, c, min(reached, e.match, v.sure), depth)
+			o := w.follow(r, e.queues, v, c, min(reached, e.match, v.sure), depth)
 			next, end, accepted = max(next, o.next), max(end, o.end), max(accepted, o.accepted)
 		}
 		reached = next
@@ -190,8 +192,8 @@ func (w *walk) chain(c *chain, reached truth, depth int) (end, accepted truth) {
 // chain, or out of all chains of this hook and priority.
 type outcome struct{ next, end, accepted truth }
 
-// follow follows a verdict of a rule that the packet comes to.
-func (w *walk) follow(r *rule, v verdict, c *chain, reached truth, depth int) (o outcome) {
+// follow follows a verdict of a rule that the packet comes to; queues are those of a verdict to queue.
+func (w *walk) follow(r *rule, queues *Queues, v verdict, c *chain, reached truth, depth int) (o outcome) {
 	suspect := Suspect{Object: r.name(), Text: r.text}
 	left := r.drops && (r.counts || r.object != "") && !w.counted
 	switch v.code {
@@ -201,6 +203,7 @@ func (w *walk) follow(r *rule, v verdict, c *chain, reached truth, depth int) (o
 			o.next = reached
 		}
 	case verdictQueue:
+		suspect.Queues = queues
 		w.suspect(suspect, min(reached, perhaps), false)
 		o.accepted = min(reached, perhaps)
 	case verdictAccept, verdictStolen:

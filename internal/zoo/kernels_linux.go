@@ -32,6 +32,7 @@ var functions = map[string][]string{
 	"XDP program, generic":                                             id("netif_receive_generic_xdp"),
 	"XDP program, in the driver":                                       id("veth_poll"),
 	"BPF program at the control group of the sender":                   id("ip_finish_output"),
+	"BPF program at the control group of the receiver":                 id("udp_queue_rcv_one_skb"),
 	"tc filter at egress":                                              id("__dev_queue_xmit"),
 	"tc filter at ingress":                                             id("__netif_receive_skb_core"),
 	"rp_filter":                                                        id("ip_rcv_finish_core"),
@@ -107,6 +108,11 @@ var changes = []change{
 		*w = Want{IDs: id("TcpExtTCPBacklogDrop"), Class: "no_buffer", Severity: "harm", Fix: "stalled program"}
 	}},
 	{5, 17, "joined packets (GRO) that are too big to forward", func(w *Want) { w.Fix = "tracepath" }},
+	{5, 15, "BPF program at the control group of the sender", func(w *Want) { w.Rule, w.Confidence = "", "" }}, // its group is not known
+	{5, 15, "BPF program at the control group of the receiver", func(w *Want) {
+		w.Severity, w.Rule, w.Confidence, w.Fix = "noise", "", "", ""
+	}},
+	{5, 15, "filter of a UDP socket", func(w *Want) { w.Severity, w.Cause, w.Fix = "noise", "", "No action needed" }},
 	{6, 13, "bridge that gets its own frames back", func(w *Want) { w.Severity, w.Fix = "maybe", "remove the loop" }},
 	{5, 17, "TCP out-of-order queue pruned", func(w *Want) { w.IDs, w.IfName, w.Process = id("TcpExtOfoPruned"), "", "" }},
 	{5, 17, "TCP memory of the host exhausted", func(w *Want) {

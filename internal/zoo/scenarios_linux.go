@@ -60,6 +60,12 @@ var Scenarios = slices.Concat(udp, tcp, resent, firewall, xtables, tracking, rou
 // same is a scenario of package drops.
 func same(name string) func(*drops.Namespace, int) func() { return drops.Named(name).PrepareIn }
 
+// freed is one of package drops that loses packets beside what it loses none of.
+func freed(name string) func(*drops.Namespace, int) func() {
+	i := slices.IndexFunc(drops.FreeScenarios, func(f drops.FreeScenario) bool { return f.Name == name })
+	return drops.FreeScenarios[i].PrepareIn
+}
+
 // arrive has frames arrive from another host.
 func arrive(frame []byte) func(*drops.Namespace, int) func() {
 	return func(ns *drops.Namespace, n int) func() {

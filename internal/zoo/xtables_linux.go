@@ -23,6 +23,29 @@ var xtables = []Scenario{
 		"nft INPUT, by a set without a counter", nftSet("udp dport @ports drop"),
 		ruled("INPUT", "lo").by("exactly", "(udp dport @ports drop), element 9 of @ports").fixed("nft delete element ip t ports { 9 }"),
 	},
+	{
+		"NFQUEUE that no program reads", freed("queue without a program"),
+		Want{
+			IDs: id("nf_queue"), Class: "local", Severity: "harm", IfName: "lo", Apart: "unread", Confidence: "likely", Rule: "dport 9",
+			Cause: "No program reads", Says: `"nfqueues":[{"number":0,"waiting":0}]`, Fix: "bypass", NotFix: "CPU",
+		},
+	},
+	{
+		"NFQUEUE full, as its program gives no verdicts", freed("full queue of a program"),
+		Want{
+			IDs: id("nf_queue"), Class: "no_buffer", Severity: "harm", IfName: "lo", Apart: "full", Confidence: "likely", Rule: "dport 9",
+			Cause: "The NFQUEUE is full", Counter: "nfqueue.queue_dropped", Says: `"nfqueues":[{"number":0,"port_id":`, Fix: "CPU",
+			NotFix: "bypass",
+		},
+	},
+	{
+		"NFQUEUE whose program has a full buffer", freed("full buffer of a queue's program"),
+		Want{
+			IDs: id("nf_queue"), Class: "no_buffer", Severity: "harm", IfName: "lo", Apart: "buffer", Confidence: "likely", Rule: "dport 9",
+			Cause: "The buffer of the socket", Counter: "nfqueue.queue_user_dropped", Setting: "net.core.rmem_max", Fix: "larger buffer",
+			Says: `"nfqueues":[{"number":0,"port_id":`,
+		},
+	},
 	{"nft ingress", nftIngress("udp dport 9 counter drop"), ruled("ingress", "far").counted("udp dport 9")},
 	{"nft ingress, without a counter", nftIngress("udp dport 9 drop"), ruled("ingress", "far").by("exactly", "udp dport 9 drop")},
 }

@@ -17,9 +17,13 @@ const (
 	packetHeader, verdictHeader               = 1, 2    // NFQA_PACKET_HDR, NFQA_VERDICT_HDR
 )
 
-// nfqueue passes datagrams to Port to queue 0, which need not have a program.
+// nfqueue passes datagrams to Port to queue 0, which need not have a program: by nftables or, where that lacks its queue, by
+// iptables.
 func nfqueue(ns *Namespace, n int) func() {
-	ns.Run("nft", "add table ip t; add chain ip t c { type filter hook input priority 0; }; add rule ip t c udp dport 9 queue num 0")
+	ns.Run("nft", "add table ip t; add chain ip t c { type filter hook input priority 0; }")
+	if !ns.Has("nft add rule ip t c udp dport 9 queue num 0") {
+		ns.Run("iptables-legacy", "-w", "-A", "INPUT", "-p", "udp", "--dport", "9", "-j", "NFQUEUE", "--queue-num", "0")
+	}
 	return func() { ns.SendUDP(n) }
 }
 
