@@ -21,7 +21,7 @@ import (
 // A UsageError is a command line that is not valid.
 type UsageError struct {
 	Command string // what was typed, without flags and arguments: dropwatch watch
-	Err     error
+	Err     error  // what is wrong with it
 }
 
 // Error is the text of the cause.

@@ -15,7 +15,7 @@ import (
 type commandLine struct {
 	*Program
 	typed []string // the arguments as they were typed
-	err   error
+	err   error    // of the verb
 }
 
 // cobra builds the tree of commands. It is built for each command line, as

@@ -113,10 +113,12 @@ func errorName(n uint64) string {
 	return cmp.Or(unix.ErrnoName(unix.Errno(n)), strconv.FormatUint(n, 10))
 }
 
+// number appends a value that is a number.
 func number(args []event.Arg, name string, n uint64) []event.Arg {
 	return append(args, event.Arg{Name: name, Number: n})
 }
 
+// text appends a value that is a text.
 func text(args []event.Arg, name, value string) []event.Arg {
 	return append(args, event.Arg{Name: name, Text: value})
 }

@@ -103,6 +103,7 @@ func isCopy(earlier []Account, r *counters.Row) bool {
 	})
 }
 
+// withoutDigits is a name without its digits, which is the same for all queues of a device.
 func withoutDigits(name string) string {
 	return strings.Map(func(r rune) rune {
 		if '0' <= r && r <= '9' {

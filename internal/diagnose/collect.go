@@ -125,6 +125,7 @@ func (c *Collector) Write(e *event.Event) error {
 // Flush does nothing: a Collector writes no output.
 func (c *Collector) Flush() error { return nil }
 
+// add counts a drop in its group. Fragments are not counted, as their packet is; harmless drops have no group.
 func (c *Collector) add(e *event.Event) {
 	switch {
 	case e.Fragment:
@@ -228,6 +229,8 @@ func (g *group) addSample(e *event.Event) {
 	}
 }
 
+// addArgs keeps the values that a drop had, and whether all drops had the same. Of more than maxArgs names the later
+// ones are left out.
 func (g *group) addArgs(args []event.Arg) {
 	for _, a := range args {
 		i := slices.IndexFunc(g.args, func(known argument) bool { return known.Name == a.Name })

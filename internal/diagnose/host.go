@@ -70,6 +70,7 @@ func (h *Host) within(netns uint32, get func() error) error {
 	return h.live.InNetns(h.liveNamespaces()[netns], get)
 }
 
+// liveNamespaces are those of the running host, listed once.
 func (h *Host) liveNamespaces() map[uint32]host.Netns {
 	if h.namespaces == nil {
 		h.namespaces = h.live.NetworkNamespaces()
@@ -217,6 +218,7 @@ func (h *Host) ownerOf(inode uint64) event.Owner {
 	return o
 }
 
+// answerOf is what is kept of an owner, without what no finding shows.
 func answerOf(o event.Owner) ownerAnswer {
 	a := ownerAnswer{
 		PID: o.Process.PID, Process: o.Process.Comm, Confidence: o.Process.Confidence, Cgroup: o.Cgroup.Path, Unit: o.Unit,

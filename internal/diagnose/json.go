@@ -59,7 +59,7 @@ type findingJSON struct {
 
 // listenerJSON is a socket that accepts packets to the port of a flow.
 type listenerJSON struct {
-	Local   string       `json:"local"`
+	Local   string       `json:"local"` // address and port, as ss(8) has them
 	Inode   uint64       `json:"inode"`
 	Process *processJSON `json:"process,omitempty"`
 	Accepts bool         `json:"accepts"` // also those to the address of the flow
@@ -107,6 +107,7 @@ type objectJSON struct {
 	Inode  uint64 `json:"inode,omitempty"`
 }
 
+// settingJSON is a setting that decides the loss.
 type settingJSON struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"`
@@ -115,9 +116,10 @@ type settingJSON struct {
 	Advice string `json:"advice,omitempty"`
 }
 
+// culpritJSON is who has to do with most of the drops: a process, or a rule.
 type culpritJSON struct {
 	PID        uint32 `json:"pid,omitempty"`
-	Process    string `json:"process,omitempty"`
+	Process    string `json:"process,omitempty"` // its name
 	Unit       string `json:"unit,omitempty"`
 	Container  string `json:"container,omitempty"`
 	Pod        string `json:"pod,omitempty"`
@@ -141,12 +143,14 @@ type endpointsJSON struct {
 	Dst      string `json:"dst,omitempty"`
 }
 
+// flowJSON is how many drops were of a flow.
 type flowJSON struct {
 	endpointsJSON
 	Flags string `json:"flags,omitempty"`
 	Count uint64 `json:"count"`
 }
 
+// json leaves out addresses that are not known. The port of a client is 0 there, and left out.
 func (f Flow) json() endpointsJSON {
 	j := endpointsJSON{Protocol: f.Protocol}
 	if f.Src.IsValid() {
@@ -155,6 +159,7 @@ func (f Flow) json() endpointsJSON {
 	return j
 }
 
+// counterJSON is by how much a counter rose.
 type counterJSON struct {
 	Name   string `json:"name"`
 	IfName string `json:"ifname,omitempty"`
@@ -239,10 +244,12 @@ func (f *FlowCount) json() flowJSON { return flowJSON{f.Flow.json(), f.Flags, f.
 
 func counterJSONOf(c *counters.Row) counterJSON { return counterJSON{c.ID(), c.IfName, c.Delta} }
 
+// objectJSONOf has of a level also by how much it changed.
 func objectJSONOf(o *counters.Row) objectJSON {
 	return objectJSON{o.ID(), o.Object, o.Value, o.Limit, o.Delta, o.Inode}
 }
 
+// listenerJSONOf has the process of the socket if it is known.
 func listenerJSONOf(l *Listener) listenerJSON {
 	return listenerJSON{l.String(), l.Inode, inNetnsJSON(l.Process), l.Accepts}
 }

@@ -33,6 +33,7 @@ type sameness struct {
 	severity                   knowledge.Severity
 }
 
+// sameness is equal of findings that only differ in the network namespace.
 func (f *Finding) sameness() sameness {
 	return sameness{f.Meaning.Entry, f.Meaning.Case, f.ID, f.Reason, f.Location, f.Rule.Text, f.Severity()}
 }

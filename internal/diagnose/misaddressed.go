@@ -182,6 +182,7 @@ type frameJSON struct {
 	Count uint64     `json:"count"`
 }
 
+// frameJSON is the object of frames, with the MAC address that they should have had.
 func (f *Finding) frameJSON(c *FrameCount) frameJSON {
 	return frameJSON{c.To.String(), f.MAC, c.From.String(), c.Src, c.Dst, c.Count}
 }

@@ -56,6 +56,7 @@ func (d *Diagnosis) noiseKinds() [][]*Finding {
 	return all
 }
 
+// drops is the sum of the drops of findings.
 func drops(all []*Finding) (n uint64) {
 	for _, f := range all {
 		n += f.Count
@@ -150,6 +151,7 @@ func (d *Diagnosis) counterNoise() (parts []string) {
 	return parts
 }
 
+// counterPart is what no drop explains of a counter: in one place with its name, in several with how many they are.
 func counterPart(id string, of []*Account) string {
 	if len(of) == 1 {
 		return fmt.Sprintf("%s%s +%d", id, whereOf(&of[0].Row, of[0].InNetns), of[0].Rest)

@@ -67,6 +67,7 @@ func (f *Finding) answers(all []Finding) (answer *Finding) {
 	return answer
 }
 
+// isAnsweredBy reports whether a flow of ICMP errors goes to a sender of the packets.
 func (f *Finding) isAnsweredBy(answer FlowCount) bool {
 	to := answer.Flow.Dst.Addr()
 	return to.IsValid() && slices.ContainsFunc(f.Flows, func(c FlowCount) bool { return c.Flow.Src.Addr() == to })

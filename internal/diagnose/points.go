@@ -267,6 +267,7 @@ type pointJSON struct {
 	Later bool           `json:"later,omitempty"` // certain of the later drops, likely of the first
 }
 
+// json has the socket's address and process if the point has a socket.
 func (v *PointValues) json() pointJSON {
 	j := pointJSON{
 		Name: v.Name, Count: v.Count, Args: argsJSON(v.Args), Drops: v.Drops, Owner: inNetnsJSON(v.Owner.Process), Later: v.Later,

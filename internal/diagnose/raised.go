@@ -136,6 +136,7 @@ type raisedJSON struct {
 	Confidence string `json:"confidence"`
 }
 
+// json says how sure it is that the function raised the counter.
 func (r *Raised) json() raisedJSON {
 	confidence := event.Certain
 	if r.Likely {

@@ -47,6 +47,7 @@ func (c *Collector) addResent(e *event.Event) {
 	}
 }
 
+// resentKeyOf distinguishes what TCP sent again by the peer, whoever sent it, and by what became of the segment before.
 func resentKeyOf(e *event.Event) resentKey {
 	s := e.Segment
 	k := resentKey{

@@ -44,6 +44,7 @@ func (r *Resent) json() *resentJSON {
 	}
 }
 
+// json has the percentage in hundredths.
 func (p *Peer) json() peerJSON {
 	return peerJSON{
 		Peer: peerName(p.Addr), Beyond: p.Beyond, Unknown: p.Unknown, Hidden: p.Hidden, Handshakes: p.Handshakes,

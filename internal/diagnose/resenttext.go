@@ -127,6 +127,7 @@ func (p *Peer) text() string {
 	return text
 }
 
+// peerName is the address of a peer, and others for those that had no room of their own.
 func peerName(a netip.Addr) string {
 	if !a.IsValid() {
 		return "others"

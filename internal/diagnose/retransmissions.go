@@ -140,6 +140,7 @@ func (r *Resent) addPeer(k *resentKey, n uint64) {
 	r.joinPeer(p)
 }
 
+// joinPeer adds a peer, or its segments to those of the same address.
 func (r *Resent) joinPeer(p Peer) {
 	i := slices.IndexFunc(r.Peers, func(o Peer) bool { return o.Addr == p.Addr })
 	if i < 0 {
@@ -164,6 +165,7 @@ func (r *Resent) addSent(netns uint32, sent map[peerKey]sentTo) {
 	}
 }
 
+// addDoubt counts segments of which it is not known where they were lost, by why.
 func (r *Resent) addDoubt(why string, n uint64) {
 	i := slices.IndexFunc(r.Doubts, func(o Doubt) bool { return o.Why == why })
 	if i < 0 {
@@ -193,6 +195,7 @@ func (r *Resent) total() (all Peer) {
 	return all
 }
 
+// sortPeers puts the peers with the most segments first.
 func (r *Resent) sortPeers() {
 	slices.SortStableFunc(r.Peers, func(a, b Peer) int { return cmp.Compare(b.Segments(), a.Segments()) })
 }
@@ -322,6 +325,7 @@ func (d *Diagnosis) resentOf(netns uint32) *Resent {
 	return nil
 }
 
+// addSentAgain counts segments that were sent again to a peer because of the drops.
 func (f *Finding) addSentAgain(peer netip.Addr, n uint64) {
 	i := slices.IndexFunc(f.SentAgain, func(s SentAgain) bool { return s.Peer == peer })
 	if i < 0 {
@@ -331,6 +335,7 @@ func (f *Finding) addSentAgain(peer netip.Addr, n uint64) {
 	f.SentAgain[i].Segments += n
 }
 
+// addLostHere counts segments that were lost by the drops of another finding.
 func (r *Resent) addLostHere(f *Finding, n uint64) {
 	i := slices.IndexFunc(r.LostHere, func(l LostHere) bool { return l.ID == f.ID && l.Rank == f.Rank })
 	if i < 0 {

@@ -94,6 +94,7 @@ func (f *Finding) nextHop() string {
 	return text
 }
 
+// readEgress asks the routing of the namespace where packets leave; Egress is empty if it does not say.
 func (f *Finding) readEgress(h *Host, from, to netip.Addr) {
 	f.Egress = ask(h, fmt.Sprintf("egress %d %v %v %s", f.Netns.Inode, from, to, f.IfName), func() (ifname string) {
 		_ = h.within(f.Netns.Inode, func() (err error) {

@@ -103,6 +103,7 @@ func (f *Finding) atHook(hook string) bool {
 	return hook == "" || f.hook == "" || f.hook == hook || f.hook == "bridge "+hook
 }
 
+// setRule sets the one rule, or policy, whose counter rose by the drops.
 func (f *Finding) setRule(r *counters.Row) {
 	f.rules = []counters.Key{r.Key}
 	f.Rule = Rule{ruleText(r), Exactly}
@@ -252,6 +253,7 @@ func suspectText(s *nftables.Suspect) string {
 	return fmt.Sprintf("%s %s (%s)", counters.NFTables, s.Object, s.Text)
 }
 
+// setChains sets the chains at the hook: one of them dropped the packets, and it is not known by which rule.
 func (f *Finding) setChains(chains []nftables.Chain) {
 	var names []string
 	for _, c := range chains {

@@ -165,6 +165,7 @@ func appendRemark(b *strings.Builder, label, text string) {
 	b.WriteString(event.Wrap(text, label+": ", remarkIndent, width))
 }
 
+// where says in a line at which location, interface and network namespace it was; empty if none is known.
 func (f *Finding) where() string {
 	var words []string
 	if f.Location != "" && f.Location != f.ID {
@@ -212,6 +213,7 @@ func (f *Finding) appendArgs(p *paragraph) {
 // units are those of what sources read, where the name does not say them.
 var units = map[string]string{"rmem": " bytes", "rcvbuf": " bytes"}
 
+// owner says whose packets they were; empty if that is not known.
 func (f *Finding) owner() string {
 	text := f.Owner.AppendTo(nil)
 	if len(text) == 0 {
@@ -223,6 +225,7 @@ func (f *Finding) owner() string {
 	return string(text)
 }
 
+// appendFlows adds a line for each of the largest flows, and how many others there are.
 func (f *Finding) appendFlows(p *paragraph) {
 	label := "flows"
 	if f.Reported < f.Count && len(f.Flows) > 0 {

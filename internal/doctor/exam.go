@@ -13,8 +13,8 @@ type exam struct {
 	*host.Host
 	needs struct{ bpf, netdm, trace host.Requirements }
 
-	release    string // as from uname -r
-	version    host.Version
+	release    string            // as from uname -r
+	version    host.Version      // of the kernel; 0.0 if release is none
 	caps       host.Capabilities // effective in the initial user namespace; none in another
 	root       bool              // the effective user ID is 0
 	contained  bool              // known to be in a container
@@ -22,16 +22,16 @@ type exam struct {
 	optionsErr error // why options are not known
 	locked     bool  // lockdown=confidentiality
 
-	wasLoaded, isLoaded bool // drop_monitor, before and after NET_DM was looked for
-	dialErr             error
+	wasLoaded, isLoaded bool  // drop_monitor, before and after NET_DM was looked for
+	dialErr             error // why NET_DM cannot be used; nil: it can
 	running             bool
 	runErr              error // why running is not known
 	listeners           []host.Listener
-	hidden              int // listeners of other users, whose processes cannot be read
-	listenersErr        error
-	joinErr             error // the dialErr where there is no NET_DM
-	mayStart            bool
-	bpfErr, traceErr    error
+	hidden              int    // listeners of other users, whose processes cannot be read
+	listenersErr        error  // why listeners are not known
+	joinErr             error  // the dialErr where there is no NET_DM
+	mayStart            bool   // this user has the capability for it
+	bpfErr, traceErr    error  // why the sources do not open; nil: they do
 	retrans             string // the source of what TCP sends again; empty: none
 	retransErr          error  // why it is not the first
 }

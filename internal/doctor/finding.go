@@ -14,6 +14,7 @@ const (
 	Unknown       // it could not be checked, or does not apply
 )
 
+// stateNames are the names of states in JSON and in text.
 var stateNames = [...]string{OK: "ok", Warning: "warning", Failed: "error", Unknown: "unknown"}
 
 // String returns the word in the JSON form. It does not change, as programs compare

@@ -23,8 +23,8 @@ type Subject struct {
 	// [netlink.ErrNoFamily] where there is none.
 	Monitor func() (Monitor, error)
 
-	BPF, Trace Source
-	Netdm      host.Requirements
+	BPF, Trace Source            // which are opened and closed
+	Netdm      host.Requirements // what the source netdm needs
 
 	// Retrans tries the sources of what TCP sends again, as Try does. Source is the first that works, empty if
 	// none does. The error says why those before it do not.

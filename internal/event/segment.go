@@ -151,6 +151,7 @@ const (
 	PortReuse       // a new connection with the ports of an earlier one
 )
 
+// segmentTypeNames are the names of types in JSON and in expressions, in the order of the constants.
 var segmentTypeNames = [...]string{
 	"", "retransmission", "fast", "spurious", "syn", "synack", "fin", "keep_alive", "rto", "tlp",
 	"out_of_order", "duplicate_ack", "zero_window", "zero_window_probe", "window_full", "lost_segment", "port_reuse",
@@ -168,6 +169,7 @@ const (
 	Incoming                          // this host received it
 )
 
+// directionNames likewise.
 var directionNames = [...]string{"unknown", "out", "in"}
 
 // String gives the name in JSON.
@@ -185,6 +187,8 @@ const (
 	CongestionLoss                     // the retransmission timer has expired
 )
 
+// congestionStateNames are those of TCP_CA_* (include/uapi/linux/tcp.h enum tcp_ca_state), in the order of the
+// constants.
 var congestionStateNames = [...]string{"", "open", "disorder", "cwr", "recovery", "loss"}
 
 // String gives the name in JSON, nothing for CongestionUnknown.

@@ -11,11 +11,11 @@ import (
 
 // An Account says whether one network namespace lost packets of the flows. Numbers are of packets on the wire.
 type Account struct {
-	Netns     uint32
-	Received  uint64   // from outside
-	By        []string // the names of the interfaces that received them
-	Delivered uint64   // to a protocol above IP
-	Forwarded uint64
+	Netns     uint32       // its inode
+	Received  uint64       // from outside
+	By        []string     // the names of the interfaces that received them
+	Delivered uint64       // to a protocol above IP
+	Forwarded uint64       // received and sent on
 	Own       uint64       // made here, and sent
 	Waiting   uint64       // in queueing disciplines
 	WaitingAt []string     // the names of the interfaces of these
@@ -40,6 +40,7 @@ const (
 	NoDropSeen                 // none was dropped, but not all are accounted for, or that cannot be known, as of what this host made
 )
 
+// verdicts are the words of verdicts in JSON, in the order of the constants.
 var verdicts = [...]string{"nothing seen", "none lost", "lost", "no drop seen"}
 
 // String returns the words in JSON.

@@ -28,7 +28,7 @@ const (
 	QueuedOwn             // now handed to its queue and not to its driver, unless it was dropped in between; made in this namespace
 	QueuedOn              // the same, received before in this namespace
 	Undecided             // the expression is neither true nor false for it
-	whats
+	whats                 // how many there are
 )
 
 // An Interface is one of a network namespace.

@@ -42,7 +42,7 @@ const MaxFile = 4 << 20
 
 // A Host reads the files of a host. It is safe for concurrent use.
 type Host struct {
-	fsys   fs.FS
+	fsys   fs.FS // whose root is / of the host
 	guards guards
 }
 

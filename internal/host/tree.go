@@ -38,6 +38,7 @@ func inodeOf(info fs.FileInfo) (uint64, bool) {
 	return 0, false
 }
 
+// ownerOf returns the user ID of a file's owner; false on a system whose files have none.
 func ownerOf(info fs.FileInfo) (uint32, bool) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return stat.Uid, true

@@ -16,7 +16,7 @@ import (
 
 // An Event is a perf event on one CPU, with its ring if it has one.
 type Event struct {
-	FD   int
+	FD   int  // closed by Close
 	Ring Ring // see Map
 
 	name string // of the tracepoint, for errors
@@ -130,7 +130,8 @@ func (e *Event) Output(to *Event) error {
 	return nil
 }
 
-// Map maps the ring of the event: a page of control data, and size bytes, a power of two of pages (perf_mmap, kernel/events/core.c).
+// Map maps the ring of the event: a page of control data, and size bytes, a power of two of pages (perf_mmap,
+// kernel/events/core.c).
 func (e *Event) Map(size int) error {
 	mem, err := unix.Mmap(e.FD, 0, os.Getpagesize()+size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if errors.Is(err, unix.EPERM) {

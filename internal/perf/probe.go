@@ -7,10 +7,10 @@ import (
 
 // A Probe is an event that the kernel makes of one of its functions (Documentation/trace/kprobetrace.rst).
 type Probe struct {
-	Name     string // the beginning of its name: letters, digits and underscores
-	Function string // as in /proc/kallsyms; of a module MODULE:FUNCTION
-	Return   bool   // when the function returns, instead of when it is called
-	Fetch    []Fetch
+	Name     string  // the beginning of its name: letters, digits and underscores
+	Function string  // as in /proc/kallsyms; of a module MODULE:FUNCTION
+	Return   bool    // when the function returns, instead of when it is called
+	Fetch    []Fetch // what samples have of arguments, registers and memory
 }
 
 // A Fetch is a value that the kernel stores in a field of the event.

@@ -24,11 +24,11 @@ const (
 // events of the same names. A process that is killed leaves its events behind, which cost nothing: the next
 // [OpenProbes] removes them.
 type Probes struct {
-	dir    int // tracefs
-	host   *host.Host
-	self   maker
-	set    uint64
-	events []string // that were made
+	dir    int        // tracefs
+	host   *host.Host // says which processes that made probes are there still
+	self   maker      // this process
+	set    uint64     // number of this set in the process
+	events []string   // that were made
 }
 
 // sets is how many sets of probes this process has opened.

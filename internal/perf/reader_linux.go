@@ -37,12 +37,12 @@ type Member interface {
 type Reader[C Member] struct {
 	Members []C // of the CPUs on which the events are open
 
-	cpus    CPUs
-	open    func(cpu int) (C, error)
-	ended   atomic.Bool // the context of Receive has ended
-	enabled bool        // the wakeups of all CPUs
-	woken   bool        // the last wait ended before its limit
-	changed bool        // CPUs may have come or gone
+	cpus    CPUs                     // those that are online
+	open    func(cpu int) (C, error) // opens the events of a CPU
+	ended   atomic.Bool              // the context of Receive has ended
+	enabled bool                     // the wakeups of all CPUs
+	woken   bool                     // the last wait ended before its limit
+	changed bool                     // CPUs may have come or gone
 
 	from time.Time // when the first events were enabled
 

@@ -9,8 +9,8 @@ import (
 // kernel writes records and advances head; the reader advances tail. Positions only grow: their
 // low bits are offsets in data.
 type Ring struct {
-	data       []byte // its length is a power of 2
-	head, tail *uint64
+	data       []byte  // its length is a power of 2
+	head, tail *uint64 // in the page that is shared: read and written atomically
 
 	at       uint64 // position of the next record
 	end      uint64 // head, when it was last read

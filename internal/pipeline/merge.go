@@ -51,6 +51,7 @@ func (o *oneByOne) Emit(e *event.Event) {
 	o.out.Emit(e)
 }
 
+// Flush waits likewise.
 func (o *oneByOne) Flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -110,9 +110,9 @@ type Pipeline struct {
 	Progress *Progress
 
 	stop    context.CancelFunc // ends the source
-	ledger  event.Ledger
-	written uint64 // drops that the sink has written
-	err     error  // of the sink, which is not used after it
+	ledger  event.Ledger       // of all events of the run
+	written uint64             // drops that the sink has written
+	err     error              // of the sink, which is not used after it
 }
 
 // Run runs the pipeline once: until ctx ends, the source ends, the sink fails, or the

@@ -27,8 +27,8 @@ var ErrBlocked = errors.New("the output blocks: its last events were not written
 // A queue is for live events. A source that can wait, such as a recording, needs none.
 type Queue struct {
 	to    Sink
-	lossy Lossy // to, if it accounts for what it has got; else nil
-	abort <-chan struct{}
+	lossy Lossy           // to, if it accounts for what it has got; else nil
+	abort <-chan struct{} // closed when the end does not wait for the sink any more
 
 	mu      sync.Mutex
 	batch   []event.Event // to be written next
@@ -42,7 +42,7 @@ type Queue struct {
 	err     error         // of the sink
 	started bool
 
-	wakeup chan struct{}
+	wakeup chan struct{} // has room for one
 	done   chan struct{} // closed when the sink is not used any more
 
 	written event.Ledger // events that the sink got since it was flushed; only run uses it

@@ -12,7 +12,7 @@ import (
 
 // An entry is a command or, below the command set, a setting.
 type entry struct {
-	name   string   // as it is typed; a beginning that only one has is enough, as in the C program
+	name   string   // as it is typed, whole
 	arg    string   // the argument as help shows it; empty: it takes none
 	help   string   // what it does, on one line
 	values []string // completes the argument

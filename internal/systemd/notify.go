@@ -16,7 +16,7 @@ import (
 // methods do nothing. It is safe for concurrent use.
 type Manager struct {
 	conn     *net.UnixConn // to its socket; nil: there is no manager
-	watchdog time.Duration
+	watchdog time.Duration // within which the manager wants to hear; 0: it does not
 }
 
 // Connect connects to the manager that the environment names, if there is one, and removes it from

@@ -34,7 +34,8 @@ var bridges = []Scenario{
 	},
 }
 
-// blockedPort has frames arrive at a port whose state of spanning tree lets none in.
+// blockedPort has frames arrive at a port whose state of spanning tree lets none in. They are dropped by br_handle_frame
+// (net/bridge/br_input.c).
 func blockedPort(ns *drops.Namespace, n int) func() {
 	peer, frame := bridge(ns)
 	if !ns.Has("bridge link set dev far state 0") { // BR_STATE_DISABLED: the kernel may change others
@@ -58,7 +59,8 @@ addr add 10.0.0.1/24 dev br0
 	return func() { peer.Inject("near", frame, n) }
 }
 
-// inactiveMember has frames arrive at the member of a bond that is not in use.
+// inactiveMember has frames arrive at the member of a bond that is not in use. The bond lets only exact matches take
+// them (drivers/net/bonding/bond_main.c bond_handle_frame), and there are none.
 func inactiveMember(ns *drops.Namespace, n int) func() {
 	peer := ns.Peer()
 	loadModule("bonding")

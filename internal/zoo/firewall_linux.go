@@ -159,7 +159,8 @@ func (w Want) mine() Want {
 	return w
 }
 
-// nft has a chain at a hook for datagrams that are sent on lo.
+// nft has a chain at a hook for datagrams that are sent on lo. They are dropped by nft_do_chain
+// (net/netfilter/nf_tables_core.c), or by nf_hook_slow for its verdict.
 func nft(hook, policy, rule string) func(*drops.Namespace, int) func() {
 	return func(ns *drops.Namespace, n int) func() {
 		chain(ns, hook, policy, rule)
@@ -205,7 +206,8 @@ func invalid(loose string, flags byte) func(*drops.Namespace, int) func() {
 	}
 }
 
-// blockIn has an IPsec policy against what arrives for this host.
+// blockIn has an IPsec policy against what arrives for this host. They are dropped by what calls xfrm_policy_check
+// (net/xfrm/xfrm_policy.c).
 func blockIn(ns *drops.Namespace, n int) func() {
 	lose := arrive(datagram("10.0.0.1", drops.UDPHeader(0)))(ns, n)
 	ns.Run("ip", "xfrm", "policy", "add", "dir", "in", "src", "10.0.0.2", "dst", "10.0.0.1", "action", "block")
@@ -237,7 +239,7 @@ func refusedToSend(ns *drops.Namespace, n int) func() {
 	}
 }
 
-// tcIngress has a filter that drops.
+// tcIngress has a filter that drops. They are dropped by sch_handle_ingress (net/core/dev.c).
 func tcIngress(ns *drops.Namespace, n int) func() {
 	lose := arrive(datagram("10.0.0.1", drops.UDPHeader(0)))(ns, n)
 	classify(ns, "far", shot)

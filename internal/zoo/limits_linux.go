@@ -61,7 +61,8 @@ var limits = []Scenario{
 	{"netlink socket that does not read", netlinkFull, Want{}},
 }
 
-// icmpLimit has datagrams arrive for a closed port, of which one is answered.
+// icmpLimit has datagrams arrive for a closed port, of which one is answered. The limit is that of icmp_global_allow and
+// icmpv4_xrlim_allow (net/ipv4/icmp.c).
 func icmpLimit(ns *drops.Namespace, n int) func() {
 	peer := knownPeer(ns)
 	classify(peer, "near", stolen)
@@ -95,8 +96,8 @@ func membershipLimit(ns *drops.Namespace, n int) func() {
 	return lose
 }
 
-// joinedTooBig has packets arrive that are segments joined to one, for a network whose link
-// takes only smaller ones.
+// joinedTooBig has packets arrive that are segments joined to one, for a network whose link takes only smaller ones.
+// They are dropped by ip_forward, as ip_exceeds_mtu says of the segments.
 func joinedTooBig(ns *drops.Namespace, n int) func() {
 	const size = 1200
 	peer := ns.Peer()
@@ -172,7 +173,8 @@ func noState(ns *drops.Namespace, n int) func() {
 	}
 }
 
-// espWithoutState has packets of ESP arrive with a number (SPI) that nobody knows.
+// espWithoutState has packets of ESP arrive with a number (SPI) that nobody knows. They are dropped by xfrm_input
+// (net/xfrm/xfrm_input.c).
 func espWithoutState(ns *drops.Namespace, n int) func() {
 	if !ns.Has("modprobe esp4") {
 		return nil
@@ -180,7 +182,8 @@ func espWithoutState(ns *drops.Namespace, n int) func() {
 	return arrive(packet(syscall.IPPROTO_ESP, "10.0.0.1", append([]byte{0, 0, 1, 1, 0, 0, 0, 1}, make([]byte, 40)...)))(ns, n)
 }
 
-// unixClosed has a Unix socket that is closed with datagrams that nobody has read.
+// unixClosed has a Unix socket that is closed with datagrams that nobody has read. The kernel frees them with the socket
+// (net/unix/af_unix.c unix_release_sock).
 func unixClosed(ns *drops.Namespace, n int) func() {
 	return func() {
 		ns.Do(func() error {
@@ -196,7 +199,8 @@ func unixClosed(ns *drops.Namespace, n int) func() {
 	}
 }
 
-// netlinkFull has a program that does not read what the kernel says of interfaces.
+// netlinkFull has a program that does not read what the kernel says of interfaces. They are dropped by
+// netlink_broadcast_deliver, and the program gets ENOBUFS (net/netlink/af_netlink.c).
 func netlinkFull(ns *drops.Namespace, n int) func() {
 	ns.Do(func() error {
 		fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, syscall.NETLINK_ROUTE)

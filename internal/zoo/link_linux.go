@@ -73,8 +73,8 @@ var link = []Scenario{
 // otherhostDropped is where the packets of other hosts are counted.
 const otherhostDropped = "rx_otherhost_dropped ip_rcv_core"
 
-// otherHost has frames arrive that are for another host, as a hub or a switch that floods
-// passes them.
+// otherHost has frames arrive that are for another host, as a hub or a switch that floods passes them. They are dropped
+// by ip_rcv_core (net/ipv4/ip_input.c), as their pkt_type is PACKET_OTHERHOST.
 func otherHost(ns *drops.Namespace, n int) func() {
 	frame := datagram("10.0.0.3", drops.UDPHeader(0))
 	frame[5] = 3
@@ -83,7 +83,8 @@ func otherHost(ns *drops.Namespace, n int) func() {
 	return func() { peer.Inject("near", frame, n) }
 }
 
-// staleMAC has frames arrive of a host that has an old neighbour entry for this one.
+// staleMAC has frames arrive of a host that has an old neighbour entry for this one. They are dropped where those of
+// another host are: the address is this host's, the frame is not.
 func staleMAC(ns *drops.Namespace, n int) func() {
 	frame := datagram("10.0.0.1", drops.UDPHeader(0))
 	frame[5] = 9
@@ -116,7 +117,8 @@ func slowPackets(ns *drops.Namespace, queue string) (peer *drops.Namespace) {
 	return peer
 }
 
-// tbfLimit sends to an interface whose queue is full by its own limit in bytes.
+// tbfLimit sends to an interface whose queue is full by its own limit in bytes. They are dropped by tbf_enqueue
+// (net/sched/sch_tbf.c) or by the queue in it.
 func tbfLimit(ns *drops.Namespace, n int) func() {
 	slow(ns, "3000")
 	send(ns, "10.0.0.2", 100)
@@ -134,7 +136,8 @@ func limitBelow(queue string) func(*drops.Namespace, int) func() {
 	}
 }
 
-// downWithQueue sets an interface down while packets wait there.
+// downWithQueue sets an interface down while packets wait there. The kernel frees them with the queue
+// (net/sched/sch_generic.c dev_deactivate_many).
 func downWithQueue(ns *drops.Namespace, n int) func() {
 	slowPackets(ns, fmt.Sprint("pfifo limit ", n))
 	send(ns, "10.0.0.2", 100)
@@ -165,7 +168,8 @@ func bridged(ns *drops.Namespace, n int) func() {
 	return func() { peer.Inject("near", frame, n) }
 }
 
-// hairpin has frames arrive for a host behind the port where they arrive.
+// hairpin has frames arrive for a host behind the port where they arrive. They are dropped by br_flood or br_forward, as
+// should_deliver says no (net/bridge/br_forward.c).
 func hairpin(ns *drops.Namespace, n int) func() {
 	peer, frame := bridge(ns)
 	learn := slices.Clone(frame)
@@ -174,7 +178,8 @@ func hairpin(ns *drops.Namespace, n int) func() {
 	return func() { peer.Inject("near", frame, n) }
 }
 
-// portMTU has larger frames arrive than another port takes.
+// portMTU has larger frames arrive than another port takes. They are dropped by br_dev_queue_push_xmit
+// (net/bridge/br_forward.c).
 func portMTU(ns *drops.Namespace, n int) func() {
 	peer, _ := bridge(ns)
 	loadModule("br_netfilter")
@@ -186,7 +191,8 @@ func portMTU(ns *drops.Namespace, n int) func() {
 	return func() { peer.Inject("near", frame, n) }
 }
 
-// tunFull sends to a tun device with room for few packets.
+// tunFull sends to a tun device with room for few packets. They are dropped by tun_net_xmit (drivers/net/tun.c), for a
+// queue that is full.
 func tunFull(ns *drops.Namespace, n int) func() {
 	tunDevice(ns)
 	ns.Run("ip", "link", "set", "tun0", "txqueuelen", "5")
@@ -214,7 +220,7 @@ func tunDevice(ns *drops.Namespace) {
 	ns.Run("ip", "link", "set", "tun0", "up")
 }
 
-// unknownVNI has packets of a VXLAN arrive that is not configured.
+// unknownVNI has packets of a VXLAN arrive that is not configured. They are dropped by vxlan_rcv (drivers/net/vxlan).
 func unknownVNI(ns *drops.Namespace, n int) func() {
 	return tunnel(ns, n, vxlan(7, 0, make([]byte, 60)))
 }

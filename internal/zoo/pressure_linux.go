@@ -43,8 +43,8 @@ var pressure = []Scenario{
 	},
 }
 
-// outOfOrderPrune has segments arrive before those that they follow, until the receive buffer
-// is full, and then some that belong before them.
+// outOfOrderPrune has segments arrive before those that they follow, until the receive buffer is full, and then some
+// that belong before them. The queue is pruned by tcp_prune_ofo_queue (net/ipv4/tcp_input.c).
 func outOfOrderPrune(ns *drops.Namespace, n int) func() {
 	const fill, gap = 100, 10
 	peer := silent(ns)
@@ -61,8 +61,8 @@ func outOfOrderPrune(ns *drops.Namespace, n int) func() {
 	return func() { before(n) }
 }
 
-// socketBacklog has segments arrive for a connection while its program is in a system call
-// that holds it, until no more may wait.
+// socketBacklog has segments arrive for a connection while its program is in a system call that holds it, until no more
+// may wait. They are dropped by tcp_add_backlog (net/ipv4/tcp_ipv4.c).
 func socketBacklog(ns *drops.Namespace, n int) func() {
 	const fill = 400
 	peer := silent(ns)
@@ -113,8 +113,8 @@ func tcpMemory(ns *drops.Namespace, n int) func() {
 	return func() { arrive(n, size) }
 }
 
-// cpuBacklog has frames arrive that a bridge floods to one port more than frames may wait for
-// a CPU, each when the CPU has handled the one before it.
+// cpuBacklog has frames arrive that a bridge floods to one port more than frames may wait for a CPU, each when the CPU
+// has handled the one before it. They are dropped by enqueue_to_backlog (net/core/dev.c).
 func cpuBacklog(ns *drops.Namespace, n int) func() {
 	const room = 10
 	peer := ns.Peer()

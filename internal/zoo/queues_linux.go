@@ -42,7 +42,8 @@ var queues = []Scenario{
 	},
 }
 
-// shapedClass sends to an interface with a class that sends a byte a second.
+// shapedClass sends to an interface with a class that sends a byte a second. They are dropped by the queue of the class,
+// in htb_enqueue (net/sched/sch_htb.c).
 func shapedClass(ns *drops.Namespace, n int) func() {
 	knownPeer(ns)
 	if !ns.Has("tc qdisc add dev far root handle 1: htb default 10") {
@@ -54,7 +55,7 @@ func shapedClass(ns *drops.Namespace, n int) func() {
 	return func() { sendBy(ns, fd, "10.0.0.2", n) }
 }
 
-// netem has a qdisc that emulates a network.
+// netem has a qdisc that emulates a network. Its losses are in netem_enqueue (net/sched/sch_netem.c).
 func netem(options string) func(*drops.Namespace, int) func() {
 	return func(ns *drops.Namespace, n int) func() {
 		knownPeer(ns)
@@ -66,7 +67,8 @@ func netem(options string) func(*drops.Namespace, int) func() {
 	}
 }
 
-// police has a filter that drops what exceeds a size, which every packet does.
+// police has a filter that drops what exceeds a size, which every packet does. They are dropped where a classifier
+// returns TC_ACT_SHOT, at the ingress or in the qdisc (net/sched/act_police.c).
 func police(ns *drops.Namespace, n int) func() {
 	lose := arrive(datagram("10.0.0.1", append(drops.UDPHeader(0), make([]byte, 1000)...)))(ns, n)
 	ns.Run("tc", "qdisc", "add", "dev", "far", "clsact")

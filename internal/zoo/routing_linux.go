@@ -137,7 +137,8 @@ var routing = []Scenario{
 	},
 }
 
-// reversePath has packets arrive whose answers would not leave there.
+// reversePath has packets arrive whose answers would not leave there. They are dropped for what fib_validate_source says
+// (net/ipv4/fib_frontend.c).
 func reversePath(ns *drops.Namespace, n int) func() {
 	lose := arrive(drops.IPv4{Src: "192.0.2.1", Dst: "10.0.0.1", Protocol: 17, Payload: drops.UDPHeader(0)}.Frame())(ns, n)
 	ns.Sysctl("ipv4/conf/far/rp_filter", "1")
@@ -190,14 +191,15 @@ func refusedByRule(action, finding string) Want {
 	}
 }
 
-// notForwarding has packets arrive that are for another host.
+// notForwarding has packets arrive that are for another host. They are dropped by ip_error (net/ipv4/route.c).
 func notForwarding(ns *drops.Namespace, n int) func() {
 	lose := arrive(datagram("10.0.0.3", drops.UDPHeader(0)))(ns, n)
 	ns.Sysctl("ipv4/ip_forward", "0")
 	return lose
 }
 
-// ttlExpired has packets arrive for another network, at the end of their way.
+// ttlExpired has packets arrive for another network, at the end of their way. They are dropped by ip_forward
+// (net/ipv4/ip_forward.c), which tells their sender.
 func ttlExpired(ns *drops.Namespace, n int) func() {
 	p := drops.IPv4{Src: "10.0.0.2", Dst: "10.0.1.1", TTL: 1, Protocol: 17, Payload: drops.UDPHeader(0)}
 	lose := arrive(p.Frame())(ns, n)
@@ -205,7 +207,8 @@ func ttlExpired(ns *drops.Namespace, n int) func() {
 	return lose
 }
 
-// tooBig has packets arrive for a network whose link takes only smaller ones.
+// tooBig has packets arrive for a network whose link takes only smaller ones. They are dropped by ip_forward, as
+// ip_exceeds_mtu says.
 func tooBig(ns *drops.Namespace, n int) func() {
 	payload := append(drops.UDPHeader(0), make([]byte, 1400)...)
 	p := drops.IPv4{Src: "10.0.0.2", Dst: "10.0.1.1", Flags: drops.DontFragment, Protocol: 17, Payload: payload}
@@ -221,8 +224,8 @@ func icmpLost(ns *drops.Namespace, n int) func() {
 	return lose
 }
 
-// badExtension has packets arrive with an option for their receiver that it has to know, and
-// does not.
+// badExtension has packets arrive with an option for their receiver that it has to know, and does not. They are dropped
+// by ip6_parse_tlv (net/ipv6/exthdrs.c).
 func badExtension(ns *drops.Namespace, n int) func() {
 	options := append([]byte{syscall.IPPROTO_UDP, 0, 0xbe, 4, 0, 0, 0, 0}, drops.UDPHeader(0)...)
 	lose := arrive(drops.Ethernet(drops.FarMAC, 0x86dd, ipv6(syscall.IPPROTO_DSTOPTS, options)))(ns, n)
@@ -237,7 +240,8 @@ func enableIPv6(ns *drops.Namespace) {
 	ns.Run("ip", "neigh", "add", "fd00::2", "lladdr", drops.NearMAC, "dev", "far", "nud", "permanent")
 }
 
-// fragmentTimeout has the first fragments of packets arrive, whose others never do.
+// fragmentTimeout has the first fragments of packets arrive, whose others never do. They are dropped by ip_expire
+// (net/ipv4/ip_fragment.c), when net.ipv4.ipfrag_time is over.
 func fragmentTimeout(ns *drops.Namespace, n int) func() {
 	peer := ns.Peer()
 	ns.Sysctl("ipv4/ipfrag_time", "1")
@@ -301,8 +305,8 @@ func sendBy(ns *drops.Namespace, fd int, to string, n int) {
 	})
 }
 
-// neighbourFailed sends to a host that is not there, until the first request for its
-// address has timed out.
+// neighbourFailed sends to a host that is not there, until the first request for its address has timed out. They are
+// dropped by neigh_invalidate (net/core/neighbour.c).
 func neighbourFailed(ns *drops.Namespace, n int) func() {
 	ns.Peer()
 	ns.Sysctl("ipv4/neigh/far/mcast_solicit", "1")
@@ -328,7 +332,8 @@ func waiting(fd int) (n int32) {
 	return n
 }
 
-// neighbourQueueFull sends more than may wait for the address of a host.
+// neighbourQueueFull sends more than may wait for the address of a host. They are dropped by __neigh_event_send
+// (net/core/neighbour.c), the oldest first.
 func neighbourQueueFull(ns *drops.Namespace, n int) func() {
 	ns.Peer()
 	ns.Sysctl("ipv4/neigh/far/unres_qlen_bytes", "1024")

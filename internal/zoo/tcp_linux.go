@@ -125,8 +125,8 @@ var tcp = []Scenario{
 // notAnswered are the counters of the SYN/ACKs that are sent again, as nobody answers.
 var notAnswered = id("TcpExtTCPTimeouts", "TcpExtTCPSynRetrans")
 
-// endOfHandshake has the last segment of handshakes find no room. None is begun again, however
-// slow the machine is.
+// endOfHandshake has the last segment of handshakes find no room. None is begun again, however slow the machine is. The
+// kernel makes no connection of it (net/ipv4/tcp_ipv4.c tcp_v4_syn_recv_sock).
 func endOfHandshake(ns *drops.Namespace, n int) func() {
 	ns.Sysctl("ipv4/tcp_synack_retries", "0")
 	return same("end of a handshake with a full accept queue")(ns, n)
@@ -161,8 +161,8 @@ func acceptFull(advice string) Want {
 // queueOfOne is what a point says of SYNs that were refused because an accept queue of one was full, with one more.
 const queueOfOne = `"args":{"limit":1,"port":9,"qlen":2},"local":"127.0.0.1:9","owner":{"pid":`
 
-// acceptQueue has a socket that accepts no connection, and whose queue of one is full: it
-// takes one more. somaxconn is empty for what it is.
+// acceptQueue has a socket that accepts no connection, and whose queue of one is full: it takes one more. somaxconn is
+// empty for what it is. SYNs are refused by tcp_conn_request (net/ipv4/tcp_input.c).
 func acceptQueue(backlog int, somaxconn string) func(*drops.Namespace, int) func() {
 	return func(ns *drops.Namespace, n int) func() {
 		if somaxconn != "" {
@@ -229,14 +229,15 @@ func fromSilent(frame []byte) func(*drops.Namespace, int) func() {
 	}
 }
 
-// loopbackOnly has SYNs arrive for the address of an interface, while a program listens on 127.0.0.1.
+// loopbackOnly has SYNs arrive for the address of an interface, while a program listens on 127.0.0.1. They are dropped
+// by tcp_v4_rcv (net/ipv4/tcp_ipv4.c), and a RST is sent.
 func loopbackOnly(ns *drops.Namespace, n int) func() {
 	ns.Listen(syscall.SOCK_STREAM)
 	return fromSilent(segment{port: 1, flags: synFlag}.frame())(ns, n)
 }
 
-// synQueue has a client that does not answer the SYN/ACK, so that its requests stay in a
-// queue for one, which takes one more.
+// synQueue has a client that does not answer the SYN/ACK, so that its requests stay in a queue for one, which takes one
+// more. SYNs are refused by tcp_conn_request (net/ipv4/tcp_input.c).
 func synQueue(cookies string) func(*drops.Namespace, int) func() {
 	return func(ns *drops.Namespace, n int) func() {
 		peer := silent(ns)
@@ -253,8 +254,8 @@ func syns(peer *drops.Namespace, port, n int) {
 	arriveEach(peer, n, func(i int) []byte { return segment{port: uint16(port + i), flags: synFlag}.frame() })
 }
 
-// synBacklog has room for more in the queue of the socket, but not in what is left of that
-// for clients that have not been seen before.
+// synBacklog has room for more in the queue of the socket, but not in what is left of that for clients that have not
+// been seen before. It is a quarter of tcp_max_syn_backlog (net/ipv4/tcp_input.c tcp_conn_request).
 func synBacklog(ns *drops.Namespace, n int) func() {
 	const backlog = 8
 	peer := silent(ns)
@@ -266,7 +267,8 @@ func synBacklog(ns *drops.Namespace, n int) func() {
 	return func() { syns(peer, 1+backlog, n) }
 }
 
-// md5Missing has a key for the other host, which does not sign.
+// md5Missing has a key for the other host, which does not sign. Its segments are dropped by tcp_inbound_md5_hash
+// (net/ipv4/tcp.c).
 func md5Missing(ns *drops.Namespace, n int) func() {
 	const md5sig = 14 // TCP_MD5SIG
 	lose := fromSilent(segment{port: 1, flags: synFlag}.frame())(ns, n)
@@ -288,8 +290,8 @@ func md5Unexpected(ns *drops.Namespace, n int) func() {
 	return lose
 }
 
-// zeroWindow has a connection whose program does not read, and data that arrive although
-// its buffer is full.
+// zeroWindow has a connection whose program does not read, and data that arrive although its buffer is full. They are
+// dropped by tcp_data_queue (net/ipv4/tcp_input.c).
 func zeroWindow(ns *drops.Namespace, n int) func() {
 	const window = 1000
 	peer := silent(ns)
@@ -302,7 +304,8 @@ func zeroWindow(ns *drops.Namespace, n int) func() {
 	return func() { peer.Inject("near", data(received+window, 1), n) }
 }
 
-// dataAfterClose has connections one side of which was closed, and the other sends.
+// dataAfterClose has connections one side of which was closed, and the other sends. They are dropped by
+// tcp_rcv_state_process (net/ipv4/tcp_input.c), and a RST is sent.
 func dataAfterClose(ns *drops.Namespace, n int) func() {
 	ns.Sysctl("ipv4/tcp_fin_timeout", "120") // more than TCP_TIMEWAIT_LEN: they keep their sockets
 	listener := ns.Listen(syscall.SOCK_STREAM)
@@ -329,7 +332,8 @@ func stamped(seq, stamp uint32) []byte {
 	return segment{port: 1, seq: seq, ack: sent, flags: ackFlag, options: options, data: []byte("x")}.frame()
 }
 
-// paws has data arrive with a timestamp that is older than the one before.
+// paws has data arrive with a timestamp that is older than the one before. They are dropped by tcp_validate_incoming
+// (net/ipv4/tcp_input.c), by RFC 7323.
 func paws(ns *drops.Namespace, n int) func() {
 	const timestamp = 8 // TCPOPT_TIMESTAMP
 	peer := silent(ns)
@@ -338,7 +342,7 @@ func paws(ns *drops.Namespace, n int) func() {
 	return func() { peer.Inject("near", stamped(received+1, 1), n) }
 }
 
-// oldData has data arrive again.
+// oldData has data arrive again. They are dropped by tcp_data_queue (net/ipv4/tcp_input.c), and acknowledged again.
 func oldData(ns *drops.Namespace, n int) func() {
 	peer := silent(ns)
 	connected(ns, 1000)

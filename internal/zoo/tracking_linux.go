@@ -36,8 +36,9 @@ var tracking = []Scenario{
 	},
 }
 
-// tableFull has datagrams of new connections arrive, and room for one. The kernel removes that if it is
-// in a bucket near that of a new one (early_drop): with many buckets it seldom is.
+// tableFull has datagrams of new connections arrive, and room for one. The kernel removes that if it is in a bucket near
+// that of a new one (early_drop): with many buckets it seldom is. They are dropped by nf_conntrack_in
+// (net/netfilter/nf_conntrack_core.c).
 func tableFull(ns *drops.Namespace, n int) func() {
 	const room = 1
 	peer := ns.Peer()

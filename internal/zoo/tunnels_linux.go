@@ -80,7 +80,7 @@ func ownMAC(ns *drops.Namespace, n int) func() {
 	return tunnel(ns, n, vxlan(5, 0, frame))
 }
 
-// tcEgress has a filter that returns TC_ACT_SHOT for what is sent.
+// tcEgress has a filter that returns TC_ACT_SHOT for what is sent. It is dropped by sch_handle_egress (net/core/dev.c).
 func tcEgress(ns *drops.Namespace, n int) func() {
 	knownPeer(ns)
 	ns.Run("tc", "qdisc", "add", "dev", "far", "clsact")
@@ -99,8 +99,8 @@ func tcEgress(ns *drops.Namespace, n int) func() {
 	}
 }
 
-// neighbourTableFull fills the neighbour table, which all network namespaces share, from
-// another one and from its own, so that it has no room for further hosts.
+// neighbourTableFull fills the neighbour table, which all network namespaces share, from another one and from its own,
+// so that it has no room for further hosts. The kernel refuses to make neighbours (net/core/neighbour.c neigh_alloc).
 func neighbourTableFull(ns *drops.Namespace, n int) func() {
 	const room = 8
 	peer := ns.Peer()
@@ -132,7 +132,8 @@ func tableIsFull(err error) bool {
 	return errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EINVAL)
 }
 
-// fragmentMemory has fragments of many packets arrive, and memory for few.
+// fragmentMemory has fragments of many packets arrive, and memory for few. They are dropped by inet_frag_alloc and what
+// calls it (net/ipv4/inet_fragment.c), for net.ipv4.ipfrag_high_thresh.
 func fragmentMemory(ns *drops.Namespace, n int) func() {
 	peer := ns.Peer()
 	ns.Sysctl("ipv4/ipfrag_time", "600")

@@ -134,7 +134,8 @@ func closedPort6(ns *drops.Namespace, n int) func() {
 	}
 }
 
-// socketFilter has a socket with a filter that lets nothing pass.
+// socketFilter has a socket with a filter that lets nothing pass. They are dropped by udp_queue_rcv_one_skb
+// (net/ipv4/udp.c), for what sk_filter says.
 func socketFilter(ns *drops.Namespace, n int) func() {
 	fd := ns.Listen(syscall.SOCK_DGRAM)
 	filter := [1]struct { // struct sock_filter
@@ -153,13 +154,14 @@ func socketFilter(ns *drops.Namespace, n int) func() {
 	return func() { ns.SendUDP(n) }
 }
 
-// capture has a packet socket that takes all that is received on lo, and is full. The
-// datagrams themselves arrive.
+// capture has a packet socket that takes all that is received on lo, and is full. The datagrams themselves arrive. They
+// are dropped by packet_rcv (net/packet/af_packet.c).
 func capture(ns *drops.Namespace, n int) func() {
 	return captureWith(ns, n, func(fd int) error { return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, 0) })
 }
 
-// captureRing has one with a ring of two packets (struct tpacket_req).
+// captureRing has one with a ring of two packets (struct tpacket_req). They are dropped by tpacket_rcv
+// (net/packet/af_packet.c).
 func captureRing(ns *drops.Namespace, n int) func() {
 	const ring = 5 // PACKET_RX_RING
 	return captureWith(ns, n, func(fd int) error {

@@ -70,6 +70,7 @@ var older = map[string]int{"DWB1": 2, "DWB2": 1}
 // maxBatch is the largest file of a spool, in bytes. A batch has less, as its documents are smaller.
 const maxBatch = 64 << 20
 
+// castagnoli is the table of the checksum of batches on the disk (CRC-32C).
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // errCorrupt: a file of the spool is not what was written.

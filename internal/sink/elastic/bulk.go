@@ -14,9 +14,9 @@ import (
 // A server is the cluster: all its URLs, and what was said of it.
 type server struct {
 	client  client
-	urls    []*url.URL
-	current int // index of the URL that is tried next
-	login   func() (login, error)
+	urls    []*url.URL            // at least one
+	current int                   // index of the URL that is tried next
+	login   func() (login, error) // reads the secrets anew, as their files may change
 }
 
 // bulkPath asks only for what tells whether a document was written.
@@ -32,15 +32,15 @@ type verdict struct {
 
 // A rejection is a document that the server does not want.
 type rejection struct {
-	item   item
+	item   item   // with its document
 	reason string // escaped
 }
 
 // A statusError is an answer other than that the request was handled.
 type statusError struct {
-	status int
-	reason string // escaped; may be empty
-	wait   time.Duration
+	status int           // of HTTP
+	reason string        // escaped; may be empty
+	wait   time.Duration // that the server asks for; 0: it does not
 }
 
 // Error says what the server answered.

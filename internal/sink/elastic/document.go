@@ -33,12 +33,14 @@ type document struct {
 	Dropwatch    json.RawMessage `json:"dropwatch"`
 }
 
+// An ecs says which version of the schema the document is of.
 type ecs struct {
 	Version string `json:"version"`
 }
 
+// An ecsEvent is what kind of event it is, in the words that the schema allows.
 type ecsEvent struct {
-	Kind     string   `json:"kind"`
+	Kind     string   `json:"kind"` // event, alert or metric
 	Category []string `json:"category,omitempty"`
 	Type     []string `json:"type,omitempty"`
 	Action   string   `json:"action"`
@@ -55,50 +57,59 @@ type rule struct {
 	Description string `json:"description,omitempty"` // the expression
 }
 
+// An agent is the program that made the document.
 type agent struct {
 	Type    string `json:"type"`
 	Version string `json:"version"`
 }
 
+// A hostFields is the host that the event is of.
 type hostFields struct {
 	Name string   `json:"name"`
 	OS   osFields `json:"os"`
 }
 
+// An osFields is its operating system.
 type osFields struct {
 	Type   string `json:"type"`
 	Kernel string `json:"kernel,omitempty"`
 }
 
+// An endpoint is one end of a flow; what is not known is left out.
 type endpoint struct {
 	IP   string `json:"ip,omitempty"`
 	Port uint16 `json:"port,omitempty"`
 	MAC  string `json:"mac,omitempty"`
 }
 
+// A network says of which protocols the packets are, and how many they were.
 type network struct {
 	Type      string `json:"type,omitempty"`
 	Transport string `json:"transport,omitempty"`
 	Packets   uint64 `json:"packets,omitempty"`
 }
 
+// A process is the one that owns the packets.
 type process struct {
 	PID  uint32 `json:"pid"`
 	Name string `json:"name,omitempty"`
 }
 
+// A container is the one that the process is in.
 type container struct {
 	ID      string `json:"id,omitempty"`
 	Name    string `json:"name,omitempty"`
 	Runtime string `json:"runtime,omitempty"`
 }
 
+// An orchestrator is Kubernetes, with the pod.
 type orchestrator struct {
 	Type      string   `json:"type"`
 	Namespace string   `json:"namespace,omitempty"`
 	Resource  resource `json:"resource"`
 }
 
+// A resource is the pod, by its name.
 type resource struct {
 	Type string `json:"type"`
 	Name string `json:"name"`
@@ -118,6 +129,8 @@ type encoder struct {
 	number uint64 // of documents
 }
 
+// newEncoder returns the encoder of a run. IDs of its documents begin with a hash of host and run: so a document that is
+// sent twice is the same one, and two hosts never share one.
 func newEncoder(c Config) *encoder {
 	sum := sha256.Sum256([]byte(c.Origin.Host + "\x00" + c.Origin.Run))
 	c.Index = cmp.Or(c.Index, DefaultIndex)
@@ -166,6 +179,8 @@ func (x *encoder) indexOf(t time.Time) string {
 	return x.Daily + "-" + t.UTC().Format("2006.01.02")
 }
 
+// document returns the document of an event. Object is the same event in the form of --json, which must not change
+// before the document is encoded.
 func (x *encoder) document(e *event.Event, object []byte) *document {
 	d := &document{
 		Timestamp: timeOf(e.Time),

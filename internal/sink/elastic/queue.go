@@ -23,7 +23,7 @@ type queue interface {
 // memory is a queue without a spool.
 type memory struct {
 	batches []*batch
-	size    int
+	size    int // bytes of all batches
 	drops   event.Ledger
 }
 

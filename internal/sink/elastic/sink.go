@@ -17,7 +17,7 @@ import (
 // Config is what a Sink needs besides Options. All fields are required but Document, Types and Abort.
 type Config struct {
 	Options
-	Origin Origin
+	Origin Origin // where the events are from
 
 	// Object returns the JSON object of an event, empty if it has none; Text the line for a person. What
 	// they return is valid until the next call. Only Write calls them.
@@ -83,6 +83,8 @@ func New(c Config) (*Sink, error) {
 	return s, nil
 }
 
+// newServer checks the URLs and reads secrets and certificates, so that what is wrong is an error at the start. It
+// connects to nothing.
 func newServer(o *Options) (*server, error) {
 	s := &server{login: o.readLogin}
 	for _, text := range o.URLs {
@@ -293,6 +295,7 @@ func (s *Sink) Close() error {
 	return s.queue.close()
 }
 
+// wake wakes the goroutine that sends. It never blocks.
 func (s *Sink) wake() {
 	select {
 	case s.wakeup <- struct{}{}:

@@ -14,10 +14,12 @@ type templateText struct {
 	Meta       map[string]any `json:"_meta"`
 }
 
+// A templateParts has the mappings of the template. Settings are left to the cluster.
 type templateParts struct {
 	Mappings mappings `json:"mappings"`
 }
 
+// A mappings says which types fields have, those with a name and all others.
 type mappings struct {
 	Dynamic    []map[string]any `json:"dynamic_templates"`
 	Properties map[string]any   `json:"properties"`

@@ -21,11 +21,12 @@ const stamp = "20060102T150405.000Z"
 // temporary is at the end of the name of a rotated file while it is compressed.
 const temporary = ".tmp"
 
-// An archive is the rotated files of a file: its name, a dot and the time of the rotation. One goroutine compresses and removes them.
+// An archive is the rotated files of a file: its name, a dot and the time of the rotation. One goroutine compresses and
+// removes them.
 type archive struct {
-	path   string
+	path   string // of the file that is rotated
 	o      Options
-	notify func(string)
+	notify func(string) // tells a person what fails; for any goroutine
 
 	begin   sync.Once
 	wakeup  chan struct{}
@@ -84,6 +85,8 @@ func (a *archive) close() {
 	a.stop()
 }
 
+// run tidies up after each rotation, until wakeup is closed. What fails is told once, and tried again after the next
+// rotation.
 func (a *archive) run(ctx context.Context) {
 	defer close(a.done)
 	for range a.wakeup {

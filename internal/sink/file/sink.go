@@ -18,8 +18,8 @@ type Sink struct {
 
 	at       time.Time    // of the last event
 	untold   event.Ledger // what was lost and no Loss in the file tells of
-	ended    bool
-	reported bool // that the file cannot be written
+	ended    bool         // the End was written
+	reported bool         // that the file cannot be written
 
 	mu      sync.Mutex
 	pending event.Ledger // what the format has got and the file has not

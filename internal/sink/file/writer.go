@@ -17,7 +17,7 @@ import (
 type Writer struct {
 	path, name string // name is path escaped, for messages
 	o          Options
-	open       func() (*os.File, error)
+	open       func() (*os.File, error) // opens path to append
 	notify     func(string)
 
 	mu      sync.Mutex

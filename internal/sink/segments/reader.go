@@ -20,9 +20,9 @@ var ErrNothing = errors.New("nothing is recorded there")
 // A Reader is a source of the events in a ring, the oldest first. The ring may be written to
 // meanwhile: what was on the disk when its last segment is read is there.
 type Reader struct {
-	paths  []string
+	paths  []string // of the segments, the oldest first
 	last   Last
-	warn   func(error)
+	warn   func(error) // is told of a segment that cannot be read, which is left out
 	header session.Header
 	now    time.Time
 	young  bool // an event was emitted that is not too old

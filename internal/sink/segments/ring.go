@@ -35,8 +35,8 @@ type ring struct {
 
 // A segment is a file of a ring.
 type segment struct {
-	number uint64
-	size   int64
+	number uint64 // in the order of writing
+	size   int64  // in bytes
 }
 
 // List returns the paths of the segments in a directory, the oldest first.

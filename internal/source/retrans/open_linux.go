@@ -28,6 +28,7 @@ func Open(opts Options) (*Source, error) {
 	return s, nil
 }
 
+// open loads and attaches the programs, those of resets only if they are wanted. On an error the caller must call Close.
 func (s *Source) open(opts Options) error {
 	spec, err := loadRetrans()
 	if err != nil {
@@ -91,6 +92,7 @@ func configure(spec *ebpf.CollectionSpec, opts Options) error {
 	return spec.Variables[retransVarWakeupLevel].Set(uint32(size / 4))
 }
 
+// openRing opens the ring and what waits for it.
 func (s *Source) openRing() (err error) {
 	if s.ring, err = bpfprog.NewRing(s.kernel.Maps[retransMapRing], "TCP events"); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"dropwatch/internal/pipeline"
 )
 
+// errElsewhere wraps errors.ErrUnsupported.
 var errElsewhere = fmt.Errorf("trace TCP retransmissions on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 
 // A Trace can be opened on Linux only.

@@ -23,10 +23,10 @@ const defaultTraceRing = 256 << 10
 // A Trace is a pipeline.Source: what TCP does on the whole host from OpenTrace to the end of Run, as perf
 // reports it.
 type Trace struct {
-	reader   *perf.Reader[*traceCPU]
+	reader   *perf.Reader[*traceCPU] // of the rings of all CPUs
 	decoder  traceDecoder
 	event    event.Event
-	ringSize int
+	ringSize int       // bytes, of each CPU
 	until    time.Time // see Began
 }
 

@@ -94,6 +94,7 @@ func (r *Running) AwaitEnough(enough func(kept []event.Event, ledger *event.Ledg
 	}
 }
 
+// has reports whether enough was emitted until now.
 func (r *Running) has(enough func(kept []event.Event, ledger *event.Ledger) bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -49,9 +49,9 @@ func Stage(own func() *host.Addresses) pipeline.Stage {
 
 // A stage is the pipeline.Stage. It reads the addresses of the host again from time to time.
 type stage struct {
-	read func() *host.Addresses
-	own  *host.Addresses
-	at   time.Time // when own was read
+	read func() *host.Addresses // must not take long: it is called for events
+	own  *host.Addresses        // of this network namespace
+	at   time.Time              // when own was read
 }
 
 // why returns why nothing was lost by a drop, nothing if a packet was, or if that is

@@ -12,6 +12,7 @@ const maxAnswers = 1 << 15
 // A key identifies a socket: by its cookie, or by its inode if it was found by addresses.
 type key uint64
 
+// keyOf is what a socket is found by: its cookie, or else its inode number.
 func keyOf(s *event.Socket) key {
 	const byInode = 1 << 62 // above every cookie and every hash of an address, and below addresses in the kernel
 	if s.Cookie != 0 {

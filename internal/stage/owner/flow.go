@@ -62,7 +62,7 @@ func endpoints(p *event.Headers) (protocol uint8, src, dst host.Endpoint, ok boo
 // A scope is what a table has the sockets of. There is a table for each protocol because that of TCP
 // takes milliseconds to read, even without sockets: the kernel walks its whole hash table.
 type scope struct {
-	netns    uint32
+	netns    uint32 // its inode
 	protocol uint8
 }
 

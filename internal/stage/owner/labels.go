@@ -141,7 +141,7 @@ func podman(name string) labels {
 
 // A store is a directory of containers/storage, the library of podman and CRI-O.
 type store struct {
-	dir   string
+	dir   string // of the host
 	owner uint32 // whose files are read; host.AnyOwner for all
 }
 

@@ -11,7 +11,7 @@ import (
 
 // A place is what the path of a control group says: where its processes run.
 type place struct {
-	unit      string
+	unit      string // of systemd; empty: none
 	container event.Container
 	pod       event.Pod
 	user      uint32 // who runs the container, if not root
@@ -106,6 +106,7 @@ func isUnit(name string) bool {
 		!strings.ContainsFunc(name, func(r rune) bool { return !isWord(r) && !strings.ContainsRune(`:-_.\@`, r) })
 }
 
+// isWord reports whether IDs and names in paths can have the character.
 func isWord(r rune) bool {
 	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 }

@@ -65,7 +65,7 @@ func (f *finder) probe(inode uint64, t *event.Task, now time.Time) (held holder,
 
 // A process is what its files in /proc say. It is empty if the process has ended.
 type process struct {
-	comm   string
+	comm   string // of its main thread
 	cgroup string // path of version 2
 	place
 }

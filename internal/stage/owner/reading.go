@@ -55,12 +55,12 @@ func (p *pace) spend(took time.Duration, now time.Time) {
 // A reading is a part of the host that takes long to read, and is therefore read in a goroutine.
 type reading[T any] struct {
 	pace  *pace
-	value T
-	asOf  time.Time // when the reading of value began
-	took  time.Duration
+	value T             // of the last reading that ended
+	asOf  time.Time     // when the reading of value began
+	took  time.Duration // for that reading
 
-	number  uint32 // of readings that have ended
-	running bool
+	number  uint32         // of readings that have ended
+	running bool           // a goroutine reads now
 	begun   time.Time      // when the goroutine began
 	done    chan result[T] // from the goroutine; has room for one
 }
