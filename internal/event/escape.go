@@ -43,10 +43,26 @@ func isPlain(name string) bool {
 // read as the text around it: if it has a space, a quote or a ?. A process named
 // "a/b to c" so cannot imitate the text of a line. Other names stay as they are.
 func Quote(name string) string {
-	if strings.ContainsAny(name, ` "?`) {
+	if isBare(name) {
+		return name
+	}
+	if strings.ContainsAny(name, quoted) {
 		name = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
 	}
 	return Escape(name)
+}
+
+// quoted are the printable characters for which Quote quotes a name.
+const quoted = ` "?`
+
+// isBare reports whether a name is of printable ASCII and needs no quotes, as most are.
+func isBare(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c > '~' || c == '"' || c == '?' {
+			return false
+		}
+	}
+	return true
 }
 
 // EscapeLines is Escape for a text of several lines.

@@ -20,7 +20,9 @@ func drops() map[string]event.Event {
 	owned := udp()
 	owned.Owner, owned.Netns = nginx(), event.Netns{Inode: 7, Name: "blue"}
 	owned.Owner.Pod = event.Pod{Namespace: "shop", Name: "web-0"}
-	return map[string]event.Event{"packet": udp(), "trace": trace, "tunnel": tunnel, "owned": owned}
+	again := retransmit()
+	again.Segment.Fate = event.NotLostHere
+	return map[string]event.Event{"packet": udp(), "trace": trace, "tunnel": tunnel, "owned": owned, "retransmit": again}
 }
 
 func BenchmarkWrite(b *testing.B) {

@@ -3,7 +3,6 @@ package line
 import (
 	"slices"
 	"strconv"
-	"time"
 
 	"dropwatch/internal/event"
 	"dropwatch/internal/knowledge"
@@ -68,26 +67,4 @@ func hookOf(e *event.Event) string {
 		return ""
 	}
 	return knowledge.Hook(e)
-}
-
-// A day is the current day in local time. It saves most lines the computation of a date. End is the next midnight, which
-// summer time may put 23 or 25 hours later.
-type day struct{ begin, end time.Time }
-
-// appendTime appends the local time in a format, after the date unless it is of
-// today. An unknown time has no date. An empty format has neither.
-func (d *day) appendTime(b []byte, t time.Time, format string) []byte {
-	if format == "" {
-		return b
-	}
-	t = t.Local()
-	if !t.Before(d.end) || d.end.IsZero() {
-		y, m, n := time.Now().Date()
-		d.begin = time.Date(y, m, n, 0, 0, 0, 0, time.Local)
-		d.end = d.begin.AddDate(0, 0, 1)
-	}
-	if !t.IsZero() && (t.Before(d.begin) || !t.Before(d.end)) {
-		b = t.AppendFormat(b, "2006-01-02 ")
-	}
-	return t.AppendFormat(b, format)
 }

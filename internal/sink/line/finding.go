@@ -10,7 +10,7 @@ import (
 // finding appends the line of a finding; below that of a diagnosis, and of an alert if it is to be explained, what is known
 // of it, unless it is for a log.
 func (s *Sink) finding(e *event.Event) {
-	b := s.day.appendTime(s.buf.Bytes, e.Time, s.layout().time)
+	b := s.clock.appendTime(s.buf.Bytes, e.Time, s.layout().digits)
 	b = append(b, s.bold...)
 	b = e.Incident.AppendTo(b)
 	b = append(append(b, s.plain...), '\n')

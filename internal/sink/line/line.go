@@ -39,9 +39,9 @@ type Options struct {
 // A Sink formats events. It writes to its Writer when it is flushed, or when enough
 // has come together. It is for one goroutine, and keeps no event.
 type Sink struct {
-	buf  records.Buffer // lines that are not written yet
-	opts Options
-	day  day
+	buf   records.Buffer // lines that are not written yet
+	opts  Options
+	clock clock
 
 	explained map[kind]bool // with Explain: those whose cause was shown
 
@@ -89,17 +89,17 @@ func (s *Sink) Write(e *event.Event) error {
 // Flush writes what was formatted.
 func (s *Sink) Flush() error { return s.buf.Flush() }
 
-// A layout is the least width of columns in characters, and the format of the time.
+// A layout is the least width of columns in characters, and how exact times are.
 type layout struct {
-	location, reason, port int    // a longer name moves the columns behind it
-	time                   string // as package time has formats; empty: no time
+	location, reason, port int // a longer name moves the columns behind it
+	digits                 int // of a time behind the second; 0: there is none
 }
 
 // Wide columns fit most of the functions, reasons and interfaces that Linux has. Longer
 // ones move the rest of the line to the right.
 var (
-	wide  = layout{location: 28, reason: 14, port: 5, time: "15:04:05.000000 "}
-	tight = layout{time: "15:04:05.000 "}
+	wide  = layout{location: 28, reason: 14, port: 5, digits: 6}
+	tight = layout{digits: 3}
 	bare  layout
 )
 
@@ -140,7 +140,7 @@ func (s *Sink) appendBelow(e *event.Event) {
 // appendDrop appends the line of a drop without its newline. It and all functions
 // that append a part of a line end the part with a space; the last one is removed.
 func (s *Sink) appendDrop(b []byte, e *event.Event, l *layout) []byte {
-	b = s.day.appendTime(b, e.Time, l.time)
+	b = s.clock.appendTime(b, e.Time, l.digits)
 	b = append(b, s.bold...)
 	start := len(b)
 	b = e.Where.AppendTo(b)
@@ -159,7 +159,7 @@ func (s *Sink) appendDrop(b []byte, e *event.Event, l *layout) []byte {
 //
 //	03:42:35.698459 point accept_queue           tcp_conn_request lo 192.0.2.1:443 > 198.51.100.7:50123 tcp len 60 limit 3
 func (s *Sink) appendPoint(b []byte, e *event.Event, l *layout) []byte {
-	b = s.day.appendTime(b, e.Time, l.time)
+	b = s.clock.appendTime(b, e.Time, l.digits)
 	b = append(b, s.bold...)
 	start := len(b)
 	b = append(append(b, "point "...), event.Escape(e.Point)...)
@@ -343,7 +343,7 @@ func appendStack(b []byte, e *event.Event) []byte {
 
 // loss appends the line of a loss.
 func (s *Sink) loss(e *event.Event) {
-	b := s.day.appendTime(s.buf.Bytes, e.Time, s.layout().time)
+	b := s.clock.appendTime(s.buf.Bytes, e.Time, s.layout().digits)
 	b = append(b, s.red...)
 	b = appendLoss(b, e)
 	b = append(b, s.plain...)

@@ -21,7 +21,7 @@ func (s *Sink) appendSegment(b []byte, e *event.Event, l *layout) []byte {
 	if segment == nil {
 		segment = &unknown
 	}
-	b = s.day.appendTime(b, e.Time, l.time)
+	b = s.clock.appendTime(b, e.Time, l.digits)
 	b = append(b, s.bold...)
 	start := len(b)
 	b = append(b, e.Kind.String()...)
