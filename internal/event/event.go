@@ -158,14 +158,15 @@ func (e *Event) Clone() Event {
 // CloneInto makes dst a copy of e, with Raw, that shares no memory with e. It uses
 // the memory that dst has, so that copying again and again need not allocate.
 func (e *Event) CloneInto(dst *Event) {
-	old := *dst
+	data, cookie, raw, stack, args := dst.Packet.Data, dst.Cookie, dst.Raw, dst.Stack, dst.Args
+	flow, socket, segment, incident, reached := dst.Packet.Flow, dst.Owner.Socket, dst.Segment, dst.Incident, dst.Reached
 	*dst = *e
-	dst.Packet.Data = copyInto(old.Packet.Data, e.Packet.Data)
-	dst.Cookie, dst.Raw = copyInto(old.Cookie, e.Cookie), copyInto(old.Raw, e.Raw)
-	dst.Stack, dst.Args = copyInto(old.Stack, e.Stack), copyInto(old.Args, e.Args)
-	dst.Packet.Flow = cloneInto(old.Packet.Flow, e.Packet.Flow)
-	dst.Segment, dst.Incident = cloneInto(old.Segment, e.Segment), cloneInto(old.Incident, e.Incident)
-	dst.Owner.Socket, dst.Reached = cloneInto(old.Owner.Socket, e.Owner.Socket), e.Reached.cloneInto(old.Reached)
+	dst.Packet.Data = copyInto(data, e.Packet.Data)
+	dst.Cookie, dst.Raw = copyInto(cookie, e.Cookie), copyInto(raw, e.Raw)
+	dst.Stack, dst.Args = copyInto(stack, e.Stack), copyInto(args, e.Args)
+	dst.Packet.Flow = e.Packet.Flow.cloneInto(flow)
+	dst.Segment, dst.Incident = cloneInto(segment, e.Segment), cloneInto(incident, e.Incident)
+	dst.Owner.Socket, dst.Reached = cloneInto(socket, e.Owner.Socket), e.Reached.cloneInto(reached)
 }
 
 // cloneInto is as the function of that name, for r and its values.

@@ -30,3 +30,25 @@ func TestClonesOfAReached(t *testing.T) {
 		t.Error("the clone of a drop has the point of the event before")
 	}
 }
+
+// TestCloneIntoCopiesPacketsInPackets, and removes them where there are none.
+func TestCloneIntoCopiesPacketsInPackets(t *testing.T) {
+	inner := event.Headers{Fields: event.FieldSrcPort, Network: event.IPv4, SrcPort: 9}
+	flows := []*event.Flow{
+		{Headers: event.Headers{Transport: event.TCP}},
+		{Headers: event.Headers{Transport: event.UDP}, Tunnel: event.Tunnel{Kind: event.VXLAN}, Inner: inner},
+		{Headers: event.Headers{Transport: event.ICMP}, Quoted: inner, Stop: event.Stop{Why: event.Truncated}},
+		{Headers: event.Headers{Transport: event.ICMPv6}, Quoted: inner},
+		nil,
+	}
+	for i, before := range flows {
+		for j, f := range flows {
+			var to event.Event
+			(&event.Event{Packet: event.Packet{Flow: before}}).CloneInto(&to)
+			(&event.Event{Packet: event.Packet{Flow: f}}).CloneInto(&to)
+			if got := to.Packet.Flow; (got == nil) != (f == nil) || f != nil && (*got != *f || got == f) {
+				t.Errorf("flow %d after %d: %+v, want a copy of %+v", j, i, got, f)
+			}
+		}
+	}
+}

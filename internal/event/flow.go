@@ -11,9 +11,24 @@ import (
 type Flow struct {
 	Headers         // of the packet itself, the outermost
 	Tunnel  Tunnel  // that the packet is in
-	Inner   Headers // of the packet in the tunnel
-	Quoted  Headers // of the packet that an ICMP error is about
 	Stop    Stop    // where decoding ended, and why
+	Inner   Headers // of the packet in the tunnel; zero without one
+	Quoted  Headers // of the packet that an ICMP error is about; zero of all others
+}
+
+// hasPacket reports whether there may be another packet in the packet.
+func (f *Flow) hasPacket() bool {
+	return f.Tunnel.Kind != NoLayer || f.Transport == ICMP || f.Transport == ICMPv6
+}
+
+// cloneInto is as the function of that name. The headers of a packet in the packet, which are two thirds of a flow, are
+// copied only if there is one.
+func (f *Flow) cloneInto(to *Flow) *Flow {
+	if f == nil || to == nil || f.hasPacket() || to.hasPacket() {
+		return cloneInto(to, f)
+	}
+	to.Headers, to.Tunnel, to.Stop = f.Headers, f.Tunnel, f.Stop
+	return to
 }
 
 // Headers are those of one packet, from the link to the transport. A field

@@ -47,9 +47,16 @@ func (p *Progress) begin() {
 // end counts that it left, and copies the numbers of the ledger.
 func (p *Progress) end(l *event.Ledger) {
 	if p != nil {
-		p.rejected.Store(l.Rejected)
-		p.undecided.Store(l.Undecided)
-		p.rejectedTCP.Store(l.TCP.Rejected)
+		set(&p.rejected, l.Rejected)
+		set(&p.undecided, l.Undecided)
+		set(&p.rejectedTCP, l.TCP.Rejected)
 		p.done.Add(1)
+	}
+}
+
+// set stores a number unless it is there already, as storing takes ten times as long as reading.
+func set(to *atomic.Uint64, n uint64) {
+	if to.Load() != n {
+		to.Store(n)
 	}
 }

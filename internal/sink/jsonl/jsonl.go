@@ -156,22 +156,24 @@ func appendSegment(b []byte, e *event.Event) []byte {
 		b = appendWord(b, "lost", s.Fate.String())
 	}
 	b = appendIfAny(b, "doubt", s.Doubt)
-	if drop, ok := e.Dropped(); ok {
-		b = appendCause(b, &s.Drop, &drop)
+	if e.HasDrop() {
+		b = appendCause(b, e)
 	}
 	return b
 }
 
 // appendCause appends the drop behind what TCP did. Interface and network namespace are there if they are others
 // than those of the event.
-func appendCause(b []byte, of *event.SegmentDrop, drop *event.Event) []byte {
+func appendCause(b []byte, e *event.Event) []byte {
+	drop, _ := e.Dropped()
+	of := &e.Segment.Drop
 	b = begin(b, "cause", '{')
 	if symbol, _, module, ok := drop.Where.Name(); ok {
 		b = appendText(b, "symbol", symbol)
 		b = appendIfAny(b, "module", module)
 	}
 	b = appendIfAny(b, "reason", drop.Reason)
-	if x, ok := knowledge.BriefOf(drop); ok {
+	if x, ok := knowledge.BriefOf(&drop); ok {
 		b = appendText(b, "text", x.Cause)
 	}
 	b = appendPort(b, &of.Port)

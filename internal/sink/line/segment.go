@@ -92,8 +92,8 @@ func appendSequence(b []byte, e *event.Event, s *event.Segment) []byte {
 // appendFate appends whether this host dropped what is sent again, or that a reset answers, and if so where and why,
 // with what is known of the drop.
 func appendFate(b []byte, e *event.Event, s *event.Segment) []byte {
-	if drop, ok := e.Dropped(); ok {
-		return appendDropped(b, e, &drop)
+	if e.HasDrop() {
+		return appendDropped(b, e)
 	}
 	switch s.Fate {
 	case event.NotLostHere:
@@ -107,7 +107,8 @@ func appendFate(b []byte, e *event.Event, s *event.Segment) []byte {
 
 // appendDropped appends the drop behind an event of TCP: its location, reason and evidence, the interface and network
 // namespace if they are others than those of the event, and the firewall's rule; of one that a reset answers, its cause.
-func appendDropped(b []byte, e, drop *event.Event) []byte {
+func appendDropped(b []byte, e *event.Event) []byte {
+	drop, _ := e.Dropped()
 	label := "lost here: "
 	if e.Kind == event.Reset {
 		label = "drop at "
@@ -116,7 +117,7 @@ func appendDropped(b []byte, e, drop *event.Event) []byte {
 	if drop.Reason != "" {
 		b = append(append(b, event.Escape(drop.Reason)...), ' ')
 	}
-	b = appendEvidence(b, drop)
+	b = appendEvidence(b, &drop)
 	of := &e.Segment.Drop
 	if of.Port.IfName != "" {
 		b = append(append(append(b, "iface "...), event.Escape(of.Port.IfName)...), ' ')
@@ -128,7 +129,7 @@ func appendDropped(b []byte, e, drop *event.Event) []byte {
 		b = append(append(append(b, "rule "...), of.RuleConfidence...), ' ')
 		b = append(append(b, event.Escape(of.Rule)...), ' ')
 	}
-	if brief, ok := knowledge.BriefOf(drop); ok && e.Kind == event.Reset {
+	if brief, ok := knowledge.BriefOf(&drop); ok && e.Kind == event.Reset {
 		b = append(append(append(b, '('), firstClause(brief.Cause)...), ") "...)
 	}
 	return b

@@ -18,7 +18,8 @@ type lostKey struct {
 
 // lostKeyOf returns what the segments that e sends again are counted by: where and why this host dropped them, and the rule if one
 // is known.
-func lostKeyOf(e, drop *event.Event) lostKey {
+func lostKeyOf(e *event.Event) lostKey {
+	drop, _ := e.Dropped()
 	symbol, _, _, _ := drop.Where.Name()
 	k := lostKey{location: symbol, reason: drop.Reason, netns: e.Segment.Drop.Netns}
 	if of := &e.Segment.Drop; of.Rule != "" {

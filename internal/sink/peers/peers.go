@@ -123,8 +123,8 @@ func (s *Sink) count(e *event.Event) {
 	if int(segment.Fate) < len(r.Value.fates) {
 		r.Value.fates[segment.Fate] += n
 	}
-	if drop, ok := e.Dropped(); ok {
-		s.lost.Add(lostKeyOf(e, &drop), n)
+	if e.HasDrop() {
+		s.lost.Add(lostKeyOf(e), n)
 	}
 	if segment.RTT > 0 {
 		r.Value.rtt = segment.RTT

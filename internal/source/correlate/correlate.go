@@ -242,7 +242,7 @@ func lastDrop(e *event.Event) time.Time {
 // s.emitted, and with its packet if a firewall may have dropped that, else nil.
 func (s *Source) release(ready func(*event.Event) bool, emit func(*event.Packet)) {
 	for s.waiting.n > 0 && ready(s.waiting.at(0)) {
-		s.emitted = s.waiting.pop()
+		s.waiting.pop(&s.emitted)
 		emit(s.judge(&s.emitted))
 	}
 }

@@ -141,7 +141,7 @@ func (s *Reached) emitRead() {
 // release joins and emits the first of the waiting drops while ready returns true.
 func (s *Reached) release(ready func(*event.Event) bool) {
 	for s.waiting.n > 0 && ready(s.waiting.at(0)) {
-		s.emitted = s.waiting.pop()
+		s.waiting.pop(&s.emitted)
 		s.join(&s.emitted)
 		s.out.Emit(&s.emitted)
 	}

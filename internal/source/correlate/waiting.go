@@ -34,9 +34,8 @@ func (q *queue) grow() {
 	q.ring, q.first = wider, 0
 }
 
-// pop removes the first event. What it has belongs to the queue, and is valid until the next push.
-func (q *queue) pop() event.Event {
-	e := *q.at(0)
+// pop removes the first event and copies it to e. What it has belongs to the queue, and is valid until the next push.
+func (q *queue) pop(e *event.Event) {
+	*e = *q.at(0)
 	q.first, q.n = q.first+1, q.n-1
-	return e
 }

@@ -19,7 +19,8 @@ func TestQueueKeepsOrder(t *testing.T) {
 			came++
 		}
 		for range 6 {
-			if got := q.pop(); got.Packet.Flow.Seq != next || got.Segment.Len != next {
+			var got event.Event
+			if q.pop(&got); got.Packet.Flow.Seq != next || got.Segment.Len != next {
 				t.Fatalf("got %d, want %d", got.Packet.Flow.Seq, next)
 			}
 			next++
