@@ -21,7 +21,7 @@ func BenchmarkWrite(b *testing.B) {
 	e := resent(event.FastRetransmit, "198.51.100.7", 1)
 	write := func(i int) {
 		n := i * 7919 % connections
-		e.Packet.Flow.SrcPort, e.Packet.Flow.Dst = uint16(10_000+n), all[n%to]
+		e.Packet.Flow.SrcPort, e.Packet.Flow.Dst, e.Owner.Socket.Cookie = uint16(10_000+n), all[n%to], uint64(n)
 		if err := s.Write(&e); err != nil {
 			b.Fatal(err)
 		}

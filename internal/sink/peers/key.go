@@ -139,8 +139,7 @@ func ends(e *event.Event) (local, remote netip.AddrPort) {
 	return local, remote
 }
 
-// A connection identifies one of a network namespace. It has no pointers: so it is found in a map in less time. Addresses
-// of IPv4 are IPv4-mapped.
+// A connection identifies one of a network namespace. Addresses of IPv4 are IPv4-mapped.
 type connection struct {
 	netns                 uint32 // its inode
 	localPort, remotePort uint16
@@ -154,22 +153,29 @@ func connectionOf(netns uint32, local, remote netip.AddrPort) connection {
 }
 
 // A sent is how many segments a connection had sent at its last event, which was counted in a row.
-type sent struct{ row, segments uint32 }
+type sent struct {
+	connection
+	row, segments uint32
+}
 
 // maxConnections is how many connections are remembered, those that came first. Each takes some 100 bytes.
 const maxConnections = 1 << 17
 
-// keepSent keeps how many segments the connection of an event has sent, of a live run.
+// keepSent keeps how many segments the connection of an event has sent, of a live run. A connection is found by its socket,
+// in much less time than by its addresses. That may be of another one by now, or have got a cookie since.
 func (s *Sink) keepSent(e *event.Event, row uint32) {
-	if e.Segment.Sent == 0 || s.opts.Connections == nil {
+	if e.Segment.Sent == 0 || e.Owner.Socket == nil || s.opts.Connections == nil {
 		return
 	}
 	local, remote := ends(e)
 	c := connectionOf(e.Netns.Inode, local, remote)
-	if len(s.sent) >= maxConnections {
-		if _, kept := s.sent[c]; !kept {
+	i, known := s.bySocket[e.Owner.Socket.Cookie]
+	if !known || s.sent[i].connection != c {
+		if len(s.sent) >= maxConnections {
 			return
 		}
+		i = uint32(len(s.sent))
+		s.bySocket[e.Owner.Socket.Cookie], s.sent = i, append(s.sent, sent{connection: c})
 	}
-	s.sent[c] = sent{row, e.Segment.Sent}
+	s.sent[i].row, s.sent[i].segments = row, e.Segment.Sent
 }

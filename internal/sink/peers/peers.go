@@ -60,7 +60,8 @@ type Sink struct {
 	resets    *tally.Tally[resetKey, struct{}] // in packets
 	lost      *tally.Tally[lostKey, struct{}]  // segments, by the drops of this host
 	before    map[connection]uint64            // what connections had sent when the run began
-	sent      map[connection]sent              // what those that sent again had sent at their last event
+	sent      []sent                           // what those that sent again had sent at their last event, as they came
+	bySocket  map[uint64]uint32                // where a connection is in sent, by the cookie
 	packets   bool                             // the source does not say how many segments each packet was, nor all types
 	rose      map[string]uint64                // what Options.Counted returned at the last table
 	intervals *interval.Divider
@@ -73,7 +74,7 @@ func New(w io.Writer, o Options) *Sink {
 	s := &Sink{
 		w: w, opts: o, rows: tally.New[key, row](maxRows, func(k key) key { return key{direction: k.direction, name: others} }),
 		resets: tally.New[resetKey, struct{}](maxRows, nil), before: make(map[connection]uint64),
-		sent: make(map[connection]sent), lost: tally.New[lostKey, struct{}](maxRows, nil),
+		bySocket: make(map[uint64]uint32), lost: tally.New[lostKey, struct{}](maxRows, nil),
 	}
 	s.intervals = interval.New(o.Every, o.Begin, &s.mu, s.endInterval)
 	if o.Color {

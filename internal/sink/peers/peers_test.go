@@ -24,8 +24,11 @@ func resent(kind event.SegmentType, peer string, segments uint64) event.Event {
 	})
 	return event.Event{
 		Kind: event.Retransmit, Time: begin, Count: 1, Segments: segments, Packet: event.Packet{Flow: &flow},
-		Port:    event.Port{IfName: "eth0"},
-		Owner:   event.Owner{Process: event.Process{PID: 812, Comm: "nginx", Confidence: event.Certain}},
+		Port: event.Port{IfName: "eth0"},
+		Owner: event.Owner{
+			Socket:  &event.Socket{Cookie: uint64(flow.Dst.As4()[3])},
+			Process: event.Process{PID: 812, Comm: "nginx", Confidence: event.Certain},
+		},
 		Segment: &event.Segment{Type: kind, Direction: event.Outgoing, RTT: 1500, Sent: 90},
 	}
 }
@@ -92,6 +95,22 @@ and 2 more drop locations
 1 reset sent: TCP_ABORT_ON_DATA 1
 `
 	if got := write(t, peers.Options{}, event.Ledger{}, events...); !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%swant at its end\n%s", got, want)
+	}
+}
+
+// TestSocketsThatChange: one gets a cookie, which stood for its address before, and then the address is that of another
+// connection, to which the number of the first is not added.
+func TestSocketsThatChange(t *testing.T) {
+	said := func(cookie uint64, port uint16, sent uint32) event.Event {
+		e := resent(event.FastRetransmit, "198.51.100.7", 1)
+		e.Owner.Socket.Cookie, e.Packet.Flow.DstPort, e.Segment.Sent = cookie, port, sent
+		return e
+	}
+	const address = 1<<52 + 9
+	events := []event.Event{said(address, 50001, 10), said(5, 50001, 30), said(address, 50002, 400), said(5, 50001, 31)}
+	got := write(t, peers.Options{Connections: ended}, event.Ledger{}, events...)
+	if want := "        4   431    0.93%  1.5ms  out  198.51.100.7  fast 4\n"; !strings.HasSuffix(got, want) {
 		t.Errorf("got\n%swant at its end\n%s", got, want)
 	}
 }

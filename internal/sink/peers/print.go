@@ -106,20 +106,23 @@ func (s *Sink) sentInRun() map[key]uint64 {
 	if s.opts.Connections == nil {
 		return nil
 	}
-	all, by := make(map[key]uint64), &s.opts.By
+	all, by, ended := make(map[key]uint64), &s.opts.By, make(map[connection]sent)
+	for _, last := range s.sent { // of a connection with two cookies the later one
+		ended[last.connection] = last
+	}
 	for _, c := range s.opts.Connections() {
 		id := connectionOf(c.Netns.Inode, c.Local, c.Remote)
 		if k, ok := by.ofEnds(event.Outgoing, c.Local, c.Remote); ok {
 			all[k] += s.since(id, c.Sent)
-			delete(s.sent, id)
+			delete(ended, id)
 		}
 	}
 	var rows []key
 	for r := range s.rows.All {
 		rows = append(rows, r.Key)
 	}
-	for id, n := range s.sent {
-		all[rows[n.row]] += s.since(id, uint64(n.segments))
+	for id, last := range ended {
+		all[rows[last.row]] += s.since(id, uint64(last.segments))
 	}
 	return all
 }
