@@ -46,6 +46,9 @@ const (
 
 	nftaCounterPackets = 2
 	objectCounter      = 1
+	objectQuota        = 2
+	objectLimit        = 4
+	objectConnlimit    = 5
 )
 
 // families are the families of tables, as nft has them.

@@ -63,11 +63,11 @@ func (r *Ruleset) ruleOf(name string) (*rule, *chain) {
 	return nil, nil
 }
 
-// fieldsAt are what the parts of a key of a set hold, from a register on, each with its size. The kernel says of
+// fieldsAt are what the parts of so many bytes hold, from a register on, each with its size. The kernel says of keys of
 // sets with intervals alone what those are.
-func (t *ruleText) fieldsAt(register uint32, s *set) (all []field) {
+func (t *ruleText) fieldsAt(register uint32, length int, lengths []int) (all []field) {
 	const word = 4
-	whole := min(s.keyLen, len(registerFile{}.data))
+	whole := min(length, len(registerFile{}.data))
 	for at := 0; at < whole; {
 		f := field{name: "?", size: word}
 		for number, known := range t.registers {
@@ -76,8 +76,8 @@ func (t *ruleText) fieldsAt(register uint32, s *set) (all []field) {
 				f.size = cmp.Or(f.size, sizes[f.kind], word)
 			}
 		}
-		if len(all) < len(s.fields) {
-			f.size = s.fields[len(all)]
+		if len(all) < len(lengths) {
+			f.size = lengths[len(all)]
 		}
 		f.size = max(1, min(f.size, whole-at))
 		all = append(all, f)

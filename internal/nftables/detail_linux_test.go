@@ -121,6 +121,7 @@ func TestReached(t *testing.T) {
 func TestStatefulText(t *testing.T) {
 	vmtest.RequireRoot(t)
 	ns := drops.NewNamespace(t)
+	const objects = "quota q { over 10 mbytes; }; limit l { rate 5/second; }; counter n { };"
 	for _, rule := range []string{
 		"limit rate over 10/second drop", "limit rate 10/minute drop", "limit rate over 400/hour burst 7 packets drop",
 		"limit rate over 10 kbytes/second drop", "limit rate over 10 mbytes/second burst 9000 kbytes drop",
@@ -128,8 +129,13 @@ func TestStatefulText(t *testing.T) {
 		"fib saddr . iif oif missing drop", "fib saddr . iif oif exists drop", "fib saddr . iif oif != 0 drop", "fib daddr type local drop",
 		"fib daddr . iif type != { local, broadcast, multicast } drop", `fib saddr . mark oifname "lo" drop`,
 		"quota over 10 mbytes drop", "quota 1500 bytes used 100 bytes drop", "numgen inc mod 2 offset 4 4 drop",
+		`quota name "q" drop`, `limit name "l" drop`, `counter name "n" drop`,
+		`osf name "Linux" drop`, `osf ttl loose version "Linux:3.0" drop`, `osf ttl skip name != "unknown" drop`,
+		"socket transparent 1 drop", "socket mark 0x00000007 drop", "socket wildcard 0 drop",
+		"jhash ip saddr mod 2 0 drop", "jhash ip saddr . ip daddr mod 8 seed 0xdeadbeef offset 100 104 drop", "symhash mod 2 1 drop",
+		`log prefix "dropped: " drop`, `log prefix "d" level debug drop`, `log prefix "d" group 3 drop`, "log drop",
 	} {
-		withRuleset(t, ns, "table ip t { chain c { type filter hook prerouting priority 0; "+rule+"; }; }", func(r *Ruleset) {
+		withRuleset(t, ns, "table ip t { "+objects+" chain c { type filter hook prerouting priority 0; "+rule+"; }; }", func(r *Ruleset) {
 			if got, ok := r.Detail(r.rules["ip t c"][0].name(), "PREROUTING", nil); !ok || got.Text != rule {
 				t.Errorf("%q, want %q", got.Text, rule)
 			}

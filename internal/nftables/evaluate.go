@@ -47,6 +47,9 @@ type evaluation struct {
 	changed   bool      // it changes the packet
 	queues    *Queues   // of a verdict to queue; nil: they are not known
 	found     []found   // elements of sets that it is
+
+	others  truth // whether all expressions but those of stateful match
+	limited bool  // it has one of those
 }
 
 // A found is an element that alone matches what is known in full of a packet.
@@ -57,11 +60,13 @@ type found struct {
 
 // evaluate runs a rule.
 func (w *walk) evaluate(r *rule, table tableName) evaluation {
-	e := evaluation{rules: w.rules, table: table, hook: w.hook, packet: w.packet, match: yes}
+	e := evaluation{rules: w.rules, table: table, hook: w.hook, packet: w.packet, match: yes, others: yes}
 	eachNested(r.expressions, func(expression []byte) {
 		name, data := nlenc.String(kernel.Attribute(expression, nftaExprName)), kernel.Attribute(expression, nftaExprData)
 		switch run := evaluators[name]; {
 		case e.match == no || len(e.verdicts) > 0:
+		case isStateful(name, data):
+			e.match, e.limited = min(e.match, perhaps), true
 		case run != nil:
 			run(&e, data)
 		case slices.Contains(translating, name):
@@ -72,6 +77,16 @@ func (w *walk) evaluate(r *rule, table tableName) evaluation {
 		}
 	})
 	return e
+}
+
+// isStateful reports whether an expression matches by what came before: up to a rate, a number of bytes or of connections,
+// or beyond it.
+func isStateful(name string, data []byte) bool {
+	if name == "objref" {
+		kind := kernel.BigEndian32(kernel.Attribute(data, nftaFirst))
+		return kind == objectQuota || kind == objectLimit || kind == objectConnlimit
+	}
+	return slices.Contains([]string{"limit", "quota", "connlimit"}, name)
 }
 
 // evaluators are the expressions whose result is known, by their kernel name.
@@ -95,7 +110,7 @@ func (e *evaluation) unknown([]byte) {
 }
 
 // is notes whether an expression matches.
-func (e *evaluation) is(t truth) { e.match = min(e.match, t) }
+func (e *evaluation) is(t truth) { e.match, e.others = min(e.match, t), min(e.others, t) }
 
 // decide ends the rule with a verdict that is certain if the rule matches.
 func (e *evaluation) decide(code int32) { e.verdicts = []verdict{{code: code, sure: yes}} }

@@ -213,7 +213,7 @@ func (t *ruleText) lookup(data []byte) {
 	}
 	if t.sets != nil {
 		if s := t.sets(name); s != nil {
-			keys = t.fieldsAt(register, s)
+			keys = t.fieldsAt(register, s.keyLen, s.fields)
 			if text[0] == '{' {
 				text = s.text(keys)
 			}

@@ -176,24 +176,13 @@ var writers = map[string]func(t *ruleText, data []byte){
 	"payload": (*ruleText).payload, "bitwise": (*ruleText).bitwise, "cmp": (*ruleText).cmp, "range": (*ruleText).between,
 	"lookup": (*ruleText).lookup, "numgen": (*ruleText).numgen, "byteorder": (*ruleText).byteorder,
 	"limit": (*ruleText).limit, "connlimit": (*ruleText).connlimit, "quota": (*ruleText).quota, "fib": (*ruleText).fib,
-	"queue": (*ruleText).queue,
+	"queue": (*ruleText).queue, "log": (*ruleText).log, "osf": (*ruleText).osf, "socket": (*ruleText).socket, "hash": (*ruleText).hash,
 }
 
 // counter keeps the packets of the rule's own counter; the text has no number, as nft list has none with -s.
 func (t *ruleText) counter(data []byte) {
 	t.rule.packets, t.rule.counts = parseCounter(data)
 	t.add("counter")
-}
-
-// objref is the use of a named object.
-func (t *ruleText) objref(data []byte) {
-	name := nlenc.String(kernel.Attribute(data, nftaSecond))
-	if kernel.BigEndian32(kernel.Attribute(data, nftaFirst)) != objectCounter || name == "" {
-		t.add("objref")
-		return
-	}
-	t.rule.object = name
-	t.add(fmt.Sprintf("counter name %q", name))
 }
 
 // immediate is a verdict, or the load of a constant, which has no text.

@@ -33,8 +33,39 @@ func (r *Ruleset) AllSuspects(hook string, p *Packet) ([]Suspect, error) {
 // several if what is known of the packet does not decide. Unless counted, those that count what they drop are left out, as their
 // counters say it. It fails if the rules are too many: maxSteps bounds the time to well under a second.
 func (r *Ruleset) suspects(hook string, p *Packet, counted bool) ([]Suspect, error) {
-	const maxSteps = 200_000
-	w := walk{rules: r, hook: hook, packet: p, counted: counted, steps: maxSteps, found: make(map[string]int)}
+	w := r.walk(hook, p, counted)
+	return w.suspects, w.err()
+}
+
+// Limits returns the rule that accepts packets like this one up to a rate, a number of bytes or of connections, and that it
+// comes to before what dropped it, by the name of that rule or of the chain whose policy it was: it was over that. It has to
+// be called as [Ruleset.Suspects] has.
+func (r *Ruleset) Limits(object, hook string, p *Packet) (s Suspect, ok bool) {
+	w := r.walk(hook, p, true)
+	over := w.overs[object]
+	if over == nil || w.err() != nil {
+		return s, false
+	}
+	d, ok := r.Detail(over.name(), hook, nil)
+	return Suspect{Object: over.name(), Text: d.Text}, ok
+}
+
+// maxSteps bounds the time of a walk to well under a second.
+const maxSteps = 200_000
+
+// err is that there were too many ways through the rules.
+func (w *walk) err() error {
+	if w.steps < 0 {
+		return fmt.Errorf("evaluate the rules of nftables at %s: more than %d steps", w.hook, maxSteps)
+	}
+	return nil
+}
+
+// walk takes a packet through all chains at a hook.
+func (r *Ruleset) walk(hook string, p *Packet, counted bool) *walk {
+	w := &walk{
+		rules: r, hook: hook, packet: p, counted: counted, steps: maxSteps, found: make(map[string]int), overs: make(map[string]*rule),
+	}
 	reached, chains := yes, r.base()
 	for len(chains) > 0 {
 		n := 1 // chains of the same priority come in an order that is not known
@@ -43,9 +74,6 @@ func (r *Ruleset) suspects(hook string, p *Packet, counted bool) ([]Suspect, err
 		}
 		reached, chains = w.together(chains[:n], reached), chains[n:]
 	}
-	if w.steps < 0 {
-		return nil, fmt.Errorf("evaluate the rules of nftables at %s: more than %d steps", hook, maxSteps)
-	}
 	for i := range w.suspects {
 		s := &w.suspects[i]
 		s.Certain = s.Certain && !w.changed
@@ -53,7 +81,7 @@ func (r *Ruleset) suspects(hook string, p *Packet, counted bool) ([]Suspect, err
 			s.Text = d.Text
 		}
 	}
-	return w.suspects, nil
+	return w
 }
 
 // Reached returns what has dropped a packet that a hook had passed to a chain: the rule of a handle in the same table, or
@@ -108,6 +136,9 @@ type walk struct {
 	found    map[string]int // index in suspects, by object
 	changed  bool           // a rule that may have changed the packet was passed
 	steps    int            // that are left
+
+	over  *rule            // the last one passed that accepts such packets up to a limit
+	overs map[string]*rule // that before each suspect, by object
 }
 
 // base takes the packet through a chain that a hook calls, to which it comes perhaps or
@@ -117,6 +148,7 @@ func (w *walk) base(c *chain, reached truth) truth {
 		return reached
 	}
 	name := w.packet.Port.IfName
+	w.over = nil // what another chain accepts comes to this one all the same
 	if c.devices != nil && name != "" && !slices.Contains(c.devices, name) {
 		return reached
 	}
@@ -145,6 +177,9 @@ func (w *walk) suspect(s Suspect, reached truth, left bool) {
 		return
 	}
 	s.Certain = reached == yes
+	if w.over != nil {
+		w.overs[s.Object] = w.over
+	}
 	if i, known := w.found[s.Object]; known {
 		w.suspects[i].Certain = w.suspects[i].Certain || s.Certain
 		return
@@ -169,6 +204,9 @@ func (w *walk) chain(c *chain, reached truth, depth int) (end, accepted truth) {
 		w.changed = w.changed || e.changed
 		if e.match == no {
 			continue
+		}
+		if e.limited && e.others == yes && len(e.verdicts) == 1 && e.verdicts[0] == (verdict{code: verdictAccept, sure: yes}) {
+			w.over = r
 		}
 		next := no // whether the packet comes to the next rule
 		if len(e.verdicts) == 0 {
