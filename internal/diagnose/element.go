@@ -59,8 +59,10 @@ var literal = regexp.MustCompile(`^[\w.:/ -]+ \{ [\w.:/ -]+ \}$`)
 
 // deleteElement has the fix delete the element of a set, instead of the rule; empty: there is none that can be.
 func (f *Finding) deleteElement(element string) {
-	deletesRule := func(command string) bool { return strings.Contains(command, "nft delete rule ") }
-	if !literal.MatchString(element) || !slices.ContainsFunc(f.Meaning.Apply, deletesRule) {
+	ofRule := func(command string) bool {
+		return strings.Contains(command, "nft delete rule ") || strings.Contains(command, "nft insert rule ")
+	}
+	if !literal.MatchString(element) || !slices.ContainsFunc(f.Meaning.Apply, ofRule) {
 		return
 	}
 	const fix = "Delete the element if the traffic is wanted: the rule is for the others as well. A program that added it may do so again."

@@ -243,6 +243,7 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.readRules(h)
 	d.readQueues(h)
 	d.readElements(h)
+	d.readLimits(h)
 	d.nameErrorsLost()
 	d.readConnections(h)
 	d.findInvalid()

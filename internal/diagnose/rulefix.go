@@ -13,8 +13,9 @@ import (
 // packet may have to avoid the chain, so that its fix remains.
 func (f *Finding) fixRule(group counters.Group, object, about string) {
 	const (
-		chain = "Allow the traffic in this chain if it is wanted: its policy drops what no rule accepts."
-		rule  = "Allow the traffic before this rule if it is wanted, or delete the rule:"
+		chain  = "Allow the traffic in this chain if it is wanted: its policy drops what no rule accepts."
+		shared = "Allow the traffic before this rule if it is wanted: the rule is for other packets as well."
+		rule   = "Allow the traffic before this rule if it is wanted, or delete the rule:"
 	)
 	if group == counters.NFTables {
 		f.nft.object, f.nft.text = object, about
@@ -28,9 +29,11 @@ func (f *Finding) fixRule(group counters.Group, object, about string) {
 		*m = m.WithFix(e, c.show, m.Fix, c.accept(f.ipv6.drops > 0))
 	case f.is(knowledge.Discovery):
 		*m = m.WithFix(e, c.show, m.Fix, c.insert+c.neighbours[0], c.insert+c.neighbours[1])
+	case c.remove == "" && group == counters.NFTables && f.fixShared(c.show, chain, strings.Replace(c.insert, " insert ", " add ", 1)):
 	case c.remove == "":
 		*m = m.WithFix(e, c.show, chain)
 	case group == counters.NFTables && f.fixCondition(&c, about):
+	case group == counters.NFTables && isShared(about) && f.fixShared(c.show, shared, c.insert):
 	default:
 		*m = m.WithFix(e, c.show, rule, c.remove)
 	}
@@ -44,9 +47,15 @@ func (f *Finding) fixCondition(c *ruleCommands, text string) bool {
 	has := func(words string) bool { return strings.Contains(" "+text, " "+words) }
 	switch {
 	case has("limit rate over "):
-		*m = m.WithFix(e, c.show, "Raise the limit of this rule if the traffic is wanted:", c.replace)
+		*m = m.WithFix(e, c.show, "Raise the limit of this rule if the traffic is wanted:", f.raise(c, text))
 	case has("ct count over "):
-		*m = m.WithFix(e, c.show, "Raise the count of connections of this rule if the traffic is wanted:", c.replace)
+		*m = m.WithFix(e, c.show, "Raise the count of connections of this rule if the traffic is wanted:", f.raise(c, text))
+	case has("quota over "):
+		*m = m.WithFix(e, c.show, "The quota of this rule is used up. Raise it if the traffic is wanted:", f.raise(c, text))
+	case has(`quota name "`):
+		*m = m.WithFix(e, c.show, "The quota that this rule uses is used up. Have it begin anew, or raise it:", f.raise(c, text))
+	case has(`limit name "`):
+		*m = m.WithFix(e, c.show, "Raise the limit that this rule uses, in the file of the rules, if the traffic is wanted.")
 	case has("fib saddr") && (has("oif missing ") || has("oif 0 ")):
 		route := knowledge.Lookup("IP_RPFILTER")[0].Explain(e).Apply[0]
 		*m = m.WithFix(e, c.show, "This rule filters by the reverse path: add the route back to the source.", route)
@@ -61,7 +70,7 @@ func (f *Finding) fixCondition(c *ruleCommands, text string) bool {
 type ruleCommands struct {
 	show    string
 	remove  string    // empty: it is a policy
-	replace string    // of nftables, with RULE for the new text; empty as remove
+	replace string    // of nftables, what follows is the new text; empty as remove
 	insert  string    // before the rule, or into the policy's chain; what follows is a match and a verdict
 	errors  [2]string // that match ICMP "too big" of IPv4 and of IPv6, and accept it
 
@@ -91,7 +100,7 @@ func commandsOf(group counters.Group, object, about string) (c ruleCommands) {
 		c.neighbours = [2]string{" icmpv6 type nd-neighbor-solicit accept", " icmpv6 type nd-neighbor-advert accept"}
 		if !isPolicy && words[3] == "handle" && len(words) == 5 {
 			c.remove, c.insert = "nft delete rule "+chain+" handle "+words[4], c.insert+" handle "+words[4]
-			c.replace = "nft replace rule " + chain + " handle " + words[4] + " RULE"
+			c.replace = "nft replace rule " + chain + " handle " + words[4]
 		}
 		return c
 	}

@@ -21,7 +21,17 @@ func TestRuleFix(t *testing.T) {
 		about, check, fix string
 	}{
 		"inet fw in handle 7": {nft, "udp dport 9 drop", in + "nft -a list chain inet fw in", in + "nft delete rule inet fw in handle 7"},
-		"inet fw in policy":   {nft, "policy drop", in + "nft -a list chain inet fw in", ""},
+		"inet fw in policy": {
+			nft, "policy drop", in + "nft -a list chain inet fw in", in + "nft add rule inet fw in ip saddr 10.0.0.1 udp dport 53 accept",
+		},
+		"inet fw in handle 8": {
+			nft, "udp dport vmap { 53 : drop, 54 : accept }", in + "nft -a list chain inet fw in",
+			in + "nft insert rule inet fw in handle 8 ip saddr 10.0.0.1 udp dport 53 accept",
+		},
+		"inet fw in handle 9": {
+			nft, "ip saddr { 10.0.0.1, 10.0.0.3 } drop", in + "nft -a list chain inet fw in",
+			in + "nft insert rule inet fw in handle 9 ip saddr 10.0.0.1 udp dport 53 accept",
+		},
 		"ip filter INPUT -j DROP": {
 			ipt, "rule 3", list,
 			in + "iptables-legacy -t filter -D INPUT 3",
@@ -85,9 +95,18 @@ func TestDiscoveryFix(t *testing.T) {
 // TestConditionFix: a number is raised, and a route corrected, where a rule drops by those; a comment does not count.
 func TestConditionFix(t *testing.T) {
 	const in = "ip netns exec blue "
+	const replace = in + "nft replace rule inet fw in handle 7 "
 	for about, want := range map[string][2]string{
-		"udp dport 9 limit rate over 10/second drop": {"Raise the limit", in + "nft replace rule inet fw in handle 7 RULE"},
-		"ct count over 2 drop":                       {"Raise the count", in + "nft replace rule inet fw in handle 7 RULE"},
+		"udp dport 9 limit rate over 10/second drop": {"Raise the limit", replace + "udp dport 9 limit rate over 21/second drop"},
+		"limit rate over 10/minute burst 9 packets drop": { // 5 drops in 10 seconds
+			"Raise the limit", replace + "limit rate over 80/minute burst 9 packets drop",
+		},
+		"limit rate over 10 kbytes/second drop":      {"Raise the limit", replace + "limit rate over N kbytes/second drop"},
+		`iifname "a" limit rate over 10/second drop`: {"Raise the limit", replace + "RULE"},
+		"limit rate over 10/second reject":           {"Raise the limit", replace + "RULE"},
+		"ct count over 2 drop":                       {"Raise the count", replace + "ct count over N drop"},
+		"quota over 10 mbytes used 10 mbytes drop":   {"The quota of this rule is used up", replace + "quota over N mbytes drop"},
+		`quota name "q" drop`:                        {"The quota that this rule uses", in + "nft reset quota inet fw q"},
 		"fib saddr . iif oif missing drop":           {"This rule filters by the reverse path", in + "ip route add "},
 		"fib saddr . iif oif 0 drop":                 {"This rule filters by the reverse path", in + "ip route add "},
 		"limit rate 10/second drop":                  {"Allow the traffic", in + "nft delete rule inet fw in handle 7"},

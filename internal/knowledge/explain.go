@@ -36,6 +36,15 @@ func Of(e *event.Event) (Explanation, bool) {
 	return en.Explain(e), true
 }
 
+// ByRule returns the explanation of a drop that a rule, or the policy of a chain, of a firewall made for certain. Without it a
+// drop at a hook may be that of connection tracking.
+func (x Explanation) ByRule() Explanation {
+	if x.Case != nil && x.Case.Ruled != "" {
+		x.Cause = x.Case.Ruled
+	}
+	return x
+}
+
 // LayerOf returns the layer at which a drop happened; AnyLayer if that is not
 // known.
 func LayerOf(e *event.Event) Layer {
@@ -53,6 +62,9 @@ func (en *Entry) Explain(e *event.Event) Explanation {
 		if c := en.caseOf(e); c != nil {
 			x = en.withCase(c)
 			x.Case = c
+			if symbol, _, _, _ := e.Where.Name(); event.FunctionOf(symbol) == "nft_do_chain" {
+				x = x.ByRule()
+			}
 		}
 		if e.Harmless != "" {
 			x.Severity = Noise

@@ -238,7 +238,11 @@ func TestEvidence(t *testing.T) {
 		"bridged": {
 			through(rule, "nf_hook_slow", "br_nf_forward_ip", "nf_hook_slow", "__br_forward"), Maybe, "br_netfilter", []string{"routed"},
 		},
-		"routed":               {through(rule, "nf_hook_slow", "ip_forward", "ip_rcv"), Maybe, "dropped a routed packet", nil},
+		"routed": {through(rule, "nf_hook_slow", "ip_forward", "ip_rcv"), Maybe, "dropped a routed packet", nil},
+		"nftables itself": {
+			through(packet("NETFILTER_DROP", "nft_do_chain", event.Headers{}), "nft_do_chain_inet", "nf_hook_slow", "ip_local_deliver"),
+			Maybe, "policy of an INPUT chain", []string{"insert_failed)"},
+		},
 		"conntrack's table":    {through(rule, "nf_hook_slow", "ip_rcv", "__netif_receive_skb_core"), Maybe, "nf_conntrack_max", nil},
 		"two DNS queries":      {through(rule, "nf_hook_slow", "ip_output", "ip_send_skb"), Maybe, "insert_failed", nil},
 		"an orderly close":     {through(packet("QUEUE_PURGE", "", event.Headers{}), "sk_stream_kill_queues"), Noise, "closed", nil},

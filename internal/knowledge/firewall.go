@@ -98,6 +98,7 @@ var firewall = []Entry{
 				Via: []string{"br_nf_pre_routing", "br_nf_pre_routing_ipv6"},
 				Cause: "An IP firewall chain (PREROUTING) or connection tracking dropped a bridged packet: br_netfilter sends " +
 					"bridged packets there.",
+				Ruled: "A PREROUTING chain of the IP firewall dropped a bridged packet: br_netfilter sends it there.",
 				Check: []string{
 					"sysctl net.bridge.bridge-nf-call-iptables net.bridge.bridge-nf-call-ip6tables",
 					"iptables-save -c | grep PREROUTING",
@@ -118,6 +119,7 @@ var firewall = []Entry{
 			{
 				Via:   []string{"ip_local_deliver", "ip6_input"},
 				Cause: "An INPUT chain dropped the packet, or connection tracking could not confirm its connection (insert_failed).",
+				Ruled: "A rule or the policy of an INPUT chain dropped the packet.",
 				Check: []string{
 					"nft list ruleset | grep -A20 'hook input'",
 					"iptables-save -c | grep -E 'INPUT|DROP'",
@@ -128,6 +130,7 @@ var firewall = []Entry{
 			{
 				Via:   localOut,
 				Cause: "An OUTPUT chain dropped a packet of this host, or the connection tracking table is full.",
+				Ruled: "A rule or the policy of an OUTPUT chain dropped a packet of this host.",
 				Check: []string{
 					"nft list ruleset | grep -A20 'hook output'",
 					"iptables-save -c | grep -E 'OUTPUT|DROP'",
@@ -140,6 +143,7 @@ var firewall = []Entry{
 				Via: []string{"ip_output", "ip6_output", "ip_mc_output"},
 				Cause: "A POSTROUTING chain dropped the packet, or connection tracking could not confirm its connection " +
 					"(insert_failed).",
+				Ruled: "A rule or the policy of a POSTROUTING chain dropped the packet.",
 				Check: []string{
 					"nft list ruleset | grep -A20 'hook postrouting'",
 					"conntrack -S  # insert_failed (of conntrack-tools)",
@@ -150,6 +154,7 @@ var firewall = []Entry{
 			{
 				Via:   []string{"ip_rcv", "ipv6_rcv", "ip_sublist_rcv", "ipv6_list_rcv", "ip6_sublist_rcv"},
 				Cause: "A PREROUTING chain dropped the packet, or the connection tracking table is full.",
+				Ruled: "A rule or the policy of a PREROUTING chain dropped the packet.",
 				Check: []string{
 					"sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max",
 					"nft list ruleset | grep -A20 'hook prerouting'",

@@ -64,6 +64,7 @@ type Case struct {
 	Class    Class
 	Severity Severity
 	Cause    string
+	Ruled    string   // Cause where it is known that a rule or a policy of a firewall dropped the packet; empty: Cause
 	Short    string   // as that of an Entry
 	Usual    []string // set together with Cause, or in place of the Entry's
 	Check    []string

@@ -13,7 +13,8 @@ import (
 // objects are how nft writes the use of a named object, by its type (NFT_OBJECT_*).
 var objects = map[uint32]string{
 	objectCounter: "counter name", objectQuota: "quota name", 3: "ct helper set", objectLimit: "limit name",
-	objectConnlimit: "ct count name", 6: "tunnel name", 7: "ct timeout set", 8: "meta secmark set", 9: "ct expectation set", 10: "synproxy name",
+	objectConnlimit: "ct count name", 6: "tunnel name", 7: "ct timeout set", 8: "meta secmark set", 9: "ct expectation set",
+	10: "synproxy name",
 }
 
 // objref is the use of a named object, or of one that a map has for the packet.

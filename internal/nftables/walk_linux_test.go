@@ -150,6 +150,49 @@ func TestSuspects(t *testing.T) {
 	}
 }
 
+// TestLimits: the rule is found that accepts such packets up to a limit, before the one that dropped what was over it.
+func TestLimits(t *testing.T) {
+	vmtest.RequireRoot(t)
+	ns := drops.NewNamespace(t)
+	p := datagram(t, "192.0.2.1", "198.51.100.2", 9)
+	const objects = "limit l { rate 5/second; }; quota q { 9 mbytes; };"
+	for _, test := range []struct{ rules, want string }{
+		{"udp dport 9 limit rate 5/second accept; udp dport 9 drop", "udp dport 9 limit rate 5/second accept"},
+		{"udp dport 9 limit rate 5/second accept; counter drop", "udp dport 9 limit rate 5/second accept"},
+		{"limit rate 5/second udp dport 9 counter accept; drop", "limit rate 5/second udp dport 9 counter accept"},
+		{`limit name "l" accept; drop`, `limit name "l" accept`},
+		{`quota name "q" accept; drop`, `quota name "q" accept`},
+		{"ct count 9 accept; drop", "ct count 9 accept"},
+		{"udp dport 7 limit rate 5/second accept; udp dport 9 drop", ""}, // for other packets
+		{"ct state established limit rate 5/second accept; udp dport 9 drop", ""},
+		{"limit rate 5/second log; udp dport 9 drop", ""},
+		{"udp dport 9 drop; limit rate 5/second accept", ""}, // after it
+		{"udp dport 9 limit rate over 5/second drop", ""},
+	} {
+		chain := " chain c { type filter hook input priority 0; " + test.rules + "; }; }"
+		withRuleset(t, ns, "table inet t { "+objects+chain, func(r *Ruleset) {
+			rules := r.rules["inet t c"]
+			dropped := rules[slices.IndexFunc(rules, func(one *rule) bool { return strings.HasSuffix(one.text, "drop") })]
+			if got, ok := r.Limits(dropped.name(), "INPUT", &p); got.Text != test.want || ok != (test.want != "") {
+				t.Errorf("%s: %q", test.rules, got.Text)
+			}
+		})
+	}
+	const policy = "policy drop; udp dport 9 limit rate 5/second accept"
+	withRuleset(t, ns, "table inet t { chain c { type filter hook input priority 0; "+policy+"; }; }", func(r *Ruleset) {
+		if _, ok := r.Limits("inet t c", "INPUT", &p); !ok {
+			t.Error("nothing before the policy")
+		}
+	})
+	const two = "table inet t { chain c { type filter hook input priority 0; limit rate 5/second accept; };" +
+		" chain d { type filter hook input priority 5; drop; }; }"
+	withRuleset(t, ns, two, func(r *Ruleset) {
+		if got, ok := r.Limits(r.rules["inet t d"][0].name(), "INPUT", &p); ok {
+			t.Errorf("another chain, to which all packets come: %q", got.Text)
+		}
+	})
+}
+
 // withRuleset calls use with the rules that nft makes of a text.
 func withRuleset(t *testing.T, ns *drops.Namespace, text string, use func(*Ruleset)) {
 	t.Helper()

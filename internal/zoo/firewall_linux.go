@@ -24,7 +24,7 @@ var firewall = []Scenario{
 	},
 	{
 		"nft INPUT, by a set without a name", nft("input", "policy accept", "udp dport { 7, 9 } counter drop"),
-		ruled("INPUT", "lo").counted("(udp dport { 7, 9 } counter drop), element 9").fixed("nft delete rule ip t c handle"),
+		ruled("INPUT", "lo").counted("(udp dport { 7, 9 } counter drop), element 9").fixed("nft insert rule ip t c handle"),
 	},
 	{
 		"nft INPUT, a rule without a counter by conntrack's state", nft("input", "policy accept", "ct state new drop"),
