@@ -113,12 +113,12 @@ func (f *Finding) ByCounter() bool {
 // event is what the finding knows of its drops: of their packets the first one of the first of Flows.
 func (f *Finding) event() *event.Event {
 	e := &event.Event{Port: event.Port{IfName: f.IfName}, Netns: f.Netns, Owner: f.Owner}
-	if len(f.Flows) == 0 || !f.Flows[0].first.Dst.IsValid() {
+	if len(f.Flows) == 0 || !f.Flows[0].Flow.Dst.IsValid() {
 		return e
 	}
-	t := &f.Flows[0].first
-	h := event.Headers{Fields: event.FieldSrc | event.FieldDst, Src: t.Src.Addr(), Dst: t.Dst.Addr()}
-	if t.Dst.Port() != 0 {
+	flow, t := &f.Flows[0].Flow, &f.Flows[0].first
+	h := event.Headers{Fields: event.FieldSrc | event.FieldDst, Src: flow.Src.Addr(), Dst: flow.Dst.Addr()}
+	if t.Dst.Port() != 0 { // of the flow the port of a client is that of any
 		h.Fields |= event.FieldSrcPort | event.FieldDstPort
 		h.SrcPort, h.DstPort = t.Src.Port(), t.Dst.Port()
 	}
@@ -203,6 +203,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diag
 	}
 	all = joinTooBig(all)
 	prove(all, report.Rows)
+	findFragments(all, report)
 	findRules(all, report.Rows)
 	findTracking(all, report.Rows)
 	findErrorsLost(all)

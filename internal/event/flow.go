@@ -53,6 +53,7 @@ type Headers struct {
 	Protocol       uint8      // of the transport, behind all extension headers
 	Extensions     uint8      // extension headers that were passed
 	DontFragment   bool       // IPv4
+	SourceRoute    bool       // IPv4, an option LSRR or SSRR (RFC 791)
 	MoreFragments  bool       // a further fragment follows
 	FragmentOffset uint16     // in bytes
 	FragmentID     uint32     // IPv4 identification; of IPv6 only with a fragment header
@@ -118,6 +119,7 @@ const (
 	FieldWindowScale
 	FieldTCPLen
 	FieldTSVal
+	FieldIPOptions // of IPv4, if it has any: SourceRoute
 )
 
 // A MAC is an Ethernet address.

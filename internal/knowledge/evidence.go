@@ -61,6 +61,11 @@ const (
 	Misaddressed          // the packet is for an address of its interface, the frame for another MAC address; no drop carries it
 	FromLoopback          // the source is an address of the loopback (127.0.0.0/8, ::1)
 	LinkLocal             // the source is an address of one link (fe80::/10, 169.254.0.0/16)
+	Overlap               // the fragment contradicts others of its packet; no drop carries it
+	NoRoom                // the memory for fragments is full; the same
+	IPOptions             // the header of IPv4 has options
+	SourceRoute           // one of them is a source route
+	NoOptions             // the header of IPv4 has no options
 )
 
 // evidenceOf returns what a drop carries. Evidence that is not known is not there:
@@ -101,6 +106,9 @@ func evidenceOfFlow(f *event.Flow) (found Evidence) {
 		found.add(Reset, kind&event.RST != 0)
 		found.add(Answer, kind == event.SYN|event.ACK)
 	}
+	found.add(IPOptions, f.Has(event.FieldIPOptions))
+	found.add(NoOptions, f.Network == event.IPv4 && f.Has(event.FieldSrc) && !f.Has(event.FieldIPOptions))
+	found.add(SourceRoute, f.Has(event.FieldIPOptions) && f.SourceRoute)
 	found.add(FromLoopback, f.Has(event.FieldSrc) && f.Src.IsLoopback())
 	found.add(LinkLocal, f.Has(event.FieldSrc) && f.Src.IsLinkLocalUnicast())
 	found.add(Multicast, f.Has(event.FieldDst) && f.Dst.IsMulticast())

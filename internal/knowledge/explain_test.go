@@ -217,6 +217,21 @@ func TestEvidence(t *testing.T) {
 			packetIPv6("IP_INADDRERRORS", "ip6_forward", event.Headers{Src: netip.MustParseAddr("fe80::7")}), Maybe, "no router forwards",
 			[]string{"sysctl"},
 		},
+		"a source route": {
+			packet("", "ip_rcv_finish_core", event.Headers{Fields: event.FieldIPOptions, SourceRoute: true}), Maybe,
+			"net.ipv4.conf.all.accept_source_route", []string{"look-up", "rp_filter"},
+		},
+		"damaged IP options": {
+			packet("IP_INHDR", "ip_rcv_finish_core", event.Headers{Fields: event.FieldIPOptions}), Harm, "are damaged", []string{"TTL"},
+		},
+		"other IP options": {
+			packet("", "ip_rcv_finish_core", event.Headers{Fields: event.FieldIPOptions}), Harm, "options are damaged",
+			[]string{"source_route"},
+		},
+		"no IP options": {
+			packet("", "ip_rcv_finish_core", event.Headers{Network: event.IPv4}), Harm, "The route look-up",
+			[]string{"option", "source_route"},
+		},
 		"a loopback source": {
 			packet("IP_LOCALNET", "ip_rcv_finish_core", event.Headers{Src: netip.MustParseAddr("127.0.0.1")}), Harm,
 			"source of the packet is a loopback address", []string{"route_localnet"},
@@ -409,11 +424,8 @@ func TestSecondCauses(t *testing.T) {
 	}{
 		"overlap":         {packet("", "ip_defrag", event.Headers{}), "overlaps another", "nstat -az IpReasmFails IpExtReasmOverlaps"},
 		"overlap of IPv6": {packet("", "ipv6_frag_rcv", event.Headers{}), "overlaps another", "cat /proc/net/sockstat6"},
-		"source route": {
-			packet("", "ip_rcv_finish_core", event.Headers{}), "accept_source_route",
-			"sysctl net.ipv4.conf.all.accept_source_route net.ipv4.conf.eth0.accept_source_route",
-		},
-		"source filter": {packet("", "ip_rcv_finish_core", group), "only for other sources", "cat /proc/net/mcfilter"},
+		"source route":    {event.Event{Where: at("ip_rcv_finish_core")}, "accept_source_route", "ip route get"},
+		"source filter":   {packet("", "ip_rcv_finish_core", group), "only for other sources", "cat /proc/net/mcfilter"},
 	} {
 		x, _ := Of(&test.event)
 		if !strings.Contains(x.Cause, test.cause) || !strings.Contains(strings.Join(x.Check, "\n"), test.check) {

@@ -42,6 +42,13 @@ var network = []Entry{
 				},
 				Fix: "No action needed for a traceroute. Otherwise correct the route that sends the packet in a circle.",
 			},
+			{
+				If: IPOptions, Via: []string{"ip_rcv_finish_core"},
+				Cause: "The options in the IP header are damaged. The sender gets ICMP \"parameter problem\".",
+				Usual: []string{"a scan or an attack", "a faulty sender or middlebox"},
+				Check: []string{"nstat -az IpInHdrErrors", "tcpdump -c 5 -vni {ifname} 'ip[0] & 15 > 5 and src {src}'  # options"},
+				Fix:   "No action needed if it is a scan. Otherwise fix the sender.",
+			},
 		},
 	},
 	{

@@ -130,21 +130,18 @@ var networkFunctions = []Entry{
 			"net.ipv4.conf.{ifname}.rp_filter", "net.ipv4.conf.{ifname}.accept_local", "net.ipv4.conf.{ifname}.accept_source_route",
 		},
 		Cause: "The route look-up rejected an incoming packet: there is no route, or the source address is not valid there. Or the " +
-			"packet has a source route (IP option LSRR or SSRR), which accept_source_route forbids, or damaged IP options.",
+			"packet has IP options that are damaged, or a source route, which accept_source_route forbids.",
 		Usual: []string{
-			"rp_filter with asymmetric routes",
-			"no route back to the source",
-			"a source address of this host itself (martian)",
+			"rp_filter with asymmetric routes", "no route back to the source", "a source address of this host itself (martian)",
 			"a source-routed packet, as of a scan",
 		},
 		Check: []string{
 			"ip route get {addr} from {src} iif {ifname}",
 			"nstat -az IpExtInNoRoutes IpInAddrErrors TcpExtIPReversePathFilter",
-			"tcpdump -vni {ifname} 'ip[0] & 15 > 5'  # options",
-			"sysctl net.ipv4.conf.all.accept_source_route net.ipv4.conf.{ifname}.accept_source_route  # both must be 1",
 		},
-		Fix: "Correct the routes. No action needed for source-routed packets, unless they are wanted.",
+		Fix: "Correct the routes.",
 		Cases: []Case{
+			sourceRouted, withOptions,
 			hairpin,
 			forRouters,
 			otherSources,
@@ -170,6 +167,12 @@ var networkFunctions = []Entry{
 					"ip route get {src}",
 					"ip -br addr show dev {ifname}",
 				},
+			},
+			{
+				If:       NoOptions,
+				Cause:    "The route look-up rejected an incoming packet: there is no route, or the source address is not valid there.",
+				Usual:    routeUsual,
+				Settings: []string{"net.ipv4.conf.{ifname}.rp_filter", "net.ipv4.conf.{ifname}.accept_local"},
 			},
 		},
 	},
@@ -370,6 +373,7 @@ var networkFunctions = []Entry{
 		Fix: "If IpExtReasmOverlaps rises, fix the sender: overlapping fragments are often an attack. If the memory is near " +
 			"ipfrag_high_thresh, raise that, or avoid fragments with a correct MTU.",
 		Apply: []string{"sysctl -w net.ipv4.ipfrag_high_thresh=N"},
+		Cases: []Case{overlap, noRoom},
 	},
 	{
 		// net/ipv4/ip_fragment.c
@@ -379,6 +383,7 @@ var networkFunctions = []Entry{
 		Usual:    []string{"an attack with overlapping fragments", "a sender that reuses IP identifiers too soon"},
 		Check:    []string{"nstat -az IpReasmFails IpExtReasmOverlaps"},
 		Fix:      "Fix the sender. Overlapping fragments are often an attack.",
+		Cases:    []Case{overlap},
 	},
 	{
 		// net/ipv6/netfilter/nf_conntrack_reasm.c
@@ -412,6 +417,7 @@ var networkFunctions = []Entry{
 		Fix: "If the memory is near ip6frag_high_thresh, raise that, or avoid fragments with a correct MTU. Otherwise fix the sender: " +
 			"overlapping fragments are often an attack.",
 		Apply: []string{"sysctl -w net.ipv6.ip6frag_high_thresh=N"},
+		Cases: []Case{contradiction, noRoomIPv6},
 	},
 	{
 		// net/ipv4/icmp.c

@@ -92,6 +92,46 @@ var (
 	}
 )
 
+// routeUsual are the usual causes for which the look-up of a route rejects a packet.
+var routeUsual = []string{
+	"rp_filter with asymmetric routes", "no route back to the source", "a source address of this host itself (martian)",
+}
+
+// sourceRouted and withOptions are the cases of packets with IP options, for which the kernel gives no reason
+// (net/ipv4/ip_input.c ip_rcv_options). Other packets are never dropped for that.
+var (
+	sourceRouted = Case{
+		If: SourceRoute | IPOptions, Class: Policy, Severity: Maybe, Short: "source-routed packets",
+		Cause: "The packet has a source route (IP option LSRR or SSRR), and this host refuses it.",
+		Usual: []string{
+			"accept_source_route is 0, as it should be: a scan or an attack",
+			"a next address in the option to which this host has no route, where accept_source_route is 1",
+		},
+		Check: []string{
+			"sysctl net.ipv4.conf.all.accept_source_route net.ipv4.conf.{ifname}.accept_source_route  # both must be 1",
+			"tcpdump -c 5 -vni {ifname} 'ip[0] & 15 > 5 and src {src}'  # options",
+		},
+		Fix:      "No action needed: hardly anybody needs source routes. If they are wanted, set both to 1.",
+		Apply:    []string{"sysctl -w net.ipv4.conf.all.accept_source_route=1", "sysctl -w net.ipv4.conf.{ifname}.accept_source_route=1"},
+		Settings: []string{"net.ipv4.conf.{ifname}.accept_source_route"},
+	}
+	withOptions = Case{
+		If: IPOptions,
+		Cause: "The route look-up rejected an incoming packet: there is no route, or the source address is not valid there. Or its IP " +
+			"options are damaged.",
+		Usual: []string{
+			"options that are damaged (IpInHdrErrors rises)", "rp_filter with asymmetric routes", "no route back to the source",
+		},
+		Check: []string{
+			"ip route get {addr} from {src} iif {ifname}",
+			"nstat -az IpInHdrErrors IpExtInNoRoutes IpInAddrErrors TcpExtIPReversePathFilter",
+			"tcpdump -c 5 -vni {ifname} 'ip[0] & 15 > 5 and src {src}'  # options",
+		},
+		Fix:      "Correct the routes, or the sender if options are damaged.",
+		Settings: []string{"net.ipv4.conf.{ifname}.rp_filter", "net.ipv4.conf.{ifname}.accept_local"},
+	}
+)
+
 // withoutGroupRoute is the case of IPv6 multicast that comes to an interface without the route that each has for it.
 var withoutGroupRoute = Case{
 	If: IPv6 | Multicast, Class: Local, Severity: Maybe,

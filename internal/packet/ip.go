@@ -28,7 +28,7 @@ const (
 // nearly as many.
 const maxExtensions = 16
 
-// ipv4 decodes struct iphdr of linux/ip.h, RFC 791. Options are skipped.
+// ipv4 decodes struct iphdr of linux/ip.h, RFC 791. Of options it takes only whether one is a source route.
 func (d *decoder) ipv4(b []byte) {
 	h := d.h
 	d.at, h.Network = event.IPv4, event.IPv4
@@ -56,11 +56,32 @@ func (d *decoder) ipv4(b []byte) {
 		d.stop(event.Malformed, b)
 		return
 	}
-	if b = d.trim(b); len(b) < size {
+	b = d.trim(b)
+	if size > 20 {
+		d.ipOptions(b[min(20, len(b)):min(size, len(b))])
+	}
+	if len(b) < size {
 		d.short(b)
 		return
 	}
 	d.extensions(b[9], b[size:])
+}
+
+// ipOptions decodes those of an IPv4 header, as far as they are there, up to one that is malformed.
+func (d *decoder) ipOptions(b []byte) {
+	const end, noOperation, looseRoute, strictRoute = 0, 1, 131, 137 // RFC 791, 3.1
+	d.h.Fields |= event.FieldIPOptions
+	for len(b) > 0 && b[0] != end {
+		size := 1
+		if b[0] != noOperation {
+			if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
+				return
+			}
+			size = int(b[1])
+		}
+		d.h.SourceRoute = d.h.SourceRoute || b[0] == looseRoute || b[0] == strictRoute
+		b = b[size:]
+	}
 }
 
 // ipv6 decodes struct ipv6hdr of linux/ipv6.h, RFC 8200.

@@ -180,3 +180,25 @@ func TestWithoutAnEthernetHeader(t *testing.T) {
 		}
 	}
 }
+
+// TestSourceRoute: a source route is found among other options, also in a packet that is cut there, and not behind the end
+// of options or a malformed one.
+func TestSourceRoute(t *testing.T) {
+	for options, want := range map[string]bool{
+		"\x83\x07\x04\x0a\x00\x00\x01\x00": true, "\x01\x01\x01\x89\x03\x04\x00\x00": true,
+		"\x44\x04\x05\x00\x83\x03\x04\x00": true,
+		"\x00\x00\x00\x83":                 false, "\x44\x04\x05\x00": false, "\x44\x00\x83\x03": false,
+		"\x44\x28\x83\x03": false, "\x01\x01\x01\x83": false,
+	} {
+		for _, cut := range []int{0, 8} { // the bytes of the protocol above
+			data := ip4frag(17, 0, options, make([]byte, 8))
+			f := decode(data[:len(data)-cut], event.LinkRaw, event.EtherIPv4)
+			if !f.Has(event.FieldIPOptions) || f.SourceRoute != want {
+				t.Errorf("%x: options %v, source route %v, want %v", options, f.Has(event.FieldIPOptions), f.SourceRoute, want)
+			}
+		}
+	}
+	if f := decode(ip4(17, make([]byte, 8)), event.LinkRaw, event.EtherIPv4); f.Has(event.FieldIPOptions) {
+		t.Error("a header without options has some")
+	}
+}
