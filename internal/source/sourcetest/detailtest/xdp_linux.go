@@ -55,13 +55,7 @@ func AttachXDP(t *testing.T, ns *drops.Namespace, iface string, mode link.XDPAtt
 // drops is reported once, as the packet that it is.
 func XDP(t *testing.T, s Subject) {
 	const frames = 10
-	tests := map[string]struct {
-		mode   link.XDPAttachFlags
-		code   []asm.Instruction
-		frame  bool // it is no packet
-		reason string
-		args   []event.Arg // after prog
-	}{
+	tests := map[string]xdpTest{
 		"aborted on veth":   {link.XDPDriverMode, Aborts, false, "XDP_EXCEPTION", aborted},
 		"redirect on veth":  {link.XDPDriverMode, Astray, true, "XDP_REDIRECT_ERR", invalid},
 		"aborted, generic":  {link.XDPGenericMode, Aborts, false, "XDP_EXCEPTION", aborted},
@@ -72,20 +66,13 @@ func XDP(t *testing.T, s Subject) {
 			ns := drops.NewNamespace(t)
 			ns.Wire()
 			id := AttachXDP(t, ns, "far", tt.mode, tt.code...)
-			kept := s.lose(t, ns, "far", "XDP", frames, func() { Burst(t, ns, "near", Frame(100), frames) })
+			tt.args = append([]event.Arg{{Name: "prog", Number: id}}, tt.args...)
 			stalled := uint64(0)
-			for i := range kept {
-				e := &kept[i]
+			for _, e := range s.lose(t, ns, "far", "XDP", frames, func() { Burst(t, ns, "near", Frame(100), frames) }) {
 				if s.Sockets && e.Reason != tt.reason && len(e.Args) == 0 && e.Where.HasPC {
 					stalled += e.Count
-					continue
-				}
-				if e.Reason != tt.reason || e.Where.HasPC == tt.frame || e.Packet.HasLen && tt.frame || e.Port.IfIndex == 0 {
-					t.Errorf("%+v, want reason %s", e, tt.reason)
-				}
-				want := append([]event.Arg{{Name: "prog", Number: id}}, tt.args...)
-				if e.Individual && !slices.Equal(e.Args, want) {
-					t.Errorf("%s with %+v, want %+v", e.Reason, e.Args, want)
+				} else {
+					tt.check(t, &e)
 				}
 			}
 			// A CPU that stands still for 100 ms between the two tracepoints forgets what the first said to BPF.
@@ -93,6 +80,26 @@ func XDP(t *testing.T, s Subject) {
 				t.Errorf("%d drops without what XDP said of them", stalled)
 			}
 		})
+	}
+}
+
+// An xdpTest is frames that a program or its driver loses, and what the source says of each.
+type xdpTest struct {
+	mode   link.XDPAttachFlags
+	code   []asm.Instruction
+	frame  bool // it is no packet
+	reason string
+	args   []event.Arg
+}
+
+// check checks the event of a drop; values are only in that of a single one.
+func (tt *xdpTest) check(t *testing.T, e *event.Event) {
+	t.Helper()
+	if e.Reason != tt.reason || e.Where.HasPC == tt.frame || e.Packet.HasLen && tt.frame || e.Port.IfIndex == 0 {
+		t.Errorf("%+v, want reason %s", e, tt.reason)
+	}
+	if e.Individual && !slices.Equal(e.Args, tt.args) {
+		t.Errorf("%s with %+v, want %+v", e.Reason, e.Args, tt.args)
 	}
 }
 
