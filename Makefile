@@ -50,11 +50,11 @@ UNIT_PKGS = $$($(GO) list ./... | grep -v -x $(GUEST_PKGS:./%=-e dropwatch/%))
 
 # run_tests runs "go test" with the format $(1), the packages $(2) and the arguments $(3), and lists what
 # was skipped and why. In CI nothing may be skipped. If a few tests failed, none of them by a data race, they
-# are run once more, alone, as a slow machine is no fault; which these were is listed.
+# are run once more, alone, as a slow machine is no fault; which these were is listed. Lint has go vet's findings.
 define run_tests
 	@mkdir -p bin; rm -f bin/$@.rerun
 	$(if $(CI),DROPWATCH_REQUIRE_ALL=1 )$(GO) tool gotestsum --jsonfile bin/$@.json --format $(1) --packages "$(2)" \
-		--rerun-fails=1 --rerun-fails-max-failures 15 --rerun-fails-abort-on-data-race --rerun-fails-report bin/$@.rerun -- $(3)
+		--rerun-fails=1 --rerun-fails-max-failures 15 --rerun-fails-abort-on-data-race --rerun-fails-report bin/$@.rerun -- -vet off $(3)
 	@if [ -s bin/$@.rerun ]; then echo "failed, and were run once more:"; cat bin/$@.rerun; fi
 	@if [ -n "$(CI)" ] && grep -q '"Action":"skip".*"Test":' bin/$@.json; then echo "skipped in CI, which may not be, see above"; exit 1; fi
 endef
@@ -82,7 +82,7 @@ zoo: ## real losses and what diagnose says of each; KERNEL=6.1: in a guest, besi
 fuzz: ## fuzz each target, FUZZTIME is how often or how long
 	@mkdir -p bin/fuzz; grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | sort | \
 		xargs -P 2 -L 1 sh -c 'echo "$$0 $$1"; log=bin/fuzz/$$1-$$$$.log; \
-			$(GO) test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x -parallel 1 $$0 >$$log 2>&1 && exit; \
+			$(GO) test -vet off -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x -parallel 1 $$0 >$$log 2>&1 && exit; \
 			cat $$log; exit 255'
 
 bench: ## benchmarks on this machine

@@ -16,6 +16,7 @@ func TestKernels(t *testing.T) {
 	vmtest.Suite{
 		Module:   "dropwatch",
 		Programs: map[string]string{dropwatchPath: "dropwatch/cmd/dropwatch"},
+		Flags:    []string{"-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w"}, // as make build does
 		Seconds: map[string]int{
 			"acceptance": 4, "source.bpf": 10, "source.correlate": 5, "source.follow": 4, "source.retrans": 12,
 			"source.trace": 4, "zoo": 18,

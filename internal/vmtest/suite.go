@@ -31,6 +31,8 @@ type Suite struct {
 	Module string
 	// Programs are the packages to build, by the path of the program in the guest.
 	Programs map[string]string
+	// Flags are for building the programs and the tests. With those of an earlier build nothing is compiled again.
+	Flags []string
 	// Seconds is about how long a test of a package takes in a guest, for packages whose tests take longer than one
 	// second. The longest guests begin first, so that none is left alone at the end.
 	Seconds map[string]int
@@ -92,12 +94,12 @@ func (s Suite) build(dir string, packages []guestPackage) (files map[string]stri
 	files = make(map[string]string)
 	for guest, pkg := range s.Programs {
 		files[guest] = filepath.Join(dir, filepath.Base(guest))
-		if _, err := goTool("build", "-o", files[guest], pkg); err != nil {
+		if _, err := goTool(slices.Concat([]string{"build"}, s.Flags, []string{"-o", files[guest], pkg})...); err != nil {
 			return nil, nil, err
 		}
 	}
 	runs = plan(packages, selected())
-	tests := []string{"test", "-c", "-ldflags", "-s -w", "-o", dir + "/"}
+	tests := slices.Concat([]string{"test", "-c"}, s.Flags, []string{"-o", dir + "/"})
 	for _, p := range packages {
 		binary := p.binary()
 		if slices.ContainsFunc(runs, func(r testRun) bool { return r.binary == binary }) {
