@@ -50,6 +50,7 @@ type fakeMonitor struct {
 //	packets    packets, one each millisecond
 //	stopped    another program switches monitoring off
 //	touch=F    creates the file F, when what was before it is counted
+//	await=F    waits until the file F is there
 //
 // and those that hold from the beginning:
 //
@@ -192,6 +193,9 @@ func (l *fakeListener) Receive(ctx context.Context, handle netlink.Handler) erro
 				return err
 			}
 			continue
+		case "await":
+			awaitFile(ctx, number)
+			continue
 		case "stopped":
 			_ = l.monitor.change(nil, "stopped by another", func() { l.monitor.on = false })
 			continue
@@ -204,6 +208,16 @@ func (l *fakeListener) Receive(ctx context.Context, handle netlink.Handler) erro
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// awaitFile waits until a file is there.
+func awaitFile(ctx context.Context, name string) {
+	for ctx.Err() == nil {
+		if _, err := os.Stat(name); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func flood(ctx context.Context, handle netlink.Handler, alert []byte, pause time.Duration) error {

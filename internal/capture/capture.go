@@ -136,8 +136,8 @@ func (r *Runner) printHeader(h session.Header) {
 
 // abortAfter is how long a blocked output, such as a pipe that nobody reads, is
 // waited for after a run was interrupted. It is less than Grace, so that the error
-// can still be reported before the program gives up.
-const abortAfter = Grace - 2*tableWait
+// can still be reported before the program gives up, also on a host whose CPUs are busy.
+const abortAfter = Grace - 6*tableWait
 
 // tableWait is how long a table, which says what blocked outputs did not write, may
 // take to be written after them.

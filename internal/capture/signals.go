@@ -42,7 +42,7 @@ type Signals struct {
 // Grace is how long a run has to end after an interrupt. Only a run that cannot
 // write, to a terminal stopped with Ctrl-S for example, takes longer: it is then
 // left behind, so that the drop monitor can be restored.
-const Grace = 3 * time.Second
+const Grace = 4 * time.Second
 
 // Listen returns the context of the program, which a signal ends: its cause is then a
 // *[SignalError]. It listens until the process exits, so that a signal that comes while
