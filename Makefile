@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 GO := go
 
 .DEFAULT_GOAL := help
-.PHONY: help build run install test beside quick setup lint unit guests guest fuzz bench bench-vm bench-points bench-watch zoo clean
+.PHONY: help build run install test quick setup lint unit guests guest fuzz bench bench-vm bench-points bench-watch zoo clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,13 +27,13 @@ install: build ## install the program, its manual page and bash completion below
 	bin/dropwatch completion bash | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dropwatch
 	ln -sf dropwatch $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dwdump
 
-test: setup ## run everything: lint, unit tests, a short fuzz of each target, real kernels in guests
-	$(MAKE) -j 2 beside unit
-	$(MAKE) guests
+test: setup ## run everything: lint, unit tests, real kernels in guests, a short fuzz of each target
+	$(MAKE) -j 2 unit idle-lint
+	$(MAKE) -j 2 guests idle-fuzz
 
-# What needs CPU time only, and gets what the unit tests leave: they wait for the kernel most of the time.
-beside:
-	nice -n 19 $(MAKE) lint fuzz
+# What needs nothing but CPU time gets what the tests leave: these wait for the kernel and for each other.
+idle-%:
+	nice -n 19 $(MAKE) $*
 
 setup: ## install what the tests need, and fetch the kernels for the guests (once)
 	@internal/vmtest/setup.sh || { echo "make: the tests in guests cannot run, see above"; [ -z "$$CI" ]; }
