@@ -150,7 +150,7 @@ func TestMPTCP(t *testing.T) {
 	for _, e := range endCounted(ns, r, 0) {
 		segments += e.Segments
 		bySubflow[e.Packet.Flow.Src]++
-		stage(&e)
+		ns.Await("the process of a subflow was looked up", func() bool { stage(&e); return !e.Owner.Pending })
 		s := e.Owner.Socket
 		if s == nil || s.Inode != m.inode || s.Protocol != syscall.IPPROTO_TCP || s.Confidence != event.Certain {
 			t.Errorf("socket %+v, want inode %d", s, m.inode)
