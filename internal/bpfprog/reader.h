@@ -7,7 +7,7 @@
 
 enum reader_state {
 	SLEEPING,
-	POLLING, /* it reads the ring every 100 ms */
+	POLLING, /* it reads the ring at intervals */
 	WOKEN,	 /* it has been woken before that */
 };
 

@@ -104,8 +104,10 @@ type doubt struct {
 
 // Times of a run. An event waits for the drops before it until these have been read, and margin more,
 // because a CPU may take a drop's time before it writes the drop; maxWait at most. While events wait, they are
-// looked at whenever TCP has been read, which is every 100 ms if it does much, and at least each tick.
+// looked at whenever TCP has been read, which is every 200 ms if it does much, and at least each tcpTick; drops that
+// wait for points each tick.
 const (
+	tcpTick = 240 * time.Millisecond
 	tick    = 120 * time.Millisecond
 	margin  = 50 * time.Millisecond
 	maxWait = 5 * time.Second
@@ -178,21 +180,21 @@ func (s *Source) runDrops(ctx context.Context) {
 	}
 }
 
-// emitLater has emitRead called in a tick, unless that is so already. The caller holds mu.
+// emitLater has emitRead called in a tcpTick, unless that is so already. The caller holds mu.
 func (s *Source) emitLater() {
 	switch {
 	case s.ticking:
 		return
 	case s.timer == nil:
-		s.timer = time.AfterFunc(tick, s.emitRead)
+		s.timer = time.AfterFunc(tcpTick, s.emitRead)
 	default:
-		s.timer.Reset(tick)
+		s.timer.Reset(tcpTick)
 	}
 	s.ticking = true
 }
 
 // emitRead emits the events whose drops have been read by now, and those that have waited for maxWait. It comes again in
-// a tick, unless it is called before.
+// a tcpTick, unless it is called before.
 func (s *Source) emitRead() {
 	s.emitting.Lock()
 	defer s.emitting.Unlock()
@@ -202,7 +204,7 @@ func (s *Source) emitRead() {
 	switch {
 	case s.ended:
 		return
-	case s.waiting.n == 0: // none has come in a whole tick: they come later, if at all
+	case s.waiting.n == 0: // none has come in all that time: they come later, if at all
 		s.waiting = queue{}
 		return
 	}

@@ -19,7 +19,7 @@ import (
 // pollTime is how often the ring is read while events come, and drainTime how long at the end. What
 // is not emitted then is lost as unread.
 const (
-	pollTime  = 100 * time.Millisecond
+	pollTime  = 200 * time.Millisecond
 	drainTime = time.Second
 )
 
