@@ -33,3 +33,24 @@ func TestListenerAccepts(t *testing.T) {
 		}
 	}
 }
+
+func TestListenerAcceptsFrom(t *testing.T) {
+	for _, test := range []struct {
+		remote, src string
+		want        bool
+	}{
+		{"", "10.0.0.1:53", true},
+		{"10.0.0.1:53", "10.0.0.1:53", true},
+		{"[::ffff:10.0.0.1]:53", "10.0.0.1:53", true},
+		{"10.0.0.1:53", "10.0.0.1:54", false},
+		{"10.0.0.1:53", "10.0.0.2:53", false},
+	} {
+		var l counters.Listener
+		if test.remote != "" {
+			l.Remote = netip.MustParseAddrPort(test.remote)
+		}
+		if got := l.AcceptsFrom(netip.MustParseAddrPort(test.src)); got != test.want {
+			t.Errorf("a socket connected to %q accepts packets of %s: %t", test.remote, test.src, got)
+		}
+	}
+}

@@ -59,10 +59,11 @@ type findingJSON struct {
 
 // listenerJSON is a socket that accepts packets to the port of a flow.
 type listenerJSON struct {
-	Local   string       `json:"local"` // address and port, as ss(8) has them
+	Local   string       `json:"local"`            // address and port, as ss(8) has them
+	Remote  string       `json:"remote,omitempty"` // whose packets alone it accepts
 	Inode   uint64       `json:"inode"`
 	Process *processJSON `json:"process,omitempty"`
-	Accepts bool         `json:"accepts"` // also those to the address of the flow
+	Accepts bool         `json:"accepts"` // also those of the flow
 }
 
 // processJSON is a process in a network namespace.
@@ -251,7 +252,11 @@ func objectJSONOf(o *counters.Row) objectJSON {
 
 // listenerJSONOf has the process of the socket if it is known.
 func listenerJSONOf(l *Listener) listenerJSON {
-	return listenerJSON{l.String(), l.Inode, inNetnsJSON(l.Process), l.Accepts}
+	j := listenerJSON{Local: l.String(), Inode: l.Inode, Process: inNetnsJSON(l.Process), Accepts: l.Accepts}
+	if l.Remote.IsValid() {
+		j.Remote = l.Remote.String()
+	}
+	return j
 }
 
 // json has as advice why the setting is not what limits or, if it may be, what is known of it.

@@ -14,7 +14,7 @@ import (
 type Listener struct {
 	counters.Listener
 	Process event.Process // zero if none is known
-	Accepts bool          // also to the address
+	Accepts bool          // also to the address, and of the sender
 }
 
 // A protocol is one of transport, by the name that package counters has for it.
@@ -38,7 +38,7 @@ func (d *Diagnosis) readListeners(h *Host) {
 		}
 		accepts := false
 		for _, l := range h.listeners(f.Netns.Inode, protocol.name, first.Dst.Port()) {
-			one := Listener{l, h.ownerOf(l.Inode).Process, l.Accepts(first.Dst, f.IfName)}
+			one := Listener{l, h.ownerOf(l.Inode).Process, l.Accepts(first.Dst, f.IfName) && l.AcceptsFrom(first.Src)}
 			accepts = accepts || one.Accepts
 			f.Listeners = append(f.Listeners, one)
 		}
@@ -86,6 +86,8 @@ func (f *Finding) narrowByListeners(protocol knowledge.Evidence, accepts bool) {
 	switch {
 	case accepts:
 		evidence = knowledge.Listens
+	case slices.ContainsFunc(f.Listeners, func(l Listener) bool { return l.Remote.IsValid() && l.Listener.Accepts(to, f.IfName) }):
+		evidence = knowledge.OtherPeer
 	case slices.ContainsFunc(f.Listeners, func(l Listener) bool { return l.Listener.Accepts(to, "") }):
 		evidence = knowledge.OnDevice
 	case slices.ContainsFunc(f.Listeners, func(l Listener) bool { return l.onlyIPv6() && to.Addr().Unmap().Is4() }):
@@ -120,11 +122,14 @@ func (f *Finding) listening() (lines []string) {
 	for i := range f.Listeners {
 		l := &f.Listeners[i]
 		line := fmt.Sprintf("%s %s listens", f.Flows[0].Flow.Protocol, event.Escape(l.String()))
+		if l.Remote.IsValid() {
+			line = fmt.Sprintf("%s %s is connected to %v", f.Flows[0].Flow.Protocol, event.Escape(l.String()), l.Remote)
+		}
 		if process := l.Process.AppendTo(nil); len(process) > 0 {
 			line += fmt.Sprintf(" (%s)", process)
 		}
 		switch {
-		case l.Accepts:
+		case l.Accepts, l.Remote.IsValid():
 		case l.IfName != "":
 			line += ", but not on this interface"
 		case l.onlyIPv6():

@@ -28,6 +28,7 @@ func TestListeners(t *testing.T) {
 	var one, every, six net.Listener
 	var bound net.PacketConn
 	var datagrams net.PacketConn
+	var connected *net.UDPConn
 	ns.Do(func() (err error) {
 		if one, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 			return err
@@ -45,12 +46,16 @@ func TestListeners(t *testing.T) {
 		if bound, err = onLoopback.ListenPacket(t.Context(), "udp4", "0.0.0.0:0"); err != nil {
 			return err
 		}
+		if connected, err = net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}); err != nil {
+			return err
+		}
 		datagrams, err = net.ListenPacket("udp", "127.0.0.1:0")
 		return err
 	})
 	defer one.Close()
 	defer every.Close()
 	defer datagrams.Close()
+	defer connected.Close()
 	defer six.Close()
 	defer bound.Close()
 	const noProgram = "   fix       Start the service"
@@ -70,6 +75,7 @@ func TestListeners(t *testing.T) {
 		{"midstream", event.TCP, event.ACK, every.Addr(), "   about     tcp [::]:", false},
 		{"udp elsewhere", event.UDP, 0, datagrams.LocalAddr(), "listens " + mine + ", but not on 10.0.0.2\n", false},
 		{"tcp for IPv6 only", event.TCP, event.SYN, six.Addr(), "listens for IPv6 only", false},
+		{"udp to another peer", event.UDP, 0, connected.LocalAddr(), "is connected to 127.0.0.1:9 " + mine + "\n", false},
 		{"udp on a device", event.UDP, 0, bound.LocalAddr(), "SO_BINDTODEVICE", false},
 		{"no udp there", event.UDP, 0, one.Addr(), noProgram, true},
 		{"no tcp there", event.TCP, event.SYN, datagrams.LocalAddr(), noProgram, true},

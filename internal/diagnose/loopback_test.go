@@ -60,3 +60,31 @@ func TestOnlyOnLoopback(t *testing.T) {
 		})
 	}
 }
+
+// TestConnectedSocket: a socket of UDP with a peer gets no packets of others, whatever other sockets have the port.
+func TestConnectedSocket(t *testing.T) {
+	const (
+		another   = `{"local":"10.0.0.2:53","remote":"10.0.0.9:7","inode":1}`
+		elsewhere = `{"local":"10.0.0.3:53","remote":"10.0.0.9:7","inode":2}`
+		sender    = `{"local":"10.0.0.2:53","remote":"10.0.0.1:40001","inode":3}`
+	)
+	for name, test := range map[string]struct {
+		sockets string
+		want    knowledge.Evidence
+	}{
+		"another peer":            {another, knowledge.OtherPeer},
+		"the sender":              {another + "," + sender, knowledge.Listens},
+		"of another address":      {elsewhere, knowledge.Elsewhere},
+		"and one elsewhere":       {elsewhere + "," + another, knowledge.OtherPeer},
+		"by another interface":    {`{"local":"10.0.0.2:53","remote":"10.0.0.9:7","ifname":"eth9","inode":1}`, knowledge.OnDevice},
+		"and one with no address": {another + `,{"local":"0.0.0.0:53","inode":4}`, knowledge.Listens},
+	} {
+		e := udp("NO_SOCKET", 40001)
+		e.Packet.Flow.Protocol, e.Packet.Flow.Fields = 17, e.Packet.Flow.Fields|event.FieldProtocol
+		d := diagnose.New(collect(t, e), new(counters.Report), nil)
+		d.Ask(diagnose.RecordedHost(map[string]json.RawMessage{"listeners 7 udp 53": json.RawMessage("[" + test.sockets + "]")}))
+		if c := d.Findings[0].Meaning.Case; c == nil || c.If != test.want|knowledge.UDP {
+			t.Errorf("%s: %s", name, d.Findings[0].Meaning.Cause)
+		}
+	}
+}

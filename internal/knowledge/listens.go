@@ -1,6 +1,6 @@
 package knowledge
 
-// elsewhereTCP and the other five are the cases of packets to a port for which the host has a
+// elsewhereTCP and those behind it are the cases of packets to a port for which the host has a
 // socket, whatever address that has. Its sockets are read after the drops.
 var (
 	elsewhereTCP = Case{
@@ -33,6 +33,15 @@ var (
 		Cause:    "A program uses this UDP port and address, but takes packets of another interface only (SO_BINDTODEVICE, or a VRF).",
 		Check:    []string{"ss -lnup 'sport = :{dport}'  # the interface stands after %", "ip route get {src}"},
 		Fix:      "Have the program bind to {ifname}, too, or to no interface, or correct the sender. For a VRF, set udp_l3mdev_accept.",
+		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
+	}
+	otherPeerUDP = Case{
+		If: OtherPeer | UDP,
+		Cause: "A program has this UDP address and port, but its socket is connected to another peer: it gets what that one sends, " +
+			"and nothing of others.",
+		Check: []string{"ss -nup 'sport = :{dport}'  # Peer Address:Port"},
+		Fix: "If {src} answers for that peer, have it answer from the address and port that were asked (several addresses, NAT). A " +
+			"program that is to serve others must not connect its socket.",
 		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
 	}
 	onlyIPv6TCP = Case{

@@ -86,7 +86,7 @@ var sockets = []Entry{
 					"nstat -az TcpOutRsts",
 				},
 			},
-			elsewhereTCP, elsewhereUDP, onDeviceTCP, onDeviceUDP,
+			elsewhereTCP, elsewhereUDP, otherPeerUDP, onDeviceTCP, onDeviceUDP,
 			onlyIPv6TCP, onlyIPv6UDP, loopbackTCP, loopbackUDP, listensTCP, listensUDP,
 		},
 	},

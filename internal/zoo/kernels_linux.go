@@ -11,6 +11,7 @@ import (
 var functions = map[string][]string{
 	"UDP to a closed port":                                             id("__udp4_lib_rcv"),
 	"UDP to a closed port, IPv6":                                       id("__udp6_lib_rcv"),
+	"UDP to a socket that is connected to another peer":                id("__udp4_lib_rcv"),
 	"filter of a UDP socket":                                           id("udp_queue_rcv_one_skb"),
 	"UDP receive buffer full, its reader is asleep":                    id("udp_queue_rcv_one_skb"),
 	"UDP receive buffer full, a dead member of a reuseport group":      id("udp_queue_rcv_one_skb"),

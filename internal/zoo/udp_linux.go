@@ -28,6 +28,13 @@ var udp = []Scenario{
 		},
 	},
 	{
+		"UDP to a socket that is connected to another peer", connectedSocket,
+		Want{
+			IDs: id("NO_SOCKET"), Class: "local", Severity: "maybe", IfName: "lo", Counter: "UdpNoPorts", Apart: "connected",
+			Cause: "connected to another peer", Says: `"remote":"127.0.0.1:7"`, Fix: "must not connect", Elsewhere: closedBefore,
+		},
+	},
+	{
 		"filter of a UDP socket", socketFilter,
 		Want{
 			IDs: id("SOCKET_FILTER"), Class: "policy", Severity: "maybe", IfName: "lo", Process: self,
@@ -132,6 +139,13 @@ func closedPort6(ns *drops.Namespace, n int) func() {
 			return err
 		})
 	}
+}
+
+// connectedSocket has a socket at the port that is connected to another one than that of who sends to it.
+func connectedSocket(ns *drops.Namespace, n int) func() {
+	fd := ns.Listen(syscall.SOCK_DGRAM)
+	ns.Do(func() error { return syscall.Connect(fd, &syscall.SockaddrInet4{Port: 7, Addr: loopback.Addr}) })
+	return func() { ns.SendUDP(n) }
 }
 
 // socketFilter has a socket with a filter that lets nothing pass. They are dropped by udp_queue_rcv_one_skb
