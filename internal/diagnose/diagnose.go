@@ -145,6 +145,8 @@ type Diagnosis struct {
 	measured bool // Interval is that between two readings of the counters
 	traced   bool // segments were seen that TCP sent again
 
+	unanswered []unanswered // pings
+
 	// Undecided are the counters that would be findings if it were known whether the expression
 	// selects all of their drops.
 	Undecided []Account
@@ -209,6 +211,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diag
 	findErrorsLost(all)
 	d.Accounts = account(report.Rows, all, c)
 	d.keepAccounts(selects)
+	d.findUnanswered(report.Rows, selects)
 	all = joinParts(all)
 	all = append(all, d.unseen(all)...)
 	all = append(all, d.retransmitted(c, all, report.Rows)...)

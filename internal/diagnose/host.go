@@ -249,6 +249,7 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.findInvalid()
 	d.findSenders(h)
 	d.findCgroupPrograms(h)
+	d.findIgnored(h)
 	d.rank(slices.Concat(d.Findings, d.Noise)) // whose severities may be others now
 	d.findNamespaces(h)
 	d.readSettings(h)

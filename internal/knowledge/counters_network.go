@@ -79,12 +79,28 @@ var ipCounters = []Entry{
 		decided("net.ipv4.ipfrag_high_thresh"),
 }
 
+// ignored returns the Entry of pings with the case of a host that is set to answer none.
+func (en Entry) ignored(setting string) Entry {
+	en.Cases = []Case{{
+		If: EchoIgnored, Class: Policy, Severity: Maybe,
+		Cause: "This host is set to answer no ping: " + setting + " is 1. The pings arrived.",
+		Check: []string{"sysctl " + setting, "nstat -az " + en.Name},
+		Fix:   "Set it to 0 if this host may be pinged. Its other traffic is not affected.",
+		Apply: []string{"sysctl -w " + setting + "=0"}, Settings: []string{setting},
+	}}
+	return en
+}
+
 // icmpCounters are those of the groups Icmp and Icmp6.
 var icmpCounters = []Entry{
 	counted("IcmpInErrors", "icmp", Error, Noise, Sometimes, SKBs,
 		"An ICMP message was damaged, or about nothing that this host has sent."),
 	counted("IcmpInCsumErrors", "icmp", Error, Harm, Always, SKBs, "An ICMP message had a wrong checksum.").
 		like("ICMP_CSUM"),
+	counted("IcmpInEchos", "icmp", Local, Noise, Never, SKBs, "A ping (ICMP echo request) arrived.").
+		ignored("net.ipv4.icmp_echo_ignore_all"),
+	counted("Icmp6InEchos", "icmp", Local, Noise, Never, SKBs, "A ping (ICMPv6 echo request) arrived.").
+		ignored("net.ipv6.icmp.echo_ignore_all"),
 	counted("IcmpOutErrors", "icmp", NoBuffer, Maybe, Sometimes, SKBs, "An ICMP message could not be sent.").
 		usually("no route back", "a full queue", "the host is short of memory").
 		fixed("No action needed if it is rare."),

@@ -59,6 +59,7 @@ const (
 	QueueFull             // that queue had no room; the same
 	BufferFull            // the socket of the program that reads it had none; the same
 	OtherPeer             // as Elsewhere, but a socket for this port and address is connected to another peer; the same
+	EchoIgnored           // the host is set to answer no ping; no drop carries it
 	Misaddressed          // the packet is for an address of its interface, the frame for another MAC address; no drop carries it
 	FromLoopback          // the source is an address of the loopback (127.0.0.0/8, ::1)
 	LinkLocal             // the source is an address of one link (fe80::/10, 169.254.0.0/16)

@@ -199,6 +199,13 @@ var network = []Entry{
 			"sysctl net.ipv4.icmp_echo_ignore_broadcasts",
 		},
 		Fix: "No action needed if it is rare.",
+		Cases: []Case{{
+			If: Broadcast, Via: []string{"icmp_rcv"}, Short: "broadcast pings ignored, icmp_echo_ignore_broadcasts",
+			Cause: "A ping, or another ICMP message, was sent to a broadcast address: hosts ignore that " +
+				"(net.ipv4.icmp_echo_ignore_broadcasts).",
+			Check: []string{"sysctl net.ipv4.icmp_echo_ignore_broadcasts"},
+			Fix:   "No action needed. Ping one address.",
+		}},
 	},
 	{
 		// net/ipv4/icmp.c icmp_rcv; net/ipv6/icmp.c icmpv6_rcv

@@ -250,6 +250,11 @@ var sysctls = []About{
 		Advice: "Set it to 0 if this host may be pinged.",
 	},
 	{
+		Name: "net.ipv6.icmp.echo_ignore_all", Normal: "0",
+		Loses:  "At 1, no ping of IPv6 is answered, which looks like loss from outside.",
+		Advice: "Set it to 0 if this host may be pinged.",
+	},
+	{
 		Name:   "net.ipv4.icmp_echo_ignore_broadcasts",
 		Loses:  "At 1, pings to a broadcast or multicast address are dropped.",
 		Advice: "Leave it at 1: answers to broadcasts can flood a network.",

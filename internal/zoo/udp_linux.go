@@ -76,6 +76,19 @@ var udp = []Scenario{
 		"ICMP with a wrong checksum", arrive(packet(syscall.IPPROTO_ICMP, "10.0.0.1", []byte{8, 0, 0xba, 0xad, 0, 1, 0, 1})),
 		Want{IDs: id("ICMP_CSUM"), Class: "error", Severity: "harm", IfName: "far", Counter: "IcmpInCsumErrors", Fix: "path"},
 	},
+	{
+		"pings that the host is set not to answer", ignoredPing,
+		Want{
+			IDs: id("IcmpInEchos"), Class: "policy", Severity: "maybe", Counter: "IcmpInEchos", Setting: "net.ipv4.icmp_echo_ignore_all",
+			Cause: "set to answer no ping", Fix: "icmp_echo_ignore_all=0",
+		},
+	},
+}
+
+// ignoredPing has pings arrive at a host that is set to answer none.
+func ignoredPing(ns *drops.Namespace, n int) func() {
+	ns.Sysctl("ipv4/icmp_echo_ignore_all", "1")
+	return arrive(packet(syscall.IPPROTO_ICMP, "10.0.0.1", []byte{8, 0, 0xf7, 0xfd, 0, 1, 0, 1}))(ns, n)
 }
 
 // broadcastToClosedPort has another host send to all.
