@@ -146,11 +146,11 @@ const (
 	FIN TCPFlags = 1 << iota
 	SYN
 	RST
-	PSH
+	PSH // what came until here is for the program
 	ACK
-	URG
-	ECE
-	CWR
+	URG // some of it is urgent
+	ECE // congestion was signalled (ECN), to the sender
+	CWR // the sender has reduced its window for that
 )
 
 // flagNames are by bit; the reserved ones are named for their values.
@@ -213,7 +213,7 @@ type Layer uint8
 const (
 	NoLayer Layer = iota
 	Ethernet
-	VLANTag
+	VLANTag // IEEE 802.1Q or 802.1ad
 	ARP
 	IPv4
 	IPv6
@@ -222,11 +222,11 @@ const (
 	SCTP
 	ICMP
 	ICMPv6
-	ESP // encrypted: what is in it cannot be known
-	GRE
-	VXLAN
-	Geneve
-	IPinIP
+	ESP    // encrypted: what is in it cannot be known
+	GRE    // RFC 2784, RFC 2890
+	VXLAN  // RFC 7348
+	Geneve // RFC 8926
+	IPinIP // IPv4 or IPv6 in IPv4 or IPv6
 )
 
 // layerNames are the names of layers in JSON and in expressions, in the order of the constants; empty: none.

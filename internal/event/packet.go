@@ -9,11 +9,11 @@ type PacketType uint8
 const (
 	PacketTypeUnknown PacketType = iota
 	PacketHost                   // to this host, and what this host sends
-	PacketBroadcast
-	PacketMulticast
-	PacketOtherHost // to another MAC address, or in a VLAN that no interface here has
-	PacketOutgoing  // a copy of what this host sends; in a socket's error queue
-	PacketLoopback  // this host's own copy of a broadcast or multicast that it sends
+	PacketBroadcast              // to all on the link
+	PacketMulticast              // to a group
+	PacketOtherHost              // to another MAC address, or in a VLAN that no interface here has
+	PacketOutgoing               // a copy of what this host sends; in a socket's error queue
+	PacketLoopback               // this host's own copy of a broadcast or multicast that it sends
 )
 
 // packetTypeNames are those of PACKET_* in include/uapi/linux/if_packet.h, in the order of the constants.

@@ -14,11 +14,11 @@ import (
 const (
 	generic = 16 // family of netlink
 
-	controlID  = 16
-	controlGet = 3 // command
+	controlID  = 16 // GENL_ID_CTRL
+	controlGet = 3  // command
 
 	controlFamilyID   = 1 // attribute
-	controlFamilyName = 2
+	controlFamilyName = 2 // CTRL_ATTR_FAMILY_NAME
 
 	sizeofGenericHeader = 4 // struct genlmsghdr: command, version
 )

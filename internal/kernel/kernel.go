@@ -21,8 +21,8 @@ const (
 
 // Families of addresses on Linux (include/linux/socket.h), wherever this was built.
 const (
-	AFInet  = 2
-	AFInet6 = 10
+	AFInet  = 2  // AF_INET
+	AFInet6 = 10 // AF_INET6
 )
 
 // answerWithin is how long the kernel has to answer a request.
@@ -30,7 +30,7 @@ const answerWithin = 5 * time.Second
 
 // Flags of a request (include/uapi/linux/netlink.h).
 const (
-	flagRequest = 0x1
+	flagRequest = 0x1   // NLM_F_REQUEST
 	flagDump    = 0x300 // all that there is
 )
 
@@ -60,8 +60,8 @@ type Message struct {
 
 // Flags of a Message.
 const (
-	Acknowledge = 0x4 // the kernel answers it also if there is no error
-	Create      = 0x400
+	Acknowledge = 0x4   // the kernel answers it also if there is no error
+	Create      = 0x400 // NLM_F_CREATE
 )
 
 // Change sends messages at once, of which one is to be acknowledged, and waits for the first answer. What they make
@@ -100,9 +100,9 @@ func (s *socket) ask(typ, flags uint16, body []byte, use func(message []byte) er
 
 // Types of messages of all families, and a flag of them.
 const (
-	typeNoop  = 1
-	typeError = 2
-	typeDone  = 3
+	typeNoop  = 1 // NLMSG_NOOP
+	typeError = 2 // NLMSG_ERROR, also of a success that was asked for
+	typeDone  = 3 // NLMSG_DONE: the end of a dump
 
 	flagMulti = 0x2 // more follow, until one of typeDone
 

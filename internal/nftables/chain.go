@@ -13,42 +13,42 @@ import (
 
 // Messages and attributes of include/uapi/linux/netfilter/{nfnetlink,nf_tables}.h.
 const (
-	sizeofNfgenmsg = 4
+	sizeofNfgenmsg = 4 // struct nfgenmsg
 
-	nfprotoIPv4 = 2 // as AF_INET
-	nfprotoIPv6 = 10
+	nfprotoIPv4 = 2  // as AF_INET
+	nfprotoIPv6 = 10 // NFPROTO_IPV6
 
-	getTable = 1
-	getChain = 4
-	getRule  = 7
-	getObj   = 19
+	getTable = 1  // NFT_MSG_GETTABLE
+	getChain = 4  // NFT_MSG_GETCHAIN
+	getRule  = 7  // NFT_MSG_GETRULE
+	getObj   = 19 // NFT_MSG_GETOBJ
 
 	nftaTable = 1 // of a chain, a rule, an object
 
-	nftaChainName     = 3
-	nftaChainHook     = 4
-	nftaChainPolicy   = 5
-	nftaChainType     = 7
-	nftaChainCounters = 8
-	nftaHookNum       = 1
-	nftaHookPriority  = 2
-	nftaHookDevice    = 3
+	nftaChainName     = 3 // NFTA_CHAIN_NAME
+	nftaChainHook     = 4 // NFTA_CHAIN_HOOK
+	nftaChainPolicy   = 5 // NFTA_CHAIN_POLICY
+	nftaChainType     = 7 // NFTA_CHAIN_TYPE
+	nftaChainCounters = 8 // NFTA_CHAIN_COUNTERS
+	nftaHookNum       = 1 // NFTA_HOOK_HOOKNUM
+	nftaHookPriority  = 2 // NFTA_HOOK_PRIORITY
+	nftaHookDevice    = 3 // NFTA_HOOK_DEV
 	nftaHookDevices   = 4 // a list of them
 
-	nftaRuleChain    = 2
-	nftaRuleHandle   = 3
-	nftaRuleExprs    = 4
-	nftaRuleUserdata = 7
+	nftaRuleChain    = 2 // NFTA_RULE_CHAIN
+	nftaRuleHandle   = 3 // NFTA_RULE_HANDLE
+	nftaRuleExprs    = 4 // NFTA_RULE_EXPRESSIONS
+	nftaRuleUserdata = 7 // NFTA_RULE_USERDATA
 
-	nftaObjName = 2
-	nftaObjType = 3
-	nftaObjData = 4
+	nftaObjName = 2 // NFTA_OBJ_NAME
+	nftaObjType = 3 // NFTA_OBJ_TYPE
+	nftaObjData = 4 // NFTA_OBJ_DATA
 
-	nftaCounterPackets = 2
-	objectCounter      = 1
-	objectQuota        = 2
-	objectLimit        = 4
-	objectConnlimit    = 5
+	nftaCounterPackets = 2 // NFTA_COUNTER_PACKETS
+	objectCounter      = 1 // NFT_OBJECT_COUNTER
+	objectQuota        = 2 // NFT_OBJECT_QUOTA
+	objectLimit        = 4 // NFT_OBJECT_LIMIT
+	objectConnlimit    = 5 // NFT_OBJECT_CONNLIMIT
 )
 
 // families are the families of tables, as nft has them.

@@ -18,14 +18,14 @@ type verdict struct {
 
 // Codes of verdicts that end a rule, and one that stands for the lack of a verdict.
 const (
-	verdictAccept   = 1
-	verdictStolen   = 2
-	verdictQueue    = 3
-	verdictContinue = -1
-	verdictBreak    = -2
-	verdictJump     = -3
-	verdictGoto     = -4
-	verdictReturn   = -5
+	verdictAccept   = 1  // NF_ACCEPT
+	verdictStolen   = 2  // NF_STOLEN
+	verdictQueue    = 3  // NF_QUEUE
+	verdictContinue = -1 // NFT_CONTINUE
+	verdictBreak    = -2 // NFT_BREAK
+	verdictJump     = -3 // NFT_JUMP
+	verdictGoto     = -4 // NFT_GOTO
+	verdictReturn   = -5 // NFT_RETURN
 )
 
 // passive are the expressions that neither decide nor change anything that is compared.

@@ -33,13 +33,13 @@ type valueKind uint8
 const (
 	hexadecimal    valueKind = iota
 	networkAddress           // of IP or IPv6, or the first bytes of one
-	macAddress
+	macAddress               // 02:00:5e:00:53:01
 	bigEndianNumber
-	hostNumber // in the byte order of the host
-	hostMark   // the same, in hexadecimal
-	interfaceName
-	protocolNumber
-	nfProtocol
+	hostNumber     // in the byte order of the host
+	hostMark       // the same, in hexadecimal
+	interfaceName  // in quotes
+	protocolNumber // by its name: tcp
+	nfProtocol     // ipv4 or ipv6
 	conntrackState
 	addressType // RTN_*
 	presence    // of a route: "exists" or "missing"

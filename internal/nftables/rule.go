@@ -16,12 +16,12 @@ import (
 // Attributes of expressions, and verdicts, of include/uapi/linux/netfilter/nf_tables.h
 // and include/uapi/linux/netfilter.h. Many expressions number theirs alike.
 const (
-	nftaExprName = 1
-	nftaExprData = 2
+	nftaExprName = 1 // NFTA_EXPR_NAME
+	nftaExprData = 2 // NFTA_EXPR_DATA
 
-	nftaDataVerdict  = 2
-	nftaVerdictCode  = 1
-	nftaVerdictChain = 2
+	nftaDataVerdict  = 2 // NFTA_DATA_VERDICT
+	nftaVerdictCode  = 1 // NFTA_VERDICT_CODE
+	nftaVerdictChain = 2 // NFTA_VERDICT_CHAIN
 
 	nftaFirst  = 1 // the meaning of these depends on the expression
 	nftaSecond = 2
@@ -29,7 +29,7 @@ const (
 	nftaFourth = 4
 	nftaFifth  = 5
 
-	nfDrop = 0
+	nfDrop = 0 // NF_DROP
 )
 
 // verdicts are the texts of verdicts by their code.

@@ -12,35 +12,35 @@ import (
 
 // Messages, attributes and flags of sets, of include/uapi/linux/netfilter/nf_tables.h.
 const (
-	getSet        = 10
-	getSetElement = 13
+	getSet        = 10 // NFT_MSG_GETSET
+	getSetElement = 13 // NFT_MSG_GETSETELEM
 
-	nftaSetName   = 2
-	nftaSetFlags  = 3
-	nftaSetKeyLen = 5
-	nftaSetDesc   = 9
+	nftaSetName   = 2 // NFTA_SET_NAME
+	nftaSetFlags  = 3 // NFTA_SET_FLAGS
+	nftaSetKeyLen = 5 // NFTA_SET_KEY_LEN
+	nftaSetDesc   = 9 // NFTA_SET_DESC
 
-	nftaSetDescConcat = 2
-	nftaListElem      = 1
-	nftaFieldLen      = 1
+	nftaSetDescConcat = 2 // NFTA_SET_DESC_CONCAT
+	nftaListElem      = 1 // NFTA_LIST_ELEM
+	nftaFieldLen      = 1 // NFTA_SET_FIELD_LEN
 
-	nftaElemList      = 3 // of a message about elements
-	nftaElemListTable = 1
-	nftaElemListSet   = 2
-	nftaElemKey       = 1
-	nftaElemData      = 2
-	nftaElemFlags     = 3
-	nftaElemExpr      = 7
-	nftaElemKeyEnd    = 10
-	nftaElemExprs     = 11
-	elemIntervalEnd   = 1
-	elemCatchall      = 2
+	nftaElemList      = 3  // of a message about elements
+	nftaElemListTable = 1  // NFTA_SET_ELEM_LIST_TABLE
+	nftaElemListSet   = 2  // NFTA_SET_ELEM_LIST_SET
+	nftaElemKey       = 1  // NFTA_SET_ELEM_KEY
+	nftaElemData      = 2  // NFTA_SET_ELEM_DATA
+	nftaElemFlags     = 3  // NFTA_SET_ELEM_FLAGS
+	nftaElemExpr      = 7  // NFTA_SET_ELEM_EXPR
+	nftaElemKeyEnd    = 10 // NFTA_SET_ELEM_KEY_END, from Linux 5.6 on
+	nftaElemExprs     = 11 // NFTA_SET_ELEM_EXPRESSIONS
+	elemIntervalEnd   = 1  // NFT_SET_ELEM_INTERVAL_END
+	elemCatchall      = 2  // NFT_SET_ELEM_CATCHALL
 
-	setAnonymous = 0x1
-	setConstant  = 0x2
-	setInterval  = 0x4
-	setTimeout   = 0x10
-	setEval      = 0x20
+	setAnonymous = 0x1  // NFT_SET_ANONYMOUS: it is written in the rule
+	setConstant  = 0x2  // NFT_SET_CONSTANT
+	setInterval  = 0x4  // NFT_SET_INTERVAL
+	setTimeout   = 0x10 // NFT_SET_TIMEOUT
+	setEval      = 0x20 // NFT_SET_EVAL: rules add to it
 )
 
 // A set is a set or a map.

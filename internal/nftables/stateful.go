@@ -15,7 +15,7 @@ const (
 	limitOfBytes = 1 // NFT_LIMIT_PKT_BYTES
 	inverted     = 1 // NFT_LIMIT_F_INV, NFT_CONNLIMIT_F_INV, NFT_QUOTA_F_INV: it matches what is over it
 
-	quotaConsumed = 4
+	quotaConsumed = 4 // NFTA_QUOTA_CONSUMED, in bytes
 
 	usualBurst = 5 // packets; nft does not write it
 

@@ -15,13 +15,13 @@ import (
 const (
 	beginBatch, endBatch = 0x10, 0x11
 
-	newTable = 0
-	newChain = 3
-	newRule  = 6
+	newTable = 0 // NFT_MSG_NEWTABLE
+	newChain = 3 // NFT_MSG_NEWCHAIN
+	newRule  = 6 // NFT_MSG_NEWRULE
 
-	nftaTableName  = 1
-	nftaDataValue  = 1
-	nftMetaNFTrace = 12
+	nftaTableName  = 1  // NFTA_TABLE_NAME
+	nftaDataValue  = 1  // NFTA_DATA_VALUE
+	nftMetaNFTrace = 12 // NFT_META_NFTRACE
 )
 
 // EnableTracing has nf_tables call its functions for traces (net/netfilter/nf_tables_trace.c) at each verdict, in all

@@ -19,12 +19,12 @@ const (
 	linkRawOpen   CaptureLink = 14  // DLT_RAW of OpenBSD
 	linkPPPSerial CaptureLink = 50  // in HDLC framing
 	linkRaw       CaptureLink = 101 // an IP packet
-	link80211     CaptureLink = 105
+	link80211     CaptureLink = 105 // LINKTYPE_IEEE802_11
 	linkLoop      CaptureLink = 108 // of OpenBSD: the address family in network order
 	linkSLL       CaptureLink = 113 // Linux "any", first version
 	linkRadiotap  CaptureLink = 127 // 802.11 behind what the receiver measured
-	linkIPv4      CaptureLink = 228
-	linkIPv6      CaptureLink = 229
+	linkIPv4      CaptureLink = 228 // LINKTYPE_IPV4
+	linkIPv6      CaptureLink = 229 // LINKTYPE_IPV6
 	linkSLL2      CaptureLink = 276 // Linux "any", second version
 )
 

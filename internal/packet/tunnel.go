@@ -15,9 +15,9 @@ const (
 
 // Flags of GRE, as in net/gre.h.
 const (
-	greChecksum = 0x8000
-	greKey      = 0x2000
-	greSeq      = 0x1000
+	greChecksum = 0x8000 // the header has a checksum
+	greKey      = 0x2000 // it has a key
+	greSeq      = 0x1000 // it has a sequence number
 	greOther    = 0x4807 // routing, strict source route, version
 )
 

@@ -15,9 +15,9 @@ import (
 
 // Files in tracefs for probes.
 const (
-	probesFile  = "kprobe_events"
-	profileFile = "kprobe_profile"
-	errorFile   = "error_log" // since Linux 5.2
+	probesFile  = "kprobe_events"  // where probes are made and removed
+	profileFile = "kprobe_profile" // how often each was hit and missed
+	errorFile   = "error_log"      // since Linux 5.2
 )
 
 // Probes is a set of probes, which are there until Close. No other process, and no other set of this one, has

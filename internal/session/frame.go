@@ -17,7 +17,7 @@ const (
 
 	beginLen   = len(Magic) + 1 // with the version
 	headLen    = 8              // length and checksum of a frame
-	maxPayload = 1 << 20
+	maxPayload = 1 << 20        // bytes of a frame: a longer one is corrupt
 )
 
 // castagnoli is the polynomial of CRC-32C.
