@@ -14,36 +14,36 @@ import (
 // Messages and attributes of include/uapi/linux/netfilter/{nfnetlink,nfnetlink_conntrack}.h.
 const (
 	subsystem      = 1 // NFNL_SUBSYS_CTNETLINK
-	getMessage     = 1
-	sizeofNfgenmsg = 4
+	getMessage     = 1 // IPCTNL_MSG_CT_GET
+	sizeofNfgenmsg = 4 // struct nfgenmsg
 
-	ctaTupleOrig  = 1
-	ctaTupleReply = 2
-	ctaStatus     = 3
-	ctaProtoinfo  = 4
-	ctaZone       = 18
+	ctaTupleOrig  = 1  // CTA_TUPLE_ORIG
+	ctaTupleReply = 2  // CTA_TUPLE_REPLY
+	ctaStatus     = 3  // CTA_STATUS
+	ctaProtoinfo  = 4  // CTA_PROTOINFO
+	ctaZone       = 18 // CTA_ZONE
 
-	ctaTupleIP    = 1
-	ctaTupleProto = 2
+	ctaTupleIP    = 1 // CTA_TUPLE_IP
+	ctaTupleProto = 2 // CTA_TUPLE_PROTO
 
-	ctaIPv4Src = 1
-	ctaIPv4Dst = 2
-	ctaIPv6Src = 3
-	ctaIPv6Dst = 4
+	ctaIPv4Src = 1 // CTA_IP_V4_SRC
+	ctaIPv4Dst = 2 // CTA_IP_V4_DST
+	ctaIPv6Src = 3 // CTA_IP_V6_SRC
+	ctaIPv6Dst = 4 // CTA_IP_V6_DST
 
-	ctaProtoNum   = 1
-	ctaSrcPort    = 2
-	ctaDstPort    = 3
+	ctaProtoNum   = 1 // CTA_PROTO_NUM
+	ctaSrcPort    = 2 // CTA_PROTO_SRC_PORT
+	ctaDstPort    = 3 // CTA_PROTO_DST_PORT
 	ctaICMPID     = 4 // and its type and its code
-	ctaICMPv6ID   = 7
+	ctaICMPv6ID   = 7 // CTA_PROTO_ICMPV6_ID
 	ctaProtoState = 1 // within that of the protocol
 )
 
 // Status bits of include/uapi/linux/netfilter/nf_conntrack_common.h.
 const (
-	seenReply = 1 << 1
-	sourceNAT = 1 << 4
-	destNAT   = 1 << 5
+	seenReply = 1 << 1 // IPS_SEEN_REPLY
+	sourceNAT = 1 << 4 // IPS_SRC_NAT
+	destNAT   = 1 << 5 // IPS_DST_NAT
 )
 
 // sctp is IPPROTO_SCTP, which package syscall has not on every system.

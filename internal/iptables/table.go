@@ -33,7 +33,7 @@ var (
 // Sizes of include/uapi/linux/netfilter/x_tables.h.
 const (
 	sizeofHeader   = 32 // of a match or a target
-	sizeofCounters = 16
+	sizeofCounters = 16 // struct xt_counters
 
 	errorTarget = "ERROR" // of what begins a chain of a user
 )

@@ -12,16 +12,16 @@ import (
 
 // Sizes, attributes and types of include/uapi/linux/rtnetlink.h.
 const (
-	rtmGetRoute = 26
-	sizeofRtmsg = 12
+	rtmGetRoute = 26 // RTM_GETROUTE
+	sizeofRtmsg = 12 // struct rtmsg
 
-	rtaDst     = 1
-	rtaSrc     = 2
-	rtaIif     = 3
-	rtaOif     = 4
-	rtaGateway = 5
-	rtaTable   = 15
-	rtaVia     = 18
+	rtaDst     = 1  // RTA_DST
+	rtaSrc     = 2  // RTA_SRC
+	rtaIif     = 3  // RTA_IIF
+	rtaOif     = 4  // RTA_OIF
+	rtaGateway = 5  // RTA_GATEWAY
+	rtaTable   = 15 // RTA_TABLE
+	rtaVia     = 18 // RTA_VIA: a next hop of the other family
 )
 
 // deadTypes are the types of routes that lead nowhere (RTN_*).

@@ -126,9 +126,9 @@ func nameOf(names map[uint32]string, table uint32) string {
 
 // Tables that every kernel has (RT_TABLE_*).
 const (
-	tableDefault = 253
-	tableMain    = 254
-	tableLocal   = 255
+	tableDefault = 253 // RT_TABLE_DEFAULT
+	tableMain    = 254 // RT_TABLE_MAIN
+	tableLocal   = 255 // RT_TABLE_LOCAL
 )
 
 // kernelTables are the tables that the kernel has itself (include/uapi/linux/rtnetlink.h rt_class_t); others have names

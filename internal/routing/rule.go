@@ -14,25 +14,25 @@ import (
 
 // Message, actions, flag and attributes of include/uapi/linux/fib_rules.h.
 const (
-	rtmGetRule    = 34
-	sizeofRuleHdr = 12
-	fibRuleInvert = 0x2
-	toTable       = 1
-	gotoRule      = 2
+	rtmGetRule    = 34  // RTM_GETRULE
+	sizeofRuleHdr = 12  // struct fib_rule_hdr
+	fibRuleInvert = 0x2 // FIB_RULE_INVERT
+	toTable       = 1   // FR_ACT_TO_TBL
+	gotoRule      = 2   // FR_ACT_GOTO
 
-	fraDst        = 1
-	fraSrc        = 2
-	fraIifname    = 3
-	fraGoto       = 4
-	fraPriority   = 6
-	fraFwmark     = 10
-	fraTable      = 15
-	fraFwmask     = 16
-	fraOifname    = 17
-	fraL3mdev     = 19
-	fraIPProto    = 22
-	fraSportRange = 23
-	fraDportRange = 24
+	fraDst        = 1  // FRA_DST
+	fraSrc        = 2  // FRA_SRC
+	fraIifname    = 3  // FRA_IIFNAME
+	fraGoto       = 4  // FRA_GOTO
+	fraPriority   = 6  // FRA_PRIORITY
+	fraFwmark     = 10 // FRA_FWMARK
+	fraTable      = 15 // FRA_TABLE
+	fraFwmask     = 16 // FRA_FWMASK
+	fraOifname    = 17 // FRA_OIFNAME
+	fraL3mdev     = 19 // FRA_L3MDEV
+	fraIPProto    = 22 // FRA_IP_PROTO
+	fraSportRange = 23 // FRA_SPORT_RANGE
+	fraDportRange = 24 // FRA_DPORT_RANGE
 )
 
 // otherSelectors are the attributes of what a rule selects by that is not known of a packet, by
@@ -47,8 +47,8 @@ var actions = map[byte]string{6: "blackhole", 7: "unreachable", 8: "prohibit"}
 type truth uint8
 
 const (
-	no truth = iota
-	perhaps
+	no      truth = iota
+	perhaps       // what decides is not known
 	yes
 )
 

@@ -24,7 +24,7 @@ type script struct {
 	pending chan error // gets the result of the read in progress; nil if there is none
 	end     error      // why there is no further line
 	closing sync.Once
-	closed  chan struct{}
+	closed  chan struct{} // closed by Close, which ends a read
 }
 
 // newScript returns the Reader of the lines of in.

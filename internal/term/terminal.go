@@ -25,7 +25,7 @@ type terminal struct {
 	rl       *readline.Instance
 	resize   func() // makes the library read the width again
 	tab      *completer
-	past     *history
+	past     *history // lines of this and earlier sessions
 
 	asking sync.Mutex // held while the terminal is raw
 	prompt string     // on the screen now
@@ -186,7 +186,7 @@ func (t *terminal) Close() error {
 // returned already.
 type gate struct {
 	mu   sync.Mutex
-	open bool
+	open bool // a line may be written now
 	w    io.Writer
 }
 

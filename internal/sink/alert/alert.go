@@ -38,12 +38,12 @@ type incident struct {
 	events   uint64    // since the window in which it began
 	unsaid   uint64    // incidents before it that were not reported
 	seen     *diagnose.Collector
-	reported bool
+	reported bool // its beginning was a finding
 }
 
 // A watch is one Rule at work.
 type watch struct {
-	rule   Rule
+	rule   Rule                  // which does not change
 	report func(*Rule, incident) // must not block
 
 	mu     sync.Mutex

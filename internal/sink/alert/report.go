@@ -87,12 +87,12 @@ func (r *Rule) counted() counted {
 // head is the first line that a command gets.
 type head struct {
 	Kind       string    `json:"kind"` // alert
-	Time       time.Time `json:"time"`
+	Time       time.Time `json:"time"` // of the report
 	Host       string    `json:"host"`
 	Name       string    `json:"name"`
 	State      string    `json:"state"` // begin or end
 	Expression string    `json:"expression,omitempty"`
-	Begun      time.Time `json:"begun"`
+	Begun      time.Time `json:"begun"` // when events became too many
 	numbers
 	Window     float64 `json:"window_s"` // in seconds
 	Count      uint64  `json:"count"`    // of that within the window that are too many

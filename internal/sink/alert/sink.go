@@ -24,10 +24,10 @@ type Options struct {
 // as a source: see Run.
 type Sink struct {
 	o       Options
-	watches []*watch
+	watches []*watch        // one for each rule
 	ctx     context.Context // of the commands
 	stop    context.CancelFunc
-	working sync.WaitGroup
+	working sync.WaitGroup // of the programs that run
 	found   findings
 
 	mu   sync.Mutex

@@ -10,16 +10,16 @@ import (
 
 // Types of blocks (draft-ietf-opsawg-pcapng, section 4).
 const (
-	blockSection    = 0x0a0d0d0a
-	blockInterface  = 1
-	blockStatistics = 5
-	blockPacket     = 6 // Enhanced Packet Block
+	blockSection    = 0x0a0d0d0a // Section Header Block
+	blockInterface  = 1          // Interface Description Block
+	blockStatistics = 5          // Interface Statistics Block
+	blockPacket     = 6          // Enhanced Packet Block
 )
 
 // Codes of options. Most belong to one type of block.
 const (
-	optEnd     = 0
-	optComment = 1
+	optEnd     = 0 // opt_endofopt
+	optComment = 1 // opt_comment
 
 	optHardware    = 2 // shb_hardware
 	optOS          = 3 // shb_os

@@ -30,7 +30,7 @@ type dropped struct {
 	packet   *event.Packet // if a firewall dropped it, for its rule; else nil
 	seq, end uint32
 	ack      uint32
-	hasAck   bool
+	hasAck   bool // ack is known
 }
 
 // A known is what is known of drops but for their packets.

@@ -39,7 +39,7 @@ type Reached struct {
 // A buffer is where a packet was.
 type buffer struct {
 	cpu     uint32
-	address uint64
+	address uint64 // of the struct sk_buff
 }
 
 // A passed is a point that a packet has reached.

@@ -12,10 +12,10 @@ const maxPerKey = 1 << 11
 type store[K comparable, V any] struct {
 	histories map[K]*history[K, V]
 	order     []entry[K, V] // from oldest on, in the order in which they came
-	oldest    int
-	added     uint64    // values, so far
-	size      int       // bytes of those in order
-	forgot    time.Time // the time of the last value for which there was no room
+	oldest    int           // index of the entry that is forgotten next
+	added     uint64        // values, so far
+	size      int           // bytes of those in order
+	forgot    time.Time     // the time of the last value for which there was no room
 }
 
 // A history has the values of a key that are remembered, in the order in which they came.

@@ -53,8 +53,8 @@ type Run struct {
 	summary  bool            // the kernel sends summaries
 	queue    queueStats      // when the run began
 	decoder  netlink.Decoder
-	alert    netlink.Alert
-	event    event.Event
+	alert    netlink.Alert // the one that was decoded last
+	event    event.Event   // the one that is emitted, over and over
 	lost     uint64        // at the socket, and reported already
 	overruns uint64        // of the socket, and reported already
 	alerts   atomic.Uint64 // received

@@ -52,14 +52,14 @@ type Session struct {
 	// without having been asked to, for example after a takeover. It may be nil.
 	Notify func(text string)
 
-	monitor Monitor
-	listen  func(netlink.ListenConfig) (Listener, error)
+	monitor Monitor                                      // the socket for commands
+	listen  func(netlink.ListenConfig) (Listener, error) // opens the socket for alerts
 	host    *host.Host
 
 	mu      sync.Mutex // held during requests
 	notices []string   // for Notify, when the session is unlocked
 	closed  bool
-	config  changes
+	config  changes         // what was set, to put it back
 	on      netlink.Origins // switched on by this session, and not off yet
 }
 

@@ -17,9 +17,9 @@ type belonging struct {
 // An identity is what all sockets of a belonging have in common: an owner without its socket and the number of its process.
 type identity struct {
 	of       belonging
-	owner    event.Owner
-	expires  time.Time
-	replaced bool // by another that says something else; the owner does not change any more
+	owner    event.Owner // without socket and PID
+	expires  time.Time   // when it is looked up again
+	replaced bool        // by another that says something else; the owner does not change any more
 }
 
 // identify returns the identity of a belonging.

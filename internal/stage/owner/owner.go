@@ -59,11 +59,11 @@ type finder struct {
 	host  *host.Host
 	began time.Time // when it was made
 
-	holders index[uint64, holder]     // by the inode of the socket
-	groups  index[uint64, string]     // paths by the ID of the control group
-	netns   index[uint32, host.Netns] // by inode
-	tables  map[scope]*reading[*table]
-	pace    pace // of all tables
+	holders index[uint64, holder]      // by the inode of the socket
+	groups  index[uint64, string]      // paths by the ID of the control group
+	netns   index[uint32, host.Netns]  // by inode
+	tables  map[scope]*reading[*table] // of the sockets by their addresses, at most maxTables
+	pace    pace                       // of all tables
 
 	probes pace // of probing single processes
 
@@ -73,7 +73,7 @@ type finder struct {
 	stores     cache[store, map[string]string] // names of containers by ID
 	names      cache[uint32, string]           // of network namespaces
 
-	answers    map[key]answer
+	answers    map[key]answer // by socket
 	identities map[belonging]*identity
 	socket     event.Socket // of the event, if the kernel did not name one
 }

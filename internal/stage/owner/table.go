@@ -10,10 +10,10 @@ import (
 // Numbers of Linux, which other systems do not share (include/linux/socket.h,
 // include/uapi/linux/in.h).
 const (
-	inet, inet6    = 2, 10
-	tcp, udp       = 6, 17
-	icmp, icmp6    = 1, 58
-	udplite, rawIP = 136, 255
+	inet, inet6    = 2, 10    // AF_INET, AF_INET6
+	tcp, udp       = 6, 17    // IPPROTO_TCP, IPPROTO_UDP
+	icmp, icmp6    = 1, 58    // IPPROTO_ICMP, IPPROTO_ICMPV6
+	udplite, rawIP = 136, 255 // IPPROTO_UDPLITE, IPPROTO_RAW
 
 	synReceived = 3 // TCP_SYN_RECV of include/net/tcp_states.h
 )
