@@ -3,6 +3,7 @@ package counters
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/mdlayher/netlink"
@@ -15,6 +16,7 @@ import (
 const (
 	sizeofIfInfomsg = 16
 
+	iflaAddress   = 1
 	iflaIfname    = 3
 	iflaOperstate = 16
 	iflaLinkinfo  = 18
@@ -67,14 +69,17 @@ type link struct {
 	port         string // the kind of what it is a port of: "bridge"
 	state        uint8  // of the port, if hasState
 	hasState     bool
+	isolated     bool // port of a bridge
 	bond         bondPort
 
 	carrierUps, carrierDowns uint32 // how often it got and lost its carrier, if countsCarrier
 	countsCarrier            bool
 
-	mtu, queue    uint32     // queue: txqueuelen
-	lower, master uint32     // indexes, 0 if there is none
-	elsewhere     bool       // the lower interface is in another network namespace
+	mtu, queue    uint32 // queue: txqueuelen
+	lower, master uint32 // indexes, 0 if there is none
+	elsewhere     bool   // the lower interface is in another network namespace
+	netnsID       uint32 // that one, by the number that this one has for it
+	mac           net.HardwareAddr
 	remote        netip.Addr // of a tunnel; invalid if it has none
 }
 
@@ -182,6 +187,8 @@ func parseLink(data []byte) (l link, err error) {
 		switch a.Type() {
 		case iflaIfname:
 			l.name = a.String()
+		case iflaAddress:
+			l.mac = a.Bytes()
 		case iflaOperstate:
 			l.oper = a.Uint8()
 		case iflaMTU:
@@ -193,7 +200,7 @@ func parseLink(data []byte) (l link, err error) {
 		case iflaMaster:
 			l.master = a.Uint32()
 		case iflaLinkNetns:
-			l.elsewhere = true
+			l.elsewhere, l.netnsID = true, a.Uint32()
 		case iflaStats64:
 			l.stats = a.Bytes()
 		case iflaLinkinfo:
@@ -229,6 +236,7 @@ func (l *link) parsePort(a *netlink.AttributeDecoder) error {
 		if a.Type() == portState && len(a.Bytes()) == 1 { // other kinds of port have other attributes
 			l.state, l.hasState = a.Uint8(), true
 		}
+		l.parseIsolated(a)
 		if l.port == "bond" {
 			l.bond.parse(a)
 		}

@@ -240,6 +240,8 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.readRoutes(h)
 	d.readListeners(h)
 	d.findGroups(h)
+	d.findPorts(h)
+	d.findPeers(h)
 	d.readRules(h)
 	d.readQueues(h)
 	d.readElements(h)

@@ -27,11 +27,16 @@ type FrameCount struct {
 	Segments uint64 // packets on the wire
 }
 
+// byFrame is the evidence that the MAC addresses of frames lead to.
+var byFrame = []knowledge.Evidence{knowledge.Misaddressed, knowledge.BothIsolated}
+
 // addFrame counts the frame of a packet, if its MAC address may be why it was dropped.
 func (g *group) addFrame(e *event.Event) {
 	const fields = event.FieldEthDst | event.FieldEthSrc | event.FieldSrc | event.FieldDst
 	p := e.Packet.Flow
-	if p == nil || !p.Has(fields) || !hasCase(g.meaning.Entry, knowledge.Misaddressed) {
+	if p == nil || !p.Has(fields) || !slices.ContainsFunc(byFrame, func(evidence knowledge.Evidence) bool {
+		return hasCase(g.meaning.Entry, evidence)
+	}) {
 		return
 	}
 	if g.frames == nil {
@@ -80,7 +85,7 @@ func (d *Diagnosis) findMisaddressed(h *Host) {
 
 // misaddressed are those frames of a finding, the most frequent first.
 func (f *Finding) misaddressed(h *Host) (all []FrameCount) {
-	if f.IfName == "" || len(f.Namespaces) > 0 {
+	if f.IfName == "" || len(f.Namespaces) > 0 || !f.mayBe(knowledge.Misaddressed) {
 		return nil
 	}
 	for _, frame := range f.frames {

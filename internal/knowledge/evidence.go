@@ -53,6 +53,11 @@ const (
 	OwnFilter             // no such program is there, and the receiver is a socket of TCP or UDP; the same
 	Capture               // the receiver is a socket that is not of IP; the same
 	OtherSources          // the group of the packet is joined on its interface, for other sources; no drop carries it, as NoCarrier
+	BothIsolated          // the ports of a bridge where the frame came in and has to leave are isolated; the same
+	PortBlocked           // the port of a bridge by which the frame has to leave does not forward; the same
+	SamePort              // the port of a bridge where the frame came in is that by which it has to leave; the same
+	PeerMTU               // the frame exceeds the MTU of the other end of a veth; the same
+	PeerDown              // the other end of a veth is down; the same
 	NotJoined             // the group of the packet is not joined on its interface; the same
 	ToItself              // the packet has the same source and destination address
 	NoReader              // no program reads the NFQUEUE that the packet was passed to; no drop carries it

@@ -118,16 +118,18 @@ var linkFunctions = []Entry{
 			"port's state does not let it in.",
 		Usual: []string{
 			"a pod or virtual machine that reaches itself through its service address",
+			"two isolated ports: the bridge sends nothing from one to another",
 			"a port that is blocked",
 			"a VLAN that is not allowed on the port",
 		},
 		Check: []string{
 			"bridge fdb show | grep -i {mac}  # is the destination behind the same port?",
-			"bridge -d link show dev {ifname}  # hairpin, state",
+			"bridge -d link show  # hairpin, state, isolated",
 		},
 		Fix:   "If a container reaches itself through its service address, turn on hairpin of its port.",
 		Apply: []string{"bridge link set dev {ifname} hairpin on"},
 		Cases: []Case{
+			bothIsolated, portBlocked, samePort,
 			{
 				If: Tagged,
 				Cause: "The frame has VLAN tag {vlan}: that VLAN is not allowed on the port, or the destination is behind the same " +
@@ -179,6 +181,7 @@ var linkFunctions = []Entry{
 		},
 		Fix:   "If a container reaches itself through its service address, turn on hairpin of its port.",
 		Apply: []string{"bridge link set dev {ifname} hairpin on"},
+		Cases: []Case{bothIsolated, portBlocked, samePort},
 	},
 	{
 		// net/bridge/br_forward.c
@@ -202,6 +205,7 @@ var linkFunctions = []Entry{
 		},
 		Check: []string{"ip -d link show  # state, mtu"},
 		Fix:   "Bring the interface up, or make the MTUs equal.",
+		Cases: []Case{peerDown, peerMTU},
 	},
 	{Name: "__dev_forward_skb2", Kind: Function, Same: "__dev_forward_skb"}, // Linux 5.15 and later
 	{
