@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // ClosedPort is a UDP port without a listener.
@@ -118,11 +117,5 @@ func write(t testing.TB, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// Busy keeps one CPU busy for a time.
-func Busy(d time.Duration) {
-	for start := time.Now(); time.Since(start) < d; {
 	}
 }
