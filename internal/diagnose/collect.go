@@ -196,6 +196,7 @@ func (g *group) add(e *event.Event) {
 	if !e.Aggregate {
 		g.reported += e.Count
 		g.addArgs(e.Args)
+		g.addArgs(tunnelArgs(e))
 		g.through = addThrough(g.through, throughOf(e.Reached))
 		g.addFlow(e)
 		g.addFrame(e)
