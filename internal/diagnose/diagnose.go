@@ -217,6 +217,7 @@ func newDiagnosis(c *Collector, report *counters.Report, selects Selects) (*Diag
 	all = append(all, d.retransmitted(c, all, report.Rows)...)
 	for i := range all {
 		all[i].findCarrier(report.Rows)
+		all[i].findSendBuffer(report)
 		all[i].findQueue(report.Rows)
 		all[i].findQueueRules(report.Rows)
 		all[i].addObjects(report.Rows)

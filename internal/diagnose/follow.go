@@ -83,11 +83,12 @@ func (d *Diagnosis) AddFollowed(all []Followed) {
 }
 
 // passed returns where packets of a flow passed: of a loopback address, which each network namespace has, in that of the
-// finding alone.
+// finding alone. Elsewhere packets that may be of the flow are no sign of it.
 func (f *Finding) passed(followed *Followed) (in []FollowedIn) {
 	for _, one := range followed.In {
 		own := one.Netns.Inode == f.Netns.Inode
-		if one.Verdict() != flows.NothingSeen && (own || !followed.Flow.Src.Addr().IsLoopback()) {
+		elsewhere := one.HasSeen() && !followed.Flow.Src.Addr().IsLoopback()
+		if one.Verdict() != flows.NothingSeen && (own || elsewhere) {
 			in = append(in, one)
 		}
 	}

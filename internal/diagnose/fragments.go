@@ -47,9 +47,7 @@ func (f *Finding) fragmentsIn(report *counters.Report, ofIPv6 bool) (in fragment
 	if ofIPv6 {
 		family = "ipv6"
 	}
-	in.freed = slices.ContainsFunc(report.Failures, func(e counters.Failure) bool {
-		return e.Netns.Inode == f.Netns.Inode && (e.Group == counters.Fragment || e.Group == "")
-	})
+	in.freed = f.isUnread(report, counters.Fragment)
 	for i := range report.Rows {
 		r := &report.Rows[i]
 		switch id := r.ID(); {

@@ -108,12 +108,15 @@ func (a *Account) add(r *Row) {
 // floods, multicast routing or a mirror of tc, or were made here and redirected to an ifb, which marks them as received.
 func (a *Account) unaccounted() int64 { return int64(a.Received - a.Delivered - a.Forwarded) }
 
+// HasSeen reports whether packets passed, waited or were dropped that are of the flows for certain.
+func (a *Account) HasSeen() bool { return a.Received+a.Own+a.Waiting+a.Dropped > 0 }
+
 // Verdict returns what the account amounts to. NoneLost needs numbers that add up.
 func (a *Account) Verdict() Verdict {
 	switch {
 	case a.Dropped > 0:
 		return Lost
-	case a.Received == 0 && a.Own == 0 && a.Waiting == 0 && len(a.Doubts) == 0:
+	case !a.HasSeen() && len(a.Doubts) == 0:
 		return NothingSeen
 	case a.Received == 0, len(a.Doubts) > 0, a.unaccounted() != 0:
 		return NoDropSeen

@@ -37,10 +37,23 @@ var udpCounters = []Entry{
 			"a next hop that does not answer").
 		fault().
 		fixed("Make the program wait when it cannot send. If the interface's queue is full, check its qdisc.").
-		decided("net.core.wmem_max"),
+		decided("net.core.wmem_max").narrowed(sendBuffer),
 	counted("UdpInCsumErrors", "udp", Error, Harm, Always, SKBs, "A datagram arrived with a wrong checksum.").
 		like("UDP_CSUM"),
 	counted("UdpIgnoredMulti", "udp", Local, Noise, Never, SKBs, "A multicast or broadcast datagram was for no socket of this host."),
+}
+
+// sendBuffer is the case of datagrams that were not sent although no queue of an interface was full.
+var sendBuffer = Case{
+	If: SendBuffer,
+	Cause: "A datagram could not be sent: the send buffer of its socket was full, and the program does not wait for room. It got an " +
+		"error (EAGAIN).",
+	Usual: []string{
+		"a program that sends faster than the link, without waiting", "a small send buffer (SO_SNDBUF)",
+		"a next hop that does not answer, for which the datagrams wait",
+	},
+	Check: []string{"ss -uanmp  # in skmem, tb is the send buffer and t what it holds"},
+	Fix:   "Make the program wait until it can send (poll for POLLOUT), or ask for a larger send buffer (SO_SNDBUF).",
 }
 
 // udpErrors is the sum of the errors of a protocol.
@@ -57,7 +70,7 @@ var tcpCounters = []Entry{
 	counted("TcpExtListenOverflows", "tcp", NoBuffer, Harm, Always, SKBs,
 		"A connection could not be completed because the accept queue of its listening socket was full.", "ss -lnt  # Recv-Q of Send-Q").
 		like("TCP_LISTEN_OVERFLOW").
-		fixed("Make the program accept faster. Raise somaxconn only if the program asks for more than that.").
+		fixed("Make the program accept faster, or have it ask for a longer backlog. somaxconn helps only if it is the smaller of the two.").
 		decided("net.core.somaxconn").shownBy("socket.accept_queue"),
 	counted("TcpExtListenDrops", "tcp", NoBuffer, Harm, Always, SKBs,
 		"A listening socket dropped a SYN or the end of a handshake. If TcpExtListenOverflows does not count it as well, its SYN "+

@@ -73,6 +73,7 @@ const (
 	IPOptions             // the header of IPv4 has options
 	SourceRoute           // one of them is a source route
 	NoOptions             // the header of IPv4 has no options
+	SendBuffer            // no queueing discipline dropped packets meanwhile; no drop carries it
 )
 
 // evidenceOf returns what a drop carries. Evidence that is not known is not there:

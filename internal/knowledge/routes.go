@@ -61,7 +61,7 @@ var forwardingIPv6 = []string{"net.ipv6.conf.{ifname}.forwarding"}
 var (
 	notForwarded = Case{
 		If: IPv4, Via: []string{"ip_error"},
-		Cause: "The packet is for another host, and IPv4 forwarding is off on the interface where it arrived.",
+		Cause: "The packet is for another host, and this one does not forward IPv4 packets that arrive on this interface.",
 		Usual: []string{"a host that is no router, and a sender with a wrong gateway", "an address that moved away from this host",
 			"forwarding that was turned off on this interface alone"},
 		Check: []string{"ip -br addr", "sysctl net.ipv4.ip_forward net.ipv4.conf.{ifname}.forwarding  # the latter counts"},

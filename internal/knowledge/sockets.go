@@ -54,8 +54,8 @@ var sockets = []Entry{
 			toNoTunnel,
 			{
 				If: UDP,
-				Cause: "No UDP socket accepts this address and port: nothing listens there, or on another address or in another " +
-					"network namespace only.",
+				Cause: "No UDP socket accepts this address and port: nothing listens there, or only on another address, interface, IP " +
+					"version or network namespace.",
 				Check: []string{
 					"ss -lnup 'sport = :{dport}'",
 					"nstat -az UdpNoPorts Udp6NoPorts",

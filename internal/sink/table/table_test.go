@@ -451,8 +451,8 @@ func TestCauseOfSeveral(t *testing.T) {
 		const want = `6 drops in 0.0 s
   drops  share  location  reason
       3  50.0%  udp       NO_SOCKET
-                No UDP socket accepts this address and port: nothing listens there, or on another address or in another network ` +
-			`namespace only.
+                No UDP socket accepts this address and port: nothing listens there, or only on another address, interface, IP ` +
+			`version or network namespace.
       2  33.3%  both      NO_SOCKET
                 No socket accepts this address and port: nothing listens there, or the connection is already closed.
       1  16.7%  noise     UNHANDLED_PROTO
