@@ -215,3 +215,20 @@ func TestSettingOnce(t *testing.T) {
 		t.Errorf("of IPv6 that of all counts:\n%s", text)
 	}
 }
+
+// TestMoreBuffer: of the two settings of receive buffers the one that made this buffer as large as it is may be raised.
+func TestMoreBuffer(t *testing.T) {
+	h := host.FS(fstest.MapFS{
+		"proc/sys/net/core/rmem_max": {Data: []byte("4194304\n")}, "proc/sys/net/core/rmem_default": {Data: []byte("212992\n")},
+	})
+	const largest, normal = "sysctl -w net.core.rmem_max=N", "sysctl -w net.core.rmem_default=N"
+	for size, want := range map[uint64][2]bool{212992: {false, true}, 2 * 4194304: {true, false}, 65536: {false, false}} {
+		drop := udp("SOCKET_RCVBUFF", 40001)
+		drop.Netns, drop.Args = event.Netns{}, []event.Arg{{Name: "rcvbuf", Number: size}}
+		d := diagnose.New(collect(t, drop), new(counters.Report), nil)
+		d.Ask(diagnose.NewHost(h, nil))
+		if text := textOf(t, d); strings.Contains(text, largest) != want[0] || strings.Contains(text, normal) != want[1] {
+			t.Errorf("a buffer of %d:\n%s", size, text)
+		}
+	}
+}

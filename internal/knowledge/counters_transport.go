@@ -191,7 +191,7 @@ var tcpCounters = []Entry{
 		fault(),
 	counted("TcpExtTCPTimeWaitOverflow", "tcp", NoBuffer, Maybe, Sometimes, Calls,
 		"A closed connection was not kept in TIME-WAIT, as there are tcp_max_tw_buckets of those. Late segments of it get a RST.",
-		"ss -s  # timewait", "sysctl net.ipv4.tcp_max_tw_buckets", "dmesg | grep 'time wait bucket'").
+		"ss -s  # timewait", "sysctl net.ipv4.tcp_max_tw_buckets", "nstat -az TcpExtTCPTimeWaitOverflow").
 		usually("very many short connections that this host closes first", "tcp_max_tw_buckets set low").
 		fixed("Keep connections open (keep-alive), or raise tcp_max_tw_buckets: each takes about 250 bytes.").
 		applied("sysctl -w net.ipv4.tcp_max_tw_buckets=N").

@@ -34,6 +34,12 @@ var echoReply = Case{
 	Fix:   "No action needed.",
 }
 
+// moreBuffer are the commands that let receive buffers be larger. Which of them helps depends on the program.
+var moreBuffer = []string{
+	"sysctl -w net.core.rmem_max=N  # only if the program asks for more",
+	"sysctl -w net.core.rmem_default=N  # only if it asks for none; it has to open its socket again",
+}
+
 // sockets holds the reasons at sockets of any protocol, and those of UDP
 // (include/net/dropreason-core.h).
 var sockets = []Entry{
@@ -141,7 +147,7 @@ var sockets = []Entry{
 			"nstat -az UdpRcvbufErrors Udp6RcvbufErrors",
 		},
 		Fix:   "Make the program read faster, or ask for a larger buffer (SO_RCVBUF), of at most sysctl net.core.rmem_max.",
-		Apply: []string{"sysctl -w net.core.rmem_max=N  # only if the program asks for more"},
+		Apply: moreBuffer,
 		Cases: []Case{
 			{
 				If: UDP,

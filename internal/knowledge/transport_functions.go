@@ -79,7 +79,7 @@ var transportFunctions = []Entry{
 			"nstat -az UdpRcvbufErrors UdpInErrors",
 		},
 		Fix:   "Make the program read faster, or ask for a larger buffer (SO_RCVBUF), of at most sysctl net.core.rmem_max.",
-		Apply: []string{"sysctl -w net.core.rmem_max=N  # only if the program asks for more"},
+		Apply: moreBuffer,
 	},
 	{
 		// net/ipv6/udp.c
@@ -98,7 +98,7 @@ var transportFunctions = []Entry{
 			"nstat -az Udp6RcvbufErrors Udp6InErrors",
 		},
 		Fix:   "Make the program read faster, or ask for a larger buffer (SO_RCVBUF), of at most sysctl net.core.rmem_max.",
-		Apply: []string{"sysctl -w net.core.rmem_max=N  # only if the program asks for more"},
+		Apply: moreBuffer,
 	},
 	{
 		Name: "tcp_drop", Kind: Function, Module: "tcp", Class: Error, Severity: Maybe,
@@ -267,7 +267,7 @@ var transportFunctions = []Entry{
 		Usual:    []string{"a program that is stalled, or too slow for the rate", "a burst larger than the buffer"},
 		Check:    []string{"ss -anmp  # in skmem, rb is the buffer and d the drops"},
 		Fix:      "Make the program read faster, or raise its SO_RCVBUF.",
-		Apply:    []string{"sysctl -w net.core.rmem_max=N  # only if the program asks for more"},
+		Apply:    moreBuffer,
 	},
 	{
 		// net/vmw_vsock/virtio_transport_common.c
