@@ -47,7 +47,7 @@ var socketTables = []struct {
 // sockets reads the drops and the receive queue of each TCP, UDP, raw, packet and
 // netlink socket, and the accept queue of those that listen. A kernel may lack some.
 func (r *reading) sockets() error {
-	all := []error{ifThere(r.packetSockets()), ifThere(r.netlinkSockets())}
+	all := []error{ifThere(r.packetSockets()), ifThere(r.netlinkSockets()), r.localPorts()}
 	used := r.usedProtocols()
 	for _, t := range socketTables {
 		if !used(t.sockstat) {

@@ -57,6 +57,8 @@ func level(r *counters.Row) string {
 		return event.Escape(r.About)
 	case r.ID() == acceptQueue && r.Value >= r.Limit:
 		return fmt.Sprintf("%d, more than backlog %d", r.Value, r.Limit-1)
+	case r.ID() == "socket.local_ports":
+		return fmt.Sprintf("%d ports; 95 %% of all are %d", r.Value, r.Limit)
 	case r.Name == receiveBuffer:
 		return fmt.Sprintf("%d of %d bytes", r.Value, r.Limit)
 	}

@@ -122,3 +122,20 @@ func TestStateOfASocket(t *testing.T) {
 		t.Errorf("got %s", line)
 	}
 }
+
+// TestLocalPortsInUse: connections that use nearly all local ports are a state, with the ports and what to do; no packet is lost.
+func TestLocalPortsInUse(t *testing.T) {
+	for value, want := range map[uint64]string{
+		47: "state: socket.local_ports of tcp 10.0.0.1 to 10.0.0.2:80 in network namespace blue: 47 ports; 95 % of all are 47. The TCP",
+		46: "",
+	} {
+		after := &counters.Snapshot{Counters: []counters.Counter{
+			level(counters.Socket, "tcp 10.0.0.1 to 10.0.0.2:80", "local_ports", value, 47, 0),
+		}}
+		d := diagnose.New(collect(t), counters.NewReport(new(counters.Snapshot), after), nil)
+		text := strings.Join(strings.Fields(textOf(t, d)), " ")
+		if !strings.Contains(text, want) || strings.Contains(text, "local_ports") != (want != "") || len(d.Findings) > 0 {
+			t.Errorf("%d ports: %s", value, text)
+		}
+	}
+}

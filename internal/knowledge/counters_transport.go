@@ -260,6 +260,14 @@ var socketCounters = []Entry{
 		like("TCP_LISTEN_OVERFLOW").
 		fixed("Make the program accept faster. The limit is the smaller of somaxconn and the backlog that the program asked for.").
 		decided("net.core.somaxconn"),
+	counted("socket.local_ports", "tcp", NoBuffer, Harm, Sometimes, Calls,
+		"The TCP connections from one address to one peer use nearly all local ports that there are, 95 % or more. "+
+			"Without a free one a program cannot connect (EADDRNOTAVAIL). No packet is dropped.",
+		"ss -s  # TCP: estab, timewait", "ss -tan  # State, Peer Address:Port", "sysctl net.ipv4.ip_local_port_range").
+		usually("a client that makes a new connection for each request, which stays in TIME-WAIT for a minute",
+			"a proxy with one address and one backend", "connections that a program does not close").
+		fixed("Have the program keep its connections and use them again, or give it several addresses. Or widen the range of ports.").
+		decided("net.ipv4.ip_local_port_range"),
 	counted("socket.receive_buffer", "socket", NoBuffer, Maybe, Sometimes, Octets,
 		"The bytes that wait in the receive buffer of a socket, of as many as it can hold: the process does not read.",
 		"ss -anmp  # r of rb in skmem").

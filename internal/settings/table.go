@@ -181,7 +181,7 @@ var sysctls = []About{
 		Advice:  "Set it in the initial network namespace, to more than all namespaces together have (ip -6 -s neigh).",
 	},
 	{
-		Name:   "net.ipv4.ip_local_port_range",
+		Name: "net.ipv4.ip_local_port_range", Counters: []string{"socket.local_ports"},
 		Loses:  "None: with all of them in use, a program cannot connect (EADDRNOTAVAIL).",
 		Advice: "Widen it if ss -s shows nearly as many connections to one destination.",
 	},
