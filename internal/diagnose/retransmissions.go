@@ -263,15 +263,30 @@ func (c *Collector) resentBy(r *counters.Row) (n uint64) {
 }
 
 // findingOf returns the finding of the drops by which segments were lost here; nil if there is none. Of
-// several of the same cause it is that of the same interface and network namespace.
+// several of the same cause it is that of the same interface and network namespace. A SYN that waits for a next hop is
+// dropped when that has not answered for seconds, after it was sent again.
 func findingOf(k *resentKey, all []Finding) (found *Finding) {
 	best := 0
 	for i := range all {
-		if score := k.by.matches(&all[i]); k.fate == event.LostHere && score > best {
+		score := 0
+		switch {
+		case k.fate == event.LostHere:
+			score = k.by.matches(&all[i])
+		case k.handshake && !k.incoming && all[i].isUnanswered(k.netns, k.peer):
+			score = 1
+		}
+		if score > best {
 			found, best = &all[i], score
 		}
 	}
 	return found
+}
+
+// isUnanswered reports whether the drops are of packets whose next hop does not answer, among them segments of a network
+// namespace to a peer.
+func (f *Finding) isUnanswered(netns uint32, peer netip.Addr) bool {
+	return slices.Contains(f.Meaning.PartOf, "NEIGH_FAILED") && f.Netns.Inode == netns && len(f.Namespaces) == 0 &&
+		slices.ContainsFunc(f.Flows, func(c FlowCount) bool { return c.Flow.Protocol == "tcp" && c.Flow.Dst.Addr() == peer })
 }
 
 // matches returns how well the drop is one of a finding: 0 if it is of another cause.

@@ -181,3 +181,18 @@ func jsonOf(t *testing.T, d *diagnose.Diagnosis) string {
 	}
 	return b.String()
 }
+
+// TestUnanswered: SYNs that waited for a next hop which does not answer are of the finding of that, as they are dropped after
+// they were sent again; those to other peers, and segments of connections that were open, are not.
+func TestUnanswered(t *testing.T) {
+	waited := udp("NEIGH_FAILED", 40000)
+	waited.Packet.Flow.Transport, waited.Packet.Flow.DstPort = event.TCP, 443
+	handshake := event.Segment{Fate: event.NotLostHere, Type: event.SYNRetransmit}
+	d := diagnose.New(collect(t, waited, again(20, "", handshake), again(7, "10.0.0.3", handshake),
+		again(3, "", event.Segment{Fate: event.NotLostHere})), tcp(950, 30), nil)
+	text := textOf(t, d)
+	contains(t, text, "1. NEIGH_FAILED", "again TCP sent 20 segments again", "10 segments sent again", "10.0.0.3 7")
+	if strings.Contains(text, "30 segments sent again") {
+		t.Errorf("they are counted twice in\n%s", text)
+	}
+}
