@@ -17,6 +17,7 @@ import (
 type groupAnswer struct {
 	Known    bool         `json:"known"` // the files could be read
 	Joined   bool         `json:"joined,omitempty"`
+	Others   []string     `json:"others,omitempty"`   // interfaces of the same network namespace that have joined it
 	Accepted []netip.Addr `json:"accepted,omitempty"` // sources, by the filters of the programs that joined it
 	Refused  []netip.Addr `json:"refused,omitempty"`
 }
@@ -42,6 +43,10 @@ func (f *Finding) narrowByGroup(g groupAnswer) {
 	case !g.Known:
 	case !g.Joined:
 		f.Meaning = f.Meaning.With(knowledge.Multicast|knowledge.NotJoined, f.event())
+		if len(g.Others) > 0 { // of a program that did not choose an interface
+			f.Evidence = append(f.Evidence, fmt.Sprintf("%v is joined on %s, not on %s", f.Flows[0].Flow.Dst.Addr(),
+				event.Quote(g.Others[0]), event.Quote(f.IfName)))
+		}
 	case slices.Contains(g.Refused, from) && !slices.Contains(g.Accepted, from):
 		f.Meaning = f.Meaning.With(knowledge.Multicast|knowledge.OtherSources, f.event())
 		f.Evidence = append(f.Evidence, fmt.Sprintf("the source filter of %s refuses %v", event.Quote(f.IfName), from))
@@ -91,8 +96,10 @@ func parseGroup(igmp, mcfilter, ifname string, group netip.Addr) (a groupAnswer)
 		switch f := strings.Fields(line); {
 		case len(f) > 1 && line[0] != '\t' && line[0] != ' ':
 			on = strings.TrimSuffix(f[1], ":")
-		case len(f) > 0 && on == ifname && hostOrder(f[0]) == group:
+		case len(f) > 0 && hostOrder(f[0]) == group && on == ifname:
 			a.Joined = true
+		case len(f) > 0 && hostOrder(f[0]) == group:
+			a.Others = append(a.Others, on)
 		}
 	}
 	for line := range strings.Lines(mcfilter) {

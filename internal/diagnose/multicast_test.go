@@ -32,7 +32,7 @@ func TestGroup(t *testing.T) {
 	}{
 		{"another source", "232.1.2.3", other, "the source filter of va accepts 10.77.0.9"},
 		{"a source that is refused", "239.1.2.3", other, "the source filter of va refuses 10.77.0.2"},
-		{"joined on another interface", "239.9.9.9", joined, ""},
+		{"joined on another interface", "239.9.9.9", joined, "239.9.9.9 is joined on lo, not on va"},
 		{"not joined", "239.1.2.4", joined, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -67,6 +67,7 @@ type Headers struct {
 	TCPLen           uint32 // bytes of payload, by the lengths in the headers
 	TSVal            uint32 // TCP, the clock of the sender (RFC 7323)
 	UDPLen           uint16 // bytes of header and payload, by the header
+	NoChecksum       bool   // of UDP, by the header, which is known
 
 	ICMPType, ICMPCode uint8 // of ICMP or ICMPv6, as Transport says
 	SCTPChunk          uint8 // type of the first chunk

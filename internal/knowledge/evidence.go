@@ -59,6 +59,7 @@ const (
 	PeerMTU               // the frame exceeds the MTU of the other end of a veth; the same
 	PeerDown              // the other end of a veth is down; the same
 	NotJoined             // the group of the packet is not joined on its interface; the same
+	NoChecksum            // a datagram of UDP that has none, as its header says
 	ToItself              // the packet has the same source and destination address
 	NoReader              // no program reads the NFQUEUE that the packet was passed to; no drop carries it
 	QueueFull             // that queue had no room; the same
@@ -120,6 +121,7 @@ func evidenceOfFlow(f *event.Flow) (found Evidence) {
 	found.add(FromLoopback, f.Has(event.FieldSrc) && f.Src.IsLoopback())
 	found.add(LinkLocal, f.Has(event.FieldSrc) && f.Src.IsLinkLocalUnicast())
 	found.add(Multicast, f.Has(event.FieldDst) && f.Dst.IsMulticast())
+	found.add(NoChecksum, f.Transport == event.UDP && f.NoChecksum)
 	found.add(ToItself, f.Has(event.FieldSrc|event.FieldDst) && f.Src == f.Dst)
 	found.add(ToRouters, f.Has(event.FieldDst) && slices.Contains(routers, f.Dst))
 	found.add(Broadcast, f.Has(event.FieldEthDst) && f.EthDst == broadcastMAC || f.Has(event.FieldDst) && f.Dst == broadcastIP)

@@ -144,3 +144,18 @@ var cookieWithoutRoom = Case{
 	Counters: []string{"TcpExtListenOverflows", "TcpExtListenDrops", "socket.accept_queue"},
 	Settings: []string{"net.core.somaxconn", "net.ipv4.tcp_abort_on_overflow"},
 }
+
+// noChecksum is the case of datagrams without a checksum over IPv6, which only sockets take that ask for it (RFC 6935;
+// net/ipv6/ip6_checksum.c udp6_csum_init). Over IPv4 they are fine, so that only those over IPv6 are dropped.
+var noChecksum = Case{
+	If: NoChecksum,
+	Cause: "The UDP datagram has no checksum (0), which IPv6 does not allow, unless the receiver asks for it. Nothing was damaged: " +
+		"tunnels send so on purpose (udp6zerocsumtx).",
+	Check: []string{
+		"ip -d link show type vxlan  # udp6zerocsumrx; geneve and fou have it, too",
+		"nstat -az Udp6InCsumErrors",
+		"tcpdump -c 5 -vvni {ifname} udp port {dport}",
+	},
+	Fix: "Have the tunnel here take them (udp6zerocsumrx), or the sender compute checksums (noudp6zerocsumtx). It is set when a VXLAN is " +
+		"made, and for GENEVE when it is external or has a remote address of IPv6.",
+}

@@ -44,3 +44,14 @@ func TestTunnelFunctions(t *testing.T) {
 		}
 	}
 }
+
+// TestNoChecksum: a datagram of IPv6 without a checksum is not a damaged one.
+func TestNoChecksum(t *testing.T) {
+	for none, want := range map[bool]Evidence{true: NoChecksum, false: 0} {
+		h := event.Headers{Network: event.IPv6, Transport: event.UDP, NoChecksum: none}
+		x, _ := Of(&event.Event{Reason: "UDP_CSUM", Packet: event.Packet{Flow: &event.Flow{Headers: h}}})
+		if (x.Case != nil) != none || none && x.Case.If != want || x.Severity != Harm {
+			t.Errorf("without a checksum %t: %s", none, x.Cause)
+		}
+	}
+}

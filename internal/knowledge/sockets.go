@@ -321,5 +321,6 @@ var sockets = []Entry{
 		},
 		Fix: "If all of them come from one sender, disable checksum offload there (ethtool -K DEV tx off). Otherwise " +
 			"check the path.",
+		Cases: []Case{noChecksum},
 	},
 }

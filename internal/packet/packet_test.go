@@ -137,6 +137,22 @@ func TestDecodeForgetsTheLastPacket(t *testing.T) {
 	}
 }
 
+// TestNoChecksum: a datagram has no checksum if its header says so, not if that was cut off.
+func TestNoChecksum(t *testing.T) {
+	whole := ip6(17, udp(53, []byte(payload)))
+	for _, test := range []struct {
+		sum  uint16
+		size int
+		want bool
+	}{{0, len(whole), true}, {7, len(whole), false}, {0x700, len(whole), false}, {0, 47, false}} {
+		data := slices.Clone(whole)
+		data[46], data[47] = byte(test.sum>>8), byte(test.sum)
+		if f := decode(data[:test.size], event.LinkRaw, 0); f.NoChecksum != test.want || f.Transport != event.UDP {
+			t.Errorf("checksum %d in %d bytes: none is %t, of %v", test.sum, test.size, f.NoChecksum, f.Transport)
+		}
+	}
+}
+
 // TestWithoutAnEthernetHeader decodes what a tun device does: the kernel takes the
 // packet from its MAC header, and there is none.
 func TestWithoutAnEthernetHeader(t *testing.T) {

@@ -78,6 +78,7 @@ func (d *decoder) udp(b []byte) {
 		d.short(b)
 		return
 	}
+	d.h.NoChecksum = b[6] == 0 && b[7] == 0
 	n := int(d.h.UDPLen)
 	if n > 0 && n < 8 || n > len(b)+d.missing {
 		d.stop(event.Malformed, b)
