@@ -49,7 +49,7 @@ var routing = []Scenario{
 		"not forwarding", notForwarding,
 		Want{
 			IDs: id("IP_INADDRERRORS"), Class: "error", Severity: "maybe", IfName: "far", Counter: "IpInAddrErrors",
-			Setting: "net.ipv4.ip_forward", Cause: "does not forward", Fix: "forwarding",
+			Setting: "net.ipv4.ip_forward", Cause: "forward", Fix: "forwarding",
 		},
 	},
 	{
