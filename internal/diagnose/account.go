@@ -216,20 +216,26 @@ func (d *Diagnosis) unseen(seen []Finding) []Finding {
 // findOwners sets the owner of each finding that has none, or only a likely one, but is
 // about one socket, and that of which only the socket was known; and of each state of a socket.
 func (d *Diagnosis) findOwners(h *Host) {
-	for i := range d.Findings {
-		f := &d.Findings[i]
-		inode, count := f.socket()
-		if inode == 0 {
-			continue
-		}
-		if o := h.ownerOf(inode); o.Process.PID > 0 || f.OwnerCount == 0 {
-			f.Owner, f.OwnerCount = o, count
+	for _, findings := range [][]Finding{d.Findings, d.Noise} {
+		for i := range findings {
+			findings[i].findOwner(h)
 		}
 	}
 	for i := range d.States {
 		if s := &d.States[i]; s.Inode != 0 {
 			s.Owner = h.ownerOf(s.Inode)
 		}
+	}
+}
+
+// findOwner does so for one finding.
+func (f *Finding) findOwner(h *Host) {
+	inode, count := f.socket()
+	if inode == 0 {
+		return
+	}
+	if o := h.ownerOf(inode); o.Process.PID > 0 || f.OwnerCount == 0 {
+		f.Owner, f.OwnerCount = o, count
 	}
 }
 

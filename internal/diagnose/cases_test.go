@@ -99,6 +99,18 @@ var publicCases = []publicCase{
 		not:  []string{"TcpExtListenOverflows 36", "sysctl -w net.core.somaxconn", "drops nothing that matters"},
 	},
 	{
+		name:  "a BPF program at the control group of a socket that only its counter names",
+		drops: []*event.Event{lost(1, "SOCKET_FILTER", "udp_queue_rcv_one_skb", "eth0", to("10.0.0.2:443"))},
+		rows:  []counters.Counter{socket("udp 10.0.0.2:443", 812, 1)},
+		host: map[string]string{
+			"owner of socket 812": `{"pid":9,"process":"dns","confidence":1,"cgroup":"/system.slice/dns.service",` +
+				`"socket":{"inode":812,"family":2,"receiver":true,"confidence":1}}`,
+			"BPF programs at control group /system.slice/dns.service, received": `{"known":true,"programs":[{"id":17,"name":"sd_fw"}]}`,
+		},
+		says: []string{"rule likely BPF program 17 sd_fw", "owner to dns/9", "bpftool prog show id 17"},
+		not:  []string{"noise: SOCKET_FILTER"},
+	},
+	{
 		name:  "sockets of old workers in a reuseport group",
 		drops: []*event.Event{lost(2, "SOCKET_RCVBUFF", "udp_queue_rcv_one_skb", "eth0", to("10.0.0.2:443"))},
 		rows:  append(sockets("udp *:443", 2, 6), of(counters.Protocol, "", "UdpRcvbufErrors", 2)),

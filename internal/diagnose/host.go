@@ -250,11 +250,11 @@ func (d *Diagnosis) Ask(h *Host) {
 	d.readConnections(h)
 	d.findInvalid()
 	d.findSenders(h)
+	d.findOwners(h)
 	d.findCgroupPrograms(h)
 	d.findIgnored(h)
 	d.rank(slices.Concat(d.Findings, d.Noise)) // whose severities may be others now
 	d.findNamespaces(h)
 	d.readSettings(h)
-	d.findOwners(h)
 	d.findPrograms(h)
 }

@@ -110,12 +110,11 @@ var changes = []change{
 	}},
 	{5, 17, "joined packets (GRO) that are too big to forward", func(w *Want) { w.Fix = "tracepath" }},
 	{5, 15, "BPF program at the control group of the sender", func(w *Want) { w.Rule, w.Confidence = "", "" }}, // its group is not known
-	{5, 15, "BPF program at the control group of the receiver", func(w *Want) {
-		w.Severity, w.Process, w.Rule, w.Confidence, w.Fix = "noise", "", "", "", ""
+	// The receiver is that of the counter that rose, and its group only known to be that of its process, which is another here.
+	{6, 11, "BPF program at the control group of the receiver", func(w *Want) {
+		w.Severity, w.Rule, w.Confidence, w.Fix = "noise", "", "", ""
 	}},
-	{5, 15, "filter of a UDP socket", func(w *Want) {
-		w.Severity, w.Process, w.Cause, w.Fix = "noise", "", "", "No action needed"
-	}},
+	{6, 11, "filter of a UDP socket", func(w *Want) { w.Severity, w.Cause, w.Fix = "noise", "", "No action needed" }},
 	{6, 13, "bridge that gets its own frames back", func(w *Want) { w.Severity, w.Fix = "maybe", "remove the loop" }},
 	{5, 17, "TCP out-of-order queue pruned", func(w *Want) { w.IDs, w.IfName, w.Process = id("TcpExtOfoPruned"), "", "" }},
 	{5, 17, "TCP memory of the host exhausted", func(w *Want) {
