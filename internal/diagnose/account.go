@@ -279,7 +279,7 @@ func acceptsToo(seen []Finding, r *counters.Row) *Finding {
 	i := slices.IndexFunc(seen, func(f Finding) bool {
 		return (f.ID == like || slices.Contains(f.Meaning.PartOf, like)) && f.isIn(r)
 	})
-	if i < 0 || r.ID() != "TcpExtListenOverflows" {
+	if i < 0 || r.ID() != listenOverflows {
 		return nil
 	}
 	return &seen[i]

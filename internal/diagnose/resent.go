@@ -16,6 +16,7 @@ type resentKey struct {
 	peer      netip.Addr // not valid: of those for which there was no room
 	incoming  bool       // the peer sent them again, and they had arrived
 	handshake bool       // they open a connection
+	local     bool       // their sender and their receiver have the same address
 	fate      event.Fate
 	doubt     string // why the fate is not known
 	by        lossAt // where this host dropped them; zero: it did not
@@ -53,6 +54,7 @@ func resentKeyOf(e *event.Event) resentKey {
 	k := resentKey{
 		netns: e.Netns.Inode, peer: e.Packet.Flow.Dst, incoming: s.Direction == event.Incoming, fate: s.Fate, doubt: s.Doubt,
 		handshake: s.Type == event.SYNRetransmit || s.Type == event.SYNACKRetransmit,
+		local:     e.Packet.Flow.Src == e.Packet.Flow.Dst,
 	}
 	if k.incoming {
 		k.peer = e.Packet.Flow.Src

@@ -77,6 +77,8 @@ const (
 	synRetrans  = "TcpExtTCPSynRetrans"
 	outSegs     = "TcpOutSegs"
 	dsackRecv   = "TcpExtTCPDSACKRecv"
+
+	listenOverflows = "TcpExtListenOverflows"
 )
 
 // retransmitted makes a finding for each network namespace in which segments were sent again that no drop
@@ -264,7 +266,8 @@ func (c *Collector) resentBy(r *counters.Row) (n uint64) {
 
 // findingOf returns the finding of the drops by which segments were lost here; nil if there is none. Of
 // several of the same cause it is that of the same interface and network namespace. A SYN that waits for a next hop is
-// dropped when that has not answered for seconds, after it was sent again.
+// dropped when that has not answered for seconds, after it was sent again; one for which the accept queue is full is freed
+// without an event.
 func findingOf(k *resentKey, all []Finding) (found *Finding) {
 	best := 0
 	for i := range all {
@@ -272,7 +275,7 @@ func findingOf(k *resentKey, all []Finding) (found *Finding) {
 		switch {
 		case k.fate == event.LostHere:
 			score = k.by.matches(&all[i])
-		case k.handshake && !k.incoming && all[i].isUnanswered(k.netns, k.peer):
+		case k.handshake && !k.incoming && (all[i].isUnanswered(k.netns, k.peer) || k.local && all[i].refuses(k.netns)):
 			score = 1
 		}
 		if score > best {
@@ -285,8 +288,18 @@ func findingOf(k *resentKey, all []Finding) (found *Finding) {
 // isUnanswered reports whether the drops are of packets whose next hop does not answer, among them segments of a network
 // namespace to a peer.
 func (f *Finding) isUnanswered(netns uint32, peer netip.Addr) bool {
-	return slices.Contains(f.Meaning.PartOf, "NEIGH_FAILED") && f.Netns.Inode == netns && len(f.Namespaces) == 0 &&
+	return slices.Contains(f.Meaning.PartOf, "NEIGH_FAILED") && f.isOfNetns(netns) &&
 		slices.ContainsFunc(f.Flows, func(c FlowCount) bool { return c.Flow.Protocol == "tcp" && c.Flow.Dst.Addr() == peer })
+}
+
+// refuses reports whether accept queues of a network namespace were full.
+func (f *Finding) refuses(netns uint32) bool {
+	return f.isOfNetns(netns) && slices.ContainsFunc(f.Counters, func(r counters.Row) bool { return r.ID() == listenOverflows })
+}
+
+// isOfNetns reports whether the finding is of a network namespace, perhaps beside others.
+func (f *Finding) isOfNetns(netns uint32) bool {
+	return f.Netns.Inode == netns || slices.ContainsFunc(f.Namespaces, func(n NetnsCount) bool { return n.Netns.Inode == netns })
 }
 
 // matches returns how well the drop is one of a finding: 0 if it is of another cause.
@@ -299,7 +312,7 @@ func (l *lossAt) matches(f *Finding) (score int) {
 	if f.IfName == l.ifname {
 		score++
 	}
-	if f.Netns.Inode == l.netns || slices.ContainsFunc(f.Namespaces, func(n NetnsCount) bool { return n.Netns.Inode == l.netns }) {
+	if f.isOfNetns(l.netns) {
 		score += 2
 	}
 	return score
@@ -328,10 +341,7 @@ func (d *Diagnosis) linkResent(c *Collector) {
 
 // resentOf returns what the finding of retransmissions in a network namespace says, nil if there is none.
 func (d *Diagnosis) resentOf(netns uint32) *Resent {
-	is := func(f Finding) bool {
-		in := func(n NetnsCount) bool { return n.Netns.Inode == netns }
-		return f.Resent != nil && (f.Netns.Inode == netns || slices.ContainsFunc(f.Namespaces, in))
-	}
+	is := func(f Finding) bool { return f.Resent != nil && f.isOfNetns(netns) }
 	for _, findings := range [][]Finding{d.Findings, d.Noise} {
 		if i := slices.IndexFunc(findings, is); i >= 0 {
 			return findings[i].Resent

@@ -196,3 +196,33 @@ func TestUnanswered(t *testing.T) {
 		t.Errorf("they are counted twice in\n%s", text)
 	}
 }
+
+// TestRefusedHere: SYNs of a network namespace to itself that were sent again are of the finding of its accept queues, if
+// these were full; those to other hosts, and those of other namespaces, are not.
+func TestRefusedHere(t *testing.T) {
+	syn := func(n uint64, src, peer string, netns event.Netns) *event.Event {
+		e := again(n, peer, event.Segment{Type: event.SYNRetransmit, Doubt: "it may have been sent before"})
+		e.Packet.Flow.Src, e.Netns = netip.MustParseAddr(src), netns
+		return e
+	}
+	full := rose(of(counters.Protocol, "", "TcpExtListenOverflows", 70))
+	for name, test := range map[string]struct {
+		resent *event.Event
+		here   bool
+	}{
+		"loopback":           {syn(50, "127.0.0.1", "127.0.0.1", blue), true},
+		"an address of it":   {syn(50, "10.0.0.1", "10.0.0.1", blue), true},
+		"another host":       {syn(50, "10.0.0.1", "10.0.0.2", blue), false},
+		"another namespace":  {syn(50, "127.0.0.1", "127.0.0.1", event.Netns{Inode: 8}), false},
+		"an open connection": {again(50, "10.0.0.1", event.Segment{}), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := textOf(t, diagnose.New(collect(t, test.resent), full, nil))
+			contains(t, text, "1. TcpExtListenOverflows 70")
+			if strings.Contains(text, "again     TCP sent 50 segments again") != test.here ||
+				strings.Contains(text, "retransmissions  50 segments") == test.here {
+				t.Errorf("want them to be of the accept queue: %v, in\n%s", test.here, text)
+			}
+		})
+	}
+}
