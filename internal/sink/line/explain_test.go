@@ -13,8 +13,8 @@ func TestExplain(t *testing.T) {
 	const (
 		row   = "03:42:35.698459 udp_queue_rcv_one_skb+0x1a2  "
 		flow  = "     lo    127.0.0.1:40449 > 127.0.0.2:9 udp len 50\n"
-		cause = "    cause: No UDP socket accepts this address and port: nothing listens there, or on another address or in another " +
-			"network namespace only.\n" +
+		cause = "    cause: No UDP socket accepts this address and port: nothing listens there, or only on another address, " +
+			"interface, IP version or network namespace.\n" +
 			"    fix:   Start the service, or correct the sender. Port scans and late packets are harmless.\n"
 		general = "    cause: No socket accepts this address and port: nothing listens there, or the connection is already closed.\n" +
 			"    fix:   Start the service, or correct the sender. Port scans and late packets are harmless.\n"
