@@ -14,7 +14,9 @@ import (
 type Listener struct {
 	counters.Listener
 	Process event.Process // zero if none is known
-	Accepts bool          // also to the address, and of the sender
+
+	Accepts    bool // also to the address, and of the sender
+	OutsideVRF bool // it would, but the packets arrived in a VRF
 }
 
 // A protocol is one of transport, by the name that package counters has for it.
@@ -36,9 +38,12 @@ func (d *Diagnosis) readListeners(h *Host) {
 		if first == nil {
 			continue
 		}
-		accepts := false
+		accepts, apart := false, h.isApart(f.Netns, f.IfName, protocol.name)
 		for _, l := range h.listeners(f.Netns.Inode, protocol.name, first.Dst.Port()) {
-			one := Listener{l, h.ownerOf(l.Inode).Process, l.Accepts(first.Dst, f.IfName) && l.AcceptsFrom(first.Src)}
+			one := Listener{Listener: l, Process: h.ownerOf(l.Inode).Process}
+			takes := l.Accepts(first.Dst, f.IfName) && l.AcceptsFrom(first.Src)
+			one.OutsideVRF = takes && apart && l.IfName == ""
+			one.Accepts = takes && !one.OutsideVRF
 			accepts = accepts || one.Accepts
 			f.Listeners = append(f.Listeners, one)
 		}
@@ -116,6 +121,26 @@ func (h *Host) listeners(netns uint32, protocol string, port uint16) []counters.
 	})
 }
 
+// isApart reports whether packets that arrive by an interface come to no socket that has none: they are of a VRF, and the
+// setting that would let them is 0 (include/net/inet_sock.h inet_sk_bound_dev_eq). Where that is not known, they may come.
+func (h *Host) isApart(n event.Netns, ifname, protocol string) bool {
+	if ifname == "" {
+		return false
+	}
+	inVRF := ask(h, fmt.Sprintf("VRF %d %s", n.Inode, ifname), func() (in bool) {
+		_ = h.within(n.Inode, func() (err error) {
+			in, err = counters.InVRF(ifname)
+			return err
+		})
+		return in
+	})
+	if !inVRF {
+		return false
+	}
+	all := h.readSettings(n, []string{"net.ipv4." + protocol + "_l3mdev_accept"}, "")
+	return len(all) == 1 && all[0].Value == "0"
+}
+
 // listening says of each socket that accepts packets to the port whether it does to the address:
 // "tcp 127.0.0.1:9100 listens (python3/123), but not on 10.9.2.2".
 func (f *Finding) listening() (lines []string) {
@@ -130,6 +155,8 @@ func (f *Finding) listening() (lines []string) {
 		}
 		switch {
 		case l.Accepts, l.Remote.IsValid():
+		case l.OutsideVRF:
+			line += ", but not in the VRF"
 		case l.IfName != "":
 			line += ", but not on this interface"
 		case l.onlyIPv6():

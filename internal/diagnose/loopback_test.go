@@ -3,6 +3,7 @@ package diagnose_test
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"dropwatch/internal/counters"
@@ -85,6 +86,36 @@ func TestConnectedSocket(t *testing.T) {
 		d.Ask(diagnose.RecordedHost(map[string]json.RawMessage{"listeners 7 udp 53": json.RawMessage("[" + test.sockets + "]")}))
 		if c := d.Findings[0].Meaning.Case; c == nil || c.If != test.want|knowledge.UDP {
 			t.Errorf("%s: %s", name, d.Findings[0].Meaning.Cause)
+		}
+	}
+}
+
+// TestVRF: a service that is bound to no interface gets no packets that arrive in a VRF, unless the setting lets it.
+func TestVRF(t *testing.T) {
+	const outside, bound = `{"local":"0.0.0.0:53","inode":5}`, `{"local":"0.0.0.0:53","ifname":"lo","inode":6}`
+	for name, test := range map[string]struct {
+		vrf, setting, sockets string
+		want                  knowledge.Evidence
+		says                  bool // of a socket that it is not in the VRF
+	}{
+		"outside of the VRF": {"true", "0", outside, knowledge.OnDevice, true},
+		"in all VRFs":        {"true", "1", outside, knowledge.Listens, false},
+		"also in the VRF":    {"true", "0", outside + "," + bound, knowledge.Listens, true},
+		"no VRF":             {"false", "0", outside, knowledge.Listens, false},
+		"another address":    {"true", "0", `{"local":"10.0.0.3:53","inode":5}`, knowledge.Elsewhere, false},
+	} {
+		e := udp("NO_SOCKET", 40001)
+		e.Packet.Flow.Protocol, e.Packet.Flow.Fields = 17, e.Packet.Flow.Fields|event.FieldProtocol
+		d := diagnose.New(collect(t, e), new(counters.Report), nil)
+		d.Ask(diagnose.RecordedHost(map[string]json.RawMessage{
+			"listeners 7 udp 53": json.RawMessage("[" + test.sockets + "]"), "VRF 7 lo": json.RawMessage(test.vrf),
+			"setting 7 net.ipv4.udp_l3mdev_accept ": json.RawMessage(setting("net.ipv4.udp_l3mdev_accept", test.setting, "")),
+		}))
+		if c := d.Findings[0].Meaning.Case; c == nil || c.If != test.want|knowledge.UDP {
+			t.Errorf("%s: %s", name, d.Findings[0].Meaning.Cause)
+		}
+		if says := strings.Contains(textOf(t, d), "but not in the VRF"); says != test.says {
+			t.Errorf("%s: the socket is said not to be in the VRF: %t", name, says)
 		}
 	}
 }

@@ -23,16 +23,20 @@ var (
 		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
 	}
 	onDeviceTCP = Case{
-		If:    OnDevice | TCP,
-		Cause: "A program listens on this TCP port and address, but takes packets of another interface only (SO_BINDTODEVICE, or a VRF).",
+		If: OnDevice | TCP,
+		Cause: "A program listens on this TCP port and address, but takes packets of other interfaces only (SO_BINDTODEVICE), or " +
+			"is outside of the VRF.",
 		Check: []string{"ss -lntp 'sport = :{dport}'  # the interface stands after %", "ip route get {src}"},
-		Fix:   "Have the program listen on {ifname}, too, or without an interface, or correct the sender.",
+		Fix: "Have the program listen on {ifname}, too, or without an interface, or correct the sender. In a VRF, start it there (ip vrf " +
+			"exec VRF ...), bind it to the VRF, or set tcp_l3mdev_accept.",
 	}
 	onDeviceUDP = Case{
-		If:       OnDevice | UDP,
-		Cause:    "A program uses this UDP port and address, but takes packets of another interface only (SO_BINDTODEVICE, or a VRF).",
-		Check:    []string{"ss -lnup 'sport = :{dport}'  # the interface stands after %", "ip route get {src}"},
-		Fix:      "Have the program bind to {ifname}, too, or to no interface, or correct the sender. For a VRF, set udp_l3mdev_accept.",
+		If: OnDevice | UDP,
+		Cause: "A program uses this UDP port and address, but takes packets of other interfaces only (SO_BINDTODEVICE), or is " +
+			"outside of the VRF.",
+		Check: []string{"ss -lnup 'sport = :{dport}'  # the interface stands after %", "ip route get {src}"},
+		Fix: "Have the program bind to {ifname}, too, or to no interface, or correct the sender. In a VRF, start it there (ip vrf exec " +
+			"VRF ...), bind it to the VRF, or set udp_l3mdev_accept.",
 		Counters: answered("UdpNoPorts", "Udp6NoPorts"),
 	}
 	otherPeerUDP = Case{
