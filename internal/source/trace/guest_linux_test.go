@@ -69,15 +69,18 @@ func TestGuestCPUGoesInAFlood(t *testing.T) {
 	sourcetest.RunWith(t, need(t, Options{RingSize: 1, Filter: n.filter()}), r)
 	for range rounds {
 		onSecond(t, n)
+		gone := make(chan struct{})
 		away := time.AfterFunc(10*time.Millisecond, func() {
+			defer close(gone)
 			if guest.AtLeast(5, 11) {
 				online(t, false)
 			}
 		})
 		n.frames(t, count)
 		if away.Stop() {
-			t.Error("the flood was over too soon")
+			t.Fatal("the flood was over too soon")
 		}
+		<-gone
 		online(t, false)
 		online(t, true)
 		time.Sleep(3 * perf.BatchTime) // to notice
