@@ -103,7 +103,7 @@ func sessionLanguage(program programFunc) repl.Language {
 }
 
 // sessionVerb makes a verb of the command line one of the session. It gets the session's settings by value, as defaults.
-// Its flags begin anew each time, so that one command does not inherit those of another.
+// Its flags have their defaults each time, so that one command does not inherit those of another.
 func sessionVerb(v *cli.Verb, program programFunc) repl.Verb {
 	return repl.Verb{
 		Name: v.Name, Args: v.Args, Help: v.Short,

@@ -19,7 +19,7 @@ import (
 // has, and leaves its own there.
 type stateful struct {
 	*pcap.Source
-	path string // written anew as a whole, so that it is never half of one
+	path string // replaced as a whole, so that it is never half of one
 }
 
 // Run waits for other programs that use the file. If it ends early, the file stays as it was, so that the

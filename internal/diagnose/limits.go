@@ -67,7 +67,7 @@ var (
 )
 
 // raise is the command that raises the limit of a rule: a rate of packets to twice what came, others to N. A quota with a
-// name begins anew. Where the text of the rule is not known in full it has RULE.
+// name is reset. Where the text of the rule is not known in full it has RULE.
 func (f *Finding) raise(c *ruleCommands, text string) string {
 	if name := namedQuota.FindStringSubmatch(text); name != nil {
 		table := strings.Fields(c.replace)[3:5] // nft replace rule inet t c

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -94,7 +95,7 @@ func (f *Finding) misaddressed(h *Host) (all []FrameCount) {
 			all = append(all, frame)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b FrameCount) int { return int(b.Count) - int(a.Count) })
+	slices.SortStableFunc(all, func(a, b FrameCount) int { return cmp.Compare(b.Count, a.Count) })
 	return all
 }
 

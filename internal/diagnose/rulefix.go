@@ -53,7 +53,7 @@ func (f *Finding) fixCondition(c *ruleCommands, text string) bool {
 	case has("quota over "):
 		*m = m.WithFix(e, c.show, "The quota of this rule is used up. Raise it if the traffic is wanted:", f.raise(c, text))
 	case has(`quota name "`):
-		*m = m.WithFix(e, c.show, "The quota that this rule uses is used up. Have it begin anew, or raise it:", f.raise(c, text))
+		*m = m.WithFix(e, c.show, "The quota that this rule uses is used up. Reset it, or raise it:", f.raise(c, text))
 	case has(`limit name "`):
 		*m = m.WithFix(e, c.show, "Raise the limit that this rule uses, in the file of the rules, if the traffic is wanted.")
 	case has("fib saddr") && (has("oif missing ") || has("oif 0 ")):

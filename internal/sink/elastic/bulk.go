@@ -16,7 +16,7 @@ type server struct {
 	client  client
 	urls    []*url.URL            // at least one
 	current int                   // index of the URL that is tried next
-	login   func() (login, error) // reads the secrets anew, as their files may change
+	login   func() (login, error) // reads the secrets again, as their files may change
 }
 
 // bulkPath asks only for what tells whether a document was written.
